@@ -1,0 +1,345 @@
+/*
+ * format.h -- the on-media format, version 1. docs/format.md says the same in prose.
+ *
+ * Everything is little-endian. The medium is trusted for nothing: whatever is read is checked by its CRC or its
+ * self-checking word, then by its ranges, before it is followed.
+ *
+ *   pool      preamble (512 blocks = 2 MiB) | zone 0 | zone 1 | ... ; a zone is 262144 blocks (1 GiB), the last may be
+ * shorter preamble  block 0 superblock; blocks 2..65 journal rings; blocks 66..129 kept for their replicas; block 511
+ * second superblock; the rest is zero zone      block 0 header, 1..32 chunk table, 33..64 second chunk table, 65 second
+ * header, 66..127 zero, 128.. chunks of 16 blocks (64 KiB). A chunk holds inode slots or is general (log pages, data,
+ * blobs).
+ *
+ * An inode number is the slot's offset in the pool divided by 512: no table maps it, a pool grows without moving any.
+ * Nothing in the format depends on the number of CPUs.
+ *
+ * A word is 8 bytes and checks itself: value (48 bits) | CRC (16 bits), the CRC seeded with what the word is and whose.
+ * Where a word has two copies, both of its possible targets were durable before either copy moved, so of two valid
+ * copies the greater is taken and a copy that fails its check is a media error, never a torn update.
+ */
+#ifndef FARNOVA_NOVA_FORMAT_H
+#define FARNOVA_NOVA_FORMAT_H
+
+#include "common/le.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define NOVA_MAGIC          0x41564f4e4e524146ULL /* "FARNNOVA" */
+#define NOVA_FORMAT_VERSION 1
+
+#define NOVA_BLOCK_SIZE  4096u
+#define NOVA_BLOCK_SHIFT 12
+#define NOVA_LINE_SIZE   64u
+#define NOVA_SLOT_SIZE   512u
+
+#define NOVA_PREAMBLE_BLOCKS  512u
+#define NOVA_SUPER_BLOCK_0    0u
+#define NOVA_SUPER_BLOCK_1    511u
+#define NOVA_JOURNAL_BLOCK    2u
+#define NOVA_JOURNAL_RINGS    64u
+#define NOVA_JOURNAL_REPLICA  66u
+#define NOVA_ZONE_BLOCKS      262144u
+#define NOVA_ZONE_HEADER_0    0u
+#define NOVA_ZONE_TABLE_0     1u
+#define NOVA_ZONE_TABLE_1     33u
+#define NOVA_ZONE_HEADER_1    65u
+#define NOVA_ZONE_FIRST_CHUNK 128u /* block in the zone */
+#define NOVA_CHUNK_BLOCKS     16u
+#define NOVA_CHUNKS_PER_ZONE  (NOVA_ZONE_BLOCKS / NOVA_CHUNK_BLOCKS)
+#define NOVA_SLOTS_PER_CHUNK  (NOVA_CHUNK_BLOCKS * NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)
+#define NOVA_MIN_POOL_BLOCKS  (NOVA_PREAMBLE_BLOCKS + 2048u) /* 10 MiB */
+#define NOVA_NAME_MAX         255u
+#define NOVA_SYMLINK_MAX      4095u
+
+/* ---- words ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * The CRC of a word is CRC32C over (kind u8, owner u64, value u48), folded: high 16 bits XOR low 16 bits, and forced
+ * nonzero (0 becomes 0xffff), so that a zeroed word is never valid. The owner is named with each kind.
+ */
+enum nova_word_kind {
+	NOVA_WORD_LIFE = 1,    /* slot: generation (32) << 8 | state (8), owner inode number */
+	NOVA_WORD_TAIL = 2,    /* slot: log lines since birth, owner inode number ^ generation << 32 */
+	NOVA_WORD_HEAD = 3,    /* slot: block of the first log page or 0, owner as for tail */
+	NOVA_WORD_NEXT = 4,    /* log page: block of the next page, owner block of this page ^ generation << 32 */
+	NOVA_WORD_REPLICA = 5, /* slot: block that holds the slot's replica, or 0; owner as for tail */
+	NOVA_WORD_COMMIT = 6,  /* journal ring: sequence of the newest committed record, owner ring number */
+	NOVA_WORD_CHUNK = 7,   /* chunk table: enum nova_chunk_kind, owner first block of the chunk */
+	NOVA_WORD_CLEAN = 8,   /* superblock: mount count << 1 | clean, owner 0 */
+	NOVA_WORD_EPOCH = 9,   /* superblock: current epoch, owner 0 */
+	NOVA_WORD_BLOCKS = 10, /* superblock: blocks in the pool, owner 0 */
+	NOVA_WORD_SAVED = 11,  /* superblock: block of the allocation state saved at a clean unmount, or 0; owner 0 */
+};
+
+/* States are ordered: of two life words of one generation the greater is the newer. */
+enum nova_life {
+	NOVA_LIFE_NEVER = 0,     /* slot never used */
+	NOVA_LIFE_ALLOCATED = 1, /* in use, has a name */
+	NOVA_LIFE_ORPHAN = 2,    /* no name left, was open */
+	NOVA_LIFE_FREE = 3,      /* generation ended */
+};
+
+enum nova_chunk_kind { NOVA_CHUNK_GENERAL = 0, NOVA_CHUNK_SLOTS = 1 };
+
+/* ---- superblock ----------------------------------------------------------------------------------------------- */
+
+#define NOVA_RO_COMPAT_CHECKSUMS (1ULL << 0) /* data checksums in zone areas; writers must keep them */
+#define NOVA_RO_COMPAT_PARITY    (1ULL << 1)
+#define NOVA_INCOMPAT_REPLICAS   (1ULL << 0) /* slots, log pages and journals in two copies */
+
+struct nova_super {
+	/* line 0 and 1: written by mkfs, then immutable */
+	le64 magic;
+	le32 version;
+	le32 crc; /* CRC32C over the first 256 bytes with this field zero, seed 0xffffffff */
+	le64 compat;
+	le64 ro_compat;
+	le64 incompat;
+	uint8_t uuid[16];
+	le64 created_ns;
+	uint8_t label[64]; /* NUL-padded UTF-8 */
+	le32 block_size;
+	le32 zone_blocks;
+	le32 journal_rings;
+	le32 reserved0;
+	le64 root_ino;
+	le64 clients_ino;      /* kept for the table of client identities; 0 */
+	le64 unsafe_shutdowns; /* as libpmem2 gives it, or 0 */
+	uint8_t device_id[32]; /* as libpmem2 gives it, or zero */
+	uint8_t reserved1[56];
+	/* line 4: words that change, each also in the second superblock */
+	le64 clean;
+	le64 epoch;
+	le64 blocks;
+	le64 saved;
+	le64 reserved_words[4];
+};
+static_assert(offsetof(struct nova_super, clean) == 256, "superblock words start a line");
+static_assert(sizeof(struct nova_super) == 320, "superblock");
+
+/* ---- zones ---------------------------------------------------------------------------------------------------- */
+
+struct nova_zone_header {
+	le64 magic;
+	le32 crc; /* CRC32C over 64 bytes with this field zero, seed 0xffffffff */
+	le32 index;
+	le64 first_block; /* in the pool */
+	le64 csum_block;  /* first block of the area of checksum lines, 0 = none */
+	le64 csum_blocks;
+	le64 parity_block; /* first block of the parity area, 0 = none */
+	le64 parity_blocks;
+	le64 reserved;
+};
+static_assert(sizeof(struct nova_zone_header) == 64, "zone header");
+
+/* ---- inode slots ---------------------------------------------------------------------------------------------- */
+
+#define NOVA_SLOT_LINES 6u  /* log lines inside the slot */
+#define NOVA_PAGE_LINES 63u /* log lines in a log page */
+
+/* Line 0: written at birth before the life word says ALLOCATED, immutable until the next birth. */
+struct nova_slot_header {
+	le32 crc;     /* CRC32C over the other 60 bytes, seeded with (inode number, generation) */
+	uint8_t type; /* S_IFMT bits >> 12 */
+	uint8_t reserved0[3];
+	le32 generation;
+	le32 rdev;
+	le64 birth_ns; /* signed */
+	le64 parent;   /* directories: inode number of the parent at birth; a PARENT entry supersedes it */
+	uint8_t reserved1[32];
+};
+static_assert(sizeof(struct nova_slot_header) == 64, "slot header");
+
+/* Line 1: the words, each twice. */
+struct nova_slot_words {
+	le64 life[2];
+	le64 tail[2];
+	le64 head[2];
+	le64 replica[2];
+};
+static_assert(sizeof(struct nova_slot_words) == 64, "slot words");
+
+struct nova_slot {
+	struct nova_slot_header header;
+	struct nova_slot_words words;
+	uint8_t log[NOVA_SLOT_LINES][NOVA_LINE_SIZE];
+};
+static_assert(sizeof(struct nova_slot) == NOVA_SLOT_SIZE, "slot");
+
+/* ---- the log -------------------------------------------------------------------------------------------------- */
+
+/*
+ * A log is a row of lines numbered from the inode's birth. Lines 0..5 are in the slot; the rest in pages of 63, each of
+ * which says the position of its first line. `tail` counts the lines that are committed. If the head page's first
+ * position is greater than 6, GC has rewritten the log: it begins there, and the slot's lines are dead.
+ *
+ * `head` and `next` are judged only when `tail` lies beyond the lines before the page they name: a page that was
+ * linked but never committed into is ignored and linked anew.
+ */
+struct nova_page_header {
+	le32 crc; /* CRC32C over bytes 4..31, seeded with (inode number, generation, block number) */
+	le32 generation;
+	le64 ino;
+	le64 first_position;
+	le64 reserved0;
+	le64 next[2]; /* word; [1] is the same word again */
+	le64 next_replica;
+	le64 reserved1;
+};
+static_assert(sizeof(struct nova_page_header) == 64, "page header");
+
+struct nova_page {
+	struct nova_page_header header;
+	uint8_t lines[NOVA_PAGE_LINES][NOVA_LINE_SIZE];
+};
+static_assert(sizeof(struct nova_page) == NOVA_BLOCK_SIZE, "page");
+
+enum nova_entry_type {
+	NOVA_ENTRY_PAD = 1,       /* fills the rest of a page or of the slot; only its first line is written */
+	NOVA_ENTRY_ATTR = 2,      /* some attributes; a smaller size drops what lies beyond */
+	NOVA_ENTRY_TIMES = 3,     /* all three times */
+	NOVA_ENTRY_WRITE = 4,     /* a run of file blocks now lies in a run of blocks (block 0: is a hole) */
+	NOVA_ENTRY_NAME = 5,      /* directory: a name appears */
+	NOVA_ENTRY_NAME_GONE = 6, /* directory: a name goes, by its cookie */
+	NOVA_ENTRY_SYMLINK = 7,   /* target, in the entry or in a blob */
+	NOVA_ENTRY_PARENT = 8,    /* directory: moved to another parent */
+	NOVA_ENTRY_XATTR = 9,     /* kept for extended attributes */
+};
+
+/*
+ * First line of every entry. An entry may have more lines, which follow it and never cross the end of a page: the CRC
+ * covers all of them. CRC32C over (inode number u64, generation u32, position u64) and then all bytes of all lines but
+ * the CRC itself, so that nothing stale ever validates in a recycled page. PAD's CRC covers its first line only.
+ */
+struct nova_entry {
+	le32 crc;
+	uint8_t type;
+	uint8_t lines; /* 1..63 */
+	le16 request_slot;
+	le32 request_client; /* who asked: (client, slot, sequence); 0 = nobody */
+	le32 request_sequence;
+	le32 epoch;
+	uint8_t payload[44];
+};
+static_assert(sizeof(struct nova_entry) == NOVA_LINE_SIZE, "entry");
+
+#define NOVA_ATTR_MODE    (1u << 0)
+#define NOVA_ATTR_UID     (1u << 1)
+#define NOVA_ATTR_GID     (1u << 2)
+#define NOVA_ATTR_NLINK   (1u << 3)
+#define NOVA_ATTR_SIZE    (1u << 4)
+#define NOVA_ATTR_FLAGS   (1u << 5)
+#define NOVA_ATTR_PROJECT (1u << 6)
+#define NOVA_ATTR_MTIME   (1u << 7) /* mtime = time; ctime = time in every ATTR entry */
+#define NOVA_ATTR_BIRTH   (1u << 8) /* atime = mtime = ctime = time: the first entry of an inode */
+
+struct nova_attr_entry {
+	le16 mask;
+	le16 mode; /* permission bits, 07777 */
+	le32 uid;
+	le32 gid;
+	le32 nlink;
+	le64 size;
+	le64 time_ns;
+	le32 flags;
+	le32 project;
+	le32 reserved;
+};
+static_assert(sizeof(struct nova_attr_entry) == 44, "attr");
+
+struct nova_times_entry {
+	le64 atime_ns;
+	le64 mtime_ns;
+	le64 ctime_ns;
+	uint8_t reserved[20];
+};
+static_assert(sizeof(struct nova_times_entry) == 44, "times");
+
+struct nova_write_entry {
+	le64 file_block;
+	le64 block; /* in the pool; 0 = hole */
+	le32 count;
+	le64 size;    /* file size after this write */
+	le64 time_ns; /* mtime = ctime */
+	le32 flags;
+	le32 reserved;
+};
+static_assert(sizeof(struct nova_write_entry) == 44, "write");
+
+#define NOVA_NAME_INLINE 16u /* bytes of the name in the first line */
+
+struct nova_name_entry {
+	le64 ino;
+	le64 cookie;  /* position of the entry when the name appeared: stable across GC, names the entry for readdir */
+	le64 time_ns; /* the directory's mtime = ctime */
+	uint8_t file_type;   /* S_IFMT bits >> 12 */
+	uint8_t name_length; /* 1..255 */
+	uint8_t reserved[2];
+	uint8_t name[NOVA_NAME_INLINE]; /* goes on in the next lines, 64 bytes each */
+};
+static_assert(sizeof(struct nova_name_entry) == 44, "name");
+
+struct nova_name_gone_entry {
+	le64 cookie;
+	le64 ino;
+	le64 time_ns;
+	uint8_t reserved[20];
+};
+static_assert(sizeof(struct nova_name_gone_entry) == 44, "name gone");
+
+#define NOVA_SYMLINK_INLINE     28u                                         /* bytes of the target in the first line */
+#define NOVA_SYMLINK_INLINE_MAX (NOVA_SYMLINK_INLINE + 4u * NOVA_LINE_SIZE) /* longer targets lie in a blob */
+
+struct nova_symlink_entry {
+	le16 length; /* 1..4095 */
+	le16 reserved0;
+	le32 blob_crc; /* CRC32C over the target, seed 0xffffffff; blob only */
+	le64 blob;     /* block that holds the target, 0 = in the entry */
+	uint8_t target[NOVA_SYMLINK_INLINE];
+};
+static_assert(sizeof(struct nova_symlink_entry) == 44, "symlink");
+
+struct nova_parent_entry {
+	le64 parent;
+	le64 time_ns; /* ctime */
+	uint8_t reserved[28];
+};
+static_assert(sizeof(struct nova_parent_entry) == 44, "parent");
+
+/* ---- the journal ---------------------------------------------------------------------------------------------- */
+
+#define NOVA_RECORD_WORDS 5u
+#define NOVA_RING_RECORDS 31u
+
+/* One home word that a record moves. */
+struct nova_record_word {
+	le64 target;     /* inode number << 8 | enum nova_word_kind (LIFE, TAIL or HEAD) */
+	le64 word;       /* the new word, as it is stored at home */
+	le32 generation; /* TAIL, HEAD: applied only while the slot lives in this generation */
+};
+static_assert(sizeof(struct nova_record_word) == 20, "record word");
+
+/*
+ * A redo record. It is committed when its ring's commit word says its sequence. Replay applies a word only where it is
+ * newer than the home word, life words first, so a stale record is harmless. A record's place in the ring is
+ * sequence % 31; it is reused only after a later fence by the same worker has made its home words durable.
+ */
+struct nova_record {
+	le32 crc;      /* CRC32C over the other 124 bytes, seeded with the ring number */
+	uint8_t count; /* 1..5 */
+	uint8_t reserved0[3];
+	le64 sequence; /* from 1 */
+	struct nova_record_word words[NOVA_RECORD_WORDS];
+	uint8_t reserved1[12];
+};
+static_assert(sizeof(struct nova_record) == 128, "record");
+
+struct nova_ring {
+	le64 commit[2];
+	uint8_t reserved[112];
+	struct nova_record records[NOVA_RING_RECORDS];
+};
+static_assert(sizeof(struct nova_ring) == NOVA_BLOCK_SIZE, "ring");
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * nova.h -- the NOVA core: a log-structured file system on mapped persistent memory.
+ *
+ * Every operation that changes something is atomic and, when it returns 0, durable: after a crash at any point it is
+ * wholly there or wholly not, and if it had returned it is there. Operations on one inode are serialised by the
+ * inode's lock in DRAM (readers share it); nothing on a hot path takes a lock that two unrelated operations share.
+ *
+ * All functions return 0 (or a count) or -errno. Names are bytes: 1..255 of them, no '/' and no NUL; "." and ".." are
+ * refused with -EINVAL where a name is made or removed and understood by nova_lookup. Times are signed nanoseconds
+ * since 1970. Sizes and offsets are bytes unless the name says blocks.
+ *
+ * Thread safety: every function may be called by any thread; a struct nova_worker is used by one thread at a time.
+ */
+#ifndef FARNOVA_NOVA_NOVA_H
+#define FARNOVA_NOVA_NOVA_H
+
+#include "common/pm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct nova;
+struct nova_worker;
+
+/* Distinct types: an inode number, a block of the pool. */
+typedef struct {
+	uint64_t n;
+} nova_ino;
+typedef struct {
+	uint64_t n;
+} nova_block;
+
+/* Names an inode for ever: a handle whose generation has ended gets -ESTALE, never another file. */
+struct nova_handle {
+	nova_ino ino;
+	uint32_t generation;
+};
+
+/* On whose behalf. NULL where a cred is asked for means no check at all. uid 0 is the superuser. */
+struct nova_cred {
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t group_count;
+	const uint32_t *groups; /* supplementary */
+};
+
+/* Which request of which client, stored in every entry it commits; zero = nobody's. */
+struct nova_request {
+	uint32_t client;
+	uint16_t slot;
+	uint32_t sequence;
+};
+
+/* What every operation needs to know about its caller. */
+struct nova_call {
+	struct nova_worker *worker;
+	const struct nova_cred *cred;
+	struct nova_request request;
+	bool opened; /* read and write access was checked when the file was opened: do not check the mode again */
+};
+
+struct nova_attr {
+	struct nova_handle handle;
+	uint32_t mode; /* type and permission bits as st_mode */
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+	uint64_t size;
+	uint64_t blocks; /* of 4096 bytes, data only */
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t btime_ns;
+	uint64_t change; /* grows with every change of the inode */
+};
+
+/* ---- a pool ---------------------------------------------------------------------------------------------------- */
+
+struct nova_format_options {
+	const char *label;  /* up to 64 bytes, may be NULL */
+	uint32_t root_mode; /* 0 = 0755 */
+	uint32_t root_uid;
+	uint32_t root_gid;
+};
+
+/*
+ * nova_format -- make an empty file system on a mapped pool. -ENOSPC if the pool is under 10 MiB. Durable on return; a
+ * crash before leaves a pool that does not mount (the superblocks are written last).
+ */
+int nova_format(struct pm *pm, const struct nova_format_options *options);
+
+/* nova_probe -- 0 if the pool holds a valid superblock of a version this code can read, else as nova_mount. */
+int nova_probe(const struct pm *pm, char *why, size_t why_size);
+
+struct nova_mount_options {
+	bool read_only;
+	unsigned recovery_threads; /* 0 = as many as CPUs */
+	/*
+	 * Blocks that an operation on `ino` no longer needs are offered here after the commit is durable and before
+	 * they are reused. Return true to keep them for now: they are then yours to give to nova_free_blocks. Called
+	 * with the inode's lock held; must not call into nova. NULL = never kept. If the pool is closed first they are
+	 * simply free.
+	 */
+	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
+	void *keep_context;
+};
+
+/*
+ * nova_mount -- recover if needed and mount. -EINVAL not a pool, -EPROTONOSUPPORT newer format or unknown incompat
+ * feature, -EROFS unknown ro-compat feature and not read_only, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs
+ * what recovery did. The clean flag is cleared and fenced before the first change. The pm stays the caller's and
+ * outlives the mount.
+ */
+int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size);
+
+/* nova_unmount -- mark clean and free all DRAM. No other call may be running; workers must be closed. */
+void nova_unmount(struct nova *fs);
+
+/* nova_worker_open -- state of one thread: its journal ring and its reserve of blocks and slots. -EBUSY past 64. */
+int nova_worker_open(struct nova *fs, struct nova_worker **out);
+void nova_worker_close(struct nova_worker *worker);
+
+struct nova_statfs {
+	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
+	uint64_t free_blocks;
+	uint64_t inodes; /* in use */
+	uint8_t uuid[16];
+	char label[65];
+};
+void nova_statfs(struct nova *fs, struct nova_statfs *out);
+
+/* nova_root -- the root directory's handle. */
+struct nova_handle nova_root(const struct nova *fs);
+
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+/* nova_lookup -- find `name` in `dir` (x permission on it). "." and ".." work; ".." of the root is the root. */
+int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                struct nova_attr *attr);
+
+/*
+ * nova_create -- make a regular file, directory, FIFO, socket or device as `mode` says. -EEXIST if the name is there.
+ * The caller applies the umask. A set-group-ID directory passes on its group, and the bit to directories.
+ */
+int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
+                uint32_t rdev, struct nova_attr *attr);
+
+/* nova_symlink -- target of 1..4095 bytes, any but NUL. */
+int nova_symlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                 const char *target, size_t target_length, struct nova_attr *attr);
+
+/* nova_readlink -- copies up to `size` bytes, returns the target's length. */
+ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size);
+
+int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir, const char *name,
+              size_t length, struct nova_attr *attr);
+
+/* nova_unlink -- remove a name that is not a directory's. `attr` (may be NULL) tells the inode as it is afterwards. */
+int nova_unlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                struct nova_attr *attr);
+int nova_rmdir(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+               struct nova_attr *attr);
+
+#define NOVA_RENAME_NOREPLACE 1u
+#define NOVA_RENAME_EXCHANGE  2u
+
+/* nova_rename -- as renameat2. `replaced` (may be NULL) receives the attributes of what was replaced; nlink 0 if it
+ * died, handle.ino.n 0 if nothing was. */
+int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const char *from, size_t from_length,
+                struct nova_handle to_dir, const char *to, size_t to_length, unsigned flags,
+                struct nova_attr *replaced);
+
+struct nova_dirent {
+	uint64_t cookie; /* pass it to go on after this entry; stable while the name exists, across remounts and GC */
+	nova_ino ino;
+	uint32_t type;    /* S_IFMT bits */
+	const char *name; /* not NUL-terminated, valid during the callback */
+	size_t length;
+};
+
+/*
+ * nova_readdir -- call `emit` for each name after `cookie` (0 = from the start) until it returns false. "." and ".."
+ * are not among them. A name that exists throughout is told exactly once. Needs r on the directory unless opened.
+ */
+int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
+                 bool (*emit)(void *context, const struct nova_dirent *entry), void *context);
+
+/* ---- inodes ---------------------------------------------------------------------------------------------------- */
+
+int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
+
+/* nova_access -- 0 if the cred may R_OK | W_OK | X_OK the inode, else -EACCES. */
+int nova_access(const struct nova_call *call, struct nova_handle file, int mask);
+
+#define NOVA_SET_MODE      (1u << 0)
+#define NOVA_SET_UID       (1u << 1)
+#define NOVA_SET_GID       (1u << 2)
+#define NOVA_SET_SIZE      (1u << 3)
+#define NOVA_SET_ATIME     (1u << 4)
+#define NOVA_SET_MTIME     (1u << 5)
+#define NOVA_SET_ATIME_NOW (1u << 6)
+#define NOVA_SET_MTIME_NOW (1u << 7)
+
+/* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result. */
+int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
+                 struct nova_attr *out);
+
+/*
+ * nova_open -- pin an inode: while pinned its blocks stay although its last name goes (it becomes an orphan, which a
+ * crash does not lose until nova_reclaim_orphans). nova_close undoes one nova_open and reclaims the last orphan's pin.
+ */
+int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
+int nova_close(const struct nova_call *call, struct nova_handle file);
+
+/* nova_reclaim_orphans -- free the orphans that nobody has pinned since the mount; returns how many. */
+int nova_reclaim_orphans(const struct nova_call *call);
+
+/* ---- data ------------------------------------------------------------------------------------------------------ */
+
+/* nova_read -- up to `length` bytes at `offset`; returns the count, 0 at or past the end. Holes read as zeros. */
+ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_t offset, void *buffer, size_t length);
+
+#define NOVA_WRITE_APPEND 1u /* at the end of the file, whatever `offset` says */
+
+/*
+ * nova_write -- write all `length` bytes as one atomic, durable change: copy on write, never in place. Returns length
+ * or -errno, never a part. `attr` (may be NULL) tells the inode after it; with APPEND the data begin at
+ * attr->size - length. At most 1 GiB in one call.
+ */
+ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
+                   size_t length, unsigned flags, struct nova_attr *attr);
+
+/* Where a piece of a file lies. */
+struct nova_extent {
+	uint64_t offset;  /* in the file, a multiple of 4096 */
+	uint64_t length;  /* bytes, a multiple of 4096 */
+	nova_block block; /* n = 0: a hole */
+};
+
+/*
+ * nova_map -- the extents that cover [offset, offset + length) of the file, clipped to its size rounded up, holes
+ * included, merged where adjacent, at most `max`. Returns how many. True only until the next change of the inode; the
+ * caller keeps changes away by its own means (layouts). `attr` (may be NULL) is taken under the same lock.
+ */
+int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t offset, uint64_t length,
+             struct nova_extent *extents, int max, struct nova_attr *attr);
+
+/* nova_free_blocks -- give back what keep_blocks kept. */
+void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count);
+
+/* nova_pm -- the pool beneath (its base for registration and for one-sided reads). */
+struct pm *nova_pm(const struct nova *fs);
+
+#endif
