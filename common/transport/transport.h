@@ -1,0 +1,166 @@
+/*
+ * transport.h -- one contract for moving messages and memory between two hosts, with the semantics of RDMA verbs.
+ *
+ * Two transports stand behind it: `verbs` (rdma_cm connections, RC queue pairs) and `tcp` (TCP or UNIX sockets, where
+ * the peer's library executes reads and writes by copying and checks every key, bound and right). Code above sees no
+ * difference but time.
+ *
+ * The contract:
+ *  - A connection carries messages reliably, in order, each whole. A sender may have as many unreleased messages at its
+ *    peer as the peer has receive buffers (credits); transport_send says -EAGAIN beyond that, never blocks, never
+ * drops. Credits come back with later messages, or by themselves when half of them are owed.
+ *  - transport_read and transport_write act on memory the peer has registered, named by (address, key), without the
+ *    peer's program taking part. Operations and messages of one connection are executed at the peer in the order they
+ *    were posted: a message sent after a write is seen there only when the written bytes are.
+ *  - Registrations belong to a connection (its protection domain): a key of one is refused on any other. Out of range,
+ * a missing right or an unknown key ends the connection at both ends and touches no memory.
+ *  - Any error on a connection ends it: one TRANSPORT_CLOSED event with the reason; pending operations are lost with
+ * it.
+ *  - A write's completion alone says nothing about durability.
+ *  - A zero-length read, write or message is refused with -EINVAL.
+ *
+ * Threads: a completion queue and all connections on it are used by one thread at a time; the caller sees to that.
+ * Different queues are independent. A pending connection may be handed to another thread.
+ */
+#ifndef FARNOVA_COMMON_TRANSPORT_TRANSPORT_H
+#define FARNOVA_COMMON_TRANSPORT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum transport_kind { TRANSPORT_TCP, TRANSPORT_VERBS };
+
+struct transport_queue;    /* completion queue */
+struct transport_listener; /* accepts connections */
+struct transport_pending;  /* a connection that asked to be let in */
+struct transport_conn;     /* a connection and its protection domain */
+struct transport_region;   /* a registered range */
+
+struct transport_options {
+	uint32_t message_size;  /* largest message this side receives; at most 64 KiB; 0 = 16 KiB + 512 */
+	uint32_t receive_depth; /* receive buffers; 0 = 64 */
+	uint32_t operations;    /* reads and writes outstanding at a time; 0 = 64 */
+};
+
+/* transport_available -- 0 if this host can use the transport now, else -errno and, in `why`, the sentence that says
+ * what is missing and what to do (no RDMA device, port down, memlock limit ...). */
+int transport_available(enum transport_kind kind, char *why, size_t why_size);
+
+/* transport_kind_name -- "tcp" or "verbs"; transport_kind_from_name -- -EINVAL for anything else. */
+const char *transport_kind_name(enum transport_kind kind);
+int transport_kind_from_name(const char *name, enum transport_kind *kind);
+
+/* ---- completion queues ------------------------------------------------------------------------------------------ */
+
+enum transport_event_type {
+	TRANSPORT_MESSAGE, /* data, length: valid until transport_release */
+	TRANSPORT_DONE,    /* the read or write posted with `context` has completed; status 0 */
+	TRANSPORT_CLOSED,  /* the connection has ended; status says why (-ECONNRESET, -EPROTO ...); close it */
+};
+
+struct transport_event {
+	enum transport_event_type type;
+	struct transport_conn *conn;
+	const void *data;
+	uint32_t length;
+	void *context;
+	int status;
+};
+
+int transport_queue_create(enum transport_kind kind, struct transport_queue **out);
+/* All connections on it must have been closed. */
+void transport_queue_destroy(struct transport_queue *queue);
+
+/* transport_poll -- take up to `max` events without waiting; returns how many, or -errno when the queue itself broke.
+ * It also does the transport's own work (executes the peer's reads and writes, returns credits). */
+int transport_poll(struct transport_queue *queue, struct transport_event *events, int max);
+
+/* transport_fd -- a descriptor that becomes readable when there is something to poll, once transport_arm has been
+ * called; for poll(2), epoll and libevent. It stays the queue's. */
+int transport_fd(const struct transport_queue *queue);
+
+/* transport_arm -- ask for a wake-up. 0: armed. 1: something may be there already: poll again before waiting. */
+int transport_arm(struct transport_queue *queue);
+
+/* ---- connections ------------------------------------------------------------------------------------------------ */
+
+/*
+ * transport_listen -- listen at `host` (name or address; an absolute path is a UNIX socket with tcp) and `port` (0 =
+ * any free one). `why` receives a sentence on failure.
+ */
+int transport_listen(enum transport_kind kind, const char *host, uint16_t port, struct transport_listener **out,
+                     char *why, size_t why_size);
+void transport_listener_close(struct transport_listener *listener);
+int transport_listener_fd(const struct transport_listener *listener);
+uint16_t transport_listener_port(const struct transport_listener *listener);
+/* transport_listener_next -- the next connection that asks to be let in; -EAGAIN if none does. */
+int transport_listener_next(struct transport_listener *listener, struct transport_pending **out);
+
+/* transport_accept -- let it in, with its events on `queue`. Consumes `pending` also on failure. */
+int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
+                     const struct transport_options *options, struct transport_conn **out);
+/* transport_reject -- turn it away. */
+void transport_reject(struct transport_pending *pending);
+
+/* transport_connect -- connect within `timeout_ms`; blocks. `why` receives a sentence on failure. */
+int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,
+                      const struct transport_options *options, int timeout_ms, struct transport_conn **out, char *why,
+                      size_t why_size);
+
+/*
+ * transport_close -- end the connection now: first the queue pair, then its registrations, so that on return no peer
+ * can reach any memory through it. Registrations still held are ended; their structures are freed. No event of this
+ * connection is seen afterwards. Safe in the middle of handling a batch of events: skip those of a closed connection.
+ */
+void transport_close(struct transport_conn *conn);
+
+void transport_set_user(struct transport_conn *conn, void *user);
+void *transport_user(const struct transport_conn *conn);
+enum transport_kind transport_conn_kind(const struct transport_conn *conn);
+/* transport_max_message -- the largest message the peer receives. */
+uint32_t transport_max_message(const struct transport_conn *conn);
+/* transport_peer -- the peer's address in words; belongs to the connection. */
+const char *transport_peer(const struct transport_conn *conn);
+
+/* ---- messages and memory ---------------------------------------------------------------------------------------- */
+
+#define TRANSPORT_MORE 1u /* another post follows at once: one doorbell (or one system call) may serve both */
+
+/* transport_send -- one message gathered from `iov`, copied before return. -EAGAIN no credit or no room, -EMSGSIZE. */
+int transport_send(struct transport_conn *conn, const struct iovec *iov, int count, unsigned flags);
+
+/* transport_release -- the message at `data` has been used; its buffer goes back to the peer as a credit. */
+void transport_release(struct transport_conn *conn, const void *data);
+
+#define TRANSPORT_REMOTE_READ  1u
+#define TRANSPORT_REMOTE_WRITE 2u
+#define TRANSPORT_LOCAL_WRITE  4u /* reads of this side may land here */
+
+/*
+ * transport_register -- let the peer reach [address, address + length) as [base, base + length) with `rights`; or, with
+ * no remote right, make it usable as the local end of transport_read and transport_write.
+ * -EOPNOTSUPP if the memory cannot be pinned (fsdax, page cache), -ENOMEM past the memlock limit.
+ */
+int transport_register(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
+                       struct transport_region **out);
+/* transport_deregister -- when it returns the peer can no longer reach the range through this registration. */
+void transport_deregister(struct transport_region *region);
+uint64_t transport_region_key(const struct transport_region *region);
+
+/* transport_needs_region -- whether the local end of a read or write must lie in a registered region (verbs: yes). */
+bool transport_needs_region(const struct transport_conn *conn);
+
+/*
+ * transport_read, transport_write -- move `length` bytes between `local` (in `region`, which may be NULL where
+ * transport_needs_region says no) and the peer's (`remote`, `key`). The local bytes stay untouched by the caller until
+ * the operation has completed. With a `context` a TRANSPORT_DONE event tells; without, a write's completion is
+ * known from a reply to a later message. -EAGAIN: too many outstanding.
+ */
+int transport_read(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
+                   uint64_t key, uint32_t length, void *context, unsigned flags);
+int transport_write(struct transport_conn *conn, const void *local, struct transport_region *region, uint64_t remote,
+                    uint64_t key, uint32_t length, void *context, unsigned flags);
+
+#endif
