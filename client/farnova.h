@@ -1,0 +1,175 @@
+/*
+ * farnova.h -- the farnova client library: remote files on persistent memory, over RDMA or TCP.
+ *
+ * Connect to a server by URL, then use calls that mean what POSIX's mean. They return -1 (or NULL) and set errno;
+ * farnova_last_error() says in words what was asked, of whom, why it failed and what to do.
+ *
+ * Durability: every call that changes something is atomic, and durable on the server's medium when it returns.
+ * farnova_fsync is there for programs that call it; it has nothing left to do.
+ *
+ * Thread safety: every function may be called by any thread, also on the same connection, file or directory. A file's
+ * position is shared as a descriptor's is.
+ *
+ * Waiting: when the server cannot be reached calls wait and reconnect for `timeout_ms`, then fail with ETIMEDOUT. Open
+ * files survive a restart of the server; one whose file is gone fails with ESTALE.
+ */
+#ifndef FARNOVA_H
+#define FARNOVA_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct farnova;      /* a connection to a file system */
+struct farnova_file; /* an open file */
+struct farnova_dir;  /* an open directory */
+
+struct farnova_options {
+	size_t size;           /* sizeof(struct farnova_options): lets the structure grow */
+	const char *transport; /* "auto" (NULL), "verbs" or "tcp" */
+	int timeout_ms;        /* how long a call waits for a lost server; 0 = 30000, -1 = for ever */
+	const char *reserved[4];
+};
+
+/*
+ * farnova_connect -- connect to `url`, farnova://HOST[:PORT][/PATH]; paths of later calls are taken from PATH.
+ * `options` may be NULL. The credential is the process's own uid, gid and groups. EINVAL for a URL that is none;
+ * ECONNREFUSED, EHOSTUNREACH, ETIMEDOUT; EPROTO if a farnova server does not answer there; ENOENT or ENOTDIR for PATH.
+ */
+struct farnova *farnova_connect(const char *url, const struct farnova_options *options);
+
+/* farnova_disconnect -- end the session and free everything; files and directories still open are closed. */
+void farnova_disconnect(struct farnova *fs);
+
+/* farnova_last_error -- the calling thread's last error in words, valid until its next call; "" if there was none. */
+const char *farnova_last_error(void);
+
+/* farnova_transport -- "verbs" or "tcp": what the connection uses. */
+const char *farnova_transport(const struct farnova *fs);
+
+const char *farnova_version(void);
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+/* farnova_open -- flags as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW,
+ * O_DIRECTORY; O_CLOEXEC, O_SYNC, O_DSYNC and O_NOATIME are accepted and change nothing. `mode` is used as given
+ * (no umask). */
+struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode);
+int farnova_close(struct farnova_file *file);
+ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length);
+ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length);
+ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, off_t offset);
+/* farnova_pwrite -- each write of up to 1 MiB is one atomic change; a larger one is a row of such changes. */
+ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset);
+off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence);
+int farnova_ftruncate(struct farnova_file *file, off_t length);
+int farnova_fsync(struct farnova_file *file);
+int farnova_fstat(struct farnova_file *file, struct stat *st);
+int farnova_fchmod(struct farnova_file *file, mode_t mode);
+int farnova_fchown(struct farnova_file *file, uid_t uid, gid_t gid);
+int farnova_futimens(struct farnova_file *file, const struct timespec times[2]);
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+int farnova_stat(struct farnova *fs, const char *path, struct stat *st);
+int farnova_lstat(struct farnova *fs, const char *path, struct stat *st);
+int farnova_access(struct farnova *fs, const char *path, int mode);
+int farnova_truncate(struct farnova *fs, const char *path, off_t length);
+int farnova_mkdir(struct farnova *fs, const char *path, mode_t mode);
+int farnova_mknod(struct farnova *fs, const char *path, mode_t mode, dev_t dev);
+int farnova_rmdir(struct farnova *fs, const char *path);
+int farnova_unlink(struct farnova *fs, const char *path);
+/* farnova_rename -- flags as renameat2: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. */
+int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigned flags);
+int farnova_link(struct farnova *fs, const char *from, const char *to);
+int farnova_symlink(struct farnova *fs, const char *target, const char *path);
+ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size);
+int farnova_chmod(struct farnova *fs, const char *path, mode_t mode);
+int farnova_chown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
+int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
+/* farnova_utimens -- as utimensat: UTIME_NOW and UTIME_OMIT work; flags 0 or AT_SYMLINK_NOFOLLOW. */
+int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags);
+int farnova_statvfs(struct farnova *fs, struct statvfs *st);
+
+/* ---- directories ------------------------------------------------------------------------------------------------ */
+
+struct farnova_dir *farnova_opendir(struct farnova *fs, const char *path);
+/* farnova_readdir -- the next entry ("." and ".." first), or NULL: at the end errno is left as it was. The entry is
+ * valid until the next call on `dir`; d_off is a cookie for farnova_seekdir, stable across restarts of the server. */
+struct dirent *farnova_readdir(struct farnova_dir *dir);
+void farnova_seekdir(struct farnova_dir *dir, off_t position);
+off_t farnova_telldir(struct farnova_dir *dir);
+int farnova_closedir(struct farnova_dir *dir);
+
+/* ---- by handle: for programs that serve others (a FUSE mount, a gateway) ------------------------------------------
+ */
+
+/* An inode's name for ever. A handle whose inode has died gets ESTALE, never another file. */
+struct farnova_handle {
+	uint64_t ino;
+	uint32_t generation;
+	uint32_t reserved;
+};
+
+/* On whose behalf a call is made. `uid` 0 is the superuser unless the server squashes it. */
+struct farnova_cred {
+	uid_t uid;
+	gid_t gid;
+	uint32_t group_count; /* up to 1024 */
+	const gid_t *groups;
+};
+
+/* farnova_set_cred -- calls of this thread on `fs` are made for `cred` (copied) until the next; NULL: the process's. */
+int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred);
+
+/* farnova_root -- the handle of the URL's PATH. */
+struct farnova_handle farnova_root(const struct farnova *fs);
+
+/* In the calls below `name` is one component; nothing is followed. `handle` and `st` (may be NULL) tell the result. */
+int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
+                      struct stat *st);
+int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat *st);
+
+#define FARNOVA_SET_MODE      (1u << 0)
+#define FARNOVA_SET_UID       (1u << 1)
+#define FARNOVA_SET_GID       (1u << 2)
+#define FARNOVA_SET_SIZE      (1u << 3)
+#define FARNOVA_SET_ATIME     (1u << 4)
+#define FARNOVA_SET_MTIME     (1u << 5)
+#define FARNOVA_SET_ATIME_NOW (1u << 6)
+#define FARNOVA_SET_MTIME_NOW (1u << 7)
+
+/* farnova_setattr_at -- what `mask` names is taken from `st`, all at once; `open` may be NULL or the file open for
+ * writing, which then allows SET_SIZE. `st` receives the attributes afterwards. */
+int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                       struct stat *st);
+int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode);
+struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle file, int flags);
+struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                       mode_t mode, struct farnova_handle *handle, struct stat *st);
+int farnova_mknod_at(struct farnova *fs, struct farnova_handle dir, const char *name, mode_t mode, dev_t dev,
+                     struct farnova_handle *handle, struct stat *st);
+int farnova_symlink_at(struct farnova *fs, const char *target, struct farnova_handle dir, const char *name,
+                       struct farnova_handle *handle, struct stat *st);
+ssize_t farnova_readlink_at(struct farnova *fs, struct farnova_handle file, char *buffer, size_t size);
+int farnova_link_at(struct farnova *fs, struct farnova_handle file, struct farnova_handle dir, const char *name,
+                    struct stat *st);
+int farnova_unlink_at(struct farnova *fs, struct farnova_handle dir, const char *name);
+int farnova_rmdir_at(struct farnova *fs, struct farnova_handle dir, const char *name);
+int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const char *from,
+                      struct farnova_handle to_dir, const char *to, unsigned flags);
+struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle dir);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * proto.h -- the wire protocol, version 1: every message in native form, and the functions between native and wire.
+ *
+ * A connection carries requests (client to server), replies (server to client, one for each request) and notices
+ * (either way, no reply). docs/protocol.md has the bytes. Decoding validates every field of a message in one place:
+ * what a decode function has accepted needs no further check of lengths, ranges, flags or strings, only of meaning
+ * (does the handle exist, may the caller). Pointers in a decoded structure point into the message.
+ *
+ * No I/O, no state, no allocation: all functions may be called from any thread.
+ */
+#ifndef FARNOVA_PROTO_PROTO_H
+#define FARNOVA_PROTO_PROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROTO_VERSION        1u
+#define PROTO_DEFAULT_PORT   4910u
+#define PROTO_MAX_MESSAGE    (64u * 1024)
+#define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* what both ends receive unless configured */
+#define PROTO_MAX_PATH       4096u
+#define PROTO_MAX_GROUPS     1024u
+#define PROTO_MAX_EXTENTS    128u
+#define PROTO_MAX_SLOTS      64u
+#define PROTO_MAX_LINK       4095u
+#define PROTO_REQUEST_HEADER 32u
+#define PROTO_REPLY_HEADER   32u
+
+enum proto_op {
+	PROTO_HELLO = 1,   /* first message of a connection */
+	PROTO_BYE = 2,     /* end the session cleanly: opens closed, layouts dropped */
+	PROTO_CRED = 3,    /* intern a credential under a number the client chose */
+	PROTO_PING = 4,    /* keeps the lease; carries `quiesced` */
+	PROTO_LOOKUP = 10, /* walk a path, get attributes */
+	PROTO_GETATTR = 11,
+	PROTO_SETATTR = 12,
+	PROTO_ACCESS = 13,
+	PROTO_OPEN = 14,   /* by path, may create and truncate; reply has attributes and the first extents */
+	PROTO_REOPEN = 15, /* by handle: after a reconnect, and for programs that hold handles */
+	PROTO_CLOSE = 16,
+	PROTO_READ = 17,         /* data in the reply */
+	PROTO_WRITE = 18,        /* data in the request: atomic and durable when the reply comes */
+	PROTO_WRITE_COMMIT = 19, /* the same with data written to the staging ring before */
+	PROTO_LAYOUT_GET = 20,
+	PROTO_READDIR = 21,
+	PROTO_CREATE = 22, /* directory, FIFO, socket, device, or regular file without opening it */
+	PROTO_SYMLINK = 23,
+	PROTO_READLINK = 24,
+	PROTO_LINK = 25,
+	PROTO_UNLINK = 26,
+	PROTO_RMDIR = 27,
+	PROTO_RENAME = 28,
+	PROTO_STATFS = 29,
+	/* notices */
+	PROTO_RECALL = 40,        /* server to client: drop what you know of this file's layout, up to `invalidation` */
+	PROTO_LAYOUT_RETURN = 41, /* client to server: header's `quiesced` has moved */
+};
+
+/* Names an inode for ever; as the file system's own handle. */
+struct proto_handle {
+	uint64_t ino;
+	uint32_t generation;
+};
+
+struct proto_attr {
+	struct proto_handle handle;
+	uint32_t mode;
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+	uint64_t size;
+	uint64_t blocks; /* of 4096 bytes */
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t btime_ns;
+	uint64_t change;
+};
+
+/* A piece of a file a client may READ: [offset, offset + length) lies at `address` under `key`; key 0 is a hole. */
+struct proto_extent {
+	uint64_t offset;
+	uint64_t length;
+	uint64_t address;
+	uint64_t key;
+};
+
+/*
+ * A string of a request: a path (1..4096 bytes, no NUL, may be relative or absolute: both are walked from the request's
+ * directory handle, an absolute symlink target from the root) or a link target (1..4095 bytes, no NUL).
+ */
+struct proto_string {
+	const char *data;
+	uint32_t length;
+};
+
+#define PROTO_LOOKUP_NOFOLLOW 1u /* a symlink as last component is not followed */
+
+#define PROTO_OPEN_READ      (1u << 0)
+#define PROTO_OPEN_WRITE     (1u << 1)
+#define PROTO_OPEN_APPEND    (1u << 2)
+#define PROTO_OPEN_CREATE    (1u << 3)
+#define PROTO_OPEN_EXCLUSIVE (1u << 4)
+#define PROTO_OPEN_TRUNCATE  (1u << 5)
+#define PROTO_OPEN_NOFOLLOW  (1u << 6)
+#define PROTO_OPEN_DIRECTORY (1u << 7)
+#define PROTO_OPEN_LAYOUT    (1u << 8) /* grant a read layout along with it if that is possible */
+#define PROTO_OPEN_FLAGS     ((1u << 9) - 1)
+
+#define PROTO_WRITE_APPEND 1u
+
+/* masks of PROTO_SETATTR */
+#define PROTO_SET_MODE      (1u << 0)
+#define PROTO_SET_UID       (1u << 1)
+#define PROTO_SET_GID       (1u << 2)
+#define PROTO_SET_SIZE      (1u << 3)
+#define PROTO_SET_ATIME     (1u << 4)
+#define PROTO_SET_MTIME     (1u << 5)
+#define PROTO_SET_ATIME_NOW (1u << 6)
+#define PROTO_SET_MTIME_NOW (1u << 7)
+#define PROTO_SET_FLAGS     ((1u << 8) - 1)
+
+#define PROTO_RENAME_NOREPLACE 1u
+#define PROTO_RENAME_EXCHANGE  2u
+
+#define PROTO_SLOT_NONE 0xffffu /* notices, HELLO and BYE use no slot */
+
+struct proto_request {
+	uint16_t op;
+	uint16_t slot;     /* one request at a time in each slot */
+	uint32_t sequence; /* of the slot: one more than the last; the same again asks for the same reply again */
+	uint32_t cred;     /* number given with PROTO_CRED; 0 = the session's own, given in HELLO */
+	/*
+	 * Every one-sided READ this client still has in flight was started after it had acted on all invalidations up
+	 * to this number. Blocks freed by invalidation n are not reused before `quiesced` >= n.
+	 */
+	uint64_t quiesced;
+	union {
+		struct {
+			uint32_t min_version, max_version;
+			uint64_t features;              /* none defined in version 1 */
+			uint8_t client[16];             /* random for each client instance */
+			uint64_t session;               /* 0 = a new one; else resume this one */
+			uint64_t session_key;           /* as given with it */
+			uint32_t uid, gid, group_count; /* the session's own credential */
+			uint32_t groups[PROTO_MAX_GROUPS];
+		} hello;
+		struct {
+			uint32_t number; /* 1..65535 */
+			uint32_t uid, gid, group_count;
+			uint32_t groups[PROTO_MAX_GROUPS];
+		} cred_set;
+		struct {
+			struct proto_handle dir;
+			uint32_t flags;
+			struct proto_string path;
+		} lookup;
+		struct {
+			struct proto_handle handle;
+		} getattr, readlink, statfs;
+		struct {
+			struct proto_handle handle;
+			uint64_t
+			    open; /* 0 or an open for writing: then SET_SIZE needs no permission of the file's mode */
+			uint32_t mask;
+			uint32_t mode, uid, gid;
+			uint64_t size;
+			int64_t atime_ns, mtime_ns;
+		} setattr;
+		struct {
+			struct proto_handle handle;
+			uint32_t mask; /* R_OK | W_OK | X_OK */
+		} access;
+		struct {
+			struct proto_handle dir;
+			uint32_t flags;
+			uint32_t mode; /* of a file that is created, umask applied */
+			struct proto_string path;
+		} open;
+		struct {
+			struct proto_handle handle;
+			uint32_t flags; /* PROTO_OPEN_READ | WRITE | APPEND | TRUNCATE | DIRECTORY | LAYOUT */
+		} reopen;
+		struct {
+			uint64_t open;
+		} close;
+		struct {
+			uint64_t open;
+			uint64_t offset;
+			uint32_t length; /* at most what fits a reply */
+		} read;
+		struct {
+			uint64_t open;
+			uint64_t offset; /* offset + length <= INT64_MAX */
+			uint32_t flags;
+			uint32_t length;
+			const void *data;
+		} write;
+		struct {
+			uint64_t open;
+			uint64_t offset;
+			uint32_t flags;
+			uint32_t length;
+			uint64_t staging; /* where in the staging ring; [staging, staging + length) does not wrap */
+		} write_commit;
+		struct {
+			uint64_t open;
+			uint64_t offset;
+			uint64_t length;
+		} layout_get;
+		struct {
+			struct proto_handle handle;
+			uint64_t open; /* 0 or an open of the directory: then no permission check */
+			uint64_t cookie;
+			uint32_t size; /* bytes of entries the reply may have */
+		} readdir;
+		struct {
+			struct proto_handle dir;
+			uint32_t mode; /* type and permissions */
+			uint32_t rdev;
+			struct proto_string path;
+		} create;
+		struct {
+			struct proto_handle dir;
+			struct proto_string path;
+			struct proto_string target;
+		} symlink;
+		struct {
+			struct proto_handle file;
+			struct proto_handle dir;
+			struct proto_string path;
+		} link;
+		struct {
+			struct proto_handle dir;
+			struct proto_string path;
+		} unlink, rmdir;
+		struct {
+			struct proto_handle from_dir, to_dir;
+			uint32_t flags;
+			struct proto_string from, to;
+		} rename;
+	};
+};
+
+struct proto_reply {
+	uint16_t op; /* of the request */
+	uint16_t slot;
+	uint32_t sequence;
+	uint32_t status;       /* 0 or a Linux errno, positive */
+	uint64_t invalidation; /* the newest invalidation this session has been told of, this reply included */
+	union {
+		struct {
+			uint32_t version;
+			uint64_t features;
+			uint64_t session;
+			uint64_t session_key;
+			bool resumed;
+			uint64_t instance; /* random for each start of the server */
+			uint8_t pool[16];  /* UUID */
+			uint32_t slots;
+			uint32_t lease_ms;
+			uint32_t max_read;  /* of PROTO_READ */
+			uint32_t max_write; /* of PROTO_WRITE; larger ones go through the staging ring */
+			uint64_t staging_address, staging_key, staging_size;
+			struct proto_handle root;
+		} hello;
+		struct {
+			struct proto_attr attr;
+		} attr; /* LOOKUP GETATTR SETATTR CREATE SYMLINK LINK */
+		struct {
+			uint64_t open;
+			bool created;
+			bool layout; /* granted: extents cover the file from 0 on, as far as they go */
+			struct proto_attr attr;
+			uint32_t extent_count;
+			struct proto_extent extents[PROTO_MAX_EXTENTS];
+		} open; /* OPEN REOPEN */
+		struct {
+			uint64_t size; /* of the file */
+			uint32_t length;
+			const void *data;
+		} read;
+		struct {
+			uint64_t offset; /* where the data begin: tells the end of an append */
+			uint64_t size;   /* of the file after it */
+			uint64_t change;
+			/*
+			 * If this session holds a layout of the file, it goes on: the extents below take the place of
+			 * all it knew of [replaced_offset, replaced_offset + replaced_length), the rest stays true. If
+			 * `dropped`, it has ended.
+			 */
+			bool dropped;
+			uint64_t replaced_offset, replaced_length;
+			uint32_t extent_count;
+			struct proto_extent extents[PROTO_MAX_EXTENTS];
+		} write; /* WRITE WRITE_COMMIT */
+		struct {
+			bool granted; /* false: read through the server, ask again later */
+			uint64_t size;
+			uint32_t extent_count;
+			struct proto_extent extents[PROTO_MAX_EXTENTS];
+		} layout;
+		struct {
+			bool end; /* no more entries after these */
+			uint32_t length;
+			const void *entries; /* see proto_dirent_next */
+		} readdir;
+		struct {
+			struct proto_string target;
+		} readlink;
+		struct {
+			bool replaced_died;
+		} rename;
+		struct {
+			uint64_t blocks, free_blocks, inodes;
+			uint8_t pool[16];
+			uint32_t name_max;
+		} statfs;
+	};
+};
+
+struct proto_recall {
+	uint64_t invalidation;
+	struct proto_handle handle; /* ino 0: no file in particular; answer with LAYOUT_RETURN once quiesced */
+};
+
+/*
+ * proto_decode_request -- check and take apart a message from a client (request or notice). 0, or -EPROTO, -EINVAL,
+ * -ENAMETOOLONG ... with `*why` the reason for the server's log. When the header itself was sound `out`'s op, slot and
+ * sequence are set also on failure, so that the refusal can be answered; else op is 0 and the connection is to be
+ * ended.
+ */
+int proto_decode_request(const void *message, size_t length, struct proto_request *out, const char **why);
+
+/* proto_encode_request -- the number of bytes written to `buffer`, or -EMSGSIZE. */
+int proto_encode_request(const struct proto_request *request, void *buffer, size_t size);
+
+/* proto_decode_reply -- the counterpart; -EPROTO with `*why`. A reply with a status has no body. */
+int proto_decode_reply(const void *message, size_t length, struct proto_reply *out, const char **why);
+int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t size);
+
+/* proto_is_recall -- whether a message from the server is the notice PROTO_RECALL rather than a reply. */
+bool proto_is_recall(const void *message, size_t length);
+int proto_decode_recall(const void *message, size_t length, struct proto_recall *out, const char **why);
+int proto_encode_recall(const struct proto_recall *recall, void *buffer, size_t size);
+
+struct proto_dirent {
+	uint64_t cookie;
+	uint64_t ino;
+	uint32_t type; /* S_IFMT bits */
+	const char *name;
+	uint32_t length;
+};
+
+/* proto_dirent_put -- append an entry to `buffer` at `*used`; false if it does not fit. */
+bool proto_dirent_put(void *buffer, size_t size, size_t *used, const struct proto_dirent *entry);
+/* proto_dirent_next -- take the entry at `*position` and move on; 1, 0 at the end. Entries were validated by decode. */
+int proto_dirent_next(const void *entries, size_t length, size_t *position, struct proto_dirent *entry);
+
+const char *proto_op_name(unsigned op);
+
+#endif
