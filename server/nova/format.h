@@ -55,8 +55,13 @@
 /* ---- words ---------------------------------------------------------------------------------------------------- */
 
 /*
- * The CRC of a word is CRC32C over (kind u8, owner u64, value u48), folded: high 16 bits XOR low 16 bits, and forced
- * nonzero (0 becomes 0xffff), so that a zeroed word is never valid. The owner is named with each kind.
+ * Every CRC here is common/crc.h's crc32c (no final inversion) and starts from 0xffffffff; "seeded with (a, b)" means
+ * that it first runs over a and b, little-endian and unpadded: inode numbers, positions and block numbers 8 bytes,
+ * generations and ring numbers 4.
+ *
+ * A word is value << 16 | CRC. The CRC of a word is CRC32C over the 15 bytes (kind u8, owner u64, value u48), folded:
+ * high 16 bits XOR low 16 bits, and forced nonzero (0 becomes 0xffff), so that a zeroed word is never valid. The owner
+ * is named with each kind. A fresh chunk of slots has both life words NEVER of generation 0 and its other words zero.
  */
 enum nova_word_kind {
 	NOVA_WORD_LIFE = 1,    /* slot: generation (32) << 8 | state (8), owner inode number */
@@ -68,7 +73,7 @@ enum nova_word_kind {
 	NOVA_WORD_CHUNK = 7,   /* chunk table: enum nova_chunk_kind, owner first block of the chunk */
 	NOVA_WORD_CLEAN = 8,   /* superblock: mount count << 1 | clean, owner 0 */
 	NOVA_WORD_EPOCH = 9,   /* superblock: current epoch, owner 0 */
-	NOVA_WORD_BLOCKS = 10, /* superblock: blocks in the pool, owner 0 */
+	NOVA_WORD_BLOCKS = 10, /* superblock: blocks in the pool, a multiple of 16; owner 0 */
 	NOVA_WORD_SAVED = 11,  /* superblock: block of the allocation state saved at a clean unmount, or 0; owner 0 */
 };
 
@@ -322,8 +327,10 @@ static_assert(sizeof(struct nova_record_word) == 20, "record word");
 
 /*
  * A redo record. It is committed when its ring's commit word says its sequence. Replay applies a word only where it is
- * newer than the home word, life words first, so a stale record is harmless. A record's place in the ring is
- * sequence % 31; it is reused only after a later fence by the same worker has made its home words durable.
+ * newer than the home word, life words first, so a stale record is harmless; a HEAD word is applied with the TAIL word
+ * of the same inode in its record, where that one is not older than the home tail (block numbers have no age, and only
+ * the next GC, which moves the tail again, moves the head again). A record's place in the ring is sequence % 31; it is
+ * reused only after a later fence by the same worker has made its home words durable.
  */
 struct nova_record {
 	le32 crc;      /* CRC32C over the other 124 bytes, seeded with the ring number */
