@@ -1,0 +1,95 @@
+/*
+ * wire.c -- what every kind of message has in common: header, handles, paths, extents.
+ */
+#include "proto/wire.h"
+
+#include <errno.h>
+
+#define BLOCK_SIZE 4096u
+
+const char *wire_check_header(const struct wire_header *h, uint32_t magic, size_t length)
+{
+	if (h->magic != magic)
+		return "wrong magic: not a message of this protocol";
+	if (h->length != length)
+		return "length in the header is not the message's";
+	if (h->reserved != 0)
+		return "reserved header field is not zero";
+	return NULL;
+}
+
+int wire_finish(const struct wire_writer *w, void *buffer, struct wire_header *h)
+{
+	if (w->failed)
+		return -EMSGSIZE;
+	size_t length = (size_t)(w->at - (uint8_t *)buffer);
+	struct wire_writer head = {.at = buffer, .end = (uint8_t *)buffer + WIRE_HEADER_SIZE};
+
+	h->length = (uint32_t)length;
+	put_header(&head, h);
+	return (int)length;
+}
+
+const char *wire_bad_handle(struct proto_handle h)
+{
+	if (h.ino == 0 || h.ino >> 48)
+		return "inode number out of range";
+	return NULL;
+}
+
+const char *wire_bad_path(struct proto_string s, uint32_t max)
+{
+	if (s.length == 0)
+		return "empty path";
+	if (s.length > max)
+		return "path too long";
+	if (memchr(s.data, 0, s.length))
+		return "NUL in a path";
+	return NULL;
+}
+
+const char *wire_bad_extent(const struct proto_extent *e)
+{
+	if (e->length == 0 || e->offset % BLOCK_SIZE || e->length % BLOCK_SIZE)
+		return "extent is not made of blocks";
+	if (e->offset > INT64_MAX || e->length > INT64_MAX - e->offset)
+		return "extent lies beyond the largest file";
+	if (e->key != 0 && e->address > UINT64_MAX - e->length)
+		return "extent's address wraps";
+	return NULL;
+}
+
+const char *proto_op_name(unsigned op)
+{
+	static const char *const names[] = {
+	    [PROTO_HELLO] = "HELLO",
+	    [PROTO_BYE] = "BYE",
+	    [PROTO_CRED] = "CRED",
+	    [PROTO_PING] = "PING",
+	    [PROTO_LOOKUP] = "LOOKUP",
+	    [PROTO_GETATTR] = "GETATTR",
+	    [PROTO_SETATTR] = "SETATTR",
+	    [PROTO_ACCESS] = "ACCESS",
+	    [PROTO_OPEN] = "OPEN",
+	    [PROTO_REOPEN] = "REOPEN",
+	    [PROTO_CLOSE] = "CLOSE",
+	    [PROTO_READ] = "READ",
+	    [PROTO_WRITE] = "WRITE",
+	    [PROTO_WRITE_COMMIT] = "WRITE_COMMIT",
+	    [PROTO_LAYOUT_GET] = "LAYOUT_GET",
+	    [PROTO_READDIR] = "READDIR",
+	    [PROTO_CREATE] = "CREATE",
+	    [PROTO_SYMLINK] = "SYMLINK",
+	    [PROTO_READLINK] = "READLINK",
+	    [PROTO_LINK] = "LINK",
+	    [PROTO_UNLINK] = "UNLINK",
+	    [PROTO_RMDIR] = "RMDIR",
+	    [PROTO_RENAME] = "RENAME",
+	    [PROTO_STATFS] = "STATFS",
+	    [PROTO_RECALL] = "RECALL",
+	    [PROTO_LAYOUT_RETURN] = "LAYOUT_RETURN",
+	};
+	if (op < sizeof(names) / sizeof(names[0]) && names[op])
+		return names[op];
+	return "unknown";
+}
