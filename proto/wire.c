@@ -23,7 +23,7 @@ int wire_finish(const struct wire_writer *w, void *buffer, struct wire_header *h
 	if (w->failed)
 		return -EMSGSIZE;
 	size_t length = (size_t)(w->at - (uint8_t *)buffer);
-	struct wire_writer head = {.at = buffer, .end = (uint8_t *)buffer + WIRE_HEADER_SIZE};
+	struct wire_writer head = {.at = buffer, .end = w->at};
 
 	h->length = (uint32_t)length;
 	put_header(&head, h);
