@@ -1,7 +1,7 @@
 /*
  * log.h -- structured log lines with levels.
  *
- * One line per event on stderr (or the file set): `2026-01-31T12:00:00.000Z level component: text`. Lines of different
+ * One line per event on stderr: `2026-01-31T12:00:00.000Z level component: text`. Lines of different
  * threads never mix. The text says what happened, to what, and what to do about it where there is something to do.
  * Thread safe.
  */
