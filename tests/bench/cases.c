@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define NAME_MAX_LEN 16
+#define NAME_MAX_LEN  16
 // The clock is read once in so many operations, so that reading it costs nothing beside the fastest of them.
 #define BUDGET_STRIDE 32
 
@@ -19,9 +19,9 @@ struct bench_cases {
 	struct bench_scale scale;
 	char (*names)[NAME_MAX_LEN];   // f0000000 ...
 	char (*renamed)[NAME_MAX_LEN]; // g0000000 ...
-	uint32_t *order;	       // a permutation of the files, new each round
-	uint8_t *buffer;	       // BENCH_BIG bytes, page aligned
-	void *data;		       // the data file, open once filled
+	uint32_t *order;               // a permutation of the files, new each round
+	uint8_t *buffer;               // BENCH_BIG bytes, page aligned
+	void *data;                    // the data file, open once filled
 	uint64_t random;
 };
 
@@ -315,8 +315,8 @@ static int run_append_4k(struct bench_cases *c, uint32_t round, struct bench_sam
 }
 
 static const struct bench_case all_cases[] = {
-    {"create", run_create},	      {"stat", run_stat},	  {"rename", run_rename},
-    {"unlink", run_unlink},	      {"read_4k", run_read_4k},	  {"overwrite_4k", run_overwrite_4k},
+    {"create", run_create},         {"stat", run_stat},           {"rename", run_rename},
+    {"unlink", run_unlink},         {"read_4k", run_read_4k},     {"overwrite_4k", run_overwrite_4k},
     {"write_4k", run_overwrite_4k}, {"append_4k", run_append_4k}, {"read_1m", run_read_1m},
     {"write_1m", run_write_1m},
 };
@@ -336,7 +336,7 @@ int bench_cases_run(struct bench_cases *cases, const char *name, uint32_t round,
 }
 
 int bench_cases_new(const struct bench_api *api, void *subject, struct bench_place *place,
-		    const struct bench_scale *scale, struct bench_cases **out)
+                    const struct bench_scale *scale, struct bench_cases **out)
 {
 	struct bench_cases *c = calloc(1, sizeof(*c));
 

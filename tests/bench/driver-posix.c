@@ -92,7 +92,7 @@ static int posix_open(void *subject, const char *name, bool create, void **file)
 	struct posix *s = subject;
 	struct posix_file *f = calloc(1, sizeof(*f));
 	int flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_TRUNC : 0) | (s->place->osync ? O_SYNC : 0) |
-		    (s->place->direct ? O_DIRECT : 0);
+	            (s->place->direct ? O_DIRECT : 0);
 
 	if (!f)
 		return -ENOMEM;

@@ -17,20 +17,24 @@
 enum { OPT_FILES = 1, OPT_SIZE, OPT_OPS, OPT_BIG_OPS, OPT_BUDGET, OPT_FSYNC, OPT_OSYNC, OPT_DIRECT };
 
 static const struct option options[] = {
-    {"files", required_argument, NULL, OPT_FILES},     {"size", required_argument, NULL, OPT_SIZE},
-    {"ops", required_argument, NULL, OPT_OPS},	       {"big-ops", required_argument, NULL, OPT_BIG_OPS},
-    {"budget-ms", required_argument, NULL, OPT_BUDGET}, {"fsync", no_argument, NULL, OPT_FSYNC},
-    {"osync", no_argument, NULL, OPT_OSYNC},	       {"direct", no_argument, NULL, OPT_DIRECT},
+    {"files", required_argument, NULL, OPT_FILES},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"ops", required_argument, NULL, OPT_OPS},
+    {"big-ops", required_argument, NULL, OPT_BIG_OPS},
+    {"budget-ms", required_argument, NULL, OPT_BUDGET},
+    {"fsync", no_argument, NULL, OPT_FSYNC},
+    {"osync", no_argument, NULL, OPT_OSYNC},
+    {"direct", no_argument, NULL, OPT_DIRECT},
     {NULL, 0, NULL, 0},
 };
 
 static int usage(const struct bench_api *api, const char *program)
 {
 	fprintf(stderr,
-		"usage: %s [--files N] [--size BYTES] [--ops N] [--big-ops N] [--budget-ms N]\n"
-		"          [--fsync] [--osync] [--direct] WHERE\n"
-		"WHERE is %s.\n",
-		program, api->usage);
+	        "usage: %s [--files N] [--size BYTES] [--ops N] [--big-ops N] [--budget-ms N]\n"
+	        "          [--fsync] [--osync] [--direct] WHERE\n"
+	        "WHERE is %s.\n",
+	        program, api->usage);
 	return 2;
 }
 

@@ -21,7 +21,8 @@ struct bench_scale {
 	uint32_t budget_ms; // a subject too slow for the count stops here; the sequence up to there is the same
 };
 
-// Where the subject is and how to use it; `durable` is false while files are made and removed outside the measured time.
+// Where the subject is and how to use it; `durable` is false while files are made and removed outside the measured
+// time.
 struct bench_place {
 	const char *where;
 	bool fsync;  // follow each change by an fsync
@@ -30,8 +31,8 @@ struct bench_place {
 	bool durable;
 };
 
-// One API. Functions return 0 or -errno; NULL marks what the API cannot do, and its cases are reported as not supported.
-// A read or write moves all `n` bytes or fails. `name` is a single path component.
+// One API. Functions return 0 or -errno; NULL marks what the API cannot do, and its cases are reported as not
+// supported. A read or write moves all `n` bytes or fails. `name` is a single path component.
 struct bench_api {
 	const char *usage; // what WHERE means to this driver
 	bool keeps_data;   // false: nothing is stored (a ping-pong), so the contents read are not checked
@@ -58,7 +59,7 @@ struct bench_cases;
 
 // Prepares to run cases on a connected subject. Ends with bench_cases_free(). -ENOMEM.
 int bench_cases_new(const struct bench_api *api, void *subject, struct bench_place *place,
-		    const struct bench_scale *scale, struct bench_cases **out);
+                    const struct bench_scale *scale, struct bench_cases **out);
 void bench_cases_free(struct bench_cases *cases);
 
 // Runs case `name` once. The random pattern depends on (name, round) only. -ENOSYS: no such case; -EOPNOTSUPP: the API

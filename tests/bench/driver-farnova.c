@@ -1,0 +1,164 @@
+// driver-farnova.c -- drives a farnova server through the client library.
+#include "client/farnova.h"
+#include "tests/bench/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct mount {
+	struct farnova *fs;
+};
+
+// The library's words say more than errno does; a benchmark that fails shows them.
+static int failed(void)
+{
+	int rc = errno ? -errno : -EIO;
+
+	fprintf(stderr, "farnova: %s\n", farnova_last_error());
+	return rc;
+}
+
+static int path_of(const char *name, char path[static 64])
+{
+	return snprintf(path, 64, "/%s", name) < 64 ? 0 : -ENAMETOOLONG;
+}
+
+static int remote_connect(struct bench_place *place, const struct bench_scale *scale, void **subject)
+{
+	struct farnova_options options = {
+	    .size = sizeof(options),
+	    .transport = getenv("FARNOVA_BENCH_TRANSPORT"),
+	    .timeout_ms = 20000,
+	};
+	struct mount *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->fs = farnova_connect(place->where, &options);
+	if (!s->fs) {
+		int rc = failed();
+		free(s);
+		return rc;
+	}
+	fprintf(stderr, "bench: farnova over %s\n", farnova_transport(s->fs));
+	*subject = s;
+	return 0;
+}
+
+static void remote_disconnect(void *subject)
+{
+	struct mount *s = subject;
+
+	farnova_disconnect(s->fs);
+	free(s);
+}
+
+static int remote_create(void *subject, const char *name)
+{
+	struct mount *s = subject;
+	char path[64];
+
+	if (path_of(name, path))
+		return -ENAMETOOLONG;
+	struct farnova_file *file = farnova_open(s->fs, path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	if (!file)
+		return failed();
+	return farnova_close(file) ? failed() : 0;
+}
+
+static int remote_stat(void *subject, const char *name)
+{
+	struct mount *s = subject;
+	struct stat st;
+	char path[64];
+
+	if (path_of(name, path))
+		return -ENAMETOOLONG;
+	return farnova_stat(s->fs, path, &st) ? failed() : 0;
+}
+
+static int remote_rename(void *subject, const char *from, const char *to)
+{
+	struct mount *s = subject;
+	char old_path[64], new_path[64];
+
+	if (path_of(from, old_path) || path_of(to, new_path))
+		return -ENAMETOOLONG;
+	return farnova_rename(s->fs, old_path, new_path, 0) ? failed() : 0;
+}
+
+static int remote_unlink(void *subject, const char *name)
+{
+	struct mount *s = subject;
+	char path[64];
+
+	if (path_of(name, path))
+		return -ENAMETOOLONG;
+	return farnova_unlink(s->fs, path) ? failed() : 0;
+}
+
+static int remote_open(void *subject, const char *name, bool create, void **file)
+{
+	struct mount *s = subject;
+	char path[64];
+
+	if (path_of(name, path))
+		return -ENAMETOOLONG;
+	*file = farnova_open(s->fs, path, O_RDWR | (create ? O_CREAT | O_TRUNC : 0), 0644);
+	return *file ? 0 : failed();
+}
+
+static int remote_close(void *subject, void *file)
+{
+	return farnova_close(file) ? failed() : 0;
+}
+
+static int remote_read(void *subject, void *file, void *to, size_t n, uint64_t offset)
+{
+	while (n) {
+		ssize_t got = farnova_pread(file, to, n, (off_t)offset);
+		if (got < 0)
+			return failed();
+		if (!got)
+			return -ENODATA;
+		to = (char *)to + got;
+		offset += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return 0;
+}
+
+static int remote_write(void *subject, void *file, const void *from, size_t n, uint64_t offset)
+{
+	while (n) {
+		ssize_t put = farnova_pwrite(file, from, n, (off_t)offset);
+		if (put < 0)
+			return failed();
+		from = (const char *)from + put;
+		offset += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct bench_api api = {
+	    .usage = "the URL of an empty directory; FARNOVA_BENCH_TRANSPORT chooses verbs or tcp",
+	    .keeps_data = true,
+	    .connect = remote_connect,
+	    .disconnect = remote_disconnect,
+	    .create = remote_create,
+	    .stat = remote_stat,
+	    .rename = remote_rename,
+	    .unlink = remote_unlink,
+	    .open = remote_open,
+	    .close = remote_close,
+	    .read = remote_read,
+	    .write = remote_write,
+	};
+
+	return bench_driver_main(&api, argc, argv);
+}
