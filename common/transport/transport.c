@@ -1,0 +1,402 @@
+/* transport.c -- the contract's functions: what both transports have in common, and the way to the one that serves. */
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "common/transport/internal.h"
+
+static const struct transport_ops *const kinds[] = {
+    [TRANSPORT_TCP] = &transport_tcp_ops,
+};
+static const char *const names[] = {[TRANSPORT_TCP] = "tcp", [TRANSPORT_VERBS] = "verbs"};
+
+/* ---- for the transports ----------------------------------------------------------------------------------------- */
+
+int transport_why(int error, char *why, size_t why_size, const char *format, ...)
+{
+	va_list arguments;
+
+	if (why == NULL || why_size == 0)
+		return error;
+	va_start(arguments, format);
+	vsnprintf(why, why_size, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+void transport_format_address(const struct sockaddr *address, uint32_t size, char *out, size_t out_size)
+{
+	const struct sockaddr_un *path = (const struct sockaddr_un *)address;
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+
+	if (address->sa_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) && path->sun_path[0])
+		snprintf(out, out_size, "unix:%.*s", (int)(size - offsetof(struct sockaddr_un, sun_path)),
+		         path->sun_path);
+	else if (address->sa_family == AF_UNIX)
+		snprintf(out, out_size, "unix");
+	else if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
+		snprintf(out, out_size, "unknown");
+	else
+		snprintf(out, out_size, strchr(host, ':') ? "[%.100s]:%.10s" : "%.100s:%.10s", host, port);
+}
+
+int transport_hello_check(const struct transport_hello *hello)
+{
+	if (hello->message_size == 0 || hello->message_size > TRANSPORT_MESSAGE_LIMIT)
+		return -EPROTO;
+	if (hello->receive_depth == 0 || hello->receive_depth > CREDITS_MAX)
+		return -EPROTO;
+	if (hello->operations == 0 || hello->operations > TRANSPORT_OPERATION_LIMIT)
+		return -EPROTO;
+	return 0;
+}
+
+/* Each receive buffer, each operation and the end can be an event. */
+static uint32_t events_of(const struct transport_conn *conn)
+{
+	return conn->own.receive_depth + conn->own.operations + 1;
+}
+
+int transport_conn_init(struct transport_conn *conn, const struct transport_ops *ops, struct transport_queue *queue,
+                        const struct transport_hello *own, const struct transport_hello *theirs, const char *peer)
+{
+	conn->ops = ops;
+	conn->queue = queue;
+	conn->own = *own;
+	conn->theirs = *theirs;
+	credits_init(&conn->credits, own->receive_depth, theirs->receive_depth);
+	snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
+	return events_reserve(&queue->events, events_of(conn));
+}
+
+void transport_conn_fini(struct transport_conn *conn)
+{
+	events_forget(&conn->queue->events, conn);
+	events_unreserve(&conn->queue->events, events_of(conn));
+}
+
+bool transport_conn_failed(struct transport_conn *conn, int status)
+{
+	if (conn->dead)
+		return false;
+	conn->dead = true;
+	events_push(&conn->queue->events,
+	            &(struct transport_event){.type = TRANSPORT_CLOSED, .conn = conn, .status = status});
+	return true;
+}
+
+void transport_push_message(struct transport_conn *conn, const void *data, uint32_t length)
+{
+	events_push(&conn->queue->events,
+	            &(struct transport_event){.type = TRANSPORT_MESSAGE, .conn = conn, .data = data, .length = length});
+}
+
+void transport_push_done(struct transport_conn *conn, void *context)
+{
+	events_push(&conn->queue->events,
+	            &(struct transport_event){.type = TRANSPORT_DONE, .conn = conn, .context = context});
+}
+
+void transport_region_link(struct transport_region *region, struct transport_conn *conn)
+{
+	region->conn = conn;
+	region->previous = NULL;
+	region->next = conn->regions;
+	if (region->next != NULL)
+		region->next->previous = region;
+	conn->regions = region;
+}
+
+void transport_region_unlink(struct transport_region *region)
+{
+	if (region->previous != NULL)
+		region->previous->next = region->next;
+	else
+		region->conn->regions = region->next;
+	if (region->next != NULL)
+		region->next->previous = region->previous;
+}
+
+/* ---- kinds ------------------------------------------------------------------------------------------------------ */
+
+int transport_available(enum transport_kind kind, char *why, size_t why_size)
+{
+	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
+		return transport_why(-EPROTONOSUPPORT, why, why_size, "this build has no transport of that kind");
+	return kinds[kind]->available(why, why_size);
+}
+
+const char *transport_kind_name(enum transport_kind kind)
+{
+	return names[kind];
+}
+
+int transport_kind_from_name(const char *name, enum transport_kind *kind)
+{
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			*kind = (enum transport_kind)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+/* ---- completion queues ------------------------------------------------------------------------------------------ */
+
+int transport_queue_create(enum transport_kind kind, struct transport_queue **out)
+{
+	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
+		return -EPROTONOSUPPORT;
+	return kinds[kind]->queue_create(out);
+}
+
+void transport_queue_destroy(struct transport_queue *queue)
+{
+	if (queue == NULL)
+		return;
+	events_destroy(&queue->events);
+	queue->ops->queue_destroy(queue);
+}
+
+int transport_poll(struct transport_queue *queue, struct transport_event *events, int max)
+{
+	int count, rc;
+
+	if (max <= 0)
+		return -EINVAL;
+	count = events_take(&queue->events, events, max);
+	if (count == max)
+		return count;
+	rc = queue->ops->work(queue, max - count);
+	if (rc < 0)
+		return count > 0 ? count : rc;
+	return count + events_take(&queue->events, events + count, max - count);
+}
+
+int transport_fd(const struct transport_queue *queue)
+{
+	return queue->ops->fd(queue);
+}
+
+int transport_arm(struct transport_queue *queue)
+{
+	if (events_ready(&queue->events) > 0)
+		return 1;
+	return queue->ops->arm(queue);
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------ */
+
+int transport_listen(enum transport_kind kind, const char *host, uint16_t port, struct transport_listener **out,
+                     char *why, size_t why_size)
+{
+	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
+		return transport_why(-EPROTONOSUPPORT, why, why_size, "this build has no transport of that kind");
+	return kinds[kind]->listen(host, port, out, why, why_size);
+}
+
+void transport_listener_close(struct transport_listener *listener)
+{
+	if (listener != NULL)
+		listener->ops->listener_close(listener);
+}
+
+int transport_listener_fd(const struct transport_listener *listener)
+{
+	return listener->ops->listener_fd(listener);
+}
+
+uint16_t transport_listener_port(const struct transport_listener *listener)
+{
+	return listener->port;
+}
+
+int transport_listener_next(struct transport_listener *listener, struct transport_pending **out)
+{
+	return listener->ops->listener_next(listener, out);
+}
+
+static int own_limits(const struct transport_options *options, struct transport_hello *own)
+{
+	*own = (struct transport_hello){.message_size = TRANSPORT_DEFAULT_MESSAGE,
+	                                .receive_depth = TRANSPORT_DEFAULT_DEPTH,
+	                                .operations = TRANSPORT_DEFAULT_OPERATIONS};
+	if (options != NULL && options->message_size != 0)
+		own->message_size = options->message_size;
+	if (options != NULL && options->receive_depth != 0)
+		own->receive_depth = options->receive_depth;
+	if (options != NULL && options->operations != 0)
+		own->operations = options->operations;
+	return transport_hello_check(own) == 0 ? 0 : -EINVAL;
+}
+
+int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
+                     const struct transport_options *options, struct transport_conn **out)
+{
+	struct transport_hello own;
+	int rc = own_limits(options, &own);
+
+	if (rc == 0 && pending->ops != queue->ops)
+		rc = -EINVAL;
+	if (rc != 0) {
+		transport_reject(pending);
+		return rc;
+	}
+	return pending->ops->accept(pending, queue, &own, out);
+}
+
+void transport_reject(struct transport_pending *pending)
+{
+	pending->ops->reject(pending);
+}
+
+int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,
+                      const struct transport_options *options, int timeout_ms, struct transport_conn **out, char *why,
+                      size_t why_size)
+{
+	struct transport_hello own;
+	int rc = own_limits(options, &own);
+
+	if (rc != 0)
+		return transport_why(rc, why, why_size,
+		                     "connect to %s: message size, receive depth or operations out of range", host);
+	return queue->ops->connect(queue, host, port, &own, timeout_ms, out, why, why_size);
+}
+
+void transport_close(struct transport_conn *conn)
+{
+	if (conn != NULL)
+		conn->ops->close(conn);
+}
+
+void transport_set_user(struct transport_conn *conn, void *user)
+{
+	conn->user = user;
+}
+
+void *transport_user(const struct transport_conn *conn)
+{
+	return conn->user;
+}
+
+enum transport_kind transport_conn_kind(const struct transport_conn *conn)
+{
+	return conn->ops->kind;
+}
+
+uint32_t transport_max_message(const struct transport_conn *conn)
+{
+	return conn->theirs.message_size;
+}
+
+const char *transport_peer(const struct transport_conn *conn)
+{
+	return conn->peer;
+}
+
+/* ---- messages and memory ---------------------------------------------------------------------------------------- */
+
+/* What was posted before with TRANSPORT_MORE must not wait for a post that has just been refused. */
+static int refused(struct transport_conn *conn, int error)
+{
+	if (error == -EAGAIN)
+		conn->ops->flush(conn);
+	return error;
+}
+
+int transport_send(struct transport_conn *conn, const struct iovec *iov, int count, unsigned flags)
+{
+	uint64_t length = 0;
+
+	for (int i = 0; i < count; i++)
+		if (__builtin_add_overflow(length, (uint64_t)iov[i].iov_len, &length))
+			return -EMSGSIZE;
+	if (conn->dead)
+		return -ENOTCONN;
+	if (length == 0)
+		return -EINVAL;
+	if (length > conn->theirs.message_size)
+		return -EMSGSIZE;
+	if (conn->credits.available == 0)
+		return refused(conn, -EAGAIN);
+	return refused(conn, conn->ops->send(conn, iov, count, (uint32_t)length, flags));
+}
+
+void transport_release(struct transport_conn *conn, const void *data)
+{
+	conn->credits.owed++;
+	conn->ops->release(conn, data);
+}
+
+int transport_register(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
+                       struct transport_region **out)
+{
+	uint64_t end;
+
+	if (conn->dead)
+		return -ENOTCONN;
+	if (length == 0 || (rights & ~TRANSPORT_RIGHTS) != 0 || __builtin_add_overflow(base, (uint64_t)length, &end) ||
+	    __builtin_add_overflow((uintptr_t)address, length, &end))
+		return -EINVAL;
+	return conn->ops->register_(conn, address, length, base, rights, out);
+}
+
+void transport_deregister(struct transport_region *region)
+{
+	if (region != NULL)
+		region->conn->ops->deregister(region);
+}
+
+uint64_t transport_region_key(const struct transport_region *region)
+{
+	return region->key;
+}
+
+bool transport_needs_region(const struct transport_conn *conn)
+{
+	return conn->ops->needs_region;
+}
+
+static int check_local(const struct transport_conn *conn, const void *local, const struct transport_region *region,
+                       uint32_t length, bool lands)
+{
+	uintptr_t offset;
+
+	if (conn->dead)
+		return -ENOTCONN;
+	if (length == 0 || local == NULL)
+		return -EINVAL;
+	if (region == NULL)
+		return conn->ops->needs_region ? -EINVAL : 0;
+	offset = (uintptr_t)local - (uintptr_t)region->address;
+	if (region->conn != conn || offset >= region->length || length > region->length - offset)
+		return -EINVAL;
+	if (lands && (region->rights & (TRANSPORT_LOCAL_WRITE | TRANSPORT_REMOTE_WRITE)) == 0)
+		return -EINVAL;
+	return 0;
+}
+
+int transport_read(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
+                   uint64_t key, uint32_t length, void *context, unsigned flags)
+{
+	int rc = check_local(conn, local, region, length, true);
+
+	if (rc != 0)
+		return rc;
+	return refused(conn, conn->ops->read(conn, local, region, remote, key, length, context, flags));
+}
+
+int transport_write(struct transport_conn *conn, const void *local, struct transport_region *region, uint64_t remote,
+                    uint64_t key, uint32_t length, void *context, unsigned flags)
+{
+	int rc = check_local(conn, local, region, length, false);
+
+	if (rc != 0)
+		return rc;
+	return refused(conn, conn->ops->write(conn, local, region, remote, key, length, context, flags));
+}
