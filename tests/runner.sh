@@ -1,0 +1,170 @@
+# shellcheck shell=bash disable=SC2154
+# Sourced by tests/run and, in the guest, by tests/vm/guest-suite: runs one test at a time with a time limit, shows a line
+# for each, and records the outcome. The caller sets `logs` (a directory), `results` (a file: one line per test,
+# tab-separated: outcome, cases passed, failed, skipped, suite/name, seconds), `patterns` (an array: which tests to run),
+# `verbose` (not empty: show the output) and `list` (not empty: only name the tests).
+
+log_tail_lines=60
+
+# now -- microseconds, for elapsed.
+now() { echo "${EPOCHREALTIME//[.,]/}"; }
+
+# elapsed START -- seconds since START, with one decimal.
+elapsed() {
+	local microseconds=$(($(now) - $1))
+	echo "$((microseconds / 1000000)).$((microseconds / 100000 % 10))"
+}
+
+# selected SUITE/NAME -- whether the caller's patterns (-k) choose this test.
+selected() {
+	local pattern
+	[ ${#patterns[@]} -gt 0 ] || return 0
+	for pattern in "${patterns[@]}"; do
+		# shellcheck disable=SC2053 # a pattern may hold wildcards
+		[[ $1 == *$pattern* ]] && return 0
+	done
+	return 1
+}
+
+# record OUTCOME PASSED FAILED SKIPPED SUITE/NAME SECONDS [REMARK] -- show and keep a test's outcome.
+record() {
+	local mark=$1
+	[ "$mark" != fail ] || mark=FAIL
+	printf '%-4s  %-44s %7s s%s\n' "$mark" "$5" "$6" "${7:+  $7}"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5" "$6" >> "$results"
+}
+
+# cmocka_cases WORD LOG -- the number of test cases in cmocka's summary lines `[  WORD  ] n test(s)`, over all its groups.
+cmocka_cases() {
+	awk -v word="$1" '$1 == "[" && $2 == word && $3 == "]" && $4 ~ /^[0-9]+$/ && $5 ~ /^test\(s\)/ { n += $4 }
+		END { print n + 0 }' "$2"
+}
+
+show_log_tail() {
+	local lines
+	lines=$(wc -l < "$1")
+	[ "$lines" -le $log_tail_lines ] || echo "    | ... $((lines - log_tail_lines)) lines before these are in $1"
+	tail -n $log_tail_lines "$1" | sed 's/^/    | /'
+}
+
+# sanitizer_reports PREFIX LOG -- move what sanitizers reported in any process of the test into its log; fail if none did.
+sanitizer_reports() {
+	local report found=1
+	for report in "$1".*; do
+		[ -s "$report" ] || continue
+		{ echo "--- a sanitizer's report ---" && cat "$report"; } >> "$2"
+		found=0
+	done
+	rm -f "$1".*
+	return $found
+}
+
+# run_test SUITE/NAME LIMIT COMMAND... -- run one test: it passes with exit status 0 and is skipped with 77, its last line
+# being the reason. LIMIT, in seconds, is scaled by FARNOVA_TIME_SCALE. Cases are counted where cmocka reports them. A
+# sanitizer's report from any process of the test fails it.
+run_test() {
+	local name=$1 limit=$(($2 * ${FARNOVA_TIME_SCALE:-1}))
+	shift 2
+	selected "$name" || return 0
+	if [ -n "$list" ]; then
+		echo "$name"
+		return 0
+	fi
+	local log=$logs/$name.log start status=0 seconds remark=''
+	local sanitizers=log_path=$logs/$name.sanitizer
+	mkdir -p "${log%/*}"
+	rm -f "$logs/$name.sanitizer".*
+	start=$(now)
+	{
+		ASAN_OPTIONS=$sanitizers:detect_stack_use_after_return=1 UBSAN_OPTIONS=$sanitizers:print_stacktrace=1 \
+			LSAN_OPTIONS=$sanitizers TSAN_OPTIONS=$sanitizers:second_deadlock_stack=1 \
+			FARNOVA_TEST_NAME=$name timeout -k 15 "$limit" "$@" < /dev/null 2>&1
+	} > >(if [ -n "$verbose" ]; then tee "$log"; else cat > "$log"; fi) || status=$?
+	wait $!
+	seconds=$(elapsed "$start")
+	if sanitizer_reports "$logs/$name.sanitizer" "$log" && [ $status -eq 0 ]; then
+		status=1 remark='a sanitizer reported an error'
+	fi
+	judge "$name" "$log" "$status" "$seconds" "$limit" "$remark"
+}
+
+judge() { # NAME LOG STATUS SECONDS LIMIT REMARK
+	local passed failed skipped remark=$6
+	passed=$(cmocka_cases PASSED "$2")
+	failed=$(cmocka_cases FAILED "$2")
+	skipped=$(cmocka_cases SKIPPED "$2")
+	if [ "$3" -eq 77 ]; then
+		record skip 0 0 1 "$1" "$4" "$(grep . "$2" | tail -n 1)"
+		return
+	fi
+	if [ "$3" -eq 0 ] && [ "$failed" -eq 0 ]; then
+		[ $((passed + skipped)) -eq 0 ] && passed=1 || remark="($passed cases)"
+		[ "$skipped" -eq 0 ] || remark="($passed cases; $skipped skipped: $(skip_reasons "$2"))"
+		record ok "$passed" 0 "$skipped" "$1" "$4" "$remark"
+		return
+	fi
+	[ "$failed" -gt 0 ] || failed=1
+	case $3 in
+	124 | 137) remark="reached its time limit of $5 s" ;;
+	*) remark=${remark:-exit status $3} ;;
+	esac
+	record fail "$passed" "$failed" "$skipped" "$1" "$4" "$remark"
+	show_log_tail "$2"
+}
+
+# skip_reasons LOG -- what a cmocka program printed on lines `skip: REASON`, once each.
+skip_reasons() { sed -n 's/^.*skip: //p' "$1" | sort -u | paste -sd ';' | grep . || echo "the program gave no reason"; }
+
+# ctest_programs BUILD LABEL -- the tests of a build directory that carry LABEL: name, time limit and shell-quoted command,
+# tab-separated.
+ctest_programs() {
+	if [ ! -e "$1/CTestTestfile.cmake" ]; then
+		echo "$1 is not there; its tests are not known before it is configured" >&2
+		return 0
+	fi
+	ctest --test-dir "$1" --show-only=json-v1 | jq -r --arg label "$2" '
+		def property($name): [(.properties // [])[] | select(.name == $name) | .value][0];
+		.tests[]? | select((property("LABELS") // []) | index($label)) |
+		[.name, (property("TIMEOUT") // 300 | floor), ((.command // ["false", "not built"]) | @sh)] | @tsv'
+}
+
+# run_ctest_programs SUITE/PREFIX BUILD LABEL -- run each test of BUILD that carries LABEL; fail if there is none.
+run_ctest_programs() {
+	local name limit quoted found=1
+	local -a command
+	while IFS=$'\t' read -r name limit quoted <&3; do
+		found=0
+		eval "command=($quoted)"
+		run_test "$1$name" "$limit" "${command[@]}"
+	done 3< <(ctest_programs "$2" "$3")
+	return $found
+}
+
+# run_scripts SUITE/PREFIX MARK SCRIPT... -- run test scripts; those that say `# MARK: no` in their head are left out, and
+# `# limit: SECONDS` there sets a time limit other than 300 s.
+run_scripts() {
+	local prefix=$1 mark=$2 script limit
+	shift 2
+	for script in "$@"; do
+		if [ -n "$mark" ] && head -n 12 "$script" | grep -q "^# $mark: no"; then
+			continue
+		fi
+		limit=$(head -n 12 "$script" | sed -n 's/^# limit: \([0-9]*\)$/\1/p')
+		run_test "$prefix$(basename "$script" .test)" "${limit:-300}" "$script"
+	done
+}
+
+# run_guest_tests -- what runs inside the guest of the suite vm, against the build in FARNOVA_BUILD.
+run_guest_tests() {
+	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs || echo "vm/guest.unit: there are no tests yet"
+	run_scripts vm/guest.integration. vm tests/integration/*.test
+}
+
+# summary -- print the closing line from the results; fail if a test failed or none ran.
+summary() {
+	awk -F '\t' '{ passed += $2; failed += $3; skipped += $4 }
+		END {
+			printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+			exit failed > 0 || passed + skipped == 0
+		}' "$results"
+}
