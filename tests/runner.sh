@@ -122,22 +122,25 @@ ctest_programs() {
 		echo "$1 is not there; its tests are not known before it is configured" >&2
 		return 0
 	fi
-	ctest --test-dir "$1" --show-only=json-v1 | jq -r --arg label "$2" '
+	ctest --test-dir "$1" --show-only=json-v1 | jq -r --arg wanted "$2" '
 		def property($name): [(.properties // [])[] | select(.name == $name) | .value][0];
-		.tests[]? | select((property("LABELS") // []) | index($label)) |
+		.tests[]? | select((property("LABELS") // []) | index($wanted)) |
 		[.name, (property("TIMEOUT") // 300 | floor), ((.command // ["false", "not built"]) | @sh)] | @tsv'
 }
 
 # run_ctest_programs SUITE/PREFIX BUILD LABEL -- run each test of BUILD that carries LABEL; fail if there is none.
 run_ctest_programs() {
-	local name limit quoted found=1
+	local name limit quoted programs
 	local -a command
+	programs=$(ctest_programs "$2" "$3") || {
+		record fail 0 1 0 "$1listing" 0 "the tests of $2 cannot be listed"
+		return 0
+	}
+	[ -n "$programs" ] || return 1
 	while IFS=$'\t' read -r name limit quoted <&3; do
-		found=0
 		eval "command=($quoted)"
 		run_test "$1$name" "$limit" "${command[@]}"
-	done 3< <(ctest_programs "$2" "$3")
-	return $found
+	done 3<<< "$programs"
 }
 
 # run_scripts SUITE/PREFIX MARK SCRIPT... -- run test scripts; those that say `# MARK: no` in their head are left out, and
