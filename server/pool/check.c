@@ -1,0 +1,341 @@
+/*
+ * check.c -- checks what is not of one inode: superblocks, zones, chunk tables, journals, the use of blocks.
+ */
+#include "server/pool/check.h"
+
+#include "server/pool/check_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+static unsigned long long ull(uint64_t v)
+{
+	return v;
+}
+
+void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
+{
+	struct check_finding finding = {.part = part, .ino = ino, .block = block};
+	char text[320];
+	va_list args;
+
+	check->report->errors++;
+	if (!check->report->finding)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	finding.text = text;
+	check->report->finding(check->report, &finding);
+}
+
+void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size)
+{
+	size_t wanted = *room ? *room * 2 : 16;
+	void *grown;
+
+	if (count < *room)
+		return array;
+	grown = reallocarray(array, wanted, size);
+	if (!grown) {
+		check->error = -ENOMEM;
+		return NULL;
+	}
+	*room = wanted;
+	return grown;
+}
+
+void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first, uint64_t count)
+{
+	uint32_t mine = (uint32_t)(inode - check->inodes) + 1;
+
+	for (uint64_t block = first; block < first + count; block++) {
+		uint32_t owner;
+
+		if (!medium_usable_block(&check->medium, block)) {
+			check_say(check, "block", inode->ino, block,
+			          "%s lies in block %llu, in a metadata area or outside", what, ull(block));
+			return;
+		}
+		owner = check->owner[block];
+		if (owner == CHECK_SLOTS)
+			check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a chunk of inode slots",
+			          what, ull(block));
+		else if (owner != 0)
+			check_say(check, "block", inode->ino, block, "%s lies in block %llu, which inode %llu uses too",
+			          what, ull(block), ull(check->inodes[owner - 1].ino));
+		else
+			check->owner[block] = mine;
+	}
+}
+
+/* ---- superblocks and zones --------------------------------------------------------------------------------------- */
+
+static void check_super_word(struct check *check, const char *what, enum nova_word_kind kind, size_t offset)
+{
+	le64 copies[2];
+	struct medium_word word;
+
+	for (int i = 0; i < 2; i++)
+		memcpy(&copies[i], (const uint8_t *)medium_super(&check->medium, i) + offset, sizeof(copies[i]));
+	word = medium_word_pick(kind, 0, copies[0], copies[1]);
+	for (int i = 0; i < 2; i++)
+		if (!word.valid[i])
+			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
+			          "the %s word of superblock %d is damaged", what, i);
+	if (kind == NOVA_WORD_EPOCH)
+		check->epoch = word.value;
+	if (kind == NOVA_WORD_CLEAN)
+		check->report->clean = word.value & 1;
+	if (kind == NOVA_WORD_SAVED && word.value && !medium_usable_block(&check->medium, word.value))
+		check_say(check, "superblock", 0, word.value, "the saved allocation state is not in a usable block");
+}
+
+static void check_superblocks(struct check *check)
+{
+	const struct nova_super *super = check->medium.super;
+	const struct nova_super *copy[2] = {medium_super(&check->medium, 0), medium_super(&check->medium, 1)};
+
+	for (int i = 0; i < 2; i++)
+		if (!medium_super_valid(copy[i]))
+			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
+			          "superblock %d is damaged", i);
+		else if (memcmp(copy[i], super, 256) != 0)
+			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
+			          "the superblocks differ: one is of another pool or format run");
+	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
+	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS)
+		check_say(check, "superblock", 0, 0,
+		          "block size, zone size or number of journal rings is not of version 1");
+	check->root = le64_get(super->root_ino);
+	check_super_word(check, "clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
+	check_super_word(check, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
+	check_super_word(check, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
+	check_super_word(check, "saved", NOVA_WORD_SAVED, offsetof(struct nova_super, saved));
+}
+
+static void check_zone_header(struct check *check, uint64_t zone, uint64_t block)
+{
+	const struct nova_zone_header *header = medium_block(&check->medium, block);
+
+	if (!medium_zone_header_valid(header) || le64_get(header->magic) != NOVA_MAGIC)
+		check_say(check, "zone", 0, block, "a header of zone %llu is damaged", ull(zone));
+	else if (le32_get(header->index) != zone || le64_get(header->first_block) != medium_zone_start(zone))
+		check_say(check, "zone", 0, block, "a header of zone %llu says it is zone %u at block %llu", ull(zone),
+		          le32_get(header->index), ull(le64_get(header->first_block)));
+}
+
+static void check_zone(struct check *check, uint64_t zone)
+{
+	uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
+
+	if (blocks <= NOVA_ZONE_FIRST_CHUNK)
+		return; /* too short to hold anything */
+	check_zone_header(check, zone, start + NOVA_ZONE_HEADER_0);
+	check_zone_header(check, zone, start + NOVA_ZONE_HEADER_1);
+	for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
+		struct medium_word word = medium_chunk(&check->medium, start + b);
+
+		for (int i = 0; i < 2; i++)
+			if (!word.valid[i])
+				check_say(check, "chunk", 0, start + b,
+				          "copy %d of the chunk table's word for it is damaged", i);
+		if (word.value != NOVA_CHUNK_GENERAL && word.value != NOVA_CHUNK_SLOTS)
+			check_say(check, "chunk", 0, start + b, "is of unknown kind %llu", ull(word.value));
+		if (word.value != NOVA_CHUNK_SLOTS)
+			continue;
+		check->report->slot_chunks++;
+		for (unsigned i = 0; i < NOVA_CHUNK_BLOCKS; i++)
+			check->owner[start + b + i] = CHECK_SLOTS;
+	}
+}
+
+/* ---- journal ----------------------------------------------------------------------------------------------------- */
+
+static void check_record_word(struct check *check, unsigned ring, const struct nova_record_word *word)
+{
+	uint64_t ino = le64_get(word->target) >> 8;
+	unsigned kind = le64_get(word->target) & 0xff;
+	uint64_t owner = ino, value;
+
+	if (kind != NOVA_WORD_LIFE && kind != NOVA_WORD_TAIL && kind != NOVA_WORD_HEAD) {
+		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of kind %u", ring, kind);
+		return;
+	}
+	if (!medium_slot(&check->medium, ino)) {
+		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of what is no slot", ring);
+		return;
+	}
+	if (kind != NOVA_WORD_LIFE)
+		owner ^= (uint64_t)le32_get(word->generation) << 32;
+	if (!medium_word_value((enum nova_word_kind)kind, owner, word->word, &value))
+		check_say(check, "journal", ino, 0, "a record of ring %u holds a word that fails its CRC", ring);
+}
+
+static void check_ring(struct check *check, unsigned number)
+{
+	const struct nova_ring *ring = medium_ring(&check->medium, number);
+	uint64_t block = NOVA_JOURNAL_BLOCK + number;
+	struct medium_word commit = medium_word_pick(NOVA_WORD_COMMIT, number, ring->commit[0], ring->commit[1]);
+	uint64_t first = commit.value > NOVA_RING_RECORDS ? commit.value - NOVA_RING_RECORDS + 1 : 1;
+
+	for (int i = 0; i < 2; i++)
+		if (!commit.valid[i])
+			check_say(check, "journal", 0, block, "copy %d of the commit word of ring %u is damaged", i,
+			          number);
+	for (uint64_t sequence = first; sequence <= commit.value; sequence++) {
+		const struct nova_record *record = &ring->records[sequence % NOVA_RING_RECORDS];
+
+		if (!medium_record_valid(record, number)) {
+			/* Only the place that the next record will take may be half written. */
+			if (sequence + NOVA_RING_RECORDS != commit.value + 1)
+				check_say(check, "journal", 0, block, "record %llu of ring %u is damaged",
+				          ull(sequence), number);
+			continue;
+		}
+		if (le64_get(record->sequence) != sequence) {
+			if (le64_get(record->sequence) != commit.value + 1)
+				check_say(check, "journal", 0, block, "record %llu of ring %u lies where %llu belongs",
+				          ull(le64_get(record->sequence)), number, ull(sequence));
+			continue;
+		}
+		if (record->count == 0 || record->count > NOVA_RECORD_WORDS) {
+			check_say(check, "journal", 0, block, "record %llu of ring %u has %u words", ull(sequence),
+			          number, record->count);
+			continue;
+		}
+		for (unsigned i = 0; i < record->count; i++)
+			check_record_word(check, number, &record->words[i]);
+	}
+}
+
+/* ---- inodes -------------------------------------------------------------------------------------------------------
+ */
+
+static void count_inode(struct check_report *report, const struct check_inode *inode)
+{
+	if (inode->orphan)
+		report->orphans++;
+	switch ((mode_t)inode->type << 12) {
+	case S_IFREG:
+		report->files++;
+		break;
+	case S_IFDIR:
+		report->directories++;
+		break;
+	case S_IFLNK:
+		report->symlinks++;
+		break;
+	default:
+		report->others++;
+	}
+}
+
+static void check_slot(struct check *check, uint64_t ino)
+{
+	struct check_inode *inodes, *inode;
+	struct medium_inode words;
+
+	if (medium_inode(&check->medium, ino, &words)) {
+		check_say(check, "inode", ino, 0, "no copy of its life word is valid");
+		return;
+	}
+	for (int i = 0; i < 2; i++)
+		if (!words.life_word.valid[i])
+			check_say(check, "inode", ino, 0, "copy %d of its life word is damaged", i);
+	if (words.life > NOVA_LIFE_FREE)
+		check_say(check, "inode", ino, 0, "is in unknown state %d", (int)words.life);
+	if (words.life != NOVA_LIFE_ALLOCATED && words.life != NOVA_LIFE_ORPHAN)
+		return;
+	inodes = check_grow(check, check->inodes, check->inode_count, &check->inode_room, sizeof(*inodes));
+	if (!inodes)
+		return;
+	check->inodes = inodes;
+	inode = &inodes[check->inode_count++];
+	*inode = (struct check_inode){.ino = ino, .orphan = words.life == NOVA_LIFE_ORPHAN};
+	check_inode_log(check, &words, inode);
+	count_inode(check->report, inode);
+}
+
+static void check_slots(struct check *check)
+{
+	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
+
+	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
+		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
+
+		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
+			if (check->owner[start + b] != CHECK_SLOTS)
+				continue;
+			for (uint64_t i = 0; i < NOVA_SLOTS_PER_CHUNK && !check->error; i++)
+				check_slot(check, (start + b) * per_block + i);
+			if (check->report->progress)
+				check->report->progress(check->report, start + b, check->medium.blocks);
+		}
+	}
+}
+
+static void count_free(struct check *check)
+{
+	check->report->blocks = check->medium.blocks;
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block++)
+		if (check->owner[block] == 0 && medium_usable_block(&check->medium, block))
+			check->report->free_blocks++;
+}
+
+static int check_all(struct check *check)
+{
+	int64_t replayed;
+
+	check->owner_bytes = check->medium.blocks * sizeof(*check->owner);
+	check->owner =
+	    mmap(NULL, check->owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (check->owner == MAP_FAILED) {
+		check->owner = NULL;
+		return -ENOMEM;
+	}
+	check_superblocks(check);
+	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
+		check_zone(check, zone);
+	for (unsigned ring = 0; ring < NOVA_JOURNAL_RINGS; ring++)
+		check_ring(check, ring);
+	replayed = medium_replay(&check->medium);
+	if (replayed < 0)
+		return (int)replayed;
+	check->report->replayed_records = (uint64_t)replayed;
+	check_slots(check);
+	if (check->error)
+		return check->error;
+	check_tree(check);
+	count_free(check);
+	return check->error;
+}
+
+int nova_check(const void *image, uint64_t size, struct check_report *report)
+{
+	struct check check = {.report = report};
+	struct check_report fresh = {
+	    .finding = report->finding, .progress = report->progress, .context = report->context};
+	const char *why;
+	int rc;
+
+	*report = fresh;
+	if (medium_open(&check.medium, image, size, &why)) {
+		check_say(&check, "superblock", 0, 0, "%s", why);
+		return 1;
+	}
+	rc = check_all(&check);
+	medium_close(&check.medium);
+	if (check.owner)
+		munmap(check.owner, check.owner_bytes);
+	free(check.inodes);
+	free(check.names);
+	if (rc)
+		return rc;
+	return report->errors ? 1 : 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * check.h -- checks a pool image for consistency, as fsck does.
+ *
+ * It sees the pool as a mount would after recovery: committed journal records are accounted for, nothing is written.
+ * What a crash may leave (records to replay, two copies of a word that say old and new, orphans) is not an error.
+ */
+#ifndef FARNOVA_SERVER_POOL_CHECK_H
+#define FARNOVA_SERVER_POOL_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct check_finding {
+	const char *part; /* "superblock", "zone", "chunk", "journal", "inode", "log", "block", "name" */
+	uint64_t ino;     /* 0 = of no inode */
+	uint64_t block;   /* 0 = of no block */
+	const char *text; /* what is wrong, valid during the call */
+};
+
+struct check_report {
+	/* Set by the caller; each may be NULL. */
+	void (*finding)(struct check_report *report, const struct check_finding *finding);
+	void (*progress)(struct check_report *report, uint64_t done, uint64_t total); /* in blocks looked at */
+	void *context;
+
+	/* Set by nova_check. */
+	uint64_t errors;
+	uint64_t files;
+	uint64_t directories;
+	uint64_t symlinks;
+	uint64_t others; /* FIFOs, sockets, devices */
+	uint64_t orphans;
+	uint64_t names;
+	uint64_t log_pages;
+	uint64_t data_blocks;
+	uint64_t slot_chunks;
+	uint64_t blocks;           /* in the pool */
+	uint64_t free_blocks;      /* in general chunks and used by nothing */
+	uint64_t replayed_records; /* committed records the next mount looks at */
+	bool clean;                /* unmounted cleanly */
+};
+
+/*
+ * nova_check -- check the pool of `size` bytes at `image`. 0 if it is consistent, 1 if errors were found (told one by
+ * one through report->finding), -ENOMEM. Takes 4 bytes of memory per block of the pool, touched as far as the blocks
+ * are used, and some 100 per inode and 40 per name. Thread safe; the image must not change meanwhile.
+ */
+int nova_check(const void *image, uint64_t size, struct check_report *report);
+
+#endif

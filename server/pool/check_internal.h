@@ -1,0 +1,104 @@
+/*
+ * check_internal.h -- what the parts of nova_check share.
+ */
+#ifndef FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
+#define FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
+
+#include "server/pool/check.h"
+#include "server/pool/medium.h"
+
+#include <stddef.h>
+
+/* An inode in use, in order of inode number. */
+struct check_inode {
+	uint64_t ino;
+	uint64_t size;
+	uint64_t parent;   /* directories: as its header and PARENT entries say */
+	uint64_t named_by; /* directories: inode number of a directory that has a name for it, 0 = none */
+	uint32_t nlink;    /* as its log says */
+	uint32_t links;    /* names that lead to it */
+	uint32_t subdirectories;
+	uint8_t type; /* S_IFMT bits >> 12 */
+	bool orphan;
+	bool readable; /* its header and log could be read to the end */
+	bool nlink_told;
+	uint8_t mark; /* for the search for cycles: 0 unseen, 1 on the way, 2 leads to the root */
+};
+
+/* A live name. */
+struct check_name {
+	uint64_t dir;
+	uint64_t ino;
+	uint8_t file_type;
+};
+
+struct check {
+	struct medium medium;
+	struct check_report *report;
+	uint64_t root;
+	uint64_t epoch;
+	uint32_t *owner; /* by block: index of the inode that uses it + 1, 0 = free, CHECK_SLOTS = a chunk of slots */
+	size_t owner_bytes;
+	struct check_inode *inodes;
+	size_t inode_count, inode_room;
+	struct check_name *names;
+	size_t name_count, name_room;
+	int error; /* -ENOMEM */
+};
+
+#define CHECK_SLOTS 0xffffffffu
+
+/* check_say -- count and tell one finding. */
+void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* check_grow -- room for one more in an array that doubles; NULL and check->error without memory. */
+void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size);
+
+/* check_claim -- note that the inode uses blocks [first, first + count); tells blocks out of place or used twice. */
+void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
+                 uint64_t count);
+
+/* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
+void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode);
+
+/* check_tree -- after all inodes are read: names, links, parents and cycles. */
+void check_tree(struct check *check);
+
+/* ---- a file's extents -------------------------------------------------------------------------------------------- */
+
+struct check_run {
+	uint64_t file_block;
+	uint64_t count; /* UINT64_MAX - file_block: to the end of all files */
+	uint64_t block; /* 0 = hole */
+};
+
+/*
+ * check_extents -- resolve `count` runs, the newest last and over the older, into what the file now has; `emit` gets
+ * the pieces that are no holes in order of file block. -ENOMEM.
+ */
+int check_extents(const struct check_run *runs, size_t count, void (*emit)(void *context, const struct check_run *run),
+                  void *context);
+
+/* ---- a directory's names ------------------------------------------------------------------------------------------
+ */
+
+struct check_dir;
+
+struct check_dir_name {
+	uint64_t cookie;
+	const struct nova_name_entry *entry; /* NULL = removed */
+};
+
+struct check_dir *check_dir_new(void);
+void check_dir_free(struct check_dir *dir);
+/* check_dir_add -- -EEXIST if the cookie is there already, -ENOMEM. */
+int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name_entry *entry);
+/* check_dir_remove -- the live name with the cookie, removed; NULL if there is none. */
+const struct nova_name_entry *check_dir_remove(struct check_dir *dir, uint64_t cookie);
+/* check_dir_live -- the names that are left, in the order of their names' bytes; the array is the caller's. */
+int check_dir_live(const struct check_dir *dir, const struct nova_name_entry ***names, size_t *count);
+/* check_name_compare -- orders two names by length and bytes. */
+int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b);
+
+#endif

@@ -1,0 +1,401 @@
+/*
+ * check_log.c -- checks one inode: its header, every entry of its log, its blocks, its attributes.
+ */
+#include "common/crc.h"
+#include "server/pool/check_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILE_BLOCK_LIMIT (1ULL << 51) /* file sizes fit in 63 bits */
+#define KNOWN_MASK                                                                                                     \
+	(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE | NOVA_ATTR_FLAGS |         \
+	 NOVA_ATTR_PROJECT | NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH)
+
+/* What is gathered while one log is read. */
+struct reading {
+	struct check *check;
+	struct check_inode *inode;
+	uint64_t position; /* of the entry at hand */
+	unsigned told;     /* attribute bits that were given */
+	struct check_run *runs;
+	size_t run_count, run_room;
+	struct check_dir *dir;
+	uint64_t last_block; /* block under the last partial file block, 0 = a hole */
+	uint64_t blob;
+	bool has_target;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct reading *r, const char *format, ...)
+{
+	char text[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	check_say(r->check, "log", r->inode->ino, 0, "entry at position %llu %s", (unsigned long long)r->position,
+	          text);
+}
+
+static unsigned long long ull(uint64_t v)
+{
+	return v;
+}
+
+static bool is_type(const struct reading *r, mode_t type)
+{
+	return r->inode->type == type >> 12;
+}
+
+static void add_run(struct reading *r, uint64_t file_block, uint64_t count, uint64_t block)
+{
+	struct check_run *runs = check_grow(r->check, r->runs, r->run_count, &r->run_room, sizeof(*runs));
+
+	if (!runs)
+		return;
+	r->runs = runs;
+	r->runs[r->run_count++] = (struct check_run){file_block, count, block};
+}
+
+static void set_size(struct reading *r, uint64_t size)
+{
+	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
+
+	if (size > INT64_MAX) {
+		say(r, "gives the size %llu, more than a file can have", ull(size));
+		return;
+	}
+	if (size < r->inode->size && is_type(r, S_IFREG))
+		add_run(r, blocks, UINT64_MAX - blocks, 0);
+	r->inode->size = size;
+}
+
+static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
+{
+	unsigned mask = le16_get(attr->mask);
+
+	if (mask & ~KNOWN_MASK)
+		say(r, "sets attributes of unknown kind (mask %#x)", mask);
+	if (mask & NOVA_ATTR_MODE && le16_get(attr->mode) & ~07777)
+		say(r, "gives the mode %#o, more than permission bits", le16_get(attr->mode));
+	if (mask & NOVA_ATTR_NLINK)
+		r->inode->nlink = le32_get(attr->nlink);
+	if (mask & NOVA_ATTR_SIZE)
+		set_size(r, le64_get(attr->size));
+	r->told |= mask;
+}
+
+static void read_write(struct reading *r, const struct nova_write_entry *write)
+{
+	uint64_t file_block = le64_get(write->file_block), block = le64_get(write->block);
+	uint64_t count = le32_get(write->count), size = le64_get(write->size);
+
+	if (!is_type(r, S_IFREG)) {
+		say(r, "writes data to what is no regular file");
+		return;
+	}
+	if (count == 0 || file_block >= FILE_BLOCK_LIMIT || count > FILE_BLOCK_LIMIT - file_block) {
+		say(r, "writes %llu blocks at file block %llu", ull(count), ull(file_block));
+		return;
+	}
+	if (size < r->inode->size)
+		say(r, "writes and shrinks the file from %llu to %llu bytes", ull(r->inode->size), ull(size));
+	if (block && (!medium_usable_block(&r->check->medium, block) ||
+	              !medium_usable_block(&r->check->medium, block + count - 1))) {
+		say(r, "puts data into blocks %llu to %llu, not in the pool's usable blocks", ull(block),
+		    ull(block + count - 1));
+		return;
+	}
+	add_run(r, file_block, count, block);
+	set_size(r, size);
+}
+
+static bool name_sane(const struct nova_name_entry *name)
+{
+	if (name->name_length == 0 || memchr(name->name, '/', name->name_length) ||
+	    memchr(name->name, '\0', name->name_length))
+		return false;
+	return !(name->name[0] == '.' && (name->name_length == 1 || (name->name_length == 2 && name->name[1] == '.')));
+}
+
+static void read_name(struct reading *r, const struct nova_entry *entry)
+{
+	const struct nova_name_entry *name = (const struct nova_name_entry *)(const void *)entry->payload;
+	unsigned more = name->name_length > NOVA_NAME_INLINE ? name->name_length - NOVA_NAME_INLINE : 0;
+	uint64_t cookie = le64_get(name->cookie);
+	int rc;
+
+	if (!r->dir) {
+		say(r, "puts a name into what is no directory");
+		return;
+	}
+	if (entry->lines != 1 + (more + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE) {
+		say(r, "has %u lines for a name of %u bytes", entry->lines, name->name_length);
+		return;
+	}
+	if (!name_sane(name))
+		say(r, "has a name that is empty, '.' or '..', or with '/' or NUL in it");
+	if (cookie > r->position)
+		say(r, "has the cookie %llu, which comes later", ull(cookie));
+	rc = check_dir_add(r->dir, cookie, name);
+	if (rc == -EEXIST)
+		say(r, "uses the cookie %llu a second time", ull(cookie));
+	else if (rc)
+		r->check->error = rc;
+}
+
+static void read_name_gone(struct reading *r, const struct nova_name_gone_entry *gone)
+{
+	const struct nova_name_entry *name;
+
+	if (!r->dir) {
+		say(r, "takes a name from what is no directory");
+		return;
+	}
+	name = check_dir_remove(r->dir, le64_get(gone->cookie));
+	/* GC may have dropped both the name and, in an older page, nothing but the name: then the going is all that is
+	 * left, and harmless. */
+	if (name && le64_get(name->ino) != le64_get(gone->ino))
+		say(r, "takes away the name of inode %llu where inode %llu was named", ull(le64_get(gone->ino)),
+		    ull(le64_get(name->ino)));
+}
+
+static void read_symlink(struct reading *r, const struct nova_entry *entry)
+{
+	const struct nova_symlink_entry *link = (const struct nova_symlink_entry *)(const void *)entry->payload;
+	unsigned length = le16_get(link->length);
+	uint64_t blob = le64_get(link->blob);
+	unsigned more = length > NOVA_SYMLINK_INLINE ? length - NOVA_SYMLINK_INLINE : 0;
+	const uint8_t *target = link->target;
+
+	if (!is_type(r, S_IFLNK)) {
+		say(r, "gives a target to what is no symlink");
+		return;
+	}
+	if (length == 0 || length > NOVA_SYMLINK_MAX) {
+		say(r, "has a target of %u bytes", length);
+		return;
+	}
+	r->has_target = true;
+	r->inode->size = length;
+	r->blob = blob;
+	if (blob) {
+		target = medium_usable_block(&r->check->medium, blob) ? medium_block(&r->check->medium, blob) : NULL;
+		if (!target)
+			say(r, "has its target in block %llu, not in the pool's usable blocks", ull(blob));
+		else if (crc32c(0xffffffffu, target, length) != le32_get(link->blob_crc))
+			say(r, "has a target in block %llu that fails its CRC", ull(blob));
+		if (!target)
+			r->blob = 0;
+	} else if (entry->lines != 1 + (more + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE) {
+		say(r, "has %u lines for a target of %u bytes", entry->lines, length);
+		return;
+	}
+	if (target && memchr(target, '\0', length))
+		say(r, "has a target with NUL in it");
+}
+
+static void read_parent(struct reading *r, const struct nova_parent_entry *parent)
+{
+	if (!is_type(r, S_IFDIR))
+		say(r, "gives a parent to what is no directory");
+	r->inode->parent = le64_get(parent->parent);
+}
+
+static void read_entry(struct reading *r, const struct nova_entry *entry)
+{
+	const void *payload = entry->payload;
+
+	if (le32_get(entry->epoch) > r->check->epoch)
+		say(r, "is of epoch %u, later than the pool's %llu", le32_get(entry->epoch), ull(r->check->epoch));
+	switch ((enum nova_entry_type)entry->type) {
+	case NOVA_ENTRY_PAD:
+	case NOVA_ENTRY_TIMES:
+	case NOVA_ENTRY_XATTR:
+		return;
+	case NOVA_ENTRY_ATTR:
+		read_attr(r, payload);
+		return;
+	case NOVA_ENTRY_WRITE:
+		read_write(r, payload);
+		return;
+	case NOVA_ENTRY_NAME:
+		read_name(r, entry);
+		return;
+	case NOVA_ENTRY_NAME_GONE:
+		read_name_gone(r, payload);
+		return;
+	case NOVA_ENTRY_SYMLINK:
+		read_symlink(r, entry);
+		return;
+	case NOVA_ENTRY_PARENT:
+		read_parent(r, payload);
+		return;
+	}
+	say(r, "is of unknown type %u", entry->type);
+}
+
+static void take_extent(void *context, const struct check_run *run)
+{
+	struct reading *r = context;
+	uint64_t size = r->inode->size;
+	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
+
+	check_claim(r->check, r->inode, "data", run->block, run->count);
+	r->check->report->data_blocks += run->count;
+	if (run->file_block + run->count > blocks)
+		check_say(r->check, "block", r->inode->ino, run->block,
+		          "file blocks %llu to %llu are there though the file has only %llu bytes",
+		          ull(run->file_block), ull(run->file_block + run->count - 1), ull(size));
+	if (size % NOVA_BLOCK_SIZE && run->file_block < blocks && blocks - 1 < run->file_block + run->count)
+		r->last_block = run->block + (blocks - 1 - run->file_block);
+}
+
+/* What lies behind the end of the file must be zero: a later write or truncation upwards lets it be read. */
+static void check_end_of_file(struct reading *r)
+{
+	const uint8_t *block;
+
+	if (!r->last_block)
+		return;
+	block = medium_block(&r->check->medium, r->last_block);
+	for (size_t i = r->inode->size % NOVA_BLOCK_SIZE; i < NOVA_BLOCK_SIZE; i++) {
+		if (block[i] == 0)
+			continue;
+		check_say(r->check, "block", r->inode->ino, r->last_block,
+		          "byte %zu of the block, behind the end of the file of %llu bytes, is not zero", i,
+		          ull(r->inode->size));
+		return;
+	}
+}
+
+static void note_names(struct reading *r)
+{
+	const struct nova_name_entry **names = NULL;
+	size_t count = 0;
+
+	if (check_dir_live(r->dir, &names, &count)) {
+		r->check->error = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct check *check = r->check;
+		struct check_name *all =
+		    check_grow(check, check->names, check->name_count, &check->name_room, sizeof(*all));
+
+		if (!all)
+			break;
+		check->names = all;
+		all[check->name_count++] =
+		    (struct check_name){r->inode->ino, le64_get(names[i]->ino), names[i]->file_type};
+		if (i > 0 && check_name_compare(names[i - 1], names[i]) == 0)
+			check_say(check, "name", r->inode->ino, 0, "the directory has the name '%.*s' twice",
+			          (int)names[i]->name_length, (const char *)names[i]->name);
+	}
+	free(names);
+}
+
+static void check_result(struct reading *r)
+{
+	const unsigned needed = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
+
+	if ((r->told & needed) != needed)
+		check_say(r->check, "inode", r->inode->ino, 0, "its log does not tell mode, owner and group");
+	r->inode->nlink_told = r->told & NOVA_ATTR_NLINK;
+	if (is_type(r, S_IFLNK) && !r->has_target)
+		check_say(r->check, "inode", r->inode->ino, 0, "the symlink has no target");
+	if (is_type(r, S_IFREG) && check_extents(r->runs, r->run_count, take_extent, r))
+		r->check->error = -ENOMEM;
+	check_end_of_file(r);
+	if (r->blob) {
+		check_claim(r->check, r->inode, "symlink target", r->blob, 1);
+		r->check->report->data_blocks++;
+	}
+	if (r->dir)
+		note_names(r);
+}
+
+static bool check_header(struct reading *r, const struct medium_inode *words)
+{
+	const struct nova_slot_header *header = &words->slot->header;
+
+	if (!medium_slot_header_valid(header, words->ino, words->generation) ||
+	    le32_get(header->generation) != words->generation) {
+		check_say(r->check, "inode", words->ino, 0, "the slot's header is damaged");
+		return false;
+	}
+	switch ((mode_t)header->type << 12) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+	case S_IFBLK:
+		break;
+	default:
+		check_say(r->check, "inode", words->ino, 0, "is of unknown type %#o", header->type);
+		return false;
+	}
+	r->inode->type = header->type;
+	r->inode->parent = le64_get(header->parent);
+	return true;
+}
+
+static void check_copies(struct check *check, uint64_t ino, const char *what, const struct medium_word *word)
+{
+	for (int i = 0; i < 2; i++)
+		if (!word->valid[i])
+			check_say(check, "inode", ino, 0, "copy %d of its %s word is damaged%s", i, what,
+			          word->valid[!i] ? "; the other one is good" : "");
+}
+
+static bool read_log(struct reading *r, const struct medium_inode *words)
+{
+	enum medium_step step;
+	struct medium_log log;
+
+	medium_log_begin(&log, &r->check->medium, words);
+	while ((step = medium_log_next(&log)) != MEDIUM_END) {
+		if (step == MEDIUM_BAD) {
+			check_say(r->check, "log", words->ino, log.page, "%s", log.why);
+			return false;
+		}
+		if (step == MEDIUM_PAGE) {
+			check_claim(r->check, r->inode, "log page", log.page, 1);
+			r->check->report->log_pages++;
+			continue;
+		}
+		r->position = log.entry_position;
+		read_entry(r, log.entry);
+	}
+	return true;
+}
+
+void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode)
+{
+	struct reading r = {.check = check, .inode = inode};
+
+	check_copies(check, words->ino, "tail", &words->tail_word);
+	if (words->tail > NOVA_SLOT_LINES)
+		check_copies(check, words->ino, "head", &words->head_word);
+	if (!check_header(&r, words))
+		return;
+	if (is_type(&r, S_IFDIR)) {
+		r.dir = check_dir_new();
+		if (!r.dir) {
+			check->error = -ENOMEM;
+			return;
+		}
+	}
+	inode->readable = read_log(&r, words);
+	if (inode->readable)
+		check_result(&r);
+	check_dir_free(r.dir);
+	free(r.runs);
+}

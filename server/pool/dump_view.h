@@ -1,0 +1,36 @@
+/*
+ * dump_view.h -- one way to tell fields for `farnova dump`, shown as indented text or as JSON.
+ */
+#ifndef FARNOVA_SERVER_POOL_DUMP_VIEW_H
+#define FARNOVA_SERVER_POOL_DUMP_VIEW_H
+
+#include "server/pool/json.h"
+#include "server/pool/medium.h"
+
+struct dump_view {
+	struct json json;
+	bool as_json;
+	int depth;
+};
+
+/* A group of fields, or a list of groups; `name` is its title, NULL for a member of a list. */
+void dump_open(struct dump_view *view, const char *name, char bracket);
+void dump_close(struct dump_view *view, char bracket);
+void dump_number(struct dump_view *view, const char *name, uint64_t value);
+void dump_octal(struct dump_view *view, const char *name, unsigned value);
+void dump_hex(struct dump_view *view, const char *name, uint64_t value);
+void dump_text(struct dump_view *view, const char *name, const char *text);
+void dump_bytes(struct dump_view *view, const char *name, const void *bytes, size_t length);
+/* Signed nanoseconds since 1970. */
+void dump_time(struct dump_view *view, const char *name, le64 ns);
+/* A word in two copies: its value, and what each copy says if they differ or one is damaged. */
+void dump_word(struct dump_view *view, const char *name, const struct medium_word *word);
+
+/* ---- dump_inode.c -------------------------------------------------------------------------------------------------
+ */
+
+const char *dump_type_name(unsigned type);
+/* dump_inode -- header and words of an inode; with_log also each entry of its log. False if there is no such slot. */
+bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t ino, bool with_log);
+
+#endif

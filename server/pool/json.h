@@ -1,0 +1,29 @@
+/*
+ * json.h -- writes JSON to a stream, one value after another.
+ *
+ * Commas and nesting are kept by the writer; strings are escaped, and bytes that are no UTF-8 become U+FFFD, since JSON
+ * cannot hold them.
+ */
+#ifndef FARNOVA_SERVER_POOL_JSON_H
+#define FARNOVA_SERVER_POOL_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct json {
+	FILE *out;
+	bool first; /* nothing yet at this level */
+};
+
+/* `name` is the member's name in an object, NULL in an array or at the top. */
+void json_open(struct json *json, const char *name, char bracket);
+void json_close(struct json *json, char bracket);
+void json_string(struct json *json, const char *name, const void *bytes, size_t length);
+void json_text(struct json *json, const char *name, const char *text);
+void json_number(struct json *json, const char *name, uint64_t value);
+void json_signed(struct json *json, const char *name, int64_t value);
+void json_bool(struct json *json, const char *name, bool value);
+
+#endif
