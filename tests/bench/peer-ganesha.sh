@@ -1,5 +1,6 @@
 # peer-ganesha.sh -- starts and stops NFS-Ganesha on a tmpfs, for suite native. Sourced; meant for a network and a mount
 # namespace of its own, where /run may be covered and no port is taken.
+# shellcheck shell=bash
 
 # What keeps ganesha from running here, or nothing.
 ganesha_missing() {
@@ -48,6 +49,7 @@ END
 }
 
 ganesha_stop() {
+	[ -n "${ganesha_pids:-}" ] || return 0
 	local dir=$1
 	# shellcheck disable=SC2086 # a list of process ids
 	kill -KILL $ganesha_pids 2> /dev/null
