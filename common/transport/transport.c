@@ -11,6 +11,7 @@
 
 static const struct transport_ops *const kinds[] = {
     [TRANSPORT_TCP] = &transport_tcp_ops,
+    [TRANSPORT_VERBS] = &transport_verbs_ops,
 };
 static const char *const names[] = {[TRANSPORT_TCP] = "tcp", [TRANSPORT_VERBS] = "verbs"};
 
@@ -125,8 +126,6 @@ void transport_region_unlink(struct transport_region *region)
 
 int transport_available(enum transport_kind kind, char *why, size_t why_size)
 {
-	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
-		return transport_why(-EPROTONOSUPPORT, why, why_size, "this build has no transport of that kind");
 	return kinds[kind]->available(why, why_size);
 }
 
@@ -150,8 +149,6 @@ int transport_kind_from_name(const char *name, enum transport_kind *kind)
 
 int transport_queue_create(enum transport_kind kind, struct transport_queue **out)
 {
-	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
-		return -EPROTONOSUPPORT;
 	return kinds[kind]->queue_create(out);
 }
 
@@ -195,8 +192,6 @@ int transport_arm(struct transport_queue *queue)
 int transport_listen(enum transport_kind kind, const char *host, uint16_t port, struct transport_listener **out,
                      char *why, size_t why_size)
 {
-	if (kind >= sizeof(kinds) / sizeof(kinds[0]))
-		return transport_why(-EPROTONOSUPPORT, why, why_size, "this build has no transport of that kind");
 	return kinds[kind]->listen(host, port, out, why, why_size);
 }
 
@@ -340,6 +335,10 @@ int transport_register(struct transport_conn *conn, void *address, size_t length
 
 	if (conn->dead)
 		return -ENOTCONN;
+	/* Devices translate whole pages: an offset within one must be the same on both sides. */
+	if ((rights & (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE)) != 0 &&
+	    ((base ^ (uintptr_t)address) & (TRANSPORT_PAGE_SIZE - 1)) != 0)
+		return -EINVAL;
 	if (length == 0 || (rights & ~TRANSPORT_RIGHTS) != 0 || __builtin_add_overflow(base, (uint64_t)length, &end) ||
 	    __builtin_add_overflow((uintptr_t)address, length, &end))
 		return -EINVAL;

@@ -137,10 +137,12 @@ void transport_release(struct transport_conn *conn, const void *data);
 #define TRANSPORT_REMOTE_READ  1u
 #define TRANSPORT_REMOTE_WRITE 2u
 #define TRANSPORT_LOCAL_WRITE  4u /* reads of this side may land here */
+#define TRANSPORT_PAGE_SIZE    4096u
 
 /*
  * transport_register -- let the peer reach [address, address + length) as [base, base + length) with `rights`; or, with
- * no remote right, make it usable as the local end of transport_read and transport_write.
+ * no remote right, make it usable as the local end of transport_read and transport_write. With a remote right `base`
+ * and `address` must agree modulo TRANSPORT_PAGE_SIZE (-EINVAL): devices translate whole pages.
  * -EOPNOTSUPP if the memory cannot be pinned (fsdax, page cache), -ENOMEM past the memlock limit.
  */
 int transport_register(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
@@ -156,7 +158,8 @@ bool transport_needs_region(const struct transport_conn *conn);
  * transport_read, transport_write -- move `length` bytes between `local` (in `region`, which may be NULL where
  * transport_needs_region says no) and the peer's (`remote`, `key`). The local bytes stay untouched by the caller until
  * the operation has completed. With a `context` a TRANSPORT_DONE event tells; without, a write's completion is
- * known from a reply to a later message. -EAGAIN: too many outstanding.
+ * known from a reply to a later message. -EAGAIN: too many outstanding. -EMSGSIZE: more than the device moves in one
+ * operation (every one moves 1 MiB). Reads land only in a region with TRANSPORT_LOCAL_WRITE or TRANSPORT_REMOTE_WRITE.
  */
 int transport_read(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
                    uint64_t key, uint32_t length, void *context, unsigned flags);
