@@ -1,0 +1,43 @@
+/*
+ * alloc.h -- free blocks.
+ *
+ * Each zone has a bitmap under its lock; each worker keeps a run and a stack of single blocks, so that single blocks
+ * come and go without a shared lock. Nothing here is on the medium: a mount finds what is used from the logs.
+ *
+ * A reserve is kept for operations that free space (`privileged`): some blocks, and one for each 63 names, since that
+ * many removals fill a log page. So a full pool can be emptied.
+ */
+#ifndef FARNOVA_NOVA_ALLOC_H
+#define FARNOVA_NOVA_ALLOC_H
+
+#include "server/nova/core.h"
+
+/* alloc_init -- zones of fs->blocks blocks, all free but their headers. */
+int alloc_init(struct nova *fs);
+void alloc_fini(struct nova *fs);
+
+/* alloc_valid -- the run lies in the part of one zone that holds data and log pages (or slots). */
+bool alloc_valid(const struct nova *fs, uint64_t first, uint64_t count);
+
+/* alloc_claim -- mark a run used during recovery; false if a block of it was used already. Thread safe. */
+bool alloc_claim(struct nova *fs, uint64_t first, uint64_t count);
+
+/* alloc_count -- after the claims: count what is free. */
+void alloc_count(struct nova *fs);
+
+/* alloc_run -- up to `want` blocks in a row; returns how many, or -ENOSPC. */
+int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first);
+
+/* alloc_free -- give back a run. The commit that freed it is durable. */
+void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count);
+
+/* alloc_chunk -- a whole chunk for slots: returns its first block, or 0 if there is none. */
+uint64_t alloc_chunk(struct nova_worker *worker);
+
+/* alloc_drain -- return what the worker keeps to the zones. */
+void alloc_drain(struct nova_worker *worker);
+
+/* alloc_free_total -- free blocks in zones and with workers. */
+uint64_t alloc_free_total(struct nova *fs);
+
+#endif

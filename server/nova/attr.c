@@ -1,0 +1,342 @@
+/*
+ * attr.c -- attributes: getattr, access, setattr with truncation; pins and orphans.
+ *
+ * The access time changes by setattr alone: a read changes nothing on the medium.
+ */
+#include "server/nova/alloc.h"
+#include "server/nova/inode.h"
+#include "server/nova/lifetime.h"
+#include "server/nova/perm.h"
+#include "server/nova/slots.h"
+#include "server/nova/txn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SET_TIMES (NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW)
+#define SET_ALL   (NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | SET_TIMES)
+
+int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, file, false, &inode);
+
+	if (!err)
+		inode_attr(inode, attr);
+	return err;
+}
+
+int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, file, false, &inode);
+
+	return err ? err : perm_check(call->cred, inode, (unsigned)mask & 7);
+}
+
+/* ---- setattr -------------------------------------------------------------------------------------------------- */
+
+/* What an inode will be like. */
+struct change {
+	uint16_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t size;
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	uint64_t tail_block; /* private copy of the block in which the file will end, 0 = none is needed */
+	bool sized;
+};
+
+static int may_chown(const struct nova_cred *cred, const struct inode *inode, unsigned mask, const struct nova_attr *in)
+{
+	if (perm_super(cred) || !(mask & (NOVA_SET_UID | NOVA_SET_GID)))
+		return 0;
+	if (cred->uid != inode->uid)
+		return -EPERM;
+	if (mask & NOVA_SET_UID && in->uid != inode->uid)
+		return -EPERM;
+	if (mask & NOVA_SET_GID && in->gid != inode->gid && !perm_in_group(cred, in->gid))
+		return -EPERM;
+	return 0;
+}
+
+static int may_set_times(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
+{
+	if (!(mask & SET_TIMES) || !perm_owner(cred, inode))
+		return 0;
+	/* Anybody who may write may say "now", of both times. */
+	if (mask & (NOVA_SET_ATIME | NOVA_SET_MTIME))
+		return -EPERM;
+	return perm_check(cred, inode, PERM_WRITE);
+}
+
+static int may_resize(const struct nova_call *call, const struct inode *inode, unsigned mask,
+                      const struct nova_attr *in)
+{
+	if (!(mask & NOVA_SET_SIZE))
+		return 0;
+	if (inode_is(inode, S_IFDIR))
+		return -EISDIR;
+	if (!inode_is(inode, S_IFREG))
+		return -EINVAL;
+	if (in->size > NOVA_FILE_SIZE_MAX)
+		return -EFBIG;
+	return call->opened ? 0 : perm_check(call->cred, inode, PERM_WRITE);
+}
+
+static int may_set(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in)
+{
+	int err = may_chown(call->cred, inode, mask, in);
+
+	if (!err && mask & NOVA_SET_MODE)
+		err = perm_owner(call->cred, inode);
+	if (!err && mask & NOVA_SET_MODE && inode_is(inode, S_IFLNK))
+		err = -EOPNOTSUPP;
+	if (!err)
+		err = may_set_times(call->cred, inode, mask);
+	if (!err)
+		err = may_resize(call, inode, mask, in);
+	return err;
+}
+
+static void plan(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in,
+                 int64_t now, struct change *change)
+{
+	*change = (struct change){
+	    .mode = inode->mode,
+	    .uid = mask & NOVA_SET_UID ? in->uid : inode->uid,
+	    .gid = mask & NOVA_SET_GID ? in->gid : inode->gid,
+	    .size = mask & NOVA_SET_SIZE ? in->size : inode->size,
+	    .atime_ns = inode->atime_ns,
+	    .mtime_ns = inode->mtime_ns,
+	    .sized = mask & NOVA_SET_SIZE,
+	};
+	if (mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID))
+		change->mode = perm_mode_after_write(call->cred, inode);
+	if (mask & NOVA_SET_MODE) {
+		change->mode = in->mode & 07777;
+		if (!perm_super(call->cred) && !perm_in_group(call->cred, change->gid))
+			change->mode &= (uint16_t)~S_ISGID;
+	}
+	if (mask & (NOVA_SET_SIZE | NOVA_SET_MTIME_NOW))
+		change->mtime_ns = now;
+	if (mask & NOVA_SET_MTIME)
+		change->mtime_ns = in->mtime_ns;
+	if (mask & NOVA_SET_ATIME_NOW)
+		change->atime_ns = now;
+	if (mask & NOVA_SET_ATIME)
+		change->atime_ns = in->atime_ns;
+}
+
+/* The last block that stays is cut in its middle: what lies beyond must be zero, so it is copied with a zero end. */
+static int cut_block(struct nova_worker *worker, const struct inode *inode, struct change *change)
+{
+	uint32_t kept = change->size & (NOVA_BLOCK_SIZE - 1);
+	uint8_t bytes[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
+	uint64_t old;
+	int64_t got;
+
+	if (change->size >= inode->size || kept == 0)
+		return 0;
+	old = file_index_get(&inode->file, change->size >> NOVA_BLOCK_SHIFT);
+	if (!old)
+		return 0;
+	got = alloc_run(worker, 1, true, &change->tail_block);
+	if (got < 0) {
+		change->tail_block = 0;
+		return (int)got;
+	}
+	memcpy(bytes, block_at(worker->fs, old), kept);
+	memset(bytes + kept, 0, sizeof bytes - kept);
+	pm_copy(worker->fs->pm, block_at(worker->fs, change->tail_block), bytes, sizeof bytes);
+	return 0;
+}
+
+static int append_times(struct txn *txn, struct log_append *log, const struct change *change)
+{
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_TIMES);
+	struct nova_times_entry *times = ENTRY_PAYLOAD(nova_times_entry, entry);
+
+	times->atime_ns = le64_of((uint64_t)change->atime_ns);
+	times->mtime_ns = le64_of((uint64_t)change->mtime_ns);
+	times->ctime_ns = le64_of((uint64_t)txn->now);
+	return txn_entry(txn, log, entry, NULL, NULL);
+}
+
+static int append_cut(struct txn *txn, struct log_append *log, const struct change *change)
+{
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
+	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
+
+	write->file_block = le64_of(change->size >> NOVA_BLOCK_SHIFT);
+	write->block = le64_of(change->tail_block);
+	write->count = le32_of(1);
+	write->size = le64_of(change->size);
+	write->time_ns = le64_of((uint64_t)txn->now);
+	return txn_entry(txn, log, entry, NULL, NULL);
+}
+
+/* All entries of one setattr: at most one of each, in one commit. */
+static int append_change(struct txn *txn, const struct inode *inode, struct log_append *log,
+                         const struct change *change)
+{
+	struct nova_attr_entry attr = {
+	    .mode = le16_of(change->mode),
+	    .uid = le32_of(change->uid),
+	    .gid = le32_of(change->gid),
+	    .size = le64_of(change->size),
+	};
+	unsigned mask = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
+	int err;
+
+	if (change->sized)
+		mask |= NOVA_ATTR_SIZE | NOVA_ATTR_MTIME;
+	err = txn_attr(txn, log, mask, &attr);
+	if (!err && change->tail_block)
+		err = append_cut(txn, log, change);
+	/* With a size the ATTR entry says mtime = now already. */
+	if (!err &&
+	    (change->atime_ns != inode->atime_ns || change->mtime_ns != (change->sized ? txn->now : inode->mtime_ns)))
+		err = append_times(txn, log, change);
+	return err;
+}
+
+static void show_change(struct nova_worker *worker, struct inode *inode, const struct change *change, int64_t now)
+{
+	struct release release = {.worker = worker, .ino = inode->ino};
+	uint64_t kept = (change->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+
+	if (change->tail_block)
+		release_block(&release, file_index_set(&inode->file, kept - 1, change->tail_block));
+	if (change->size < inode->size) {
+		uint64_t at = kept;
+
+		while (file_index_next(&inode->file, at, &at)) {
+			inode->blocks--;
+			at++;
+		}
+		file_index_truncate(&inode->file, kept, release_block, &release);
+	}
+	release_flush(&release);
+	inode->mode = change->mode;
+	inode->uid = change->uid;
+	inode->gid = change->gid;
+	inode->size = change->size;
+	inode->atime_ns = change->atime_ns;
+	inode->mtime_ns = change->mtime_ns;
+	inode->ctime_ns = now;
+}
+
+int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
+                 struct nova_attr *out)
+{
+	struct nova_worker *worker = call->worker;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	struct change change;
+	struct txn txn;
+	int err;
+
+	if (mask & ~SET_ALL)
+		return -EINVAL;
+	err = inode_write(worker, file, true, &inode);
+	if (!err)
+		err = may_set(call, inode, mask, in);
+	if (err)
+		return err;
+	if (mask) {
+		txn_start(&txn, call);
+		plan(call, inode, mask, in, txn.now, &change);
+		err = cut_block(worker, inode, &change);
+		if (!err)
+			err = append_change(&txn, inode, txn_log(&txn, inode, change.size < inode->size), &change);
+		if (err) {
+			txn_drop(&txn);
+			pm_fence(worker->fs->pm);
+			if (change.tail_block)
+				alloc_free(worker, change.tail_block, 1);
+			return err;
+		}
+		txn_commit(&txn);
+		show_change(worker, inode, &change, txn.now);
+	}
+	if (out)
+		inode_attr(inode, out);
+	return 0;
+}
+
+/* ---- pins and orphans ----------------------------------------------------------------------------------------- */
+
+int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
+{
+	struct inode *inode;
+	int err;
+
+	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
+	if (call->worker->fs->read_only) {
+		err = inode_read(call->worker, file, false, &inode);
+	} else {
+		err = inode_write(call->worker, file, false, &inode);
+		if (!err)
+			inode->pins++;
+	}
+	if (err)
+		return err;
+	if (attr)
+		inode_attr(inode, attr);
+	inode_unlock(inode);
+	return 0;
+}
+
+int nova_close(const struct nova_call *call, struct nova_handle file)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err;
+
+	if (call->worker->fs->read_only)
+		return 0;
+	err = inode_write(call->worker, file, true, &inode);
+	if (err)
+		return err;
+	if (inode->pins == 0)
+		return -EINVAL;
+	if (--inode->pins == 0 && inode->life == NOVA_LIFE_ORPHAN)
+		lifetime_reclaim(call->worker, inode);
+	return 0;
+}
+
+/* Whether a slot holds an orphan is read from the medium: no need to bring every inode into DRAM. */
+static bool is_orphan(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
+{
+	uint64_t word = pm_get8(&slot_at(fs, ino)->words.life[0]);
+
+	*handle = (struct nova_handle){{ino}, (uint32_t)(word >> 24)};
+	return (word >> 16 & 0xff) == NOVA_LIFE_ORPHAN;
+}
+
+int nova_reclaim_orphans(const struct nova_call *call)
+{
+	struct nova *fs = call->worker->fs;
+	int reclaimed = 0;
+
+	for (uint64_t c = 0; c < fs->chunk_count; c++) {
+		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
+
+		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {
+			CLEANUP_UNLOCK struct inode *inode = NULL;
+			struct nova_handle handle;
+
+			if (!is_orphan(fs, chunk->first_ino + i, &handle))
+				continue;
+			if (inode_write(call->worker, handle, true, &inode))
+				continue;
+			if (inode->life != NOVA_LIFE_ORPHAN || inode->pins)
+				continue;
+			lifetime_reclaim(call->worker, inode);
+			reclaimed++;
+		}
+	}
+	return reclaimed;
+}

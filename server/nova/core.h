@@ -1,0 +1,209 @@
+/*
+ * core.h -- the structures of a running file system, shared by the core's own files and by nobody else.
+ *
+ * Lock order: rename lock; inodes that are waited for, in order of inode number; then only inodes taken by trylock;
+ * then the slots lock; a worker's spin lock; a zone's lock. Whoever locks an inode checks at once that it lives, and
+ * lets go at once if it does not: so the creator of an inode may wait for the lock of the slot it was given while it
+ * holds the directory.
+ */
+#ifndef FARNOVA_NOVA_CORE_H
+#define FARNOVA_NOVA_CORE_H
+
+#include "common/log.h"
+#include "common/pm.h"
+#include "server/nova/dir_index.h"
+#include "server/nova/file_index.h"
+#include "server/nova/format.h"
+#include "server/nova/nova.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/stat.h>
+
+#define NOVA_LOG_NAME "nova"
+
+/* A file of 4 PiB needs five levels of index; nothing in the format is bound to this. */
+#define NOVA_FILE_BLOCKS_MAX (1ULL << 40)
+#define NOVA_FILE_SIZE_MAX   (NOVA_FILE_BLOCKS_MAX << NOVA_BLOCK_SHIFT)
+
+#define NOVA_GROUP_BLOCKS    512u /* 2 MiB: what free space is counted by */
+#define NOVA_GROUPS_PER_ZONE (NOVA_ZONE_BLOCKS / NOVA_GROUP_BLOCKS)
+#define NOVA_ZONE_MAP_WORDS  (NOVA_ZONE_BLOCKS / 64)
+#define NOVA_WORKER_BLOCKS   256u
+#define NOVA_WORKER_SLOTS    128u
+#define NOVA_INODE_SLAB      32u
+#define NOVA_CACHE_LINE      64
+
+struct zone {
+	pthread_mutex_t lock;
+	uint64_t first;   /* block of the pool */
+	uint64_t blocks;  /* with its own headers */
+	uint64_t *bitmap; /* 1 = used; NOVA_ZONE_MAP_WORDS words */
+	uint64_t free;
+	uint32_t cursor; /* group where the last search ended */
+	uint16_t group_free[NOVA_GROUPS_PER_ZONE];
+};
+
+/* An inode in DRAM. It stays at its slot for the life of the mount, so that a pointer to one is never stale; what it
+ * says is of the generation it names. Everything but `ino` is under the lock. */
+struct inode {
+	pthread_rwlock_t lock;
+	uint64_t ino;
+	uint32_t generation;
+	uint8_t life; /* enum nova_life */
+	uint8_t type; /* S_IFMT bits >> 12 */
+	uint16_t mode;
+	bool loaded;   /* the log has been replayed */
+	bool indexed;  /* the index is complete */
+	bool counted;  /* among fs->indexes */
+	bool used;     /* since the sweep's hand passed; atomic */
+	uint32_t pins; /* nova_open minus nova_close */
+	uint32_t nlink;
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+	uint32_t subdirs;
+	uint64_t size;
+	uint64_t blocks;
+	int64_t atime_ns;
+	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t btime_ns;
+	uint64_t parent; /* directories; atomic, changes under the rename lock */
+
+	uint64_t tail;       /* lines committed since birth */
+	uint64_t head;       /* block of the first log page, 0 = none */
+	uint64_t log_start;  /* position of the first live line: 0, or where GC began anew */
+	uint64_t tail_page;  /* block in which the last line lies, 0 = the slot */
+	uint64_t tail_first; /* position of that page's first line */
+	uint64_t gc_limit;   /* lines in the log at which GC looks at it again */
+	struct nova_request last_request;
+
+	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
+	struct file_index file;
+	struct dir_index dir;
+};
+
+/* A chunk of slots. */
+struct slot_chunk {
+	uint64_t first_ino;
+	struct slot_chunk *next_free; /* in fs->free_chunks, under the slots lock, as are the next three */
+	bool listed;
+	uint32_t free_count;
+	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];
+	uint32_t generation[NOVA_SLOTS_PER_CHUNK];  /* of the slot's present or last life; atomic */
+	struct inode *inodes[NOVA_SLOTS_PER_CHUNK]; /* atomic */
+};
+
+struct inode_slab {
+	struct inode_slab *next;
+	uint32_t used;
+	struct inode inodes[NOVA_INODE_SLAB];
+};
+
+struct nova_worker {
+	struct nova *fs;
+	uint32_t ring;
+	uint64_t sequence;         /* of the newest record of the ring */
+	const void *thread;        /* which thread flushed that record's home words */
+	struct nova_record record; /* the newest record */
+
+	bool lock; /* spin: what follows is also taken from by others when space runs out */
+	uint32_t block_count;
+	uint64_t run_first; /* a run of free blocks to take single ones from */
+	uint64_t run_left;
+	uint64_t blocks[NOVA_WORKER_BLOCKS]; /* single free blocks */
+	uint32_t slot_count;
+	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
+
+	struct inode_slab *slab; /* where the next in-core inode comes from */
+
+	int64_t names;  /* names made minus names removed through this worker; atomic */
+	int64_t inodes; /* likewise */
+} __attribute__((aligned(NOVA_CACHE_LINE)));
+
+struct nova {
+	struct pm *pm;
+	bool read_only;
+	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
+	void *keep_context;
+	uint8_t uuid[16];
+	char label[65];
+	uint64_t mount_count;
+	uint32_t epoch;
+	uint64_t blocks; /* in the pool */
+	struct nova_handle root;
+	uint64_t hash_seed;
+
+	uint32_t zone_count;
+	struct zone *zones;
+	uint64_t usable_blocks;
+	uint64_t base_reserve;
+	uint64_t free_blocks; /* in the zones; atomic */
+	uint64_t *bitmap;     /* of all zones */
+
+	uint64_t chunk_count;
+	struct slot_chunk **chunks; /* by chunk of the pool, NULL where the chunk is general; atomic */
+
+	pthread_mutex_t slots_lock;
+	struct slot_chunk *free_chunks;
+	struct inode_slab *slabs; /* under the slots lock */
+
+	pthread_mutex_t rename_lock;
+
+	pthread_mutex_t workers_lock;
+	struct nova_worker *workers[NOVA_JOURNAL_RINGS]; /* atomic; a worker once made stays until unmount */
+	bool ring_taken[NOVA_JOURNAL_RINGS];
+	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
+
+	int64_t names;  /* at mount and of closed workers; atomic */
+	int64_t inodes; /* likewise */
+
+	uint64_t indexes; /* inodes with an index in DRAM; atomic */
+	uint64_t index_limit;
+	uint64_t sweep_hand; /* chunk; atomic */
+};
+
+static inline uint64_t block_offset(uint64_t block)
+{
+	return block << NOVA_BLOCK_SHIFT;
+}
+
+static inline void *block_at(const struct nova *fs, uint64_t block)
+{
+	return pm_at(fs->pm, block << NOVA_BLOCK_SHIFT);
+}
+
+static inline struct nova_slot *slot_at(const struct nova *fs, uint64_t ino)
+{
+	return pm_at(fs->pm, ino * NOVA_SLOT_SIZE);
+}
+
+static inline void *line_at(const struct nova *fs, uint64_t line)
+{
+	return pm_at(fs->pm, line * NOVA_LINE_SIZE);
+}
+
+static inline uint64_t chunk_of_block(uint64_t block)
+{
+	return (block - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
+}
+
+static inline uint64_t ino_block(uint64_t ino)
+{
+	return ino / (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
+}
+
+static inline void spin_lock(bool *lock)
+{
+	while (__atomic_exchange_n(lock, true, __ATOMIC_ACQUIRE))
+		while (__atomic_load_n(lock, __ATOMIC_RELAXED))
+			sched_yield();
+}
+
+static inline void spin_unlock(bool *lock)
+{
+	__atomic_store_n(lock, false, __ATOMIC_RELEASE);
+}
+
+#endif

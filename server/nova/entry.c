@@ -1,0 +1,66 @@
+/*
+ * entry.c -- build and check log entries.
+ */
+#include "server/nova/entry.h"
+
+#include "common/crc.h"
+
+#include <string.h>
+
+struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type)
+{
+	memset(&buffer->entry, 0, sizeof buffer->entry);
+	buffer->entry.type = (uint8_t)type;
+	buffer->entry.lines = 1;
+	return &buffer->entry;
+}
+
+/* An inode number, a generation and one more number, as they come before what they seed. */
+static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t number, size_t length)
+{
+	uint8_t bytes[20];
+	uint64_t ino_le = htole64(ino);
+	uint32_t generation_le = htole32(generation);
+	uint64_t number_le = htole64(number);
+
+	memcpy(bytes, &ino_le, 8);
+	memcpy(bytes + 8, &generation_le, 4);
+	memcpy(bytes + 12, &number_le, 8);
+	return crc32c(0xffffffff, bytes, length);
+}
+
+uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position)
+{
+	uint32_t lines = entry->type == NOVA_ENTRY_PAD ? 1 : entry->lines;
+
+	return crc32c(seed(ino, generation, position, 20), (const uint8_t *)entry + sizeof entry->crc,
+	              lines * NOVA_LINE_SIZE - sizeof entry->crc);
+}
+
+bool entry_valid(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position, uint64_t room)
+{
+	if (entry->lines < 1 || entry->lines > room)
+		return false;
+	return entry_crc(entry, ino, generation, position) == le32_get(entry->crc);
+}
+
+bool entry_name_ok(const char *name, size_t length)
+{
+	if (length < 1 || length > NOVA_NAME_MAX)
+		return false;
+	if (memchr(name, '/', length) || memchr(name, 0, length))
+		return false;
+	if (name[0] != '.')
+		return true;
+	return !(length == 1 || (length == 2 && name[1] == '.'));
+}
+
+uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uint32_t generation, uint64_t block)
+{
+	return crc32c(seed(ino, generation, block, 20), (const uint8_t *)header + 4, 28);
+}
+
+uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation)
+{
+	return crc32c(seed(ino, generation, 0, 12), (const uint8_t *)header + 4, 60);
+}

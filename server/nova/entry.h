@@ -1,0 +1,63 @@
+/*
+ * entry.h -- log entries: how many lines they take, their seeded CRC, and whether one read from the medium is sound.
+ */
+#ifndef FARNOVA_NOVA_ENTRY_H
+#define FARNOVA_NOVA_ENTRY_H
+
+#include "server/nova/format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The longest entry that is built in memory: a name or an inline target. */
+#define ENTRY_LINES_MAX 5u
+
+/* An entry under construction. */
+struct entry_buffer {
+	struct nova_entry entry;
+	uint8_t more[(ENTRY_LINES_MAX - 1) * NOVA_LINE_SIZE];
+} __attribute__((aligned(64)));
+
+#define ENTRY_PAYLOAD(type, entry)       ((struct type *)(void *)(entry)->payload)
+#define ENTRY_CONST_PAYLOAD(type, entry) ((const struct type *)(const void *)(entry)->payload)
+
+/* Name and target go on in the lines after the first without a gap, so each is one run of bytes. */
+#define ENTRY_NAME_OFFSET   (offsetof(struct nova_entry, payload) + offsetof(struct nova_name_entry, name))
+#define ENTRY_TARGET_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_symlink_entry, target))
+static_assert(ENTRY_NAME_OFFSET + NOVA_NAME_INLINE == NOVA_LINE_SIZE, "a name ends its line");
+static_assert(ENTRY_TARGET_OFFSET + NOVA_SYMLINK_INLINE == NOVA_LINE_SIZE, "a target ends its line");
+
+static inline const char *entry_name(const void *entry)
+{
+	return (const char *)entry + ENTRY_NAME_OFFSET;
+}
+
+static inline uint8_t entry_name_lines(size_t length)
+{
+	return (uint8_t)((ENTRY_NAME_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
+}
+
+static inline uint8_t entry_symlink_lines(size_t length)
+{
+	if (length > NOVA_SYMLINK_INLINE_MAX)
+		return 1;
+	return (uint8_t)((ENTRY_TARGET_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
+}
+
+/* entry_start -- an entry of one line with an all-zero payload and no requester. */
+struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type);
+
+/* entry_crc -- what the entry's CRC has to be at its place; `entry` has entry->lines lines. */
+uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position);
+
+/* entry_valid -- the CRC is right and the entry has 1..room lines. */
+bool entry_valid(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position, uint64_t room);
+
+/* entry_name_ok -- 1..255 bytes, no '/', no NUL, neither "." nor "..". */
+bool entry_name_ok(const char *name, size_t length);
+
+/* entry_page_crc, entry_header_crc -- the CRCs of a log page's and of a slot's header. */
+uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uint32_t generation, uint64_t block);
+uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation);
+
+#endif

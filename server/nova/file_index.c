@@ -1,0 +1,248 @@
+/*
+ * file_index.c -- radix tree from file block to block.
+ */
+#include "server/nova/file_index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FANOUT       512u
+#define SHIFT        9u
+#define FIRST_BLOCKS 4u
+
+static void free_node(void *node, uint32_t height)
+{
+	if (node && height > 0) {
+		void **children = node;
+
+		for (uint32_t i = 0; i < FANOUT; i++)
+			free_node(children[i], height - 1);
+	}
+	free(node);
+}
+
+void file_index_clear(struct file_index *index)
+{
+	free_node(index->root, index->height);
+	memset(index, 0, sizeof *index);
+}
+
+static bool covers(const struct file_index *index, uint64_t file_block)
+{
+	if (index->height == 0)
+		return file_block < index->capacity;
+	return file_block >> (SHIFT * (index->height + 1)) == 0;
+}
+
+/* The leaf that has file_block, or NULL. */
+static uint64_t *leaf_of(const struct file_index *index, uint64_t file_block)
+{
+	void *node = index->root;
+
+	if (!covers(index, file_block))
+		return NULL;
+	for (uint32_t level = index->height; level > 0 && node; level--)
+		node = ((void **)node)[file_block >> (SHIFT * level) & (FANOUT - 1)];
+	return node;
+}
+
+uint64_t file_index_get(const struct file_index *index, uint64_t file_block)
+{
+	const uint64_t *leaf = leaf_of(index, file_block);
+
+	return leaf ? leaf[file_block & (FANOUT - 1)] : 0;
+}
+
+uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count)
+{
+	uint64_t first = file_index_get(index, file_block);
+	uint64_t n = 1;
+
+	if (first == 0) {
+		uint64_t next;
+
+		if (!file_index_next(index, file_block, &next))
+			next = file_block + max;
+		n = next - file_block;
+		*count = n < max ? n : max;
+		return 0;
+	}
+	while (n < max) {
+		uint64_t at = file_block + n;
+		const uint64_t *leaf = leaf_of(index, at);
+		uint64_t in_leaf = at & (FANOUT - 1);
+
+		if (!leaf)
+			break;
+		for (; in_leaf < FANOUT && n < max && covers(index, file_block + n); in_leaf++, n++)
+			if (leaf[in_leaf] != first + n) {
+				*count = n;
+				return first;
+			}
+	}
+	*count = n;
+	return first;
+}
+
+static bool next_in_node(const void *node, uint32_t height, uint64_t from, uint64_t limit, uint64_t *found)
+{
+	uint64_t first = from >> (SHIFT * height);
+
+	if (!node)
+		return false;
+	if (height == 0) {
+		const uint64_t *leaf = node;
+
+		for (uint64_t i = first; i < limit; i++)
+			if (leaf[i]) {
+				*found = i;
+				return true;
+			}
+		return false;
+	}
+	for (uint64_t i = first; i < FANOUT; i++) {
+		uint64_t base = i << (SHIFT * height);
+
+		if (next_in_node(((void *const *)node)[i], height - 1, from > base ? from - base : 0, FANOUT, found)) {
+			*found += base;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool file_index_next(const struct file_index *index, uint64_t from, uint64_t *file_block)
+{
+	if (!covers(index, from))
+		return false;
+	return next_in_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, file_block);
+}
+
+static int grow_array(struct file_index *index, uint64_t blocks)
+{
+	uint32_t capacity = index->capacity ? index->capacity : FIRST_BLOCKS;
+	uint64_t *array;
+
+	while (capacity < blocks)
+		capacity *= 2;
+	array = realloc(index->root, capacity * sizeof *array);
+	if (!array)
+		return -ENOMEM;
+	memset(array + index->capacity, 0, (capacity - index->capacity) * sizeof *array);
+	index->root = array;
+	index->capacity = capacity;
+	return 0;
+}
+
+/* Put a level above the root until the tree covers file_block. */
+static int grow_height(struct file_index *index, uint64_t file_block)
+{
+	if (index->height == 0 && index->root && index->capacity < FANOUT) {
+		int err = grow_array(index, FANOUT);
+
+		if (err)
+			return err;
+	}
+	if (index->height == 0)
+		index->capacity = FANOUT;
+	while (!covers(index, file_block)) {
+		void **node = NULL;
+
+		if (index->root) {
+			node = calloc(FANOUT, sizeof *node);
+			if (!node)
+				return -ENOMEM;
+			node[0] = index->root;
+		}
+		index->root = node;
+		index->height++;
+	}
+	return 0;
+}
+
+static int make_leaf(struct file_index *index, uint64_t file_block)
+{
+	void **place = &index->root;
+
+	for (uint32_t level = index->height;; level--) {
+		if (!*place)
+			*place = calloc(FANOUT, sizeof **place);
+		if (!*place)
+			return -ENOMEM;
+		if (level == 0)
+			return 0;
+		place = &((void **)*place)[file_block >> (SHIFT * level) & (FANOUT - 1)];
+	}
+}
+
+int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t count)
+{
+	uint64_t last = file_block + count - 1;
+	int err;
+
+	if (index->height == 0 && last < FANOUT)
+		return last < index->capacity ? 0 : grow_array(index, last + 1);
+	if (!covers(index, last)) {
+		err = grow_height(index, last);
+		if (err)
+			return err;
+	}
+	for (uint64_t at = file_block & ~(uint64_t)(FANOUT - 1); at <= last; at += FANOUT) {
+		if (leaf_of(index, at))
+			continue;
+		err = make_leaf(index, at);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t block)
+{
+	uint64_t *leaf = leaf_of(index, file_block);
+	uint64_t old;
+
+	if (!leaf)
+		return 0;
+	old = leaf[file_block & (FANOUT - 1)];
+	leaf[file_block & (FANOUT - 1)] = block;
+	return old;
+}
+
+static void truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit,
+                          void (*drop)(void *context, uint64_t block), void *context)
+{
+	if (height == 0) {
+		uint64_t *leaf = node;
+
+		for (uint64_t i = from; i < limit; i++) {
+			if (leaf[i] && drop)
+				drop(context, leaf[i]);
+			leaf[i] = 0;
+		}
+		return;
+	}
+	for (uint64_t i = from >> (SHIFT * height); i < FANOUT; i++) {
+		uint64_t base = i << (SHIFT * height);
+		void **child = &((void **)node)[i];
+
+		if (!*child)
+			continue;
+		truncate_node(*child, height - 1, from > base ? from - base : 0, FANOUT, drop, context);
+		if (from <= base) {
+			free_node(*child, height - 1);
+			*child = NULL;
+		}
+	}
+}
+
+void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(void *context, uint64_t block),
+                         void *context)
+{
+	if (!index->root || !covers(index, from))
+		return;
+	truncate_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, drop, context);
+	if (from == 0)
+		file_index_clear(index);
+}

@@ -1,0 +1,42 @@
+/*
+ * file_index.h -- where the blocks of a file lie: a radix tree in DRAM from file block to block of the pool.
+ *
+ * A block number of 0 is a hole. A small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes.
+ * Not thread safe: readers share, a writer is alone (the inode's lock). The caller keeps file blocks below
+ * NOVA_FILE_BLOCKS_MAX.
+ */
+#ifndef FARNOVA_NOVA_FILE_INDEX_H
+#define FARNOVA_NOVA_FILE_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file_index {
+	void *root;
+	uint32_t height;   /* 0: the root is an array of `capacity` blocks */
+	uint32_t capacity; /* up to 512 */
+};
+
+void file_index_clear(struct file_index *index);
+
+/* file_index_get -- the block, or 0. */
+uint64_t file_index_get(const struct file_index *index, uint64_t file_block);
+
+/* file_index_run -- the block at file_block, and in *count how many from there, up to max, lie in a row (or are hole).
+ */
+uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count);
+
+/* file_index_next -- the first file block at or after `from` that is no hole; false if there is none. */
+bool file_index_next(const struct file_index *index, uint64_t from, uint64_t *file_block);
+
+/* file_index_reserve -- room for a range, so that file_index_set cannot fail on it. -ENOMEM changes nothing visible. */
+int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t count);
+
+/* file_index_set -- returns what lay there. The range was reserved, or `block` is 0. */
+uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t block);
+
+/* file_index_truncate -- drop every block at or after `from`; each is told to `drop` (may be NULL) in order. */
+void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(void *context, uint64_t block),
+                         void *context);
+
+#endif

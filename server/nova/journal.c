@@ -1,0 +1,249 @@
+/*
+ * journal.c -- redo records, their commit and their replay.
+ */
+#include "server/nova/journal.h"
+
+#include "common/crc.h"
+#include "server/nova/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct nova_ring *ring_at(const struct nova *fs, uint32_t ring)
+{
+	return block_at(fs, NOVA_JOURNAL_BLOCK + ring);
+}
+
+static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
+{
+	le32 seed = le32_of(ring);
+
+	return crc32c(crc32c(0xffffffff, &seed, sizeof seed), (const uint8_t *)record + 4, sizeof *record - 4);
+}
+
+static uint64_t home_word(const struct journal_word *word)
+{
+	uint64_t owner = word->kind == NOVA_WORD_LIFE ? word->ino : word_owner(word->ino, word->generation);
+
+	return word_make(word->kind, owner, word->value);
+}
+
+/* The pair of home words of a kind; NULL if the kind has none in a slot. */
+static le64 *home_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind kind)
+{
+	struct nova_slot_words *words = &slot_at(fs, ino)->words;
+
+	switch (kind) {
+	case NOVA_WORD_LIFE:
+		return words->life;
+	case NOVA_WORD_TAIL:
+		return words->tail;
+	case NOVA_WORD_HEAD:
+		return words->head;
+	default:
+		return NULL;
+	}
+}
+
+/* What identifies the running thread to a worker. */
+static const void *this_thread(void)
+{
+	static __thread char mark;
+
+	return &mark;
+}
+
+static void flush_homes(struct nova_worker *worker)
+{
+	for (unsigned i = 0; i < worker->record.count; i++) {
+		uint64_t target = le64_get(worker->record.words[i].target);
+
+		pm_flush(worker->fs->pm, &slot_at(worker->fs, target >> 8)->words, sizeof(struct nova_slot_words));
+	}
+}
+
+void journal_settle(struct nova_worker *worker)
+{
+	flush_homes(worker);
+	pm_fence(worker->fs->pm);
+}
+
+void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count)
+{
+	struct nova *fs = worker->fs;
+	struct nova_ring *ring = ring_at(fs, worker->ring);
+	struct nova_record *record = &worker->record;
+	uint64_t sequence = ++worker->sequence;
+
+	if (worker->thread != this_thread()) {
+		flush_homes(worker);
+		worker->thread = this_thread();
+	}
+	memset(record, 0, sizeof *record);
+	record->count = (uint8_t)count;
+	record->sequence = le64_of(sequence);
+	for (unsigned i = 0; i < count; i++) {
+		record->words[i].target = le64_of(words[i].ino << 8 | words[i].kind);
+		record->words[i].word = le64_of(home_word(&words[i]));
+		record->words[i].generation = le32_of(words[i].generation);
+	}
+	record->crc = le32_of(record_crc(record, worker->ring));
+	pm_copy(fs->pm, &ring->records[sequence % NOVA_RING_RECORDS], record, sizeof *record);
+	pm_fence(fs->pm);
+	word_pair_store(fs->pm, ring->commit, word_make(NOVA_WORD_COMMIT, worker->ring, sequence));
+	pm_fence(fs->pm);
+	for (unsigned i = 0; i < count; i++)
+		word_pair_store(fs->pm, home_pair(fs, words[i].ino, words[i].kind), le64_get(record->words[i].word));
+}
+
+/* ---- replay --------------------------------------------------------------------------------------------------- */
+
+static int ring_sequence(struct nova *fs, uint32_t i, char *why, size_t why_size)
+{
+	struct nova_ring *ring = ring_at(fs, i);
+	uint64_t sequence;
+
+	enum word_state state = word_read(NOVA_WORD_COMMIT, i, &ring->commit[0], &ring->commit[1], &sequence);
+
+	if (state == WORD_LOST) {
+		snprintf(why, why_size, "journal ring %u: both copies of its commit word are damaged", i);
+		return -EIO;
+	}
+	if (state == WORD_HALF)
+		log_warn(NOVA_LOG_NAME, "journal ring %u: one copy of its commit word was damaged", i);
+	fs->ring_sequence[i] = sequence;
+	if (!fs->read_only && state != WORD_GOOD)
+		word_pair_store(fs->pm, ring->commit, word_make(NOVA_WORD_COMMIT, i, sequence));
+	return 0;
+}
+
+int journal_load(struct nova *fs, char *why, size_t why_size)
+{
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+		int err = ring_sequence(fs, i, why, why_size);
+
+		if (err)
+			return err;
+	}
+	if (!fs->read_only)
+		pm_fence(fs->pm);
+	return 0;
+}
+
+static bool target_is_slot(const struct nova *fs, uint64_t ino)
+{
+	uint64_t block = ino_block(ino);
+
+	return block >= NOVA_PREAMBLE_BLOCKS && block < fs->blocks && fs->chunks[chunk_of_block(block)];
+}
+
+static bool record_valid(const struct nova *fs, const struct nova_record *record, uint32_t ring, uint64_t sequence)
+{
+	if (le32_get(record->crc) != record_crc(record, ring) || le64_get(record->sequence) != sequence)
+		return false;
+	if (record->count < 1 || record->count > NOVA_RECORD_WORDS)
+		return false;
+	for (unsigned i = 0; i < record->count; i++) {
+		uint64_t target = le64_get(record->words[i].target);
+		uint64_t ino = target >> 8;
+		enum nova_word_kind kind = (enum nova_word_kind)(target & 0xff);
+		uint32_t generation = le32_get(record->words[i].generation);
+		uint64_t owner = kind == NOVA_WORD_LIFE ? ino : word_owner(ino, generation);
+		uint64_t value;
+
+		if (!target_is_slot(fs, ino) || !home_pair(fs, ino, kind))
+			return false;
+		if (!word_value(kind, owner, le64_get(record->words[i].word), &value))
+			return false;
+	}
+	return true;
+}
+
+static void apply_lives(struct nova *fs, const struct nova_record *record, unsigned *applied)
+{
+	for (unsigned i = 0; i < record->count; i++) {
+		uint64_t target = le64_get(record->words[i].target);
+		uint64_t ino = target >> 8;
+		le64 *home = slot_at(fs, ino)->words.life;
+		uint64_t word = le64_get(record->words[i].word);
+		uint64_t value;
+
+		if ((target & 0xff) != NOVA_WORD_LIFE)
+			continue;
+		if (word_read(NOVA_WORD_LIFE, ino, &home[0], &home[1], &value) != WORD_LOST && value >= word >> 16)
+			continue;
+		word_pair_store(fs->pm, home, word);
+		++*applied;
+	}
+}
+
+static void apply_tail(struct nova *fs, const struct nova_record *record, unsigned i, unsigned *applied)
+{
+	uint64_t ino = le64_get(record->words[i].target) >> 8;
+	uint32_t generation = le32_get(record->words[i].generation);
+	struct nova_slot_words *home = &slot_at(fs, ino)->words;
+	uint64_t owner = word_owner(ino, generation);
+	uint64_t word = le64_get(record->words[i].word);
+	uint64_t value;
+
+	if (word_read(NOVA_WORD_LIFE, ino, &home->life[0], &home->life[1], &value) == WORD_LOST)
+		return;
+	if (value >> 8 != generation)
+		return;
+	if (word_read(NOVA_WORD_TAIL, owner, &home->tail[0], &home->tail[1], &value) != WORD_LOST && value > word >> 16)
+		return;
+	word_pair_store(fs->pm, home->tail, word);
+	++*applied;
+	for (unsigned k = 0; k < record->count; k++)
+		if (le64_get(record->words[k].target) == (ino << 8 | NOVA_WORD_HEAD))
+			word_pair_store(fs->pm, home->head, le64_get(record->words[k].word));
+}
+
+static void apply_tails(struct nova *fs, const struct nova_record *record, unsigned *applied)
+{
+	for (unsigned i = 0; i < record->count; i++)
+		if ((le64_get(record->words[i].target) & 0xff) == NOVA_WORD_TAIL)
+			apply_tail(fs, record, i, applied);
+}
+
+/* Only the newest record of a ring can have home words that are not yet durable, so only it must be readable. */
+static int replay_ring(struct nova *fs, uint32_t i,
+                       void (*apply)(struct nova *, const struct nova_record *, unsigned *), unsigned *applied,
+                       char *why, size_t why_size)
+{
+	uint64_t newest = fs->ring_sequence[i];
+	uint64_t oldest = newest >= NOVA_RING_RECORDS - 1 ? newest - (NOVA_RING_RECORDS - 2) : 1;
+
+	for (uint64_t sequence = oldest; sequence <= newest; sequence++) {
+		struct nova_record record;
+
+		if (sequence == 0)
+			continue;
+		memcpy(&record, &ring_at(fs, i)->records[sequence % NOVA_RING_RECORDS], sizeof record);
+		if (record_valid(fs, &record, i, sequence)) {
+			apply(fs, &record, applied);
+		} else if (sequence == newest) {
+			snprintf(why, why_size, "journal ring %u: its newest committed record (%llu) is damaged", i,
+			         (unsigned long long)newest);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+int journal_replay(struct nova *fs, char *why, size_t why_size)
+{
+	void (*const passes[])(struct nova *, const struct nova_record *, unsigned *) = {apply_lives, apply_tails};
+	unsigned applied = 0;
+	int err = journal_load(fs, why, why_size);
+
+	for (unsigned pass = 0; !err && pass < 2; pass++)
+		for (uint32_t i = 0; !err && i < NOVA_JOURNAL_RINGS; i++)
+			err = replay_ring(fs, i, passes[pass], &applied, why, why_size);
+	if (err)
+		return err;
+	pm_fence(fs->pm);
+	log_info(NOVA_LOG_NAME, "journal replayed: %u home words stored", applied);
+	return 0;
+}

@@ -1,0 +1,196 @@
+/*
+ * lifetime.c -- birth and death of inodes.
+ */
+#include "server/nova/lifetime.h"
+
+#include "server/nova/alloc.h"
+#include "server/nova/inode.h"
+#include "server/nova/replay.h"
+#include "server/nova/slots.h"
+#include "server/nova/words.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- birth ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. The
+ * life word lies in the same line as the others and must not be touched: they are stored one by one.
+ */
+static void store_newborn(struct nova *fs, const struct inode *inode, const struct birth *birth)
+{
+	struct nova_slot *slot = slot_at(fs, inode->ino);
+	uint64_t owner = word_owner(inode->ino, inode->generation);
+	struct nova_slot_header header __attribute__((aligned(64))) = {
+	    .type = (uint8_t)(birth->mode >> 12),
+	    .generation = le32_of(inode->generation),
+	    .rdev = le32_of(birth->rdev),
+	    .birth_ns = le64_of((uint64_t)inode->btime_ns),
+	    .parent = le64_of(birth->parent),
+	};
+
+	header.crc = le32_of(entry_header_crc(&header, inode->ino, inode->generation));
+	pm_copy(fs->pm, &slot->header, &header, sizeof header);
+	word_pair_store(fs->pm, slot->words.head, word_make(NOVA_WORD_HEAD, owner, 0));
+	word_pair_store(fs->pm, slot->words.replica, word_make(NOVA_WORD_REPLICA, owner, 0));
+}
+
+int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **out, struct log_append **log)
+{
+	struct nova_worker *worker = txn->worker;
+	struct nova *fs = worker->fs;
+	struct nova_attr_entry attr = {
+	    .mode = le16_of(birth->mode & 07777),
+	    .uid = le32_of(birth->uid),
+	    .gid = le32_of(birth->gid),
+	    .nlink = le32_of(1),
+	    .size = le64_of(birth->size),
+	};
+	uint32_t generation;
+	struct inode *inode;
+	uint64_t ino;
+	int err;
+
+	err = slots_take(worker, &ino);
+	if (err)
+		return err;
+	err = inode_lock_free(worker, ino, &inode);
+	if (err) {
+		slots_put(worker, ino);
+		return err;
+	}
+	generation = slots_generation(fs, ino) + 1;
+	inode->generation = generation;
+	inode->life = NOVA_LIFE_FREE;
+	inode->loaded = true;
+	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
+	inode->btime_ns = txn->now;
+	store_newborn(fs, inode, birth);
+	*log = txn_log_newborn(txn, inode);
+	err = txn_attr(
+	    txn, *log,
+	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE, &attr);
+	if (err) {
+		lifetime_abort(txn, inode);
+		return err;
+	}
+	txn_life(txn, inode, NOVA_LIFE_ALLOCATED);
+	*out = inode;
+	return 0;
+}
+
+void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth)
+{
+	slots_set_generation(txn->worker->fs, inode->ino, inode->generation);
+	inode->life = NOVA_LIFE_ALLOCATED;
+	inode->type = (uint8_t)(birth->mode >> 12);
+	inode->mode = birth->mode & 07777;
+	inode->indexed = true;
+	inode->pins = 0;
+	inode->nlink = 1;
+	inode->uid = birth->uid;
+	inode->gid = birth->gid;
+	inode->rdev = birth->rdev;
+	inode->subdirs = 0;
+	inode->size = birth->size;
+	inode->blocks = 0;
+	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
+	inode->gc_limit = 0;
+	inode->symlink_line = 0;
+	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
+	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&txn->worker->inodes, 1, __ATOMIC_RELAXED);
+}
+
+void lifetime_abort(struct txn *txn, struct inode *inode)
+{
+	/* What was stored into the slot must not land there after its next owner's stores. */
+	pm_fence(txn->worker->fs->pm);
+	inode->loaded = false;
+	slots_put(txn->worker, inode->ino);
+	inode_unlock(inode);
+}
+
+/* ---- release -------------------------------------------------------------------------------------------------- */
+
+void release_flush(struct release *release)
+{
+	struct nova *fs = release->worker->fs;
+
+	if (!release->count)
+		return;
+	if (!fs->keep_blocks ||
+	    !fs->keep_blocks(fs->keep_context, (nova_ino){release->ino}, (nova_block){release->first}, release->count))
+		alloc_free(release->worker, release->first, release->count);
+	release->count = 0;
+}
+
+void release_block(void *context, uint64_t block)
+{
+	struct release *release = context;
+
+	/* A run stays within its zone: the allocator has one bitmap for each. */
+	if (release->count && block == release->first + release->count &&
+	    (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS) {
+		release->count++;
+		return;
+	}
+	release_flush(release);
+	release->first = block;
+	release->count = 1;
+}
+
+/* ---- death ---------------------------------------------------------------------------------------------------- */
+
+void lifetime_end(struct txn *txn, struct inode *inode)
+{
+	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
+}
+
+/* The commit that ended this inode is durable: its blocks, pages and slot are free. */
+static void release_all(struct nova_worker *worker, struct inode *inode)
+{
+	struct nova *fs = worker->fs;
+	struct release release = {.worker = worker, .ino = inode->ino};
+
+	file_index_truncate(&inode->file, 0, release_block, &release);
+	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {
+		const struct nova_entry *entry = line_at(fs, inode->symlink_line);
+		uint64_t blob = le64_get(ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry)->blob);
+
+		if (blob)
+			release_block(&release, blob);
+	}
+	release_flush(&release);
+	if (inode->head)
+		log_free_pages(worker, inode, inode->head, inode->tail_page);
+	if (inode->counted)
+		__atomic_fetch_sub(&fs->indexes, 1, __ATOMIC_RELAXED);
+	inode->counted = false;
+	replay_reset(inode);
+	inode->life = NOVA_LIFE_FREE;
+	__atomic_fetch_sub(&worker->inodes, 1, __ATOMIC_RELAXED);
+	slots_put(worker, inode->ino);
+}
+
+void lifetime_ended(struct txn *txn, struct inode *inode)
+{
+	inode->nlink = 0;
+	inode->ctime_ns = txn->now;
+	if (inode->pins)
+		inode->life = NOVA_LIFE_ORPHAN;
+	else
+		release_all(txn->worker, inode);
+}
+
+/* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
+void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
+{
+	struct nova *fs = worker->fs;
+
+	word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.life,
+	                word_make(NOVA_WORD_LIFE, inode->ino, life_value(inode->generation, NOVA_LIFE_FREE)));
+	pm_fence(fs->pm);
+	release_all(worker, inode);
+}

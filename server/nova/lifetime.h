@@ -1,0 +1,46 @@
+/*
+ * lifetime.h -- how an inode begins and ends.
+ */
+#ifndef FARNOVA_NOVA_LIFETIME_H
+#define FARNOVA_NOVA_LIFETIME_H
+
+#include "server/nova/core.h"
+#include "server/nova/txn.h"
+
+struct birth {
+	uint32_t mode; /* with type */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+	uint64_t parent; /* of a directory */
+	uint64_t size;   /* of a target */
+};
+
+/*
+ * lifetime_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked and
+ * becomes alive with the transaction (lifetime_begun) or not at all (lifetime_abort).
+ */
+int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **out, struct log_append **log);
+void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth);
+void lifetime_abort(struct txn *txn, struct inode *inode);
+
+/* lifetime_end -- note in the transaction that the inode has lost its last name; afterwards call lifetime_ended. */
+void lifetime_end(struct txn *txn, struct inode *inode);
+void lifetime_ended(struct txn *txn, struct inode *inode);
+
+/* lifetime_reclaim -- end an orphan that nobody has pinned. Durable. */
+void lifetime_reclaim(struct nova_worker *worker, struct inode *inode);
+
+/* A run of blocks that grows while blocks come in order; each full run is released. */
+struct release {
+	struct nova_worker *worker;
+	uint64_t ino;
+	uint64_t first;
+	uint64_t count;
+};
+
+/* release_block -- one more block of the inode is no longer needed. release_flush -- after the last. */
+void release_block(void *release, uint64_t block);
+void release_flush(struct release *release);
+
+#endif

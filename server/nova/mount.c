@@ -1,0 +1,245 @@
+/*
+ * mount.c -- mount, unmount, and what a mounted file system tells about itself.
+ */
+#include "server/nova/alloc.h"
+#include "server/nova/inode.h"
+#include "server/nova/journal.h"
+#include "server/nova/recover.h"
+#include "server/nova/replay.h"
+#include "server/nova/slots.h"
+#include "server/nova/super.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Inodes whose index may stay in DRAM before the least used are dropped. */
+#define INDEX_LIMIT (1u << 20)
+
+int nova_probe(const struct pm *pm, char *why, size_t why_size)
+{
+	struct super_info info;
+	char unused[1];
+
+	return super_read(pm, true, &info, why ? why : unused, why ? why_size : sizeof unused);
+}
+
+static void destroy(struct nova *fs)
+{
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
+		free(fs->workers[i]);
+	inode_fini(fs);
+	slots_fini(fs);
+	alloc_fini(fs);
+	pthread_mutex_destroy(&fs->slots_lock);
+	pthread_mutex_destroy(&fs->rename_lock);
+	pthread_mutex_destroy(&fs->workers_lock);
+	free(fs);
+}
+
+static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *options, const struct super_info *info)
+{
+	struct nova *fs = calloc(1, sizeof *fs);
+
+	if (!fs)
+		return NULL;
+	pthread_mutex_init(&fs->slots_lock, NULL);
+	pthread_mutex_init(&fs->rename_lock, NULL);
+	pthread_mutex_init(&fs->workers_lock, NULL);
+	fs->pm = pm;
+	fs->read_only = options->read_only || pm->read_only;
+	fs->keep_blocks = options->keep_blocks;
+	fs->keep_context = options->keep_context;
+	memcpy(fs->uuid, info->super.uuid, sizeof fs->uuid);
+	memcpy(fs->label, info->super.label, sizeof info->super.label);
+	fs->mount_count = info->clean >> 1;
+	fs->epoch = (uint32_t)info->epoch;
+	fs->blocks = info->blocks;
+	fs->root.ino.n = le64_get(info->super.root_ino);
+	fs->index_limit = INDEX_LIMIT;
+	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
+		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
+	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
+	fs->chunks = calloc(fs->chunk_count, sizeof *fs->chunks);
+	if (!fs->chunks || alloc_init(fs)) {
+		destroy(fs);
+		return NULL;
+	}
+	return fs;
+}
+
+static int check_root(struct nova *fs, char *why, size_t why_size)
+{
+	uint64_t ino = fs->root.ino.n;
+	uint32_t generation;
+	uint8_t life;
+	int err;
+
+	if (!slots_chunk(fs, ino)) {
+		snprintf(why, why_size, "the root directory does not lie in a chunk of slots");
+		return -EIO;
+	}
+	err = replay_life(fs, ino, &generation, &life, why, why_size);
+	if (err)
+		return err;
+	if (life != NOVA_LIFE_ALLOCATED || slot_at(fs, ino)->header.type != S_IFDIR >> 12) {
+		snprintf(why, why_size, "the root inode is not a directory in use");
+		return -EIO;
+	}
+	fs->root.generation = generation;
+	return 0;
+}
+
+/* The order: nothing of a crashed mount is looked at before its journal is replayed and fenced. */
+static int recover(struct nova *fs, const struct super_info *info, unsigned threads, char *why, size_t why_size)
+{
+	bool clean = info->clean & 1;
+	int err;
+
+	if (fs->read_only && !clean) {
+		snprintf(why, why_size,
+		         "the pool was not unmounted cleanly and needs recovery: mount it writable once");
+		return -EROFS;
+	}
+	if (!fs->read_only) {
+		super_repair(fs->pm, info);
+		super_set_clean(fs->pm, ++fs->mount_count, false);
+	}
+	err = super_load_zones(fs, why, why_size);
+	if (!err)
+		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
+	if (!err)
+		err = recover_scan(fs, threads, why, why_size);
+	if (!err)
+		err = check_root(fs, why, why_size);
+	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
+	if (err && clean && !fs->read_only)
+		super_set_clean(fs->pm, fs->mount_count, true);
+	return err;
+}
+
+int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size)
+{
+	static const struct nova_mount_options defaults;
+	struct super_info info;
+	char unused[1];
+	struct nova *fs;
+	int err;
+
+	if (!options)
+		options = &defaults;
+	if (!why) {
+		why = unused;
+		why_size = sizeof unused;
+	}
+	why[0] = 0;
+	*out = NULL;
+	err = super_read(pm, options->read_only || pm->read_only, &info, why, why_size);
+	if (err)
+		return err;
+	fs = new_fs(pm, options, &info);
+	if (!fs) {
+		snprintf(why, why_size, "not enough memory for the pool's maps");
+		return -ENOMEM;
+	}
+	err = recover(fs, &info, options->recovery_threads, why, why_size);
+	if (err) {
+		if (err == -ENOMEM)
+			snprintf(why, why_size, "not enough memory to read the pool's logs");
+		destroy(fs);
+		return err;
+	}
+	log_info(NOVA_LOG_NAME, "mounted: %llu inodes, %llu of %llu blocks free, last unmount was %s",
+	         (unsigned long long)fs->inodes, (unsigned long long)fs->free_blocks,
+	         (unsigned long long)fs->usable_blocks, info.clean & 1 ? "clean" : "not clean");
+	*out = fs;
+	return 0;
+}
+
+void nova_unmount(struct nova *fs)
+{
+	if (!fs->read_only)
+		super_set_clean(fs->pm, fs->mount_count, true);
+	destroy(fs);
+}
+
+/* ---- workers -------------------------------------------------------------------------------------------------- */
+
+int nova_worker_open(struct nova *fs, struct nova_worker **out)
+{
+	int err = -EBUSY;
+
+	*out = NULL;
+	pthread_mutex_lock(&fs->workers_lock);
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS && err == -EBUSY; i++) {
+		struct nova_worker *worker = fs->workers[i];
+
+		if (fs->ring_taken[i])
+			continue;
+		if (!worker)
+			worker = aligned_alloc(NOVA_CACHE_LINE, sizeof *worker);
+		if (!worker) {
+			err = -ENOMEM;
+			break;
+		}
+		if (!fs->workers[i]) {
+			memset(worker, 0, sizeof *worker);
+			worker->fs = fs;
+			worker->ring = i;
+			worker->sequence = fs->ring_sequence[i];
+			__atomic_store_n(&fs->workers[i], worker, __ATOMIC_RELEASE);
+		}
+		fs->ring_taken[i] = true;
+		*out = worker;
+		err = 0;
+	}
+	pthread_mutex_unlock(&fs->workers_lock);
+	return err;
+}
+
+/* The structure stays: others look at its counts, and its ring goes on from its sequence. */
+void nova_worker_close(struct nova_worker *worker)
+{
+	struct nova *fs = worker->fs;
+
+	if (!fs->read_only) {
+		journal_settle(worker);
+		alloc_drain(worker);
+		slots_drain(worker);
+	}
+	pthread_mutex_lock(&fs->workers_lock);
+	fs->ring_taken[worker->ring] = false;
+	pthread_mutex_unlock(&fs->workers_lock);
+}
+
+/* ---- about the file system ------------------------------------------------------------------------------------ */
+
+void nova_statfs(struct nova *fs, struct nova_statfs *out)
+{
+	int64_t inodes = __atomic_load_n(&fs->inodes, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (worker)
+			inodes += __atomic_load_n(&worker->inodes, __ATOMIC_RELAXED);
+	}
+	memset(out, 0, sizeof *out);
+	out->blocks = fs->usable_blocks;
+	out->free_blocks = alloc_free_total(fs);
+	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
+	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
+	memcpy(out->label, fs->label, sizeof out->label);
+}
+
+struct nova_handle nova_root(const struct nova *fs)
+{
+	return fs->root;
+}
+
+struct pm *nova_pm(const struct nova *fs)
+{
+	return fs->pm;
+}

@@ -1,0 +1,188 @@
+/*
+ * names.c -- what the operations on names share; lookup, readdir and readlink, which change nothing.
+ */
+#include "server/nova/names.h"
+
+#include "common/crc.h"
+#include "server/nova/perm.h"
+#include "server/nova/slots.h"
+
+#include <errno.h>
+#include <string.h>
+
+int names_check(const char *name, size_t length)
+{
+	if (length > NOVA_NAME_MAX)
+		return -ENAMETOOLONG;
+	return entry_name_ok(name, length) ? 0 : -EINVAL;
+}
+
+struct dir_entry *names_find(const struct nova *fs, const struct inode *dir, const char *name, size_t length)
+{
+	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
+}
+
+int names_may_add(const struct nova_call *call, const struct inode *dir)
+{
+	if (!inode_is(dir, S_IFDIR))
+		return -ENOTDIR;
+	if (dir->life != NOVA_LIFE_ALLOCATED)
+		return -ENOENT;
+	return perm_check(call->cred, dir, PERM_WRITE | PERM_EXEC);
+}
+
+int names_room(struct nova *fs, struct inode *dir, uint32_t more)
+{
+	int err = dir_index_reserve(&dir->dir, more);
+
+	if (!err)
+		inode_index_grew(fs, dir);
+	return err;
+}
+
+void names_added(struct txn *txn, struct inode *dir, const struct dir_entry *added)
+{
+	dir_index_add(&dir->dir, added);
+	if (added->type == S_IFDIR >> 12)
+		dir->subdirs++;
+	dir->mtime_ns = dir->ctime_ns = txn->now;
+	__atomic_fetch_add(&txn->worker->names, 1, __ATOMIC_RELAXED);
+}
+
+void names_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
+{
+	if (removed->type == S_IFDIR >> 12)
+		dir->subdirs--;
+	dir_index_remove(&dir->dir, removed);
+	dir->mtime_ns = dir->ctime_ns = txn->now;
+	__atomic_fetch_sub(&txn->worker->names, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- lookup --------------------------------------------------------------------------------------------------- */
+
+/* The inode that `name` leads to. What a locked directory names is alive, so its generation is the slot's. */
+static int find_handle(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                       struct nova_handle *found)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, dir, true, &inode);
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFDIR))
+		return -ENOTDIR;
+	err = perm_check(call->cred, inode, PERM_EXEC);
+	if (err)
+		return err;
+	if (length == 1 && name[0] == '.') {
+		*found = dir;
+		return 0;
+	}
+	if (length == 2 && name[0] == '.' && name[1] == '.') {
+		if (inode->life != NOVA_LIFE_ALLOCATED)
+			return -ENOENT;
+		found->ino.n = __atomic_load_n(&inode->parent, __ATOMIC_RELAXED);
+	} else {
+		const struct dir_entry *entry;
+
+		if (length < 1)
+			return -ENOENT;
+		if (length > NOVA_NAME_MAX)
+			return -ENAMETOOLONG;
+		entry = names_find(fs, inode, name, length);
+		if (!entry)
+			return -ENOENT;
+		found->ino.n = entry->ino;
+	}
+	found->generation = slots_generation(fs, found->ino.n);
+	return 0;
+}
+
+int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                struct nova_attr *attr)
+{
+	/* Between the two locks the name may have gone or have come to mean another inode: then look again. */
+	for (unsigned attempt = 0;; attempt++) {
+		CLEANUP_UNLOCK struct inode *inode = NULL;
+		struct nova_handle found;
+		int err = find_handle(call, dir, name, length, &found);
+
+		if (err)
+			return err;
+		err = inode_read(call->worker, found, false, &inode);
+		if (!err) {
+			inode_attr(inode, attr);
+			return 0;
+		}
+		if (err != -ESTALE || attempt == 100)
+			return err == -ESTALE ? -EIO : err;
+	}
+}
+
+/* ---- readdir -------------------------------------------------------------------------------------------------- */
+
+int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
+                 bool (*emit)(void *context, const struct nova_dirent *entry), void *context)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, dir, true, &inode);
+	uint32_t i;
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFDIR))
+		return -ENOTDIR;
+	if (!call->opened) {
+		err = perm_check(call->cred, inode, PERM_READ);
+		if (err)
+			return err;
+	}
+	/* A name's first possible position is 1 (an ATTR entry comes before it), so cookie 0 is before all. */
+	for (i = dir_index_after(&inode->dir, cookie); i < inode->dir.count; i++) {
+		const struct dir_entry *entry = &inode->dir.entries[i];
+		struct nova_dirent out = {
+		    .cookie = entry->cookie,
+		    .ino = {entry->ino},
+		    .type = (uint32_t)entry->type << 12,
+		    .length = entry->length,
+		};
+
+		if (!entry->line)
+			continue;
+		out.name = entry_name(line_at(fs, entry->line));
+		if (!emit(context, &out))
+			break;
+	}
+	return 0;
+}
+
+/* ---- readlink ------------------------------------------------------------------------------------------------- */
+
+ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	const struct nova_entry *entry;
+	const struct nova_symlink_entry *symlink;
+	const uint8_t *target;
+	uint64_t blob;
+	int err = inode_read(call->worker, file, true, &inode);
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFLNK))
+		return -EINVAL;
+	entry = line_at(fs, inode->symlink_line);
+	symlink = ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry);
+	blob = le64_get(symlink->blob);
+	target = blob ? block_at(fs, blob) : (const uint8_t *)entry + ENTRY_TARGET_OFFSET;
+	if (blob && crc32c(0xffffffff, target, inode->size) != le32_get(symlink->blob_crc)) {
+		log_error(NOVA_LOG_NAME, "inode %llu: the target of the symbolic link is damaged",
+		          (unsigned long long)inode->ino);
+		return -EIO;
+	}
+	memcpy(buffer, target, size < inode->size ? size : inode->size);
+	return (ssize_t)inode->size;
+}

@@ -1,0 +1,32 @@
+/*
+ * perm.h -- who may do what: POSIX modes as Linux reads them. A NULL cred may do everything, as may uid 0.
+ */
+#ifndef FARNOVA_NOVA_PERM_H
+#define FARNOVA_NOVA_PERM_H
+
+#include "server/nova/core.h"
+
+#define PERM_READ  4u
+#define PERM_WRITE 2u
+#define PERM_EXEC  1u
+
+static inline bool perm_super(const struct nova_cred *cred)
+{
+	return !cred || cred->uid == 0;
+}
+
+bool perm_in_group(const struct nova_cred *cred, uint32_t gid);
+
+/* perm_owner -- 0 if the cred owns the inode, else -EPERM. */
+int perm_owner(const struct nova_cred *cred, const struct inode *inode);
+
+/* perm_check -- 0 if all of `mask` is granted, else -EACCES. */
+int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned mask);
+
+/* perm_remove -- may the cred take the name of `child` out of `dir`? -EACCES; -EPERM in a sticky directory. */
+int perm_remove(const struct nova_cred *cred, const struct inode *dir, const struct inode *child);
+
+/* perm_mode_after_write -- the mode once someone who is not the superuser has changed the data or the owner. */
+uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode);
+
+#endif

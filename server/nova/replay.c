@@ -1,0 +1,371 @@
+/*
+ * replay.c -- rebuild an inode's attributes and index from its log. Nothing read is trusted.
+ */
+#include "server/nova/replay.h"
+
+#include "server/nova/alloc.h"
+#include "server/nova/inode_log.h"
+#include "server/nova/slots.h"
+#include "server/nova/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct replay {
+	struct nova *fs;
+	struct inode *inode;
+	int (*page)(void *context, uint64_t block);
+	void *page_context;
+	char *why;
+	size_t why_size;
+};
+
+static int refuse(struct replay *replay, uint64_t position, const char *reason)
+{
+	snprintf(replay->why, replay->why_size, "inode %llu, log position %llu: %s",
+	         (unsigned long long)replay->inode->ino, (unsigned long long)position, reason);
+	return -EIO;
+}
+
+void replay_reset(struct inode *inode)
+{
+	file_index_clear(&inode->file);
+	dir_index_clear(&inode->dir);
+	inode->indexed = false;
+}
+
+/* ---- words ---------------------------------------------------------------------------------------------------- */
+
+/* Two copies that differ are made equal before the slot is used; the caller's fence makes it durable. */
+static bool slot_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64_t owner, le64 *pair,
+                      const char *name, uint64_t *value)
+{
+	enum word_state state = word_read(kind, owner, &pair[0], &pair[1], value);
+
+	if (state == WORD_GOOD)
+		return true;
+	if (state == WORD_LOST)
+		return false;
+	if (state == WORD_HALF)
+		log_warn(NOVA_LOG_NAME, "inode %llu: one copy of its %s word was damaged%s", (unsigned long long)ino,
+		         name, fs->read_only ? "" : ", repaired");
+	/* The newer of two heads cannot be told; nothing but damage leaves them apart once the journal is replayed. */
+	if (state == WORD_MOVED && kind == NOVA_WORD_HEAD)
+		return false;
+	if (!fs->read_only)
+		word_pair_store(fs->pm, pair, word_make(kind, owner, *value));
+	return true;
+}
+
+int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *state, char *why, size_t why_size)
+{
+	uint64_t value;
+
+	if (!slot_word(fs, ino, NOVA_WORD_LIFE, ino, slot_at(fs, ino)->words.life, "life", &value)) {
+		snprintf(why, why_size, "inode %llu: both copies of its life word are damaged",
+		         (unsigned long long)ino);
+		return -EIO;
+	}
+	if (value >> 40 || (value & 0xff) > NOVA_LIFE_FREE) {
+		snprintf(why, why_size, "inode %llu: its life word has no known state", (unsigned long long)ino);
+		return -EIO;
+	}
+	*generation = (uint32_t)(value >> 8);
+	*state = (uint8_t)value;
+	return 0;
+}
+
+/* ---- entries -------------------------------------------------------------------------------------------------- */
+
+static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr, uint64_t position)
+{
+	struct inode *inode = replay->inode;
+	unsigned mask = le16_get(attr->mask);
+	int64_t time = (int64_t)le64_get(attr->time_ns);
+
+	if (mask & NOVA_ATTR_MODE)
+		inode->mode = le16_get(attr->mode) & 07777;
+	if (mask & NOVA_ATTR_UID)
+		inode->uid = le32_get(attr->uid);
+	if (mask & NOVA_ATTR_GID)
+		inode->gid = le32_get(attr->gid);
+	if (mask & NOVA_ATTR_NLINK)
+		inode->nlink = le32_get(attr->nlink);
+	if (mask & NOVA_ATTR_SIZE) {
+		uint64_t size = le64_get(attr->size);
+
+		if (size > NOVA_FILE_SIZE_MAX)
+			return refuse(replay, position, "size out of range");
+		if (size < inode->size)
+			file_index_truncate(&inode->file, (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT, NULL, NULL);
+		inode->size = size;
+	}
+	inode->ctime_ns = time;
+	if (mask & (NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH))
+		inode->mtime_ns = time;
+	if (mask & NOVA_ATTR_BIRTH)
+		inode->atime_ns = time;
+	return 0;
+}
+
+static int write_entry(struct replay *replay, const struct nova_write_entry *write, uint64_t position)
+{
+	struct inode *inode = replay->inode;
+	uint64_t file_block = le64_get(write->file_block);
+	uint64_t block = le64_get(write->block);
+	uint64_t count = le32_get(write->count);
+	uint64_t size = le64_get(write->size);
+	int err;
+
+	if (inode->type != S_IFREG >> 12)
+		return refuse(replay, position, "data in what is not a file");
+	if (count == 0 || file_block >= NOVA_FILE_BLOCKS_MAX || count > NOVA_FILE_BLOCKS_MAX - file_block ||
+	    size > NOVA_FILE_SIZE_MAX || file_block + count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
+		return refuse(replay, position, "file range out of bounds");
+	if (block && !alloc_valid(replay->fs, block, count))
+		return refuse(replay, position, "blocks outside the space for data");
+	if (block) {
+		err = file_index_reserve(&inode->file, file_block, count);
+		if (err)
+			return err;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		file_index_set(&inode->file, file_block + i, block ? block + i : 0);
+	inode->size = size;
+	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(write->time_ns);
+	return 0;
+}
+
+static int name_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
+	struct dir_index *dir = &replay->inode->dir;
+	struct dir_entry added = {
+	    .cookie = le64_get(name->cookie),
+	    .line = line,
+	    .type = name->file_type & 0xf,
+	    .length = name->name_length,
+	};
+	uint64_t ino = le64_get(name->ino);
+	int err;
+
+	if (replay->inode->type != S_IFDIR >> 12)
+		return refuse(replay, position, "a name in what is not a directory");
+	if (!entry_name_ok(entry_name(entry), name->name_length) || entry->lines != entry_name_lines(name->name_length))
+		return refuse(replay, position, "an impossible name");
+	if (added.cookie > position || (dir->count && added.cookie <= dir->entries[dir->count - 1].cookie))
+		return refuse(replay, position, "a name's cookie is out of order");
+	if (!slots_chunk(replay->fs, ino))
+		return refuse(replay, position, "a name leads to no inode");
+	added.ino = ino;
+	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
+	err = dir_index_reserve(dir, 1);
+	if (err)
+		return err;
+	dir_index_add(dir, &added);
+	if (added.type == S_IFDIR >> 12)
+		replay->inode->subdirs++;
+	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
+	return 0;
+}
+
+static int name_gone_entry(struct replay *replay, const struct nova_name_gone_entry *gone, uint64_t position)
+{
+	struct inode *inode = replay->inode;
+	struct dir_entry *entry = dir_index_at(&inode->dir, le64_get(gone->cookie));
+
+	if (!entry || entry->ino != le64_get(gone->ino))
+		return refuse(replay, position, "removal of a name that is not there");
+	if (entry->type == S_IFDIR >> 12)
+		inode->subdirs--;
+	dir_index_remove(&inode->dir, entry);
+	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(gone->time_ns);
+	return 0;
+}
+
+static int symlink_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	const struct nova_symlink_entry *symlink = ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry);
+	uint32_t length = le16_get(symlink->length);
+	uint64_t blob = le64_get(symlink->blob);
+
+	if (replay->inode->type != S_IFLNK >> 12)
+		return refuse(replay, position, "a target in what is not a symbolic link");
+	if (length < 1 || length > NOVA_SYMLINK_MAX || entry->lines != entry_symlink_lines(length) ||
+	    (length > NOVA_SYMLINK_INLINE_MAX) != (blob != 0))
+		return refuse(replay, position, "a target of impossible length");
+	if (blob && !alloc_valid(replay->fs, blob, 1))
+		return refuse(replay, position, "a target outside the space for data");
+	replay->inode->symlink_line = line;
+	replay->inode->size = length;
+	replay->inode->blocks = blob != 0;
+	return 0;
+}
+
+static int parent_entry(struct replay *replay, const struct nova_parent_entry *parent, uint64_t position)
+{
+	uint64_t ino = le64_get(parent->parent);
+
+	if (replay->inode->type != S_IFDIR >> 12 || !slots_chunk(replay->fs, ino))
+		return refuse(replay, position, "a parent that cannot be");
+	__atomic_store_n(&replay->inode->parent, ino, __ATOMIC_RELAXED);
+	replay->inode->ctime_ns = (int64_t)le64_get(parent->time_ns);
+	return 0;
+}
+
+static int replay_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	struct replay *replay = context;
+	struct inode *inode = replay->inode;
+	const struct nova_times_entry *times;
+
+	inode->last_request = (struct nova_request){
+	    .client = le32_get(entry->request_client),
+	    .slot = le16_get(entry->request_slot),
+	    .sequence = le32_get(entry->request_sequence),
+	};
+	switch (entry->type) {
+	case NOVA_ENTRY_NAME:
+		return name_entry(replay, entry, position, line);
+	case NOVA_ENTRY_SYMLINK:
+		return symlink_entry(replay, entry, position, line);
+	default:
+		break;
+	}
+	if (entry->lines != 1)
+		return refuse(replay, position, "entry of wrong length");
+	switch (entry->type) {
+	case NOVA_ENTRY_ATTR:
+		return attr_entry(replay, ENTRY_CONST_PAYLOAD(nova_attr_entry, entry), position);
+	case NOVA_ENTRY_TIMES:
+		times = ENTRY_CONST_PAYLOAD(nova_times_entry, entry);
+		inode->atime_ns = (int64_t)le64_get(times->atime_ns);
+		inode->mtime_ns = (int64_t)le64_get(times->mtime_ns);
+		inode->ctime_ns = (int64_t)le64_get(times->ctime_ns);
+		return 0;
+	case NOVA_ENTRY_WRITE:
+		return write_entry(replay, ENTRY_CONST_PAYLOAD(nova_write_entry, entry), position);
+	case NOVA_ENTRY_NAME_GONE:
+		return name_gone_entry(replay, ENTRY_CONST_PAYLOAD(nova_name_gone_entry, entry), position);
+	case NOVA_ENTRY_PARENT:
+		return parent_entry(replay, ENTRY_CONST_PAYLOAD(nova_parent_entry, entry), position);
+	default:
+		return refuse(replay, position, "entry of a type this version does not know");
+	}
+}
+
+static int replay_page(void *context, uint64_t block)
+{
+	struct replay *replay = context;
+
+	return replay->page ? replay->page(replay->page_context, block) : 0;
+}
+
+/* ---- the inode ------------------------------------------------------------------------------------------------ */
+
+static int read_header(struct replay *replay)
+{
+	struct inode *inode = replay->inode;
+	const struct nova_slot_header *header = &slot_at(replay->fs, inode->ino)->header;
+
+	if (le32_get(header->crc) != entry_header_crc(header, inode->ino, inode->generation) ||
+	    le32_get(header->generation) != inode->generation)
+		return refuse(replay, 0, "damaged slot header");
+	switch (header->type << 12) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+	case S_IFIFO:
+	case S_IFSOCK:
+	case S_IFCHR:
+	case S_IFBLK:
+		break;
+	default:
+		return refuse(replay, 0, "slot header of unknown type");
+	}
+	inode->type = header->type;
+	inode->rdev = le32_get(header->rdev);
+	inode->btime_ns = (int64_t)le64_get(header->birth_ns);
+	__atomic_store_n(&inode->parent, le64_get(header->parent), __ATOMIC_RELAXED);
+	if (inode->type == S_IFDIR >> 12 && !slots_chunk(replay->fs, inode->parent))
+		return refuse(replay, 0, "a parent that cannot be");
+	return 0;
+}
+
+static int read_words(struct replay *replay)
+{
+	struct inode *inode = replay->inode;
+	struct nova_slot_words *words = &slot_at(replay->fs, inode->ino)->words;
+	uint64_t owner = word_owner(inode->ino, inode->generation);
+
+	if (!slot_word(replay->fs, inode->ino, NOVA_WORD_TAIL, owner, words->tail, "tail", &inode->tail))
+		return refuse(replay, 0, "both copies of the tail word are damaged");
+	if (inode->tail == 0)
+		return refuse(replay, 0, "an inode without a log");
+	inode->head = 0;
+	if (inode->tail > NOVA_SLOT_LINES &&
+	    !slot_word(replay->fs, inode->ino, NOVA_WORD_HEAD, owner, words->head, "head", &inode->head))
+		return refuse(replay, 0, "the copies of the head word are damaged");
+	return 0;
+}
+
+static uint64_t count_blocks(const struct file_index *index)
+{
+	uint64_t total = 0;
+	uint64_t at = 0;
+
+	while (file_index_next(index, at, &at)) {
+		uint64_t count;
+
+		file_index_run(index, at, NOVA_FILE_BLOCKS_MAX, &count);
+		total += count;
+		at += count;
+	}
+	return total;
+}
+
+int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
+                 char *why, size_t why_size)
+{
+	struct replay replay = {fs, inode, page, context, why, why_size};
+	struct log_walk walk = {.fs = fs,
+	                        .ino = inode->ino,
+	                        .generation = inode->generation,
+	                        .repair = !fs->read_only,
+	                        .page = replay_page,
+	                        .entry = replay_entry,
+	                        .context = &replay};
+	int err;
+
+	replay_reset(inode);
+	inode->size = inode->blocks = 0;
+	inode->subdirs = 0;
+	inode->symlink_line = 0;
+	err = read_header(&replay);
+	if (!err)
+		err = read_words(&replay);
+	if (err)
+		return err;
+	walk.tail = inode->tail;
+	walk.head = inode->head;
+	err = log_walk(&walk);
+	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
+		err = refuse(&replay, 0, "a symbolic link without a target");
+	if (err) {
+		if (walk.why[0])
+			snprintf(why, why_size, "%s", walk.why);
+		replay_reset(inode);
+		return err;
+	}
+	inode->log_start = walk.log_start;
+	inode->tail_page = walk.last_page;
+	inode->tail_first = walk.last_first;
+	if (inode->type == S_IFREG >> 12)
+		inode->blocks = count_blocks(&inode->file);
+	if (inode->life == NOVA_LIFE_ORPHAN)
+		inode->nlink = 0;
+	inode->gc_limit = 0;
+	inode->indexed = true;
+	return 0;
+}

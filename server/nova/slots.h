@@ -1,0 +1,44 @@
+/*
+ * slots.h -- chunks of inode slots and the slots that are free.
+ */
+#ifndef FARNOVA_NOVA_SLOTS_H
+#define FARNOVA_NOVA_SLOTS_H
+
+#include "server/nova/core.h"
+
+/* A generation is never used twice; a slot that has had this one is retired. */
+#define SLOT_GENERATION_MAX 0xffffffffu
+
+/* slots_chunk -- the chunk of slots an inode number lies in, NULL if it is not in one. */
+struct slot_chunk *slots_chunk(const struct nova *fs, uint64_t ino);
+
+static inline uint32_t slot_index(const struct slot_chunk *chunk, uint64_t ino)
+{
+	return (uint32_t)(ino - chunk->first_ino);
+}
+
+/* slots_generation -- the generation of the slot's present or last life. */
+uint32_t slots_generation(const struct nova *fs, uint64_t ino);
+void slots_set_generation(const struct nova *fs, uint64_t ino, uint32_t generation);
+
+/* slots_add_chunk -- at mount: take note of a chunk of slots, none of them free yet. */
+int slots_add_chunk(struct nova *fs, uint64_t first_block);
+
+/* slots_add_free -- at mount: this slot is free. One thread for one chunk. */
+void slots_add_free(struct slot_chunk *chunk, uint64_t ino);
+
+/* slots_list -- at mount: list every chunk that has free slots. */
+void slots_list(struct nova *fs);
+
+/* slots_take -- a free slot; makes a new chunk where there is none. -ENOSPC, -ENOMEM. */
+int slots_take(struct nova_worker *worker, uint64_t *ino);
+
+/* slots_put -- the slot's life has ended (durably). */
+void slots_put(struct nova_worker *worker, uint64_t ino);
+
+/* slots_drain -- return what the worker keeps. */
+void slots_drain(struct nova_worker *worker);
+
+void slots_fini(struct nova *fs);
+
+#endif

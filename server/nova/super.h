@@ -1,0 +1,36 @@
+/*
+ * super.h -- superblocks, zone headers and chunk tables: read, checked in one place, repaired from each other.
+ */
+#ifndef FARNOVA_NOVA_SUPER_H
+#define FARNOVA_NOVA_SUPER_H
+
+#include "server/nova/core.h"
+
+/* What the superblocks say. */
+struct super_info {
+	struct nova_super super; /* the good copy */
+	uint64_t clean;          /* mount count << 1 | clean */
+	uint64_t epoch;
+	uint64_t blocks;
+	unsigned damaged; /* copies that are (0 or 1) */
+};
+
+/* super_read -- find a good superblock and check it. Errors as nova_mount's; stores nothing. */
+int super_read(const struct pm *pm, bool read_only, struct super_info *info, char *why, size_t why_size);
+
+/* super_repair -- store the good copy over the damaged one; not fenced. */
+void super_repair(struct pm *pm, const struct super_info *info);
+
+/* super_set_clean -- store the clean word in both superblocks and fence. */
+void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);
+
+/* super_load_zones -- check every zone's headers and chunk tables; fills the map of slot chunks and claims theirs. */
+int super_load_zones(struct nova *fs, char *why, size_t why_size);
+
+uint32_t super_crc(const struct nova_super *super);
+uint32_t super_zone_crc(const struct nova_zone_header *header);
+
+/* super_usable_blocks -- how many of a pool's blocks a file system has: whole chunks, no last zone without any. */
+uint64_t super_usable_blocks(uint64_t bytes);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * words.c -- make and check self-checking words.
+ */
+#include "server/nova/words.h"
+
+#include "common/crc.h"
+
+#include <string.h>
+
+static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t value)
+{
+	uint8_t bytes[16];
+	uint64_t owner_le = htole64(owner);
+	uint64_t value_le = htole64(value);
+	uint32_t crc;
+	uint16_t folded;
+
+	bytes[0] = (uint8_t)kind;
+	memcpy(bytes + 1, &owner_le, 8);
+	memcpy(bytes + 9, &value_le, 6);
+	crc = crc32c(0xffffffff, bytes, 15);
+	folded = (uint16_t)(crc >> 16 ^ crc);
+	return folded ? folded : 0xffff;
+}
+
+uint64_t word_make(enum nova_word_kind kind, uint64_t owner, uint64_t value)
+{
+	return value << 16 | word_crc(kind, owner, value);
+}
+
+bool word_value(enum nova_word_kind kind, uint64_t owner, uint64_t word, uint64_t *value)
+{
+	if ((uint16_t)word != word_crc(kind, owner, word >> 16))
+		return false;
+	*value = word >> 16;
+	return true;
+}
+
+enum word_state word_read(enum nova_word_kind kind, uint64_t owner, const le64 *first, const le64 *second,
+                          uint64_t *value)
+{
+	uint64_t words[2] = {pm_get8(first), pm_get8(second)};
+	uint64_t values[2];
+	bool valid[2];
+
+	valid[0] = word_value(kind, owner, words[0], &values[0]);
+	if (words[0] == words[1]) {
+		*value = words[0] >> 16;
+		return valid[0] ? WORD_GOOD : WORD_LOST;
+	}
+	valid[1] = word_value(kind, owner, words[1], &values[1]);
+	if (valid[0] && valid[1]) {
+		*value = values[0] > values[1] ? values[0] : values[1];
+		return WORD_MOVED;
+	}
+	if (!valid[0] && !valid[1])
+		return WORD_LOST;
+	*value = valid[0] ? values[0] : values[1];
+	return WORD_HALF;
+}
+
+void word_pair_store(struct pm *pm, le64 *pair, uint64_t word)
+{
+	pm_set8(pm, &pair[0], word);
+	pm_set8(pm, &pair[1], word);
+	pm_flush(pm, pair, 2 * sizeof *pair);
+}

@@ -1,0 +1,45 @@
+/*
+ * nova_fixture.h -- what the tests of the NOVA core share: a pool in memory, mounted, with one worker.
+ */
+#ifndef FARNOVA_TESTS_NOVA_FIXTURE_H
+#define FARNOVA_TESTS_NOVA_FIXTURE_H
+
+#include "server/nova/nova.h"
+
+#define MIB (1ULL << 20)
+
+struct fixture {
+	struct pm pm;
+	void *memory;
+	uint64_t size;
+	struct nova *fs;
+	struct nova_worker *worker;
+	struct nova_call call; /* of the superuser */
+	struct nova_handle root;
+};
+
+/* fixture_open -- a fresh, mounted file system of `size` bytes. */
+void fixture_open(struct fixture *f, uint64_t size);
+void fixture_close(struct fixture *f);
+
+/* fixture_mount, fixture_unmount -- what is in the memory stays. */
+void fixture_mount(struct fixture *f);
+void fixture_unmount(struct fixture *f);
+void fixture_remount(struct fixture *f);
+
+/* Operations by name in a directory that must succeed. */
+struct nova_attr fixture_create(struct fixture *f, struct nova_handle dir, const char *name, uint32_t mode);
+struct nova_attr fixture_lookup(struct fixture *f, struct nova_handle dir, const char *name);
+void fixture_unlink(struct fixture *f, struct nova_handle dir, const char *name);
+void fixture_write(struct fixture *f, struct nova_handle file, uint64_t offset, const void *data, size_t length);
+
+/* fixture_dump -- everything a caller can see of the tree, as text; free() it. */
+char *fixture_dump(struct fixture *f);
+
+/* fixture_assert_same_after_remount -- the tree looks the same before and after unmount and mount. */
+void fixture_assert_same_after_remount(struct fixture *f);
+
+/* fixture_free_blocks -- now. */
+uint64_t fixture_free_blocks(struct fixture *f);
+
+#endif
