@@ -1,0 +1,39 @@
+/*
+ * command.h -- what a command of `farnova` is, and the exit codes they share.
+ */
+#ifndef FARNOVA_CLI_COMMAND_H
+#define FARNOVA_CLI_COMMAND_H
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1, /* what was asked could not be done, or not all of it; stderr says why */
+	EXIT_USAGE = 2,  /* the command line is wrong; nothing was done */
+};
+
+struct command {
+	const char *name;
+	const char *arguments; /* behind the name in a usage line */
+	const char *summary;   /* one line */
+	/*
+	 * Run with argv[0] the command's name; returns an exit code. Must understand --help, which prints to stdout and
+	 * returns EXIT_OK.
+	 */
+	int (*run)(int argc, char **argv);
+};
+
+int ls_main(int argc, char **argv);
+int stat_main(int argc, char **argv);
+int df_main(int argc, char **argv);
+int cat_main(int argc, char **argv);
+int put_main(int argc, char **argv);
+int get_main(int argc, char **argv);
+int cp_main(int argc, char **argv);
+int mv_main(int argc, char **argv);
+int rm_main(int argc, char **argv);
+int mkdir_main(int argc, char **argv);
+int ln_main(int argc, char **argv);
+int mount_main(int argc, char **argv);
+int umount_main(int argc, char **argv);
+int doctor_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * copy.c -- copy files and trees between two places, keeping modes, times, links and holes.
+ *
+ * A tree is walked depth first. What is being copied is private until it is whole: files begin with mode 0600 and
+ * directories with 0700, and get their own mode and times last (a directory's would else change with each entry).
+ */
+#include "client/cli/copy.h"
+
+#include "client/cli/progress.h"
+#include "client/cli/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK (1024 * 1024) /* what the server takes as one change */
+#define BLOCK 4096
+
+/* A source inode that has more names, and where its first copy is. */
+struct linked {
+	dev_t dev;
+	ino_t ino;
+	char *target;
+};
+
+struct copy {
+	struct copy_options options;
+	struct place from, to;
+	void *links; /* a tsearch tree of struct linked */
+	bool have_top;
+	dev_t top_dev; /* the directory made for the source at hand: not to be copied into itself */
+	ino_t top_ino;
+	char *buffer;
+};
+
+struct copy *copy_start(const struct copy_options *options, const struct place *from, const struct place *to)
+{
+	struct copy *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->options = *options;
+	copy->from = *from;
+	copy->to = *to;
+	copy->buffer = malloc(CHUNK);
+	if (copy->buffer)
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+static void free_linked(void *node)
+{
+	struct linked *linked = node;
+
+	free(linked->target);
+	free(linked);
+}
+
+void copy_end(struct copy *copy)
+{
+	if (!copy)
+		return;
+	tdestroy(copy->links, free_linked);
+	free(copy->buffer);
+	free(copy);
+}
+
+char *copy_join(const char *directory, const char *name)
+{
+	char *path;
+	size_t length = strlen(directory);
+
+	return asprintf(&path, "%s%s%s", directory, length && directory[length - 1] == '/' ? "" : "/", name) < 0 ? NULL
+	                                                                                                         : path;
+}
+
+static int by_inode(const void *a, const void *b)
+{
+	const struct linked *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+static bool failed(const struct copy *copy, const struct place *place, const char *doing, const char *path, int error)
+{
+	report_error(copy->options.command, "%s %s", doing, place_why(place, path, error));
+	return false;
+}
+
+static bool is_zero(const char *data, size_t length)
+{
+	return length == 0 || (data[0] == 0 && !memcmp(data, data + 1, length - 1));
+}
+
+/* Write what is not zero, in runs of blocks: where the source has holes its zeros stay holes. */
+static int write_sparse(struct copy *copy, struct place_file *file, const char *data, size_t length, off_t offset)
+{
+	size_t start = 0;
+
+	while (start < length) {
+		size_t end = start;
+		while (end < length && !is_zero(data + end, length - end < BLOCK ? length - end : BLOCK))
+			end += BLOCK;
+		if (end > length)
+			end = length;
+		if (end > start) {
+			int error = place_write(&copy->to, file, data + start, end - start, offset + (off_t)start);
+			if (error)
+				return error;
+			start = end;
+		} else {
+			start += BLOCK;
+		}
+	}
+	return 0;
+}
+
+static bool copy_data(struct copy *copy, const char *source, struct place_file *in, const char *target,
+                      struct place_file *out, const struct stat *st, bool holes)
+{
+	bool sparse = holes && (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
+	off_t position = 0, start, end;
+
+	while (place_next_data(&copy->from, in, position, st->st_size, &start, &end) == 0) {
+		for (position = start; position < end;) {
+			size_t want = end - position < CHUNK ? (size_t)(end - position) : CHUNK;
+			ssize_t n = place_read(&copy->from, in, copy->buffer, want, position);
+			if (n < 0)
+				return failed(copy, &copy->from, "reading", source, (int)n);
+			if (n == 0)
+				break; /* it became shorter meanwhile */
+			int error = sparse ? write_sparse(copy, out, copy->buffer, (size_t)n, position)
+			                   : place_write(&copy->to, out, copy->buffer, (size_t)n, position);
+			if (error)
+				return failed(copy, &copy->to, "writing", target, error);
+			position += n;
+			progress_bytes((uint64_t)n);
+		}
+		if (position < end)
+			break;
+	}
+	/* A hole at the end is made by the size alone. */
+	int error = sparse ? place_truncate(&copy->to, out, st->st_size) : 0;
+	return error ? failed(copy, &copy->to, "writing", target, error) : true;
+}
+
+static bool keep_attributes(struct copy *copy, const char *target, const struct stat *st)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	int error;
+
+	/* The owner first: a change of owner takes away set-ID bits. */
+	if (copy->options.owners && (error = place_chown(&copy->to, target, st->st_uid, st->st_gid)))
+		return failed(copy, &copy->to, "setting the owner of", target, error);
+	if (!S_ISLNK(st->st_mode) && (error = place_chmod(&copy->to, target, st->st_mode & 07777)))
+		return failed(copy, &copy->to, "setting the mode of", target, error);
+	if ((error = place_set_times(&copy->to, target, times, !copy->options.recursive)))
+		return failed(copy, &copy->to, "setting the times of", target, error);
+	return true;
+}
+
+/* `made` false: the target is a device or a FIFO, which keeps its own attributes. */
+static bool copy_file(struct copy *copy, const char *source, const char *target, const struct stat *st, bool made)
+{
+	struct place_file in, out;
+
+	int error = place_open_read(&copy->from, source, !copy->options.recursive, &in);
+	if (error)
+		return failed(copy, &copy->from, "opening", source, error);
+	error = place_create(&copy->to, target, &out);
+	if (error) {
+		failed(copy, &copy->to, "creating", target, error);
+		place_close(&copy->from, &in);
+		return false;
+	}
+	progress_file(source, (uint64_t)st->st_size);
+	bool good = copy_data(copy, source, &in, target, &out, st, made);
+	place_close(&copy->from, &in);
+	error = place_close(&copy->to, &out);
+	if (error && good)
+		good = failed(copy, &copy->to, "closing", target, error);
+	return good && (!made || keep_attributes(copy, target, st));
+}
+
+static bool copy_symlink(struct copy *copy, const char *source, const char *target, const struct stat *st)
+{
+	char text[PATH_MAX];
+
+	ssize_t length = place_readlink(&copy->from, source, text, sizeof(text) - 1);
+	if (length < 0)
+		return failed(copy, &copy->from, "reading the link", source, (int)length);
+	text[length] = 0;
+	int error = place_symlink(&copy->to, text, target);
+	if (error)
+		return failed(copy, &copy->to, "making the link", target, error);
+	return keep_attributes(copy, target, st);
+}
+
+static bool copy_special(struct copy *copy, const char *target, const struct stat *st)
+{
+	int error = place_mknod(&copy->to, target, (st->st_mode & S_IFMT) | 0600, st->st_rdev);
+	if (error)
+		return failed(copy, &copy->to, "making", target, error);
+	return keep_attributes(copy, target, st);
+}
+
+static bool copy_any(struct copy *copy, const char *source, const char *target, bool top);
+
+static bool copy_entries(struct copy *copy, const char *source, const char *target)
+{
+	char **names;
+	size_t count;
+	bool good = true;
+
+	int error = place_list(&copy->from, source, &names, &count);
+	if (error)
+		return failed(copy, &copy->from, "reading the directory", source, error);
+	for (size_t i = 0; i < count; i++) {
+		char *from = copy_join(source, names[i]);
+		char *to = copy_join(target, names[i]);
+		if (!from || !to) {
+			report_error(copy->options.command, "out of memory");
+			good = false;
+		} else if (!copy_any(copy, from, to, false)) {
+			good = false;
+		}
+		free(from);
+		free(to);
+		free(names[i]);
+	}
+	free(names);
+	return good;
+}
+
+static bool copy_directory(struct copy *copy, const char *source, const char *target, const struct stat *st,
+                           const struct stat *existing, bool top)
+{
+	if (copy->have_top && st->st_dev == copy->top_dev && st->st_ino == copy->top_ino) {
+		report_error(copy->options.command, "'%s' is the copy itself: not copied into itself", source);
+		return false;
+	}
+	if (!existing) {
+		int error = place_mkdir(&copy->to, target, 0700);
+		if (error)
+			return failed(copy, &copy->to, "making the directory", target, error);
+	}
+	struct stat made;
+	if (top && copy->from.id == copy->to.id && place_lstat(&copy->to, target, &made) == 0) {
+		copy->have_top = true;
+		copy->top_dev = made.st_dev;
+		copy->top_ino = made.st_ino;
+	}
+	bool good = copy_entries(copy, source, target);
+	return keep_attributes(copy, target, st) && good;
+}
+
+/* Make `target` another name of the first copy of the same inode. 1 if done, 0 if this is the first, -1 on failure. */
+static int copy_as_link(struct copy *copy, const char *target, const struct stat *st)
+{
+	struct linked key = {.dev = st->st_dev, .ino = st->st_ino};
+	struct linked **found = tfind(&key, &copy->links, by_inode);
+
+	if (!found)
+		return 0;
+	int error = place_link(&copy->to, (*found)->target, target);
+	if (error) {
+		failed(copy, &copy->to, "linking", target, error);
+		return -1;
+	}
+	return 1;
+}
+
+static void remember_link(struct copy *copy, const char *target, const struct stat *st)
+{
+	struct linked *linked = calloc(1, sizeof(*linked));
+	char *name = strdup(target);
+
+	if (linked && name) {
+		*linked = (struct linked){.dev = st->st_dev, .ino = st->st_ino, .target = name};
+		if (tsearch(linked, &copy->links, by_inode))
+			return;
+	}
+	/* Without memory for it the other names become files of their own: the data are right all the same. */
+	free(name);
+	free(linked);
+}
+
+/* Take away what is in the way. `existing` is NULL if nothing was there. True if the copy may go on. */
+static bool make_way(struct copy *copy, const char *source, const char *target, const struct stat *st,
+                     const struct stat *existing)
+{
+	if (!existing)
+		return true;
+	bool same_place = copy->from.id == copy->to.id;
+	if (same_place && st->st_dev == existing->st_dev && st->st_ino == existing->st_ino) {
+		report_error(copy->options.command, "'%s' and '%s' are the same file", source, target);
+		return false;
+	}
+	if (S_ISDIR(st->st_mode) != S_ISDIR(existing->st_mode)) {
+		report_error(copy->options.command, "'%s' is %s directory and '%s' is %s: not replaced", source,
+		             S_ISDIR(st->st_mode) ? "a" : "no", target, S_ISDIR(existing->st_mode) ? "one" : "none");
+		return false;
+	}
+	/* One file is copied as cp does it: into what is there, be it reached by a link, a device or a FIFO. */
+	if (S_ISDIR(st->st_mode) || !copy->options.recursive)
+		return true;
+	if (S_ISBLK(existing->st_mode) || S_ISCHR(existing->st_mode)) {
+		report_error(copy->options.command, "'%s' is a %s: not replaced", target, type_name(existing->st_mode));
+		return false;
+	}
+	if (S_ISREG(st->st_mode) && S_ISREG(existing->st_mode) && existing->st_nlink == 1 && st->st_nlink == 1)
+		return true;
+	int error = place_unlink(&copy->to, target);
+	return error ? failed(copy, &copy->to, "replacing", target, error) : true;
+}
+
+static bool copy_any(struct copy *copy, const char *source, const char *target, bool top)
+{
+	struct stat st, there;
+
+	int error =
+	    copy->options.recursive ? place_lstat(&copy->from, source, &st) : place_stat(&copy->from, source, &st);
+	if (error)
+		return failed(copy, &copy->from, "looking at", source, error);
+	if (!copy->options.recursive && !S_ISREG(st.st_mode)) {
+		report_error(copy->options.command, "'%s' is a %s: copied only with -r", source, type_name(st.st_mode));
+		return false;
+	}
+	bool exists = (copy->options.recursive ? place_lstat(&copy->to, target, &there)
+	                                       : place_stat(&copy->to, target, &there)) == 0;
+	if (!make_way(copy, source, target, &st, exists ? &there : NULL))
+		return false;
+	if (copy->options.verbose) {
+		progress_clear();
+		print_name(stdout, source);
+		printf(" -> ");
+		print_name(stdout, target);
+		putchar('\n');
+	}
+
+	if (S_ISDIR(st.st_mode))
+		return copy_directory(copy, source, target, &st, exists ? &there : NULL, top);
+	bool linked = copy->options.recursive && st.st_nlink > 1;
+	int done = linked ? copy_as_link(copy, target, &st) : 0;
+	if (done)
+		return done > 0;
+	bool good = S_ISREG(st.st_mode)   ? copy_file(copy, source, target, &st, !exists || S_ISREG(there.st_mode))
+	            : S_ISLNK(st.st_mode) ? copy_symlink(copy, source, target, &st)
+	                                  : copy_special(copy, target, &st);
+	if (good && linked)
+		remember_link(copy, target, &st);
+	return good;
+}
+
+bool copy_path(struct copy *copy, const char *source, const char *target)
+{
+	copy->have_top = false;
+	return copy_any(copy, source, target, true);
+}

@@ -1,0 +1,35 @@
+/*
+ * copy.h -- copy files and trees between two places, keeping modes, times, links and holes.
+ */
+#ifndef FARNOVA_CLI_COPY_H
+#define FARNOVA_CLI_COPY_H
+
+#include "client/cli/place.h"
+
+#include <stdbool.h>
+
+struct copy_options {
+	const char *command; /* for messages */
+	bool recursive;      /* directories; symbolic links and special files as such */
+	bool owners;         /* keep uid and gid; a refusal is an error */
+	bool verbose;        /* each name on stdout */
+};
+
+struct copy;
+
+/* copy_start -- NULL if memory is short. */
+struct copy *copy_start(const struct copy_options *options, const struct place *from, const struct place *to);
+
+/*
+ * copy_path -- copy `source`, a file or with `recursive` a tree, to be `target` itself (an existing directory is
+ * filled, an existing file replaced). Failures are reported and passed over. Hard links among all sources of one struct
+ * copy are kept. False if anything failed.
+ */
+bool copy_path(struct copy *copy, const char *source, const char *target);
+
+/* copy_join -- "directory/name", to be freed; NULL if memory is short. */
+char *copy_join(const char *directory, const char *name);
+
+void copy_end(struct copy *copy);
+
+#endif

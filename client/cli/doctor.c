@@ -1,0 +1,137 @@
+/*
+ * doctor.c -- `farnova doctor`: look for what keeps farnova from working well, and say what to do.
+ */
+#include "client/cli/command.h"
+#include "client/cli/findings.h"
+#include "client/cli/remote.h"
+#include "client/cli/report.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUND_TRIPS 16
+
+static const char help[] = "Usage: farnova doctor [OPTION]... [URL]\n"
+                           "Look at this host, at a pool and at a server, and say for each finding what to do.\n\n"
+                           "      --pool PATH     also judge a pool, or the place where one is to be\n"
+                           "      --json          a JSON array with an object for each finding\n" REMOTE_HELP
+                           "\nExit code 1 if something that was asked for does not work; notes do not count.\n";
+
+void finding(struct findings *findings, const char *check, enum finding_level level, const char *advice,
+             const char *format, ...)
+{
+	static const char *const words[] = {"ok", "note", "bad"};
+	static const char *const colors[] = {"\033[32m", "\033[33m", "\033[31m"};
+	va_list arguments;
+	char text[4608];
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (findings->json) {
+		printf("%s\n  {\"check\": \"%s\", \"level\": \"%s\", \"text\": ", findings->count ? "," : "", check,
+		       words[level]);
+		print_json_string(stdout, text);
+		printf(", \"advice\": ");
+		if (advice)
+			print_json_string(stdout, advice);
+		else
+			printf("null");
+		printf("}");
+	} else {
+		bool terminal = isatty(STDOUT_FILENO);
+		printf("%s%-4s%s  %-8s %s\n", terminal ? colors[level] : "", words[level], terminal ? "\033[0m" : "",
+		       check, text);
+		if (advice)
+			printf("                -> %s\n", advice);
+	}
+	findings->count++;
+	findings->bad += level == FINDING_BAD;
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void doctor_server(struct findings *findings, struct remote *remote, const char *url)
+{
+	struct statvfs fs_state;
+	struct stat st;
+
+	/* Someone who asks what is wrong does not want to wait half a minute to hear it. */
+	if (!remote->options.timeout_ms)
+		remote->options.timeout_ms = 5000;
+	double start = seconds();
+	struct farnova *fs = farnova_connect(url, &remote->options);
+	if (!fs) {
+		const char *advice =
+		    errno == ECONNREFUSED ? "start farnovad there, or correct the port"
+		    : errno == EPROTO     ? "something else listens at this port: correct the port"
+		    : errno == ETIMEDOUT || errno == EHOSTUNREACH
+		        ? "check the host's name, its firewall, and that farnovad listens on an address "
+		          "that this host can reach (--listen)"
+		        : "see the sentence above";
+		finding(findings, "server", FINDING_BAD, advice, "%s", farnova_last_error());
+		return;
+	}
+	double connected = seconds();
+	int failed = 0;
+	for (int i = 0; i < ROUND_TRIPS && !failed; i++)
+		failed = farnova_stat(fs, "/", &st);
+	double done = seconds();
+	if (failed || farnova_statvfs(fs, &fs_state))
+		finding(findings, "server", FINDING_BAD, "look at the server's log", "%s", farnova_last_error());
+	else
+		finding(findings, "server", FINDING_OK, NULL,
+		        "%s answers over %s: connected in %.1f ms, a request takes %.0f us, %.1f GiB free", url,
+		        farnova_transport(fs), (connected - start) * 1e3, (done - connected) * 1e6 / ROUND_TRIPS,
+		        (double)fs_state.f_bavail * (double)fs_state.f_frsize / (1 << 30));
+	farnova_disconnect(fs);
+}
+
+int doctor_main(int argc, char **argv)
+{
+	enum { OPTION_POOL = OPTION_COMMAND };
+	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
+	                                             {"json", no_argument, NULL, OPTION_JSON},
+	                                             {"pool", required_argument, NULL, OPTION_POOL},
+	                                             {NULL, 0, NULL, 0}};
+	struct findings findings = {0};
+	struct remote remote;
+	const char *pool = NULL;
+	int option, code;
+
+	remote_init(&remote, "doctor");
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == OPTION_JSON)
+			findings.json = true;
+		else if (option == OPTION_POOL)
+			pool = optarg;
+		else if ((code = remote_option(&remote, option, help)) >= 0)
+			return code;
+	}
+	if (argc - optind > 1)
+		return report_usage("doctor", "at most one URL");
+	if (argc - optind == 1 && (code = remote_check_url(&remote, argv[optind])))
+		return code;
+
+	if (findings.json)
+		printf("[");
+	doctor_rdma(&findings);
+	doctor_host(&findings);
+	if (pool)
+		doctor_pool(&findings, pool);
+	if (argc - optind == 1)
+		doctor_server(&findings, &remote, argv[optind]);
+	if (findings.json)
+		printf("\n]\n");
+	return findings.bad ? EXIT_FAILED : EXIT_OK;
+}

@@ -1,0 +1,216 @@
+/*
+ * stat.c -- `farnova stat`: everything a server knows about files, and `farnova df`: how full it is.
+ */
+#include "client/cli/command.h"
+#include "client/cli/remote.h"
+#include "client/cli/report.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+static const char stat_help[] = "Usage: farnova stat [OPTION]... URL...\n"
+                                "Show everything about files; of a symbolic link, about the link.\n\n"
+                                "  -L                  follow symbolic links\n"
+                                "      --json          a JSON array with an object for each file\n" REMOTE_HELP;
+
+static const char df_help[] = "Usage: farnova df [OPTION]... URL...\n"
+                              "Show how full the file systems of servers are.\n\n"
+                              "  -h                  sizes like 1.5G instead of KiB\n"
+                              "      --json          a JSON array with an object for each server, sizes in bytes\n" //
+    REMOTE_HELP;
+
+static void print_time(const char *label, const struct timespec *when)
+{
+	char text[32], zone[8];
+	struct tm tm;
+
+	localtime_r(&when->tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	printf("%8s: %s.%09ld %s\n", label, text, when->tv_nsec, zone);
+}
+
+static void print_stat(const char *url, const struct stat *st, const char *target)
+{
+	char mode[11];
+
+	printf("%8s: ", "File");
+	print_name(stdout, url);
+	if (*target) {
+		printf(" -> ");
+		print_name(stdout, target);
+	}
+	printf("\n%8s: %-12lld %8s: %-8lld %8s: %s\n", "Size", (long long)st->st_size, "Blocks",
+	       (long long)st->st_blocks, "Type", type_name(st->st_mode));
+	printf("%8s: %-12llu %8s: %-8lu", "Inode", (unsigned long long)st->st_ino, "Links",
+	       (unsigned long)st->st_nlink);
+	if (S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode))
+		printf(" %8s: %u,%u", "Device", major(st->st_rdev), minor(st->st_rdev));
+	printf("\n%8s: %04o/%s   Uid: %u   Gid: %u\n", "Mode", st->st_mode & 07777, mode_text(st->st_mode, mode),
+	       st->st_uid, st->st_gid);
+	print_time("Access", &st->st_atim);
+	print_time("Modify", &st->st_mtim);
+	print_time("Change", &st->st_ctim);
+}
+
+static void print_json_time(const char *label, const struct timespec *when)
+{
+	printf(", \"%s\": %lld.%09ld", label, (long long)when->tv_sec, when->tv_nsec);
+}
+
+static void print_stat_json(const char *url, const struct stat *st, const char *target, bool first)
+{
+	printf("%s\n  {\"url\": ", first ? "" : ",");
+	print_json_string(stdout, url);
+	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
+	       "\"blocks\": %lld, \"ino\": %llu, \"rdev\": [%u, %u]",
+	       type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
+	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino, major(st->st_rdev),
+	       minor(st->st_rdev));
+	print_json_time("atime", &st->st_atim);
+	print_json_time("mtime", &st->st_mtim);
+	print_json_time("ctime", &st->st_ctim);
+	if (*target) {
+		printf(", \"target\": ");
+		print_json_string(stdout, target);
+	}
+	printf("}");
+}
+
+struct stat_run {
+	struct remote remote;
+	bool json, follow, human;
+	bool printed;
+};
+
+static int stat_url(struct stat_run *run, const char *url)
+{
+	char target[PATH_MAX] = "";
+	struct farnova *fs;
+	const char *path;
+	struct stat st;
+
+	int code = remote_open(&run->remote, url, &fs, &path);
+	if (code)
+		return code;
+	if (run->follow ? farnova_stat(fs, path, &st) : farnova_lstat(fs, path, &st)) {
+		report_remote("stat", url);
+		return EXIT_FAILED;
+	}
+	if (S_ISLNK(st.st_mode)) {
+		ssize_t length = farnova_readlink(fs, path, target, sizeof(target) - 1);
+		if (length < 0) {
+			report_remote("stat", url);
+			return EXIT_FAILED;
+		}
+		target[length] = 0;
+	}
+	if (run->json) {
+		print_stat_json(url, &st, target, !run->printed);
+	} else {
+		if (run->printed)
+			putchar('\n');
+		print_stat(url, &st, target);
+	}
+	run->printed = true;
+	return EXIT_OK;
+}
+
+static int df_url(struct stat_run *run, const char *url)
+{
+	struct farnova *fs;
+	const char *path;
+	struct statvfs st;
+
+	int code = remote_open(&run->remote, url, &fs, &path);
+	if (code)
+		return code;
+	if (farnova_statvfs(fs, &st)) {
+		report_remote("df", url);
+		return EXIT_FAILED;
+	}
+	uint64_t size = (uint64_t)st.f_blocks * st.f_frsize, available = (uint64_t)st.f_bavail * st.f_frsize;
+	uint64_t used = (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize;
+	uint64_t inodes = st.f_files - st.f_ffree;
+	if (run->json) {
+		printf("%s\n  {\"url\": ", run->printed ? "," : "");
+		print_json_string(stdout, url);
+		printf(", \"size\": %" PRIu64 ", \"used\": %" PRIu64 ", \"available\": %" PRIu64
+		       ", \"inodes\": %" PRIu64 ", \"transport\": \"%s\"}",
+		       size, used, available, inodes, farnova_transport(fs));
+		run->printed = true;
+		return EXIT_OK;
+	}
+	if (!run->printed)
+		printf("%12s %12s %12s %5s %10s  %-9s %s\n", run->human ? "Size" : "KiB", "Used", "Available", "Use%",
+		       "Inodes", "Transport", "URL");
+	char texts[3][24];
+	const uint64_t values[3] = {size, used, available};
+	for (int i = 0; i < 3; i++) {
+		if (run->human)
+			human_size(values[i], texts[i]);
+		else
+			snprintf(texts[i], sizeof(texts[i]), "%" PRIu64, values[i] / 1024);
+	}
+	uint64_t reachable = used + available;
+	printf("%12s %12s %12s %4" PRIu64 "%% %10" PRIu64 "  %-9s ", texts[0], texts[1], texts[2],
+	       reachable ? (used * 100 + reachable - 1) / reachable : 0, inodes, farnova_transport(fs));
+	print_name(stdout, url);
+	putchar('\n');
+	run->printed = true;
+	return EXIT_OK;
+}
+
+static int run_urls(struct stat_run *run, int argc, char **argv, const char *letters, const char *help,
+                    int (*one)(struct stat_run *run, const char *url))
+{
+	static const struct option long_options[] = {
+	    REMOTE_LONG_OPTIONS, {"json", no_argument, NULL, OPTION_JSON}, {NULL, 0, NULL, 0}};
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+		if (option == OPTION_JSON)
+			run->json = true;
+		else if (option == 'L')
+			run->follow = true;
+		else if (option == 'h')
+			run->human = true;
+		else if ((code = remote_option(&run->remote, option, help)) >= 0)
+			return code;
+	}
+	if (optind == argc)
+		return report_usage(run->remote.command, "which URL?");
+
+	code = EXIT_OK;
+	if (run->json)
+		printf("[");
+	for (int i = optind; i < argc; i++) {
+		int result = one(run, argv[i]);
+		if (result > code)
+			code = result;
+	}
+	if (run->json)
+		printf("%s]\n", run->printed ? "\n" : "");
+	remote_done(&run->remote);
+	return code;
+}
+
+int stat_main(int argc, char **argv)
+{
+	struct stat_run run = {0};
+
+	remote_init(&run.remote, "stat");
+	return run_urls(&run, argc, argv, "L", stat_help, stat_url);
+}
+
+int df_main(int argc, char **argv)
+{
+	struct stat_run run = {0};
+
+	remote_init(&run.remote, "df");
+	return run_urls(&run, argc, argv, "h", df_help, df_url);
+}

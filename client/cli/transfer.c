@@ -1,0 +1,307 @@
+/*
+ * transfer.c -- `farnova put`, `get` and `cp`: find out what is to be copied where, and copy it.
+ */
+#include "client/cli/command.h"
+#include "client/cli/copy.h"
+#include "client/cli/progress.h"
+#include "client/cli/remote.h"
+#include "client/cli/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TRANSFER_HELP                                                                                                  \
+	"  -r, --recursive     directories with all that is in them; links are copied as links\n"                      \
+	"  -a, --archive       -r, and owners and groups too\n"                                                        \
+	"  -T                  the last argument is the copy itself, never a directory to copy into\n"                 \
+	"  -v, --verbose       print each name\n"                                                                      \
+	"      --no-progress   no progress line (there is none anyway unless stderr is a terminal)\n"
+
+#define TRANSFER_NOTES                                                                                                 \
+	"\nModes, times, hard links, symbolic links and holes are kept. When a file cannot be copied the\n"            \
+	"others still are; each failure is reported and the exit code is 1.\n"
+
+static const char put_help[] =
+    "Usage: farnova put [OPTION]... FILE... URL\n"
+    "Copy local files to a server. FILE may be - for standard input.\n\n" TRANSFER_HELP REMOTE_HELP TRANSFER_NOTES;
+
+static const char get_help[] =
+    "Usage: farnova get [OPTION]... URL... FILE\n"
+    "Copy files from a server. FILE may be - for standard output.\n\n" TRANSFER_HELP REMOTE_HELP TRANSFER_NOTES;
+
+static const char cp_help[] =
+    "Usage: farnova cp [OPTION]... URL... URL\n"
+    "Copy files on a server, or from one server to another.\n\n" TRANSFER_HELP REMOTE_HELP TRANSFER_NOTES;
+
+struct transfer {
+	struct remote remote;
+	struct copy_options options;
+	const char *help;
+	bool from_remote, to_remote;
+	bool target_is_copy; /* -T */
+	bool no_progress;
+};
+
+/* Find the place an argument names and the path in it. 0 or an exit code. */
+static int resolve(struct transfer *transfer, bool remote, const char *argument, struct place *place, const char **path)
+{
+	*place = (struct place){0};
+	*path = argument;
+	if (remote) {
+		int code = remote_open(&transfer->remote, argument, &place->fs, path);
+		place->id = (uint64_t)(uintptr_t)place->fs;
+		return code;
+	}
+	if (remote_is_url(argument))
+		return report_usage(transfer->remote.command, "'%s' is a URL where a local file is asked for%s",
+		                    argument, transfer->from_remote ? "" : "; `farnova cp` copies between URLs");
+	return 0;
+}
+
+/* The last component without slashes, to be freed. */
+static char *base_name(const char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 1 && path[length - 1] == '/')
+		length--;
+	size_t start = length;
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	return strndup(path + start, length - start);
+}
+
+/*
+ * The target's path without slashes at its end, so that its last component is a name; "/" stays. To be freed. Where the
+ * source is to lie within `target` its name is appended.
+ */
+static char *target_of(const char *source, const char *target, bool within)
+{
+	if (!within) {
+		size_t length = strlen(target);
+		while (length > 1 && target[length - 1] == '/')
+			length--;
+		return strndup(target, length);
+	}
+	char *name = base_name(source);
+	/* "dir/." and "/" mean what is in them. */
+	bool contents = name && (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "") || !strcmp(name, "/"));
+	char *path = !name ? NULL : contents ? strdup(target) : copy_join(target, name);
+	free(name);
+	return path;
+}
+
+static int stream_out(struct transfer *transfer, const struct place *from, const char *path)
+{
+	struct place_file in;
+	int error = place_open_read(from, path, true, &in);
+	char *buffer = malloc(1 << 20);
+	off_t offset = 0;
+	ssize_t n = 0;
+
+	while (!error && buffer && (n = place_read(from, &in, buffer, 1 << 20, offset)) > 0) {
+		if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
+			break;
+		offset += n;
+	}
+	free(buffer);
+	if (error || n < 0) {
+		report_error(transfer->remote.command, "reading %s", place_why(from, path, error ? error : (int)n));
+		if (!error)
+			place_close(from, &in);
+		return EXIT_FAILED;
+	}
+	place_close(from, &in);
+	return buffer && !ferror(stdout) ? EXIT_OK : EXIT_FAILED;
+}
+
+static int stream_in(struct transfer *transfer, const struct place *to, const char *path)
+{
+	mode_t mask = umask(0);
+	struct farnova_file *file;
+	char *buffer = malloc(1 << 20);
+	ssize_t written = 0;
+	size_t n = 0;
+
+	umask(mask);
+	file = buffer ? farnova_open(to->fs, path, O_WRONLY | O_CREAT | O_TRUNC, 0666 & ~mask) : NULL;
+	if (!file) {
+		report_remote(transfer->remote.command, path);
+		free(buffer);
+		return EXIT_FAILED;
+	}
+	progress_file(path, 0);
+	while (written >= 0 && (n = fread(buffer, 1, 1 << 20, stdin)) > 0) {
+		for (size_t done = 0; done < n && written >= 0; done += (size_t)written)
+			written = farnova_write(file, buffer + done, n - done);
+		progress_bytes(n);
+	}
+	free(buffer);
+	if (written < 0) {
+		report_remote(transfer->remote.command, path);
+		farnova_close(file);
+		return EXIT_FAILED;
+	}
+	if (ferror(stdin)) {
+		report_error(transfer->remote.command, "reading standard input failed: %m");
+		farnova_close(file);
+		return EXIT_FAILED;
+	}
+	if (farnova_close(file)) {
+		report_remote(transfer->remote.command, path);
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+/* Copy each source that lies in the same place as the first ones with one struct copy, so that hard links are kept. */
+static int copy_all(struct transfer *transfer, char **sources, int count, const struct place *to, const char *target,
+                    bool within)
+{
+	struct copy *copy = NULL;
+	uint64_t copy_id = 0;
+	int code = EXIT_OK;
+
+	for (int i = 0; i < count; i++) {
+		struct place from;
+		const char *path;
+		int wrong = resolve(transfer, transfer->from_remote, sources[i], &from, &path);
+		if (wrong) {
+			code = wrong;
+			continue;
+		}
+		if (copy && copy_id != from.id) {
+			copy_end(copy);
+			copy = NULL;
+		}
+		if (!copy)
+			copy = copy_start(&transfer->options, &from, to);
+		copy_id = from.id;
+		char *copy_target = target_of(path, target, within);
+		if (!copy || !copy_target) {
+			report_error(transfer->remote.command, "out of memory");
+			code = EXIT_FAILED;
+		} else if (!copy_path(copy, path, copy_target)) {
+			code = EXIT_FAILED;
+		}
+		free(copy_target);
+	}
+	copy_end(copy);
+	return code;
+}
+
+static int transfer_files(struct transfer *transfer, char **sources, int count, const char *destination)
+{
+	const char *command = transfer->remote.command;
+	struct place to, from;
+	const char *target, *path;
+	struct stat st;
+
+	/* Every argument is judged before anything is done, so that a wrong command line changes nothing. */
+	for (int i = 0; i < count && !transfer->from_remote; i++)
+		if (remote_is_url(sources[i]))
+			return resolve(transfer, false, sources[i], &from, &path);
+	if (!transfer->to_remote && !strcmp(destination, "-")) {
+		if (count > 1)
+			return report_usage(command, "only one file can go to standard output");
+		int code = resolve(transfer, true, sources[0], &from, &path);
+		return code ? code : stream_out(transfer, &from, path);
+	}
+	int code = resolve(transfer, transfer->to_remote, destination, &to, &target);
+	if (code)
+		return code;
+
+	size_t length = strlen(target);
+	int error = place_stat(&to, target, &st);
+	bool directory = error == 0 && S_ISDIR(st.st_mode);
+	if (!directory && (count > 1 || (length && target[length - 1] == '/' && !transfer->options.recursive))) {
+		if (error && error != -ENOENT)
+			report_error(command, "%s", place_why(&to, target, error));
+		else
+			report_error(command, "'%s' is %s", destination,
+			             error ? "not there; make it with mkdir first" : "no directory");
+		return EXIT_FAILED;
+	}
+	if (transfer->target_is_copy && count > 1)
+		return report_usage(command, "with -T there is one source and one target");
+	if (!transfer->from_remote && count == 1 && !strcmp(sources[0], "-")) {
+		if (!directory)
+			return stream_in(transfer, &to, target);
+		report_error(command, "'%s' is a directory: name the file that standard input is to become",
+		             destination);
+		return EXIT_FAILED;
+	}
+	return copy_all(transfer, sources, count, &to, target, directory && !transfer->target_is_copy);
+}
+
+static int transfer_main(struct transfer *transfer, int argc, char **argv)
+{
+	enum { OPTION_NO_PROGRESS = OPTION_COMMAND };
+	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
+	                                             {"recursive", no_argument, NULL, 'r'},
+	                                             {"archive", no_argument, NULL, 'a'},
+	                                             {"verbose", no_argument, NULL, 'v'},
+	                                             {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
+	                                             {NULL, 0, NULL, 0}};
+	int option, code;
+
+	transfer->options.command = transfer->remote.command;
+	while ((option = getopt_long(argc, argv, "raTv", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'a':
+			transfer->options.owners = true;
+			transfer->options.recursive = true;
+			break;
+		case 'r':
+			transfer->options.recursive = true;
+			break;
+		case 'T':
+			transfer->target_is_copy = true;
+			break;
+		case 'v':
+			transfer->options.verbose = true;
+			break;
+		case OPTION_NO_PROGRESS:
+			transfer->no_progress = true;
+			break;
+		default:
+			if ((code = remote_option(&transfer->remote, option, transfer->help)) >= 0)
+				return code;
+		}
+	}
+	if (argc - optind < 2)
+		return report_usage(transfer->remote.command, "what is to be copied, and where to?");
+
+	progress_start(!transfer->no_progress);
+	code = transfer_files(transfer, argv + optind, argc - optind - 1, argv[argc - 1]);
+	progress_finish();
+	remote_done(&transfer->remote);
+	return code;
+}
+
+int put_main(int argc, char **argv)
+{
+	struct transfer transfer = {.to_remote = true, .help = put_help};
+
+	remote_init(&transfer.remote, "put");
+	return transfer_main(&transfer, argc, argv);
+}
+
+int get_main(int argc, char **argv)
+{
+	struct transfer transfer = {.from_remote = true, .help = get_help};
+
+	remote_init(&transfer.remote, "get");
+	return transfer_main(&transfer, argc, argv);
+}
+
+int cp_main(int argc, char **argv)
+{
+	struct transfer transfer = {.from_remote = true, .to_remote = true, .help = cp_help};
+
+	remote_init(&transfer.remote, "cp");
+	return transfer_main(&transfer, argc, argv);
+}

@@ -1,0 +1,168 @@
+/*
+ * umount.c -- `farnova umount`: take a mount down and wait until it is gone.
+ */
+#include "client/cli/command.h"
+#include "client/cli/remote.h"
+#include "client/cli/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char help[] = "Usage: farnova umount [OPTION]... DIR...\n"
+                           "Take down mounts that `farnova mount` made, and wait until they are gone.\n\n"
+                           "  -l, --lazy          also while files there are open: it goes when the last is closed\n"
+                           "      --help          show this help\n";
+
+/*
+ * The absolute path of the mount point. The mount itself is not touched, since it hangs or fails when its server or its
+ * program is gone: only the directory above it is resolved.
+ */
+static int resolve(const char *directory, char path[PATH_MAX])
+{
+	char parent[PATH_MAX], resolved[PATH_MAX];
+	size_t length = strlen(directory);
+
+	while (length > 1 && directory[length - 1] == '/')
+		length--;
+	if (length >= sizeof(parent))
+		return -ENAMETOOLONG;
+	memcpy(parent, directory, length);
+	parent[length] = 0;
+	char *slash = strrchr(parent, '/');
+	char *name = slash ? slash + 1 : parent;
+	if (!strcmp(name, ".") || !strcmp(name, "..") || !*name)
+		return realpath(directory, path) ? 0 : -errno;
+	if (slash)
+		*slash = 0;
+	if (!realpath(!slash ? "." : slash == parent ? "/" : parent, resolved))
+		return -errno;
+	int used = snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", name);
+	return used < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* mountinfo writes space, tab, newline and backslash as octal. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
+			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+			text += 3;
+		} else {
+			*out++ = *text;
+		}
+	}
+	*out = 0;
+}
+
+enum found { NO_MOUNT, OTHER_MOUNT, FARNOVA_MOUNT };
+
+/* What is mounted on top at `path`. */
+static enum found find_mount(const char *path)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	enum found found = NO_MOUNT;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!file)
+		return NO_MOUNT;
+	while (getline(&line, &size, file) > 0) {
+		char *rest = NULL, *field = strtok_r(line, " ", &rest);
+		for (int i = 0; field && i < 4; i++)
+			field = strtok_r(NULL, " ", &rest);
+		if (!field)
+			continue;
+		unescape(field);
+		if (strcmp(field, path))
+			continue;
+		const char *type = strstr(rest, " - ");
+		found = type && !strncmp(type + 3, "fuse.farnova ", 13) ? FARNOVA_MOUNT : OTHER_MOUNT;
+	}
+	free(line);
+	fclose(file);
+	return found;
+}
+
+static int run_fusermount(const char *path, bool lazy)
+{
+	char program[] = "fusermount3", unmount[] = "-u", lazily[] = "-uz", quiet[] = "-q", *copy = strdup(path);
+	char *arguments[] = {program, quiet, lazy ? lazily : unmount, copy, NULL};
+	pid_t child;
+	int status = 0;
+
+	int error = copy ? posix_spawnp(&child, program, NULL, NULL, arguments, environ) : ENOMEM;
+	free(copy);
+	if (error)
+		return -error;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
+}
+
+static int unmount(const char *directory, bool lazy)
+{
+	char path[PATH_MAX];
+
+	int error = resolve(directory, path);
+	if (error) {
+		report_error("umount", "'%s': %s", directory, strerror(-error));
+		return EXIT_FAILED;
+	}
+	switch (find_mount(path)) {
+	case NO_MOUNT:
+		report_error("umount", "nothing is mounted at '%s'", directory);
+		return EXIT_FAILED;
+	case OTHER_MOUNT:
+		report_error("umount", "what is mounted at '%s' is not farnova's: use umount(8)", directory);
+		return EXIT_FAILED;
+	case FARNOVA_MOUNT:
+		break;
+	}
+	if (geteuid() == 0)
+		error = umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ? -errno : 0;
+	else
+		error = run_fusermount(path, lazy);
+	if (error == -EBUSY)
+		report_error("umount",
+		             "'%s' is in use: close what is open there (`fuser -vm %s` lists it), or use --lazy",
+		             directory, directory);
+	else if (error == -ENOENT)
+		report_error("umount", "fusermount3 is not installed: install the package fuse3, or run as root");
+	else if (error)
+		report_error("umount", "'%s': %s", directory, strerror(-error));
+	return error ? EXIT_FAILED : EXIT_OK;
+}
+
+int umount_main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+	    {"help", no_argument, NULL, OPTION_HELP}, {"lazy", no_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
+	struct remote remote;
+	bool lazy = false;
+	int option, code;
+
+	remote_init(&remote, "umount");
+	while ((option = getopt_long(argc, argv, "l", long_options, NULL)) != -1) {
+		if (option == 'l')
+			lazy = true;
+		else if ((code = remote_option(&remote, option, help)) >= 0)
+			return code;
+	}
+	if (optind == argc)
+		return report_usage("umount", "which directory?");
+	code = EXIT_OK;
+	for (int i = optind; i < argc; i++)
+		if (unmount(argv[i], lazy))
+			code = EXIT_FAILED;
+	return code;
+}

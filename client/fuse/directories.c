@@ -1,0 +1,108 @@
+/*
+ * directories.c -- the FUSE operations on open directories.
+ */
+#include "client/fuse/mount_state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct open_directory {
+	struct farnova_dir *dir;
+	pthread_mutex_t lock; /* a descriptor may be read by several threads */
+	off_t position;       /* the cookie of the entry given last: where `dir` stands */
+};
+
+static struct open_directory *directory_of(const struct fuse_file_info *info)
+{
+	return (struct open_directory *)(uintptr_t)info->fh;
+}
+
+static void release(struct open_directory *directory)
+{
+	farnova_closedir(directory->dir);
+	pthread_mutex_destroy(&directory->lock);
+	free(directory);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (!state)
+		return;
+	struct open_directory *directory = calloc(1, sizeof(*directory));
+	if (!directory) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	directory->dir = farnova_opendir_at(state->fs, nodes_handle(state->nodes, ino));
+	if (!directory->dir) {
+		fuse_reply_err(req, errno);
+		free(directory);
+		return;
+	}
+	pthread_mutex_init(&directory->lock, NULL);
+	info->fh = (uint64_t)(uintptr_t)directory;
+	if (fuse_reply_open(req, info))
+		release(directory);
+}
+
+/* Entries from `offset` on into `data`; the bytes used, or -1 and errno if there is not even one because of an error.
+ */
+static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offset, char *data, size_t size)
+{
+	struct dirent *entry;
+	size_t used = 0;
+
+	if (offset != directory->position)
+		farnova_seekdir(directory->dir, offset);
+	directory->position = offset;
+	while (errno = 0, (entry = farnova_readdir(directory->dir))) {
+		struct stat st = {.st_ino = entry->d_ino, .st_mode = DTTOIF(entry->d_type)};
+		size_t length = fuse_add_direntry(req, data + used, size - used, entry->d_name, &st, entry->d_off);
+		if (length > size - used) {
+			farnova_seekdir(directory->dir, directory->position); /* it comes again with the next request */
+			return (ssize_t)used;
+		}
+		used += length;
+		directory->position = entry->d_off;
+	}
+	return errno && !used ? -1 : (ssize_t)used;
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
+{
+	struct mount_state *state = mount_enter(req);
+	struct open_directory *directory = directory_of(info);
+
+	if (!state)
+		return;
+	char *data = malloc(size);
+	if (!data) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	pthread_mutex_lock(&directory->lock);
+	ssize_t used = fill(req, directory, offset, data, size);
+	int error = errno;
+	pthread_mutex_unlock(&directory->lock);
+	if (used < 0)
+		fuse_reply_err(req, error);
+	else
+		fuse_reply_buf(req, data, (size_t)used);
+	free(data);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	release(directory_of(info)); /* needs no credential */
+	fuse_reply_err(req, 0);
+}
+
+void directories_operations(struct fuse_lowlevel_ops *ops)
+{
+	ops->opendir = op_opendir;
+	ops->readdir = op_readdir;
+	ops->releasedir = op_releasedir;
+}

@@ -1,0 +1,350 @@
+/*
+ * fuse_mount.c -- serve a FUSE mount: from the checks before it to the clean end after a signal or an unmount.
+ *
+ * In the background mode the child connects and mounts, because threads (the library's) do not survive a fork. The
+ * parent waits on a pipe until the child has seen the kernel's INIT request, the first sign that the mount answers.
+ */
+#include "client/fuse/fuse_mount.h"
+
+#include "client/fuse/mount_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LIVE 'L'
+
+static int refuse(void (*report)(const char *text), int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int refuse(void (*report)(const char *text), int error, const char *format, ...)
+{
+	char text[4608];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	report(text);
+	return error;
+}
+
+static int check_device(void (*report)(const char *text))
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	switch (errno) {
+	case ENOENT:
+		return refuse(
+		    report, -ENOENT,
+		    "/dev/fuse is not there: load the module with `modprobe fuse`; in a container pass the device in "
+		    "(--device /dev/fuse --cap-add SYS_ADMIN). `farnova get` and `put` work without it");
+	case ENODEV:
+	case ENXIO:
+		return refuse(report, -ENODEV, "this kernel has no FUSE: load the module with `modprobe fuse`");
+	case EACCES:
+	case EPERM:
+		return refuse(report, -errno,
+		              "/dev/fuse may not be opened (%s): run as root, or pass the device into the container "
+		              "(--device /dev/fuse --cap-add SYS_ADMIN)",
+		              strerror(errno));
+	default:
+		return refuse(report, -errno, "/dev/fuse cannot be opened: %s", strerror(errno));
+	}
+}
+
+static int check_directory(const char *directory, void (*report)(const char *text))
+{
+	struct stat st;
+
+	if (stat(directory, &st)) {
+		int error = -errno;
+		if (error == -ENOTCONN)
+			return refuse(
+			    report, error,
+			    "'%s' has a mount whose program has died: take it down with `farnova umount %s` first",
+			    directory, directory);
+		return refuse(report, error, "cannot mount at '%s': %s%s", directory, strerror(-error),
+		              error == -ENOENT ? "; make the directory first" : "");
+	}
+	if (!S_ISDIR(st.st_mode))
+		return refuse(report, -ENOTDIR, "cannot mount at '%s': it is not a directory", directory);
+	return 0;
+}
+
+static int add_argument(struct fuse_args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static int add_argument(struct fuse_args *args, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	int length = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (length < 0)
+		return -ENOMEM;
+	int failed = fuse_opt_add_arg(args, text);
+	free(text);
+	return failed ? -ENOMEM : 0;
+}
+
+/* A comma or backslash in a mount option's value would end it. */
+static void escape_option(const char *text, char *out, size_t size)
+{
+	size_t used = 0;
+
+	for (; *text && used + 2 < size; text++) {
+		if (*text == ',' || *text == '\\')
+			out[used++] = '\\';
+		out[used++] = *text;
+	}
+	out[used] = 0;
+}
+
+static int make_arguments(const struct fuse_mount_options *options, struct fuse_args *args)
+{
+	char name[4096];
+
+	escape_option(options->url, name, sizeof(name));
+	int error = add_argument(args, "farnova");
+	if (!error)
+		error = add_argument(args, "-ofsname=%s,subtype=farnova%s%s%s", name,
+		                     options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "",
+		                     /* What the kernel caches it must check itself: it does not ask the server then. */
+		                     options->kernel_cache ? ",default_permissions" : "");
+	if (!error && options->debug)
+		error = add_argument(args, "-d");
+	return error;
+}
+
+/* ---- going to the background ------------------------------------------------------------------------------------ */
+
+static void redirect(const char *log_path)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int log = log_path ? open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(log >= 0 ? log : null, STDERR_FILENO);
+	}
+	if (null > STDERR_FILENO)
+		close(null);
+	if (log > STDERR_FILENO)
+		close(log);
+}
+
+/* The mount answers: let the parent go. */
+static void tell_parent(struct mount_state *state)
+{
+	const char live = LIVE;
+
+	if (state->live_fd < 0)
+		return;
+	if (write(state->live_fd, &live, 1) != 1)
+		fprintf(stderr, "farnova mount: the waiting program has gone; the mount goes on without it\n");
+	close(state->live_fd);
+	state->live_fd = -1;
+	redirect(state->log_path);
+}
+
+/* In the parent: until the child's mount is live or the child has ended. 0 or -errno. */
+static int await_child(pid_t child, int fd)
+{
+	char byte = 0;
+	int status;
+	ssize_t n;
+
+	while ((n = read(fd, &byte, 1)) < 0 && errno == EINTR)
+		;
+	close(fd);
+	if (n == 1 && byte == LIVE)
+		return 0;
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	/* The child has said why; its exit code is the errno. */
+	return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -EIO;
+}
+
+/* ---- serving ---------------------------------------------------------------------------------------------------- */
+
+struct signals {
+	pthread_t thread, loop;
+	sigset_t set;
+	struct fuse_session *session;
+	_Atomic bool finished;
+};
+
+static void ignore_signal(int number)
+{
+}
+
+/*
+ * Wait for a signal that ends the mount. Only this thread takes them. The loop waits in a system call that a signal to
+ * its own thread ends; one that comes just before is lost, so it is sent until the loop has noticed.
+ */
+static void *take_signals(void *context)
+{
+	struct signals *signals = context;
+	int number;
+
+	while (sigwait(&signals->set, &number))
+		;
+	while (!signals->finished) {
+		fuse_session_exit(signals->session);
+		pthread_kill(signals->loop, SIGUSR1);
+		usleep(20000);
+	}
+	return NULL;
+}
+
+static int start_signals(struct signals *signals, struct fuse_session *session)
+{
+	struct sigaction action = {.sa_handler = ignore_signal};
+
+	signals->loop = pthread_self();
+	signals->session = session;
+	sigaction(SIGUSR1, &action, NULL);
+	return -pthread_create(&signals->thread, NULL, take_signals, signals);
+}
+
+static void stop_signals(struct signals *signals)
+{
+	signals->finished = true;
+	pthread_kill(signals->thread, SIGTERM); /* ends the wait if no signal did */
+	pthread_join(signals->thread, NULL);
+}
+
+static int serve_session(const struct fuse_mount_options *options, struct signals *signals,
+                         struct fuse_session *session, void (*report)(const char *text))
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+
+	if (!config)
+		return refuse(report, -ENOMEM, "out of memory");
+	fuse_loop_cfg_set_max_threads(config, options->threads ? options->threads : 16);
+	fuse_loop_cfg_set_idle_threads(config, options->threads ? options->threads : 16);
+	int error = start_signals(signals, session);
+	if (error) {
+		fuse_loop_cfg_destroy(config);
+		return refuse(report, error, "cannot start a thread: %s", strerror(-error));
+	}
+	sigset_t loop_signals;
+	sigemptyset(&loop_signals);
+	sigaddset(&loop_signals, SIGUSR1);
+	pthread_sigmask(SIG_UNBLOCK, &loop_signals, NULL);
+	int result = fuse_session_loop_mt(session, config);
+	stop_signals(signals);
+	fuse_loop_cfg_destroy(config);
+	/* A positive result is the signal that ended the loop. */
+	return result < 0 ? refuse(report, result, "serving the mount at '%s' failed: %s", options->directory,
+	                           strerror(-result))
+	                  : 0;
+}
+
+static int mount_and_serve(const struct fuse_mount_options *options, struct signals *signals, struct mount_state *state,
+                           void (*report)(const char *text))
+{
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_lowlevel_ops ops = {0};
+
+	names_operations(&ops);
+	files_operations(&ops);
+	directories_operations(&ops);
+	int error = make_arguments(options, &args);
+	struct fuse_session *session = error ? NULL : fuse_session_new(&args, &ops, sizeof(ops), state);
+	fuse_opt_free_args(&args);
+	if (!session)
+		return refuse(report, -ENOMEM, "setting up the mount failed");
+	if (fuse_session_mount(session, options->directory)) {
+		error = refuse(report, -EPERM, "mounting at '%s' failed%s", options->directory,
+		               geteuid() == 0 ? ""
+		                              : ": the reason is above; as a user other than root, install the package "
+		                                "fuse3, own the directory, and use --allow-other only where "
+		                                "/etc/fuse.conf has user_allow_other");
+	} else {
+		error = serve_session(options, signals, session, report);
+		fuse_session_unmount(session);
+	}
+	fuse_session_destroy(session);
+	return error;
+}
+
+static int run(const struct fuse_mount_options *options, int live_fd, void (*report)(const char *text))
+{
+	struct mount_state state = {
+	    .kernel_cache = options->kernel_cache,
+	    .timeout = options->kernel_cache ? 1.0 : 0.0,
+	    .live = tell_parent,
+	    .live_fd = live_fd,
+	    .log_path = options->log_path,
+	};
+	struct signals signals = {0};
+
+	/* Blocked before the first thread is made, so that no thread but the one that waits for them gets them. */
+	sigemptyset(&signals.set);
+	sigaddset(&signals.set, SIGTERM);
+	sigaddset(&signals.set, SIGINT);
+	sigaddset(&signals.set, SIGHUP);
+	sigset_t all = signals.set;
+	sigaddset(&all, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	state.fs = farnova_connect(options->url, &options->connect);
+	if (!state.fs)
+		return refuse(report, -errno, "%s", farnova_last_error());
+	state.nodes = nodes_new(farnova_root(state.fs));
+	int error =
+	    state.nodes ? mount_and_serve(options, &signals, &state, report) : refuse(report, -ENOMEM, "out of memory");
+	farnova_disconnect(state.fs);
+	nodes_free(state.nodes);
+	return error;
+}
+
+int fuse_mount_run(const struct fuse_mount_options *options, void (*report)(const char *text))
+{
+	int pipe_fds[2];
+
+	int error = check_device(report);
+	if (!error)
+		error = check_directory(options->directory, report);
+	if (error)
+		return error;
+	if (options->foreground)
+		return run(options, -1, report);
+
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		return refuse(report, -errno, "cannot make a pipe: %s", strerror(errno));
+	fflush(NULL);
+	pid_t child = fork();
+	if (child < 0) {
+		error = -errno;
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		return refuse(report, error, "cannot start the background process: %s", strerror(-error));
+	}
+	if (child) {
+		close(pipe_fds[1]);
+		return await_child(child, pipe_fds[0]);
+	}
+	close(pipe_fds[0]);
+	setsid();
+	error = run(options, pipe_fds[1], report);
+	fflush(NULL);
+	_exit(-error & 0xff);
+}

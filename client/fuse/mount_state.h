@@ -1,0 +1,48 @@
+/*
+ * mount_state.h -- what the parts of the FUSE mount share: inodes the kernel knows, who calls, and the operations.
+ */
+#ifndef FARNOVA_FUSE_MOUNT_STATE_H
+#define FARNOVA_FUSE_MOUNT_STATE_H
+
+#define FUSE_USE_VERSION 314
+
+#include "client/farnova.h"
+#include "client/fuse/nodes.h"
+
+#include <fuse3/fuse_lowlevel.h>
+
+struct mount_state {
+	struct farnova *fs;
+	struct nodes *nodes;
+	double timeout; /* seconds the kernel may keep names and attributes */
+	bool kernel_cache;
+	void (*live)(struct mount_state *state); /* called once, when the kernel has accepted the mount */
+	int live_fd;                             /* to the waiting parent, or -1 */
+	const char *log_path;                    /* of the background process, or NULL */
+};
+
+/* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c). */
+void names_operations(struct fuse_lowlevel_ops *ops);
+void files_operations(struct fuse_lowlevel_ops *ops);
+void directories_operations(struct fuse_lowlevel_ops *ops);
+
+/*
+ * mount_enter -- begin a request: the calls of this thread are now made for its caller. Returns the mount's state, or
+ * NULL after the request was answered with an error.
+ */
+struct mount_state *mount_enter(fuse_req_t req);
+
+/* files_open_of -- the open file behind a file handle the kernel holds. */
+struct farnova_file *files_open_of(uint64_t fh);
+
+/* mount_reply_status -- answer with success if `returned` is not negative, else with errno. */
+void mount_reply_status(fuse_req_t req, int returned);
+
+/*
+ * mount_entry -- fill `entry` for an inode that was found or made, and count the kernel's reference to it. -ENOMEM; the
+ * caller replies.
+ */
+int mount_entry(struct mount_state *state, struct farnova_handle handle, const struct stat *st,
+                struct fuse_entry_param *entry);
+
+#endif

@@ -1,0 +1,286 @@
+/*
+ * names.c -- the FUSE operations on names and attributes.
+ */
+#include "client/fuse/callers.h"
+#include "client/fuse/mount_state.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+struct mount_state *mount_enter(fuse_req_t req)
+{
+	struct mount_state *state = fuse_req_userdata(req);
+
+	int error = callers_apply(state->fs, req);
+	if (!error)
+		return state;
+	fuse_reply_err(req, -error);
+	return NULL;
+}
+
+void mount_reply_status(fuse_req_t req, int returned)
+{
+	fuse_reply_err(req, returned < 0 ? errno : 0);
+}
+
+int mount_entry(struct mount_state *state, struct farnova_handle handle, const struct stat *st,
+                struct fuse_entry_param *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	entry->ino = nodes_get(state->nodes, handle);
+	if (!entry->ino)
+		return -ENOMEM;
+	entry->generation = handle.generation;
+	entry->attr = *st;
+	entry->attr_timeout = state->timeout;
+	entry->entry_timeout = state->timeout;
+	return 0;
+}
+
+static struct farnova_handle handle_of(const struct mount_state *state, fuse_ino_t ino)
+{
+	return nodes_handle(state->nodes, ino);
+}
+
+/* Answer a request that finds or makes an inode. */
+static void reply_entry(fuse_req_t req, struct mount_state *state, int returned, struct farnova_handle handle,
+                        const struct stat *st)
+{
+	struct fuse_entry_param entry;
+
+	if (returned < 0) {
+		fuse_reply_err(req, errno);
+		return;
+	}
+	int error = mount_entry(state, handle, st, &entry);
+	if (error)
+		fuse_reply_err(req, -error);
+	else if (fuse_reply_entry(req, &entry))
+		nodes_forget(state->nodes, entry.ino, 1); /* the kernel never heard of it: it was interrupted */
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *connection)
+{
+	struct mount_state *state = userdata;
+
+	connection->max_write = 1024 * 1024;
+	/* Names and attributes of others are not cached, so asking for them with each readdir would be for nothing. */
+	connection->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	/* Cached pages are checked against the file's mtime when attributes are fetched. */
+	if (state->kernel_cache)
+		connection->want |= connection->capable & FUSE_CAP_AUTO_INVAL_DATA;
+	state->live(state);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount_state *state = mount_enter(req);
+	struct farnova_handle handle;
+	struct stat st;
+
+	if (!state)
+		return;
+	int returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
+	reply_entry(req, state, returned, handle, &st);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
+{
+	struct mount_state *state = fuse_req_userdata(req);
+
+	nodes_forget(state->nodes, ino, count);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
+{
+	struct mount_state *state = fuse_req_userdata(req);
+
+	for (size_t i = 0; i < count; i++)
+		nodes_forget(state->nodes, forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct mount_state *state = mount_enter(req);
+	struct stat st;
+
+	if (!state)
+		return;
+	if (farnova_stat_at(state->fs, handle_of(state, ino), &st))
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_attr(req, &st, state->timeout);
+}
+
+static unsigned setattr_mask(int to_set)
+{
+	static const struct {
+		int fuse;
+		unsigned farnova;
+	} bits[] = {
+	    {FUSE_SET_ATTR_MODE, FARNOVA_SET_MODE},
+	    {FUSE_SET_ATTR_UID, FARNOVA_SET_UID},
+	    {FUSE_SET_ATTR_GID, FARNOVA_SET_GID},
+	    {FUSE_SET_ATTR_SIZE, FARNOVA_SET_SIZE},
+	    {FUSE_SET_ATTR_ATIME, FARNOVA_SET_ATIME},
+	    {FUSE_SET_ATTR_MTIME, FARNOVA_SET_MTIME},
+	    /* With these the kernel sets the two above as well; NOW is the server's to say. */
+	    {FUSE_SET_ATTR_ATIME_NOW, FARNOVA_SET_ATIME_NOW},
+	    {FUSE_SET_ATTR_MTIME_NOW, FARNOVA_SET_MTIME_NOW},
+	};
+	unsigned mask = 0;
+
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (to_set & bits[i].fuse)
+			mask |= bits[i].farnova;
+	if (mask & FARNOVA_SET_ATIME_NOW)
+		mask &= ~FARNOVA_SET_ATIME;
+	if (mask & FARNOVA_SET_MTIME_NOW)
+		mask &= ~FARNOVA_SET_MTIME;
+	return mask;
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int to_set, struct fuse_file_info *info)
+{
+	struct mount_state *state = mount_enter(req);
+	unsigned mask = setattr_mask(to_set);
+
+	if (!state)
+		return;
+	struct stat st = *wanted;
+	struct farnova_handle handle = handle_of(state, ino);
+	struct farnova_file *open = info ? files_open_of(info->fh) : NULL;
+	int returned =
+	    mask ? farnova_setattr_at(state->fs, handle, open, mask, &st) : farnova_stat_at(state->fs, handle, &st);
+	if (returned)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_attr(req, &st, state->timeout);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct mount_state *state = mount_enter(req);
+	char target[PATH_MAX];
+
+	if (!state)
+		return;
+	ssize_t length = farnova_readlink_at(state->fs, handle_of(state, ino), target, sizeof(target) - 1);
+	if (length < 0) {
+		fuse_reply_err(req, errno);
+		return;
+	}
+	target[length] = 0;
+	fuse_reply_readlink(req, target);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	struct mount_state *state = mount_enter(req);
+	struct farnova_handle handle;
+	struct stat st;
+
+	if (!state)
+		return;
+	int returned = farnova_mknod_at(state->fs, handle_of(state, parent), name, mode, rdev, &handle, &st);
+	reply_entry(req, state, returned, handle, &st);
+}
+
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	op_mknod(req, parent, name, S_IFDIR | (mode & 07777), 0);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	struct mount_state *state = mount_enter(req);
+	struct farnova_handle handle;
+	struct stat st;
+
+	if (!state)
+		return;
+	int returned = farnova_symlink_at(state->fs, target, handle_of(state, parent), name, &handle, &st);
+	reply_entry(req, state, returned, handle, &st);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+	struct mount_state *state = mount_enter(req);
+	struct stat st;
+
+	if (!state)
+		return;
+	struct farnova_handle handle = handle_of(state, ino);
+	int returned = farnova_link_at(state->fs, handle, handle_of(state, new_parent), new_name, &st);
+	reply_entry(req, state, returned, handle, &st);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req, farnova_unlink_at(state->fs, handle_of(state, parent), name));
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req, farnova_rmdir_at(state->fs, handle_of(state, parent), name));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+                      unsigned flags)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req, farnova_rename_at(state->fs, handle_of(state, parent), name,
+		                                          handle_of(state, new_parent), new_name, flags));
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req, farnova_access_at(state->fs, handle_of(state, ino), mask));
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+	struct mount_state *state = mount_enter(req);
+	struct statvfs st;
+
+	if (!state)
+		return;
+	if (farnova_statvfs(state->fs, &st))
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_statfs(req, &st);
+}
+
+void names_operations(struct fuse_lowlevel_ops *ops)
+{
+	ops->init = op_init;
+	ops->lookup = op_lookup;
+	ops->forget = op_forget;
+	ops->forget_multi = op_forget_multi;
+	ops->getattr = op_getattr;
+	ops->setattr = op_setattr;
+	ops->readlink = op_readlink;
+	ops->mknod = op_mknod;
+	ops->mkdir = op_mkdir;
+	ops->symlink = op_symlink;
+	ops->link = op_link;
+	ops->unlink = op_unlink;
+	ops->rmdir = op_rmdir;
+	ops->rename = op_rename;
+	ops->access = op_access;
+	ops->statfs = op_statfs;
+}

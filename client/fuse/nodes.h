@@ -1,0 +1,31 @@
+/*
+ * nodes.h -- the inodes the kernel holds references to: between FUSE node ids and the server's handles.
+ *
+ * A node id is the address of its node, so that a request finds its handle without a search. A node lives while the
+ * kernel's lookup count of it is above zero. Two generations of one inode number are two nodes.
+ *
+ * Thread safety: all functions.
+ */
+#ifndef FARNOVA_FUSE_NODES_H
+#define FARNOVA_FUSE_NODES_H
+
+#include "client/farnova.h"
+
+#include <stdint.h>
+
+struct nodes;
+
+/* nodes_new -- a table with the root, which is node id 1 and never dies. NULL if memory is short. */
+struct nodes *nodes_new(struct farnova_handle root);
+void nodes_free(struct nodes *nodes);
+
+/* nodes_handle -- the handle of a node id the kernel holds. */
+struct farnova_handle nodes_handle(const struct nodes *nodes, uint64_t id);
+
+/* nodes_get -- the node id of `handle`, one reference more. 0 if memory is short. */
+uint64_t nodes_get(struct nodes *nodes, struct farnova_handle handle);
+
+/* nodes_forget -- give back `count` references. */
+void nodes_forget(struct nodes *nodes, uint64_t id, uint64_t count);
+
+#endif
