@@ -52,7 +52,7 @@ sanitizer_reports() {
 	local report found=1
 	for report in "$1".*; do
 		[ -s "$report" ] || continue
-		{ echo "--- a sanitizer's report ---" && cat "$report"; } >> "$2"
+		{ echo "--- a sanitizer's report ---" && sed '/^Shadow byte/,/ABORTING$/d' "$report"; } >> "$2"
 		found=0
 	done
 	rm -f "$1".*
@@ -159,9 +159,11 @@ run_scripts() {
 
 # run_guest_tests -- what runs inside the guest of the suite vm, against the build in FARNOVA_BUILD.
 run_guest_tests() {
-	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs || echo "vm/guest.unit: there are no tests yet"
+	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs || nothing_in "unit tests labelled verbs"
 	run_scripts vm/guest.integration. vm tests/integration/*.test
 }
+
+nothing_in() { echo "$1: there are no tests yet"; }
 
 # summary -- print the closing line from the results; fail if a test failed or none ran.
 summary() {
