@@ -11,6 +11,9 @@
 #define SHIFT        9u
 #define FIRST_BLOCKS 4u
 
+/* A node has FANOUT pointers or, as a leaf, FANOUT blocks: both have the same size. */
+_Static_assert(sizeof(void *) == sizeof(uint64_t), "a node is 4 KiB");
+
 static void free_node(void *node, uint32_t height)
 {
 	if (node && height > 0) {
@@ -167,7 +170,7 @@ static int make_leaf(struct file_index *index, uint64_t file_block)
 
 	for (uint32_t level = index->height;; level--) {
 		if (!*place)
-			*place = calloc(FANOUT, sizeof **place);
+			*place = calloc(FANOUT, sizeof(uint64_t));
 		if (!*place)
 			return -ENOMEM;
 		if (level == 0)
