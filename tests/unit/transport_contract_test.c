@@ -93,6 +93,10 @@ static void messages_arrive_whole_and_in_order(void **state)
 				break;
 			sent++;
 		}
+		if (sent == received) { /* all have arrived, but the sender does not know it yet */
+			fixture_pump(bench.fixture);
+			continue;
+		}
 		memcpy(bench.far, bench.near, max);
 		memcpy(bench.far, &received, 4);
 		fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, bench.far,
@@ -769,22 +773,26 @@ static void no_wake_up_is_ever_lost(void **state)
 	struct bench bench = set_up(64 * KIB, NULL, NULL);
 
 	print_message("# %s: 64-byte message and reply, both sides waiting: %.1f us\n", transport_kind_name(kind),
-	              ping_pong(&bench, 20000, 64, true));
+	              ping_pong(&bench, kind == TRANSPORT_TCP ? 20000 : 4000, 64, true));
 	tear_down(&bench);
 }
 
 struct server {
 	struct transport_queue *queue;
-	bool stop;
+	bool stop, waits;
 };
 
 static void *serve(void *argument)
 {
 	struct server *server = argument;
+	struct pollfd ready = {.fd = transport_fd(server->queue), .events = POLLIN};
 	struct transport_event event;
 	struct iovec iov = {"done", 4};
 
 	while (!__atomic_load_n(&server->stop, __ATOMIC_ACQUIRE)) {
+		/* The device serves reads by itself: a thread that polled would only be in its way. */
+		if (server->waits && transport_arm(server->queue) == 0)
+			poll(&ready, 1, 10);
 		if (transport_poll(server->queue, &event, 1) != 1 || event.type != TRANSPORT_MESSAGE)
 			continue;
 		transport_release(event.conn, event.data);
@@ -804,7 +812,7 @@ static void latency_is_printed(void **state)
 	struct bench bench = set_up(64 * KIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE);
-	struct server server = {.queue = bench.fixture->server.queue};
+	struct server server = {.queue = bench.fixture->server.queue, .waits = kind == TRANSPORT_VERBS};
 	uint64_t key = transport_region_key(shared);
 	struct iovec iov = {"commit", 6};
 	struct transport_event event;
