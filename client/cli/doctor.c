@@ -15,7 +15,7 @@
 
 #define ROUND_TRIPS 16
 
-static const char help[] = "Usage: farnova doctor [OPTION]... [URL]\n"
+static const char help[] = "Usage: farnova doctor [OPTION]... [URL|POOL]...\n"
                            "Look at this host, at a pool and at a server, and say for each finding what to do.\n\n"
                            "      --pool PATH     also judge a pool, or the place where one is to be\n"
                            "      --json          a JSON array with an object for each finding\n" REMOTE_HELP
@@ -99,38 +99,33 @@ static void doctor_server(struct findings *findings, struct remote *remote, cons
 
 int doctor_main(int argc, char **argv)
 {
-	enum { OPTION_POOL = OPTION_COMMAND };
-	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
-	                                             {"json", no_argument, NULL, OPTION_JSON},
-	                                             {"pool", required_argument, NULL, OPTION_POOL},
-	                                             {NULL, 0, NULL, 0}};
+	static const struct option long_options[] = {
+	    REMOTE_LONG_OPTIONS, {"json", no_argument, NULL, OPTION_JSON}, {NULL, 0, NULL, 0}};
 	struct findings findings = {0};
 	struct remote remote;
-	const char *pool = NULL;
 	int option, code;
 
 	remote_init(&remote, "doctor");
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option == OPTION_JSON)
 			findings.json = true;
-		else if (option == OPTION_POOL)
-			pool = optarg;
 		else if ((code = remote_option(&remote, option, help)) >= 0)
 			return code;
 	}
-	if (argc - optind > 1)
-		return report_usage("doctor", "at most one URL");
-	if (argc - optind == 1 && (code = remote_check_url(&remote, argv[optind])))
-		return code;
+	for (int i = optind; i < argc; i++)
+		if (remote_is_url(argv[i]) && (code = remote_check_url(&remote, argv[i])))
+			return code;
 
 	if (findings.json)
 		printf("[");
 	doctor_rdma(&findings);
 	doctor_host(&findings);
-	if (pool)
-		doctor_pool(&findings, pool);
-	if (argc - optind == 1)
-		doctor_server(&findings, &remote, argv[optind]);
+	for (int i = optind; i < argc; i++) {
+		if (remote_is_url(argv[i]))
+			doctor_server(&findings, &remote, argv[i]);
+		else
+			doctor_pool(&findings, argv[i]);
+	}
 	if (findings.json)
 		printf("\n]\n");
 	return findings.bad ? EXIT_FAILED : EXIT_OK;

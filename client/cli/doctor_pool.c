@@ -1,5 +1,5 @@
 /*
- * doctor_pool.c -- what `farnova doctor --pool` says about a pool, or about the place where one is to be.
+ * doctor_pool.c -- what `farnova doctor POOL` says about a pool, or about the place where one is to be.
  *
  * Like mkfs, fsck and dump this looks at the medium itself, not at a server; so it uses the persistence seam of common/
  * where commands on URLs use farnova.h alone.

@@ -38,7 +38,7 @@ static const struct group groups[] = {
      {
          {"mount", "[OPTION]... URL DIR", "mount a remote file system at a directory", mount_main},
          {"umount", "[OPTION]... DIR...", "take such a mount down", umount_main},
-         {"doctor", "[OPTION]... [URL]", "look for what keeps farnova from working well", doctor_main},
+         {"doctor", "[OPTION]... [URL|POOL]...", "look for what keeps farnova from working well", doctor_main},
      }},
 };
 
@@ -51,11 +51,12 @@ static void print_help(FILE *out)
 	for (size_t g = 0; g < GROUPS; g++) {
 		fprintf(out, "\n%s\n", groups[g].title);
 		for (const struct command *c = groups[g].commands; c->name; c++)
-			fprintf(out, "  %-7s %-24s %s\n", c->name, c->arguments, c->summary);
+			fprintf(out, "  %-7s %-25s %s\n", c->name, c->arguments, c->summary);
 	}
 	fprintf(out,
 	        "\n`farnova COMMAND --help` tells more; so does farnova(1). `farnova --version` tells the version.\n"
-	        "Exit codes: 0 all done, 1 something failed, 2 wrong command line.\n");
+	        "Exit codes: 0 all done, 1 something failed (fsck: 4 errors found, 8 not checked), 2 wrong command "
+	        "line.\n");
 }
 
 static const struct command *find_command(const char *name)
