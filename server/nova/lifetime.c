@@ -16,12 +16,15 @@
 
 /*
  * While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. The
- * life word lies in the same line as the others and must not be touched: they are stored one by one.
+ * life word lies in the same line as the others and must not be touched: they are stored one by one. The line is
+ * flushed when the transaction stores the tail into it.
  */
 static void store_newborn(struct nova *fs, const struct inode *inode, const struct birth *birth)
 {
 	struct nova_slot *slot = slot_at(fs, inode->ino);
 	uint64_t owner = word_owner(inode->ino, inode->generation);
+	uint64_t head = word_make(NOVA_WORD_HEAD, owner, 0);
+	uint64_t replica = word_make(NOVA_WORD_REPLICA, owner, 0);
 	struct nova_slot_header header __attribute__((aligned(64))) = {
 	    .type = (uint8_t)(birth->mode >> 12),
 	    .generation = le32_of(inode->generation),
@@ -32,8 +35,10 @@ static void store_newborn(struct nova *fs, const struct inode *inode, const stru
 
 	header.crc = le32_of(entry_header_crc(&header, inode->ino, inode->generation));
 	pm_copy(fs->pm, &slot->header, &header, sizeof header);
-	word_pair_store(fs->pm, slot->words.head, word_make(NOVA_WORD_HEAD, owner, 0));
-	word_pair_store(fs->pm, slot->words.replica, word_make(NOVA_WORD_REPLICA, owner, 0));
+	for (unsigned i = 0; i < 2; i++) {
+		pm_set8(fs->pm, &slot->words.head[i], head);
+		pm_set8(fs->pm, &slot->words.replica[i], replica);
+	}
 }
 
 int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **out, struct log_append **log)

@@ -123,6 +123,18 @@ void txn_drop(struct txn *txn)
 	txn->log_count = txn->life_count = 0;
 }
 
+/* A newborn's tail goes straight into its slot, and one flush takes the line with the words stored at its birth. */
+static void store_newborn_tail(struct nova *fs, const struct log_append *log)
+{
+	const struct inode *inode = log->inode;
+	struct nova_slot_words *words = &slot_at(fs, inode->ino)->words;
+	uint64_t word = word_make(NOVA_WORD_TAIL, word_owner(inode->ino, inode->generation), log->position);
+
+	pm_set8(fs->pm, &words->tail[0], word);
+	pm_set8(fs->pm, &words->tail[1], word);
+	pm_flush(fs->pm, words, sizeof *words);
+}
+
 static void commit_record(struct txn *txn)
 {
 	struct journal_word words[NOVA_RECORD_WORDS];
@@ -133,9 +145,7 @@ static void commit_record(struct txn *txn)
 		const struct log_append *log = &txn->logs[i];
 
 		if (txn->newborn[i])
-			word_pair_store(txn->worker->fs->pm, slot_at(txn->worker->fs, log->inode->ino)->words.tail,
-			                word_make(NOVA_WORD_TAIL, word_owner(log->inode->ino, log->inode->generation),
-			                          log->position));
+			store_newborn_tail(txn->worker->fs, log);
 		else
 			words[count++] = (struct journal_word){
 			    .ino = log->inode->ino,
