@@ -86,6 +86,13 @@ void pm_wrap(struct pm *pm, void *base, uint64_t size);
 /* pm_close -- unmap and unlock. Does not flush: what was not fenced is not promised. */
 void pm_close(struct pm *pm);
 
+/*
+ * pm_populate -- make the page-table entries of [offset, offset + length) of a pool in memory now, so that no store or
+ * load of it takes a page fault later. A devdax mapping has large pages and needs none; for every other kind this does
+ * nothing. May run beside everything else on the same struct pm.
+ */
+void pm_populate(const struct pm *pm, uint64_t offset, uint64_t length);
+
 /* pm_kind_name -- "devdax", "fsdax", "memory" or "file". */
 const char *pm_kind_name(enum pm_kind kind);
 

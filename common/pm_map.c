@@ -286,6 +286,18 @@ out:
 	return rc;
 }
 
+void pm_populate(const struct pm *pm, uint64_t offset, uint64_t length)
+{
+	uint64_t begin = offset / PAGE * PAGE;
+
+	if (pm->kind != PM_MEMORY || offset >= pm->size)
+		return;
+	if (length > pm->size - offset)
+		length = pm->size - offset;
+	/* Linux 5.14; where it is missing the faults come one by one, which is slower and no harm. */
+	madvise(pm->base + begin, offset + length - begin, pm->read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+}
+
 void pm_wrap(struct pm *pm, void *base, uint64_t size)
 {
 	*pm = (struct pm){.base = base, .size = size, .kind = PM_MEMORY, .fd = -1};

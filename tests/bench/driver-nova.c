@@ -35,6 +35,8 @@ static int format_and_mount(struct core *s, const char *path, uint64_t size)
 		fprintf(stderr, "%s\n", why);
 		return rc;
 	}
+	/* As farnovad does, and as the raw subject's mapping is: a devdax pool has no page faults. */
+	pm_populate(&s->pm, 0, s->pm.size);
 	rc = nova_format(&s->pm, &(struct nova_format_options){.label = "bench"});
 	if (!rc)
 		rc = nova_mount(&s->pm, &options, &s->fs, why, sizeof(why));
