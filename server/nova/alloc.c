@@ -261,6 +261,15 @@ static uint64_t reserve_blocks(struct nova *fs)
 	return fs->base_reserve + (names > 0 ? (uint64_t)names / NOVA_PAGE_LINES : 0);
 }
 
+/* Are the zones down to the reserve? A name takes a line of a page, so names cannot ask for more than is in use: with
+ * half of the pool free nothing needs to be counted. */
+static bool at_reserve(struct nova *fs)
+{
+	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+
+	return free_blocks < fs->usable_blocks / 2 + fs->base_reserve && free_blocks < reserve_blocks(fs);
+}
+
 /* How many of `want` may be taken from the zones without touching the reserve. */
 static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 {
@@ -382,7 +391,7 @@ void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
 	struct nova *fs = worker->fs;
 
 	/* While the zones are down to the reserve, what is freed goes back to it and not to the next writer. */
-	if (count > 1 || __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) < reserve_blocks(fs)) {
+	if (count > 1 || at_reserve(fs)) {
 		zone_free(fs, first, count);
 		return;
 	}

@@ -17,11 +17,17 @@
 static struct inode_slab *new_slab(struct nova *fs)
 {
 	struct inode_slab *slab = calloc(1, sizeof *slab);
+	pthread_rwlockattr_t attributes;
 
 	if (!slab)
 		return NULL;
+	/* A stream of readers must not keep a writer out; nobody reads an inode twice at once, so this cannot deadlock.
+	 */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++)
-		pthread_rwlock_init(&slab->inodes[i].lock, NULL);
+		pthread_rwlock_init(&slab->inodes[i].lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 	pthread_mutex_lock(&fs->slots_lock);
 	slab->next = fs->slabs;
 	fs->slabs = slab;

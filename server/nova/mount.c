@@ -160,8 +160,13 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 
 void nova_unmount(struct nova *fs)
 {
-	if (!fs->read_only)
+	if (!fs->read_only) {
+		/* A clean mount does not look at the journal, so no home word may depend on it. */
+		for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
+			if (fs->workers[i])
+				journal_settle(fs->workers[i]);
 		super_set_clean(fs->pm, fs->mount_count, true);
+	}
 	destroy(fs);
 }
 

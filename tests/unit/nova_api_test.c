@@ -1,6 +1,7 @@
 /*
  * nova_api_test.c -- the core's operations, and that every one of them looks the same after a remount.
  */
+#include "server/nova/core.h"
 #include "tests/unit/nova_fixture.h"
 
 #include <errno.h>
@@ -394,6 +395,62 @@ static void readdir_tells_each_lasting_name_once_while_others_change(void **stat
 	fixture_assert_same_after_remount(f);
 }
 
+static void cold_indexes_are_dropped_and_built_again(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle files[600];
+	char name[32];
+	char *before;
+	char *after;
+
+	f->fs->index_limit = 8;
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(name, sizeof name, "file%u", i);
+		files[i] = fixture_create(f, f->root, name, S_IFREG | 0644).handle;
+		fixture_write(f, files[i], 0, name, sizeof name);
+	}
+	before = fixture_dump(f);
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < 600; i++) {
+			char back[32];
+
+			snprintf(name, sizeof name, "file%u", i);
+			assert_int_equal(nova_read(&f->call, files[i], 0, back, sizeof back), sizeof back);
+			assert_string_equal(back, name);
+		}
+	/* A pass of the hand clears the marks of use, the next one drops. */
+	assert_true(f->fs->indexes < 600);
+	after = fixture_dump(f);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	fixture_assert_same_after_remount(f);
+}
+
+static void a_read_only_mount_reads_and_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_mount_options options = {.read_only = true};
+	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
+	uint8_t *image = malloc(f->size);
+	char back[8];
+
+	fixture_write(f, file.handle, 0, "data", 4);
+	fixture_unmount(f);
+	memcpy(image, f->memory, f->size);
+	assert_int_equal(nova_mount(&f->pm, &options, &f->fs, NULL, 0), 0);
+	assert_int_equal(nova_worker_open(f->fs, &f->worker), 0);
+	f->call = (struct nova_call){.worker = f->worker};
+	assert_int_equal(nova_read(&f->call, file.handle, 0, back, sizeof back), 4);
+	assert_int_equal(nova_write(&f->call, file.handle, 0, "x", 1, 0, NULL), -EROFS);
+	assert_int_equal(nova_create(&f->call, f->root, N("new"), S_IFREG, 0, NULL), -EROFS);
+	assert_int_equal(nova_unlink(&f->call, f->root, N("file"), NULL), -EROFS);
+	fixture_unmount(f);
+	assert_memory_equal(image, f->memory, f->size);
+	free(image);
+	fixture_mount(f);
+}
+
 static void a_pool_that_is_none_or_in_parts_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -436,6 +493,8 @@ int main(void)
 	    TEST(setattr_changes_everything_at_once_or_nothing),
 	    TEST(an_open_file_outlives_its_name_and_is_reclaimed),
 	    TEST(readdir_tells_each_lasting_name_once_while_others_change),
+	    TEST(cold_indexes_are_dropped_and_built_again),
+	    TEST(a_read_only_mount_reads_and_changes_nothing),
 	    TEST(a_pool_that_is_none_or_in_parts_is_refused),
 	};
 

@@ -203,6 +203,38 @@ static void large_files_lie_in_large_extents(void **state)
 	fixture_assert_same_after_remount(f);
 }
 
+static void a_pool_of_several_zones_is_filled_to_the_end(void **state)
+{
+	struct fixture f;
+	struct nova_attr file;
+	uint8_t *data = calloc(1, 16 * MIB);
+	uint64_t free_blocks;
+	uint64_t size = 0;
+	uint32_t back;
+
+	(void)state;
+	fixture_open(&f, 1024 * MIB + 2 * MIB + 40 * MIB);
+	free_blocks = fixture_free_blocks(&f);
+	file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
+	for (uint32_t length = 16 * MIB; length >= 4096;) {
+		memcpy(data, &size, 4);
+		if (nova_write(&f.call, file.handle, size, data, length, 0, NULL) < 0)
+			length /= 2;
+		else
+			size += length;
+	}
+	assert_in_range(size >> 20, 1040, 1062);
+	assert_int_equal(nova_read(&f.call, file.handle, 1024 * MIB, &back, 4), 4);
+	assert_int_equal(back, 1024 * MIB);
+	fixture_remount(&f);
+	assert_int_equal(nova_read(&f.call, file.handle, 1024 * MIB, &back, 4), 4);
+	assert_int_equal(back, 1024 * MIB);
+	fixture_unlink(&f, f.root, "file");
+	assert_int_equal(fixture_free_blocks(&f), free_blocks);
+	free(data);
+	fixture_close(&f);
+}
+
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, setup_small, teardown)
 #define LARGE(name) cmocka_unit_test_setup_teardown(name, setup_large, teardown)
 
@@ -215,6 +247,7 @@ int main(void)
 	    SMALL(a_full_pool_can_be_truncated_and_written_again),
 	    SMALL(a_file_rewritten_a_million_times_keeps_a_short_log),
 	    LARGE(a_busy_directory_keeps_a_short_log_and_its_cookies),
+	    cmocka_unit_test(a_pool_of_several_zones_is_filled_to_the_end),
 	    LARGE(large_files_lie_in_large_extents),
 	};
 
