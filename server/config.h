@@ -1,0 +1,54 @@
+/*
+ * config.h -- what the server was told: the one place where flags and the configuration file are read and validated.
+ *
+ * Every setting has one name: `key = value` in the file and --key (with '-' for '_') on the command line, which wins.
+ */
+#ifndef FARNOVA_SERVER_CONFIG_H
+#define FARNOVA_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONFIG_MAX_WORKERS 64u
+
+struct config {
+	char pool[4096];
+	char listen[1024];  /* as given: ADDR, ADDR:PORT, [ADDR6]:PORT or the path of a UNIX socket */
+	char transport[16]; /* auto, verbs or tcp */
+	char log_level[16];
+	char pid_file[4096]; /* "" = none */
+	uint64_t workers;    /* 0 = half the CPUs */
+	uint64_t spin_us;    /* how long a worker polls after the last event; UINT64_MAX = chosen by the CPUs */
+	uint64_t lease_ms;
+	uint64_t share_ms;
+	uint64_t max_clients; /* sessions */
+	uint64_t max_opens;   /* per session */
+	uint64_t max_regions; /* registrations for layouts per session */
+	uint64_t staging_size;
+	uint64_t message_size;
+	uint64_t ready_fd; /* UINT64_MAX = none */
+	bool squash_root;
+	bool read_only;
+
+	/* from `listen` */
+	char host[1024];
+	uint16_t port;
+};
+
+enum config_result { CONFIG_OK, CONFIG_BAD, CONFIG_HELP, CONFIG_VERSION };
+
+/*
+ * config_read -- defaults, then the file named by --config, then the flags. CONFIG_BAD with a sentence in `why` that
+ * names the setting, the line where it was and what would be right.
+ */
+enum config_result config_read(struct config *config, int argc, char **argv, char *why, size_t why_size);
+
+/* config_help -- all flags with their defaults. */
+void config_help(FILE *out);
+
+/* config_split_address -- take ADDR[:PORT], [ADDR6][:PORT] or /path apart; -EINVAL. */
+int config_split_address(const char *address, char *host, size_t host_size, uint16_t *port);
+
+#endif

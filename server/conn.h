@@ -1,0 +1,59 @@
+/*
+ * conn.h -- one connection of a client to a worker: what it says, what it is sent, and how it ends.
+ *
+ * Used by its worker's thread only. A connection that fails is marked, not freed: whoever is using it may go on until
+ * the worker closes it between two batches of events.
+ */
+#ifndef FARNOVA_SERVER_CONN_H
+#define FARNOVA_SERVER_CONN_H
+
+#include "common/transport/transport.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker;
+struct session;
+struct out_message;
+
+struct conn {
+	struct conn *previous, *next; /* of the worker */
+	struct worker *worker;
+	struct transport_conn *transport;
+	struct session *session; /* NULL before HELLO */
+	uint64_t token;          /* names the connection within the worker for ever */
+	int64_t opened_ms;
+	int64_t heard_ms;
+	bool resuming; /* HELLO has come; its session is on its way from another worker */
+	bool broken;   /* to be closed between two batches */
+	/* Messages for which the client had no credit. */
+	struct out_message *out_first, *out_last;
+	unsigned out_replies;
+	int64_t out_since_ms;
+	/* Log lines about what the client does wrong: a few, then one a second. */
+	unsigned complaints;
+	int64_t complained_ms;
+};
+
+/* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
+int conn_open(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
+
+/* conn_send -- send a message, or keep it until the client has credit. Never waits; a client that does not take its
+ * replies is broken off. */
+void conn_send(struct conn *conn, const void *message, size_t length, bool reply);
+
+/* conn_flush -- try again what had no credit; whether anything is left. */
+bool conn_flush(struct conn *conn);
+
+/* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
+void conn_fail(struct conn *conn, const char *why);
+
+/* conn_complain -- log what a client did wrong, at a bounded rate. */
+void conn_complain(struct conn *conn, const char *what, const char *why);
+
+/* conn_close -- end and free it; its session, if any, waits for the client to come back. Not while a batch of events
+ * is being handled. */
+void conn_close(struct conn *conn);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * regions.h -- what of a file a session may READ: the registrations of its blocks, in order of file offset.
+ *
+ * A region is one run of blocks that are adjacent in the file and in the pool, registered read-only in the session's
+ * protection domain with its offset in the pool as the remote address. It is never longer than REGION_CHUNK nor crosses
+ * a multiple of it, so that a change of a few blocks ends few bytes' registration, and registering stays short.
+ *
+ * Used by the session's thread only.
+ */
+#ifndef FARNOVA_SERVER_REGIONS_H
+#define FARNOVA_SERVER_REGIONS_H
+
+#include "common/transport/transport.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define REGION_CHUNK (256u * 1024)
+
+struct region {
+	struct region *next;                   /* in a list of regions that are no longer part of a set */
+	uint64_t offset, length;               /* in the file, bytes, multiples of 4096 */
+	uint64_t address;                      /* offset in the pool = remote address */
+	struct transport_region *registration; /* NULL once the connection is gone */
+};
+
+struct region_set {
+	struct region **items; /* disjoint, in order of offset */
+	size_t count, capacity;
+};
+
+/* region_find -- index of the first region that ends after `offset`; set->count if none does. */
+size_t region_find(const struct region_set *set, uint64_t offset);
+
+/*
+ * region_add -- register `length` bytes of the pool (mapped at `base`) at `address` as [offset, offset + length) of the
+ * file. The range must not overlap a region of the set. -ENOMEM, or what transport_register says.
+ */
+int region_add(struct region_set *set, struct transport_conn *conn, uint8_t *base, uint64_t offset, uint64_t length,
+               uint64_t address, struct region **out);
+
+/* region_take -- remove all regions that touch [offset, offset + length) from the set; returns them as a list. */
+struct region *region_take(struct region_set *set, uint64_t offset, uint64_t length);
+
+/*
+ * region_end_list -- end the registrations of a list and free it; returns how many. `connected` is false once the
+ * connection has been closed: that has ended its registrations already.
+ */
+size_t region_end_list(struct region *list, bool connected);
+
+void region_set_free(struct region_set *set);
+
+#endif

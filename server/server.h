@@ -1,0 +1,35 @@
+/*
+ * server.h -- what all threads of the server share. Set up before the workers start; afterwards only what says so
+ * moves.
+ */
+#ifndef FARNOVA_SERVER_SERVER_H
+#define FARNOVA_SERVER_SERVER_H
+
+#include "common/pm.h"
+#include "proto/proto.h"
+#include "server/config.h"
+#include "server/layout.h"
+#include "server/nova/nova.h"
+#include "server/registry.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct worker;
+
+struct server {
+	struct config config;
+	struct pm pm;
+	struct nova *nova;
+	struct layout_table *layouts;
+	struct registry registry; /* has its own lock */
+	uint64_t instance;        /* random for each start */
+	uint8_t pool[16];         /* UUID */
+	struct proto_handle root;
+	unsigned worker_count;
+	struct worker *workers;
+	atomic_uint connections; /* let in and not closed yet */
+	atomic_bool stopping;
+};
+
+#endif
