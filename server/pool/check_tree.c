@@ -75,9 +75,8 @@ static void check_links(struct check *check, const struct check_inode *inode)
 		check_say(check, "name", inode->ino, 0, "is in use but no name leads to it");
 		return;
 	}
-	if (!inode->readable || !inode->nlink_told)
-		return;
-	if (is_directory(inode))
+	/* A directory's count follows from its names, and an orphan's is 0 whatever its log says. */
+	if (!inode->readable || !inode->nlink_told || inode->orphan || is_directory(inode))
 		return;
 	if (inode->nlink != links)
 		check_say(check, "inode", inode->ino, 0, "has link count %u, but %u names", inode->nlink, links);

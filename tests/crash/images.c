@@ -79,12 +79,22 @@ void images_free(struct images *images)
 	memset(images, 0, sizeof(*images));
 }
 
+void images_reset(struct images *images, const void *initial)
+{
+	memcpy(images->durable, initial, images->size);
+	memcpy(images->work, initial, images->size);
+	images->hash = 0;
+	images->pending_count = 0;
+	images->touched_count = 0;
+	images_forget(images);
+}
+
 void images_copy(struct images *copy, const struct images *images)
 {
-	images_init(copy, images->durable, images->size);
+	images_reset(copy, images->durable);
 	copy->hash = images->hash;
 	copy->lines = images->lines;
-	copy->pending = grown(NULL, images->pending_count, &copy->pending_room, sizeof(*copy->pending));
+	copy->pending = grown(copy->pending, images->pending_count, &copy->pending_room, sizeof(*copy->pending));
 	copy->pending_count = images->pending_count;
 	if (images->pending_count)
 		memcpy(copy->pending, images->pending, images->pending_count * sizeof(*copy->pending));
@@ -195,7 +205,7 @@ void images_step(struct images *images, const struct trace *trace, const struct 
  */
 
 /* The pending stores that matter, in program order, and the units they are taken by. */
-struct choice {
+struct image_choice {
 	struct image_atom *atoms;
 	size_t count;
 	uint8_t *taken; /* by atom */
@@ -209,7 +219,7 @@ struct choice {
 
 struct attempt {
 	struct images *images;
-	struct choice *choice;
+	struct image_choice *choice;
 	bool (*try)(void *context, uint8_t *image, const char *family);
 	void *context;
 	uint64_t *made;
@@ -236,7 +246,7 @@ static int compare_atoms(const void *a, const void *b)
 }
 
 /* Leave out stores that change nothing whether they arrive or not: of the same value as what they overwrite. */
-static void choose_atoms(const struct images *images, struct choice *choice)
+static void choose_atoms(const struct images *images, struct image_choice *choice)
 {
 	const struct image_atom **order = allocate(images->pending_count, sizeof(struct image_atom *));
 	uint8_t *idle = allocate(images->pending_count, 1);
@@ -258,7 +268,7 @@ static void choose_atoms(const struct images *images, struct choice *choice)
 	free(idle);
 }
 
-static void choose_units(struct choice *choice, const struct image_limits *limits, uint64_t *random)
+static void choose_units(struct image_choice *choice, const struct image_limits *limits, uint64_t *random)
 {
 	choice->taken = allocate(choice->count, 1);
 	choice->unit = allocate(choice->count, sizeof(*choice->unit));
@@ -293,7 +303,7 @@ static void choose_units(struct choice *choice, const struct image_limits *limit
 	choice->tried_count = limits->lines;
 }
 
-static void free_choice(struct choice *choice)
+static void free_choice(struct image_choice *choice)
 {
 	free(choice->atoms);
 	free(choice->taken);
@@ -331,7 +341,7 @@ static bool is_new(struct images *images, uint64_t hash)
 	return true;
 }
 
-static void restore(struct images *images, const struct choice *choice)
+static void restore(struct images *images, const struct image_choice *choice)
 {
 	for (size_t i = 0; i < choice->count; i++)
 		if (choice->taken[i])
@@ -346,7 +356,7 @@ static void restore(struct images *images, const struct choice *choice)
 static bool attempt(const struct attempt *a, const char *family)
 {
 	struct images *images = a->images;
-	struct choice *choice = a->choice;
+	struct image_choice *choice = a->choice;
 	uint64_t hash = images->hash;
 	bool go_on = true;
 
@@ -361,15 +371,17 @@ static bool attempt(const struct attempt *a, const char *family)
 	}
 	if (a->made)
 		(*a->made)++;
+	images->current = choice;
 	if (is_new(images, hash))
 		go_on = a->try(a->context, images->work, family);
+	images->current = NULL;
 	restore(images, choice);
 	return go_on;
 }
 
 static bool try_prefixes(const struct attempt *a)
 {
-	struct choice *choice = a->choice;
+	struct image_choice *choice = a->choice;
 
 	memset(choice->taken, 0, choice->count);
 	for (size_t i = 0; i < choice->count; i++) {
@@ -387,7 +399,7 @@ static bool try_prefixes(const struct attempt *a)
 
 static bool try_alone(const struct attempt *a)
 {
-	struct choice *choice = a->choice;
+	struct image_choice *choice = a->choice;
 
 	for (size_t k = 0; k < choice->tried_count; k++) {
 		for (size_t i = 0; i < choice->count; i++)
@@ -404,7 +416,7 @@ static bool try_alone(const struct attempt *a)
 
 static bool try_subsets(const struct attempt *a, const struct image_limits *limits, uint64_t *random)
 {
-	struct choice *choice = a->choice;
+	struct image_choice *choice = a->choice;
 	uint8_t *lines = allocate(choice->line_units, 1);
 	bool go_on = true;
 
@@ -431,7 +443,7 @@ bool images_each(struct images *images, const struct image_limits *limits,
                  bool (*try)(void *context, uint8_t *image, const char *family), void *context, uint64_t *made)
 {
 	uint64_t random = limits->seed ^ images->hash;
-	struct choice choice = {0};
+	struct image_choice choice = {0};
 	struct attempt a = {images, &choice, try, context, made};
 	bool go_on;
 
@@ -449,6 +461,14 @@ void images_touched(struct images *images, uint64_t offset, uint64_t length)
 	images->touched =
 	    grown(images->touched, images->touched_count + 1, &images->touched_room, sizeof(*images->touched));
 	images->touched[images->touched_count++] = (struct image_range){offset, length};
+}
+
+void images_rebuild(const struct images *images, uint8_t *out)
+{
+	memcpy(out, images->durable, images->size);
+	for (size_t i = 0; i < images->current->count; i++)
+		if (images->current->taken[i])
+			store(out, images->current->atoms[i].offset, images->current->atoms[i].value);
 }
 
 void images_forget(struct images *images)

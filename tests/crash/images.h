@@ -53,6 +53,8 @@ struct images {
 	} * touched;
 	size_t touched_count, touched_room;
 
+	const struct image_choice *current; /* what the image being tried is made of */
+
 	uint64_t *seen; /* open addressing set of hashes of images tried */
 	size_t seen_count, seen_mask;
 };
@@ -69,7 +71,9 @@ struct image_limits {
 /* images_init -- start from `initial`, which is durable as a whole. Aborts without memory. */
 void images_init(struct images *images, const void *initial, uint64_t size);
 void images_free(struct images *images);
-/* images_copy -- another one in the same state, that has tried nothing. */
+/* images_reset -- start anew from `initial`, with nothing tried. */
+void images_reset(struct images *images, const void *initial);
+/* images_copy -- bring `copy`, of the same size, into the same state, with nothing tried. */
 void images_copy(struct images *copy, const struct images *images);
 
 /* images_step -- take one event of a trace into account. */
@@ -86,6 +90,9 @@ bool images_each(struct images *images, const struct image_limits *limits,
 
 /* images_touched -- bytes of images->work were changed and must be restored. */
 void images_touched(struct images *images, uint64_t offset, uint64_t length);
+
+/* images_rebuild -- while `try` runs: the image as it was given to it, into `out`. */
+void images_rebuild(const struct images *images, uint8_t *out);
 
 /* images_forget -- begin a new set of images tried. */
 void images_forget(struct images *images);

@@ -1,0 +1,337 @@
+/*
+ * crash_case.c -- records an operation and tries the crashes it may meet.
+ */
+#include "tests/crash/crash_case.h"
+
+#include "server/pool/check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The live pool, its first image, and the sets of images: one of each for all cases. */
+static _Alignas(4096) uint8_t memory[WORLD_SIZE];
+static _Alignas(4096) uint8_t initial[WORLD_SIZE];
+static _Alignas(4096) uint8_t settled[WORLD_SIZE];
+static struct images images, deep;
+
+/* ---- recording ------------------------------------------------------------------------------------------------------
+ */
+
+static bool broken(const struct crash_case *c, const char *what, const char *why)
+{
+	printf("FAIL %s in %s: %s: %s\n", c->operation->name, c->state->name, what, why);
+	return false;
+}
+
+static void tell_first(struct check_report *report, const struct check_finding *finding)
+{
+	if (report->errors == 1)
+		printf("  fsck: %s inode %llu: %s\n", finding->part, (unsigned long long)finding->ino, finding->text);
+}
+
+/* The live pool, between operations, is consistent as it lies there: nothing waits in caches of the file system. */
+static bool live_pool(const struct crash_case *c, uint64_t *orphans)
+{
+	struct check_report report = {.finding = tell_first};
+
+	if (nova_check(memory, WORLD_SIZE, &report))
+		return broken(c, "the live pool", "not consistent");
+	*orphans = report.orphans;
+	return true;
+}
+
+static void *run_elsewhere(void *context)
+{
+	struct crash_case *c = context;
+
+	c->result = c->operation->run(&c->world);
+	return NULL;
+}
+
+static bool run(struct crash_case *c)
+{
+	struct nova_worker *first = c->world.worker;
+	pthread_t thread;
+
+	if (!c->state->other_thread || c->operation->ends) {
+		c->result = c->operation->run(&c->world);
+		return true;
+	}
+	if (nova_worker_open(c->world.fs, &c->world.worker))
+		return false;
+	c->world.call.worker = c->world.worker;
+	c->window = c->world.trace.count;
+	if (pthread_create(&thread, NULL, run_elsewhere, c))
+		return false;
+	pthread_join(thread, NULL);
+	c->end = c->world.trace.count;
+	nova_worker_close(c->world.worker);
+	c->world.worker = first;
+	c->world.call.worker = first;
+	return true;
+}
+
+static bool run_recorded(struct crash_case *c)
+{
+	c->window = c->world.trace.count;
+	c->end = 0;
+	if (!run(c))
+		return broken(c, "running it", "no second worker or thread");
+	if (c->end == 0)
+		c->end = c->world.trace.count;
+	if (c->world.failed)
+		return broken(c, c->world.failed, strerror(-c->world.error));
+	if (c->result && !(c->result == -ENOSPC && c->state->nearly_full && !c->operation->frees))
+		return broken(c, "it fails", strerror(-c->result));
+	return true;
+}
+
+bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *operation)
+{
+	int rc;
+
+	c->state = state;
+	c->operation = operation;
+	world_begin(&c->world, memory, initial, state);
+	if (!c->world.failed && operation->prepare)
+		operation->prepare(&c->world);
+	if (c->world.failed)
+		return broken(c, c->world.failed, strerror(-c->world.error));
+	rc = snapshot_take(&c->before, &c->world.call, c->world.root);
+	if (rc)
+		return broken(c, "reading the tree before it", strerror(-rc));
+	if (!live_pool(c, &c->orphans_before) || !run_recorded(c) || !live_pool(c, &c->orphans_after))
+		return false;
+	if (c->operation->ends)
+		rc = snapshot_copy(&c->after, &c->before);
+	else
+		rc = snapshot_take(&c->after, &c->world.call, c->world.root);
+	if (rc)
+		return broken(c, "reading the tree after it", strerror(-rc));
+	if (c->result && !snapshot_equal(&c->before, &c->after))
+		return broken(c, "it failed for want of space", "but has changed the tree");
+	return true;
+}
+
+void crash_case_end(struct crash_case *c)
+{
+	world_end(&c->world);
+	snapshot_free(&c->before);
+	snapshot_free(&c->after);
+}
+
+/* ---- trying
+ * ---------------------------------------------------------------------------------------------------------- */
+
+struct attempt {
+	const struct crash_case *c;
+	const struct crash_settings *settings;
+	struct crash_counts *counts;
+	struct oracle oracle;
+	size_t event; /* before which the crash comes */
+	unsigned failures;
+};
+
+static void keep(const char *path, const uint8_t *image)
+{
+	FILE *f = fopen(path, "wbe");
+
+	if (!f || fwrite(image, 1, WORLD_SIZE, f) != WORLD_SIZE)
+		perror(path);
+	if (f)
+		fclose(f);
+}
+
+static void tell(struct attempt *a, uint8_t *image, const char *family, const struct verdict *verdict)
+{
+	const struct trace *trace = &a->c->world.trace;
+	const char *site = a->event < a->c->end ? trace->events[a->event].site : "its return";
+
+	printf("FAIL %s in %s, crash before event %zu (%s), image '%s': %s\n", a->c->operation->name, a->c->state->name,
+	       a->event - a->c->window, site, family, verdict->text);
+	if (a->failures == 1) {
+		verify_show(image, WORLD_SIZE, &a->oracle);
+		if (a->settings->keep)
+			keep(a->settings->keep, image);
+	}
+}
+
+static bool try_image(void *context, uint8_t *image, const char *family)
+{
+	const struct crash_settings *settings;
+	struct attempt *a = context;
+	struct verdict verdict;
+	bool go_deep;
+
+	settings = a->settings;
+	go_deep = settings->deep_every && a->counts->tried % settings->deep_every == 0;
+	a->counts->tried++;
+	if (verify_image(&images, image, &a->oracle, go_deep ? &deep : NULL, &verdict, &a->counts->deep))
+		return true;
+	a->failures++;
+	if (settings->quiet)
+		return false;
+	/* What was mounted has changed the image: make it anew to show and keep it as the crash left it. */
+	images_rebuild(&images, settled);
+	tell(a, settled, family, &verdict);
+	return a->failures < settings->failures_max;
+}
+
+static bool crash_here(struct attempt *a)
+{
+	a->counts->fences++;
+	return images_each(&images, &a->settings->limits, try_image, a, &a->counts->made);
+}
+
+/* What was recorded is all that was stored: else something went past pm.h, and no image would tell the truth. */
+static bool all_stores_were_seen(const struct crash_case *c)
+{
+	for (size_t i = c->end; i < c->world.trace.count; i++)
+		images_step(&images, &c->world.trace, &c->world.trace.events[i]);
+	images_settle(&images, settled);
+	for (size_t i = 0; i < WORLD_SIZE; i++)
+		if (settled[i] != memory[i]) {
+			printf("FAIL %s in %s: byte %zu of the pool was stored past pm.h\n", c->operation->name,
+			       c->state->name, i);
+			return false;
+		}
+	return true;
+}
+
+unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
+{
+	const struct trace *trace = &c->world.trace;
+	struct attempt a = {.c = c, .settings = settings, .counts = counts};
+	bool go_on = true;
+
+	if (!images.work) {
+		images_init(&images, initial, WORLD_SIZE);
+		images_init(&deep, initial, WORLD_SIZE);
+	}
+	images_reset(&images, initial);
+	images.mutation = settings->mutation;
+	images.mutated_site = settings->site;
+	a.oracle = (struct oracle){
+	    .before = &c->before,
+	    .after = &c->after,
+	    .orphans_before = c->orphans_before,
+	    .orphans_after = c->orphans_after,
+	    .may_be_before = true,
+	    .may_be_after = c->result == 0,
+	    .full = c->state->nearly_full,
+	};
+	counts->cases++;
+	for (size_t i = 0; go_on && i < c->end; i++) {
+		a.event = i;
+		if (i >= c->window && trace->events[i].type == PM_EV_FENCE)
+			go_on = crash_here(&a);
+		images_step(&images, trace, &trace->events[i]);
+	}
+	if (go_on) {
+		a.event = c->end;
+		a.oracle.may_be_before = c->result != 0;
+		images_forget(&images);
+		go_on = crash_here(&a);
+	}
+	if (settings->quiet)
+		return a.failures;
+	if (!images_intact(&images)) {
+		printf("FAIL %s in %s: recovery stored past pm.h\n", c->operation->name, c->state->name);
+		a.failures++;
+	}
+	if (go_on && !all_stores_were_seen(c))
+		a.failures++;
+	return a.failures;
+}
+
+/* ---- mkfs
+ * ------------------------------------------------------------------------------------------------------------- */
+
+struct format_attempt {
+	const struct crash_settings *settings;
+	struct crash_counts *counts;
+	unsigned failures;
+	bool returned;
+};
+
+/* Wholly there, or not a pool; never one that mounts and is wrong. */
+static const char *judge_format(uint8_t *image, bool returned)
+{
+	static char why[256];
+	struct check_report report = {0};
+	struct nova_statfs statfs;
+	struct nova *fs;
+	struct pm pm;
+	int rc;
+
+	pm_wrap(&pm, image, WORLD_SIZE);
+	if (nova_probe(&pm, why, sizeof(why)))
+		return returned ? "mkfs had returned but the pool is not one" : NULL;
+	if (nova_check(image, WORLD_SIZE, &report))
+		return "the pool is not consistent";
+	rc = nova_mount(&pm, NULL, &fs, why, sizeof(why));
+	if (rc)
+		return "the pool has a superblock but does not mount";
+	nova_statfs(fs, &statfs);
+	nova_unmount(fs);
+	return statfs.inodes == 1 ? NULL : "the new pool is not empty";
+}
+
+static bool try_format(void *context, uint8_t *image, const char *family)
+{
+	struct format_attempt *a = context;
+	const char *wrong = judge_format(image, a->returned);
+
+	images_touched(&images, 0, WORLD_SIZE);
+	a->counts->tried++;
+	if (!wrong)
+		return true;
+	a->failures++;
+	if (!a->settings->quiet)
+		printf("FAIL mkfs%s, image '%s': %s\n", a->returned ? " after its return" : "", family, wrong);
+	return !a->settings->quiet && a->failures < a->settings->failures_max;
+}
+
+unsigned crash_case_format(const struct crash_settings *settings, struct crash_counts *counts)
+{
+	struct format_attempt a = {.settings = settings, .counts = counts};
+	struct trace trace;
+	struct pm pm;
+	bool go_on = true;
+
+	/* Over an old pool, so that whatever of it is left could be taken for the new one. */
+	pm_wrap(&pm, memory, WORLD_SIZE);
+	memcpy(initial, memory, WORLD_SIZE);
+	trace_init(&trace);
+	pm.observer = &trace.observer;
+	if (nova_format(&pm, &(struct nova_format_options){0})) {
+		printf("FAIL mkfs fails\n");
+		trace_free(&trace);
+		return 1;
+	}
+	if (!images.work) {
+		images_init(&images, initial, WORLD_SIZE);
+		images_init(&deep, initial, WORLD_SIZE);
+	}
+	images_reset(&images, initial);
+	images.mutation = settings->mutation;
+	images.mutated_site = settings->site;
+	counts->cases++;
+	for (size_t i = 0; go_on && i < trace.count; i++) {
+		if (trace.events[i].type == PM_EV_FENCE) {
+			counts->fences++;
+			go_on = images_each(&images, &settings->limits, try_format, &a, &counts->made);
+		}
+		images_step(&images, &trace, &trace.events[i]);
+	}
+	if (go_on) {
+		counts->fences++;
+		a.returned = true;
+		images_forget(&images);
+		images_each(&images, &settings->limits, try_format, &a, &counts->made);
+	}
+	trace_free(&trace);
+	return a.failures;
+}

@@ -1,0 +1,50 @@
+/*
+ * crash_case.h -- one operation in one state: recorded once, then crashed at every fence.
+ */
+#ifndef FARNOVA_TESTS_CRASH_CRASH_CASE_H
+#define FARNOVA_TESTS_CRASH_CRASH_CASE_H
+
+#include "tests/crash/operations.h"
+#include "tests/crash/verify.h"
+
+/* What was tried. */
+struct crash_counts {
+	uint64_t cases;
+	uint64_t fences; /* moments at which a crash was tried */
+	uint64_t made;   /* images */
+	uint64_t tried;  /* different images, mounted and checked */
+	uint64_t deep;   /* images of a second crash, during recovery */
+};
+
+struct crash_case {
+	const struct world_state *state;
+	const struct operation *operation;
+	struct world world;
+	size_t window; /* first event of the operation */
+	size_t end;    /* first event after it */
+	int result;    /* of the operation */
+	struct snapshot before, after;
+	uint64_t orphans_before, orphans_after;
+};
+
+struct crash_settings {
+	struct image_limits limits;
+	uint64_t deep_every;   /* a second crash is tried for one image of so many; 0 = never */
+	unsigned failures_max; /* failures told for one case */
+	bool quiet;            /* tell no failure, stop at the first */
+	const char *keep;      /* file that gets the first wrong image, may be NULL */
+	enum image_mutation mutation;
+	const char *site;
+};
+
+/* crash_case_record -- prepare and run the operation. False, with the reason told, if that itself goes wrong. */
+bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *operation);
+/* crash_case_try -- crash it at each fence and after its return. Returns the number of wrong images. */
+unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts);
+void crash_case_end(struct crash_case *c);
+
+/* crash_case_format -- crash mkfs: a pool that does not mount, or the new empty one. Returns the number of wrong
+ * images. */
+unsigned crash_case_format(const struct crash_settings *settings, struct crash_counts *counts);
+
+#endif

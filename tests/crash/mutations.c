@@ -1,0 +1,189 @@
+/*
+ * mutations.c -- leaves out flushes, fences and streaming stores from recorded traces, by their place in the source.
+ */
+#include "tests/crash/mutations.h"
+
+#include "tests/crash/crash_case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MUTATIONS_MAX 512
+
+struct mutation {
+	const char *site;
+	enum image_mutation kind;
+	bool missed; /* some image was wrong without it */
+	const char *by_operation, *by_state;
+	unsigned cases; /* in which it was left out in vain */
+};
+
+struct mutations {
+	struct mutation list[MUTATIONS_MAX];
+	size_t count;
+	bool verbose;
+};
+
+/* Calls whose absence no crash of one operation can show, with the reason why they are there all the same. */
+static const struct {
+	enum image_mutation kind;
+	const char *file;
+	const char *line; /* as it stands in the source */
+	const char *reason;
+} expected[] = {
+    {IMAGE_AS_IS, "", "", ""},
+};
+
+static const char *kind_name(enum image_mutation kind)
+{
+	return kind == IMAGE_NO_FENCE ? "fence" : "flush";
+}
+
+static struct mutation *find(struct mutations *mutations, const char *site, enum image_mutation kind)
+{
+	for (size_t i = 0; i < mutations->count; i++)
+		if (mutations->list[i].kind == kind && strcmp(mutations->list[i].site, site) == 0)
+			return &mutations->list[i];
+	if (mutations->count == MUTATIONS_MAX) {
+		fprintf(stderr, "more than %d places that store: raise MUTATIONS_MAX\n", MUTATIONS_MAX);
+		abort();
+	}
+	mutations->list[mutations->count] = (struct mutation){.site = site, .kind = kind};
+	return &mutations->list[mutations->count++];
+}
+
+static void leave_out(struct mutations *mutations, const struct crash_case *c, struct mutation *mutation)
+{
+	struct crash_settings settings = {
+	    .limits = {.atoms = 24, .lines = 12, .atom_subsets = 8, .line_subsets = 4, .seed = 1},
+	    .failures_max = 1,
+	    .quiet = true,
+	    .mutation = mutation->kind,
+	    .site = mutation->site,
+	};
+	struct crash_counts counts = {0};
+
+	mutation->cases++;
+	if (crash_case_try(c, &settings, &counts) == 0)
+		return;
+	mutation->missed = true;
+	mutation->by_operation = c->operation->name;
+	mutation->by_state = c->state->name;
+	if (mutations->verbose)
+		printf("%s at %s is missed by %s in %s\n", kind_name(mutation->kind), mutation->site,
+		       c->operation->name, c->state->name);
+}
+
+static void try_case(struct mutations *mutations, const struct crash_case *c)
+{
+	const struct trace *trace = &c->world.trace;
+
+	for (size_t i = c->window; i < c->end; i++) {
+		const struct trace_event *event = &trace->events[i];
+		struct mutation *mutation;
+		bool again = false;
+
+		if (event->type == PM_EV_SET8)
+			continue;
+		for (size_t k = c->window; k < i && !again; k++)
+			again = trace->events[k].site == event->site && trace->events[k].type == event->type;
+		if (again)
+			continue;
+		mutation = find(mutations, event->site, event->type == PM_EV_FENCE ? IMAGE_NO_FENCE : IMAGE_NO_FLUSH);
+		if (!mutation->missed)
+			leave_out(mutations, c, mutation);
+	}
+}
+
+/* The line of source that a site names; empty if it cannot be read. */
+static void source_line(const char *site, char *line, size_t size)
+{
+	const char *colon = strrchr(site, ':');
+	char path[512];
+	FILE *f;
+
+	line[0] = '\0';
+	snprintf(path, sizeof(path), "%s/%.*s", FARNOVA_SOURCE_DIR, (int)(colon - site), site);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	for (int n = atoi(colon + 1); n > 0 && fgets(line, (int)size, f); n--)
+		continue;
+	fclose(f);
+	line[strcspn(line, "\n")] = '\0';
+	memmove(line, line + strspn(line, " \t"), strlen(line + strspn(line, " \t")) + 1);
+}
+
+static const char *reason_for(const struct mutation *mutation, const char *line)
+{
+	const char *colon = strrchr(mutation->site, ':');
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		if (expected[i].kind == mutation->kind &&
+		    strlen(expected[i].file) == (size_t)(colon - mutation->site) &&
+		    strncmp(expected[i].file, mutation->site, (size_t)(colon - mutation->site)) == 0 &&
+		    strcmp(expected[i].line, line) == 0)
+			return expected[i].reason;
+	return NULL;
+}
+
+static int tell(const struct mutations *mutations)
+{
+	unsigned missed = 0, expected_count = 0, unexpected = 0;
+
+	for (size_t i = 0; i < mutations->count; i++) {
+		const struct mutation *mutation = &mutations->list[i];
+		const char *reason;
+		char line[256];
+
+		if (mutation->missed) {
+			missed++;
+			continue;
+		}
+		source_line(mutation->site, line, sizeof(line));
+		reason = reason_for(mutation, line);
+		printf("%s: without the %s at %s (%s) no image of %u cases is wrong%s%s\n",
+		       reason ? "expected" : "FAIL", kind_name(mutation->kind), mutation->site, line, mutation->cases,
+		       reason ? ": " : "", reason ? reason : "");
+		if (reason)
+			expected_count++;
+		else
+			unexpected++;
+	}
+	printf("mutations: %zu left out one by one, %u missed, %u not missed for a known reason, %u not missed\n",
+	       mutations->count, missed, expected_count, unexpected);
+	return unexpected || mutations->count == 0 ? 1 : 0;
+}
+
+static bool wanted(const struct world_state *state, const struct operation *operation, const char *state_name,
+                   const char *operation_name)
+{
+	if (state_name && strcmp(state_name, state->name) != 0)
+		return false;
+	if (operation_name && strcmp(operation_name, operation->name) != 0)
+		return false;
+	return !state->long_past && (!operation->long_past || strcmp(state->name, "fresh") == 0);
+}
+
+int mutations_try(const char *state, const char *operation, bool verbose)
+{
+	static struct mutations mutations;
+
+	mutations.verbose = verbose;
+	for (size_t s = 0; s < world_state_count; s++)
+		for (size_t o = 0; o < operation_count; o++) {
+			struct crash_case c = {0};
+			bool recorded;
+
+			if (!wanted(&world_states[s], &operations[o], state, operation))
+				continue;
+			recorded = crash_case_record(&c, &world_states[s], &operations[o]);
+			if (recorded)
+				try_case(&mutations, &c);
+			crash_case_end(&c);
+			if (!recorded)
+				return 1;
+		}
+	return tell(&mutations);
+}

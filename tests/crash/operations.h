@@ -1,0 +1,21 @@
+/*
+ * operations.h -- the operations whose crashes are tried.
+ */
+#ifndef FARNOVA_TESTS_CRASH_OPERATIONS_H
+#define FARNOVA_TESTS_CRASH_OPERATIONS_H
+
+#include "tests/crash/world.h"
+
+struct operation {
+	const char *name;
+	void (*prepare)(struct world *world); /* may be NULL; done before the crash can come */
+	int (*run)(struct world *world);      /* the one operation; 0 or -errno */
+	bool frees;                           /* must succeed although the pool is full */
+	bool long_past;                       /* as world_state.long_past; needs space */
+	bool ends;                            /* the file system is no longer mounted after it */
+};
+
+extern const struct operation operations[];
+extern const size_t operation_count;
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * verify.h -- whether an image that a crash left holds what it must.
+ */
+#ifndef FARNOVA_TESTS_CRASH_VERIFY_H
+#define FARNOVA_TESTS_CRASH_VERIFY_H
+
+#include "tests/crash/images.h"
+#include "tests/crash/snapshot.h"
+
+/* What is right: the tree before the operation, the tree after it, or either. */
+struct oracle {
+	const struct snapshot *before;
+	const struct snapshot *after;
+	uint64_t orphans_before;
+	uint64_t orphans_after;
+	bool may_be_before;
+	bool may_be_after;
+	bool full; /* the pool may have no space for a new file */
+};
+
+struct verdict {
+	char text[512]; /* why the image is wrong; empty if it is right */
+};
+
+/*
+ * verify_image -- `image`, the work of `images`, must be consistent for fsck, mount, hold one of the oracle's trees, be
+ * consistent again with nothing lost from its free space, and work: create, write, rename, unlink. With `deep` a crash
+ * during that mount is tried too. What it changes is told by images_touched. Takes a scratch set of images of its own
+ * for `deep` (may be NULL otherwise).
+ */
+bool verify_image(struct images *images, uint8_t *image, const struct oracle *oracle, struct images *deep,
+                  struct verdict *verdict, uint64_t *deep_images);
+
+/* verify_show -- print how the tree of `image` differs from the oracle's. */
+void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * world.h -- a small pool in memory with a file system on it whose stores are recorded, in a state that a crash test
+ * starts from.
+ *
+ * Every world begins with the same tree:
+ *   /d/f       file of 3 blocks and 100 bytes      /d/empty   empty file
+ *   /d/g       file of 200 bytes                   /d/sub     empty directory
+ *   /d/full    directory with a file x             /d/two     file, also named /e/two
+ *   /d/link    symlink                             /e         directory with a file y and an empty directory sub
+ */
+#ifndef FARNOVA_TESTS_CRASH_WORLD_H
+#define FARNOVA_TESTS_CRASH_WORLD_H
+
+#include "server/nova/nova.h"
+#include "tests/crash/trace.h"
+
+#define WORLD_SIZE (12u << 20)
+
+struct world {
+	struct pm pm;
+	struct trace trace;
+	struct nova *fs;
+	struct nova_worker *worker;
+	struct nova_call call;
+	struct nova_handle root, d, e;
+	const char *failed; /* the first step of a preparation that failed */
+	int error;
+};
+
+/* A state in which operations are tried. */
+struct world_state {
+	const char *name;
+	const char *meaning;
+	void (*prepare)(struct world *world);
+	bool nearly_full;  /* operations that need space may fail with ENOSPC */
+	bool other_thread; /* the operation runs in another thread, with a worker of its own */
+	bool long_past;    /* preparing it stores too much to be tried with each mutation */
+};
+
+extern const struct world_state world_states[];
+extern const size_t world_state_count;
+
+/*
+ * world_begin -- format `memory` (WORLD_SIZE bytes, page aligned), copy it to `initial`, mount it, make the tree and
+ * bring it into the state. Everything since the copy is recorded. -errno, and world->failed says in which step.
+ */
+int world_begin(struct world *world, void *memory, void *initial, const struct world_state *state);
+/* world_end -- close and unmount what is still open. */
+void world_end(struct world *world);
+
+/* Steps of preparations and operations: paths are absolute. Each returns 0 (or a count) or -errno. */
+struct nova_handle world_find(struct world *world, const char *path);
+int world_create(struct world *world, const char *path, uint32_t mode);
+int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags);
+int world_unlink(struct world *world, const char *path);
+int world_rename(struct world *world, const char *from, const char *to, unsigned flags);
+int world_chmod(struct world *world, const char *path, uint32_t mode);
+int world_truncate(struct world *world, const char *path, uint64_t size);
+
+/* world_split -- the directory that holds `path`, and the last name. */
+struct nova_handle world_split(struct world *world, const char *path, const char **name, size_t *length);
+
+/* world_must -- note the first failure of a preparation. */
+void world_must(struct world *world, const char *step, int64_t rc);
+
+/* world_age -- append to the log of `path` until `left` lines are left before the end of its slot or page. `pages`: 0
+ * the slot's end, else the end of so many pages. */
+void world_age(struct world *world, const char *path, unsigned pages, unsigned left);
+
+/* What the log of `path` looks like on the medium: lines since birth, and the first position if GC has rewritten it. */
+uint64_t world_log_lines(struct world *world, const char *path);
+uint64_t world_log_start(struct world *world, const char *path);
+
+#endif
