@@ -429,7 +429,7 @@ static struct target aim(enum violation violation, struct transport_conn *server
 	target = (struct target){.remote = BASE, .key = transport_region_key(shared)};
 	switch (violation) {
 	case WRONG_KEY:
-		target.key ^= 0x5500;
+		target.key ^= 1u << 30;
 		break;
 	case ONE_BYTE_BEYOND:
 		target.remote = BASE + 8192 - 512 + 1;
@@ -443,8 +443,12 @@ static struct target aim(enum violation violation, struct transport_conn *server
 	case WRAPPING:
 		target.remote = UINT64_MAX - 100;
 		break;
-	case DEREGISTERED:
+	case OTHER_CONNECTION: /* its own of the same range, so that only the key is wrong */
+		fixture_share(server, far + 8192, 8192, BASE, both);
+		break;
+	case DEREGISTERED: /* and another has taken its place */
 		transport_deregister(shared);
+		fixture_share(server, far + 8192, 8192, BASE, both);
 		break;
 	default:
 		break;
