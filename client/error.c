@@ -1,0 +1,89 @@
+/*
+ * error.c -- the calling thread's last error in words.
+ *
+ * What errno cannot say: which server was asked for what, and what a person may do about it.
+ */
+#include "client/error.h"
+
+#include "client/connection.h"
+#include "client/farnova.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char last_error[1024];
+
+const char *farnova_last_error(void)
+{
+	return last_error;
+}
+
+/* advice -- what to do about an error, where there is something that does not depend on the operation. */
+static const char *advice(int error)
+{
+	switch (error) {
+	case ETIMEDOUT:
+		return "check that farnovad runs there and can be reached; raise timeout_ms to wait longer";
+	case ECONNREFUSED:
+		return "start farnovad there, or check the host and the port";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return "check the address and the route to it";
+	case EPROTO:
+		return "check that a farnova server of a matching version listens at this address";
+	case ESTALE:
+		return "the file was removed or the pool replaced; open it again";
+	case EACCES:
+	case EPERM:
+		return "check the mode and the owner of the file and of the directories above it";
+	case ENOSPC:
+		return "remove files or enlarge the pool";
+	case ENAMETOOLONG:
+		return "names have at most 255 bytes and paths at most 4095";
+	case EIO:
+		return "run farnova fsck on the pool";
+	default:
+		return NULL;
+	}
+}
+
+int error_set(int error, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	int used = vsnprintf(last_error, sizeof(last_error), format, args);
+	va_end(args);
+	if (used > 0 && (size_t)used < sizeof(last_error)) {
+		char words[128];
+		const char *what = advice(error);
+		snprintf(last_error + used, sizeof(last_error) - (size_t)used, ": %s%s%s",
+		         strerror_r(error, words, sizeof(words)), what ? "; " : "", what ? what : "");
+	}
+	errno = error;
+	return -1;
+}
+
+/* fail -- `asked` of `fs`, and why the connection is lost when that is what the call waited for in vain. */
+static int fail(struct farnova *fs, int error, const char *asked)
+{
+	char trouble[512] = "";
+	if (error == -ETIMEDOUT)
+		connection_trouble(fs, trouble, sizeof(trouble));
+	return error_set(-error, "%s on %s%s%s", asked, connection_name(fs), *trouble ? ": " : "", trouble);
+}
+
+int error_path(struct farnova *fs, int error, const char *operation, const char *path)
+{
+	char asked[256];
+	snprintf(asked, sizeof(asked), "%s \"%.200s\"", operation, path);
+	return fail(fs, error, asked);
+}
+
+int error_handle(struct farnova *fs, int error, const char *operation, unsigned long long ino)
+{
+	char asked[256];
+	snprintf(asked, sizeof(asked), "%s inode %llu", operation, ino);
+	return fail(fs, error, asked);
+}
