@@ -90,6 +90,20 @@ static void range_changed(uint64_t old_size, uint64_t offset, uint64_t length, u
 	*count = end - *from;
 }
 
+/*
+ * A file that grows gets one region for blocks in a row, not one for each write: the region before the data is
+ * registered anew together with them.
+ */
+static void include_previous(const struct region_set *set, uint64_t *from, uint64_t *count)
+{
+	size_t at = *from % REGION_CHUNK ? region_find(set, *from - 1) : set->count;
+
+	if (at == set->count || set->items[at]->offset + set->items[at]->length != *from)
+		return;
+	*count += *from - set->items[at]->offset;
+	*from = set->items[at]->offset;
+}
+
 static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, uint32_t flags, const void *data,
                        uint32_t length)
 {
@@ -115,6 +129,8 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 	if (written >= 0) {
 		offset = append ? attr.size - length : offset;
 		range_changed(old_size, offset, length, &from, &count);
+		if (change.own && attr.size > old_size && transport_conn_kind(rq->conn->transport) == TRANSPORT_TCP)
+			include_previous(&change.own->regions, &from, &count);
 	}
 	layout_change_end(&change, from, count, &effect);
 	if (written == -ENOSPC)
