@@ -166,7 +166,15 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	clock_gettime(CLOCK_REALTIME, &time);
 	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 
-	zero_blocks(pm, 0, NOVA_PREAMBLE_BLOCKS);
+	/* An old pool must not mount once anything else of it is gone. */
+	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_0)), sizeof(struct nova_super));
+	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), sizeof(struct nova_super));
+	pm_fence(pm);
+	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten pool mount. */
+	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);
+	zero_blocks(pm, NOVA_SUPER_BLOCK_1, 1);
+	pm_fence(pm);
+	zero_blocks(pm, NOVA_SUPER_BLOCK_0 + 1, NOVA_SUPER_BLOCK_1 - NOVA_SUPER_BLOCK_0 - 1);
 	pm_fence(pm);
 	format_journal(pm);
 	for (uint64_t first = NOVA_PREAMBLE_BLOCKS, i = 0; first < blocks; first += NOVA_ZONE_BLOCKS, i++)
