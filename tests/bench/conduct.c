@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// The longest a driver may take over one round, filling the data file included.
+#define ANSWER_SECONDS 120
 
 #define MAX_SUBJECTS 16
 #define MAX_CASES    16
@@ -82,9 +86,18 @@ static void give_up(struct run *run, struct subject *s, const char *during, cons
 	run->failed = true;
 }
 
-// Reads one line of the driver's, without its newline; false where the driver has ended.
+// Reads one line of the driver's, without its newline; false where the driver has ended, or is stopped because it
+// hangs.
 static bool hear(struct subject *s, char *line, int size)
 {
+	struct pollfd answer = {.fd = fileno(s->from), .events = POLLIN};
+
+	// A driver says one line at a time, so nothing waits in the stream's buffer.
+	if (poll(&answer, 1, ANSWER_SECONDS * 1000) == 0) {
+		fprintf(stderr, "bench: %s: no answer within %d s; stopped\n", s->name, ANSWER_SECONDS);
+		kill(s->pid, SIGKILL);
+		return false;
+	}
 	if (!fgets(line, size, s->from))
 		return false;
 	line[strcspn(line, "\n")] = '\0';
