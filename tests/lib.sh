@@ -104,7 +104,7 @@ assert_fails_with() {
 }
 
 # assert_same_tree A B -- two directories hold the same names, types, contents and link targets.
-assert_same_tree() { diff -r --no-dereference "$1" "$2" > "$tmp/diff" || fail "$1 and $2 differ: $(head -n 20 "$tmp/diff")"; }
+assert_same_tree() { diff -r --no-dereference "$1" "$2" > "$tmp/diff" 2>&1 || fail "$1 and $2 differ: $(head -n 20 "$tmp/diff")"; }
 
 # wait_until SECONDS COMMAND... -- repeat COMMAND until it succeeds; fail after SECONDS, which are scaled.
 wait_until() {

@@ -76,10 +76,10 @@ run_test() {
 	rm -f "$logs/$name.sanitizer".*
 	start=$(now)
 	{
-		ASAN_OPTIONS=$sanitizers:detect_stack_use_after_return=1 UBSAN_OPTIONS=$sanitizers:print_stacktrace=1 \
-			LSAN_OPTIONS=$sanitizers TSAN_OPTIONS=$sanitizers:second_deadlock_stack=1 \
-			FARNOVA_TEST_NAME=$name timeout -k 15 "$limit" "$@" < /dev/null 2>&1
-	} > >(if [ -n "$verbose" ]; then tee "$log"; else cat > "$log"; fi) || status=$?
+		env ASAN_OPTIONS="$sanitizers:detect_stack_use_after_return=1" LSAN_OPTIONS="$sanitizers" \
+			UBSAN_OPTIONS="$sanitizers:print_stacktrace=1" TSAN_OPTIONS="$sanitizers:second_deadlock_stack=1" \
+			FARNOVA_TEST_NAME="$name" timeout -k 15 "$limit" "$@" < /dev/null
+	} > >(if [ -n "$verbose" ]; then tee "$log"; else cat > "$log"; fi) 2>&1 || status=$?
 	wait $!
 	seconds=$(elapsed "$start")
 	if sanitizer_reports "$logs/$name.sanitizer" "$log" && [ $status -eq 0 ]; then
@@ -106,7 +106,10 @@ judge() { # NAME LOG STATUS SECONDS LIMIT REMARK
 	[ "$failed" -gt 0 ] || failed=1
 	case $3 in
 	124 | 137) remark="reached its time limit of $5 s" ;;
-	*) remark=${remark:-exit status $3} ;;
+	*)
+		if [ "$3" -gt 128 ]; then remark="ended by SIG$(kill -l $(($3 - 128)))"; fi
+		remark=${remark:-exit status $3}
+		;;
 	esac
 	record fail "$passed" "$failed" "$skipped" "$1" "$4" "$remark"
 	show_log_tail "$2"
