@@ -170,7 +170,8 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_0)), sizeof(struct nova_super));
 	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), sizeof(struct nova_super));
 	pm_fence(pm);
-	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten pool mount. */
+	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten pool mount.
+	 */
 	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);
 	zero_blocks(pm, NOVA_SUPER_BLOCK_1, 1);
 	pm_fence(pm);

@@ -152,7 +152,8 @@ static int write_chain(struct nova_worker *worker, const struct inode *inode, st
 
 /*
  * Head and tail move as one record. A head word has no age of its own, so it is made durable at home before anything
- * else may move this inode's tail: the third fence.
+ * else may move this inode's tail: the third fence. The next to move it may be another worker, whose commit could
+ * become durable before this head word: then replay would find the record's tail too old to apply its head.
  */
 static void switch_log(struct nova_worker *worker, const struct inode *inode, const struct log_append *chain)
 {

@@ -91,7 +91,8 @@ static le64 *chunk_word(const struct nova *fs, uint64_t first_block, uint32_t ta
 
 /*
  * The slots' life words are durable before the chunk table calls them slots; the table's words are durable before a
- * slot is used. A chunk never goes back: a slot's generation must outlive every handle to it.
+ * slot is used, by whichever worker: another one's fence does not speak for these stores. A chunk never goes back: a
+ * slot's generation must outlive every handle to it.
  */
 static void format_chunk(struct nova *fs, uint64_t first_block)
 {

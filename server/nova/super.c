@@ -167,6 +167,7 @@ void super_repair(struct pm *pm, const struct super_info *info)
 	}
 }
 
+/* The fence: a worker's first commit is made by another thread, whose own fence does not speak for these stores. */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
 {
 	for (unsigned i = 0; i < 2; i++)

@@ -395,6 +395,81 @@ static void readdir_tells_each_lasting_name_once_while_others_change(void **stat
 	fixture_assert_same_after_remount(f);
 }
 
+struct kept {
+	nova_ino ino;
+	nova_block first;
+	uint64_t count;
+	bool keep;
+};
+
+static bool keep(void *context, nova_ino ino, nova_block first, uint64_t count)
+{
+	struct kept *kept = context;
+
+	if (!kept->keep)
+		return false;
+	kept->ino = ino;
+	kept->first = first;
+	kept->count += count;
+	return true;
+}
+
+static void kept_blocks_are_not_reused_until_they_are_given_back(void **state)
+{
+	struct fixture *f = *state;
+	struct kept kept = {0};
+	struct nova_mount_options options = {.keep_blocks = keep, .keep_context = &kept};
+	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
+	static uint8_t data[5 * 4096];
+	struct nova_extent extent;
+	uint64_t free_blocks;
+	uint8_t *old;
+
+	memset(data, 'o', sizeof data);
+	fixture_write(f, file.handle, 0, data, sizeof data);
+	fixture_unmount(f);
+	assert_int_equal(nova_mount(&f->pm, &options, &f->fs, NULL, 0), 0);
+	assert_int_equal(nova_worker_open(f->fs, &f->worker), 0);
+	f->call = (struct nova_call){.worker = f->worker};
+	assert_int_equal(nova_map(&f->call, file.handle, 0, sizeof data, &extent, 1, NULL), 1);
+	assert_int_equal(extent.length, sizeof data);
+	old = (uint8_t *)f->memory + extent.block.n * 4096;
+	free_blocks = fixture_free_blocks(f);
+
+	kept.keep = true;
+	memset(data, 'n', sizeof data);
+	fixture_write(f, file.handle, 0, data, sizeof data);
+	assert_int_equal(kept.ino.n, file.handle.ino.n);
+	assert_int_equal(kept.first.n, extent.block.n);
+	assert_int_equal(kept.count, 5);
+	kept.keep = false;
+	for (int i = 0; i < 2000; i++)
+		fixture_write(f, file.handle, (uint64_t)(i % 5) * 4096, data, 4096);
+	assert_int_equal(old[0], 'o');
+	assert_int_equal(old[5 * 4096 - 1], 'o');
+	nova_free_blocks(f->worker, kept.first, kept.count);
+	assert_true(fixture_free_blocks(f) + 40 > free_blocks);
+	fixture_assert_same_after_remount(f);
+}
+
+static void entries_say_whose_request_made_them(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
+	const struct nova_slot *slot;
+	const struct nova_entry *entry;
+
+	f->call.request = (struct nova_request){.client = 0xabcdef01, .slot = 7, .sequence = 99};
+	fixture_write(f, file.handle, 0, "x", 1);
+	slot = (const void *)((uint8_t *)f->memory + file.handle.ino.n * NOVA_SLOT_SIZE);
+	entry = (const void *)slot->log[1];
+	assert_int_equal(entry->type, NOVA_ENTRY_WRITE);
+	assert_int_equal(le32_get(entry->request_client), 0xabcdef01);
+	assert_int_equal(le16_get(entry->request_slot), 7);
+	assert_int_equal(le32_get(entry->request_sequence), 99);
+	assert_int_equal(le32_get(entry->epoch), 1);
+}
+
 static void cold_indexes_are_dropped_and_built_again(void **state)
 {
 	struct fixture *f = *state;
@@ -493,6 +568,8 @@ int main(void)
 	    TEST(setattr_changes_everything_at_once_or_nothing),
 	    TEST(an_open_file_outlives_its_name_and_is_reclaimed),
 	    TEST(readdir_tells_each_lasting_name_once_while_others_change),
+	    TEST(kept_blocks_are_not_reused_until_they_are_given_back),
+	    TEST(entries_say_whose_request_made_them),
 	    TEST(cold_indexes_are_dropped_and_built_again),
 	    TEST(a_read_only_mount_reads_and_changes_nothing),
 	    TEST(a_pool_that_is_none_or_in_parts_is_refused),
