@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HEADER  64u
+#define HEADER   64u
 // A side that has polled for this long without a byte sleeps until one comes, so that a subject whose turn it is not
 // costs the others nothing.
-#define SPIN_NS 2000000u
+#define SPIN_NS  2000000u
+// Past this the other side is likely not running: where another process has its CPU, spinning on keeps it off ours too.
+#define YIELD_NS 20000u
 
 // What precedes the `put` bytes of a request; the answer is HEADER bytes and `get` more.
 struct request {
@@ -46,8 +49,12 @@ static int wait_for(int fd, short events, uint64_t *since)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 
-	if (now_ns() - *since < SPIN_NS)
+	uint64_t waited = now_ns() - *since;
+	if (waited < SPIN_NS) {
+		if (waited > YIELD_NS)
+			sched_yield();
 		return 0;
+	}
 	if (poll(&p, 1, -1) < 0 && errno != EINTR)
 		return -errno;
 	*since = now_ns();
