@@ -240,7 +240,6 @@ static struct kept *kept_new(uint64_t number)
 
 static void kept_release(struct layout_owner *owner, struct kept *kept)
 {
-	owner->regions -= region_end_list(kept->regions, owner->connected);
 	if (kept->count > 0) {
 		bool last =
 		    !kept->shared || atomic_fetch_sub_explicit(&kept->shared->refs, 1, memory_order_acq_rel) == 1;
@@ -477,6 +476,11 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table)
 
 static void release_kept_until(struct layout_owner *owner, uint64_t quiesced)
 {
+	/* A change's blocks stand before the regions that cover them: all registrations end before any block is free. */
+	for (struct kept *kept = owner->kept_first; kept && kept->number <= quiesced; kept = kept->next) {
+		owner->regions -= region_end_list(kept->regions, owner->connected);
+		kept->regions = NULL;
+	}
 	while (owner->kept_first && owner->kept_first->number <= quiesced) {
 		struct kept *kept = owner->kept_first;
 		owner->kept_first = kept->next;
