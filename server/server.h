@@ -9,6 +9,7 @@
 #include "proto/proto.h"
 #include "server/config.h"
 #include "server/layout.h"
+#include "server/listen.h"
 #include "server/nova/nova.h"
 #include "server/registry.h"
 
@@ -26,10 +27,20 @@ struct server {
 	uint64_t instance;        /* random for each start */
 	uint8_t pool[16];         /* UUID */
 	struct proto_handle root;
+	struct gates gates; /* the main thread's */
 	unsigned worker_count;
 	struct worker *workers;
 	atomic_uint connections; /* let in and not closed yet */
 	atomic_bool stopping;
 };
+
+/*
+ * server_open -- `config` has been read: map and mount the pool, listen, start the workers. Clients are let in once
+ * gates_watch runs. -errno with a sentence in `why`; call server_close in any case.
+ */
+int server_open(struct server *server, char *why, size_t why_size);
+
+/* server_close -- let go of all clients, unmount cleanly. */
+void server_close(struct server *server);
 
 #endif

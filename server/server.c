@@ -1,0 +1,160 @@
+/*
+ * server.c -- put the server together and take it apart: pool, core, gates and workers.
+ */
+#include "server/server.h"
+
+#include "common/log.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define SPIN_US 50
+
+/* ---- the pool --------------------------------------------------------------------------------------------------- */
+
+static const char *durability(enum pm_kind kind)
+{
+	switch (kind) {
+	case PM_DEVDAX:
+		return "durable";
+	case PM_FSDAX:
+		return "durable";
+	case PM_MEMORY:
+		return "in memory: it survives the process, not the host";
+	case PM_FILE:
+		return "an ordinary file: it survives the process, not power failure";
+	}
+	return "";
+}
+
+static int open_pool(struct server *server, char *why, size_t why_size)
+{
+	const struct config *config = &server->config;
+
+	int rc = pm_open(config->pool, config->read_only, &server->pm, why, why_size);
+	if (rc < 0)
+		return rc;
+	log_info("pool", "%s is %s, %llu MiB, %s", config->pool, pm_kind_name(server->pm.kind),
+	         (unsigned long long)(server->pm.size >> 20), durability(server->pm.kind));
+	server->layouts = layout_table_create((unsigned)config->share_ms);
+	if (!server->layouts) {
+		snprintf(why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	const struct nova_mount_options options = {
+	    .read_only = config->read_only,
+	    .keep_blocks = layout_keep_blocks,
+	    .keep_context = server->layouts,
+	};
+	rc = nova_mount(&server->pm, &options, &server->nova, why, why_size);
+	if (rc < 0)
+		return rc;
+	struct nova_statfs st;
+	nova_statfs(server->nova, &st);
+	memcpy(server->pool, st.uuid, sizeof(server->pool));
+	struct nova_handle root = nova_root(server->nova);
+	server->root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
+	return 0;
+}
+
+static void close_pool(struct server *server)
+{
+	if (server->nova)
+		nova_unmount(server->nova);
+	if (server->layouts)
+		layout_table_destroy(server->layouts);
+	if (server->pm.base)
+		pm_close(&server->pm);
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------------------- */
+
+static void choose_threads(struct config *config)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t cpus = online > 0 ? (uint64_t)online : 1;
+
+	if (config->workers == 0)
+		config->workers = cpus / 2 > CONFIG_MAX_WORKERS ? CONFIG_MAX_WORKERS : cpus / 2;
+	if (config->workers == 0)
+		config->workers = 1;
+	/* A worker that polls while its client waits for a CPU makes both slower. */
+	if (config->spin_us == UINT64_MAX)
+		config->spin_us = cpus < config->workers + 1 ? 0 : SPIN_US;
+}
+
+static int make_workers(struct server *server, char *why, size_t why_size)
+{
+	bool kinds[TRANSPORT_KINDS];
+
+	for (unsigned i = 0; i < TRANSPORT_KINDS; i++)
+		kinds[i] = server->gates.gates[i].listener;
+	server->worker_count = (unsigned)server->config.workers;
+	server->workers = calloc(server->worker_count, sizeof(*server->workers));
+	int rc = server->workers ? 0 : -ENOMEM;
+	if (rc < 0) {
+		snprintf(why, why_size, "out of memory for %u workers", server->worker_count);
+		server->worker_count = 0;
+	}
+	for (unsigned i = 0; i < server->worker_count && rc == 0; i++)
+		rc = worker_init(&server->workers[i], server, i, kinds, why, why_size);
+	for (unsigned i = 0; i < server->worker_count && rc == 0; i++) {
+		rc = worker_start(&server->workers[i]);
+		if (rc < 0)
+			snprintf(why, why_size, "cannot start worker %u: %s", i, strerror(-rc));
+	}
+	return rc;
+}
+
+static void end_workers(struct server *server)
+{
+	atomic_store(&server->stopping, true);
+	for (unsigned i = 0; i < server->worker_count; i++)
+		worker_join(&server->workers[i]);
+	/* Mail that was on its way between workers when they ended: nobody waits for it, but it is owned by nobody
+	 * else. */
+	int delivered;
+	do {
+		delivered = 0;
+		for (unsigned i = 0; i < server->worker_count; i++) {
+			if (server->workers[i].server && server->workers[i].mailbox.fd >= 0)
+				delivered += mailbox_deliver(&server->workers[i].mailbox);
+		}
+	} while (delivered > 0);
+	for (unsigned i = 0; i < server->worker_count; i++)
+		worker_destroy(&server->workers[i]);
+	free(server->workers);
+	server->workers = NULL;
+	server->worker_count = 0;
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
+int server_open(struct server *server, char *why, size_t why_size)
+{
+	choose_threads(&server->config);
+	registry_init(&server->registry, server->config.max_clients);
+	if (getrandom(&server->instance, sizeof(server->instance), 0) != (ssize_t)sizeof(server->instance)) {
+		snprintf(why, why_size, "no random numbers: %s", strerror(errno));
+		return -EIO;
+	}
+	int rc = open_pool(server, why, why_size);
+	if (rc == 0)
+		rc = gates_open(&server->gates, server, why, why_size);
+	if (rc == 0)
+		rc = make_workers(server, why, why_size);
+	return rc;
+}
+
+void server_close(struct server *server)
+{
+	gates_close(&server->gates);
+	end_workers(server);
+	close_pool(server);
+	registry_destroy(&server->registry);
+}
