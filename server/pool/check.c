@@ -74,7 +74,7 @@ void check_claim(struct check *check, const struct check_inode *inode, const cha
 	}
 }
 
-/* ---- superblocks and zones --------------------------------------------------------------------------------------- */
+/* ---- superblocks and zones ---------------------------------------------------------------------- */
 
 static void check_super_word(struct check *check, const char *what, enum nova_word_kind kind, size_t offset)
 {
@@ -155,7 +155,7 @@ static void check_zone(struct check *check, uint64_t zone)
 	}
 }
 
-/* ---- journal ----------------------------------------------------------------------------------------------------- */
+/* ---- journal ------------------------------------------------------------------------------------ */
 
 static void check_record_word(struct check *check, unsigned ring, const struct nova_record_word *word)
 {
@@ -214,8 +214,7 @@ static void check_ring(struct check *check, unsigned number)
 	}
 }
 
-/* ---- inodes -------------------------------------------------------------------------------------------------------
- */
+/* ---- inodes ------------------------------------------------------------------------------------- */
 
 static void count_inode(struct check_report *report, const struct check_inode *inode)
 {

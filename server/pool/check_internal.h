@@ -65,7 +65,7 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 /* check_tree -- after all inodes are read: names, links, parents and cycles. */
 void check_tree(struct check *check);
 
-/* ---- a file's extents -------------------------------------------------------------------------------------------- */
+/* ---- a file's extents --------------------------------------------------------------------------- */
 
 struct check_run {
 	uint64_t file_block;
@@ -80,8 +80,7 @@ struct check_run {
 int check_extents(const struct check_run *runs, size_t count, void (*emit)(void *context, const struct check_run *run),
                   void *context);
 
-/* ---- a directory's names ------------------------------------------------------------------------------------------
- */
+/* ---- a directory's names ------------------------------------------------------------------------ */
 
 struct check_dir;
 

@@ -111,8 +111,7 @@ static int parse(int argc, char **argv, struct options *options)
 	return 0;
 }
 
-/* ---- superblock and zones -----------------------------------------------------------------------------------------
- */
+/* ---- superblock and zones ----------------------------------------------------------------------- */
 
 static void show_uuid(struct dump_view *view, const uint8_t *uuid)
 {
@@ -189,8 +188,7 @@ static void show_zones(struct dump_view *view, const struct medium *medium)
 	dump_close(view, ']');
 }
 
-/* ---- journal ------------------------------------------------------------------------------------------------------
- */
+/* ---- journal ------------------------------------------------------------------------------------ */
 
 static const char *word_name(unsigned kind)
 {
@@ -254,8 +252,7 @@ static void show_journal(struct dump_view *view, const struct medium *medium)
 	dump_close(view, ']');
 }
 
-/* ---- the tree ------------------------------------------------------------------------------------------------------
- */
+/* ---- the tree ----------------------------------------------------------------------------------- */
 
 /* Live names of a directory: a name is live if no later entry takes its cookie away. */
 struct names {
@@ -366,8 +363,7 @@ static bool show_directory(struct dump_view *view, const struct medium *medium, 
 	return ok;
 }
 
-/* ---- all
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- all ---------------------------------------------------------------------------------------- */
 
 static void show_inodes(struct dump_view *view, const struct medium *medium)
 {

@@ -26,8 +26,7 @@ void dump_time(struct dump_view *view, const char *name, le64 ns);
 /* A word in two copies: its value, and what each copy says if they differ or one is damaged. */
 void dump_word(struct dump_view *view, const char *name, const struct medium_word *word);
 
-/* ---- dump_inode.c -------------------------------------------------------------------------------------------------
- */
+/* ---- dump_inode.c ------------------------------------------------------------------------------- */
 
 const char *dump_type_name(unsigned type);
 /* dump_inode -- header and words of an inode; with_log also each entry of its log. False if there is no such slot. */

@@ -30,7 +30,7 @@ static uint32_t crc_u32(uint32_t crc, uint32_t value)
 	return crc32c(crc, &stored, sizeof(stored));
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------------------------------- */
 
 bool medium_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value)
 {
@@ -70,8 +70,7 @@ static bool known(const struct medium_word *word)
 	return word->valid[0] || word->valid[1];
 }
 
-/* ---- places -------------------------------------------------------------------------------------------------------
- */
+/* ---- places ------------------------------------------------------------------------------------- */
 
 const void *medium_block(const struct medium *medium, uint64_t block)
 {
@@ -134,8 +133,7 @@ struct medium_word medium_chunk(const struct medium *medium, uint64_t block)
 	return medium_word_pick(NOVA_WORD_CHUNK, block, first[index], second[index]);
 }
 
-/* ---- structures ----------------------------------------------------------------------------------------------------
- */
+/* ---- structures --------------------------------------------------------------------------------- */
 
 bool medium_super_valid(const struct nova_super *super)
 {
@@ -205,8 +203,7 @@ void medium_close(struct medium *medium)
 	medium->overlay = NULL;
 }
 
-/* ---- journal --------------------------------------------------------------------------------------------------------
- */
+/* ---- journal ------------------------------------------------------------------------------------ */
 
 static struct medium_overlay *overlay_slot(const struct medium *medium, uint64_t ino)
 {
@@ -312,8 +309,7 @@ int64_t medium_replay(struct medium *medium)
 	return replayed;
 }
 
-/* ---- inodes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- inodes ------------------------------------------------------------------------------------- */
 
 static const struct medium_overlay *overlay_of(const struct medium *medium, uint64_t ino)
 {

@@ -81,7 +81,7 @@ bool medium_usable_block(const struct medium *medium, uint64_t block);
 /* medium_chunk -- the chunk table's word for the chunk that begins at `block`. */
 struct medium_word medium_chunk(const struct medium *medium, uint64_t block);
 
-/* ---- checks ------------------------------------------------------------------------------------------------------ */
+/* ---- checks ------------------------------------------------------------------------------------- */
 
 bool medium_super_valid(const struct nova_super *super);
 bool medium_zone_header_valid(const struct nova_zone_header *header);
@@ -102,8 +102,7 @@ int64_t medium_replay(struct medium *medium);
  */
 int medium_inode(const struct medium *medium, uint64_t ino, struct medium_inode *inode);
 
-/* ---- the log ------------------------------------------------------------------------------------------------------
- */
+/* ---- the log ------------------------------------------------------------------------------------ */
 
 enum medium_step { MEDIUM_END, MEDIUM_PAGE, MEDIUM_ENTRY, MEDIUM_BAD };
 

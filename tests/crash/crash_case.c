@@ -3,12 +3,14 @@
  */
 #include "tests/crash/crash_case.h"
 
+#include "server/nova/format.h"
 #include "server/pool/check.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The live pool, its first image, and the sets of images: one of each for all cases. */
 static _Alignas(4096) uint8_t memory[WORLD_SIZE];
@@ -16,8 +18,7 @@ static _Alignas(4096) uint8_t initial[WORLD_SIZE];
 static _Alignas(4096) uint8_t settled[WORLD_SIZE];
 static struct images images, deep;
 
-/* ---- recording ------------------------------------------------------------------------------------------------------
- */
+/* ---- recording ---------------------------------------------------------------------------------- */
 
 static bool broken(const struct crash_case *c, const char *what, const char *why)
 {
@@ -122,8 +123,7 @@ void crash_case_end(struct crash_case *c)
 	snapshot_free(&c->after);
 }
 
-/* ---- trying
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- trying ------------------------------------------------------------------------------------- */
 
 struct attempt {
 	const struct crash_case *c;
@@ -185,6 +185,17 @@ static bool crash_here(struct attempt *a)
 	return images_each(&images, &a->settings->limits, try_image, a, &a->counts->made);
 }
 
+static void begin_images(const struct crash_settings *settings)
+{
+	if (!images.work) {
+		images_init(&images, initial, WORLD_SIZE);
+		images_init(&deep, initial, WORLD_SIZE);
+	}
+	images_reset(&images, initial);
+	images.mutation = settings->mutation;
+	images.mutated_site = settings->site;
+}
+
 /* What was recorded is all that was stored: else something went past pm.h, and no image would tell the truth. */
 static bool all_stores_were_seen(const struct crash_case *c)
 {
@@ -206,13 +217,7 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 	struct attempt a = {.c = c, .settings = settings, .counts = counts};
 	bool go_on = true;
 
-	if (!images.work) {
-		images_init(&images, initial, WORLD_SIZE);
-		images_init(&deep, initial, WORLD_SIZE);
-	}
-	images_reset(&images, initial);
-	images.mutation = settings->mutation;
-	images.mutated_site = settings->site;
+	begin_images(settings);
 	a.oracle = (struct oracle){
 	    .before = &c->before,
 	    .after = &c->after,
@@ -246,43 +251,154 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 	return a.failures;
 }
 
-/* ---- mkfs
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- killed, and later a power failure ---- */
+
+#define SECOND_LIFE_FILES (NOVA_RING_RECORDS + 4)
+
+/* The file system that the next process mounts from what the caches hold. */
+struct second_life {
+	struct world world;
+	struct snapshot tree;
+	uint64_t orphans;
+};
+
+static int live_on(struct second_life *life)
+{
+	const struct nova_mount_options options = {.recovery_threads = 1};
+	struct check_report report = {0};
+	struct world *world = &life->world;
+	char why[256];
+
+	pm_wrap(&world->pm, settled, WORLD_SIZE);
+	trace_init(&world->trace);
+	world->pm.observer = &world->trace.observer;
+	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
+	if (!world->failed)
+		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
+	if (world->failed)
+		return world->error;
+	world->call = (struct nova_call){.worker = world->worker};
+	world->root = nova_root(world->fs);
+	for (unsigned i = 0; i < SECOND_LIFE_FILES; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/second%u", i);
+		world_must(world, path, world_create(world, path, S_IFREG | 0600));
+	}
+	world_must(world, "read the tree", snapshot_take(&life->tree, &world->call, world->root));
+	if (nova_check(settled, WORLD_SIZE, &report))
+		world_must(world, "fsck", -EIO);
+	life->orphans = report.orphans;
+	return world->error;
+}
+
+static bool try_after_kill(void *context, uint8_t *image, const char *family)
+{
+	struct attempt *a = context;
+	struct verdict verdict;
+
+	a->counts->tried++;
+	if (verify_image(&deep, image, &a->oracle, NULL, &verdict, NULL))
+		return true;
+	a->failures++;
+	if (!a->settings->quiet)
+		printf(
+		    "FAIL %s in %s, killed before event %zu (%s), power failure after a second life, image '%s': %s\n",
+		    a->c->operation->name, a->c->state->name, a->event - a->c->window,
+		    a->c->world.trace.events[a->event].site, family, verdict.text);
+	return false;
+}
+
+/* What the killed process flushed but did not fence, nobody has waited for: it counts as not flushed. */
+static void forget_flushes(struct images *killed)
+{
+	for (size_t i = 0; i < killed->pending_count; i++)
+		killed->pending[i].flushed_by = 0;
+}
+
+static void kill_here(struct attempt *a)
+{
+	static const struct image_limits limits = {.atoms = 8, .lines = 4, .atom_subsets = 2, .line_subsets = 2};
+	struct second_life life = {0};
+
+	images_copy(&deep, &images);
+	forget_flushes(&deep);
+	images_settle(&images, settled);
+	a->counts->kills++;
+	if (live_on(&life)) {
+		a->failures++;
+		if (!a->settings->quiet)
+			printf("FAIL %s in %s, killed before event %zu (%s): %s: %s\n", a->c->operation->name,
+			       a->c->state->name, a->event - a->c->window, a->c->world.trace.events[a->event].site,
+			       life.world.failed, strerror(-life.world.error));
+	} else {
+		for (size_t i = 0; i < life.world.trace.count; i++)
+			images_step(&deep, &life.world.trace, &life.world.trace.events[i]);
+		a->oracle = (struct oracle){
+		    .before = &life.tree,
+		    .after = &life.tree,
+		    .orphans_before = life.orphans,
+		    .orphans_after = life.orphans,
+		    .may_be_after = true,
+		};
+		images_each(&deep, &limits, try_after_kill, a, &a->counts->made);
+	}
+	world_end(&life.world);
+	snapshot_free(&life.tree);
+}
+
+unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
+{
+	const struct trace *trace = &c->world.trace;
+	struct attempt a = {.c = c, .settings = settings, .counts = counts};
+
+	begin_images(settings);
+	for (size_t i = 0; i < c->end && a.failures < settings->failures_max; i++) {
+		a.event = i;
+		/* A fence changes nothing that a killed process leaves. */
+		if (i > c->window && trace->events[i - 1].type != PM_EV_FENCE)
+			kill_here(&a);
+		images_step(&images, trace, &trace->events[i]);
+	}
+	return a.failures;
+}
+
+/* ---- mkfs --------------------------------------------------------------------------------------- */
 
 struct format_attempt {
 	const struct crash_settings *settings;
 	struct crash_counts *counts;
 	unsigned failures;
 	bool returned;
+	uint8_t old_uuid[16];
 };
 
-/* Wholly there, or not a pool; never one that mounts and is wrong. */
-static const char *judge_format(uint8_t *image, bool returned)
+/* Not a pool; or the old one, if nothing of it but a superblock is gone; or the new one, wholly. */
+static const char *judge_format(uint8_t *image, const struct format_attempt *a)
 {
+	const struct nova_mount_options options = {.recovery_threads = 1};
 	static char why[256];
 	struct check_report report = {0};
 	struct nova_statfs statfs;
 	struct nova *fs;
 	struct pm pm;
-	int rc;
 
 	pm_wrap(&pm, image, WORLD_SIZE);
-	if (nova_probe(&pm, why, sizeof(why)))
-		return returned ? "mkfs had returned but the pool is not one" : NULL;
-	if (nova_check(image, WORLD_SIZE, &report))
-		return "the pool is not consistent";
-	rc = nova_mount(&pm, NULL, &fs, why, sizeof(why));
-	if (rc)
-		return "the pool has a superblock but does not mount";
+	if (nova_mount(&pm, &options, &fs, why, sizeof(why)))
+		return a->returned ? "mkfs had returned but the pool does not mount" : NULL;
 	nova_statfs(fs, &statfs);
 	nova_unmount(fs);
+	if (nova_check(image, WORLD_SIZE, &report))
+		return "the pool mounts but is not consistent";
+	if (memcmp(statfs.uuid, a->old_uuid, sizeof(statfs.uuid)) == 0)
+		return a->returned ? "mkfs had returned but the old pool is there" : NULL;
 	return statfs.inodes == 1 ? NULL : "the new pool is not empty";
 }
 
 static bool try_format(void *context, uint8_t *image, const char *family)
 {
 	struct format_attempt *a = context;
-	const char *wrong = judge_format(image, a->returned);
+	const char *wrong = judge_format(image, a);
 
 	images_touched(&images, 0, WORLD_SIZE);
 	a->counts->tried++;
@@ -294,6 +410,20 @@ static bool try_format(void *context, uint8_t *image, const char *family)
 	return !a->settings->quiet && a->failures < a->settings->failures_max;
 }
 
+static bool old_pool(uint8_t uuid[16])
+{
+	struct nova_statfs statfs;
+	struct world world;
+	bool ok = world_begin(&world, memory, initial, &world_states[0]) == 0;
+
+	if (ok) {
+		nova_statfs(world.fs, &statfs);
+		memcpy(uuid, statfs.uuid, sizeof(statfs.uuid));
+	}
+	world_end(&world);
+	return ok;
+}
+
 unsigned crash_case_format(const struct crash_settings *settings, struct crash_counts *counts)
 {
 	struct format_attempt a = {.settings = settings, .counts = counts};
@@ -302,6 +432,10 @@ unsigned crash_case_format(const struct crash_settings *settings, struct crash_c
 	bool go_on = true;
 
 	/* Over an old pool, so that whatever of it is left could be taken for the new one. */
+	if (!old_pool(a.old_uuid)) {
+		printf("FAIL mkfs: no old pool to overwrite\n");
+		return 1;
+	}
 	pm_wrap(&pm, memory, WORLD_SIZE);
 	memcpy(initial, memory, WORLD_SIZE);
 	trace_init(&trace);
@@ -311,13 +445,7 @@ unsigned crash_case_format(const struct crash_settings *settings, struct crash_c
 		trace_free(&trace);
 		return 1;
 	}
-	if (!images.work) {
-		images_init(&images, initial, WORLD_SIZE);
-		images_init(&deep, initial, WORLD_SIZE);
-	}
-	images_reset(&images, initial);
-	images.mutation = settings->mutation;
-	images.mutated_site = settings->site;
+	begin_images(settings);
 	counts->cases++;
 	for (size_t i = 0; go_on && i < trace.count; i++) {
 		if (trace.events[i].type == PM_EV_FENCE) {

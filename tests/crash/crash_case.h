@@ -14,6 +14,7 @@ struct crash_counts {
 	uint64_t made;   /* images */
 	uint64_t tried;  /* different images, mounted and checked */
 	uint64_t deep;   /* images of a second crash, during recovery */
+	uint64_t kills;  /* processes killed, each followed by a second life and a power failure */
 };
 
 struct crash_case {
@@ -41,6 +42,13 @@ struct crash_settings {
 bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *operation);
 /* crash_case_try -- crash it at each fence and after its return. Returns the number of wrong images. */
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts);
+/*
+ * crash_case_kill -- kill the process at each store of the operation, mount what the caches then hold, go on for longer
+ * than a journal ring, and only then let the power fail: what the second process saw must be there, though the first
+ * had not made it durable. Returns the number of wrong images.
+ */
+unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings *settings,
+                         struct crash_counts *counts);
 void crash_case_end(struct crash_case *c);
 
 /* crash_case_format -- crash mkfs: a pool that does not mount, or the new empty one. Returns the number of wrong

@@ -27,6 +27,7 @@ static const char usage[] =
     "  --seed=N           of the random subsets (default 1)\n"
     "  --thorough=N       N times as many images (default 1)\n"
     "  --deep=N           crash the recovery of one image of N (default 100, 0 = never)\n"
+    "  --no-kills         no killed processes with a second life and a power failure after it\n"
     "  --keep=FILE        keep the first wrong image, for farnova fsck and dump\n"
     "  --list             list states and operations\n"
     "  -v                 tell each case\n";
@@ -34,7 +35,7 @@ static const char usage[] =
 struct options {
 	const char *state, *operation, *keep;
 	uint64_t seed, thorough, deep;
-	bool mutations, verbose;
+	bool mutations, kill, verbose;
 };
 
 static void list(void)
@@ -50,15 +51,21 @@ static void list(void)
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option long_options[] = {
-	    {"state", required_argument, NULL, 's'},    {"operation", required_argument, NULL, 'o'},
-	    {"mutations", no_argument, NULL, 'm'},      {"seed", required_argument, NULL, 'S'},
-	    {"thorough", required_argument, NULL, 't'}, {"deep", required_argument, NULL, 'd'},
-	    {"keep", required_argument, NULL, 'k'},     {"list", no_argument, NULL, 'l'},
-	    {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+	    {"state", required_argument, NULL, 's'},
+	    {"operation", required_argument, NULL, 'o'},
+	    {"mutations", no_argument, NULL, 'm'},
+	    {"seed", required_argument, NULL, 'S'},
+	    {"thorough", required_argument, NULL, 't'},
+	    {"deep", required_argument, NULL, 'd'},
+	    {"keep", required_argument, NULL, 'k'},
+	    {"list", no_argument, NULL, 'l'},
+	    {"no-kills", no_argument, NULL, 'K'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*options = (struct options){.seed = 1, .thorough = 1, .deep = 100};
+	*options = (struct options){.seed = 1, .thorough = 1, .deep = 100, .kill = true};
 	while ((c = getopt_long(argc, argv, "v", long_options, NULL)) != -1) {
 		switch (c) {
 		case 's':
@@ -81,6 +88,9 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'k':
 			options->keep = optarg;
+			break;
+		case 'K':
+			options->kill = false;
 			break;
 		case 'v':
 			options->verbose = true;
@@ -134,8 +144,11 @@ static unsigned try_case(const struct options *options, const struct world_state
 	struct crash_case c = {0};
 	unsigned failures = 1;
 
-	if (crash_case_record(&c, state, operation))
+	if (crash_case_record(&c, state, operation)) {
 		failures = crash_case_try(&c, &settings, counts);
+		if (options->kill && !state->nearly_full)
+			failures += crash_case_kill(&c, &settings, counts);
+	}
 	crash_case_end(&c);
 	if (options->verbose)
 		printf("%s %s in %s: %" PRIu64 " images\n", failures ? "FAIL" : "ok", operation->name, state->name,
@@ -156,8 +169,9 @@ static int try_all(const struct options *options)
 	if (wanted(options, NULL, NULL))
 		failed += crash_case_format(&settings, &counts) != 0;
 	printf("crash: %" PRIu64 " cases, %" PRIu64 " moments, %" PRIu64 " images made, %" PRIu64
-	       " different ones tried, %" PRIu64 " of a second crash during recovery; %u cases failed\n",
-	       counts.cases, counts.fences, counts.made, counts.tried, counts.deep, failed);
+	       " different ones tried, %" PRIu64 " of a second crash during recovery, %" PRIu64
+	       " processes killed; %u cases failed\n",
+	       counts.cases, counts.fences, counts.made, counts.tried, counts.deep, counts.kills, failed);
 	if (counts.cases == 0) {
 		printf("crash: nothing was tried: see --list\n");
 		return 1;

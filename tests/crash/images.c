@@ -100,8 +100,7 @@ void images_copy(struct images *copy, const struct images *images)
 		memcpy(copy->pending, images->pending, images->pending_count * sizeof(*copy->pending));
 }
 
-/* ---- the model ------------------------------------------------------------------------------------------------------
- */
+/* ---- the model ---------------------------------------------------------------------------------- */
 
 static bool mutated(const struct images *images, enum image_mutation mutation, const struct trace_event *event)
 {
@@ -201,8 +200,7 @@ void images_step(struct images *images, const struct trace *trace, const struct 
 	}
 }
 
-/* ---- images --------------------------------------------------------------------------------------------------------
- */
+/* ---- images ------------------------------------------------------------------------------------- */
 
 /* The pending stores that matter, in program order, and the units they are taken by. */
 struct image_choice {

@@ -75,18 +75,19 @@ static void leave_out(struct mutations *mutations, const struct crash_case *c, s
 		       c->operation->name, c->state->name);
 }
 
-static void try_case(struct mutations *mutations, const struct crash_case *c)
+/* `first`: where in the trace to look for calls to leave out. A call is left out wherever it occurs in the trace. */
+static void try_case(struct mutations *mutations, const struct crash_case *c, size_t first)
 {
 	const struct trace *trace = &c->world.trace;
 
-	for (size_t i = c->window; i < c->end; i++) {
+	for (size_t i = first; i < c->end; i++) {
 		const struct trace_event *event = &trace->events[i];
 		struct mutation *mutation;
 		bool again = false;
 
 		if (event->type == PM_EV_SET8)
 			continue;
-		for (size_t k = c->window; k < i && !again; k++)
+		for (size_t k = first; k < i && !again; k++)
 			again = trace->events[k].site == event->site && trace->events[k].type == event->type;
 		if (again)
 			continue;
@@ -179,8 +180,9 @@ int mutations_try(const char *state, const char *operation, bool verbose)
 			if (!wanted(&world_states[s], &operations[o], state, operation))
 				continue;
 			recorded = crash_case_record(&c, &world_states[s], &operations[o]);
+			/* The past is the same for all operations in a state: once is enough. */
 			if (recorded)
-				try_case(&mutations, &c);
+				try_case(&mutations, &c, o == 0 ? 0 : c.window);
 			crash_case_end(&c);
 			if (!recorded)
 				return 1;

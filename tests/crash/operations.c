@@ -8,8 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- names ----------------------------------------------------------------------------------------------------------
- */
+/* ---- names -------------------------------------------------------------------------------------- */
 
 static int run_create(struct world *world)
 {
@@ -124,8 +123,7 @@ static void open_sub(struct world *world)
 	world_must(world, "open", nova_open(&world->call, world_find(world, "/d/sub"), &attr));
 }
 
-/* ---- rename ---------------------------------------------------------------------------------------------------------
- */
+/* ---- rename ------------------------------------------------------------------------------------- */
 
 static int run_rename_same(struct world *world)
 {
@@ -194,8 +192,7 @@ static int run_exchange_kinds(struct world *world)
 	return world_rename(world, "/d/full", "/e/y", NOVA_RENAME_EXCHANGE);
 }
 
-/* ---- data -----------------------------------------------------------------------------------------------------------
- */
+/* ---- data --------------------------------------------------------------------------------------- */
 
 static int run_write_new(struct world *world)
 {
@@ -262,8 +259,7 @@ static int run_truncate_up(struct world *world)
 	return world_truncate(world, "/d/f", 20000);
 }
 
-/* ---- attributes -----------------------------------------------------------------------------------------------------
- */
+/* ---- attributes --------------------------------------------------------------------------------- */
 
 static int run_chmod(struct world *world)
 {
@@ -287,8 +283,7 @@ static int run_utimes(struct world *world)
 	return nova_setattr(&world->call, world_find(world, "/d"), NOVA_SET_ATIME | NOVA_SET_MTIME, &attr, NULL);
 }
 
-/* ---- what is done beside --------------------------------------------------------------------------------------------
- */
+/* ---- what is done beside ------------------------------------------------------------------------ */
 
 /*
  * When the core rewrites a log is its own business: a twin with as much alive in it is lengthened until that happens,

@@ -34,8 +34,7 @@ __attribute__((format(printf, 2, 3))) static bool wrong(struct verdict *verdict,
 	return false;
 }
 
-/* ---- fsck -----------------------------------------------------------------------------------------------------------
- */
+/* ---- fsck --------------------------------------------------------------------------------------- */
 
 static void keep_first(struct check_report *report, const struct check_finding *finding)
 {
@@ -58,8 +57,7 @@ static bool consistent(const uint8_t *image, uint64_t size, const char *when, st
 	return wrong(verdict, "%s: %s", when, text);
 }
 
-/* ---- mount ----------------------------------------------------------------------------------------------------------
- */
+/* ---- mount -------------------------------------------------------------------------------------- */
 
 static void note_store(struct pm_observer *self, const struct pm_event *event)
 {
@@ -102,8 +100,7 @@ static void unmount_image(struct mounted *m)
 	nova_unmount(m->fs);
 }
 
-/* ---- the tree and its use -------------------------------------------------------------------------------------------
- */
+/* ---- the tree and its use ----------------------------------------------------------------------- */
 
 static bool right_tree(struct mounted *m, const struct oracle *oracle, uint64_t orphans, struct verdict *verdict)
 {
@@ -183,8 +180,7 @@ static bool usable(struct mounted *m, const struct oracle *oracle, struct verdic
 	return true;
 }
 
-/* ---- a crash during the mount ---------------------------------------------------------------------------------------
- */
+/* ---- a crash during the mount ------------------------------------------------------------------- */
 
 struct second {
 	struct images *images;

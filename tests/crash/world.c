@@ -23,8 +23,7 @@ void world_must(struct world *world, const char *step, int64_t rc)
 	world->error = (int)rc;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------------
- */
+/* ---- steps -------------------------------------------------------------------------------------- */
 
 struct nova_handle world_split(struct world *world, const char *path, const char **name, size_t *length)
 {
@@ -163,8 +162,7 @@ void world_age(struct world *world, const char *path, unsigned pages, unsigned l
 		           world_chmod(world, path, 0700 | (uint32_t)(world_log_lines(world, path) & 077)));
 }
 
-/* ---- states --------------------------------------------------------------------------------------------------------
- */
+/* ---- states ------------------------------------------------------------------------------------- */
 
 static void prepare_fresh(struct world *world)
 {
@@ -213,6 +211,40 @@ static void prepare_ring_wraps(struct world *world)
 static void prepare_other_thread(struct world *world)
 {
 	prepare_ring_wraps(world);
+}
+
+static void *create_elsewhere(void *context)
+{
+	struct world *world = context;
+
+	world_must(world, "/e/elsewhere", world_create(world, "/e/elsewhere", S_IFREG | 0600));
+	return NULL;
+}
+
+/* The first thread's last record is then out of its ring: what it moved must be durable by the second's doing. */
+static void prepare_handed_over(struct world *world)
+{
+	pthread_t thread;
+
+	world_must(world, "thread", -pthread_create(&thread, NULL, create_elsewhere, world));
+	pthread_join(thread, NULL);
+	prepare_ring_wraps(world);
+}
+
+/* The first change after the mount is made by another thread than the mount. */
+static void prepare_remounted(struct world *world)
+{
+	const struct nova_mount_options options = {.recovery_threads = 1};
+	char why[256];
+
+	nova_worker_close(world->worker);
+	nova_unmount(world->fs);
+	world->worker = NULL;
+	world->fs = NULL;
+	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
+	if (!world->failed)
+		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
+	world->call.worker = world->worker;
 }
 
 /* Free space comes only in single blocks, few of them. */
@@ -281,6 +313,8 @@ const struct world_state world_states[] = {
     {"ring-wraps", "the next journal record takes the place of an old one", prepare_ring_wraps, false, false, false},
     {"other-thread", "what came before was done by another thread with another worker", prepare_other_thread, false,
      true, false},
+    {"handed-over", "another thread used the worker before", prepare_handed_over, false, false, false},
+    {"remounted", "the operation is the first after a mount, in another thread", prepare_remounted, false, true, false},
     {"nearly-full", "four data blocks are free", prepare_nearly_full, true, false, true},
     {"fragmented", "free space is single blocks between others", prepare_fragmented, true, false, true},
     {"recycled", "free slots and blocks hold valid metadata of what was there before", prepare_recycled, false, false,
@@ -288,8 +322,7 @@ const struct world_state world_states[] = {
 };
 const size_t world_state_count = sizeof(world_states) / sizeof(world_states[0]);
 
-/* ---- begin and end --------------------------------------------------------------------------------------------------
- */
+/* ---- begin and end ------------------------------------------------------------------------------ */
 
 static void make_tree(struct world *world)
 {
