@@ -17,7 +17,7 @@ static const struct group groups[] = {
     {"On a pool (a devdax device or a file; no server may be using it):",
      {
          {"mkfs", "[OPTION]... POOL", "make an empty file system", pool_mkfs_main},
-         {"fsck", "[OPTION]... POOL", "check a file system, and repair it if asked to", pool_fsck_main},
+         {"fsck", "[OPTION]... POOL", "check a file system, changing nothing", pool_fsck_main},
          {"dump", "[OPTION]... POOL", "show what is on a pool", pool_dump_main},
      }},
     {"On files of a server (URL is farnova://HOST[:PORT]/PATH):",
