@@ -106,6 +106,7 @@ void alloc_count(struct nova *fs)
 			for (uint32_t w = 0; w < NOVA_GROUP_BLOCKS / 64; w++)
 				zone->group_free[g] +=
 				    (uint16_t)__builtin_popcountll(~zone->bitmap[g * (NOVA_GROUP_BLOCKS / 64) + w]);
+			zone->group_run[g] = zone->group_free[g];
 			zone->free += zone->group_free[g];
 		}
 		fs->free_blocks += zone->free;
@@ -122,14 +123,17 @@ static void mark(struct nova *fs, struct zone *zone, uint64_t start, uint64_t co
 	for (uint64_t w = start / 64; w * 64 < end; w++) {
 		uint64_t mask = word_mask(w, start, end);
 		int bits = __builtin_popcountll(mask);
-		uint16_t *group = &zone->group_free[w / (NOVA_GROUP_BLOCKS / 64)];
+		uint64_t group = w / (NOVA_GROUP_BLOCKS / 64);
 
 		if (used) {
 			zone->bitmap[w] |= mask;
-			*group = (uint16_t)(*group - bits);
+			zone->group_free[group] = (uint16_t)(zone->group_free[group] - bits);
+			if (zone->group_run[group] > zone->group_free[group])
+				zone->group_run[group] = zone->group_free[group];
 		} else {
 			zone->bitmap[w] &= ~mask;
-			*group = (uint16_t)(*group + bits);
+			zone->group_free[group] = (uint16_t)(zone->group_free[group] + bits);
+			zone->group_run[group] = zone->group_free[group];
 		}
 	}
 	if (used) {
@@ -210,35 +214,60 @@ static uint32_t find_in_group(const struct zone *zone, uint32_t group, uint32_t 
 	return best;
 }
 
-/* Up to `want` blocks in a row from one zone; the best it has. */
-static uint64_t zone_take(struct nova *fs, struct zone *zone, uint64_t want, uint64_t *first)
+/* Look into a group; what is learnt of its longest run saves the next search. */
+static uint32_t search_group(struct zone *zone, uint32_t group, uint32_t want, uint64_t *start)
 {
+	uint32_t got = find_in_group(zone, group, want, start);
+
+	if (got < want)
+		zone->group_run[group] = (uint16_t)got;
+	return got;
+}
+
+/* The first run of `want` blocks (at most a group's) from the cursor round; 0 if there is none. */
+static uint32_t find_fit(struct zone *zone, uint32_t want, uint64_t *start)
+{
+	for (uint32_t i = 0; i < NOVA_GROUPS_PER_ZONE; i++) {
+		uint32_t group = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
+
+		if (zone->group_run[group] >= want && search_group(zone, group, want, start) >= want)
+			return want;
+	}
+	return 0;
+}
+
+/* The longest run there is, where none is long enough. Each look makes one bound exact, so it ends. */
+static uint32_t find_longest(struct zone *zone, uint32_t want, uint64_t *start)
+{
+	for (;;) {
+		uint32_t longest = 0;
+		uint32_t got;
+
+		for (uint32_t group = 1; group < NOVA_GROUPS_PER_ZONE; group++)
+			if (zone->group_run[group] > zone->group_run[longest])
+				longest = group;
+		got = zone->group_run[longest];
+		if (got == 0 || search_group(zone, longest, got < want ? got : want, start) == got)
+			return got;
+	}
+}
+
+/* Up to `want` blocks in a row from one zone: all of them or whole groups, or else (`any`) the most it has. */
+static uint64_t zone_take(struct nova *fs, struct zone *zone, uint64_t want, bool any, uint64_t *first)
+{
+	uint32_t need = want < NOVA_GROUP_BLOCKS ? (uint32_t)want : NOVA_GROUP_BLOCKS;
 	uint64_t start = 0;
 	uint64_t got = 0;
-	uint32_t group = 0;
 
 	pthread_mutex_lock(&zone->lock);
 	if (want >= NOVA_GROUP_BLOCKS) {
+		uint32_t group = 0;
+
 		got = (uint64_t)find_groups(zone, (uint32_t)(want / NOVA_GROUP_BLOCKS), &group) * NOVA_GROUP_BLOCKS;
 		start = (uint64_t)group * NOVA_GROUP_BLOCKS;
 	}
-	if (got == 0) {
-		uint32_t need = want < NOVA_GROUP_BLOCKS ? (uint32_t)want : NOVA_GROUP_BLOCKS;
-
-		for (uint32_t i = 0; i < NOVA_GROUPS_PER_ZONE && got < need; i++) {
-			uint64_t s = 0;
-			uint32_t n;
-
-			group = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
-			if (zone->group_free[group] <= got)
-				continue;
-			n = find_in_group(zone, group, need, &s);
-			if (n > got) {
-				got = n;
-				start = s;
-			}
-		}
-	}
+	if (got == 0)
+		got = any ? find_longest(zone, need, &start) : find_fit(zone, need, &start);
 	if (got) {
 		mark(fs, zone, start, got, true);
 		zone->cursor = (uint32_t)((start + got) / NOVA_GROUP_BLOCKS % NOVA_GROUPS_PER_ZONE);
@@ -284,14 +313,19 @@ static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 static uint64_t zones_take(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
 	struct nova *fs = worker->fs;
-	uint64_t best = 0;
 
 	want = allowance(fs, want, privileged);
 	if (want == 0)
 		return 0;
-	for (uint32_t i = 0; i < fs->zone_count && best == 0; i++)
-		best = zone_take(fs, &fs->zones[(worker->ring + i) % fs->zone_count], want, first);
-	return best;
+	for (unsigned any = 0; any < 2; any++)
+		for (uint32_t i = 0; i < fs->zone_count; i++) {
+			struct zone *zone = &fs->zones[(worker->ring + i) % fs->zone_count];
+			uint64_t got = zone_take(fs, zone, want, any, first);
+
+			if (got)
+				return got;
+		}
+	return 0;
 }
 
 /* ---- workers -------------------------------------------------------------------------------------------------- */

@@ -42,6 +42,7 @@ struct zone {
 	uint64_t free;
 	uint32_t cursor; /* group where the last search ended */
 	uint16_t group_free[NOVA_GROUPS_PER_ZONE];
+	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
 };
 
 /* An inode in DRAM. It stays at its slot for the life of the mount, so that a pointer to one is never stale; what it

@@ -89,7 +89,7 @@ static int check_features(const struct nova_super *super, bool read_only, char *
 	if (le32_get(super->version) != NOVA_FORMAT_VERSION) {
 		snprintf(why, why_size,
 		         "the pool has format version %u, this program reads version %u: use a newer one",
-		         le32_get(super->version), NOVA_FORMAT_VERSION);
+		         le32_get(super->version), (unsigned)NOVA_FORMAT_VERSION);
 		return -EPROTONOSUPPORT;
 	}
 	if (incompat) {
