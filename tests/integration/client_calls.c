@@ -1,0 +1,479 @@
+/*
+ * client_calls.c -- every call of farnova.h with what it does and the errors it gives, over a real server.
+ *
+ *   client_calls URL -- as root, on an empty file system
+ */
+#include "client/farnova.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* CHECK -- the condition holds, or the test ends with where and why. */
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
+			        #condition, errno, farnova_last_error());                                              \
+			exit(1);                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
+/* FAILS -- the call returns -1 with the errno, and the last error names it in words. */
+#define FAILS(call, expected)                                                                                          \
+	do {                                                                                                           \
+		errno = 0;                                                                                             \
+		CHECK((call) == -1);                                                                                   \
+		CHECK(errno == (expected));                                                                            \
+		CHECK(strstr(farnova_last_error(), strerror(expected)));                                               \
+	} while (0)
+#define FAILS_NULL(call, expected)                                                                                     \
+	do {                                                                                                           \
+		errno = 0;                                                                                             \
+		CHECK((call) == NULL);                                                                                 \
+		CHECK(errno == (expected));                                                                            \
+		CHECK(strstr(farnova_last_error(), strerror(expected)));                                               \
+	} while (0)
+
+static const char *url;
+static struct farnova *fs;
+
+static struct farnova_file *make_file(const char *path, const void *data, size_t length)
+{
+	struct farnova_file *file = farnova_open(fs, path, O_RDWR | O_CREAT | O_EXCL, 0644);
+	CHECK(file);
+	CHECK(farnova_pwrite(file, data, length, 0) == (ssize_t)length);
+	return file;
+}
+
+static void connecting(void)
+{
+	struct farnova_options options = {.size = sizeof(options), .timeout_ms = 2000};
+	char text[512];
+
+	FAILS_NULL(farnova_connect("nonsense", NULL), EINVAL);
+	FAILS_NULL(farnova_connect("farnova://", NULL), EINVAL);
+	FAILS_NULL(farnova_connect("farnova://127.0.0.1:1/", &options), ECONNREFUSED);
+	options.transport = "pigeon";
+	FAILS_NULL(farnova_connect(url, &options), EINVAL);
+	options = (struct farnova_options){.size = 3};
+	FAILS_NULL(farnova_connect(url, &options), EINVAL);
+	options = (struct farnova_options){.size = sizeof(options), .timeout_ms = -2};
+	FAILS_NULL(farnova_connect(url, &options), EINVAL);
+	snprintf(text, sizeof(text), "%s/nowhere", url);
+	FAILS_NULL(farnova_connect(text, NULL), ENOENT);
+	CHECK(farnova_close(make_file("plain", "x", 1)) == 0);
+	snprintf(text, sizeof(text), "%s/plain", url);
+	FAILS_NULL(farnova_connect(text, NULL), ENOTDIR);
+	CHECK(farnova_unlink(fs, "plain") == 0);
+
+	/* paths are taken from the URL's, absolute ones too */
+	CHECK(farnova_mkdir(fs, "below", 0755) == 0);
+	snprintf(text, sizeof(text), "%s/below", url);
+	struct farnova *below = farnova_connect(text, NULL);
+	CHECK(below);
+	CHECK(farnova_mkdir(below, "/in", 0755) == 0);
+	CHECK(farnova_access(fs, "below/in", F_OK) == 0);
+	CHECK(farnova_root(below).ino != farnova_root(fs).ino);
+	farnova_disconnect(below);
+	CHECK(farnova_rmdir(fs, "below/in") == 0);
+	CHECK(farnova_rmdir(fs, "below") == 0);
+	CHECK(strlen(farnova_version()) > 0);
+	CHECK(strcmp(farnova_transport(fs), "tcp") == 0 || strcmp(farnova_transport(fs), "verbs") == 0);
+}
+
+static void opening(void)
+{
+	struct farnova_file *file = make_file("open", "content", 7);
+	struct stat st;
+	char buffer[16];
+
+	FAILS_NULL(farnova_open(fs, "open", O_RDWR | O_CREAT | O_EXCL, 0644), EEXIST);
+	FAILS_NULL(farnova_open(fs, "missing", O_RDONLY, 0), ENOENT);
+	FAILS_NULL(farnova_open(fs, "", O_RDONLY, 0), ENOENT);
+	FAILS_NULL(farnova_open(fs, "open/below", O_RDONLY, 0), ENOTDIR);
+	FAILS_NULL(farnova_open(fs, "open", O_RDONLY | O_DIRECTORY, 0), ENOTDIR);
+	FAILS_NULL(farnova_open(fs, "/", O_WRONLY, 0), EISDIR);
+	FAILS_NULL(farnova_open(fs, "open", O_ACCMODE, 0), EINVAL);
+	FAILS_NULL(farnova_open(fs, "/", O_TMPFILE | O_RDWR, 0600), EOPNOTSUPP);
+	CHECK(farnova_symlink(fs, "open", "open-link") == 0);
+	FAILS_NULL(farnova_open(fs, "open-link", O_RDONLY | O_NOFOLLOW, 0), ELOOP);
+	FAILS(farnova_pread(file, buffer, 1, -1), EINVAL);
+	CHECK(farnova_close(file) == 0);
+
+	file = farnova_open(fs, "open-link", O_RDONLY | O_CLOEXEC | O_SYNC, 0);
+	CHECK(file);
+	CHECK(farnova_pread(file, buffer, sizeof(buffer), 0) == 7 && memcmp(buffer, "content", 7) == 0);
+	FAILS(farnova_write(file, "x", 1), EBADF);
+	FAILS(farnova_ftruncate(file, 0), EINVAL);
+	CHECK(farnova_close(file) == 0);
+	file = farnova_open(fs, "open", O_WRONLY | O_TRUNC, 0);
+	CHECK(file);
+	FAILS(farnova_read(file, buffer, 1), EBADF);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_size == 0);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_unlink(fs, "open-link") == 0);
+	CHECK(farnova_unlink(fs, "open") == 0);
+
+	/* as a descriptor does, a file outlives its name */
+	file = make_file("nameless", "still", 5);
+	CHECK(farnova_unlink(fs, "nameless") == 0);
+	CHECK(farnova_pread(file, buffer, 5, 0) == 5 && memcmp(buffer, "still", 5) == 0);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_nlink == 0);
+	CHECK(farnova_close(file) == 0);
+}
+
+static void reading_and_writing(void)
+{
+	static char data[5 << 20], back[5 << 20];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i * 2654435761u >> 13);
+	struct farnova_file *file = farnova_open(fs, "rw", O_RDWR | O_CREAT, 0600);
+	CHECK(file);
+	/* sizes around each way the data can take: in the message, through the ring, in several pieces */
+	static const size_t sizes[] = {1,    2047,  2048,  2049,    4095,          4096,
+	                               4097, 65536, 65537, 1 << 20, (1 << 20) + 1, 5 << 20};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (off_t offset = 0; offset < 3000; offset += 1234) {
+			CHECK(farnova_ftruncate(file, 0) == 0);
+			CHECK(farnova_pwrite(file, data, sizes[i], offset) == (ssize_t)sizes[i]);
+			memset(back, 0xee, sizeof(back));
+			size_t rest = sizes[i] > 100 ? sizes[i] - 100 : sizes[i];
+			CHECK(farnova_pread(file, back, sizes[i], offset) == (ssize_t)sizes[i]);
+			CHECK(memcmp(back, data, sizes[i]) == 0);
+			CHECK(farnova_pread(file, back, sizeof(back), offset + (off_t)(sizes[i] - rest)) ==
+			      (ssize_t)rest);
+			CHECK(memcmp(back, data + sizes[i] - rest, rest) == 0);
+			CHECK(farnova_fstat(file, &st) == 0 && st.st_size == offset + (off_t)sizes[i]);
+		}
+	}
+	CHECK(farnova_pread(file, back, 10, 100 << 20) == 0);
+	CHECK(farnova_pread(file, back, 0, 0) == 0);
+	CHECK(farnova_pwrite(file, data, 0, 0) == 0);
+	FAILS(farnova_pwrite(file, data, 1, -1), EINVAL);
+	FAILS(farnova_pwrite(file, data, 1, INT64_MAX), EFBIG);
+
+	/* holes read as zeros */
+	CHECK(farnova_ftruncate(file, 0) == 0);
+	CHECK(farnova_pwrite(file, "end", 3, 1 << 20) == 3);
+	CHECK(farnova_pread(file, back, 1 << 20, 0) == 1 << 20);
+	for (size_t i = 0; i < 1 << 20; i++)
+		CHECK(back[i] == 0);
+
+	/* what is cut off is gone for good */
+	CHECK(farnova_ftruncate(file, 0) == 0);
+	CHECK(farnova_pwrite(file, data, 10000, 0) == 10000);
+	CHECK(farnova_pread(file, back, 10000, 0) == 10000);
+	CHECK(farnova_ftruncate(file, 5000) == 0);
+	CHECK(farnova_pread(file, back, 10000, 0) == 5000);
+	CHECK(farnova_truncate(fs, "rw", 9000) == 0);
+	CHECK(farnova_pread(file, back, 10000, 0) == 9000);
+	CHECK(memcmp(back, data, 5000) == 0);
+	for (size_t i = 5000; i < 9000; i++)
+		CHECK(back[i] == 0);
+	FAILS(farnova_ftruncate(file, -1), EINVAL);
+	FAILS(farnova_truncate(fs, "rw", -1), EINVAL);
+
+	/* one position for all */
+	CHECK(farnova_ftruncate(file, 0) == 0);
+	CHECK(farnova_write(file, "hello ", 6) == 6);
+	CHECK(farnova_write(file, "world", 5) == 5);
+	CHECK(farnova_lseek(file, 0, SEEK_CUR) == 11);
+	CHECK(farnova_lseek(file, -5, SEEK_END) == 6);
+	CHECK(farnova_read(file, back, 100) == 5 && memcmp(back, "world", 5) == 0);
+	CHECK(farnova_read(file, back, 100) == 0);
+	CHECK(farnova_lseek(file, 2, SEEK_SET) == 2);
+	CHECK(farnova_read(file, back, 3) == 3 && memcmp(back, "llo", 3) == 0);
+	FAILS(farnova_lseek(file, -1, SEEK_SET), EINVAL);
+	FAILS(farnova_lseek(file, 0, 99), EINVAL);
+	FAILS(farnova_lseek(file, INT64_MAX, SEEK_CUR), EOVERFLOW);
+	CHECK(farnova_fsync(file) == 0);
+
+	struct farnova_file *log = farnova_open(fs, "rw", O_WRONLY | O_APPEND, 0);
+	CHECK(log);
+	CHECK(farnova_write(log, "!", 1) == 1);
+	CHECK(farnova_lseek(log, 0, SEEK_CUR) == 12);
+	CHECK(farnova_pwrite(file, "?", 1, 12) == 1);
+	CHECK(farnova_write(log, "more", 4) == 4);
+	CHECK(farnova_lseek(log, 0, SEEK_CUR) == 17);
+	CHECK(farnova_write(log, data, 3 << 20) == 3 << 20);
+	CHECK(farnova_fstat(log, &st) == 0 && st.st_size == 17 + (3 << 20));
+	CHECK(farnova_pread(file, back, 3 << 20, 17) == 3 << 20 && memcmp(back, data, 3 << 20) == 0);
+	CHECK(farnova_close(log) == 0);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_unlink(fs, "rw") == 0);
+}
+
+static void names(void)
+{
+	char long_name[300], long_path[5000], buffer[64];
+	struct stat st, other;
+
+	memset(long_name, 'n', sizeof(long_name));
+	long_name[255] = '\0';
+	CHECK(farnova_mkdir(fs, long_name, 0755) == 0);
+	CHECK(farnova_rmdir(fs, long_name) == 0);
+	long_name[255] = 'n';
+	long_name[256] = '\0';
+	FAILS(farnova_mkdir(fs, long_name, 0755), ENAMETOOLONG);
+	memset(long_path, '/', sizeof(long_path));
+	long_path[4095] = '\0';
+	CHECK(farnova_stat(fs, long_path, &st) == 0);
+	long_path[4095] = '/';
+	long_path[4096] = '\0';
+	FAILS(farnova_stat(fs, long_path, &st), ENAMETOOLONG);
+
+	CHECK(farnova_mkdir(fs, "d", 0751) == 0);
+	FAILS(farnova_mkdir(fs, "d", 0755), EEXIST);
+	FAILS(farnova_mkdir(fs, "no/d", 0755), ENOENT);
+	CHECK(farnova_stat(fs, "d", &st) == 0 && st.st_mode == (S_IFDIR | 0751) && st.st_nlink == 2);
+	CHECK(farnova_mknod(fs, "d/fifo", S_IFIFO | 0600, 0) == 0);
+	CHECK(farnova_mknod(fs, "d/null", S_IFCHR | 0666, makedev(1, 3)) == 0);
+	CHECK(farnova_stat(fs, "d/null", &st) == 0 && st.st_mode == (S_IFCHR | 0666) && st.st_rdev == makedev(1, 3));
+	CHECK(farnova_mknod(fs, "d/regular", 0640, 0) == 0);
+	CHECK(farnova_stat(fs, "d/regular", &st) == 0 && st.st_mode == (S_IFREG | 0640));
+	FAILS(farnova_rmdir(fs, "d"), ENOTEMPTY);
+	FAILS(farnova_rmdir(fs, "d/regular"), ENOTDIR);
+	FAILS(farnova_unlink(fs, "d"), EISDIR);
+	FAILS(farnova_unlink(fs, "d/missing"), ENOENT);
+
+	CHECK(farnova_link(fs, "d/regular", "d/second") == 0);
+	CHECK(farnova_stat(fs, "d/second", &other) == 0 && other.st_ino == st.st_ino && other.st_nlink == 2);
+	CHECK(other.st_dev == st.st_dev);
+	FAILS(farnova_link(fs, "d/regular", "d/second"), EEXIST);
+	FAILS(farnova_link(fs, "d", "d/dir"), EPERM);
+	FAILS(farnova_link(fs, "d/missing", "d/third"), ENOENT);
+
+	CHECK(farnova_symlink(fs, "regular", "d/soft") == 0);
+	FAILS(farnova_symlink(fs, "regular", "d/soft"), EEXIST);
+	FAILS(farnova_symlink(fs, "", "d/empty"), ENOENT);
+	CHECK(farnova_readlink(fs, "d/soft", buffer, sizeof(buffer)) == 7 && memcmp(buffer, "regular", 7) == 0);
+	CHECK(farnova_readlink(fs, "d/soft", buffer, 3) == 3);
+	FAILS(farnova_readlink(fs, "d/soft", buffer, 0), EINVAL);
+	FAILS(farnova_readlink(fs, "d/regular", buffer, sizeof(buffer)), EINVAL);
+	CHECK(farnova_lstat(fs, "d/soft", &st) == 0 && S_ISLNK(st.st_mode) && st.st_size == 7);
+	CHECK(farnova_stat(fs, "d/soft", &st) == 0 && S_ISREG(st.st_mode));
+	CHECK(farnova_symlink(fs, "loop", "d/loop") == 0);
+	FAILS(farnova_stat(fs, "d/loop", &st), ELOOP);
+
+	CHECK(farnova_rename(fs, "d/regular", "d/renamed", 0) == 0);
+	FAILS(farnova_stat(fs, "d/regular", &st), ENOENT);
+	FAILS(farnova_rename(fs, "d/renamed", "d/null", RENAME_NOREPLACE), EEXIST);
+	CHECK(farnova_rename(fs, "d/renamed", "d/null", RENAME_EXCHANGE) == 0);
+	CHECK(farnova_stat(fs, "d/null", &st) == 0 && S_ISREG(st.st_mode));
+	FAILS(farnova_rename(fs, "d/null", "d/fifo", 77), EINVAL);
+	FAILS(farnova_rename(fs, "d/missing", "d/fifo", 0), ENOENT);
+	FAILS(farnova_rename(fs, "d", "d/inside", 0), EINVAL);
+	CHECK(farnova_rename(fs, "d/null", "d/fifo", 0) == 0);
+
+	static const char *const rest[] = {"d/fifo", "d/renamed", "d/second", "d/soft", "d/loop"};
+	for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++)
+		CHECK(farnova_unlink(fs, rest[i]) == 0);
+	CHECK(farnova_rmdir(fs, "d") == 0);
+}
+
+static void attributes(void)
+{
+	struct farnova_file *file = make_file("a", "0123456789", 10);
+	struct timespec times[2] = {{.tv_sec = 1000000000, .tv_nsec = 123456789}, {.tv_sec = -5, .tv_nsec = 7}};
+	struct stat st;
+	struct statvfs vfs;
+
+	CHECK(farnova_chmod(fs, "a", 04711) == 0);
+	CHECK(farnova_stat(fs, "a", &st) == 0 && st.st_mode == (S_IFREG | 04711));
+	CHECK(farnova_fchmod(file, 0604) == 0);
+	CHECK(farnova_chown(fs, "a", 12, (gid_t)-1) == 0);
+	CHECK(farnova_fchown(file, (uid_t)-1, 34) == 0);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_mode == (S_IFREG | 0604) && st.st_uid == 12 && st.st_gid == 34);
+	CHECK(farnova_utimens(fs, "a", times, 0) == 0);
+	CHECK(farnova_fstat(file, &st) == 0);
+	CHECK(st.st_atim.tv_sec == 1000000000 && st.st_atim.tv_nsec == 123456789);
+	CHECK(st.st_mtim.tv_sec == -5 && st.st_mtim.tv_nsec == 7);
+	times[0].tv_nsec = UTIME_OMIT;
+	times[1].tv_nsec = UTIME_NOW;
+	CHECK(farnova_futimens(file, times) == 0);
+	CHECK(farnova_fstat(file, &st) == 0);
+	CHECK(st.st_atim.tv_sec == 1000000000 && st.st_mtim.tv_sec > 1700000000);
+	times[0].tv_nsec = 1000000000;
+	FAILS(farnova_futimens(file, times), EINVAL);
+	FAILS(farnova_utimens(fs, "a", NULL, 12345), EINVAL);
+	CHECK(farnova_symlink(fs, "missing", "l") == 0);
+	CHECK(farnova_lchown(fs, "l", 5, 6) == 0);
+	CHECK(farnova_utimens(fs, "l", NULL, AT_SYMLINK_NOFOLLOW) == 0);
+	CHECK(farnova_lstat(fs, "l", &st) == 0 && st.st_uid == 5 && st.st_gid == 6);
+	FAILS(farnova_chown(fs, "l", 5, 6), ENOENT);
+	FAILS(farnova_chmod(fs, "l", 0600), ENOENT);
+	CHECK(farnova_access(fs, "a", R_OK | W_OK) == 0);
+	FAILS(farnova_access(fs, "a", 64), EINVAL);
+	CHECK(farnova_stat(fs, "a", &st) == 0 && st.st_size == 10 && st.st_blocks == 8 && st.st_nlink == 1);
+	CHECK(farnova_statvfs(fs, &vfs) == 0);
+	CHECK(vfs.f_blocks > vfs.f_bfree && vfs.f_bfree > 0 && vfs.f_namemax == 255 && vfs.f_bsize == 4096);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_unlink(fs, "a") == 0);
+	CHECK(farnova_unlink(fs, "l") == 0);
+}
+
+static void directories(void)
+{
+	enum { COUNT = 1500 };
+	static off_t position[COUNT + 2];
+	static int seen[COUNT];
+	char name[64];
+	struct dirent *entry;
+
+	CHECK(farnova_mkdir(fs, "dir", 0755) == 0);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "dir/entry-with-a-name-%d", i);
+		CHECK(farnova_mknod(fs, name, S_IFREG | 0600, 0) == 0);
+	}
+	struct farnova_dir *dir = farnova_opendir(fs, "dir");
+	CHECK(dir);
+	for (int i = 0; i < COUNT + 2; i++) {
+		int number;
+		position[i] = farnova_telldir(dir);
+		entry = farnova_readdir(dir);
+		CHECK(entry && entry->d_off == farnova_telldir(dir));
+		if (i < 2) {
+			CHECK(strcmp(entry->d_name, i ? ".." : ".") == 0 && entry->d_type == DT_DIR && entry->d_ino);
+			continue;
+		}
+		CHECK(sscanf(entry->d_name, "entry-with-a-name-%d", &number) == 1 && seen[number]++ == 0);
+		CHECK(entry->d_type == DT_REG && entry->d_ino);
+	}
+	errno = 123;
+	CHECK(farnova_readdir(dir) == NULL && errno == 123);
+	for (int i = COUNT + 1; i >= 0; i -= 97) {
+		char first[256];
+		farnova_seekdir(dir, position[i]);
+		CHECK((entry = farnova_readdir(dir)));
+		strcpy(first, entry->d_name);
+		farnova_seekdir(dir, position[i]);
+		CHECK((entry = farnova_readdir(dir)) && strcmp(entry->d_name, first) == 0);
+	}
+	CHECK(farnova_closedir(dir) == 0);
+	FAILS_NULL(farnova_opendir(fs, "missing"), ENOENT);
+	FAILS_NULL(farnova_opendir(fs, "dir/entry-with-a-name-0"), ENOTDIR);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "dir/entry-with-a-name-%d", i);
+		CHECK(farnova_unlink(fs, name) == 0);
+	}
+	CHECK(farnova_rmdir(fs, "dir") == 0);
+}
+
+static void by_handle(void)
+{
+	struct farnova_handle root = farnova_root(fs), dir, made, found;
+	struct stat st;
+	char buffer[16];
+
+	CHECK(farnova_mknod_at(fs, root, "h", S_IFDIR | 0755, 0, &dir, &st) == 0 && S_ISDIR(st.st_mode));
+	FAILS(farnova_mknod_at(fs, root, "h/x", S_IFREG | 0644, 0, &made, &st), EINVAL);
+	struct farnova_file *file = farnova_create_at(fs, dir, "f", O_RDWR, 0644, &made, &st);
+	CHECK(file && S_ISREG(st.st_mode) && st.st_ino == made.ino);
+	CHECK(farnova_pwrite(file, "data", 4, 0) == 4);
+	FAILS_NULL(farnova_create_at(fs, dir, "f", O_RDWR | O_EXCL, 0644, NULL, NULL), EEXIST);
+	CHECK(farnova_lookup_at(fs, dir, "f", &found, &st) == 0 && found.ino == made.ino);
+	CHECK(found.generation == made.generation && st.st_size == 4);
+	FAILS(farnova_lookup_at(fs, dir, "g", &found, &st), ENOENT);
+	FAILS(farnova_lookup_at(fs, made, "g", &found, &st), ENOTDIR);
+	CHECK(farnova_lookup_at(fs, dir, "..", &found, NULL) == 0 && found.ino == root.ino);
+	CHECK(farnova_stat_at(fs, made, &st) == 0 && st.st_size == 4);
+	CHECK(farnova_access_at(fs, made, W_OK) == 0);
+
+	st = (struct stat){.st_mode = 0600, .st_uid = 3, .st_gid = 4, .st_size = 2};
+	st.st_mtim.tv_sec = 77;
+	CHECK(farnova_setattr_at(fs, made, file,
+	                         FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE |
+	                             FARNOVA_SET_MTIME | FARNOVA_SET_ATIME_NOW,
+	                         &st) == 0);
+	CHECK(st.st_mode == (S_IFREG | 0600) && st.st_uid == 3 && st.st_gid == 4 && st.st_size == 2);
+	CHECK(st.st_mtim.tv_sec == 77 && st.st_atim.tv_sec > 1700000000);
+	FAILS(farnova_setattr_at(fs, made, NULL, 1u << 20, &st), EINVAL);
+	CHECK(farnova_close(file) == 0);
+
+	file = farnova_open_at(fs, made, O_RDONLY);
+	CHECK(file && farnova_read(file, buffer, sizeof(buffer)) == 2 && memcmp(buffer, "da", 2) == 0);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_symlink_at(fs, "f", dir, "s", &found, &st) == 0 && S_ISLNK(st.st_mode));
+	CHECK(farnova_readlink_at(fs, found, buffer, sizeof(buffer)) == 1 && buffer[0] == 'f');
+	CHECK(farnova_link_at(fs, made, dir, "f2", &st) == 0 && st.st_nlink == 2);
+	CHECK(farnova_rename_at(fs, dir, "f2", root, "moved", 0) == 0);
+	CHECK(farnova_unlink_at(fs, root, "moved") == 0);
+	struct farnova_dir *listing = farnova_opendir_at(fs, dir);
+	CHECK(listing && farnova_readdir(listing));
+	CHECK(farnova_closedir(listing) == 0);
+	FAILS(farnova_rmdir_at(fs, root, "h"), ENOTEMPTY);
+	CHECK(farnova_unlink_at(fs, dir, "s") == 0);
+	CHECK(farnova_unlink_at(fs, dir, "f") == 0);
+	FAILS(farnova_stat_at(fs, made, &st), ESTALE);
+	FAILS_NULL(farnova_open_at(fs, made, O_RDONLY), ESTALE);
+	CHECK(farnova_rmdir_at(fs, root, "h") == 0);
+	FAILS_NULL(farnova_opendir_at(fs, dir), ESTALE);
+}
+
+static void on_behalf_of_others(void)
+{
+	const gid_t groups[] = {100, 200};
+	struct farnova_cred user = {.uid = 1000, .gid = 1000}, member = {1001, 1001, 2, groups};
+	struct farnova_file *file = make_file("private", "secret", 6);
+	struct stat st;
+
+	CHECK(farnova_chmod(fs, "private", 0640) == 0 && farnova_chown(fs, "private", 0, 200) == 0);
+	CHECK(farnova_mkdir(fs, "open-to-all", 01777) == 0 && farnova_chmod(fs, "open-to-all", 01777) == 0);
+	for (int round = 0; round < 3; round++) {
+		CHECK(farnova_set_cred(fs, &user) == 0);
+		FAILS_NULL(farnova_open(fs, "private", O_RDONLY, 0), EACCES);
+		FAILS(farnova_chmod(fs, "private", 0666), EPERM);
+		FAILS(farnova_mkdir(fs, "mine", 0755), EACCES);
+		/* what was opened before stays open */
+		CHECK(farnova_pread(file, &st, 6, 0) == 6);
+		CHECK(farnova_mkdir(fs, "open-to-all/mine", 0755) == 0);
+		CHECK(farnova_stat(fs, "open-to-all/mine", &st) == 0 && st.st_uid == 1000 && st.st_gid == 1000);
+		CHECK(farnova_set_cred(fs, &member) == 0);
+		FAILS(farnova_rmdir(fs, "open-to-all/mine"), EPERM);
+		struct farnova_file *readable = farnova_open(fs, "private", O_RDONLY, 0);
+		CHECK(readable && farnova_close(readable) == 0);
+		FAILS_NULL(farnova_open(fs, "private", O_RDWR, 0), EACCES);
+		CHECK(farnova_set_cred(fs, &user) == 0);
+		CHECK(farnova_rmdir(fs, "open-to-all/mine") == 0);
+		CHECK(farnova_set_cred(fs, NULL) == 0);
+		CHECK(farnova_chmod(fs, "private", 0640) == 0);
+	}
+	member.group_count = 5000;
+	FAILS(farnova_set_cred(fs, &member), EINVAL);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_unlink(fs, "private") == 0 && farnova_rmdir(fs, "open-to-all") == 0);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: client_calls URL\n");
+		return 2;
+	}
+	url = argv[1];
+	CHECK(strcmp(farnova_last_error(), "") == 0);
+	CHECK((fs = farnova_connect(url, NULL)));
+	connecting();
+	opening();
+	reading_and_writing();
+	names();
+	attributes();
+	directories();
+	by_handle();
+	on_behalf_of_others();
+
+	/* what is open is closed by the end of the connection */
+	CHECK(farnova_open(fs, "left-open", O_RDWR | O_CREAT, 0600));
+	CHECK(farnova_opendir(fs, "/"));
+	CHECK(farnova_unlink(fs, "left-open") == 0);
+	farnova_disconnect(fs);
+	printf("all calls do what they say\n");
+	return 0;
+}
