@@ -1,0 +1,251 @@
+/*
+ * pool_commands_test.c -- mkfs, fsck and dump: what they do, what they refuse, and how they say it.
+ */
+#include "common/log.h"
+#include "common/pm.h"
+#include "server/pool/json.h"
+#include "server/pool/pool_commands.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64];
+static char path[128];
+static char out[65536], err[8192];
+
+static int make_directory(void **state)
+{
+	strcpy(directory, "/dev/shm/farnova-pool-XXXXXX");
+	if (!mkdtemp(directory)) {
+		strcpy(directory, "/tmp/farnova-pool-XXXXXX");
+		if (!mkdtemp(directory))
+			return -1;
+	}
+	snprintf(path, sizeof(path), "%s/pool", directory);
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	unlink(path);
+	return rmdir(directory);
+}
+
+static void slurp(FILE *f, char *text, size_t size)
+{
+	size_t n;
+
+	rewind(f);
+	n = fread(text, 1, size - 1, f);
+	text[n] = '\0';
+	fclose(f);
+}
+
+/* Run a command with its output in `out` and `err`; arguments end with NULL. */
+static int run(int (*command)(int, char **), const char *name, ...)
+{
+	FILE *files[2] = {tmpfile(), tmpfile()};
+	int saved[2] = {dup(1), dup(2)};
+	char *argv[16] = {(char *)name};
+	const char *argument;
+	int argc = 1, rc;
+	va_list args;
+
+	va_start(args, name);
+	while ((argument = va_arg(args, const char *)) != NULL)
+		argv[argc++] = (char *)argument;
+	va_end(args);
+	fflush(stdout);
+	for (int i = 0; i < 2; i++)
+		dup2(fileno(files[i]), i + 1);
+	rc = command(argc, argv);
+	fflush(stdout);
+	for (int i = 0; i < 2; i++) {
+		dup2(saved[i], i + 1);
+		close(saved[i]);
+	}
+	slurp(files[0], out, sizeof(out));
+	slurp(files[1], err, sizeof(err));
+	return rc;
+}
+
+#define MKFS(...) run(pool_mkfs_main, "mkfs", __VA_ARGS__, NULL)
+#define FSCK(...) run(pool_fsck_main, "fsck", __VA_ARGS__, NULL)
+#define DUMP(...) run(pool_dump_main, "dump", __VA_ARGS__, NULL)
+
+static void mkfs_makes_a_pool_that_fsck_finds_clean(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(MKFS("--size=16M", "--label=blue", "--mode=1777", "--owner=5:6", path), 0);
+	assert_non_null(strstr(out, "16 MiB"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 16 << 20);
+	assert_int_equal(FSCK(path), 0);
+	assert_non_null(strstr(out, "consistent"));
+	assert_int_equal(FSCK("-v", path), 0);
+	assert_non_null(strstr(out, "1 directories"));
+	assert_int_equal(DUMP("--super", path), 0);
+	assert_non_null(strstr(out, "label: blue"));
+	assert_int_equal(DUMP("--all", path), 0);
+	assert_non_null(strstr(out, "mode: 1777"));
+	assert_non_null(strstr(out, "uid: 5"));
+	assert_non_null(strstr(out, "gid: 6"));
+}
+
+static void mkfs_overwrites_nothing_unasked(void **state)
+{
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(MKFS("-s", "16M", path), 1);
+	assert_non_null(strstr(err, "holds a farnova file system already"));
+	assert_int_equal(MKFS("-s", "12M", "--force", path), 0);
+	assert_int_equal(FSCK(path), 0);
+	unlink(path);
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_int_equal(truncate(path, 5), 0);
+	assert_int_equal(MKFS("-s", "16M", path), 1);
+	assert_non_null(strstr(err, "--force"));
+}
+
+static void mkfs_says_what_is_wrong(void **state)
+{
+	assert_int_equal(MKFS(path), 1);
+	assert_non_null(strstr(err, "say how large"));
+	assert_int_equal(MKFS("-s", "9M", path), 1);
+	assert_non_null(strstr(err, "at least 10M"));
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(MKFS("-s", "16M", directory), 1);
+	assert_non_null(strstr(err, "directory"));
+	assert_int_equal(MKFS("-s", "16M", "/dev/null"), 1);
+	assert_non_null(strstr(err, "devdax"));
+	assert_int_equal(MKFS("-s", "16M", "/nonexistent/pool"), 1);
+	assert_non_null(strstr(err, "no such directory"));
+}
+
+static void a_pool_in_use_is_left_alone(void **state)
+{
+	struct pm pm;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	assert_int_equal(MKFS("-s", "16M", path), 1);
+	assert_non_null(strstr(err, "in use"));
+	assert_int_equal(MKFS("-s", "16M", "--force", path), 1);
+	assert_non_null(strstr(err, "in use"));
+	assert_int_equal(FSCK(path), 8);
+	assert_non_null(strstr(err, "in use"));
+	assert_int_equal(DUMP(path), 1);
+	assert_non_null(strstr(err, "in use"));
+	pm_close(&pm);
+}
+
+static void wrong_usage_is_exit_code_2(void **state)
+{
+	assert_int_equal(MKFS("--size=3X", path), 2);
+	assert_non_null(strstr(err, "is no size"));
+	assert_int_equal(MKFS("--size=99999999999T", path), 2);
+	assert_int_equal(MKFS("--size=-5", path), 2);
+	assert_int_equal(MKFS("--mode=9", path), 2);
+	assert_int_equal(MKFS("--owner=joe", path), 2);
+	assert_int_equal(MKFS("--owner=1:", path), 2);
+	assert_int_equal(MKFS("--wrong", path), 2);
+	assert_int_equal(MKFS("-s", "16M"), 2);
+	assert_int_equal(MKFS("-s", "16M", path, path), 2);
+	assert_int_equal(MKFS("--label", "12345678901234567890123456789012345678901234567890123456789012345", path), 2);
+	assert_int_equal(FSCK("--wrong"), 2);
+	assert_int_equal(FSCK("-v"), 2);
+	assert_int_equal(DUMP("--inode=x", path), 2);
+	assert_int_equal(DUMP("--all"), 2);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void help_is_told_on_stdout(void **state)
+{
+	assert_int_equal(MKFS("--help"), 0);
+	assert_ptr_equal(strstr(out, "Usage: farnova mkfs"), out);
+	assert_int_equal(FSCK("--help"), 0);
+	assert_ptr_equal(strstr(out, "Usage: farnova fsck"), out);
+	assert_int_equal(DUMP("--help"), 0);
+	assert_ptr_equal(strstr(out, "Usage: farnova dump"), out);
+}
+
+static void fsck_tells_damage_with_exit_code_4(void **state)
+{
+	struct pm pm;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	pm.base[100] ^= 1;
+	pm_close(&pm);
+	assert_int_equal(FSCK(path), 4);
+	assert_non_null(strstr(out, "superblock 0 is damaged"));
+	assert_non_null(strstr(out, "1 error found"));
+	assert_int_equal(FSCK("--json", path), 4);
+	assert_non_null(strstr(out, "\"errors\":1"));
+	assert_non_null(strstr(out, "\"part\":\"superblock\""));
+	assert_int_equal(FSCK("/nonexistent"), 8);
+}
+
+static void dump_refuses_what_is_no_pool(void **state)
+{
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_int_equal(truncate(path, 16 << 20), 0);
+	assert_int_equal(DUMP(path), 1);
+	assert_non_null(strstr(err, "not a farnova pool"));
+	assert_int_equal(FSCK(path), 4);
+	unlink(path);
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(DUMP("--inode=1", path), 1);
+	assert_non_null(strstr(err, "has no place"));
+}
+
+static void json_strings_are_always_valid(void **state)
+{
+	FILE *f = tmpfile();
+	struct json json = {f, true};
+	char text[256];
+
+	json_open(&json, NULL, '{');
+	json_string(&json, "a", "\"\\\n\x01", 4);
+	json_string(&json, "b", "\xc3\xa9\xff\xed\xa0\x80\xc3", 7);
+	json_open(&json, "c", '[');
+	json_signed(&json, NULL, -5);
+	json_bool(&json, NULL, true);
+	json_close(&json, ']');
+	json_number(&json, "d", UINT64_MAX);
+	json_close(&json, '}');
+	slurp(f, text, sizeof(text));
+	assert_string_equal(text, "{\"a\":\"\\\"\\\\\\u000a\\u0001\","
+	                          "\"b\":\"\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\",\"c\":[-5,true],"
+	                          "\"d\":18446744073709551615}");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(mkfs_makes_a_pool_that_fsck_finds_clean),
+	    TEST(mkfs_overwrites_nothing_unasked),
+	    TEST(mkfs_says_what_is_wrong),
+	    TEST(a_pool_in_use_is_left_alone),
+	    TEST(wrong_usage_is_exit_code_2),
+	    TEST(help_is_told_on_stdout),
+	    TEST(fsck_tells_damage_with_exit_code_4),
+	    TEST(dump_refuses_what_is_no_pool),
+	    TEST(json_strings_are_always_valid),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
