@@ -30,60 +30,15 @@
 static enum transport_kind kind;
 static char host[128];
 
-/* The usual case: one connection, and some memory at each end. */
-struct bench {
-	struct fixture *fixture;
-	struct transport_conn *client, *server;
-	uint8_t *near, *far; /* the client's and the server's memory, of `size` bytes */
-	size_t size;
-	struct transport_region *local; /* on `near` */
-};
-
-static uint8_t *memory(size_t size)
-{
-	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(address != MAP_FAILED);
-	return address;
-}
-
-static void fill(uint8_t *bytes, size_t size, uint32_t seed)
-{
-	for (size_t i = 0; i < size; i++) {
-		seed = seed * 1664525u + 1013904223u;
-		bytes[i] = (uint8_t)(seed >> 24);
-	}
-}
-
-static struct bench set_up(size_t size, const struct transport_options *client, const struct transport_options *server)
-{
-	struct bench bench = {.fixture = fixture_create(kind, host), .size = size};
-
-	fixture_connect(bench.fixture, client, server, &bench.client, &bench.server);
-	bench.near = memory(size);
-	bench.far = memory(size);
-	bench.local = fixture_local(bench.client, bench.near, size);
-	return bench;
-}
-
-static void tear_down(struct bench *bench)
-{
-	transport_close(bench->client);
-	transport_close(bench->server);
-	fixture_destroy(bench->fixture);
-	munmap(bench->near, bench->size);
-	munmap(bench->far, bench->size);
-}
-
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
 static void messages_arrive_whole_and_in_order(void **state)
 {
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 64 * KIB, NULL, NULL);
 	uint32_t seed = 1, sent = 0, received = 0, lengths[2000];
 	uint32_t max = transport_max_message(bench.client);
 
-	fill(bench.near, bench.size, 7);
+	bench_fill(bench.near, bench.size, 7);
 	while (received < 2000) {
 		while (sent < 2000) {
 			seed = seed * 1664525u + 1013904223u;
@@ -104,12 +59,12 @@ static void messages_arrive_whole_and_in_order(void **state)
 		received++;
 	}
 	fixture_expect_silence(bench.fixture, 20);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void messages_are_gathered(void **state)
 {
-	struct bench bench = set_up(4 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 4 * KIB, NULL, NULL);
 	struct iovec iov[4] = {{"one", 3}, {NULL, 0}, {"two", 3}, {"three", 5}};
 
 	assert_int_equal(transport_send(bench.client, iov, 4, TRANSPORT_MORE), 0);
@@ -118,26 +73,26 @@ static void messages_are_gathered(void **state)
 	fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, "one", 3);
 	assert_int_equal(fixture_send(bench.server, "back", 4), 0);
 	fixture_expect_message(bench.fixture, &bench.fixture->client, bench.client, "back", 4);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void a_post_with_more_goes_out_though_nothing_follows(void **state)
 {
 	struct transport_options one = {.receive_depth = 1};
-	struct bench bench = set_up(4 * KIB, NULL, &one);
+	struct bench bench = bench_create(kind, host, 4 * KIB, NULL, &one);
 	struct iovec iov = {"alone", 5};
 
 	assert_int_equal(transport_send(bench.client, &iov, 1, TRANSPORT_MORE), 0);
 	fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, "alone", 5);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void sizes_beyond_the_limits_are_refused(void **state)
 {
 	struct transport_options small = {.message_size = 1000}, large = {.message_size = 64 * KIB};
-	struct bench bench = set_up(128 * KIB, &small, &large);
+	struct bench bench = bench_create(kind, host, 128 * KIB, &small, &large);
 
-	fill(bench.near, bench.size, 3);
+	bench_fill(bench.near, bench.size, 3);
 	assert_int_equal(transport_max_message(bench.client), 64 * KIB);
 	assert_int_equal(transport_max_message(bench.server), 1000);
 	assert_int_equal(fixture_send(bench.client, bench.near, 64 * KIB + 1), -EMSGSIZE);
@@ -147,13 +102,13 @@ static void sizes_beyond_the_limits_are_refused(void **state)
 	assert_int_equal(fixture_send(bench.server, bench.near, 1000), 0);
 	fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, bench.near, 64 * KIB);
 	fixture_expect_message(bench.fixture, &bench.fixture->client, bench.client, bench.near, 1000);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void a_sender_without_credit_waits_for_a_release(void **state)
 {
 	struct transport_options options = {.receive_depth = 5};
-	struct bench bench = set_up(4 * KIB, NULL, &options);
+	struct bench bench = bench_create(kind, host, 4 * KIB, NULL, &options);
 	struct transport_event held[5];
 
 	for (int i = 0; i < 5; i++)
@@ -177,13 +132,13 @@ static void a_sender_without_credit_waits_for_a_release(void **state)
 	for (int i = 0; i < 4; i++)
 		fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, "again", 5);
 	assert_memory_equal(held[0].data, &(int){0}, sizeof(int));
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void one_receive_buffer_at_each_end_is_enough(void **state)
 {
 	struct transport_options options = {.receive_depth = 1, .operations = 1};
-	struct bench bench = set_up(4 * KIB, &options, &options);
+	struct bench bench = bench_create(kind, host, 4 * KIB, &options, &options);
 
 	for (int i = 0; i < 500; i++) {
 		while (fixture_send(bench.client, &i, sizeof(i)) == -EAGAIN)
@@ -193,7 +148,7 @@ static void one_receive_buffer_at_each_end_is_enough(void **state)
 			fixture_pump(bench.fixture);
 		fixture_expect_message(bench.fixture, &bench.fixture->client, bench.client, &i, sizeof(i));
 	}
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 /* ---- reads and writes ------------------------------------------------------------------------------------------- */
@@ -203,18 +158,18 @@ static void one_receive_buffer_at_each_end_is_enough(void **state)
 static void reads_and_writes_move_exactly_the_bytes_named(void **state)
 {
 	static const uint32_t lengths[] = {1, 7, 64, 4096, 65536, 100000};
-	struct bench bench = set_up(256 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 256 * KIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE);
 	uint64_t key = transport_region_key(shared);
-	uint8_t *expected = memory(bench.size);
+	uint8_t *expected = bench_memory(bench.size);
 	int context;
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		uint32_t length = lengths[i];
 
-		fill(bench.near, bench.size, 10 + length);
-		fill(bench.far, bench.size, 20 + length);
+		bench_fill(bench.near, bench.size, 10 + length);
+		bench_fill(bench.far, bench.size, 20 + length);
 		memcpy(expected, bench.far, bench.size);
 		memcpy(expected + 333, bench.near + 77, length);
 		assert_int_equal(
@@ -232,12 +187,12 @@ static void reads_and_writes_move_exactly_the_bytes_named(void **state)
 		assert_memory_equal(bench.near, expected, bench.size);
 	}
 	munmap(expected, bench.size);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void a_message_after_a_write_finds_the_bytes_written(void **state)
 {
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 64 * KIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_WRITE);
 	struct iovec iov = {"look", 4};
@@ -245,7 +200,7 @@ static void a_message_after_a_write_finds_the_bytes_written(void **state)
 	for (uint32_t i = 0; i < 200; i++) {
 		uint32_t length = 1 + i * 300;
 
-		fill(bench.near, length, i);
+		bench_fill(bench.near, length, i);
 		assert_int_equal(transport_write(bench.client, bench.near, bench.local, BASE,
 		                                 transport_region_key(shared), length, NULL, TRANSPORT_MORE),
 		                 0);
@@ -255,19 +210,19 @@ static void a_message_after_a_write_finds_the_bytes_written(void **state)
 		assert_int_equal(fixture_send(bench.server, "seen", 4), 0);
 		fixture_expect_message(bench.fixture, &bench.fixture->client, bench.client, "seen", 4);
 	}
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void thousands_of_operations_are_outstanding_and_all_complete(void **state)
 {
 	struct transport_options options = {.operations = 2048};
-	struct bench bench = set_up(MIB, &options, &options);
+	struct bench bench = bench_create(kind, host, MIB, &options, &options);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE);
 	uint64_t key = transport_region_key(shared);
 	uint32_t posted = 0, total = 8192, done = 0, most = 0;
 
-	fill(bench.far, bench.size, 99);
+	bench_fill(bench.far, bench.size, 99);
 	while (done < total) {
 		while (posted < total) {
 			uint64_t offset = posted % 2048 * 512;
@@ -284,18 +239,18 @@ static void thousands_of_operations_are_outstanding_and_all_complete(void **stat
 	}
 	assert_true(most >= 2048);
 	assert_memory_equal(bench.near, bench.far, bench.size);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void writes_without_a_context_never_run_out(void **state)
 {
 	struct transport_options options = {.operations = 16};
-	struct bench bench = set_up(256 * KIB, &options, NULL);
+	struct bench bench = bench_create(kind, host, 256 * KIB, &options, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_WRITE);
 	int64_t deadline = fixture_now_us() + 20000000;
 
-	fill(bench.near, bench.size, 5);
+	bench_fill(bench.near, bench.size, 5);
 	for (int i = 0; i < 2000; i++) {
 		uint64_t offset = (uint64_t)i % 64 * 4096;
 
@@ -309,18 +264,18 @@ static void writes_without_a_context_never_run_out(void **state)
 		fixture_pump(bench.fixture);
 	fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, "end", 3);
 	assert_memory_equal(bench.near, bench.far, bench.size);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void sixteen_mebibytes_go_there_and_back_in_pieces(void **state)
 {
-	struct bench bench = set_up(16 * MIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 16 * MIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, 0, TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE);
 	uint64_t key = transport_region_key(shared);
 	int context;
 
-	fill(bench.near, bench.size, 1);
+	bench_fill(bench.near, bench.size, 1);
 	for (uint32_t i = 0; i < 16; i++)
 		assert_int_equal(
 		    transport_write(bench.client, bench.near + i * MIB, bench.local, i * MIB, key, MIB, &context, 0),
@@ -328,27 +283,27 @@ static void sixteen_mebibytes_go_there_and_back_in_pieces(void **state)
 	for (uint32_t i = 0; i < 16; i++)
 		fixture_expect_done(bench.fixture, &bench.fixture->client, &context);
 	assert_memory_equal(bench.near, bench.far, bench.size);
-	fill(bench.far, bench.size, 2);
+	bench_fill(bench.far, bench.size, 2);
 	for (uint32_t i = 0; i < 16; i++)
 		assert_int_equal(
 		    transport_read(bench.client, bench.near + i * MIB, bench.local, i * MIB, key, MIB, &context, 0), 0);
 	for (uint32_t i = 0; i < 16; i++)
 		fixture_expect_done(bench.fixture, &bench.fixture->client, &context);
 	assert_memory_equal(bench.near, bench.far, bench.size);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void both_sides_read_from_each_other_at_once(void **state)
 {
-	struct bench bench = set_up(4 * MIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 4 * MIB, NULL, NULL);
 	struct transport_region *far =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_LOCAL_WRITE);
 	struct transport_region *near =
 	    fixture_share(bench.client, bench.near, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_LOCAL_WRITE);
 	int contexts[2];
 
-	fill(bench.near, bench.size / 2, 1);
-	fill(bench.far, bench.size / 2, 2);
+	bench_fill(bench.near, bench.size / 2, 1);
+	bench_fill(bench.far, bench.size / 2, 2);
 	for (uint32_t i = 0; i < 8; i++) {
 		uint64_t from = i * 256 * KIB, to = bench.size / 2 + from;
 
@@ -365,12 +320,12 @@ static void both_sides_read_from_each_other_at_once(void **state)
 	}
 	assert_memory_equal(bench.near, bench.far + bench.size / 2, bench.size / 2);
 	assert_memory_equal(bench.far, bench.near + bench.size / 2, bench.size / 2);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void operations_that_cannot_be_are_refused_at_once(void **state)
 {
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 64 * KIB, NULL, NULL);
 	struct transport_region *region = NULL;
 	struct transport_region *fixed = fixture_share(bench.client, bench.near, 4096, 0, TRANSPORT_REMOTE_READ);
 
@@ -386,7 +341,7 @@ static void operations_that_cannot_be_are_refused_at_once(void **state)
 	assert_int_equal(transport_register(bench.client, bench.near, 4096, UINT64_MAX - 100, 0, &region), -EINVAL);
 	assert_int_equal(transport_register(bench.client, bench.near, 4096, 0, 8, &region), -EINVAL);
 	fixture_expect_silence(bench.fixture, 20);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 /* ---- violations ------------------------------------------------------------------------------------------------- */
@@ -458,15 +413,15 @@ static struct target aim(enum violation violation, struct transport_conn *server
 
 static void commit_violation(enum violation violation, bool write)
 {
-	struct bench bench = set_up(24 * KIB, NULL, NULL);
-	uint8_t *near = memory(bench.size), *far = memory(bench.size);
+	struct bench bench = bench_create(kind, host, 24 * KIB, NULL, NULL);
+	uint8_t *near = bench_memory(bench.size), *far = bench_memory(bench.size);
 	struct transport_conn *other_client, *other_server;
 	struct target target;
 	int context;
 
 	fixture_connect(bench.fixture, NULL, NULL, &other_client, &other_server);
-	fill(bench.near, bench.size, 1);
-	fill(bench.far, bench.size, 2);
+	bench_fill(bench.near, bench.size, 1);
+	bench_fill(bench.far, bench.size, 2);
 	memcpy(near, bench.near, bench.size);
 	memcpy(far, bench.far, bench.size);
 	target = aim(violation, bench.server, other_server, bench.far, write);
@@ -492,7 +447,7 @@ static void commit_violation(enum violation violation, bool write)
 	bench.server = other_server;
 	munmap(near, bench.size);
 	munmap(far, bench.size);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 static void a_violation_ends_only_its_connection_and_touches_nothing(void **state)
@@ -505,14 +460,14 @@ static void a_violation_ends_only_its_connection_and_touches_nothing(void **stat
 
 static void a_region_that_goes_while_it_is_read_gives_old_bytes_or_none(void **state)
 {
-	struct bench bench = set_up(8 * MIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 8 * MIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ);
 	struct transport_event events[16];
 	uint32_t done = 0;
 	int context;
 
-	fill(bench.far, bench.size, 3);
+	bench_fill(bench.far, bench.size, 3);
 	for (uint32_t i = 0; i < 8; i++)
 		assert_int_equal(transport_read(bench.client, bench.near + i * MIB, bench.local, BASE + i * MIB,
 		                                transport_region_key(shared), MIB, &context, 0),
@@ -523,9 +478,9 @@ static void a_region_that_goes_while_it_is_read_gives_old_bytes_or_none(void **s
 	memset(bench.far, 0xee, bench.size);
 	while (done < 8 && fixture_wait(bench.fixture, &bench.fixture->client).type == TRANSPORT_DONE)
 		done++;
-	fill(bench.far, bench.size, 3);
+	bench_fill(bench.far, bench.size, 3);
 	assert_memory_equal(bench.near, bench.far, (size_t)done * MIB);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 /* ---- many, and the end ------------------------------------------------------------------------------------------ */
@@ -574,7 +529,7 @@ static void many_connections_share_a_queue(void **state)
 
 static void a_close_in_the_middle_gives_the_peer_one_closed_event(void **state)
 {
-	struct bench bench = set_up(4 * MIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 4 * MIB, NULL, NULL);
 	struct transport_region *shared =
 	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ);
 	struct transport_event event;
@@ -602,14 +557,14 @@ static void a_close_in_the_middle_gives_the_peer_one_closed_event(void **state)
 
 static void a_closed_connection_may_be_closed_with_regions_and_messages_held(void **state)
 {
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
+	struct bench bench = bench_create(kind, host, 64 * KIB, NULL, NULL);
 
 	fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ);
 	fixture_share(bench.server, bench.far, 4096, BASE, TRANSPORT_REMOTE_WRITE);
 	assert_int_equal(fixture_send(bench.client, "held", 4), 0);
 	assert_int_equal(fixture_wait(bench.fixture, &bench.fixture->server).type, TRANSPORT_MESSAGE);
 	assert_int_equal(fixture_send(bench.client, "unseen", 6), 0);
-	tear_down(&bench);
+	bench_destroy(&bench);
 }
 
 /* The child has no other thread and nothing of the parent's transport: it is forked before any is made. */
@@ -699,159 +654,7 @@ static void a_rejected_or_unheard_connect_fails_with_a_reason(void **state)
 	fixture_destroy(fixture);
 }
 
-/* ---- waiting and latency ---------------------------------------------------------------------------------------- */
-
-struct echo {
-	struct transport_queue *queue;
-	struct transport_conn *conn;
-	int rounds;
-	bool waits;
-	const char *failure;
-};
-
-static bool next_message(struct echo *echo, struct transport_event *event)
-{
-	struct pollfd ready = {.fd = transport_fd(echo->queue), .events = POLLIN};
-	int rc;
-
-	for (;;) {
-		rc = transport_poll(echo->queue, event, 1);
-		if (rc == 1 && event->type == TRANSPORT_MESSAGE)
-			return true;
-		if (rc < 0 || (rc == 1 && event->type == TRANSPORT_CLOSED)) {
-			echo->failure = "the connection ended";
-			return false;
-		}
-		if (rc == 1 || !echo->waits || transport_arm(echo->queue) != 0)
-			continue;
-		if (poll(&ready, 1, 5000) == 0) {
-			echo->failure = "a wake-up was lost";
-			return false;
-		}
-	}
-}
-
-static void *echo_back(void *argument)
-{
-	struct echo *echo = argument;
-	struct transport_event event;
-
-	for (int i = 0; i < echo->rounds && next_message(echo, &event); i++) {
-		struct iovec iov = {(void *)event.data, event.length};
-		int rc = transport_send(echo->conn, &iov, 1, 0);
-
-		transport_release(echo->conn, event.data);
-		if (rc != 0) {
-			echo->failure = "send failed";
-			break;
-		}
-	}
-	return NULL;
-}
-
-static double ping_pong(struct bench *bench, int rounds, uint32_t size, bool waits)
-{
-	struct echo near = {bench->fixture->client.queue, bench->client, rounds, waits, NULL};
-	struct echo far = {bench->fixture->server.queue, bench->server, rounds, waits, NULL};
-	struct transport_event event;
-	pthread_t thread;
-	int64_t start;
-
-	assert_int_equal(pthread_create(&thread, NULL, echo_back, &far), 0);
-	start = fixture_now_us();
-	for (int i = 0; i < rounds && far.failure == NULL; i++) {
-		assert_int_equal(fixture_send(bench->client, bench->near, size), 0);
-		if (!next_message(&near, &event))
-			break;
-		transport_release(bench->client, event.data);
-	}
-	start = fixture_now_us() - start;
-	pthread_join(thread, NULL);
-	assert_null(near.failure);
-	assert_null(far.failure);
-	return (double)start / rounds;
-}
-
-static void no_wake_up_is_ever_lost(void **state)
-{
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
-
-	print_message("# %s: 64-byte message and reply, both sides waiting: %.1f us\n", transport_kind_name(kind),
-	              ping_pong(&bench, kind == TRANSPORT_TCP ? 20000 : 4000, 64, true));
-	tear_down(&bench);
-}
-
-struct server {
-	struct transport_queue *queue;
-	bool stop, waits;
-};
-
-static void *serve(void *argument)
-{
-	struct server *server = argument;
-	struct pollfd ready = {.fd = transport_fd(server->queue), .events = POLLIN};
-	struct transport_event event;
-	struct iovec iov = {"done", 4};
-
-	while (!__atomic_load_n(&server->stop, __ATOMIC_ACQUIRE)) {
-		/* The device serves reads by itself: a thread that polled would only be in its way. */
-		if (server->waits && transport_arm(server->queue) == 0)
-			poll(&ready, 1, 10);
-		if (transport_poll(server->queue, &event, 1) != 1 || event.type != TRANSPORT_MESSAGE)
-			continue;
-		transport_release(event.conn, event.data);
-		transport_send(event.conn, &iov, 1, 0);
-	}
-	return NULL;
-}
-
-static void wait_for_one(struct transport_queue *queue, struct transport_event *event)
-{
-	while (transport_poll(queue, event, 1) == 0)
-		;
-}
-
-static void latency_is_printed(void **state)
-{
-	struct bench bench = set_up(64 * KIB, NULL, NULL);
-	struct transport_region *shared =
-	    fixture_share(bench.server, bench.far, bench.size, BASE, TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE);
-	struct server server = {.queue = bench.fixture->server.queue, .waits = kind == TRANSPORT_VERBS};
-	uint64_t key = transport_region_key(shared);
-	struct iovec iov = {"commit", 6};
-	struct transport_event event;
-	const int rounds = kind == TRANSPORT_TCP ? 20000 : 2000;
-	int64_t start, read_us, write_us;
-	pthread_t thread;
-
-	print_message("# %s: 64-byte message and reply, both sides polling: %.1f us\n", transport_kind_name(kind),
-	              ping_pong(&bench, rounds, 64, false));
-	assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
-	start = fixture_now_us();
-	for (int i = 0; i < rounds; i++) {
-		assert_int_equal(transport_read(bench.client, bench.near, bench.local, BASE, key, 4096, &start, 0), 0);
-		wait_for_one(bench.fixture->client.queue, &event);
-		assert_int_equal(event.type, TRANSPORT_DONE);
-	}
-	read_us = fixture_now_us() - start;
-	start = fixture_now_us();
-	for (int i = 0; i < rounds; i++) {
-		assert_int_equal(
-		    transport_write(bench.client, bench.near, bench.local, BASE, key, 4096, NULL, TRANSPORT_MORE), 0);
-		assert_int_equal(transport_send(bench.client, &iov, 1, 0), 0);
-		wait_for_one(bench.fixture->client.queue, &event);
-		assert_int_equal(event.type, TRANSPORT_MESSAGE);
-		transport_release(bench.client, event.data);
-	}
-	write_us = fixture_now_us() - start;
-	__atomic_store_n(&server.stop, true, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-	print_message("# %s: read of 4 KiB %.1f us; write of 4 KiB, message and reply %.1f us\n",
-	              transport_kind_name(kind), (double)read_us / rounds, (double)write_us / rounds);
-	tear_down(&bench);
-}
-
-static int run_over(enum transport_kind which)
+static int run_over(enum transport_kind which, const char *address)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_killed_peer_ends_the_connection),
@@ -874,36 +677,14 @@ static int run_over(enum transport_kind which)
 	    cmocka_unit_test(a_close_in_the_middle_gives_the_peer_one_closed_event),
 	    cmocka_unit_test(a_closed_connection_may_be_closed_with_regions_and_messages_held),
 	    cmocka_unit_test(a_rejected_or_unheard_connect_fails_with_a_reason),
-	    cmocka_unit_test(no_wake_up_is_ever_lost),
-	    cmocka_unit_test(latency_is_printed),
 	};
 
 	kind = which;
+	snprintf(host, sizeof(host), "%s", address);
 	return cmocka_run_group_tests_name(transport_kind_name(which), tests, NULL, NULL);
 }
 
-/* Arguments: the kinds to try and, after it, a pattern of test names; without, all that this host has. */
 int main(int argc, char **argv)
 {
-	char why[256] = "";
-	int failed = 0;
-
-	if (argc > 2)
-		cmocka_set_test_filter(argv[2]);
-	if (argc < 2 || strcmp(argv[1], "tcp") == 0) {
-		fixture_address(TRANSPORT_TCP, host, sizeof(host));
-		failed += run_over(TRANSPORT_TCP);
-	}
-	if (argc < 2 || strcmp(argv[1], "verbs") == 0) {
-		if (transport_available(TRANSPORT_VERBS, why, sizeof(why)) != 0) {
-			printf("verbs not tried: %s\n", why);
-			return argc > 1 ? 77 : failed != 0;
-		}
-		if (!fixture_address(TRANSPORT_VERBS, host, sizeof(host))) {
-			printf("verbs not tried: the RDMA device has no IPv4 address; set FARNOVA_TEST_RDMA_ADDR\n");
-			return argc > 1 ? 77 : failed != 0;
-		}
-		failed += run_over(TRANSPORT_VERBS);
-	}
-	return failed != 0;
+	return fixture_main(argc, argv, run_over);
 }

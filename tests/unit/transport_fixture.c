@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define PATIENCE_US 10000000
@@ -219,4 +220,65 @@ struct transport_region *fixture_share(struct transport_conn *conn, void *addres
 struct transport_region *fixture_local(struct transport_conn *conn, void *address, size_t length)
 {
 	return transport_needs_region(conn) ? fixture_share(conn, address, length, 0, TRANSPORT_LOCAL_WRITE) : NULL;
+}
+
+/* ---- one connection with memory at each end -------------------------------------------------------------------- */
+
+uint8_t *bench_memory(size_t size)
+{
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(address != MAP_FAILED);
+	return address;
+}
+
+void bench_fill(uint8_t *bytes, size_t size, uint32_t seed)
+{
+	for (size_t i = 0; i < size; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		bytes[i] = (uint8_t)(seed >> 24);
+	}
+}
+
+struct bench bench_create(enum transport_kind kind, const char *host, size_t size,
+                          const struct transport_options *client, const struct transport_options *server)
+{
+	struct bench bench = {.fixture = fixture_create(kind, host), .size = size};
+
+	fixture_connect(bench.fixture, client, server, &bench.client, &bench.server);
+	bench.near = bench_memory(size);
+	bench.far = bench_memory(size);
+	bench.local = fixture_local(bench.client, bench.near, size);
+	return bench;
+}
+
+void bench_destroy(struct bench *bench)
+{
+	transport_close(bench->client);
+	transport_close(bench->server);
+	fixture_destroy(bench->fixture);
+	munmap(bench->near, bench->size);
+	munmap(bench->far, bench->size);
+}
+
+/* ---- kinds ------------------------------------------------------------------------------------------------------ */
+
+int fixture_main(int argc, char **argv, int (*run)(enum transport_kind kind, const char *host))
+{
+	char why[256] = "the RDMA device has no IPv4 address; set FARNOVA_TEST_RDMA_ADDR", host[128];
+	int failed = 0;
+
+	if (argc > 2)
+		cmocka_set_test_filter(argv[2]);
+	if ((argc < 2 || strcmp(argv[1], "tcp") == 0) && fixture_address(TRANSPORT_TCP, host, sizeof(host)))
+		failed += run(TRANSPORT_TCP, host);
+	if (argc < 2 || strcmp(argv[1], "verbs") == 0) {
+		if (transport_available(TRANSPORT_VERBS, why, sizeof(why)) != 0 ||
+		    !fixture_address(TRANSPORT_VERBS, host, sizeof(host))) {
+			printf("verbs not tried: %s\n", why);
+			return argc > 1 ? 77 : failed != 0;
+		}
+		failed += run(TRANSPORT_VERBS, host);
+	}
+	return failed != 0;
 }

@@ -56,4 +56,27 @@ struct transport_region *fixture_local(struct transport_conn *conn, void *addres
 struct transport_region *fixture_share(struct transport_conn *conn, void *address, size_t length, uint64_t base,
                                        unsigned rights);
 
+/* The usual case: one connection, and some memory at each end. */
+struct bench {
+	struct fixture *fixture;
+	struct transport_conn *client, *server;
+	uint8_t *near, *far; /* the client's and the server's memory, of `size` bytes */
+	size_t size;
+	struct transport_region *local; /* on `near` */
+};
+
+struct bench bench_create(enum transport_kind kind, const char *host, size_t size,
+                          const struct transport_options *client, const struct transport_options *server);
+void bench_destroy(struct bench *bench);
+/* bench_memory -- pages of zeros; for munmap. */
+uint8_t *bench_memory(size_t size);
+void bench_fill(uint8_t *bytes, size_t size, uint32_t seed);
+
+/*
+ * fixture_main -- call `run` for each kind that this host has: tcp always, verbs where it is available, and what it
+ * lacks otherwise is said on stdout. Arguments: the one kind to try (77 if it is not there), and a pattern of test
+ * names.
+ */
+int fixture_main(int argc, char **argv, int (*run)(enum transport_kind kind, const char *host));
+
 #endif
