@@ -4,15 +4,19 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/fuse/mounts.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define END_TIMEOUT_MS 30000
 
 extern char **environ;
 
@@ -48,51 +52,6 @@ static int resolve(const char *directory, char path[PATH_MAX])
 	return used < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-/* mountinfo writes space, tab, newline and backslash as octal. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
-			text += 3;
-		} else {
-			*out++ = *text;
-		}
-	}
-	*out = 0;
-}
-
-enum found { NO_MOUNT, OTHER_MOUNT, FARNOVA_MOUNT };
-
-/* What is mounted on top at `path`. */
-static enum found find_mount(const char *path)
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	enum found found = NO_MOUNT;
-	char *line = NULL;
-	size_t size = 0;
-
-	if (!file)
-		return NO_MOUNT;
-	while (getline(&line, &size, file) > 0) {
-		char *rest = NULL, *field = strtok_r(line, " ", &rest);
-		for (int i = 0; field && i < 4; i++)
-			field = strtok_r(NULL, " ", &rest);
-		if (!field)
-			continue;
-		unescape(field);
-		if (strcmp(field, path))
-			continue;
-		const char *type = strstr(rest, " - ");
-		found = type && !strncmp(type + 3, "fuse.farnova ", 13) ? FARNOVA_MOUNT : OTHER_MOUNT;
-	}
-	free(line);
-	fclose(file);
-	return found;
-}
-
 static int run_fusermount(const char *path, bool lazy)
 {
 	char program[] = "fusermount3", unmount[] = "-u", lazily[] = "-uz", quiet[] = "-q", *copy = strdup(path);
@@ -109,25 +68,35 @@ static int run_fusermount(const char *path, bool lazy)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
 }
 
+/* Until the process that served the mount has said goodbye to the server and ended. */
+static void await_end(int watch)
+{
+	struct pollfd poll_fd = {.fd = watch, .events = POLLIN};
+
+	if (poll(&poll_fd, 1, END_TIMEOUT_MS) == 0)
+		report_error("umount", "the mount is gone, but the process that served it still runs");
+}
+
 static int unmount(const char *directory, bool lazy)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], device[MOUNT_DEVICE_SIZE];
 
 	int error = resolve(directory, path);
 	if (error) {
 		report_error("umount", "'%s': %s", directory, strerror(-error));
 		return EXIT_FAILED;
 	}
-	switch (find_mount(path)) {
-	case NO_MOUNT:
+	switch (mounts_find(path, device)) {
+	case MOUNT_NONE:
 		report_error("umount", "nothing is mounted at '%s'", directory);
 		return EXIT_FAILED;
-	case OTHER_MOUNT:
+	case MOUNT_OTHER:
 		report_error("umount", "what is mounted at '%s' is not farnova's: use umount(8)", directory);
 		return EXIT_FAILED;
-	case FARNOVA_MOUNT:
+	case MOUNT_FARNOVA:
 		break;
 	}
+	int watch = lazy ? -1 : mounts_watch(device); /* its process may have died: then there is nothing to wait for */
 	if (geteuid() == 0)
 		error = umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ? -errno : 0;
 	else
@@ -140,6 +109,11 @@ static int unmount(const char *directory, bool lazy)
 		report_error("umount", "fusermount3 is not installed: install the package fuse3, or run as root");
 	else if (error)
 		report_error("umount", "'%s': %s", directory, strerror(-error));
+	if (watch >= 0) {
+		if (!error)
+			await_end(watch);
+		close(watch);
+	}
 	return error ? EXIT_FAILED : EXIT_OK;
 }
 

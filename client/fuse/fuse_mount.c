@@ -7,6 +7,7 @@
 #include "client/fuse/fuse_mount.h"
 
 #include "client/fuse/mount_state.h"
+#include "client/fuse/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,8 +152,12 @@ static void redirect(const char *log_path)
 /* The mount answers: let the parent go. */
 static void tell_parent(struct mount_state *state)
 {
+	char device[MOUNT_DEVICE_SIZE];
 	const char live = LIVE;
 
+	/* Where this fails `farnova umount` does not wait for this process, nothing worse. */
+	if (mounts_find(state->directory, device) == MOUNT_FARNOVA)
+		state->sign_of_life = mounts_announce(device);
 	if (state->live_fd < 0)
 		return;
 	if (write(state->live_fd, &live, 1) != 1)
@@ -292,6 +297,7 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	    .live = tell_parent,
 	    .live_fd = live_fd,
 	    .log_path = options->log_path,
+	    .sign_of_life = -1,
 	};
 	struct signals signals = {0};
 
@@ -305,6 +311,8 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
+	if (!realpath(options->directory, state.directory))
+		return refuse(report, -errno, "cannot mount at '%s': %s", options->directory, strerror(errno));
 	state.fs = farnova_connect(options->url, &options->connect);
 	if (!state.fs)
 		return refuse(report, -errno, "%s", farnova_last_error());
@@ -313,6 +321,8 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	    state.nodes ? mount_and_serve(options, &signals, &state, report) : refuse(report, -ENOMEM, "out of memory");
 	farnova_disconnect(state.fs);
 	nodes_free(state.nodes);
+	if (state.sign_of_life >= 0)
+		close(state.sign_of_life);
 	return error;
 }
 

@@ -10,6 +10,7 @@
 #include "client/fuse/nodes.h"
 
 #include <fuse3/fuse_lowlevel.h>
+#include <limits.h>
 
 struct mount_state {
 	struct farnova *fs;
@@ -19,6 +20,8 @@ struct mount_state {
 	void (*live)(struct mount_state *state); /* called once, when the kernel has accepted the mount */
 	int live_fd;                             /* to the waiting parent, or -1 */
 	const char *log_path;                    /* of the background process, or NULL */
+	char directory[PATH_MAX];
+	int sign_of_life; /* see mounts.h; -1 before the mount is live */
 };
 
 /* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c). */
