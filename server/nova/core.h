@@ -126,6 +126,7 @@ struct nova_worker {
 struct nova {
 	struct pm *pm;
 	bool read_only;
+	bool crashed; /* the last mount did not end cleanly */
 	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
 	void *keep_context;
 	uint8_t uuid[16];

@@ -113,7 +113,7 @@ static int ring_sequence(struct nova *fs, uint32_t i, char *why, size_t why_size
 	if (state == WORD_HALF)
 		log_warn(NOVA_LOG_NAME, "journal ring %u: one copy of its commit word was damaged", i);
 	fs->ring_sequence[i] = sequence;
-	if (!fs->read_only && state != WORD_GOOD)
+	if (!fs->read_only && (state != WORD_GOOD || fs->crashed))
 		word_pair_store(fs->pm, ring->commit, word_make(NOVA_WORD_COMMIT, i, sequence));
 	return 0;
 }

@@ -92,7 +92,11 @@ static int check_root(struct nova *fs, char *why, size_t why_size)
 	return 0;
 }
 
-/* The order: nothing of a crashed mount is looked at before its journal is replayed and fenced. */
+/*
+ * The order: nothing of a crashed mount is looked at before its journal is replayed and fenced. A process that was
+ * killed leaves stores that can be read and yet were never flushed; what recovery goes by must not be taken back by a
+ * power failure later, so it flushes every word it reads.
+ */
 static int recover(struct nova *fs, const struct super_info *info, unsigned threads, char *why, size_t why_size)
 {
 	bool clean = info->clean & 1;
@@ -103,6 +107,7 @@ static int recover(struct nova *fs, const struct super_info *info, unsigned thre
 		         "the pool was not unmounted cleanly and needs recovery: mount it writable once");
 		return -EROFS;
 	}
+	fs->crashed = !clean;
 	if (!fs->read_only) {
 		super_repair(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);

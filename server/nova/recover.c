@@ -103,6 +103,8 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	int err;
 
 	inode->ino = ino;
+	if (fs->crashed)
+		pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
 	err = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
 	if (err)
 		return err;

@@ -231,6 +231,10 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 			return err;
 		alloc_claim(fs, block, NOVA_CHUNK_BLOCKS);
 	}
+	if (fs->crashed) {
+		pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);
+		pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);
+	}
 	return 0;
 }
 
