@@ -17,6 +17,7 @@ static _Alignas(4096) uint8_t memory[WORLD_SIZE];
 static _Alignas(4096) uint8_t initial[WORLD_SIZE];
 static _Alignas(4096) uint8_t settled[WORLD_SIZE];
 static struct images images, deep;
+static uint64_t store_count; /* of operations, as far as kills were due */
 
 /* ---- recording ---------------------------------------------------------------------------------- */
 
@@ -355,8 +356,10 @@ unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings
 	begin_images(settings);
 	for (size_t i = 0; i < c->end && a.failures < settings->failures_max; i++) {
 		a.event = i;
-		/* A fence changes nothing that a killed process leaves. */
-		if (i > c->window && trace->events[i - 1].type != PM_EV_FENCE)
+		/* Flushes and fences change nothing of what a killed process leaves. The stores are counted over all
+		 * cases, so that it is not the same ones in each. */
+		if (i > c->window && trace->events[i - 1].type <= PM_EV_SET8 &&
+		    store_count++ % settings->kill_every == 0)
 			kill_here(&a);
 		images_step(&images, trace, &trace->events[i]);
 	}

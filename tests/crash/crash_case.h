@@ -31,6 +31,7 @@ struct crash_case {
 struct crash_settings {
 	struct image_limits limits;
 	uint64_t deep_every;   /* a second crash is tried for one image of so many; 0 = never */
+	uint64_t kill_every;   /* the process is killed at one store of so many */
 	unsigned failures_max; /* failures told for one case */
 	bool quiet;            /* tell no failure, stop at the first */
 	const char *keep;      /* file that gets the first wrong image, may be NULL */

@@ -25,17 +25,17 @@ static const char usage[] =
     "  --operation=NAME   only this operation\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
     "  --seed=N           of the random subsets (default 1)\n"
-    "  --thorough=N       N times as many images (default 1)\n"
+    "  --effort=PERCENT   so many images of the usual number (default 100)\n"
     "  --deep=N           crash the recovery of one image of N (default 100, 0 = never)\n"
-    "  --no-kills         no killed processes with a second life and a power failure after it\n"
+    "  --kills=N          kill the process at one store of N, with a power failure later (default 4, 0 = never)\n"
     "  --keep=FILE        keep the first wrong image, for farnova fsck and dump\n"
     "  --list             list states and operations\n"
     "  -v                 tell each case\n";
 
 struct options {
 	const char *state, *operation, *keep;
-	uint64_t seed, thorough, deep;
-	bool mutations, kill, verbose;
+	uint64_t seed, effort, deep, kills;
+	bool mutations, verbose;
 };
 
 static void list(void)
@@ -55,17 +55,17 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"operation", required_argument, NULL, 'o'},
 	    {"mutations", no_argument, NULL, 'm'},
 	    {"seed", required_argument, NULL, 'S'},
-	    {"thorough", required_argument, NULL, 't'},
+	    {"effort", required_argument, NULL, 'e'},
 	    {"deep", required_argument, NULL, 'd'},
 	    {"keep", required_argument, NULL, 'k'},
 	    {"list", no_argument, NULL, 'l'},
-	    {"no-kills", no_argument, NULL, 'K'},
+	    {"kills", required_argument, NULL, 'K'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
 	int c;
 
-	*options = (struct options){.seed = 1, .thorough = 1, .deep = 100, .kill = true};
+	*options = (struct options){.seed = 1, .effort = 100, .deep = 100, .kills = 4};
 	while ((c = getopt_long(argc, argv, "v", long_options, NULL)) != -1) {
 		switch (c) {
 		case 's':
@@ -80,8 +80,8 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'S':
 			options->seed = strtoull(optarg, NULL, 0);
 			break;
-		case 't':
-			options->thorough = strtoull(optarg, NULL, 0);
+		case 'e':
+			options->effort = strtoull(optarg, NULL, 0);
 			break;
 		case 'd':
 			options->deep = strtoull(optarg, NULL, 0);
@@ -90,7 +90,7 @@ static int parse(int argc, char **argv, struct options *options)
 			options->keep = optarg;
 			break;
 		case 'K':
-			options->kill = false;
+			options->kills = strtoull(optarg, NULL, 0);
 			break;
 		case 'v':
 			options->verbose = true;
@@ -124,13 +124,14 @@ static struct crash_settings settings_of(const struct options *options)
 	return (struct crash_settings){
 	    .limits =
 	        {
-	            .atoms = 40 * options->thorough,
-	            .lines = 24 * options->thorough,
-	            .atom_subsets = 16 * options->thorough,
-	            .line_subsets = 8 * options->thorough,
+	            .atoms = 40 * options->effort / 100,
+	            .lines = 24 * options->effort / 100,
+	            .atom_subsets = 16 * options->effort / 100,
+	            .line_subsets = 8 * options->effort / 100,
 	            .seed = options->seed,
 	        },
 	    .deep_every = options->deep,
+	    .kill_every = options->kills,
 	    .failures_max = 3,
 	    .keep = options->keep,
 	};
@@ -146,7 +147,7 @@ static unsigned try_case(const struct options *options, const struct world_state
 
 	if (crash_case_record(&c, state, operation)) {
 		failures = crash_case_try(&c, &settings, counts);
-		if (options->kill && !state->nearly_full)
+		if (options->kills && !state->nearly_full)
 			failures += crash_case_kill(&c, &settings, counts);
 	}
 	crash_case_end(&c);
