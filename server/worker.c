@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -261,6 +262,9 @@ static void *worker_main(void *argument)
 		} else if (worker->now_ns - busy_ns >= worker->spin_ns) {
 			block(worker);
 			read_clock(worker);
+		} else {
+			/* A client on this host may wait for this very CPU to send what is polled for. */
+			sched_yield();
 		}
 	}
 	let_go_of_all(worker);
