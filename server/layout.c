@@ -428,6 +428,12 @@ static void holder_gone(struct layout_holder *holder)
 		free(holder); /* else when the mail arrives */
 }
 
+static void ask(struct layout_owner *owner, uint64_t number, struct proto_handle handle)
+{
+	owner->asked = number;
+	owner->notify(owner, number, handle);
+}
+
 /* In the owner's thread: a change elsewhere wants the layout back. */
 static void recall_delivered(struct mail *mail)
 {
@@ -446,7 +452,7 @@ static void recall_delivered(struct mail *mail)
 		start_return(holder, LAYOUT_RECALLED);
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
-		owner->notify(owner, holder->number, holder->handle);
+		ask(owner, holder->number, holder->handle);
 }
 
 /* Under the shard's lock: ask all holders but `owner` for their layouts; whether there are any. */
@@ -476,7 +482,8 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table)
 
 static void release_kept_until(struct layout_owner *owner, uint64_t quiesced)
 {
-	/* A change's blocks stand before the regions that cover them: all registrations end before any block is free. */
+	/* A change's blocks stand before the regions that cover them: all registrations end before any block is free.
+	 */
 	for (struct kept *kept = owner->kept_first; kept && kept->number <= quiesced; kept = kept->next) {
 		owner->regions -= region_end_list(kept->regions, owner->connected);
 		kept->regions = NULL;
@@ -512,15 +519,10 @@ static bool anything_waits(const struct layout_owner *owner)
 	return owner->kept_first || owner->returning.first;
 }
 
-void layout_nudge(struct layout_owner *owner, int64_t now_ms)
+void layout_nudge(struct layout_owner *owner)
 {
-	if (!owner->connected || !anything_waits(owner) || owner->nudged == owner->told)
-		return;
-	/* An unanswered nudge keeps its date: that is what the lease runs from. */
-	if (owner->nudged <= owner->quiesced)
-		owner->nudged_ms = now_ms;
-	owner->nudged = owner->told;
-	owner->notify(owner, owner->told, (struct proto_handle){0});
+	if (owner->connected && anything_waits(owner) && owner->asked < owner->told)
+		ask(owner, owner->told, (struct proto_handle){0});
 }
 
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
@@ -534,9 +536,9 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 		since = owner->returning.first->since_ms;
 
 	if (now_ms - since > NUDGE_MS || owner->kept_blocks > MAX_KEPT)
-		layout_nudge(owner, now_ms);
-	bool unanswered = owner->nudged > owner->quiesced && now_ms - owner->nudged_ms > lease_ms;
-	return unanswered || now_ms - since > lease_ms + NUDGE_MS ? -ETIMEDOUT : 0;
+		layout_nudge(owner);
+	/* By then it has been asked for long, and for this very number: that others were answered does not count. */
+	return now_ms - since > lease_ms + 2 * NUDGE_MS ? -ETIMEDOUT : 0;
 }
 
 void layout_owner_end(struct layout_owner *owner)
@@ -554,7 +556,7 @@ void layout_owner_end(struct layout_owner *owner)
 		holder_gone(holder);
 	}
 	owner->quiesced = owner->told;
-	owner->nudged = owner->told;
+	owner->asked = owner->told;
 	owner->regions = 0;
 }
 
@@ -617,7 +619,7 @@ bool layout_room(struct layout_owner *owner, const struct layout_holder *holder)
 	pthread_mutex_lock(&shard->lock);
 	start_return(victim, LAYOUT_RECALLED);
 	pthread_mutex_unlock(&shard->lock);
-	owner->notify(owner, victim->number, victim->handle);
+	ask(owner, victim->number, victim->handle);
 	return false;
 }
 
@@ -637,7 +639,7 @@ void layout_close(struct layout_owner *owner, struct proto_handle handle)
 	}
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
-		owner->notify(owner, own->number, own->handle);
+		ask(owner, own->number, own->handle);
 }
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
@@ -696,7 +698,7 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
 	if (wait)
 		return 1;
 	if (tell)
-		owner->notify(owner, tell->number, tell->handle);
+		ask(owner, tell->number, tell->handle);
 	running = change;
 	return 0;
 }
@@ -711,7 +713,7 @@ void layout_change_go(struct layout_waiter *waiter, bool drop_own, struct layout
 	struct layout_holder *tell = go_locked(owner, waiter->entry, drop_own, change);
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
-		owner->notify(owner, tell->number, tell->handle);
+		ask(owner, tell->number, tell->handle);
 	running = change;
 }
 

@@ -87,8 +87,7 @@ struct layout_owner {
 	bool connected; /* registrations are alive */
 	uint64_t told;  /* newest invalidation number given out */
 	uint64_t quiesced;
-	uint64_t nudged; /* newest number the session was asked to quiesce */
-	int64_t nudged_ms;
+	uint64_t asked;               /* newest number a RECALL has asked the session to quiesce */
 	size_t regions;               /* registered now */
 	struct holder_list holding;   /* HOLDING and POSTED */
 	struct holder_list returning; /* RECALLED and LEAVING */
@@ -106,7 +105,7 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
 int layout_quiesced(struct layout_owner *owner, uint64_t quiesced);
 
 /* layout_nudge -- ask the session for its `quiesced`, if anything waits for it that it was not asked for yet. */
-void layout_nudge(struct layout_owner *owner, int64_t now_ms);
+void layout_nudge(struct layout_owner *owner);
 
 /*
  * layout_tick -- call a few times a second: nudges a session that blocks have waited for; -ETIMEDOUT when it has not

@@ -108,7 +108,7 @@ static void handle_event(struct transport_event *event)
 	transport_release(event->conn, event->data);
 }
 
-/* Takes and handles what the queues have; whether there was anything. */
+/* Takes and handles what the queues have; whether anything arrived, also what gives no event. */
 static bool poll_queues(struct worker *worker)
 {
 	struct transport_event events[BATCH];
@@ -117,6 +117,7 @@ static bool poll_queues(struct worker *worker)
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
 		if (!worker->queues[kind])
 			continue;
+		uint64_t before = transport_activity(worker->queues[kind]);
 		int count = transport_poll(worker->queues[kind], events, BATCH);
 		if (count < 0) {
 			log_error("worker", "the %s queue has failed: %s; its clients are let go",
@@ -129,7 +130,7 @@ static bool poll_queues(struct worker *worker)
 		}
 		for (int i = 0; i < count; i++)
 			handle_event(&events[i]);
-		any = any || count > 0;
+		any = any || count > 0 || transport_activity(worker->queues[kind]) != before;
 	}
 	return any;
 }
@@ -181,7 +182,7 @@ static void nudge_delivered(struct mail *mail)
 
 	atomic_store(&worker->nudge_pending, false);
 	for (struct session *session = worker->sessions; session; session = session->next)
-		layout_nudge(&session->layouts, worker->now_ms);
+		layout_nudge(&session->layouts);
 }
 
 void worker_nudge_all(struct server *server)
