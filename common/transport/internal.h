@@ -75,6 +75,7 @@ extern const struct transport_ops transport_verbs_ops;
 struct transport_queue {
 	const struct transport_ops *ops;
 	struct event_ring events;
+	uint64_t activity; /* grows with all that arrives */
 };
 
 struct transport_listener {

@@ -8,6 +8,7 @@
 #include "common/transport/tcp.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,16 +97,29 @@ static int tcp_arm(struct transport_queue *base)
 	return events_ready(&base->events) > 0 ? 1 : 0;
 }
 
-/* Each in turn, the first one last next time, so that a busy peer does not keep the others waiting. */
+/*
+ * Each in turn, the first one last next time, so that a busy peer does not keep the others waiting. poll looks without
+ * the socket's lock; a receive that finds nothing would take it, and on the way of the peer's send each time.
+ */
 static void receive_from_each(struct tcp_queue *queue, uint32_t max)
 {
-	struct tcp_link *link;
+	struct pollfd fds[DIRECT_CONNECTIONS];
+	struct tcp_conn *conns[DIRECT_CONNECTIONS];
+	nfds_t count = 0;
 
-	for (uint32_t left = queue->count; left > 0 && events_ready(&queue->base.events) < max; left--) {
-		link = queue->living.next;
-		tcp_link_remove(link);
-		tcp_link_add(&queue->living, link);
-		tcp_input_receive(conn_of_link(link, link));
+	for (struct tcp_link *link = queue->living.next; link != &queue->living; link = link->next) {
+		conns[count] = conn_of_link(link, link);
+		fds[count] = (struct pollfd){.fd = conns[count]->fd, .events = POLLIN};
+		count++;
+	}
+	if (count == 0 || poll(fds, count, 0) <= 0)
+		return;
+	for (nfds_t i = 0; i < count && events_ready(&queue->base.events) < max; i++) {
+		if (fds[i].revents == 0)
+			continue;
+		tcp_link_remove(&conns[i]->link);
+		tcp_link_add(&queue->living, &conns[i]->link);
+		tcp_input_receive(conns[i]);
 	}
 }
 

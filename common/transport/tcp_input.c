@@ -272,6 +272,7 @@ void tcp_input_receive(struct tcp_conn *conn)
 		tcp_conn_fail(conn, count == 0 ? -ECONNRESET : -errno, NULL);
 		return;
 	}
+	queue->base.activity++;
 	if ((size_t)count < body)
 		body = (size_t)count;
 	if (body > 0)

@@ -175,6 +175,11 @@ int transport_poll(struct transport_queue *queue, struct transport_event *events
 	return count + events_take(&queue->events, events + count, max - count);
 }
 
+uint64_t transport_activity(const struct transport_queue *queue)
+{
+	return queue->activity;
+}
+
 int transport_fd(const struct transport_queue *queue)
 {
 	return queue->ops->fd(queue);

@@ -77,6 +77,12 @@ void transport_queue_destroy(struct transport_queue *queue);
  * It also does the transport's own work (executes the peer's reads and writes, returns credits). */
 int transport_poll(struct transport_queue *queue, struct transport_event *events, int max);
 
+/*
+ * transport_activity -- grows with everything that arrives, also with what gives no event: over tcp the peer's reads and
+ * writes are executed inside transport_poll. A loop that polls for a while before it waits goes on while this grows.
+ */
+uint64_t transport_activity(const struct transport_queue *queue);
+
 /* transport_fd -- a descriptor that becomes readable when there is something to poll, once transport_arm has been
  * called; for poll(2), epoll and libevent. It stays the queue's. */
 int transport_fd(const struct transport_queue *queue);

@@ -389,6 +389,7 @@ static int take_completions(struct verbs_queue *queue, struct verbs_cq *cq, uint
 		count = ibv_poll_cq(cq->cq, COMPLETIONS_AT_ONCE, completions);
 		if (count < 0)
 			return -EIO;
+		queue->base.activity += (uint64_t)count;
 		for (int i = 0; i < count; i++)
 			complete(queue, &completions[i]);
 	}
