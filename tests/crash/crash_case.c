@@ -259,6 +259,7 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 /* The file system that the next process mounts from what the caches hold. */
 struct second_life {
 	struct world world;
+	size_t mounted; /* events of the mount */
 	struct snapshot tree;
 	uint64_t orphans;
 };
@@ -274,6 +275,7 @@ static int live_on(struct second_life *life)
 	trace_init(&world->trace);
 	world->pm.observer = &world->trace.observer;
 	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
+	life->mounted = world->trace.count;
 	if (!world->failed)
 		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
 	if (world->failed)
@@ -333,8 +335,13 @@ static void kill_here(struct attempt *a)
 			       a->c->state->name, a->event - a->c->window, a->c->world.trace.events[a->event].site,
 			       life.world.failed, strerror(-life.world.error));
 	} else {
+		for (size_t i = 0; a->settings->recovery && i < life.mounted; i++)
+			a->settings->recovery(a->settings->context, &life.world.trace.events[i]);
+		deep.mutation = a->settings->mutation;
+		deep.mutated_site = a->settings->site;
 		for (size_t i = 0; i < life.world.trace.count; i++)
 			images_step(&deep, &life.world.trace, &life.world.trace.events[i]);
+		deep.mutation = IMAGE_AS_IS;
 		a->oracle = (struct oracle){
 		    .before = &life.tree,
 		    .after = &life.tree,

@@ -37,6 +37,9 @@ struct crash_settings {
 	const char *keep;      /* file that gets the first wrong image, may be NULL */
 	enum image_mutation mutation;
 	const char *site;
+	/* crash_case_kill: told of each event of the mount that follows a kill; may be NULL */
+	void (*recovery)(void *context, const struct trace_event *event);
+	void *context;
 };
 
 /* crash_case_record -- prepare and run the operation. False, with the reason told, if that itself goes wrong. */

@@ -14,8 +14,7 @@
 struct mutation {
 	const char *site;
 	enum image_mutation kind;
-	bool missed; /* some image was wrong without it */
-	const char *by_operation, *by_state;
+	bool missed;    /* some image was wrong without it */
 	unsigned cases; /* in which it was left out in vain */
 };
 
@@ -44,6 +43,18 @@ static const struct {
      "in a mount later fences of the same thread cover it; in an unmount only the next mount's time is lost"},
     {IMAGE_NO_FENCE, "server/nova/journal.c", "pm_fence(fs->pm);", "return 0;",
      "a mount stores nothing there unless a word was damaged, and fences again after the scan"},
+    {IMAGE_NO_FENCE, "server/nova/journal.c", "pm_fence(fs->pm);",
+     "log_info(NOVA_LOG_NAME, \"journal replayed: %u home words stored\", applied);",
+     "the scan's fence covers it, where the scan has one thread"},
+    {IMAGE_NO_FLUSH, "server/nova/super.c", "pm_flush(fs->pm, &first[i], sizeof first[i]);",
+     "pm_flush(fs->pm, &second[i], sizeof second[i]);", "the other copy of the chunk table says the same"},
+    {IMAGE_NO_FLUSH, "server/nova/super.c", "pm_flush(fs->pm, &second[i], sizeof second[i]);", "}",
+     "the other copy of the chunk table says the same"},
+    {IMAGE_NO_FLUSH, "server/nova/super.c", "pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);",
+     "pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);",
+     "the other copy of the chunk table says the same"},
+    {IMAGE_NO_FLUSH, "server/nova/super.c", "pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);", "}",
+     "the other copy of the chunk table says the same"},
     {IMAGE_NO_FENCE, "server/nova/recover.c", "pm_fence(fs->pm);", "pthread_mutex_lock(&scan->lock);",
      "a mount stores nothing in the scan unless a word was damaged or a process was killed"},
 };
@@ -66,26 +77,33 @@ static struct mutation *find(struct mutations *mutations, const char *site, enum
 	return &mutations->list[mutations->count++];
 }
 
-static void leave_out(struct mutations *mutations, const struct crash_case *c, struct mutation *mutation)
+static const struct crash_settings quick = {
+    .limits = {.atoms = 24, .lines = 12, .atom_subsets = 8, .line_subsets = 4, .seed = 1},
+    .kill_every = 1,
+    .failures_max = 1,
+    .quiet = true,
+};
+
+static void leave_out(struct mutations *mutations, const struct crash_case *c, struct mutation *mutation,
+                      unsigned (*try)(const struct crash_case *, const struct crash_settings *, struct crash_counts *))
 {
-	struct crash_settings settings = {
-	    .limits = {.atoms = 24, .lines = 12, .atom_subsets = 8, .line_subsets = 4, .seed = 1},
-	    .failures_max = 1,
-	    .quiet = true,
-	    .mutation = mutation->kind,
-	    .site = mutation->site,
-	};
+	struct crash_settings settings = quick;
 	struct crash_counts counts = {0};
 
+	settings.mutation = mutation->kind;
+	settings.site = mutation->site;
 	mutation->cases++;
-	if (crash_case_try(c, &settings, &counts) == 0)
+	if (try(c, &settings, &counts) == 0)
 		return;
 	mutation->missed = true;
-	mutation->by_operation = c->operation->name;
-	mutation->by_state = c->state->name;
 	if (mutations->verbose)
 		printf("%s at %s is missed by %s in %s\n", kind_name(mutation->kind), mutation->site,
 		       c->operation->name, c->state->name);
+}
+
+static struct mutation *of_event(struct mutations *mutations, const struct trace_event *event)
+{
+	return find(mutations, event->site, event->type == PM_EV_FENCE ? IMAGE_NO_FENCE : IMAGE_NO_FLUSH);
 }
 
 /* `first`: where in the trace to look for calls to leave out. A call is left out wherever it occurs in the trace. */
@@ -104,10 +122,59 @@ static void try_case(struct mutations *mutations, const struct crash_case *c, si
 			again = trace->events[k].site == event->site && trace->events[k].type == event->type;
 		if (again)
 			continue;
-		mutation = find(mutations, event->site, event->type == PM_EV_FENCE ? IMAGE_NO_FENCE : IMAGE_NO_FLUSH);
+		mutation = of_event(mutations, event);
 		if (!mutation->missed)
-			leave_out(mutations, c, mutation);
+			leave_out(mutations, c, mutation, crash_case_try);
 	}
+}
+
+/* ---- what recovery flushes ---- */
+
+struct recovery_sites {
+	struct mutations *mutations;
+	struct mutation *seen[MUTATIONS_MAX];
+	size_t count;
+};
+
+static void note_recovery(void *context, const struct trace_event *event)
+{
+	struct recovery_sites *sites = context;
+	struct mutation *mutation;
+
+	if (event->type == PM_EV_SET8)
+		return;
+	mutation = of_event(sites->mutations, event);
+	for (size_t i = 0; i < sites->count; i++)
+		if (sites->seen[i] == mutation)
+			return;
+	sites->seen[sites->count++] = mutation;
+}
+
+/* Leave out, one by one, the calls of the mount that comes after a killed process. */
+static void try_recovery(struct mutations *mutations, const struct crash_case *c)
+{
+	static struct recovery_sites sites;
+	struct crash_settings settings = quick;
+	struct crash_counts counts = {0};
+
+	sites = (struct recovery_sites){.mutations = mutations};
+	settings.recovery = note_recovery;
+	settings.context = &sites;
+	crash_case_kill(c, &settings, &counts);
+	for (size_t i = 0; i < sites.count; i++)
+		if (!sites.seen[i]->missed)
+			leave_out(mutations, c, sites.seen[i], crash_case_kill);
+}
+
+/* Operations whose kills leave something in each kind of word that recovery goes by. */
+static bool leaves_words(const struct operation *operation)
+{
+	static const char *const names[] = {"create", "overwrite", "gc-file", "new-slot-chunk"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(operation->name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static void trim(char *line)
@@ -206,6 +273,8 @@ int mutations_try(const char *state, const char *operation, bool verbose)
 			/* The past is the same for all operations in a state: once is enough. */
 			if (recorded)
 				try_case(&mutations, &c, o == 0 ? 0 : c.window);
+			if (recorded && s == 0 && leaves_words(&operations[o]))
+				try_recovery(&mutations, &c);
 			crash_case_end(&c);
 			if (!recorded)
 				return 1;
