@@ -301,7 +301,7 @@ static bool try_after_kill(void *context, uint8_t *image, const char *family)
 	struct verdict verdict;
 
 	a->counts->tried++;
-	if (verify_image(&deep, image, &a->oracle, NULL, &verdict, NULL))
+	if (verify_image(&deep, image, &a->oracle, NULL, &verdict, &a->counts->deep))
 		return true;
 	a->failures++;
 	if (!a->settings->quiet)

@@ -191,7 +191,9 @@ int snapshot_copy(struct snapshot *copy, const struct snapshot *snapshot)
 		return -ENOMEM;
 	memcpy(text, snapshot->text, snapshot->length + 1);
 	free(copy->text);
-	*copy = (struct snapshot){text, snapshot->length, snapshot->length + 1};
+	copy->text = text;
+	copy->length = snapshot->length;
+	copy->room = snapshot->length + 1;
 	return 0;
 }
 

@@ -266,7 +266,7 @@ bool verify_image(struct images *images, uint8_t *image, const struct oracle *or
 void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle)
 {
 	struct snapshot now = {0};
-	struct verdict verdict;
+	struct verdict verdict = {0};
 	struct images images;
 	struct mounted m;
 
