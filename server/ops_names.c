@@ -148,17 +148,20 @@ int op_rename(struct request *rq)
 	struct walk from, to;
 
 	int rc = parent_of(rq, in->rename.from_dir, in->rename.from, &from);
-	if (rc == 0)
-		rc = parent_of(rq, in->rename.to_dir, in->rename.to, &to);
-	if (rc == 0 && (from.length == 0 || to.length == 0))
-		rc = -EBUSY;
-	if (rc == 0 && (from.slash || to.slash)) {
-		rc = nova_lookup(&rq->call, from.dir, from.name, from.length, &moved);
-		if (rc == 0 && !S_ISDIR(moved.mode))
-			rc = -ENOTDIR;
-	}
 	if (rc < 0)
 		return rc;
+	rc = parent_of(rq, in->rename.to_dir, in->rename.to, &to);
+	if (rc < 0)
+		return rc;
+	if (from.length == 0 || to.length == 0)
+		return -EBUSY;
+	if (from.slash || to.slash) {
+		rc = nova_lookup(&rq->call, from.dir, from.name, from.length, &moved);
+		if (rc < 0)
+			return rc;
+		if (!S_ISDIR(moved.mode))
+			return -ENOTDIR;
+	}
 	rc = nova_rename(&rq->call, from.dir, from.name, from.length, to.dir, to.name, to.length, in->rename.flags,
 	                 &replaced);
 	rq->out->rename.replaced_died = rc == 0 && replaced.handle.ino.n != 0 && replaced.nlink == 0;
