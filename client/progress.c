@@ -18,10 +18,12 @@
 
 #define DEFAULT_SPIN_US 50
 #define MAX_SPIN_US     1000000
-#define KEEN_POLLS      64
+#define ADAPTIVE_NS     500000 /* waits of up to so long are worth polling for */
+#define KEEN_POLLS      8
 #define EVENTS          16
-#define NAP_NS          1000000   /* between looks at whether calls are still being made */
-#define LONG_NAP_NS     100000000 /* while a caller leads or there is no connection to lead */
+#define YIELDS          100 /* for a thread that waits for the lock to get it */
+#define NAP_MS          1   /* between looks at whether calls are still being made */
+#define LONG_NAP_MS     100 /* while a caller leads, and at most between ticks */
 
 /* ---- waiters ---------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +52,12 @@ int progress_init(struct progress *progress)
 	progress->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (progress->kick < 0)
 		return -errno;
+	progress->rouse = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (progress->rouse < 0) {
+		int error = -errno;
+		close(progress->kick);
+		return error;
+	}
 	pthread_cond_init(&progress->background.wake, NULL);
 	progress->spin_ns = spin_us() * 1000;
 	progress->keen_polls = KEEN_POLLS;
@@ -60,6 +68,7 @@ void progress_destroy(struct progress *progress)
 {
 	pthread_cond_destroy(&progress->background.wake);
 	close(progress->kick);
+	close(progress->rouse);
 }
 
 static void enlist(struct progress *progress, struct waiter *waiter)
@@ -95,6 +104,13 @@ static void kick(struct progress *progress)
 		return; /* EAGAIN: kicked already */
 }
 
+static void end_nap(struct progress *progress)
+{
+	uint64_t one = 1;
+	if (write(progress->rouse, &one, sizeof(one)) < 0)
+		return; /* EAGAIN: it has been ended already */
+}
+
 void progress_wake(struct farnova *fs, struct waiter *waiter)
 {
 	if (!waiter)
@@ -103,6 +119,8 @@ void progress_wake(struct farnova *fs, struct waiter *waiter)
 	rouse(waiter);
 	if (fs->progress.leader == waiter)
 		kick(&fs->progress);
+	else if (waiter == &fs->progress.background)
+		end_nap(&fs->progress);
 }
 
 void progress_wake_resource(struct farnova *fs)
@@ -188,11 +206,46 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 		return; /* somebody else has read it */
 }
 
+/*
+ * give_way -- let those have the lock who wait for it. One of them needs some microseconds to run once it is woken; a
+ * lock taken back before that would wake it in vain, again and again.
+ */
+static void give_way(struct farnova *fs)
+{
+	unsigned wanted = atomic_load_explicit(&fs->wanted, memory_order_relaxed);
+
+	connection_unlock(fs);
+	for (unsigned i = 0; i < YIELDS && atomic_load_explicit(&fs->wanted, memory_order_relaxed) >= wanted; i++)
+		sched_yield();
+	connection_lock(fs);
+}
+
+/*
+ * patience -- how long to poll before blocking. Blocking costs more than a wait on a slow wire does, so where waits
+ * have been short enough it is twice what they took; where they have not, polling only takes the CPU from others.
+ */
+static int64_t patience(const struct progress *progress)
+{
+	if (progress->spin_ns == 0 || progress->expected_ns > ADAPTIVE_NS)
+		return progress->spin_ns;
+	int64_t adapted = 2 * progress->expected_ns < ADAPTIVE_NS ? 2 * progress->expected_ns : ADAPTIVE_NS;
+	return adapted > progress->spin_ns ? adapted : progress->spin_ns;
+}
+
+/* learn -- a leader has waited from `begun_ns` until now. One long wait is not to spoil the mean for long. */
+static void learn(struct progress *progress, int64_t begun_ns)
+{
+	int64_t waited_ns = connection_now() - begun_ns;
+	if (waited_ns > 4 * ADAPTIVE_NS)
+		waited_ns = 4 * ADAPTIVE_NS;
+	progress->expected_ns += (waited_ns - progress->expected_ns) / 8;
+}
+
 /* lead -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost. */
 static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct progress *progress = &fs->progress;
-	int64_t since = 0;
+	int64_t since = 0, begun = 0;
 	unsigned polls = 0;
 
 	kick(progress); /* a blocked leader, if there is one, is to follow now */
@@ -204,9 +257,7 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 			continue;
 		}
 		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) > 0) {
-			connection_unlock(fs);
-			sched_yield();
-			connection_lock(fs);
+			give_way(fs);
 		} else if (++polls > progress->keen_polls) {
 			sched_yield();
 		}
@@ -215,14 +266,18 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 		int64_t now = connection_now();
 		if (polls == 1)
 			since = now;
+		if (begun == 0)
+			begun = now;
 		if (deadline_ns && now >= deadline_ns)
 			break;
-		if (waiter != &progress->background && now - since < progress->spin_ns)
+		if (waiter != &progress->background && now - since < patience(progress))
 			continue;
 		if (transport_arm(fs->queue) == 0)
 			block(fs, waiter, deadline_ns);
 		polls = 0;
 	}
+	if (waiter->woken && begun && waiter != &progress->background)
+		learn(progress, begun);
 	if (progress->leader != waiter)
 		return;
 	progress->leader = NULL;
@@ -276,37 +331,71 @@ int progress_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 
 /* ---- the background thread -------------------------------------------------------------------------------------- */
 
+/* nap -- without the lock, until roused. */
+static void nap(struct progress *progress, int ms)
+{
+	struct pollfd fd = {.fd = progress->rouse, .events = POLLIN};
+	uint64_t count;
+
+	if (poll(&fd, 1, ms) > 0 && read(progress->rouse, &count, sizeof(count)) < 0)
+		return; /* EAGAIN cannot be: nobody else reads it */
+}
+
+/* look_after -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how
+ * many milliseconds there is nothing to do. */
+static int look_after(struct farnova *fs, bool idle)
+{
+	struct progress *progress = &fs->progress;
+	struct waiter *self = &progress->background;
+
+	self->woken = false;
+	if (fs->state == CONNECTION_LOST) {
+		reconnect(fs);
+		return 0;
+	}
+	connection_tick(fs, idle);
+	if (fs->state != CONNECTION_UP || self->woken)
+		return 0;
+	if (!idle)
+		return NAP_MS;
+	if (progress->leader)
+		return LONG_NAP_MS;
+	lead(fs, self, connection_now() + (int64_t)fs->session.lease_ms * 1000000 / 6);
+	return 0;
+}
+
+/*
+ * While calls are being made their threads poll with the lock held: the background thread looks from outside and takes
+ * the lock only to tick.
+ */
 void *progress_background(void *argument)
 {
 	struct farnova *fs = argument;
 	struct progress *progress = &fs->progress;
-	struct waiter *self = &progress->background;
-	uint64_t calls = 0;
+	int64_t tick_ns = 0;
+	uint64_t seen = 0;
+	bool stop = false;
 	sigset_t all;
 
 	/* Signals are the program's: none is to be handled on this thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	connection_lock(fs);
-	while (!progress->stop) {
-		self->woken = false;
-		if (fs->state == CONNECTION_LOST) {
-			reconnect(fs);
-			continue;
+	while (!stop) {
+		uint64_t calls = atomic_load_explicit(&progress->calls, memory_order_relaxed);
+		bool idle = calls == seen;
+		int ms = NAP_MS;
+
+		seen = calls;
+		if (idle || connection_now() >= tick_ns) {
+			connection_lock(fs);
+			stop = progress->stop;
+			if (!stop)
+				ms = look_after(fs, idle);
+			connection_unlock(fs);
+			tick_ns = connection_now() + LONG_NAP_MS * 1000000;
 		}
-		bool idle = calls == progress->calls;
-		calls = progress->calls;
-		connection_tick(fs, idle);
-		if (fs->state != CONNECTION_UP || self->woken)
-			continue;
-		int64_t now = connection_now();
-		if (!idle || (progress->leader && !progress->leader_blocked))
-			follow(fs, self, now + (idle ? LONG_NAP_NS : NAP_NS));
-		else if (!progress->leader)
-			lead(fs, self, now + (int64_t)fs->session.lease_ms * 1000000 / 6);
-		else
-			follow(fs, self, now + LONG_NAP_NS);
+		if (!stop && ms > 0)
+			nap(progress, ms);
 	}
-	connection_unlock(fs);
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #define FARNOVA_CLIENT_PROGRESS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,10 +29,12 @@ struct progress {
 	struct waiter *leader;
 	bool leader_blocked; /* it waits on the descriptor, without the lock */
 	int kick;            /* eventfd that ends the wait of a leader whose lead was taken */
+	int rouse;           /* eventfd that ends a nap of the background thread */
 	unsigned resource_waiters;
-	uint64_t calls;      /* ever made: tells the background thread whether the connection is in use */
-	int64_t spin_ns;     /* how long a leader polls before it blocks */
-	unsigned keen_polls; /* polls before it offers the CPU to others between polls */
+	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
+	int64_t spin_ns;             /* how long a leader polls at least before it blocks; 0: not at all */
+	int64_t expected_ns;         /* how long leaders have waited lately: a moving mean */
+	unsigned keen_polls;         /* polls before it offers the CPU to others between polls */
 	bool stop;
 	struct waiter background;
 };
@@ -47,6 +50,12 @@ struct waiter *progress_self(void);
  * `deadline_ns` (0: none) has passed. Spurious returns happen: look at what is waited for and call again.
  */
 int progress_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns);
+
+/* progress_called -- a call is being made. */
+static inline void progress_called(struct progress *progress)
+{
+	atomic_fetch_add_explicit(&progress->calls, 1, memory_order_relaxed);
+}
 
 /* progress_poll -- act on whatever has arrived, without waiting; lock held. For threads that cannot go on posting. */
 void progress_poll(struct farnova *fs);
