@@ -335,8 +335,8 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_
 	const char *host = fs->url.host;
 	bool bracket = strchr(host, ':') || *host == '/';
 
-	snprintf(fs->name, sizeof(fs->name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host, bracket ? "]" : "",
-	         fs->url.port, transport_kind_name(kind));
+	snprintf(fs->name, sizeof(fs->name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host,
+	         bracket ? "]" : "", fs->url.port, transport_kind_name(kind));
 	fs->kind = kind;
 	int error = dial(fs, kind, timeout_ms, &candidate);
 	if (error)
