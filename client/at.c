@@ -53,16 +53,20 @@ int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat 
 	return error ? error_handle(fs, error, "stat", file.ino) : tell(fs, &attr, NULL, st);
 }
 
+/* time_of -- what the masks say of a time, as utimensat has it. */
+static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const struct timespec *value)
+{
+	if (mask & now)
+		return (struct timespec){.tv_nsec = UTIME_NOW};
+	return mask & set ? *value : (struct timespec){.tv_nsec = UTIME_OMIT};
+}
+
 int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                        struct stat *st)
 {
 	const struct timespec times[2] = {
-	    mask & FARNOVA_SET_ATIME_NOW ? (struct timespec){.tv_nsec = UTIME_NOW}
-	    : mask & FARNOVA_SET_ATIME   ? st->st_atim
-	                                 : (struct timespec){.tv_nsec = UTIME_OMIT},
-	    mask & FARNOVA_SET_MTIME_NOW ? (struct timespec){.tv_nsec = UTIME_NOW}
-	    : mask & FARNOVA_SET_MTIME   ? st->st_mtim
-	                                 : (struct timespec){.tv_nsec = UTIME_OMIT},
+	    time_of(mask, FARNOVA_SET_ATIME, FARNOVA_SET_ATIME_NOW, &st->st_atim),
+	    time_of(mask, FARNOVA_SET_MTIME, FARNOVA_SET_MTIME_NOW, &st->st_mtim),
 	};
 	struct attr_change change;
 	struct proto_attr attr;
