@@ -78,8 +78,9 @@ void transport_queue_destroy(struct transport_queue *queue);
 int transport_poll(struct transport_queue *queue, struct transport_event *events, int max);
 
 /*
- * transport_activity -- grows with everything that arrives, also with what gives no event: over tcp the peer's reads and
- * writes are executed inside transport_poll. A loop that polls for a while before it waits goes on while this grows.
+ * transport_activity -- grows with everything that arrives, also with what gives no event: over tcp the peer's reads
+ * and writes are executed inside transport_poll. A loop that polls for a while before it waits goes on while this
+ * grows.
  */
 uint64_t transport_activity(const struct transport_queue *queue);
 
