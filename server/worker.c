@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -260,12 +259,13 @@ static void *worker_main(void *argument)
 		read_clock(worker);
 		if (work(worker, started_ms)) {
 			busy_ns = worker->now_ns;
-		} else if (worker->now_ns - busy_ns >= worker->spin_ns) {
+		} else if (worker->now_ns - busy_ns >= worker->spin_ns ||
+		           cpu_share_crowded(&worker->cpu, worker->now_ns)) {
 			block(worker);
 			read_clock(worker);
 		} else {
 			/* A client on this host may wait for this very CPU to send what is polled for. */
-			sched_yield();
+			cpu_share_yield(&worker->cpu);
 		}
 	}
 	let_go_of_all(worker);

@@ -6,6 +6,7 @@
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
 
+#include "common/cpu_share.h"
 #include "common/transport/transport.h"
 #include "proto/proto.h"
 #include "server/mailbox.h"
@@ -41,6 +42,7 @@ struct worker {
 	int64_t now_ms;
 	int64_t now_ns;
 	int64_t spin_ns;
+	struct cpu_share cpu;
 	int64_t tick_ms;  /* next */
 	int64_t sweep_ms; /* next, of worker 0 */
 	bool orphans_reclaimed;
