@@ -10,7 +10,8 @@
 struct open_directory {
 	struct farnova_dir *dir;
 	pthread_mutex_t lock; /* a descriptor may be read by several threads */
-	off_t position;       /* the cookie of the entry given last: where `dir` stands */
+	off_t position;       /* the cookie of the entry given last */
+	struct dirent *held;  /* the entry after that, read already but not given for want of room; else NULL */
 };
 
 static struct open_directory *directory_of(const struct fuse_file_info *info)
@@ -55,16 +56,20 @@ static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offs
 	struct dirent *entry;
 	size_t used = 0;
 
-	if (offset != directory->position)
+	if (offset != directory->position) {
 		farnova_seekdir(directory->dir, offset);
+		directory->held = NULL;
+	}
 	directory->position = offset;
-	while (errno = 0, (entry = farnova_readdir(directory->dir))) {
+	while (errno = 0, (entry = directory->held ? directory->held : farnova_readdir(directory->dir))) {
 		struct stat st = {.st_ino = entry->d_ino, .st_mode = DTTOIF(entry->d_type)};
 		size_t length = fuse_add_direntry(req, data + used, size - used, entry->d_name, &st, entry->d_off);
 		if (length > size - used) {
-			farnova_seekdir(directory->dir, directory->position); /* it comes again with the next request */
+			/* Seeking back would drop the batch it came in, to be fetched again by the next request. */
+			directory->held = entry;
 			return (ssize_t)used;
 		}
+		directory->held = NULL;
 		used += length;
 		directory->position = entry->d_off;
 	}

@@ -67,6 +67,8 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->max_write = 1024 * 1024;
 	/* Names and attributes of others are not cached, so asking for them with each readdir would be for nothing. */
 	connection->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
+	/* Each request stands alone: nothing here needs the kernel to let only one walk a directory at a time. */
+	connection->want |= connection->capable & FUSE_CAP_PARALLEL_DIROPS;
 	/* Cached pages are checked against the file's mtime when attributes are fetched. */
 	if (state->kernel_cache)
 		connection->want |= connection->capable & FUSE_CAP_AUTO_INVAL_DATA;
