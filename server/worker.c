@@ -23,8 +23,9 @@
 #define TICK_MS    100
 #define SOON_MS    1
 #define SWEEP_MS   1000
-#define HELLO_MS   10000 /* a connection that has not said HELLO by then is ended */
-#define STALLED_MS 10000 /* one that gives no credit for so long, too */
+#define PLACE_NS   5000000 /* between looks at where the clients poll */
+#define HELLO_MS   10000   /* a connection that has not said HELLO by then is ended */
+#define STALLED_MS 10000   /* one that gives no credit for so long, too */
 
 struct arrival {
 	struct mail mail;
@@ -193,6 +194,20 @@ void worker_nudge_all(struct server *server)
 	}
 }
 
+/* A client that polls on this worker's CPU and the worker that polls there hold each other up: one of them moves. */
+static void keep_apart(struct worker *worker)
+{
+	if (worker->own_cpu < 0 || worker->now_ns - worker->placed_ns < PLACE_NS)
+		return;
+	worker->placed_ns = worker->now_ns;
+	for (const struct conn *conn = worker->conns; conn; conn = conn->next) {
+		if (transport_local_cpu(conn->transport) != worker->own_cpu)
+			continue;
+		worker->own_cpu = placement_leave(&worker->server->placement, worker->own_cpu);
+		return;
+	}
+}
+
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
 /* Everything there is to do now; whether there was anything. */
@@ -255,10 +270,12 @@ static void *worker_main(void *argument)
 	read_clock(worker);
 	int64_t started_ms = worker->now_ms;
 	int64_t busy_ns = worker->now_ns;
+	worker->own_cpu = placement_settle(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
 		read_clock(worker);
 		if (work(worker, started_ms)) {
 			busy_ns = worker->now_ns;
+			keep_apart(worker);
 		} else if (worker->now_ns - busy_ns >= worker->spin_ns ||
 		           cpu_share_crowded(&worker->cpu, worker->now_ns)) {
 			block(worker);

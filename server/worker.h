@@ -43,8 +43,10 @@ struct worker {
 	int64_t now_ns;
 	int64_t spin_ns;
 	struct cpu_share cpu;
-	int64_t tick_ms;  /* next */
-	int64_t sweep_ms; /* next, of worker 0 */
+	int own_cpu;       /* it is pinned to; -1: to none */
+	int64_t placed_ns; /* when that was last looked at */
+	int64_t tick_ms;   /* next */
+	int64_t sweep_ms;  /* next, of worker 0 */
 	bool orphans_reclaimed;
 
 	struct conn *conns;

@@ -52,6 +52,7 @@ struct transport_ops {
 	               const struct transport_hello *own, int timeout_ms, struct transport_conn **out, char *why,
 	               size_t why_size);
 	void (*close)(struct transport_conn *conn);
+	int (*local_cpu)(const struct transport_conn *conn); /* NULL: never known */
 	/* The connection lives, a credit is there, 0 < length <= max_message. The function takes the credit. */
 	int (*send)(struct transport_conn *conn, const struct iovec *iov, int count, uint32_t length, unsigned flags);
 	/* Get what was posted with TRANSPORT_MORE out, as what should have followed was refused. */

@@ -8,6 +8,7 @@
 #include "common/transport/tcp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -174,6 +175,24 @@ static void free_contents(struct tcp_conn *conn)
 	free(conn->operations);
 }
 
+/* Both ends of a connection within the host have one address. */
+static bool within_host(int fd)
+{
+	struct sockaddr_storage ours = {0}, theirs = {0};
+	socklen_t our_size = sizeof(ours), their_size = sizeof(theirs);
+
+	if (getsockname(fd, (struct sockaddr *)&ours, &our_size) != 0 ||
+	    getpeername(fd, (struct sockaddr *)&theirs, &their_size) != 0 || ours.ss_family != theirs.ss_family)
+		return false;
+	if (ours.ss_family == AF_INET)
+		return ((struct sockaddr_in *)&ours)->sin_addr.s_addr ==
+		       ((struct sockaddr_in *)&theirs)->sin_addr.s_addr;
+	if (ours.ss_family == AF_INET6)
+		return memcmp(&((struct sockaddr_in6 *)&ours)->sin6_addr, &((struct sockaddr_in6 *)&theirs)->sin6_addr,
+		              sizeof(struct in6_addr)) == 0;
+	return false;
+}
+
 int tcp_conn_create(struct transport_queue *base, int fd, const struct transport_hello *own,
                     const struct transport_hello *theirs, const char *peer, struct transport_conn **out)
 {
@@ -190,6 +209,7 @@ int tcp_conn_create(struct transport_queue *base, int fd, const struct transport
 	while (operations < own->operations)
 		operations *= 2;
 	conn->fd = fd;
+	conn->within_host = within_host(fd);
 	conn->operation_mask = operations - 1;
 	conn->operations = calloc(operations, sizeof(*conn->operations));
 	if (conn->operations != NULL)
@@ -314,6 +334,18 @@ void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answ
 {
 	frame.credits = credits_collect(&conn->base.credits);
 	tcp_output_frame(&conn->output, &frame, answers);
+}
+
+/* What arrives over loopback is received on the sender's CPU (Linux: SO_INCOMING_CPU). */
+static int tcp_local_cpu(const struct transport_conn *base)
+{
+	const struct tcp_conn *conn = (const struct tcp_conn *)base;
+	int cpu = -1;
+	socklen_t size = sizeof(cpu);
+
+	if (!conn->within_host || base->dead || getsockopt(conn->fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, &size) != 0)
+		return -1;
+	return cpu;
 }
 
 /* ---- messages and operations ------------------------------------------------------------------------------------ */
@@ -545,6 +577,7 @@ const struct transport_ops transport_tcp_ops = {
     .reject = tcp_reject,
     .connect = tcp_connect,
     .close = tcp_close,
+    .local_cpu = tcp_local_cpu,
     .send = tcp_send,
     .flush = tcp_flush,
     .release = tcp_release,

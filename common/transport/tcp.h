@@ -45,6 +45,7 @@ struct tcp_conn {
 	bool in_unsent;
 	bool wants_writable; /* epoll tells when the socket takes more */
 	int fd;
+	bool within_host; /* the peer is on this host */
 	struct tcp_input input;
 	struct tcp_output output;
 	uint32_t acks; /* writes done for the peer and not yet acknowledged */

@@ -294,6 +294,11 @@ uint32_t transport_max_message(const struct transport_conn *conn)
 	return conn->theirs.message_size;
 }
 
+int transport_local_cpu(const struct transport_conn *conn)
+{
+	return conn->ops->local_cpu != NULL ? conn->ops->local_cpu(conn) : -1;
+}
+
 const char *transport_peer(const struct transport_conn *conn)
 {
 	return conn->peer;

@@ -128,6 +128,9 @@ void *transport_user(const struct transport_conn *conn);
 enum transport_kind transport_conn_kind(const struct transport_conn *conn);
 /* transport_max_message -- the largest message the peer receives. */
 uint32_t transport_max_message(const struct transport_conn *conn);
+/* transport_local_cpu -- the CPU on which a peer on this host last sent something; -1 if the peer is elsewhere or that
+ * is not known. For a loop that polls and had better not do so on the very CPU its peer needs. */
+int transport_local_cpu(const struct transport_conn *conn);
 /* transport_peer -- the peer's address in words; belongs to the connection. */
 const char *transport_peer(const struct transport_conn *conn);
 

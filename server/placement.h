@@ -1,0 +1,34 @@
+/*
+ * placement.h -- on which CPU a worker runs: one of its own, and not the one a client polls on.
+ *
+ * A worker and a client on the same host that poll for each other are fast on two CPUs (some 4 us for a request over
+ * loopback) and three times slower on one; the scheduler leaves them on one for seconds, since each always runs and so
+ * never looks worth moving. The client's threads are the program's, so the worker moves: it is pinned to a CPU, no two
+ * workers to the same, and goes to another when its messages come from its own.
+ *
+ * Where the process may use fewer CPUs than it has workers and one more, nothing is pinned.
+ */
+#ifndef FARNOVA_SERVER_PLACEMENT_H
+#define FARNOVA_SERVER_PLACEMENT_H
+
+#include <sched.h>
+#include <stdatomic.h>
+
+/* What the workers share: the CPUs the process may use, and which have a worker. */
+struct placement {
+	cpu_set_t allowed;
+	int count; /* of CPUs that may be used; 0: no worker is pinned */
+	atomic_bool taken[CPU_SETSIZE];
+};
+
+/* placement_init -- for `workers` workers; any thread, before they start. */
+void placement_init(struct placement *placement, unsigned workers);
+
+/* placement_settle -- pin the calling worker to a CPU of its own, if there is one. Returns it, or -1. */
+int placement_settle(struct placement *placement);
+
+/* placement_leave -- move the calling worker from `own`, as placement_settle gave it, to another CPU that is free.
+ * Returns where it is now. */
+int placement_leave(struct placement *placement, int own);
+
+#endif
