@@ -13,7 +13,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define SPIN_US 50
+#define SPIN_US       50
+#define POPULATE_STEP (64ull << 20)
 
 /* ---- the pool --------------------------------------------------------------------------------------------------- */
 
@@ -30,6 +31,16 @@ static const char *durability(enum pm_kind kind)
 		return "an ordinary file: it survives the process, not power failure";
 	}
 	return "";
+}
+
+/* Without it the first access to each page of a pool in memory would take a fault on some request's way. */
+static void *populate(void *argument)
+{
+	struct server *server = argument;
+
+	for (uint64_t at = 0; at < server->pm.size && !atomic_load(&server->stopping); at += POPULATE_STEP)
+		pm_populate(&server->pm, at, POPULATE_STEP);
+	return NULL;
 }
 
 static int open_pool(struct server *server, char *why, size_t why_size)
@@ -59,11 +70,16 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	memcpy(server->pool, st.uuid, sizeof(server->pool));
 	struct nova_handle root = nova_root(server->nova);
 	server->root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
+	server->populating = pthread_create(&server->populate, NULL, populate, server) == 0;
 	return 0;
 }
 
 static void close_pool(struct server *server)
 {
+	if (server->populating) {
+		atomic_store(&server->stopping, true);
+		pthread_join(server->populate, NULL);
+	}
 	if (server->nova)
 		nova_unmount(server->nova);
 	if (server->layouts)
@@ -95,6 +111,7 @@ static int make_workers(struct server *server, char *why, size_t why_size)
 	for (unsigned i = 0; i < TRANSPORT_KINDS; i++)
 		kinds[i] = server->gates.gates[i].listener;
 	server->worker_count = (unsigned)server->config.workers;
+	placement_init(&server->placement, server->worker_count);
 	server->workers = calloc(server->worker_count, sizeof(*server->workers));
 	int rc = server->workers ? 0 : -ENOMEM;
 	if (rc < 0) {

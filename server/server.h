@@ -11,9 +11,12 @@
 #include "server/layout.h"
 #include "server/listen.h"
 #include "server/nova/nova.h"
+#include "server/placement.h"
 #include "server/registry.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct worker;
@@ -21,13 +24,16 @@ struct worker;
 struct server {
 	struct config config;
 	struct pm pm;
+	pthread_t populate; /* makes the pool's page-table entries while clients are served already */
+	bool populating;
 	struct nova *nova;
 	struct layout_table *layouts;
 	struct registry registry; /* has its own lock */
 	uint64_t instance;        /* random for each start */
 	uint8_t pool[16];         /* UUID */
 	struct proto_handle root;
-	struct gates gates; /* the main thread's */
+	struct gates gates;         /* the main thread's */
+	struct placement placement; /* for all workers */
 	unsigned worker_count;
 	struct worker *workers;
 	atomic_uint connections; /* let in and not closed yet */
