@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -82,6 +83,12 @@ static int check_directory(const char *directory, void (*report)(const char *tex
 	}
 	if (!S_ISDIR(st.st_mode))
 		return refuse(report, -ENOTDIR, "cannot mount at '%s': it is not a directory", directory);
+	char path[PATH_MAX], device[MOUNT_DEVICE_SIZE];
+	if (realpath(directory, path) && mounts_find(path, device) == MOUNT_FARNOVA)
+		return refuse(report, -EBUSY,
+		              "cannot mount at '%s': a farnova file system is mounted there; take it down with "
+		              "`farnova umount %s` first, or mount at another directory",
+		              directory, directory);
 	return 0;
 }
 
