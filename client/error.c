@@ -39,7 +39,7 @@ static const char *advice(int error)
 	case EPERM:
 		return "check the mode and the owner of the file and of the directories above it";
 	case ENOSPC:
-		return "remove files or enlarge the pool";
+		return "remove files, or serve a larger pool";
 	case ENAMETOOLONG:
 		return "names have at most 255 bytes and paths at most 4095";
 	case EIO:

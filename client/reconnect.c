@@ -353,18 +353,19 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_
 	return error;
 }
 
-/* connect_auto -- verbs if a device is active and the server answers there, else TCP; both reasons if neither does. */
+/* connect_auto -- verbs if a device is active and the server answers there, else TCP; why what was tried has failed. */
 static int connect_auto(struct farnova *fs, int timeout_ms)
 {
 	char verbs[sizeof(fs->trouble) / 2], tcp[sizeof(fs->trouble) / 2];
-	bool available = transport_available(TRANSPORT_VERBS, fs->trouble, sizeof(fs->trouble)) == 0;
+	bool try_verbs =
+	    *fs->url.host != '/' && transport_available(TRANSPORT_VERBS, fs->trouble, sizeof(fs->trouble)) == 0;
 
-	if (available && *fs->url.host != '/' && connect_by(fs, TRANSPORT_VERBS, timeout_ms) == 0)
+	if (try_verbs && connect_by(fs, TRANSPORT_VERBS, timeout_ms) == 0)
 		return 0;
 	snprintf(verbs, sizeof(verbs), "%.200s", fs->trouble);
 	int error = connect_by(fs, TRANSPORT_TCP, timeout_ms);
-	if (error == 0)
-		return 0;
+	if (error == 0 || !try_verbs)
+		return error;
 	snprintf(tcp, sizeof(tcp), "%.230s", fs->trouble);
 	snprintf(fs->trouble, sizeof(fs->trouble), "by tcp: %.230s; by verbs: %.200s", tcp, verbs);
 	return error;

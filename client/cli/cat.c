@@ -31,7 +31,7 @@ static int cat_url(struct remote *remote, const char *url, char *buffer)
 		if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
 			break; /* main reports it */
 	if (n < 0) {
-		report_remote("cat", url);
+		report_error("cat", "reading '%s': %s", url, farnova_last_error());
 		code = EXIT_FAILED;
 	}
 	farnova_close(file);

@@ -19,9 +19,13 @@ const char *place_why(const struct place *place, const char *path, int error)
 {
 	static char text[4608];
 
-	if (place->fs && *farnova_last_error())
+	/* An error of an open file tells its inode number, which is not what the user asked for. */
+	if (place->fs && strstr(farnova_last_error(), path))
 		return farnova_last_error();
-	snprintf(text, sizeof(text), "'%.4096s': %s", path, strerror(-error));
+	if (place->fs && *farnova_last_error())
+		snprintf(text, sizeof(text), "'%.3072s': %s", path, farnova_last_error());
+	else
+		snprintf(text, sizeof(text), "'%.4096s': %s", path, strerror(-error));
 	return text;
 }
 
