@@ -173,7 +173,10 @@ static int listen_host(const char *host, uint16_t port, struct tcp_listener *lis
 	}
 	freeaddrinfo(list);
 	if (listener->socket < 0)
-		return transport_why(rc, why, why_size, "cannot listen on %s port %u: %s", host, port, strerror(-rc));
+		return transport_why(rc, why, why_size, "cannot listen on %s port %u: %s%s", host, port, strerror(-rc),
+		                     rc == -EADDRINUSE      ? "; stop what listens there or take another port"
+		                     : rc == -EADDRNOTAVAIL ? "; take an address of this host"
+		                                            : "");
 	getsockname(listener->socket, (struct sockaddr *)&bound, &size);
 	listener->base.port = port_of(&bound);
 	return 0;
