@@ -517,17 +517,24 @@ static void obey(struct raw_client *c, bool *known, uint64_t invalidation)
 		c->quiesced = invalidation;
 }
 
-static void give_back(struct raw_client *c, bool *known)
+static void answer_recalls(struct raw_client *c, bool *known)
 {
-	struct proto_reply ignored;
 	struct proto_request back = {.op = PROTO_LAYOUT_RETURN, .slot = PROTO_SLOT_NONE};
 
-	raw_reply(c, &ignored, 0);
 	if (c->recall_count == 0)
 		return;
 	obey(c, known, 0);
 	back.quiesced = c->quiesced;
 	raw_post(c, &back);
+}
+
+/* Between calls, when no reply is due that this could take. */
+static void give_back(struct raw_client *c, bool *known)
+{
+	struct proto_reply none;
+
+	raw_reply(c, &none, 0);
+	answer_recalls(c, known);
 }
 
 /* As raw_call, but recalls that come while it waits are answered. */
@@ -543,7 +550,7 @@ static int call_and_obey(struct raw_client *c, bool *known, struct proto_request
 			obey(c, known, reply->invalidation);
 			return -(int)reply->status;
 		}
-		give_back(c, known);
+		answer_recalls(c, known);
 	}
 	return -ETIMEDOUT;
 }
