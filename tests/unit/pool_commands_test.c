@@ -79,9 +79,9 @@ static int run(int (*command)(int, char **), const char *name, ...)
 	return rc;
 }
 
-#define MKFS(...) run(pool_mkfs_main, "mkfs", __VA_ARGS__, NULL)
-#define FSCK(...) run(pool_fsck_main, "fsck", __VA_ARGS__, NULL)
-#define DUMP(...) run(pool_dump_main, "dump", __VA_ARGS__, NULL)
+#define MKFS(...) run(pool_mkfs_main, "mkfs", __VA_ARGS__, (char *)NULL)
+#define FSCK(...) run(pool_fsck_main, "fsck", __VA_ARGS__, (char *)NULL)
+#define DUMP(...) run(pool_dump_main, "dump", __VA_ARGS__, (char *)NULL)
 
 static void mkfs_makes_a_pool_that_fsck_finds_clean(void **state)
 {
