@@ -206,7 +206,7 @@ void call_start(struct farnova *fs, struct call *call)
 	call->epoch = 0;
 	if (call->changing)
 		(*call->changing)++;
-	fs->progress.calls++;
+	progress_called(&fs->progress);
 	if (fs->state == CONNECTION_UP)
 		try_send(fs, call);
 }
@@ -311,7 +311,7 @@ void call_close(struct farnova *fs, uint64_t open)
 {
 	struct waiter *self = progress_self();
 
-	fs->progress.calls++;
+	progress_called(&fs->progress);
 	while (fs->close_count == CLOSES_DEFERRED) {
 		if (fs->state != CONNECTION_UP)
 			return; /* too many to remember: the server closes it when the session dies */

@@ -280,7 +280,7 @@ ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64
 	if (length > INT64_MAX - offset)
 		length = INT64_MAX - offset;
 	connection_lock(fs);
-	fs->progress.calls++;
+	progress_called(&fs->progress);
 	while (done < length && !end) {
 		size_t part = length - done < READ_CHUNK ? length - done : READ_CHUNK;
 		count = read_some(file, (uint8_t *)buffer + done, part, offset + done, &end);
