@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,24 +207,37 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 
 /*
  * give_way -- let those have the lock who wait for it. One of them needs some microseconds to run once it is woken; a
- * lock taken back before that would wake it in vain, again and again.
+ * lock taken back before that would wake it in vain, again and again. True if the CPU is wanted by others so much that
+ * blocking, which gives up the lock too, is better.
  */
-static void give_way(struct farnova *fs)
+static bool give_way(struct farnova *fs)
 {
+	struct progress *progress = &fs->progress;
+	struct cpu_share cpu = progress->cpu;
+	bool crowded = cpu_share_crowded(&cpu, connection_now());
 	unsigned wanted = atomic_load_explicit(&fs->wanted, memory_order_relaxed);
 
+	if (crowded)
+		return true;
 	connection_unlock(fs);
-	for (unsigned i = 0; i < YIELDS && atomic_load_explicit(&fs->wanted, memory_order_relaxed) >= wanted; i++)
-		sched_yield();
+	for (unsigned i = 0; i < YIELDS && !crowded; i++) {
+		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) < wanted)
+			break;
+		crowded = cpu_share_yield(&cpu);
+	}
 	connection_lock(fs);
+	progress->cpu = cpu;
+	return crowded;
 }
 
 /*
  * patience -- how long to poll before blocking. Blocking costs more than a wait on a slow wire does, so where waits
  * have been short enough it is twice what they took; where they have not, polling only takes the CPU from others.
  */
-static int64_t patience(const struct progress *progress)
+static int64_t patience(const struct progress *progress, int64_t now)
 {
+	if (cpu_share_crowded(&progress->cpu, now))
+		return 0;
 	if (progress->spin_ns == 0 || progress->expected_ns > ADAPTIVE_NS)
 		return progress->spin_ns;
 	int64_t adapted = 2 * progress->expected_ns < ADAPTIVE_NS ? 2 * progress->expected_ns : ADAPTIVE_NS;
@@ -256,11 +268,14 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 			polls = 0;
 			continue;
 		}
+		bool crowded = false;
 		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) > 0) {
-			give_way(fs);
+			crowded = give_way(fs);
 		} else if (++polls > progress->keen_polls) {
-			sched_yield();
+			crowded = cpu_share_yield(&progress->cpu);
 		}
+		if (crowded)
+			polls = 1; /* no patience: block now */
 		if (polls % 8 != 1)
 			continue;
 		int64_t now = connection_now();
@@ -270,7 +285,7 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 			begun = now;
 		if (deadline_ns && now >= deadline_ns)
 			break;
-		if (waiter != &progress->background && now - since < patience(progress))
+		if (waiter != &progress->background && now - since < patience(progress, now))
 			continue;
 		if (transport_arm(fs->queue) == 0)
 			block(fs, waiter, deadline_ns);

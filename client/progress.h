@@ -8,6 +8,8 @@
 #ifndef FARNOVA_CLIENT_PROGRESS_H
 #define FARNOVA_CLIENT_PROGRESS_H
 
+#include "common/cpu_share.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,6 +36,7 @@ struct progress {
 	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
 	int64_t spin_ns;             /* how long a leader polls at least before it blocks; 0: not at all */
 	int64_t expected_ns;         /* how long leaders have waited lately: a moving mean */
+	struct cpu_share cpu;        /* when polling keeps the CPU from others, and they from us */
 	unsigned keen_polls;         /* polls before it offers the CPU to others between polls */
 	bool stop;
 	struct waiter background;

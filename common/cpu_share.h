@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define CPU_SHARE_LATE_NS    200000    /* less than any scheduler's slice, more than a peer needs to answer */
+#define CPU_SHARE_LATE_NS    1000000   /* less than a scheduler's slice, more than a peer or a soft-RoCE driver works */
 #define CPU_SHARE_CROWDED_NS 100000000 /* so long nothing is tried: the attempts then cost some percent at most */
 
 struct cpu_share {
