@@ -11,10 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SPIN_US       50
 #define POPULATE_STEP (64ull << 20)
+#define LOCK_WAIT_MS  2000u
+#define LOCK_PAUSE_MS 50u
 
 /* ---- the pool --------------------------------------------------------------------------------------------------- */
 
@@ -33,6 +36,20 @@ static const char *durability(enum pm_kind kind)
 	return "";
 }
 
+/* A server that was just killed takes a moment to end, and with it its lock: a restart is not to fail on that. */
+static int open_unlocked(const struct config *config, struct pm *pm, char *why, size_t why_size)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	int rc = -EBUSY;
+
+	for (unsigned i = 0; rc == -EBUSY && i <= LOCK_WAIT_MS / LOCK_PAUSE_MS; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		rc = pm_open(config->pool, config->read_only, pm, why, why_size);
+	}
+	return rc;
+}
+
 /* Without it the first access to each page of a pool in memory would take a fault on some request's way. */
 static void *populate(void *argument)
 {
@@ -47,7 +64,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
 
-	int rc = pm_open(config->pool, config->read_only, &server->pm, why, why_size);
+	int rc = open_unlocked(config, &server->pm, why, why_size);
 	if (rc < 0)
 		return rc;
 	log_info("pool", "%s is %s, %llu MiB, %s", config->pool, pm_kind_name(server->pm.kind),
