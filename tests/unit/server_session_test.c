@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -504,6 +505,7 @@ struct stress {
 	struct raw_client *client;
 	unsigned seed;
 	uint64_t reads, bad;
+	atomic_uint *running; /* threads that may still make others return their layouts */
 };
 
 static void obey(struct raw_client *c, bool *known, uint64_t invalidation)
@@ -610,6 +612,10 @@ static void *stress_main(void *argument)
 			s->reads++;
 		}
 	}
+	/* A holder that no longer answered would hold up the others' writes for a lease. */
+	atomic_fetch_sub(s->running, 1);
+	while (atomic_load(s->running) > 0 && !c->closed)
+		give_back(c, known);
 	return NULL;
 }
 
@@ -617,11 +623,12 @@ static void readers_never_see_another_files_bytes_while_others_write(void **stat
 {
 	pthread_t threads[THREADS];
 	struct stress stress[THREADS];
+	atomic_uint running = THREADS;
 	uint64_t reads = 0;
 
 	(void)state;
 	for (int i = 0; i < THREADS; i++) {
-		stress[i] = (struct stress){.client = client(), .seed = (unsigned)i + 1};
+		stress[i] = (struct stress){.client = client(), .seed = (unsigned)i + 1, .running = &running};
 		pthread_create(&threads[i], NULL, stress_main, &stress[i]);
 	}
 	for (int i = 0; i < THREADS; i++)
