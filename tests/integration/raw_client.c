@@ -106,10 +106,10 @@ bool raw_reply(struct raw_client *client, struct proto_reply *reply, int timeout
 {
 	int64_t deadline = now_ms() + timeout_ms;
 
-	while (!client->closed && now_ms() < deadline) {
+	do {
 		if (take(client, reply))
 			return true;
-	}
+	} while (!client->closed && now_ms() < deadline);
 	return false;
 }
 
