@@ -42,6 +42,7 @@ struct worker {
 	int64_t now_ms;
 	int64_t now_ns;
 	int64_t spin_ns;
+	int64_t expected_ns; /* how long it has waited for something to do lately: a moving mean */
 	struct cpu_share cpu;
 	int own_cpu;       /* it is pinned to; -1: to none */
 	int64_t placed_ns; /* when that was last looked at */
