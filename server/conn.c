@@ -64,6 +64,21 @@ void conn_fail(struct conn *conn, const char *why)
 	conn->worker->broken++;
 }
 
+/* What was heard since the worker runs again is not to lie in the future. */
+static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
+{
+	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;
+}
+
+void conn_forgive(struct conn *conn, int64_t late_ms)
+{
+	int64_t now = conn->worker->now_ms;
+
+	later(&conn->opened_ms, late_ms, now);
+	later(&conn->heard_ms, late_ms, now);
+	later(&conn->out_since_ms, late_ms, now);
+}
+
 void conn_complain(struct conn *conn, const char *what, const char *why)
 {
 	int64_t now = conn->worker->now_ms;

@@ -46,6 +46,9 @@ void conn_send(struct conn *conn, const void *message, size_t length, bool reply
 /* conn_flush -- try again what had no credit; whether anything is left. */
 bool conn_flush(struct conn *conn);
 
+/* conn_forgive -- the worker stood still for so long: what the connection is timed by grows by it. */
+void conn_forgive(struct conn *conn, int64_t late_ms);
+
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
 void conn_fail(struct conn *conn, const char *why);
 

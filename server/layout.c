@@ -541,6 +541,14 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 	return now_ms - since > lease_ms + 2 * NUDGE_MS ? -ETIMEDOUT : 0;
 }
 
+void layout_forgive(struct layout_owner *owner, int64_t late_ms)
+{
+	for (struct kept *kept = owner->kept_first; kept; kept = kept->next)
+		kept->since_ms += late_ms;
+	for (struct layout_holder *holder = owner->returning.first; holder; holder = holder->next)
+		holder->since_ms += late_ms;
+}
+
 void layout_owner_end(struct layout_owner *owner)
 {
 	owner->connected = false;

@@ -113,6 +113,9 @@ void layout_nudge(struct layout_owner *owner);
  */
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms);
 
+/* layout_forgive -- nobody could be heard for so long: what the session owes is due so much later. */
+void layout_forgive(struct layout_owner *owner, int64_t late_ms);
+
 /*
  * layout_owner_end -- all layouts of the session end; its connection has been closed before, so nothing can be READ
  * through it any more. The owner may be used again afterwards; its numbering goes on.

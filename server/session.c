@@ -164,6 +164,12 @@ void session_tick(struct session *session)
 		conn_fail(session->conn, "it has been silent for a lease");
 }
 
+void session_forgive(struct session *session, int64_t late_ms)
+{
+	session->expires_ms += late_ms;
+	layout_forgive(&session->layouts, late_ms);
+}
+
 /* ---- hello ------------------------------------------------------------------------------------------------------ */
 
 static void refuse_hello(struct conn *conn, int error, const char *why)

@@ -59,6 +59,9 @@ void session_bye(struct session *session);
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 
+/* session_forgive -- the worker stood still for so long: the session's lease grows by it. */
+void session_forgive(struct session *session, int64_t late_ms);
+
 /* session_free -- `close_opens` false leaves orphans to the next mount's grace period. */
 void session_free(struct session *session, bool close_opens);
 

@@ -27,6 +27,7 @@
 #define PLACE_NS    5000000 /* between looks at where the clients poll */
 #define HELLO_MS    10000   /* a connection that has not said HELLO by then is ended */
 #define STALLED_MS  10000   /* one that gives no credit for so long, too */
+#define LATE_MS     200     /* a tick so late means that this thread, or the whole host, stood still */
 
 struct arrival {
 	struct mail mail;
@@ -138,6 +139,22 @@ static bool poll_queues(struct worker *worker)
 
 /* ---- timers ----------------------------------------------------------------------------------------------------- */
 
+/*
+ * A lease measures the client's silence, not the server's deafness: for as long as this thread did not run (the host
+ * was suspended, or too busy) it heard nobody, and clients on this host did not run either. All that is timed grows by
+ * that. A longer lease is always safe: blocks and locks are only kept for longer.
+ */
+static void forgive(struct worker *worker, int64_t late_ms)
+{
+	log_info("worker", "worker %u stood still for %lld ms: leases grow by as much", worker->index,
+	         (long long)late_ms);
+	for (struct conn *conn = worker->conns; conn; conn = conn->next)
+		conn_forgive(conn, late_ms);
+	for (struct session *session = worker->sessions; session; session = session->next)
+		session_forgive(session, late_ms);
+	worker->grace_ends_ms += late_ms;
+}
+
 static void tick(struct worker *worker)
 {
 	struct server *server = worker->server;
@@ -162,12 +179,12 @@ static void tick(struct worker *worker)
  * A crash leaves files that were unlinked while open. Their clients have a lease to come back and open them again; what
  * nobody has opened by then goes.
  */
-static void reclaim_orphans(struct worker *worker, int64_t started_ms)
+static void reclaim_orphans(struct worker *worker)
 {
 	const struct nova_call call = {.worker = worker->nova};
 
 	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
-	    worker->now_ms - started_ms < (int64_t)worker->server->config.lease_ms)
+	    worker->now_ms < worker->grace_ends_ms)
 		return;
 	worker->orphans_reclaimed = true;
 	int count = nova_reclaim_orphans(&call);
@@ -212,7 +229,7 @@ static void keep_apart(struct worker *worker)
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
 /* Everything there is to do now; whether there was anything. */
-static bool work(struct worker *worker, int64_t started_ms)
+static bool work(struct worker *worker)
 {
 	bool any = poll_queues(worker);
 
@@ -223,9 +240,11 @@ static bool work(struct worker *worker, int64_t started_ms)
 	if (worker->space_first && worker->now_ms >= worker->space_ms)
 		request_retry_space(worker);
 	if (worker->now_ms >= worker->tick_ms) {
+		if (worker->now_ms - worker->tick_ms > LATE_MS)
+			forgive(worker, worker->now_ms - worker->tick_ms);
 		worker->tick_ms = worker->now_ms + TICK_MS;
 		tick(worker);
-		reclaim_orphans(worker, started_ms);
+		reclaim_orphans(worker);
 	}
 	if (worker->broken > 0)
 		close_broken(worker);
@@ -289,12 +308,13 @@ static void *worker_main(void *argument)
 	struct worker *worker = argument;
 
 	read_clock(worker);
-	int64_t started_ms = worker->now_ms;
+	worker->tick_ms = worker->now_ms;
+	worker->grace_ends_ms = worker->now_ms + (int64_t)worker->server->config.lease_ms;
 	int64_t busy_ns = worker->now_ns;
 	worker->own_cpu = placement_settle(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
 		read_clock(worker);
-		if (work(worker, started_ms)) {
+		if (work(worker)) {
 			learn(worker, worker->now_ns - busy_ns);
 			busy_ns = worker->now_ns;
 			keep_apart(worker);

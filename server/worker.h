@@ -44,10 +44,11 @@ struct worker {
 	int64_t spin_ns;
 	int64_t expected_ns; /* how long it has waited for something to do lately: a moving mean */
 	struct cpu_share cpu;
-	int own_cpu;       /* it is pinned to; -1: to none */
-	int64_t placed_ns; /* when that was last looked at */
-	int64_t tick_ms;   /* next */
-	int64_t sweep_ms;  /* next, of worker 0 */
+	int own_cpu;           /* it is pinned to; -1: to none */
+	int64_t placed_ns;     /* when that was last looked at */
+	int64_t tick_ms;       /* next */
+	int64_t sweep_ms;      /* next, of worker 0 */
+	int64_t grace_ends_ms; /* until then clients may come back for what they had open before a crash */
 	bool orphans_reclaimed;
 
 	struct conn *conns;
