@@ -3,6 +3,8 @@
  */
 #include "tests/crash/crash_case.h"
 
+#include "tests/crash/steps.h"
+
 #include "server/nova/format.h"
 #include "server/pool/check.h"
 

@@ -3,6 +3,8 @@
  */
 #include "tests/crash/operations.h"
 
+#include "tests/crash/steps.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,11 +19,10 @@ static int run_create(struct world *world)
 
 static int run_create_long_name(struct world *world)
 {
-	struct nova_attr attr;
-	char name[255];
+	char path[3 + 255 + 1] = "/d/";
 
-	memset(name, 'n', sizeof(name));
-	return nova_create(&world->call, world->d, name, sizeof(name), S_IFREG | 0640, 0, &attr);
+	memset(path + 3, 'n', 255);
+	return world_create(world, path, S_IFREG | 0640);
 }
 
 static int run_mkdir(struct world *world)
@@ -36,18 +37,15 @@ static int run_mknod(struct world *world)
 
 static int run_symlink_short(struct world *world)
 {
-	struct nova_attr attr;
-
-	return nova_symlink(&world->call, world->d, "new", 3, "a/b", 3, &attr);
+	return world_symlink(world, "/d/new", "a/b", 3);
 }
 
 static int make_symlink(struct world *world, size_t length)
 {
-	struct nova_attr attr;
 	char target[4095];
 
 	memset(target, 't', sizeof(target));
-	return nova_symlink(&world->call, world->d, "new", 3, target, length, &attr);
+	return world_symlink(world, "/d/new", target, length);
 }
 
 static int run_symlink_lines(struct world *world)
@@ -62,9 +60,7 @@ static int run_symlink_blob(struct world *world)
 
 static int run_link(struct world *world)
 {
-	struct nova_attr attr;
-
-	return nova_link(&world->call, world_find(world, "/d/f"), world->e, "new", 3, &attr);
+	return world_link(world, "/d/f", "/e/new");
 }
 
 static int run_unlink(struct world *world)
@@ -84,43 +80,33 @@ static int run_unlink_one_of_two(struct world *world)
 
 static void open_f(struct world *world)
 {
-	struct nova_attr attr;
-
-	world_must(world, "open", nova_open(&world->call, world_find(world, "/d/f"), &attr));
+	world_must(world, "open", world_open(world, "/d/f"));
 }
-
-static struct nova_handle orphan;
 
 static void open_and_unlink_f(struct world *world)
 {
 	open_f(world);
-	orphan = world_find(world, "/d/f");
 	world_must(world, "unlink", world_unlink(world, "/d/f"));
 }
 
 static int run_close_orphan(struct world *world)
 {
-	return nova_close(&world->call, orphan);
+	return world_close(world, "/d/f");
 }
 
 static int run_write_orphan(struct world *world)
 {
-	char data[100] = "still written";
-	ssize_t n = nova_write(&world->call, orphan, 50, data, sizeof(data), 0, NULL);
-
-	return n < 0 ? (int)n : 0;
+	return world_write(world, "/d/f", 50, 100, 0);
 }
 
 static int run_rmdir(struct world *world)
 {
-	return nova_rmdir(&world->call, world->d, "sub", 3, NULL);
+	return world_rmdir(world, "/d/sub");
 }
 
 static void open_sub(struct world *world)
 {
-	struct nova_attr attr;
-
-	world_must(world, "open", nova_open(&world->call, world_find(world, "/d/sub"), &attr));
+	world_must(world, "open", world_open(world, "/d/sub"));
 }
 
 /* ---- rename ------------------------------------------------------------------------------------- */
@@ -152,9 +138,7 @@ static int run_rename_over_linked(struct world *world)
 
 static void open_y(struct world *world)
 {
-	struct nova_attr attr;
-
-	world_must(world, "open", nova_open(&world->call, world_find(world, "/e/y"), &attr));
+	world_must(world, "open", world_open(world, "/e/y"));
 }
 
 static int run_rename_directory_same(struct world *world)
@@ -271,16 +255,16 @@ static int run_setattr_all(struct world *world)
 	struct nova_attr attr = {
 	    .mode = 0711, .uid = 5, .gid = 6, .size = 7000, .atime_ns = 1234567890123456789, .mtime_ns = -1};
 
-	return nova_setattr(
-	    &world->call, world_find(world, "/d/f"),
-	    NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | NOVA_SET_ATIME | NOVA_SET_MTIME, &attr, NULL);
+	return world_setattr(
+	    world, "/d/f",
+	    NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | NOVA_SET_ATIME | NOVA_SET_MTIME, &attr);
 }
 
 static int run_utimes(struct world *world)
 {
 	struct nova_attr attr = {.atime_ns = 1, .mtime_ns = 2};
 
-	return nova_setattr(&world->call, world_find(world, "/d"), NOVA_SET_ATIME | NOVA_SET_MTIME, &attr, NULL);
+	return world_setattr(world, "/d", NOVA_SET_ATIME | NOVA_SET_MTIME, &attr);
 }
 
 /* ---- what is done beside ------------------------------------------------------------------------ */
@@ -364,67 +348,67 @@ static void use_up_slots(struct world *world)
 	uint64_t chunk = world->root.ino.n / 128;
 
 	for (unsigned i = 0; i < 256 && !world->failed; i++) {
-		struct nova_attr attr;
-		char name[16];
-		int length = snprintf(name, sizeof(name), "slot%u", i);
+		struct nova_handle handle;
+		char path[16];
 
-		world_must(world, name,
-		           nova_create(&world->call, world->e, name, (size_t)length, S_IFREG | 0600, 0, &attr));
-		if (attr.handle.ino.n / 128 == chunk && attr.handle.ino.n % 128 == 127)
+		snprintf(path, sizeof(path), "/e/slot%u", i);
+		world_must(world, path, world_create(world, path, S_IFREG | 0600));
+		handle = world_find(world, path);
+		if (handle.ino.n / 128 == chunk && handle.ino.n % 128 == 127)
 			return;
 	}
 	world_must(world, "find the last slot of the chunk", -1);
 }
 
 const struct operation operations[] = {
-    {"create", NULL, run_create, false, false, false},
-    {"create-long-name", NULL, run_create_long_name, false, false, false},
-    {"mkdir", NULL, run_mkdir, false, false, false},
-    {"mknod", NULL, run_mknod, false, false, false},
-    {"symlink-short", NULL, run_symlink_short, false, false, false},
-    {"symlink-lines", NULL, run_symlink_lines, false, false, false},
-    {"symlink-blob", NULL, run_symlink_blob, false, false, false},
-    {"link", NULL, run_link, false, false, false},
-    {"unlink", NULL, run_unlink, true, false, false},
-    {"unlink-symlink", NULL, run_unlink_symlink, true, false, false},
-    {"unlink-one-of-two", NULL, run_unlink_one_of_two, true, false, false},
-    {"unlink-open", open_f, run_unlink, true, false, false},
-    {"close-orphan", open_and_unlink_f, run_close_orphan, true, false, false},
-    {"write-orphan", open_and_unlink_f, run_write_orphan, false, false, false},
-    {"rmdir", NULL, run_rmdir, true, false, false},
-    {"rmdir-open", open_sub, run_rmdir, true, false, false},
-    {"rename-same", NULL, run_rename_same, false, false, false},
-    {"rename-other", NULL, run_rename_other, false, false, false},
-    {"rename-over", NULL, run_rename_over, false, false, false},
-    {"rename-over-other", NULL, run_rename_over_other, false, false, false},
-    {"rename-over-linked", NULL, run_rename_over_linked, false, false, false},
-    {"rename-over-open", open_y, run_rename_over_other, false, false, false},
-    {"rename-directory-same", NULL, run_rename_directory_same, false, false, false},
-    {"rename-directory-other", NULL, run_rename_directory_other, false, false, false},
-    {"rename-directory-over", NULL, run_rename_directory_over, false, false, false},
-    {"exchange-same", NULL, run_exchange_same, false, false, false},
-    {"exchange-other", NULL, run_exchange_other, false, false, false},
-    {"exchange-directories", NULL, run_exchange_directories, false, false, false},
-    {"exchange-kinds", NULL, run_exchange_kinds, false, false, false},
-    {"write-new", NULL, run_write_new, false, false, false},
-    {"write-small", NULL, run_write_small, false, false, false},
-    {"overwrite", NULL, run_overwrite, false, false, false},
-    {"write-unaligned", NULL, run_write_unaligned, false, false, false},
-    {"write-edges", NULL, run_write_edges, false, false, false},
-    {"append", NULL, run_append, false, false, false},
-    {"append-blocks", NULL, run_append_blocks, false, false, false},
-    {"write-sparse", NULL, run_write_sparse, false, false, false},
-    {"write-64k", NULL, run_write_64k, false, false, false},
-    {"truncate-aligned", NULL, run_truncate_aligned, true, false, false},
-    {"truncate-unaligned", NULL, run_truncate_unaligned, false, false, false},
-    {"truncate-zero", NULL, run_truncate_zero, true, false, false},
-    {"truncate-up", NULL, run_truncate_up, false, false, false},
-    {"chmod", NULL, run_chmod, false, false, false},
-    {"setattr-all", NULL, run_setattr_all, false, false, false},
-    {"utimes", NULL, run_utimes, false, false, false},
-    {"gc-file", lengthen_file, run_gc_file, false, true, false},
-    {"gc-directory", lengthen_directory, run_gc_directory, false, true, false},
-    {"new-slot-chunk", use_up_slots, run_many_slots, false, true, false},
-    {"unmount", NULL, run_unmount, true, false, true},
+    {.name = "create", .run = run_create},
+    {.name = "create-long-name", .run = run_create_long_name},
+    {.name = "mkdir", .run = run_mkdir},
+    {.name = "mknod", .run = run_mknod},
+    {.name = "symlink-short", .run = run_symlink_short},
+    {.name = "symlink-lines", .run = run_symlink_lines},
+    {.name = "symlink-blob", .run = run_symlink_blob},
+    {.name = "link", .run = run_link},
+    {.name = "unlink", .run = run_unlink, .frees = true},
+    {.name = "unlink-symlink", .run = run_unlink_symlink, .frees = true},
+    {.name = "unlink-one-of-two", .run = run_unlink_one_of_two, .frees = true},
+    {.name = "unlink-open", .prepare = open_f, .run = run_unlink, .frees = true},
+    {.name = "close-orphan", .prepare = open_and_unlink_f, .run = run_close_orphan, .frees = true},
+    {.name = "write-orphan", .prepare = open_and_unlink_f, .run = run_write_orphan},
+    {.name = "rmdir", .run = run_rmdir, .frees = true},
+    {.name = "rmdir-open", .prepare = open_sub, .run = run_rmdir, .frees = true},
+    {.name = "rename-same", .run = run_rename_same},
+    {.name = "rename-other", .run = run_rename_other},
+    {.name = "rename-over", .run = run_rename_over},
+    {.name = "rename-over-other", .run = run_rename_over_other},
+    {.name = "rename-over-linked", .run = run_rename_over_linked},
+    {.name = "rename-over-open", .prepare = open_y, .run = run_rename_over_other},
+    {.name = "rename-directory-same", .run = run_rename_directory_same},
+    {.name = "rename-directory-other", .run = run_rename_directory_other},
+    {.name = "rename-directory-over", .run = run_rename_directory_over},
+    {.name = "exchange-same", .run = run_exchange_same},
+    {.name = "exchange-other", .run = run_exchange_other},
+    {.name = "exchange-directories", .run = run_exchange_directories},
+    {.name = "exchange-kinds", .run = run_exchange_kinds},
+    {.name = "write-new", .run = run_write_new},
+    {.name = "write-small", .run = run_write_small},
+    {.name = "overwrite", .run = run_overwrite},
+    {.name = "write-unaligned", .run = run_write_unaligned},
+    {.name = "write-edges", .run = run_write_edges},
+    {.name = "append", .run = run_append},
+    {.name = "append-blocks", .run = run_append_blocks},
+    {.name = "write-sparse", .run = run_write_sparse},
+    {.name = "write-64k", .run = run_write_64k},
+    {.name = "truncate-aligned", .run = run_truncate_aligned, .frees = true},
+    {.name = "truncate-unaligned", .run = run_truncate_unaligned},
+    {.name = "truncate-zero", .run = run_truncate_zero, .frees = true},
+    {.name = "truncate-up", .run = run_truncate_up},
+    {.name = "chmod", .run = run_chmod},
+    {.name = "setattr-all", .run = run_setattr_all},
+    {.name = "utimes", .run = run_utimes},
+    {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
+    {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
+    {.name = "new-slot-chunk", .prepare = use_up_slots, .run = run_many_slots, .long_past = true},
+    {.name = "unmount", .run = run_unmount, .frees = true, .ends = true},
 };
 const size_t operation_count = sizeof(operations) / sizeof(operations[0]);

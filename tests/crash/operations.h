@@ -6,6 +6,11 @@
 
 #include "tests/crash/world.h"
 
+/*
+ * To add one: write `run` with the steps of steps.h and name it in the table. `run` does one thing that is atomic, on
+ * the tree of world.h, in any state; what has to be there before it, `prepare` makes. Fields that are false are left
+ * out.
+ */
 struct operation {
 	const char *name;
 	void (*prepare)(struct world *world); /* may be NULL; done before the crash can come */

@@ -14,7 +14,14 @@
 #include "server/nova/nova.h"
 #include "tests/crash/trace.h"
 
-#define WORLD_SIZE (12u << 20)
+#define WORLD_SIZE     (12u << 20)
+#define WORLD_HELD_MAX 32u
+
+/* What a path meant when it was held. */
+struct world_held {
+	const char *path;
+	struct nova_handle handle;
+};
 
 struct world {
 	struct pm pm;
@@ -22,7 +29,9 @@ struct world {
 	struct nova *fs;
 	struct nova_worker *worker;
 	struct nova_call call;
-	struct nova_handle root, d, e;
+	struct nova_handle root;
+	struct world_held held[WORLD_HELD_MAX];
+	unsigned held_count;
 	const char *failed; /* the first step of a preparation that failed */
 	int error;
 };
@@ -47,21 +56,6 @@ extern const size_t world_state_count;
 int world_begin(struct world *world, void *memory, void *initial, const struct world_state *state);
 /* world_end -- close and unmount what is still open. */
 void world_end(struct world *world);
-
-/* Steps of preparations and operations: paths are absolute. Each returns 0 (or a count) or -errno. */
-struct nova_handle world_find(struct world *world, const char *path);
-int world_create(struct world *world, const char *path, uint32_t mode);
-int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags);
-int world_unlink(struct world *world, const char *path);
-int world_rename(struct world *world, const char *from, const char *to, unsigned flags);
-int world_chmod(struct world *world, const char *path, uint32_t mode);
-int world_truncate(struct world *world, const char *path, uint64_t size);
-
-/* world_split -- the directory that holds `path`, and the last name. */
-struct nova_handle world_split(struct world *world, const char *path, const char **name, size_t *length);
-
-/* world_must -- note the first failure of a preparation. */
-void world_must(struct world *world, const char *step, int64_t rc);
 
 /* world_age -- append to the log of `path` until `left` lines are left before the end of its slot or page. `pages`: 0
  * the slot's end, else the end of so many pages. */

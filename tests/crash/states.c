@@ -1,0 +1,213 @@
+/*
+ * states.c -- the states in which operations are tried.
+ */
+#include "tests/crash/steps.h"
+
+#include "server/pool/medium.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* The objects whose logs the operations append to. */
+static const char *const aged[] = {"/d", "/e", "/d/f", "/d/g", "/d/empty", "/d/sub", "/d/two", "/d/full", "/e/y"};
+#define AGED (sizeof(aged) / sizeof(aged[0]))
+
+/* Read from the medium, since the core does not tell. */
+static bool read_inode(struct world *world, const char *path, struct medium *medium, struct medium_inode *inode)
+{
+	struct nova_handle handle = world_find(world, path);
+	const char *why;
+
+	if (medium_open(medium, world->pm.base, world->pm.size, &why))
+		return false;
+	return medium_replay(medium) >= 0 && medium_inode(medium, handle.ino.n, inode) == 0;
+}
+
+uint64_t world_log_lines(struct world *world, const char *path)
+{
+	struct medium_inode inode = {0};
+	struct medium medium = {0};
+	bool ok = read_inode(world, path, &medium, &inode);
+
+	medium_close(&medium);
+	return ok ? inode.tail : 0;
+}
+
+uint64_t world_log_start(struct world *world, const char *path)
+{
+	struct medium_inode inode = {0};
+	struct medium medium = {0};
+	struct medium_log log = {0};
+	uint64_t start = 0;
+
+	if (read_inode(world, path, &medium, &inode)) {
+		medium_log_begin(&log, &medium, &inode);
+		if (medium_log_next(&log) == MEDIUM_PAGE)
+			start = log.position;
+	}
+	medium_close(&medium);
+	return start;
+}
+
+void world_age(struct world *world, const char *path, unsigned pages, unsigned left)
+{
+	uint64_t target = NOVA_SLOT_LINES + pages * NOVA_PAGE_LINES - left;
+
+	while (!world->failed && world_log_lines(world, path) < target)
+		world_must(world, "age",
+		           world_chmod(world, path, 0700 | (uint32_t)(world_log_lines(world, path) & 077)));
+}
+
+/* ---- states ------------------------------------------------------------------------------------- */
+
+static void prepare_fresh(struct world *world)
+{
+}
+
+static void prepare_slot_full(struct world *world)
+{
+	for (size_t i = 0; i < AGED; i++)
+		world_age(world, aged[i], 0, 0);
+}
+
+static void prepare_page_full(struct world *world)
+{
+	for (size_t i = 0; i < AGED; i++)
+		world_age(world, aged[i], 1, 0);
+}
+
+static void prepare_line_left(struct world *world)
+{
+	for (size_t i = 0; i < AGED; i++)
+		world_age(world, aged[i], i % 2, 1);
+}
+
+static uint64_t ring_position(const struct world *world)
+{
+	const struct nova_ring *ring = pm_at(&world->pm, (uint64_t)NOVA_JOURNAL_BLOCK * NOVA_BLOCK_SIZE);
+	uint64_t value;
+
+	return medium_word_value(NOVA_WORD_COMMIT, 0, ring->commit[0], &value) ? value : 0;
+}
+
+/* The next record is the last of the ring, the one after it takes the place of the first. Each operation before had
+ * other inodes, so that a home word which was never made durable is missed as soon as its record is overwritten. */
+static void prepare_ring_wraps(struct world *world)
+{
+	for (unsigned i = 0; !world->failed; i++) {
+		char path[32];
+
+		if (i > 40 && ring_position(world) % NOVA_RING_RECORDS == NOVA_RING_RECORDS - 1)
+			return;
+		snprintf(path, sizeof(path), "/e/ring%u", i);
+		world_must(world, path, world_create(world, path, S_IFREG | 0600));
+	}
+}
+
+static void prepare_other_thread(struct world *world)
+{
+	prepare_ring_wraps(world);
+}
+
+static void *create_elsewhere(void *context)
+{
+	struct world *world = context;
+
+	world_must(world, "/e/elsewhere", world_create(world, "/e/elsewhere", S_IFREG | 0600));
+	return NULL;
+}
+
+/* The first thread's last record is then out of its ring: what it moved must be durable by the second's doing. */
+static void prepare_handed_over(struct world *world)
+{
+	pthread_t thread;
+
+	world_must(world, "thread", -pthread_create(&thread, NULL, create_elsewhere, world));
+	pthread_join(thread, NULL);
+	prepare_ring_wraps(world);
+}
+
+/* The first change after the mount is made by another thread than the mount. */
+static void prepare_remounted(struct world *world)
+{
+	const struct nova_mount_options options = {.recovery_threads = 1};
+	char why[256];
+
+	nova_worker_close(world->worker);
+	nova_unmount(world->fs);
+	world->worker = NULL;
+	world->fs = NULL;
+	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
+	if (!world->failed)
+		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
+	world->call.worker = world->worker;
+}
+
+/* Free space comes only in single blocks, few of them. */
+static void prepare_nearly_full(struct world *world)
+{
+	uint64_t blocks = 0;
+	struct nova_statfs statfs;
+	int rc = 0;
+
+	world_must(world, "create", world_create(world, "/fill", S_IFREG | 0600));
+	for (size_t length = 1 << 20; length >= 4096; length /= 2)
+		while ((rc = world_write(world, "/fill", blocks * 4096, length, 0)) == 0)
+			blocks += length / 4096;
+	world_must(world, "fill", rc == -ENOSPC ? 0 : rc);
+	nova_statfs(world->fs, &statfs);
+	if (statfs.free_blocks > 200)
+		world_must(world, "fill to the end", -EFBIG);
+	world_must(world, "free a little", world_truncate(world, "/fill", (blocks - 4) * 4096));
+}
+
+static void prepare_fragmented(struct world *world)
+{
+	world_must(world, "create", world_create(world, "/odd", S_IFREG | 0600));
+	world_must(world, "create", world_create(world, "/even", S_IFREG | 0600));
+	for (unsigned i = 0; i < 60; i++)
+		world_must(world, "write", world_write(world, i % 2 ? "/odd" : "/even", i / 2 * 4096, 4096, 0));
+	prepare_nearly_full(world);
+	world_must(world, "free every other block", world_unlink(world, "/odd"));
+}
+
+/* Blocks and slots that come next were log pages, names and attributes of inodes that are gone, and so were data that
+ * look like them: nothing old may be taken for something new. */
+static void prepare_recycled(struct world *world)
+{
+	char path[64];
+
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 20; i++) {
+			snprintf(path, sizeof(path), "/old%u", i);
+			world_must(world, path, world_create(world, path, (i % 4 ? S_IFREG : S_IFDIR) | 0700));
+			for (unsigned k = 0; k < 80; k++)
+				world_must(world, "age", world_chmod(world, path, 0700 | k));
+			if (i % 4)
+				world_must(world, "write", world_write(world, path, 100, 9000, 0));
+		}
+		for (unsigned i = 0; i < 20; i++) {
+			snprintf(path, sizeof(path), "/old%u", i);
+			world_must(world, path, i % 4 ? world_unlink(world, path) : world_rmdir(world, path));
+		}
+	}
+}
+
+const struct world_state world_states[] = {
+    {"fresh", "new objects, all free space never used", prepare_fresh, false, false, false},
+    {"slot-full", "the part of each log that lies in the slot is full", prepare_slot_full, false, false, false},
+    {"page-full", "each log ends with its page", prepare_page_full, false, false, true},
+    {"line-left", "one line is left in each slot or page, so that longer entries need padding", prepare_line_left,
+     false, false, true},
+    {"ring-wraps", "the next journal record takes the place of an old one", prepare_ring_wraps, false, false, false},
+    {"other-thread", "what came before was done by another thread with another worker", prepare_other_thread, false,
+     true, false},
+    {"handed-over", "another thread used the worker before", prepare_handed_over, false, false, false},
+    {"remounted", "the operation is the first after a mount, in another thread", prepare_remounted, false, true, false},
+    {"nearly-full", "four data blocks are free", prepare_nearly_full, true, false, true},
+    {"fragmented", "free space is single blocks between others", prepare_fragmented, true, false, true},
+    {"recycled", "free slots and blocks hold valid metadata of what was there before", prepare_recycled, false, false,
+     true},
+};
+const size_t world_state_count = sizeof(world_states) / sizeof(world_states[0]);

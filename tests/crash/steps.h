@@ -1,0 +1,37 @@
+/*
+ * steps.h -- what preparations and operations are made of: one call of the file system each.
+ *
+ * Everything that changes a world goes through these. Paths are absolute. A path that is held (world_hold) means the
+ * object it named then, wherever it is now: so the second operation of a pair meets what the first did to it.
+ * Each returns 0 or -errno.
+ */
+#ifndef FARNOVA_TESTS_CRASH_STEPS_H
+#define FARNOVA_TESTS_CRASH_STEPS_H
+
+#include "tests/crash/world.h"
+
+int world_create(struct world *world, const char *path, uint32_t mode);
+int world_symlink(struct world *world, const char *path, const char *target, size_t length);
+int world_link(struct world *world, const char *file, const char *path);
+int world_unlink(struct world *world, const char *path);
+int world_rmdir(struct world *world, const char *path);
+int world_rename(struct world *world, const char *from, const char *to, unsigned flags);
+/* world_write -- `length` (up to 1 MiB) bytes that no write before had. */
+int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags);
+int world_setattr(struct world *world, const char *path, unsigned mask, const struct nova_attr *attr);
+int world_chmod(struct world *world, const char *path, uint32_t mode);
+int world_truncate(struct world *world, const char *path, uint64_t size);
+/* world_open -- pin, and hold; world_close -- undo one world_open. */
+int world_open(struct world *world, const char *path);
+int world_close(struct world *world, const char *path);
+
+/* world_hold -- from now on `path` means the object that it names now, also when it has no name any more. */
+void world_hold(struct world *world, const char *path);
+
+/* world_find -- the handle that `path` means. A preparation fails if there is none. */
+struct nova_handle world_find(struct world *world, const char *path);
+
+/* world_must -- note the first failure of a preparation. */
+void world_must(struct world *world, const char *step, int64_t rc);
+
+#endif
