@@ -52,6 +52,8 @@ static const struct setting settings[] = {
      "largest message received"},
     {"squash_root", FLAG, VALUE_OF(squash_root), 0, 1, "no", NULL, "treat uid and gid 0 as 65534"},
     {"read_only", FLAG, VALUE_OF(read_only), 0, 1, "no", NULL, "change nothing"},
+    {"rescue", FLAG, VALUE_OF(rescue), 0, 1, "no", NULL,
+     "serve what can be read of a damaged pool; implies --read-only"},
     {TEXT_OF(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {TEXT_OF(pid_file), "", "PATH", "write the process id there once ready; removed at the end"},
     {"ready_fd", NUMBER, VALUE_OF(ready_fd), 1, 65535, NULL, "FD", "write the ready line to this descriptor as well"},
@@ -293,6 +295,7 @@ int config_split_address(const char *address, char *host, size_t host_size, uint
 
 static enum config_result check(struct config *config, char *why, size_t why_size)
 {
+	config->read_only |= config->rescue;
 	if (!config->pool[0])
 		return bad(why, why_size, "no pool given; use --pool PATH (farnova mkfs makes one)");
 	if (strcmp(config->transport, "auto") && strcmp(config->transport, "verbs") && strcmp(config->transport, "tcp"))

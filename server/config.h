@@ -31,6 +31,7 @@ struct config {
 	uint64_t ready_fd; /* UINT64_MAX = none */
 	bool squash_root;
 	bool read_only;
+	bool rescue;
 
 	/* from `listen` */
 	char host[1024];

@@ -28,10 +28,11 @@ static void ready_line(const struct server *server, char *line, size_t size)
 	else
 		snprintf(address, sizeof(address), "farnova://%s%s%s:%u/", bracket ? "[" : "", host, bracket ? "]" : "",
 		         gates->port);
-	snprintf(line, size, "ready: %s transport %s%s%s pool %s\n", address,
+	snprintf(line, size, "ready: %s transport %s%s%s pool %s%s\n", address,
 	         gates->gates[TRANSPORT_VERBS].listener ? "verbs" : "",
 	         gates->gates[TRANSPORT_VERBS].listener && gates->gates[TRANSPORT_TCP].listener ? "," : "",
-	         gates->gates[TRANSPORT_TCP].listener ? "tcp" : "", server->config.pool);
+	         gates->gates[TRANSPORT_TCP].listener ? "tcp" : "", server->config.pool,
+	         nova_read_only(server->nova) ? " read-only" : "");
 }
 
 static int write_pid_file(const struct config *config, char *why, size_t why_size)
@@ -129,6 +130,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "farnovad: %s\n", why);
 		return EXIT_FAILURE;
 	}
-	log_info("main", "stopped; the pool is clean");
+	log_info("main", "stopped; the pool is %s", server.config.read_only ? "as it was" : "clean");
 	return EXIT_SUCCESS;
 }

@@ -207,11 +207,13 @@ int op_readdir(struct request *rq)
 	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 8;
 	listing.size = in->readdir.size < limit ? in->readdir.size : limit;
 	int rc = nova_readdir(&rq->call, core_handle(in->readdir.handle), in->readdir.cookie, list_entry, &listing);
-	if (rc < 0)
+	/* A damaged directory in a rescue: what could be read is told first, the error when asked for more. */
+	bool more = listing.full || (rc == -EIO && listing.used > 0);
+	if (rc < 0 && !more)
 		return rc;
 	if (listing.full && listing.used == 0)
 		return -EINVAL; /* not one entry fits what was asked for */
-	rq->out->readdir.end = !listing.full;
+	rq->out->readdir.end = !more;
 	rq->out->readdir.length = (uint32_t)listing.used;
 	rq->out->readdir.entries = rq->worker->data;
 	return 0;

@@ -76,12 +76,17 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	}
 	const struct nova_mount_options options = {
 	    .read_only = config->read_only,
+	    .rescue = config->rescue,
 	    .keep_blocks = layout_keep_blocks,
 	    .keep_context = server->layouts,
 	};
 	rc = nova_mount(&server->pm, &options, &server->nova, why, why_size);
 	if (rc < 0)
 		return rc;
+	server->config.read_only = nova_read_only(server->nova);
+	if (server->config.read_only)
+		log_info("pool", "read-only%s: requests that would change something get EROFS",
+		         config->rescue ? ", a rescue" : "");
 	struct nova_statfs st;
 	nova_statfs(server->nova, &st);
 	memcpy(server->pool, st.uuid, sizeof(server->pool));

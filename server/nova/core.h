@@ -58,6 +58,7 @@ struct inode {
 	bool indexed;  /* the index is complete */
 	bool counted;  /* among fs->indexes */
 	bool used;     /* since the sweep's hand passed; atomic */
+	bool partial;  /* rescue: a directory of which the names up to a damage are known */
 	uint32_t pins; /* nova_open minus nova_close */
 	uint32_t nlink;
 	uint32_t uid;
@@ -126,7 +127,9 @@ struct nova_worker {
 struct nova {
 	struct pm *pm;
 	bool read_only;
-	bool crashed; /* the last mount did not end cleanly */
+	bool rescue;             /* read-only, and damage is stepped over */
+	bool crashed;            /* the last mount did not end cleanly */
+	struct overlay *overlay; /* slots' words that a read-only mount has replayed, NULL = none */
 	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
 	void *keep_context;
 	uint8_t uuid[16];

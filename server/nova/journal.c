@@ -4,6 +4,7 @@
 #include "server/nova/journal.h"
 
 #include "common/crc.h"
+#include "server/nova/overlay.h"
 #include "server/nova/words.h"
 
 #include <errno.h>
@@ -106,6 +107,12 @@ static int ring_sequence(struct nova *fs, uint32_t i, char *why, size_t why_size
 
 	enum word_state state = word_read(NOVA_WORD_COMMIT, i, &ring->commit[0], &ring->commit[1], &sequence);
 
+	if (state == WORD_LOST && fs->rescue) {
+		log_warn(NOVA_LOG_NAME, "journal ring %u: both copies of its commit word are damaged: it is left out",
+		         i);
+		fs->ring_sequence[i] = 0;
+		return 0;
+	}
 	if (state == WORD_LOST) {
 		snprintf(why, why_size, "journal ring %u: both copies of its commit word are damaged", i);
 		return -EIO;
@@ -160,12 +167,27 @@ static bool record_valid(const struct nova *fs, const struct nova_record *record
 	return true;
 }
 
+/* To the slot, or to its copy where nothing may be stored. The home words of `kind` as they are now are slot_words'. */
+static void replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64_t word)
+{
+	struct nova_slot_words *copy;
+	le64 *pair;
+
+	if (!fs->read_only) {
+		word_pair_store(fs->pm, home_pair(fs, ino, kind), word);
+		return;
+	}
+	copy = overlay_take(fs, ino);
+	pair = kind == NOVA_WORD_LIFE ? copy->life : kind == NOVA_WORD_TAIL ? copy->tail : copy->head;
+	pair[0] = pair[1] = le64_of(word);
+}
+
 static void apply_lives(struct nova *fs, const struct nova_record *record, unsigned *applied)
 {
 	for (unsigned i = 0; i < record->count; i++) {
 		uint64_t target = le64_get(record->words[i].target);
 		uint64_t ino = target >> 8;
-		le64 *home = slot_at(fs, ino)->words.life;
+		const le64 *home = slot_words(fs, ino)->life;
 		uint64_t word = le64_get(record->words[i].word);
 		uint64_t value;
 
@@ -173,7 +195,7 @@ static void apply_lives(struct nova *fs, const struct nova_record *record, unsig
 			continue;
 		if (word_read(NOVA_WORD_LIFE, ino, &home[0], &home[1], &value) != WORD_LOST && value >= word >> 16)
 			continue;
-		word_pair_store(fs->pm, home, word);
+		replay_word(fs, ino, NOVA_WORD_LIFE, word);
 		++*applied;
 	}
 }
@@ -182,7 +204,7 @@ static void apply_tail(struct nova *fs, const struct nova_record *record, unsign
 {
 	uint64_t ino = le64_get(record->words[i].target) >> 8;
 	uint32_t generation = le32_get(record->words[i].generation);
-	struct nova_slot_words *home = &slot_at(fs, ino)->words;
+	const struct nova_slot_words *home = slot_words(fs, ino);
 	uint64_t owner = word_owner(ino, generation);
 	uint64_t word = le64_get(record->words[i].word);
 	uint64_t value;
@@ -193,11 +215,11 @@ static void apply_tail(struct nova *fs, const struct nova_record *record, unsign
 		return;
 	if (word_read(NOVA_WORD_TAIL, owner, &home->tail[0], &home->tail[1], &value) != WORD_LOST && value > word >> 16)
 		return;
-	word_pair_store(fs->pm, home->tail, word);
+	replay_word(fs, ino, NOVA_WORD_TAIL, word);
 	++*applied;
 	for (unsigned k = 0; k < record->count; k++)
 		if (le64_get(record->words[k].target) == (ino << 8 | NOVA_WORD_HEAD))
-			word_pair_store(fs->pm, home->head, le64_get(record->words[k].word));
+			replay_word(fs, ino, NOVA_WORD_HEAD, le64_get(record->words[k].word));
 }
 
 static void apply_tails(struct nova *fs, const struct nova_record *record, unsigned *applied)
@@ -223,6 +245,11 @@ static int replay_ring(struct nova *fs, uint32_t i,
 		memcpy(&record, &ring_at(fs, i)->records[sequence % NOVA_RING_RECORDS], sizeof record);
 		if (record_valid(fs, &record, i, sequence)) {
 			apply(fs, &record, applied);
+		} else if (sequence == newest && fs->rescue) {
+			log_warn(NOVA_LOG_NAME,
+			         "journal ring %u: its newest committed record (%llu) is damaged and left out: an "
+			         "operation may be seen half done",
+			         i, (unsigned long long)newest);
 		} else if (sequence == newest) {
 			snprintf(why, why_size, "journal ring %u: its newest committed record (%llu) is damaged", i,
 			         (unsigned long long)newest);
@@ -238,12 +265,16 @@ int journal_replay(struct nova *fs, char *why, size_t why_size)
 	unsigned applied = 0;
 	int err = journal_load(fs, why, why_size);
 
+	if (!err && fs->read_only)
+		err = overlay_open(fs);
 	for (unsigned pass = 0; !err && pass < 2; pass++)
 		for (uint32_t i = 0; !err && i < NOVA_JOURNAL_RINGS; i++)
 			err = replay_ring(fs, i, passes[pass], &applied, why, why_size);
 	if (err)
 		return err;
-	pm_fence(fs->pm);
-	log_info(NOVA_LOG_NAME, "journal replayed: %u home words stored", applied);
+	if (!fs->read_only)
+		pm_fence(fs->pm);
+	log_info(NOVA_LOG_NAME, "journal replayed: %u home words %s", applied,
+	         fs->read_only ? "seen as it has them, none stored" : "stored");
 	return 0;
 }

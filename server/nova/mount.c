@@ -4,8 +4,10 @@
 #include "server/nova/alloc.h"
 #include "server/nova/inode.h"
 #include "server/nova/journal.h"
+#include "server/nova/overlay.h"
 #include "server/nova/recover.h"
 #include "server/nova/replay.h"
+#include "server/nova/rescue.h"
 #include "server/nova/slots.h"
 #include "server/nova/super.h"
 
@@ -23,11 +25,12 @@ int nova_probe(const struct pm *pm, char *why, size_t why_size)
 	struct super_info info;
 	char unused[1];
 
-	return super_read(pm, true, &info, why ? why : unused, why ? why_size : sizeof unused);
+	return super_read(pm, &info, why ? why : unused, why ? why_size : sizeof unused);
 }
 
 static void destroy(struct nova *fs)
 {
+	overlay_free(fs->overlay);
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		free(fs->workers[i]);
 	inode_fini(fs);
@@ -49,7 +52,8 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	pthread_mutex_init(&fs->rename_lock, NULL);
 	pthread_mutex_init(&fs->workers_lock, NULL);
 	fs->pm = pm;
-	fs->read_only = options->read_only || pm->read_only;
+	fs->rescue = options->rescue;
+	fs->read_only = options->read_only || options->rescue || pm->read_only || super_needs_read_only(&info->super);
 	fs->keep_blocks = options->keep_blocks;
 	fs->keep_context = options->keep_context;
 	memcpy(fs->uuid, info->super.uuid, sizeof fs->uuid);
@@ -102,11 +106,6 @@ static int recover(struct nova *fs, const struct super_info *info, unsigned thre
 	bool clean = info->clean & 1;
 	int err;
 
-	if (fs->read_only && !clean) {
-		snprintf(why, why_size,
-		         "the pool was not unmounted cleanly and needs recovery: mount it writable once");
-		return -EROFS;
-	}
 	fs->crashed = !clean;
 	if (!fs->read_only) {
 		super_repair(fs->pm, info);
@@ -141,9 +140,13 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	}
 	why[0] = 0;
 	*out = NULL;
-	err = super_read(pm, options->read_only || pm->read_only, &info, why, why_size);
+	err = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
 	if (err)
 		return err;
+	if (super_needs_read_only(&info.super))
+		log_warn(NOVA_LOG_NAME,
+		         "the pool uses features this program cannot write (ro_compat %#llx): mounted read-only",
+		         (unsigned long long)le64_get(info.super.ro_compat));
 	fs = new_fs(pm, options, &info);
 	if (!fs) {
 		snprintf(why, why_size, "not enough memory for the pool's maps");
@@ -242,6 +245,11 @@ void nova_statfs(struct nova *fs, struct nova_statfs *out)
 	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
 	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
 	memcpy(out->label, fs->label, sizeof out->label);
+}
+
+bool nova_read_only(const struct nova *fs)
+{
+	return fs->read_only;
 }
 
 struct nova_handle nova_root(const struct nova *fs)

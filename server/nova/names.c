@@ -92,7 +92,7 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 			return -ENAMETOOLONG;
 		entry = names_find(fs, inode, name, length);
 		if (!entry)
-			return -ENOENT;
+			return inode->partial ? -EIO : -ENOENT;
 		found->ino.n = entry->ino;
 	}
 	found->generation = slots_generation(fs, found->ino.n);
@@ -153,9 +153,9 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 			continue;
 		out.name = entry_name(line_at(fs, entry->line));
 		if (!emit(context, &out))
-			break;
+			return 0;
 	}
-	return 0;
+	return inode->partial ? -EIO : 0;
 }
 
 /* ---- readlink ------------------------------------------------------------------------------------------------- */

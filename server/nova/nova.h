@@ -97,6 +97,7 @@ int nova_probe(const struct pm *pm, char *why, size_t why_size);
 
 struct nova_mount_options {
 	bool read_only;
+	bool rescue;               /* read-only, and damage does not refuse the mount: see nova_mount */
 	unsigned recovery_threads; /* 0 = as many as CPUs */
 	/*
 	 * Blocks that an operation on `ino` no longer needs are offered here after the commit is durable and before
@@ -110,9 +111,16 @@ struct nova_mount_options {
 
 /*
  * nova_mount -- recover if needed and mount. -EINVAL not a pool, -EPROTONOSUPPORT newer format or unknown incompat
- * feature, -EROFS unknown ro-compat feature and not read_only, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs
- * what recovery did. The clean flag is cleared and fenced before the first change. The pm stays the caller's and
- * outlives the mount.
+ * feature, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs what recovery did. The clean flag is cleared and
+ * fenced before the first change. The pm stays the caller's and outlives the mount.
+ *
+ * A pool with unknown ro-compat features is mounted read-only, which is logged and told by nova_read_only. A read-only
+ * mount stores nothing at all, not even what recovery would: committed records of a journal that was not replayed are
+ * seen through an overlay in DRAM. Every operation that would change something gets -EROFS.
+ *
+ * With `rescue` a damaged pool is mounted as far as it goes, each damage being logged. What is sound can be read. A
+ * damaged inode gets -EIO when it is used, but a directory whose log can be read up to some point shows the names up
+ * to there: any other name, and reading on after the last of them, gets -EIO.
  */
 int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size);
 
@@ -131,6 +139,9 @@ struct nova_statfs {
 	char label[65];
 };
 void nova_statfs(struct nova *fs, struct nova_statfs *out);
+
+/* nova_read_only -- whether the mount changes nothing, by wish or by need. */
+bool nova_read_only(const struct nova *fs);
 
 /* nova_root -- the root directory's handle. */
 struct nova_handle nova_root(const struct nova *fs);
@@ -183,7 +194,8 @@ struct nova_dirent {
 
 /*
  * nova_readdir -- call `emit` for each name after `cookie` (0 = from the start) until it returns false. "." and ".."
- * are not among them. A name that exists throughout is told exactly once. Needs r on the directory unless opened.
+ * are not among them. A name that exists throughout is told exactly once. Needs r on the directory unless opened. In a
+ * rescue mount -EIO may come after names have been told.
  */
 int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
                  bool (*emit)(void *context, const struct nova_dirent *entry), void *context);

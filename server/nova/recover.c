@@ -27,9 +27,10 @@ struct scan {
 	int err;             /* atomic: the first error */
 	pthread_mutex_t lock;
 	char why[SCAN_WHY]; /* the first error's; under the lock */
-	uint64_t inodes;    /* under the lock, as are the next two */
+	uint64_t inodes;    /* under the lock, as are the next three */
 	uint64_t names;
 	uint64_t orphans;
+	uint64_t damaged; /* inodes that a rescue stepped over */
 };
 
 /* What one thread is at. */
@@ -40,6 +41,7 @@ struct scanner {
 	uint64_t inodes;
 	uint64_t names;
 	uint64_t orphans;
+	uint64_t damaged;
 };
 
 static int claim(struct scanner *scanner, uint64_t first, uint64_t count, const char *what)
@@ -103,7 +105,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	int err;
 
 	inode->ino = ino;
-	if (fs->crashed)
+	if (fs->crashed && !fs->read_only)
 		pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
 	err = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
 	if (err)
@@ -120,8 +122,19 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	scanner->inodes++;
 	scanner->names += inode->dir.live;
 	scanner->orphans += inode->life == NOVA_LIFE_ORPHAN;
+	scanner->damaged += inode->partial;
 	replay_reset(inode);
 	return err;
+}
+
+/* A rescue steps over damage: the inode will tell it again when it is used. */
+static int step_over(struct scanner *scanner, int err)
+{
+	if (err != -EIO || !scanner->scan->fs->rescue)
+		return err;
+	log_warn(NOVA_LOG_NAME, "%s", scanner->why);
+	scanner->damaged++;
+	return 0;
 }
 
 static void scan_failed(struct scanner *scanner, int err)
@@ -158,7 +171,7 @@ static void *scan_thread(void *context)
 			break;
 		chunk = fs->chunks[c];
 		for (uint32_t i = 0; chunk && !err && i < NOVA_SLOTS_PER_CHUNK; i++)
-			err = scan_slot(scanner, chunk, chunk->first_ino + i);
+			err = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
 		if (err)
 			scan_failed(scanner, err);
 	}
@@ -169,6 +182,7 @@ static void *scan_thread(void *context)
 	scan->inodes += scanner->inodes;
 	scan->names += scanner->names;
 	scan->orphans += scanner->orphans;
+	scan->damaged += scanner->damaged;
 	pthread_mutex_unlock(&scan->lock);
 	free(scanner);
 	return NULL;
@@ -199,6 +213,9 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 	fs->names = (int64_t)scan.names;
 	slots_list(fs);
 	alloc_count(fs);
+	if (scan.damaged)
+		log_warn(NOVA_LOG_NAME, "%llu inodes are damaged; what else there is can be read",
+		         (unsigned long long)scan.damaged);
 	if (scan.orphans)
 		log_info(NOVA_LOG_NAME, "%llu inodes without a name wait for nova_reclaim_orphans",
 		         (unsigned long long)scan.orphans);

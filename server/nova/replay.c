@@ -5,6 +5,7 @@
 
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
+#include "server/nova/overlay.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
 
@@ -62,7 +63,7 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 {
 	uint64_t value;
 
-	if (!slot_word(fs, ino, NOVA_WORD_LIFE, ino, slot_at(fs, ino)->words.life, "life", &value)) {
+	if (!slot_word(fs, ino, NOVA_WORD_LIFE, ino, slot_words(fs, ino)->life, "life", &value)) {
 		snprintf(why, why_size, "inode %llu: both copies of its life word are damaged",
 		         (unsigned long long)ino);
 		return -EIO;
@@ -156,7 +157,7 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 		return refuse(replay, position, "an impossible name");
 	if (added.cookie > position || (dir->count && added.cookie <= dir->entries[dir->count - 1].cookie))
 		return refuse(replay, position, "a name's cookie is out of order");
-	if (!slots_chunk(replay->fs, ino))
+	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return refuse(replay, position, "a name leads to no inode");
 	added.ino = ino;
 	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
@@ -296,7 +297,7 @@ static int read_header(struct replay *replay)
 static int read_words(struct replay *replay)
 {
 	struct inode *inode = replay->inode;
-	struct nova_slot_words *words = &slot_at(replay->fs, inode->ino)->words;
+	struct nova_slot_words *words = slot_words(replay->fs, inode->ino);
 	uint64_t owner = word_owner(inode->ino, inode->generation);
 
 	if (!slot_word(replay->fs, inode->ino, NOVA_WORD_TAIL, owner, words->tail, "tail", &inode->tail))
@@ -352,9 +353,12 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	err = log_walk(&walk);
 	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
 		err = refuse(&replay, 0, "a symbolic link without a target");
-	if (err) {
-		if (walk.why[0])
-			snprintf(why, why_size, "%s", walk.why);
+	if (err && walk.why[0])
+		snprintf(why, why_size, "%s", walk.why);
+	inode->partial = err == -EIO && fs->rescue && inode->type == S_IFDIR >> 12;
+	if (inode->partial)
+		log_warn(NOVA_LOG_NAME, "%s; the %u names before it are shown", why, inode->dir.live);
+	else if (err) {
 		replay_reset(inode);
 		return err;
 	}

@@ -5,6 +5,7 @@
 
 #include "common/crc.h"
 #include "server/nova/alloc.h"
+#include "server/nova/rescue.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
 
@@ -53,7 +54,7 @@ static struct nova_super *super_at(const struct pm *pm, unsigned copy)
 	return pm_at(pm, (uint64_t)(copy ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0) << NOVA_BLOCK_SHIFT);
 }
 
-static bool super_intact(const struct nova_super *super)
+bool super_intact(const struct nova_super *super)
 {
 	return le64_get(super->magic) == NOVA_MAGIC && le32_get(super->crc) == super_crc(super);
 }
@@ -81,10 +82,14 @@ static int check_geometry(const struct pm *pm, const struct super_info *info, ch
 	return 0;
 }
 
-static int check_features(const struct nova_super *super, bool read_only, char *why, size_t why_size)
+bool super_needs_read_only(const struct nova_super *super)
+{
+	return le64_get(super->ro_compat) & ~KNOWN_RO_COMPAT;
+}
+
+int super_check_features(const struct nova_super *super, char *why, size_t why_size)
 {
 	uint64_t incompat = le64_get(super->incompat) & ~KNOWN_INCOMPAT;
-	uint64_t ro_compat = le64_get(super->ro_compat) & ~KNOWN_RO_COMPAT;
 
 	if (le32_get(super->version) != NOVA_FORMAT_VERSION) {
 		snprintf(why, why_size,
@@ -97,16 +102,10 @@ static int check_features(const struct nova_super *super, bool read_only, char *
 		         (unsigned long long)incompat);
 		return -EPROTONOSUPPORT;
 	}
-	if (ro_compat && !read_only) {
-		snprintf(why, why_size,
-		         "the pool uses features this program cannot write (ro_compat %#llx): mount read-only",
-		         (unsigned long long)ro_compat);
-		return -EROFS;
-	}
 	return 0;
 }
 
-int super_read(const struct pm *pm, bool read_only, struct super_info *info, char *why, size_t why_size)
+int super_read(const struct pm *pm, struct super_info *info, char *why, size_t why_size)
 {
 	const struct nova_super *supers[2];
 	bool intact[2];
@@ -130,7 +129,7 @@ int super_read(const struct pm *pm, bool read_only, struct super_info *info, cha
 	}
 	info->damaged = !intact[0] + !intact[1];
 	info->super = *supers[intact[0] ? 0 : 1];
-	err = check_features(&info->super, read_only, why, why_size);
+	err = super_check_features(&info->super, why, why_size);
 	if (err)
 		return err;
 	if (word_read(NOVA_WORD_CLEAN, 0, &supers[0]->clean, &supers[1]->clean, &info->clean) == WORD_LOST ||
@@ -189,6 +188,10 @@ static int check_zone_header(struct nova *fs, const struct zone *zone, uint32_t 
 		            le32_get(copies[i]->crc) == super_zone_crc(copies[i]) &&
 		            le32_get(copies[i]->index) == index && le64_get(copies[i]->first_block) == zone->first;
 	}
+	if (!intact[0] && !intact[1] && fs->rescue) {
+		log_warn(NOVA_LOG_NAME, "zone %u: both headers are damaged", index);
+		return 0;
+	}
 	if (!intact[0] && !intact[1]) {
 		snprintf(why, why_size, "zone %u: both headers are damaged", index);
 		return -EIO;
@@ -206,6 +209,7 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 {
 	le64 *first = block_at(fs, zone->first + NOVA_ZONE_TABLE_0);
 	le64 *second = block_at(fs, zone->first + NOVA_ZONE_TABLE_1);
+	unsigned lost = 0, lost_slots = 0;
 
 	for (uint64_t i = NOVA_ZONE_FIRST_CHUNK / NOVA_CHUNK_BLOCKS; i < zone->blocks / NOVA_CHUNK_BLOCKS; i++) {
 		uint64_t block = zone->first + i * NOVA_CHUNK_BLOCKS;
@@ -213,7 +217,11 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 		enum word_state state = word_read(NOVA_WORD_CHUNK, block, &first[i], &second[i], &kind);
 		int err;
 
-		if (state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) {
+		if ((state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) && fs->rescue) {
+			kind = rescue_chunk_kind(fs, block);
+			lost++;
+			lost_slots += kind == NOVA_CHUNK_SLOTS;
+		} else if (state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) {
 			snprintf(why, why_size, "zone %u: the chunk table's entry %llu is damaged in both copies",
 			         index, (unsigned long long)i);
 			return -EIO;
@@ -231,7 +239,12 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 			return err;
 		alloc_claim(fs, block, NOVA_CHUNK_BLOCKS);
 	}
-	if (fs->crashed) {
+	if (lost)
+		log_warn(NOVA_LOG_NAME,
+		         "zone %u: %u entries of the chunk table are damaged in both copies; %u of them are taken for "
+		         "inode slots by what lies there",
+		         index, lost, lost_slots);
+	if (fs->crashed && !fs->read_only) {
 		pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);
 		pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);
 	}

@@ -16,7 +16,7 @@ struct super_info {
 };
 
 /* super_read -- find a good superblock and check it. Errors as nova_mount's; stores nothing. */
-int super_read(const struct pm *pm, bool read_only, struct super_info *info, char *why, size_t why_size);
+int super_read(const struct pm *pm, struct super_info *info, char *why, size_t why_size);
 
 /* super_repair -- store the good copy over the damaged one; not fenced. */
 void super_repair(struct pm *pm, const struct super_info *info);
@@ -26,6 +26,13 @@ void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);
 
 /* super_load_zones -- check every zone's headers and chunk tables; fills the map of slot chunks and claims theirs. */
 int super_load_zones(struct nova *fs, char *why, size_t why_size);
+
+/* super_intact, super_check_features -- the steps of super_read: magic and CRC; version and feature bits. */
+bool super_intact(const struct nova_super *super);
+int super_check_features(const struct nova_super *super, char *why, size_t why_size);
+
+/* super_needs_read_only -- the pool uses features that this program can read but must not write. */
+bool super_needs_read_only(const struct nova_super *super);
 
 uint32_t super_crc(const struct nova_super *super);
 uint32_t super_zone_crc(const struct nova_zone_header *header);
