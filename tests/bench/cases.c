@@ -141,6 +141,31 @@ static int run_create(struct bench_cases *c, uint32_t round, struct bench_sample
 	return c->api->unlink ? remove_files(c, c->names, 0, done) : 0;
 }
 
+static int run_mkdir(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	if (!c->api->mkdir || !c->api->rmdir)
+		return -EOPNOTSUPP;
+
+	uint64_t start = now_ns();
+	uint32_t done = 0;
+	do {
+		int rc = c->api->mkdir(c->subject, c->names[done]);
+		if (rc)
+			return rc;
+		done++;
+	} while (done < c->scale.files && !out_of_time(c, start, done));
+	sample->ns = now_ns() - start;
+	sample->ops = done;
+	c->place->durable = false;
+	for (uint32_t i = 0; i < done; i++) {
+		int rc = c->api->rmdir(c->subject, c->names[i]);
+		if (rc)
+			return rc;
+	}
+	c->place->durable = true;
+	return 0;
+}
+
 static int run_stat(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
 {
 	if (!c->api->stat)
@@ -315,9 +340,16 @@ static int run_append_4k(struct bench_cases *c, uint32_t round, struct bench_sam
 }
 
 static const struct bench_case all_cases[] = {
-    {"create", run_create},         {"stat", run_stat},           {"rename", run_rename},
-    {"unlink", run_unlink},         {"read_4k", run_read_4k},     {"overwrite_4k", run_overwrite_4k},
-    {"write_4k", run_overwrite_4k}, {"append_4k", run_append_4k}, {"read_1m", run_read_1m},
+    {"create", run_create},
+    {"mkdir", run_mkdir},
+    {"stat", run_stat},
+    {"rename", run_rename},
+    {"unlink", run_unlink},
+    {"read_4k", run_read_4k},
+    {"overwrite_4k", run_overwrite_4k},
+    {"write_4k", run_overwrite_4k},
+    {"append_4k", run_append_4k},
+    {"read_1m", run_read_1m},
     {"write_1m", run_write_1m},
 };
 

@@ -7,6 +7,8 @@
 // all alike. The first round of each case warms up and is not counted. The value is the median over the rounds,
 // `spread` the distance between the quartiles divided by the median, `n` the rounds. A subject that fails is reported
 // and left out of what follows; the exit status is then 1.
+#include "tests/bench/results.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -164,37 +166,9 @@ static bool one_round(struct run *run, struct subject *s, const char *name, unsi
 	return true;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-// The value at fraction `at` of the sorted values, interpolated.
-static double quantile(const double *sorted, unsigned n, double at)
-{
-	double place = at * (n - 1);
-	unsigned below = (unsigned)place;
-
-	if (below + 1 >= n)
-		return sorted[n - 1];
-	return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
-}
-
 static void write_result(struct run *run, struct subject *s, const char *name)
 {
-	double *v = s->values;
-	unsigned n = run->rounds;
-
-	qsort(v, n, sizeof(*v), by_value);
-	double median = quantile(v, n, 0.5);
-	double spread = (quantile(v, n, 0.75) - quantile(v, n, 0.25)) / median;
-	fprintf(run->json,
-	        "{\"suite\":\"%s\",\"case\":\"%s\",\"subject\":\"%s\",\"unit\":\"%s\",\"value\":%.6g,"
-	        "\"spread\":%.3f,\"min\":%.6g,\"max\":%.6g,\"n\":%u}\n",
-	        run->suite, name, s->name, is_bandwidth(name) ? "MB/s" : "us", median, spread, v[0], v[n - 1], n);
-	fflush(run->json);
+	bench_result(run->json, run->suite, name, s->name, is_bandwidth(name) ? "MB/s" : "us", s->values, run->rounds);
 }
 
 static void run_case(struct run *run, const char *name)

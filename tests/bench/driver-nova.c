@@ -1,88 +1,44 @@
 // driver-nova.c -- drives the NOVA core in process: a fresh pool, one worker, no network.
-#include "server/nova/nova.h"
 #include "tests/bench/driver.h"
+#include "tests/bench/pool.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define WHY_SIZE   256
 // Beside the data file: room for the copies of copy-on-write, the append file, logs and the format's own regions.
 #define POOL_SPARE (UINT64_C(1536) << 20)
-
-struct core {
-	struct pm pm;
-	struct nova *fs;
-	struct nova_worker *worker;
-	struct nova_call call;
-	struct nova_handle root;
-};
 
 struct core_file {
 	struct nova_handle handle;
 	struct nova_call call; // opened: as a session's calls on a file it has opened
 };
 
-static int format_and_mount(struct core *s, const char *path, uint64_t size)
-{
-	struct nova_mount_options options = {0};
-	char why[WHY_SIZE] = "";
-
-	int rc = pm_create(path, size, true, &s->pm, why, sizeof(why));
-	if (rc) {
-		fprintf(stderr, "%s\n", why);
-		return rc;
-	}
-	/* As farnovad does, and as the raw subject's mapping is: a devdax pool has no page faults. */
-	pm_populate(&s->pm, 0, s->pm.size);
-	rc = nova_format(&s->pm, &(struct nova_format_options){.label = "bench"});
-	if (!rc)
-		rc = nova_mount(&s->pm, &options, &s->fs, why, sizeof(why));
-	if (rc) {
-		fprintf(stderr, "%s: %s\n", path, why);
-		pm_close(&s->pm);
-		return rc;
-	}
-	rc = nova_worker_open(s->fs, &s->worker);
-	if (rc) {
-		nova_unmount(s->fs);
-		pm_close(&s->pm);
-	}
-	return rc;
-}
-
 static int core_connect(struct bench_place *place, const struct bench_scale *scale, void **subject)
 {
-	struct core *s = calloc(1, sizeof(*s));
+	struct bench_pool *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	int rc = format_and_mount(s, place->where, scale->file_size + POOL_SPARE);
+	int rc = bench_pool_make(s, place->where, scale->file_size + POOL_SPARE);
 	if (rc) {
 		free(s);
 		return rc;
 	}
-	s->call = (struct nova_call){.worker = s->worker};
-	s->root = nova_root(s->fs);
 	*subject = s;
 	return 0;
 }
 
 static void core_disconnect(void *subject)
 {
-	struct core *s = subject;
-
-	nova_worker_close(s->worker);
-	nova_unmount(s->fs);
-	pm_close(&s->pm);
-	free(s);
+	bench_pool_close(subject);
+	free(subject);
 }
 
 static int core_create(void *subject, const char *name)
 {
-	struct core *s = subject;
+	struct bench_pool *s = subject;
 	struct nova_attr attr;
 
 	return nova_create(&s->call, s->root, name, strlen(name), S_IFREG | 0644, 0, &attr);
@@ -90,7 +46,7 @@ static int core_create(void *subject, const char *name)
 
 static int core_stat(void *subject, const char *name)
 {
-	struct core *s = subject;
+	struct bench_pool *s = subject;
 	struct nova_attr attr;
 
 	return nova_lookup(&s->call, s->root, name, strlen(name), &attr);
@@ -98,21 +54,36 @@ static int core_stat(void *subject, const char *name)
 
 static int core_rename(void *subject, const char *from, const char *to)
 {
-	struct core *s = subject;
+	struct bench_pool *s = subject;
 
 	return nova_rename(&s->call, s->root, from, strlen(from), s->root, to, strlen(to), 0, NULL);
 }
 
 static int core_unlink(void *subject, const char *name)
 {
-	struct core *s = subject;
+	struct bench_pool *s = subject;
 
 	return nova_unlink(&s->call, s->root, name, strlen(name), NULL);
 }
 
+static int core_mkdir(void *subject, const char *name)
+{
+	struct bench_pool *s = subject;
+	struct nova_attr attr;
+
+	return nova_create(&s->call, s->root, name, strlen(name), S_IFDIR | 0755, 0, &attr);
+}
+
+static int core_rmdir(void *subject, const char *name)
+{
+	struct bench_pool *s = subject;
+
+	return nova_rmdir(&s->call, s->root, name, strlen(name), NULL);
+}
+
 static int core_open(void *subject, const char *name, bool create, void **file)
 {
-	struct core *s = subject;
+	struct bench_pool *s = subject;
 	struct core_file *f = calloc(1, sizeof(*f));
 	struct nova_attr attr;
 
@@ -171,6 +142,8 @@ int main(int argc, char **argv)
 	    .stat = core_stat,
 	    .rename = core_rename,
 	    .unlink = core_unlink,
+	    .mkdir = core_mkdir,
+	    .rmdir = core_rmdir,
 	    .open = core_open,
 	    .close = core_close,
 	    .read = core_read,

@@ -87,6 +87,20 @@ static int posix_unlink(void *subject, const char *name)
 	return unlinkat(s->dir, name, 0) ? -errno : sync_dir(s);
 }
 
+static int posix_mkdir(void *subject, const char *name)
+{
+	struct posix *s = subject;
+
+	return mkdirat(s->dir, name, 0755) ? -errno : sync_dir(s);
+}
+
+static int posix_rmdir(void *subject, const char *name)
+{
+	struct posix *s = subject;
+
+	return unlinkat(s->dir, name, AT_REMOVEDIR) ? -errno : sync_dir(s);
+}
+
 static int posix_open(void *subject, const char *name, bool create, void **file)
 {
 	struct posix *s = subject;
@@ -161,6 +175,8 @@ int main(int argc, char **argv)
 	    .stat = posix_stat,
 	    .rename = posix_rename,
 	    .unlink = posix_unlink,
+	    .mkdir = posix_mkdir,
+	    .rmdir = posix_rmdir,
 	    .open = posix_open,
 	    .close = posix_close,
 	    .read = posix_read,

@@ -42,6 +42,8 @@ struct bench_api {
 	int (*stat)(void *subject, const char *name);
 	int (*rename)(void *subject, const char *from, const char *to);
 	int (*unlink)(void *subject, const char *name);
+	int (*mkdir)(void *subject, const char *name);
+	int (*rmdir)(void *subject, const char *name);
 	int (*open)(void *subject, const char *name, bool create, void **file);
 	int (*close)(void *subject, void *file);
 	int (*read)(void *subject, void *file, void *to, size_t n, uint64_t offset);

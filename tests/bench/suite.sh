@@ -19,6 +19,18 @@ skip_suite() {
 	exit 77
 }
 
+# check_memory MIB: skip the suite where less memory is free.
+check_memory() {
+	local need=$1 have
+	have=$(awk '/MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
+	[ "$have" -ge "$need" ] || skip_suite "it needs $need MiB of free memory and $have MiB are there; --quick needs less"
+}
+
+# check_shm: skip the suite where /dev/shm is not memory.
+check_shm() {
+	[ "$(stat -f -c %T /dev/shm 2> /dev/null)" = tmpfs ] || skip_suite "/dev/shm is no tmpfs"
+}
+
 # wants SUBJECT: was it asked for?
 wants() {
 	wanted "$BENCH_SUBJECTS" "$1"

@@ -1,0 +1,245 @@
+// counts.c -- what an operation of the core costs in persistent stores, by the counting observer of common/pm.h.
+//
+//	counts --json FILE [--case NAME]... POOL
+//
+// Averages over many operations, so that what happens once in a while (a new log page, a new chunk of slots, GC) has
+// its share. The places are the steady state's: slots and blocks that were freed before are used again.
+#include "common/log.h"
+#include "common/pm_count.h"
+#include "tests/bench/pool.h"
+#include "tests/bench/results.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OPS        10000u
+#define BLOCK      4096u
+#define BIG        (1u << 20)
+#define POOL_BYTES (UINT64_C(512) << 20)
+#define DATA_BYTES (UINT64_C(64) << 20)
+#define MAX_WANTED 16
+
+struct counting {
+	struct bench_pool pool;
+	struct nova_handle data;
+	struct nova_handle append;
+	struct nova_handle other; // a directory
+};
+
+struct operation {
+	const char *name;
+	void (*prepare)(struct counting *c, uint32_t i); // not counted, NULL = nothing
+	void (*run)(struct counting *c, uint32_t i);
+	void (*undo)(struct counting *c, uint32_t i); // not counted
+};
+
+static uint8_t bytes[BIG];
+
+static void must(int64_t rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "bench: counts: %s: %s\n", what, strerror((int)-rc));
+	exit(1);
+}
+
+static struct nova_handle make_in(struct counting *c, struct nova_handle dir, char kind, uint32_t i, uint32_t mode)
+{
+	struct nova_attr attr;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%c%07" PRIu32, kind, i);
+	must(nova_create(&c->pool.call, dir, name, strlen(name), mode, 0, &attr), "create");
+	return attr.handle;
+}
+
+static void remove_from(struct counting *c, struct nova_handle dir, char kind, uint32_t i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%c%07" PRIu32, kind, i);
+	must(nova_unlink(&c->pool.call, dir, name, strlen(name), NULL), "unlink");
+}
+
+static void rename_to(struct counting *c, struct nova_handle dir, uint32_t i)
+{
+	char from[16], to[16];
+
+	snprintf(from, sizeof(from), "f%07" PRIu32, i);
+	snprintf(to, sizeof(to), "g%07" PRIu32, i);
+	must(nova_rename(&c->pool.call, c->pool.root, from, strlen(from), dir, to, strlen(to), 0, NULL), "rename");
+}
+
+static void put(struct counting *c, struct nova_handle file, uint64_t offset, size_t length, unsigned flags)
+{
+	must(nova_write(&c->pool.call, file, offset, bytes, length, flags, NULL), "write");
+}
+
+static void run_create(struct counting *c, uint32_t i)
+{
+	make_in(c, c->pool.root, 'f', i, S_IFREG | 0644);
+}
+
+static void run_unlink(struct counting *c, uint32_t i)
+{
+	remove_from(c, c->pool.root, 'f', i);
+}
+
+static void run_mkdir(struct counting *c, uint32_t i)
+{
+	make_in(c, c->pool.root, 'm', i, S_IFDIR | 0755);
+}
+
+static void undo_mkdir(struct counting *c, uint32_t i)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "m%07" PRIu32, i);
+	must(nova_rmdir(&c->pool.call, c->pool.root, name, strlen(name), NULL), "rmdir");
+}
+
+static void run_rename(struct counting *c, uint32_t i)
+{
+	rename_to(c, c->pool.root, i);
+}
+
+static void undo_rename(struct counting *c, uint32_t i)
+{
+	remove_from(c, c->pool.root, 'g', i);
+}
+
+static void run_rename_across(struct counting *c, uint32_t i)
+{
+	rename_to(c, c->other, i);
+}
+
+static void undo_rename_across(struct counting *c, uint32_t i)
+{
+	remove_from(c, c->other, 'g', i);
+}
+
+static void run_overwrite(struct counting *c, uint32_t i)
+{
+	put(c, c->data, (uint64_t)i * 7919 % (DATA_BYTES / BLOCK) * BLOCK, BLOCK, 0);
+}
+
+static void run_append(struct counting *c, uint32_t i)
+{
+	put(c, c->append, 0, BLOCK, NOVA_WRITE_APPEND);
+}
+
+static void run_small_write(struct counting *c, uint32_t i)
+{
+	put(c, c->data, (uint64_t)i * 7919 % (DATA_BYTES / BLOCK) * BLOCK + 100, 64, 0);
+}
+
+static void run_big_write(struct counting *c, uint32_t i)
+{
+	put(c, c->data, (uint64_t)i * 37 % (DATA_BYTES / BIG) * BIG, BIG, 0);
+}
+
+static const struct operation operations[] = {
+    {"create", NULL, run_create, run_unlink},
+    {"mkdir", NULL, run_mkdir, undo_mkdir},
+    {"rename", run_create, run_rename, undo_rename},
+    {"rename_across", run_create, run_rename_across, undo_rename_across},
+    {"unlink", run_create, run_unlink, NULL},
+    {"overwrite_4k", NULL, run_overwrite, NULL},
+    {"append_4k", NULL, run_append, NULL},
+    {"write_64b", NULL, run_small_write, NULL},
+    {"write_1m", NULL, run_big_write, NULL},
+};
+
+// All that comes before is done for all, then all are counted, then all are undone: as when many files are made.
+static void count(struct counting *c, const struct operation *operation, FILE *json)
+{
+	uint32_t ops = strcmp(operation->name, "write_1m") == 0 ? OPS / 50 : OPS;
+	struct pm_count counted;
+
+	for (uint32_t i = 0; operation->prepare && i < ops; i++)
+		operation->prepare(c, i);
+	pm_count_init(&counted);
+	c->pool.pm.observer = &counted.observer;
+	for (uint32_t i = 0; i < ops; i++)
+		operation->run(c, i);
+	c->pool.pm.observer = NULL;
+	for (uint32_t i = 0; operation->undo && i < ops; i++)
+		operation->undo(c, i);
+
+	const struct {
+		const char *subject;
+		uint64_t total;
+	} columns[] = {
+	    {"nt-lines", counted.nt_lines}, {"flushed-lines", counted.flushed_lines},
+	    {"words", counted.words},       {"fences", counted.fences},
+	    {"bytes", counted.bytes},
+	};
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		double value = (double)columns[i].total / ops;
+
+		bench_result(json, "counts", operation->name, columns[i].subject, "per op", &value, 1);
+	}
+}
+
+static void prepare(struct counting *c, const char *path)
+{
+	must(bench_pool_make(&c->pool, path, POOL_BYTES), "make a pool");
+	c->data = make_in(c, c->pool.root, 'x', 0, S_IFREG | 0644);
+	c->append = make_in(c, c->pool.root, 'x', 1, S_IFREG | 0644);
+	c->other = make_in(c, c->pool.root, 'x', 2, S_IFDIR | 0755);
+	for (uint64_t at = 0; at < DATA_BYTES; at += BIG)
+		put(c, c->data, at, BIG, 0);
+	/* The steady state: slots, blocks and log pages have been used before. */
+	for (uint32_t i = 0; i < OPS; i++)
+		run_create(c, i);
+	for (uint32_t i = 0; i < OPS; i++)
+		run_unlink(c, i);
+	for (uint32_t i = 0; i < OPS; i++)
+		run_overwrite(c, i);
+}
+
+static bool is_wanted(const char **wanted, unsigned n, const char *name)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(wanted[i], name) == 0)
+			return true;
+	return n == 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"json", required_argument, NULL, 'j'},
+	    {"case", required_argument, NULL, 'c'},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *wanted[MAX_WANTED];
+	unsigned wanted_count = 0;
+	struct counting c;
+	FILE *json = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'j')
+			json = fopen(optarg, "ae");
+		else if (option == 'c' && wanted_count < MAX_WANTED)
+			wanted[wanted_count++] = optarg;
+	}
+	if (!json || optind + 1 != argc) {
+		fprintf(stderr, "usage: %s --json FILE [--case NAME]... POOL\n", argv[0]);
+		return 2;
+	}
+	log_set_level(LOG_LEVEL_WARN);
+	prepare(&c, argv[optind]);
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (is_wanted(wanted, wanted_count, operations[i].name))
+			count(&c, &operations[i], json);
+	bench_pool_close(&c.pool);
+	unlink(argv[optind]);
+	return fclose(json) ? 1 : 0;
+}

@@ -1,0 +1,14 @@
+// results.h -- one line of results: the median of several values, and how they lie.
+#ifndef TESTS_BENCH_RESULTS_H
+#define TESTS_BENCH_RESULTS_H
+
+#include <stdio.h>
+
+// bench_median -- of n >= 1 values, which are sorted by it.
+double bench_median(double *values, unsigned n);
+
+// bench_result -- write the JSON line of n >= 1 values; they are sorted by it.
+void bench_result(FILE *json, const char *suite, const char *name, const char *subject, const char *unit,
+                  double *values, unsigned n);
+
+#endif
