@@ -481,6 +481,11 @@ uint64_t alloc_chunk(struct nova_worker *worker)
 	return 0;
 }
 
+uint64_t alloc_bytes(const struct nova *fs)
+{
+	return fs->zone_count * (sizeof *fs->zones + NOVA_ZONE_MAP_WORDS * sizeof *fs->bitmap);
+}
+
 uint64_t alloc_free_total(struct nova *fs)
 {
 	uint64_t total = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);

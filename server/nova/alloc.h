@@ -37,6 +37,9 @@ uint64_t alloc_chunk(struct nova_worker *worker);
 /* alloc_drain -- return what the worker keeps to the zones. */
 void alloc_drain(struct nova_worker *worker);
 
+/* alloc_bytes -- memory of the zones and their maps. */
+uint64_t alloc_bytes(const struct nova *fs);
+
 /* alloc_free_total -- free blocks in zones and with workers. */
 uint64_t alloc_free_total(struct nova *fs);
 

@@ -1,10 +1,11 @@
 /*
  * core.h -- the structures of a running file system, shared by the core's own files and by nobody else.
  *
- * Lock order: rename lock; inodes that are waited for, in order of inode number; then only inodes taken by trylock;
- * then the slots lock; a worker's spin lock; a zone's lock. Whoever locks an inode checks at once that it lives, and
- * lets go at once if it does not: so the creator of an inode may wait for the lock of the slot it was given while it
- * holds the directory.
+ * Lock order: rename lock; one inode that is waited for; then only inodes taken by trylock (a pointer to an in-core
+ * inode may have come to mean another slot by the time its lock is had, so no order among inodes could be kept); then
+ * the slots lock; a worker's spin lock; a zone's lock. Whoever locks an inode checks at once that it lives, and lets go
+ * at once if it does not: so the creator of an inode may spin for the lock of the slot it was given while it holds the
+ * directory.
  */
 #ifndef FARNOVA_NOVA_CORE_H
 #define FARNOVA_NOVA_CORE_H
@@ -45,19 +46,18 @@ struct zone {
 	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
 };
 
-/* An inode in DRAM. It stays at its slot for the life of the mount, so that a pointer to one is never stale; what it
- * says is of the generation it names. Everything but `ino` is under the lock. */
+/* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may
+ * hold a pointer to one. What must outlive its being given up lies in the slot and the log, or it is pinned. */
 struct inode {
 	pthread_rwlock_t lock;
-	uint64_t ino;
+	uint64_t ino; /* the slot it belongs to now, 0 = none */
 	uint32_t generation;
 	uint8_t life; /* enum nova_life */
 	uint8_t type; /* S_IFMT bits >> 12 */
 	uint16_t mode;
 	bool loaded;   /* the log has been replayed */
 	bool indexed;  /* the index is complete */
-	bool counted;  /* among fs->indexes */
-	bool used;     /* since the sweep's hand passed; atomic */
+	bool used;     /* since the hand of the clock passed; atomic */
 	bool partial;  /* rescue: a directory of which the names up to a damage are known */
 	uint32_t pins; /* nova_open minus nova_close */
 	uint32_t nlink;
@@ -84,6 +84,8 @@ struct inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
+	uint64_t index_bytes;    /* what of the index is counted in fs->index_bytes */
+	struct inode *next_free; /* while it belongs to no slot: the worker's next one */
 };
 
 /* A chunk of slots. */
@@ -99,7 +101,6 @@ struct slot_chunk {
 
 struct inode_slab {
 	struct inode_slab *next;
-	uint32_t used;
 	struct inode inodes[NOVA_INODE_SLAB];
 };
 
@@ -118,7 +119,7 @@ struct nova_worker {
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
-	struct inode_slab *slab; /* where the next in-core inode comes from */
+	struct inode *free_inodes; /* in-core inodes that belong to no slot */
 
 	int64_t names;  /* names made minus names removed through this worker; atomic */
 	int64_t inodes; /* likewise */
@@ -152,7 +153,8 @@ struct nova {
 
 	pthread_mutex_t slots_lock;
 	struct slot_chunk *free_chunks;
-	struct inode_slab *slabs; /* under the slots lock */
+	uint64_t slot_chunks;     /* how many chunks of slots there are; atomic */
+	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never taken away */
 
 	pthread_mutex_t rename_lock;
 
@@ -164,9 +166,11 @@ struct nova {
 	int64_t names;  /* at mount and of closed workers; atomic */
 	int64_t inodes; /* likewise */
 
-	uint64_t indexes; /* inodes with an index in DRAM; atomic */
-	uint64_t index_limit;
-	uint64_t sweep_hand; /* chunk; atomic */
+	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
+	uint64_t incore;               /* in-core inodes; atomic */
+	uint64_t index_bytes;          /* of all indexes; atomic */
+	uint64_t index_goal;           /* with more the hand moves; atomic */
+	struct inode_slab *sweep_hand; /* atomic; NULL = a turn begins */
 };
 
 static inline uint64_t block_offset(uint64_t block)

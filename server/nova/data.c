@@ -234,7 +234,7 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 
 	if (err)
 		return err;
-	inode_index_grew(worker->fs, inode);
+	incore_index_changed(worker->fs, inode);
 	err = take_runs(worker, blocks, &runs);
 	if (err)
 		goto drop;

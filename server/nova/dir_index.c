@@ -19,6 +19,13 @@ void dir_index_clear(struct dir_index *index)
 	memset(index, 0, sizeof *index);
 }
 
+uint64_t dir_index_bytes(const struct dir_index *index)
+{
+	uint64_t table = index->table ? ((uint64_t)index->table_mask + 1) * sizeof *index->table : 0;
+
+	return index->capacity * sizeof *index->entries + table;
+}
+
 static uint64_t mix(uint64_t a, uint64_t b)
 {
 	unsigned __int128 product = (unsigned __int128)a * b;

@@ -31,6 +31,9 @@ struct dir_index {
 
 void dir_index_clear(struct dir_index *index);
 
+/* dir_index_bytes -- the memory it takes. */
+uint64_t dir_index_bytes(const struct dir_index *index);
+
 /* dir_index_hash -- of a name, under a seed that attackers do not know. */
 uint32_t dir_index_hash(uint64_t seed, const char *name, size_t length);
 

@@ -14,21 +14,32 @@
 /* A node has FANOUT pointers or, as a leaf, FANOUT blocks: both have the same size. */
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a node is 4 KiB");
 
-static void free_node(void *node, uint32_t height)
+/* Returns how many nodes that were. */
+static uint64_t free_node(void *node, uint32_t height)
 {
-	if (node && height > 0) {
+	uint64_t freed = 1;
+
+	if (!node)
+		return 0;
+	if (height > 0) {
 		void **children = node;
 
 		for (uint32_t i = 0; i < FANOUT; i++)
-			free_node(children[i], height - 1);
+			freed += free_node(children[i], height - 1);
 	}
 	free(node);
+	return freed;
 }
 
 void file_index_clear(struct file_index *index)
 {
 	free_node(index->root, index->height);
 	memset(index, 0, sizeof *index);
+}
+
+uint64_t file_index_bytes(const struct file_index *index)
+{
+	return index->height ? index->nodes * FANOUT * sizeof(uint64_t) : index->capacity * sizeof(uint64_t);
 }
 
 static bool covers(const struct file_index *index, uint64_t file_block)
@@ -147,8 +158,10 @@ static int grow_height(struct file_index *index, uint64_t file_block)
 		if (err)
 			return err;
 	}
-	if (index->height == 0)
+	if (index->height == 0) {
 		index->capacity = FANOUT;
+		index->nodes = index->root ? 1 : 0;
+	}
 	while (!covers(index, file_block)) {
 		void **node = NULL;
 
@@ -157,6 +170,7 @@ static int grow_height(struct file_index *index, uint64_t file_block)
 			if (!node)
 				return -ENOMEM;
 			node[0] = index->root;
+			index->nodes++;
 		}
 		index->root = node;
 		index->height++;
@@ -169,10 +183,12 @@ static int make_leaf(struct file_index *index, uint64_t file_block)
 	void **place = &index->root;
 
 	for (uint32_t level = index->height;; level--) {
-		if (!*place)
+		if (!*place) {
 			*place = calloc(FANOUT, sizeof(uint64_t));
-		if (!*place)
-			return -ENOMEM;
+			if (!*place)
+				return -ENOMEM;
+			index->nodes++;
+		}
 		if (level == 0)
 			return 0;
 		place = &((void **)*place)[file_block >> (SHIFT * level) & (FANOUT - 1)];
@@ -213,9 +229,12 @@ uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t 
 	return old;
 }
 
-static void truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit,
-                          void (*drop)(void *context, uint64_t block), void *context)
+/* Returns how many nodes are no longer there. */
+static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit,
+                              void (*drop)(void *context, uint64_t block), void *context)
 {
+	uint64_t freed = 0;
+
 	if (height == 0) {
 		uint64_t *leaf = node;
 
@@ -224,7 +243,7 @@ static void truncate_node(void *node, uint32_t height, uint64_t from, uint64_t l
 				drop(context, leaf[i]);
 			leaf[i] = 0;
 		}
-		return;
+		return 0;
 	}
 	for (uint64_t i = from >> (SHIFT * height); i < FANOUT; i++) {
 		uint64_t base = i << (SHIFT * height);
@@ -232,12 +251,13 @@ static void truncate_node(void *node, uint32_t height, uint64_t from, uint64_t l
 
 		if (!*child)
 			continue;
-		truncate_node(*child, height - 1, from > base ? from - base : 0, FANOUT, drop, context);
+		freed += truncate_node(*child, height - 1, from > base ? from - base : 0, FANOUT, drop, context);
 		if (from <= base) {
-			free_node(*child, height - 1);
+			freed += free_node(*child, height - 1);
 			*child = NULL;
 		}
 	}
+	return freed;
 }
 
 void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(void *context, uint64_t block),
@@ -245,7 +265,8 @@ void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(v
 {
 	if (!index->root || !covers(index, from))
 		return;
-	truncate_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, drop, context);
+	index->nodes -=
+	    truncate_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, drop, context);
 	if (from == 0)
 		file_index_clear(index);
 }

@@ -15,9 +15,13 @@ struct file_index {
 	void *root;
 	uint32_t height;   /* 0: the root is an array of `capacity` blocks */
 	uint32_t capacity; /* up to 512 */
+	uint64_t nodes;    /* of 4 KiB, where height is not 0 */
 };
 
 void file_index_clear(struct file_index *index);
+
+/* file_index_bytes -- the memory it takes. */
+uint64_t file_index_bytes(const struct file_index *index);
 
 /* file_index_get -- the block, or 0. */
 uint64_t file_index_get(const struct file_index *index, uint64_t file_block);

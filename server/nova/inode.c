@@ -1,82 +1,44 @@
 /*
- * inode.c -- in-core inodes and their locks.
+ * inode.c -- in-core inodes found, locked and loaded.
  */
 #include "server/nova/inode.h"
 
 #include "server/nova/replay.h"
-#include "server/nova/slots.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define SWEEP_CHUNKS 4u
-
 /* ---- finding -------------------------------------------------------------------------------------------------- */
 
-static struct inode_slab *new_slab(struct nova *fs)
+/* Find and lock. What was found may have been given to another slot before it was locked. */
+static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct inode **out)
 {
-	struct inode_slab *slab = calloc(1, sizeof *slab);
-	pthread_rwlockattr_t attributes;
+	for (;;) {
+		int err = incore_find(worker, ino, out);
 
-	if (!slab)
-		return NULL;
-	/* A stream of readers must not keep a writer out; nobody reads an inode twice at once, so this cannot deadlock.
-	 */
-	pthread_rwlockattr_init(&attributes);
-	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++)
-		pthread_rwlock_init(&slab->inodes[i].lock, &attributes);
-	pthread_rwlockattr_destroy(&attributes);
-	pthread_mutex_lock(&fs->slots_lock);
-	slab->next = fs->slabs;
-	fs->slabs = slab;
-	pthread_mutex_unlock(&fs->slots_lock);
-	return slab;
+		if (err)
+			return err;
+		if (exclusive)
+			pthread_rwlock_wrlock(&(*out)->lock);
+		else
+			pthread_rwlock_rdlock(&(*out)->lock);
+		if ((*out)->ino == ino)
+			return 0;
+		pthread_rwlock_unlock(&(*out)->lock);
+	}
 }
 
-int inode_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
+/* The same without waiting: -EAGAIN. */
+static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct inode **out)
 {
-	struct slot_chunk *chunk = slots_chunk(worker->fs, ino);
-	struct inode **place;
-	struct inode *inode;
-	struct inode *expected = NULL;
+	for (;;) {
+		int err = incore_find(worker, ino, out);
 
-	if (!chunk)
-		return -ESTALE;
-	place = &chunk->inodes[slot_index(chunk, ino)];
-	*out = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-	if (*out)
-		return 0;
-	if (!worker->slab || worker->slab->used == NOVA_INODE_SLAB) {
-		struct inode_slab *slab = new_slab(worker->fs);
-
-		if (!slab)
-			return -ENOMEM;
-		worker->slab = slab;
-	}
-	inode = &worker->slab->inodes[worker->slab->used];
-	inode->ino = ino;
-	if (__atomic_compare_exchange_n(place, &expected, inode, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		worker->slab->used++;
-		*out = inode;
-	} else {
-		*out = expected;
-	}
-	return 0;
-}
-
-void inode_fini(struct nova *fs)
-{
-	while (fs->slabs) {
-		struct inode_slab *slab = fs->slabs;
-
-		fs->slabs = slab->next;
-		for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
-			replay_reset(&slab->inodes[i]);
-			pthread_rwlock_destroy(&slab->inodes[i].lock);
-		}
-		free(slab);
+		if (err)
+			return err;
+		if (pthread_rwlock_trywrlock(&(*out)->lock))
+			return -EAGAIN;
+		if ((*out)->ino == ino)
+			return 0;
+		pthread_rwlock_unlock(&(*out)->lock);
 	}
 }
 
@@ -95,9 +57,9 @@ static int load(struct nova *fs, struct inode *inode)
 	}
 	if (inode_alive(inode)) {
 		err = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
+		incore_index_changed(fs, inode);
 		if (err)
 			goto failed;
-		inode_index_grew(fs, inode);
 	} else {
 		inode->indexed = true;
 	}
@@ -142,15 +104,16 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 	int err;
 
 	*out = NULL;
-	err = inode_find(worker, handle.ino.n, &inode);
-	if (err)
-		return err;
 	for (;;) {
-		pthread_rwlock_rdlock(&inode->lock);
+		err = lock_inode(worker, handle.ino.n, false, &inode);
+		if (err)
+			return err;
 		if (is_ready(inode, index) || (inode->loaded && inode->generation != handle.generation))
 			break;
 		pthread_rwlock_unlock(&inode->lock);
-		pthread_rwlock_wrlock(&inode->lock);
+		err = lock_inode(worker, handle.ino.n, true, &inode);
+		if (err)
+			return err;
 		err = check(worker->fs, inode, handle, index);
 		pthread_rwlock_unlock(&inode->lock);
 		if (err)
@@ -173,10 +136,9 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 	*out = NULL;
 	if (worker->fs->read_only)
 		return -EROFS;
-	err = inode_find(worker, handle.ino.n, &inode);
+	err = lock_inode(worker, handle.ino.n, true, &inode);
 	if (err)
 		return err;
-	pthread_rwlock_wrlock(&inode->lock);
 	err = check(worker->fs, inode, handle, index);
 	if (err) {
 		pthread_rwlock_unlock(&inode->lock);
@@ -192,28 +154,56 @@ void inode_unlock(struct inode *inode)
 	pthread_rwlock_unlock(&inode->lock);
 }
 
+/* Lock without waiting, and check; -EAGAIN if it is busy. */
+static int try_write(struct nova_worker *worker, struct nova_handle handle, struct inode **out)
+{
+	struct inode *inode;
+	int err;
+
+	*out = NULL;
+	err = try_lock_inode(worker, handle.ino.n, &inode);
+	if (err)
+		return err;
+	err = check(worker->fs, inode, handle, true);
+	if (err) {
+		pthread_rwlock_unlock(&inode->lock);
+		return err;
+	}
+	touch(inode);
+	*out = inode;
+	return 0;
+}
+
+/* Wait for one, try the other; if that is busy, wait for it next time: nobody waits while he holds one. */
 int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct inode **out_a,
                     struct inode **out_b)
 {
-	bool swap = b.ino.n < a.ino.n;
-	struct inode **first = swap ? out_b : out_a;
-	struct inode **second = swap ? out_a : out_b;
+	bool b_first = false;
 	int err;
 
 	*out_a = *out_b = NULL;
-	err = inode_write(worker, swap ? b : a, true, first);
-	if (err)
-		return err;
 	if (a.ino.n == b.ino.n) {
-		*second = *first;
-		return a.generation == b.generation ? 0 : (inode_unlock(*first), *out_a = *out_b = NULL, -ESTALE);
+		if (a.generation != b.generation)
+			return -ESTALE;
+		err = inode_write(worker, a, true, out_a);
+		*out_b = *out_a;
+		return err;
 	}
-	err = inode_write(worker, swap ? a : b, true, second);
-	if (err) {
+	for (;; b_first = !b_first) {
+		struct inode **first = b_first ? out_b : out_a;
+		struct inode **second = b_first ? out_a : out_b;
+
+		err = inode_write(worker, b_first ? b : a, true, first);
+		if (err)
+			return err;
+		err = try_write(worker, b_first ? a : b, second);
+		if (!err)
+			return 0;
 		inode_unlock(*first);
 		*first = NULL;
+		if (err != -EAGAIN)
+			return err;
 	}
-	return err;
 }
 
 int inode_try_named(struct nova_worker *worker, uint64_t ino, struct inode **out)
@@ -222,11 +212,9 @@ int inode_try_named(struct nova_worker *worker, uint64_t ino, struct inode **out
 	int err;
 
 	*out = NULL;
-	err = inode_find(worker, ino, &inode);
+	err = try_lock_inode(worker, ino, &inode);
 	if (err)
 		return err == -ESTALE ? -EIO : err;
-	if (pthread_rwlock_trywrlock(&inode->lock))
-		return -EAGAIN;
 	if (!is_ready(inode, true))
 		err = load(worker->fs, inode);
 	if (!err && inode->life != NOVA_LIFE_ALLOCATED)
@@ -244,22 +232,17 @@ void inode_wait(struct nova_worker *worker, uint64_t ino)
 {
 	struct inode *inode;
 
-	if (inode_find(worker, ino, &inode))
-		return;
-	pthread_rwlock_wrlock(&inode->lock);
-	pthread_rwlock_unlock(&inode->lock);
+	if (!lock_inode(worker, ino, true, &inode))
+		pthread_rwlock_unlock(&inode->lock);
 }
 
 int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct inode **out)
 {
-	int err = inode_find(worker, ino, out);
+	int err;
 
-	/*
-	 * A free inode's lock has no place in the order of locks: whoever still has it only looks at what it says, or
-	 * is about to let go of it, and takes no other meanwhile. Taking it by trial says so to ThreadSanitizer.
-	 */
-	if (!err && pthread_rwlock_trywrlock(&(*out)->lock))
-		pthread_rwlock_wrlock(&(*out)->lock);
+	/* Whoever still has a free inode's lock only looks at what it says, or is about to let go of it. */
+	while ((err = try_lock_inode(worker, ino, out)) == -EAGAIN)
+		sched_yield();
 	return err;
 }
 
@@ -286,43 +269,4 @@ void inode_attr(const struct inode *inode, struct nova_attr *attr)
 	    .btime_ns = inode->btime_ns,
 	    .change = inode->tail,
 	};
-}
-
-/* ---- cold indexes --------------------------------------------------------------------------------------------- */
-
-/* A clock: an index that was not used since the hand passed is dropped; it is built again from the log when needed. */
-static void sweep_chunk(struct nova *fs, struct slot_chunk *chunk)
-{
-	for (uint32_t i = 0; i < NOVA_SLOTS_PER_CHUNK; i++) {
-		struct inode *inode = __atomic_load_n(&chunk->inodes[i], __ATOMIC_ACQUIRE);
-
-		if (!inode || __atomic_exchange_n(&inode->used, false, __ATOMIC_RELAXED))
-			continue;
-		if (pthread_rwlock_trywrlock(&inode->lock))
-			continue;
-		if (inode->counted) {
-			replay_reset(inode);
-			inode->counted = false;
-			__atomic_fetch_sub(&fs->indexes, 1, __ATOMIC_RELAXED);
-		}
-		pthread_rwlock_unlock(&inode->lock);
-	}
-}
-
-void inode_index_grew(struct nova *fs, struct inode *inode)
-{
-	if (inode->counted || (!inode->file.root && !inode->dir.entries))
-		return;
-	inode->counted = true;
-	if (__atomic_add_fetch(&fs->indexes, 1, __ATOMIC_RELAXED) <= fs->index_limit)
-		return;
-	for (unsigned swept = 0; swept < SWEEP_CHUNKS;) {
-		uint64_t hand = __atomic_fetch_add(&fs->sweep_hand, 1, __ATOMIC_RELAXED);
-		struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[hand % fs->chunk_count], __ATOMIC_ACQUIRE);
-
-		/* Most chunks of a large pool are general: a full turn ends the search. */
-		if (chunk)
-			sweep_chunk(fs, chunk);
-		swept += chunk || hand % fs->chunk_count == 0;
-	}
 }

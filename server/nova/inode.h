@@ -4,7 +4,7 @@
 #ifndef FARNOVA_NOVA_INODE_H
 #define FARNOVA_NOVA_INODE_H
 
-#include "server/nova/core.h"
+#include "server/nova/incore.h"
 
 static inline bool inode_alive(const struct inode *inode)
 {
@@ -16,9 +16,6 @@ static inline bool inode_is(const struct inode *inode, mode_t type)
 	return inode->type == type >> 12;
 }
 
-/* inode_find -- the in-core inode of a slot. -ESTALE if there is no such slot, -ENOMEM. Not locked, nothing checked. */
-int inode_find(struct nova_worker *worker, uint64_t ino, struct inode **out);
-
 /*
  * inode_read, inode_write -- find, lock (shared, exclusive), load, and check that the handle's generation lives:
  * -ESTALE, -ENOMEM, -EIO (damaged, logged). With `index` the index is there too. Unlock with inode_unlock.
@@ -27,7 +24,7 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct inode **out);
 void inode_unlock(struct inode *inode);
 
-/* inode_write_two -- both, in order of number; the same inode once. */
+/* inode_write_two -- both; the same inode once. The caller holds no other. */
 int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct inode **out_a,
                     struct inode **out_b);
 
@@ -45,11 +42,6 @@ int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct inode **out
 
 /* inode_attr -- under a lock. */
 void inode_attr(const struct inode *inode, struct nova_attr *attr);
-
-/* inode_index_grew -- after an index took memory: count it, and drop cold ones where there are too many. */
-void inode_index_grew(struct nova *fs, struct inode *inode);
-
-void inode_fini(struct nova *fs);
 
 #define CLEANUP_UNLOCK __attribute__((cleanup(inode_unlock_cleanup)))
 static inline void inode_unlock_cleanup(struct inode **inode)

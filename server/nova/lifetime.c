@@ -5,7 +5,6 @@
 
 #include "server/nova/alloc.h"
 #include "server/nova/inode.h"
-#include "server/nova/replay.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
 
@@ -170,10 +169,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 	release_flush(&release);
 	if (inode->head)
 		log_free_pages(worker, inode, inode->head, inode->tail_page);
-	if (inode->counted)
-		__atomic_fetch_sub(&fs->indexes, 1, __ATOMIC_RELAXED);
-	inode->counted = false;
-	replay_reset(inode);
+	incore_index_drop(fs, inode);
 	inode->life = NOVA_LIFE_FREE;
 	__atomic_fetch_sub(&worker->inodes, 1, __ATOMIC_RELAXED);
 	slots_put(worker, inode->ino);

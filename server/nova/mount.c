@@ -17,9 +17,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Inodes whose index may stay in DRAM before the least used are dropped. */
-#define INDEX_LIMIT (1u << 20)
-
 int nova_probe(const struct pm *pm, char *why, size_t why_size)
 {
 	struct super_info info;
@@ -33,7 +30,7 @@ static void destroy(struct nova *fs)
 	overlay_free(fs->overlay);
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		free(fs->workers[i]);
-	inode_fini(fs);
+	incore_fini(fs);
 	slots_fini(fs);
 	alloc_fini(fs);
 	pthread_mutex_destroy(&fs->slots_lock);
@@ -62,7 +59,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->epoch = (uint32_t)info->epoch;
 	fs->blocks = info->blocks;
 	fs->root.ino.n = le64_get(info->super.root_ino);
-	fs->index_limit = INDEX_LIMIT;
+	fs->cache_bytes = options->cache_bytes;
 	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
@@ -245,6 +242,7 @@ void nova_statfs(struct nova *fs, struct nova_statfs *out)
 	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
 	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
 	memcpy(out->label, fs->label, sizeof out->label);
+	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs);
 }
 
 bool nova_read_only(const struct nova *fs)

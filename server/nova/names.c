@@ -36,7 +36,7 @@ int names_room(struct nova *fs, struct inode *dir, uint32_t more)
 	int err = dir_index_reserve(&dir->dir, more);
 
 	if (!err)
-		inode_index_grew(fs, dir);
+		incore_index_changed(fs, dir);
 	return err;
 }
 

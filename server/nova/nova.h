@@ -99,6 +99,9 @@ struct nova_mount_options {
 	bool read_only;
 	bool rescue;               /* read-only, and damage does not refuse the mount: see nova_mount */
 	unsigned recovery_threads; /* 0 = as many as CPUs */
+	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
+	 * at least 32 MiB. Beside it every slot costs 13 bytes and every block a bit. */
+	uint64_t cache_bytes;
 	/*
 	 * Blocks that an operation on `ino` no longer needs are offered here after the commit is durable and before
 	 * they are reused. Return true to keep them for now: they are then yours to give to nova_free_blocks. Called
@@ -134,7 +137,8 @@ void nova_worker_close(struct nova_worker *worker);
 struct nova_statfs {
 	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
 	uint64_t free_blocks;
-	uint64_t inodes; /* in use */
+	uint64_t inodes;     /* in use */
+	uint64_t dram_bytes; /* what the mount takes, by its own count */
 	uint8_t uuid[16];
 	char label[65];
 };

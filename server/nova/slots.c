@@ -51,6 +51,7 @@ int slots_add_chunk(struct nova *fs, uint64_t first_block)
 	if (!chunk)
 		return -ENOMEM;
 	fs->chunks[chunk_of_block(first_block)] = chunk;
+	fs->slot_chunks++;
 	return 0;
 }
 
@@ -135,6 +136,7 @@ static int make_chunk(struct nova_worker *worker)
 	chunk->free_count = NOVA_SLOTS_PER_CHUNK;
 	memset(chunk->free, 0xff, sizeof chunk->free);
 	__atomic_store_n(&fs->chunks[chunk_of_block(first_block)], chunk, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&fs->slot_chunks, 1, __ATOMIC_RELAXED);
 	list_chunk(fs, chunk);
 	return 0;
 }
@@ -264,6 +266,13 @@ void slots_put(struct nova_worker *worker, uint64_t ino)
 	spin_unlock(&worker->lock);
 	if (count)
 		put_back(worker->fs, surplus, count);
+}
+
+/* Where the pool has no chunk of slots the array of chunks is never touched, and takes no memory. */
+uint64_t slots_bytes(const struct nova *fs)
+{
+	return __atomic_load_n(&fs->slot_chunks, __ATOMIC_RELAXED) *
+	       (sizeof(struct slot_chunk) + sizeof(struct slot_chunk *));
 }
 
 void slots_fini(struct nova *fs)

@@ -39,6 +39,9 @@ void slots_put(struct nova_worker *worker, uint64_t ino);
 /* slots_drain -- return what the worker keeps. */
 void slots_drain(struct nova_worker *worker);
 
+/* slots_bytes -- memory of the map of slots. */
+uint64_t slots_bytes(const struct nova *fs);
+
 void slots_fini(struct nova *fs);
 
 #endif

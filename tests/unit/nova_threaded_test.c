@@ -1,6 +1,7 @@
 /*
  * nova_threaded_test.c -- several workers at once, in shared and in separate directories; run it under TSan.
  */
+#include "server/nova/core.h"
 #include "tests/unit/nova_fixture.h"
 
 #include <errno.h>
@@ -141,7 +142,8 @@ static void *run(void *context)
 	return NULL;
 }
 
-static void many_threads_leave_a_tree_that_survives_a_remount(void **state)
+/* `cache_bytes` as in struct nova_mount_options; `idle` files are there that nobody uses. */
+static void let_threads_act(uint64_t cache_bytes, int idle)
 {
 	struct fixture f;
 	struct actor actors[THREADS];
@@ -149,6 +151,13 @@ static void many_threads_leave_a_tree_that_survives_a_remount(void **state)
 	struct nova_handle file;
 
 	fixture_open(&f, 128 * MIB);
+	f.fs->cache_bytes = cache_bytes;
+	for (int i = 0; i < idle; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "idle%d", i);
+		fixture_create(&f, f.root, name, S_IFREG | 0644);
+	}
 	shared[0] = fixture_create(&f, f.root, "s0", S_IFDIR | 0755).handle;
 	shared[1] = fixture_create(&f, f.root, "s1", S_IFDIR | 0755).handle;
 	file = fixture_create(&f, f.root, "shared", S_IFREG | 0644).handle;
@@ -166,14 +175,28 @@ static void many_threads_leave_a_tree_that_survives_a_remount(void **state)
 		pthread_join(actors[i].thread, NULL);
 	for (unsigned i = 0; i < THREADS; i++)
 		assert_int_equal(actors[i].bad, 0);
+	if (idle)
+		assert_true(f.fs->incore < (uint64_t)idle);
 	fixture_assert_same_after_remount(&f);
 	fixture_close(&f);
+}
+
+static void many_threads_leave_a_tree_that_survives_a_remount(void **state)
+{
+	let_threads_act(0, 0);
+}
+
+/* With no room at all the hand of the clock takes each inode that is not in use at that moment. */
+static void threads_meet_over_inodes_that_are_given_up_all_the_time(void **state)
+{
+	let_threads_act(1, 1000);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(many_threads_leave_a_tree_that_survives_a_remount),
+	    cmocka_unit_test(threads_meet_over_inodes_that_are_given_up_all_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
