@@ -46,6 +46,17 @@ struct zone {
 	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
 };
 
+/* How far GC has got with a log (gc.c). Lost with the index; zero is a beginning. */
+struct gc_state {
+	uint64_t round;    /* position at which this round ends: the tail when it began */
+	uint64_t copied;   /* lines that it has written again so far */
+	uint64_t live;     /* that the last round wrote again, if that is more than there should be; else 0 */
+	uint64_t position; /* WRITE entries before this one need no second look, */
+	uint64_t block;    /* nor of this one the file blocks before */
+	uint64_t limit;    /* a log of fewer pages is let be, because there was no space */
+	uint64_t tail;     /* when GC was last asked */
+};
+
 /* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may
  * hold a pointer to one. What must outlive its being given up lies in the slot and the log, or it is pinned. */
 struct inode {
@@ -78,7 +89,7 @@ struct inode {
 	uint64_t log_start;  /* position of the first live line: 0, or where GC began anew */
 	uint64_t tail_page;  /* block in which the last line lies, 0 = the slot */
 	uint64_t tail_first; /* position of that page's first line */
-	uint64_t gc_limit;   /* lines in the log at which GC looks at it again */
+	struct gc_state gc;
 	struct nova_request last_request;
 
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */

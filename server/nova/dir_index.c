@@ -172,10 +172,26 @@ void dir_index_add(struct dir_index *index, const struct dir_entry *entry)
 		table_add(index, index->count);
 	index->count++;
 	index->live++;
+	index->lines += entry_name_lines(entry->length);
+}
+
+static int compare_cookies(const void *a, const void *b)
+{
+	const struct dir_entry *x = a;
+	const struct dir_entry *y = b;
+
+	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
+}
+
+void dir_index_sort(struct dir_index *index)
+{
+	qsort(index->entries, index->count, sizeof *index->entries, compare_cookies);
+	rebuild(index);
 }
 
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry)
 {
 	entry->line = 0;
 	index->live--;
+	index->lines -= entry_name_lines(entry->length);
 }

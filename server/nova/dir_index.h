@@ -27,6 +27,7 @@ struct dir_index {
 	uint32_t live;
 	uint32_t capacity;
 	uint32_t table_mask;
+	uint64_t lines; /* of log that the live entries take */
 };
 
 void dir_index_clear(struct dir_index *index);
@@ -50,8 +51,12 @@ struct dir_entry *dir_index_at(const struct dir_index *index, uint64_t cookie);
 /* dir_index_reserve -- room for `more` entries, so that dir_index_add cannot fail. -ENOMEM; moves entries. */
 int dir_index_reserve(struct dir_index *index, uint32_t more);
 
-/* dir_index_add -- `entry` has a greater cookie than all; room was reserved. */
+/* dir_index_add -- room was reserved. `entry` has a greater cookie than all, or dir_index_sort is called before
+ * anything else is asked. */
 void dir_index_add(struct dir_index *index, const struct dir_entry *entry);
+
+/* dir_index_sort -- put entries that were added out of order into the order of their cookies; moves them. */
+void dir_index_sort(struct dir_index *index);
 
 /* dir_index_remove -- `entry` is in the array. Never moves entries. */
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry);

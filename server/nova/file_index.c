@@ -49,6 +49,12 @@ static bool covers(const struct file_index *index, uint64_t file_block)
 	return file_block >> (SHIFT * (index->height + 1)) == 0;
 }
 
+/* Does an extent begin with `block`, where `before` lies at the file block before? */
+static bool begins(uint64_t before, uint64_t block)
+{
+	return block != 0 && (before == 0 || block != before + 1);
+}
+
 /* The leaf that has file_block, or NULL. */
 static uint64_t *leaf_of(const struct file_index *index, uint64_t file_block)
 {
@@ -220,18 +226,31 @@ int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t c
 uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t block)
 {
 	uint64_t *leaf = leaf_of(index, file_block);
+	uint64_t i = file_block & (FANOUT - 1);
+	uint64_t before;
+	uint64_t after;
 	uint64_t old;
 
 	if (!leaf)
 		return 0;
-	old = leaf[file_block & (FANOUT - 1)];
-	leaf[file_block & (FANOUT - 1)] = block;
+	old = leaf[i];
+	before = i ? leaf[i - 1] : file_block ? file_index_get(index, file_block - 1) : 0;
+	after = i + 1 < FANOUT && covers(index, file_block + 1) ? leaf[i + 1] : file_index_get(index, file_block + 1);
+	index->extents += (uint64_t)begins(before, block) + begins(block, after);
+	index->extents -= (uint64_t)begins(before, old) + begins(old, after);
+	leaf[i] = block;
 	return old;
 }
 
+struct truncation {
+	void (*drop)(void *context, uint64_t block);
+	void *context;
+	uint64_t before;  /* what lay at the file block before the one at hand */
+	uint64_t extents; /* that began in what was dropped */
+};
+
 /* Returns how many nodes are no longer there. */
-static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit,
-                              void (*drop)(void *context, uint64_t block), void *context)
+static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit, struct truncation *cut)
 {
 	uint64_t freed = 0;
 
@@ -239,8 +258,10 @@ static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64
 		uint64_t *leaf = node;
 
 		for (uint64_t i = from; i < limit; i++) {
-			if (leaf[i] && drop)
-				drop(context, leaf[i]);
+			cut->extents += begins(cut->before, leaf[i]);
+			cut->before = leaf[i];
+			if (leaf[i] && cut->drop)
+				cut->drop(cut->context, leaf[i]);
 			leaf[i] = 0;
 		}
 		return 0;
@@ -249,9 +270,11 @@ static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64
 		uint64_t base = i << (SHIFT * height);
 		void **child = &((void **)node)[i];
 
-		if (!*child)
+		if (!*child) {
+			cut->before = 0;
 			continue;
-		freed += truncate_node(*child, height - 1, from > base ? from - base : 0, FANOUT, drop, context);
+		}
+		freed += truncate_node(*child, height - 1, from > base ? from - base : 0, FANOUT, cut);
 		if (from <= base) {
 			freed += free_node(*child, height - 1);
 			*child = NULL;
@@ -263,10 +286,14 @@ static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64
 void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(void *context, uint64_t block),
                          void *context)
 {
+	struct truncation cut = {.drop = drop, .context = context};
+
 	if (!index->root || !covers(index, from))
 		return;
-	index->nodes -=
-	    truncate_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, drop, context);
+	if (from)
+		cut.before = file_index_get(index, from - 1);
+	index->nodes -= truncate_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, &cut);
+	index->extents -= cut.extents;
 	if (from == 0)
 		file_index_clear(index);
 }

@@ -16,6 +16,7 @@ struct file_index {
 	uint32_t height;   /* 0: the root is an array of `capacity` blocks */
 	uint32_t capacity; /* up to 512 */
 	uint64_t nodes;    /* of 4 KiB, where height is not 0 */
+	uint64_t extents;  /* runs that are adjacent in the file and in the pool */
 };
 
 void file_index_clear(struct file_index *index);

@@ -1,105 +1,245 @@
 /*
- * gc.c -- rewrite a log that is mostly dead.
+ * gc.c -- keep logs short: what lives in a log's first pages moves to its end, and the pages go.
  *
- * What lives is written to a new chain of pages whose first position is the tail, so positions go on rising and no old
- * line can be taken for a new one; then {head, tail} move as one record. The old pages are free after that. The cost is
- * O(live) for each time the dead part has grown to as much again: amortised O(1) an append.
+ * A log is a queue. A slice of GC looks at the first few pages, appends what of them still lives like any other append,
+ * and moves {tail, head} as one record: the log then begins behind those pages. Before that commit nothing has
+ * happened, after it nothing is there twice. Between slices the log is an ordinary one, so whatever else appends to it,
+ * in this thread or another, needs to know nothing of GC, and a slice needs to know nothing of what came before it.
+ * Pages that are wholly dead cost a look; a file that is rewritten in order has no others at its log's beginning.
+ *
+ * When: `limit_pages` allows a log so many pages for what lives in it; an append to a longer one first runs one slice.
+ * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already.
  */
 #include "server/nova/gc.h"
 
 #include "server/nova/inode.h"
 #include "server/nova/inode_log.h"
 #include "server/nova/journal.h"
+#include "server/nova/names.h"
+#include "server/nova/words.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
-#define DEAD_MIN (16u * NOVA_PAGE_LINES)
+#define SLICE_PAGES    4u                                                /* that a slice looks at */
+#define SLICE_LINES    (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
+#define SLICE_LOOKS    4096u                                             /* extents that it compares */
+#define FREE_PAGES     9u                                                /* that any log may have beside what lives */
+#define LOOKS_PER_LINE 8u /* lines looked at for each that was appended */
+#define SAID           256u
+#define STOPPED        1 /* the walk ended early */
 
-/* How many lines the live entries take. */
+/* Extents of a file that lie in a row, to be told by one entry. */
+struct extent_run {
+	uint64_t file_block;
+	uint64_t block;
+	uint64_t count;
+	struct nova_request request;
+};
+
+static_assert(FREE_PAGES > SLICE_PAGES, "the page of the tail is never looked at");
+
+struct slice {
+	struct nova_worker *worker;
+	struct inode *inode;
+	struct log_append log;
+	struct extent_run run; /* not yet appended */
+	struct {
+		uint64_t file_block;
+		uint64_t block;
+		uint64_t count;
+	} said[SAID]; /* what lately went into runs, by file block */
+	uint64_t looks;
+	uint64_t lines;        /* appended */
+	uint64_t position;     /* of the WRITE entry in which the slice stopped, */
+	uint64_t block;        /* and the file block behind what was copied of it */
+	uint64_t symlink_line; /* where the SYMLINK entry lies now, 0 = it was not moved */
+	unsigned moved;
+	struct {
+		struct dir_entry *entry;
+		uint64_t line;
+	} names[SLICE_LINES]; /* where the entries of names lie now */
+};
+
+/* ---- when ----------------------------------------------------------------------------------------------------- */
+
+/* How many lines what lives takes, with nothing between. */
 static uint64_t live_lines(const struct inode *inode)
 {
-	uint64_t lines = 3;
-	uint64_t at = 0;
-
-	for (uint32_t i = 0; i < inode->dir.count; i++)
-		if (inode->dir.entries[i].line)
-			lines += entry_name_lines(inode->dir.entries[i].length);
-	while (file_index_next(&inode->file, at, &at)) {
-		uint64_t count;
-
-		file_index_run(&inode->file, at, UINT32_MAX, &count);
-		at += count;
-		lines++;
-	}
-	return lines;
+	return 3 + inode->dir.lines + inode->file.extents;
 }
 
-static int copy_entry(struct nova_worker *worker, struct log_append *chain, uint64_t from_line, uint64_t *to_line)
+/*
+ * So many pages a log may have before an append: as many bytes as live lines and FREE_PAGES, or, where that leaves too
+ * little dead for each look to find some, a quarter more than the lines. Copying costs the more the denser a log is: of
+ * a file overwritten at random in single blocks, u lines are copied for 1 - u that are appended, where the live part of
+ * the log is (u - 1) / ln u: with a quarter more u is 0.63.
+ */
+static uint64_t limit_pages(const struct inode *inode)
 {
-	const struct nova_entry *old = line_at(worker->fs, from_line);
-	struct nova_request request = chain->request;
+	uint64_t lines = live_lines(inode) > inode->gc.live ? live_lines(inode) : inode->gc.live;
+	uint64_t dense = lines * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
+	uint64_t loose = (lines + lines / 4) / NOVA_PAGE_LINES;
+
+	return dense > loose ? dense : loose;
+}
+
+/* Where the log's first page begins, if it has one. */
+static uint64_t first_page_position(const struct inode *inode)
+{
+	return inode->log_start ? inode->log_start : NOVA_SLOT_LINES;
+}
+
+static uint64_t log_pages(const struct inode *inode)
+{
+	return inode->tail_page ? (inode->tail_first - first_page_position(inode)) / NOVA_PAGE_LINES + 1 : 0;
+}
+
+/* ---- what lives ----------------------------------------------------------------------------------------------- */
+
+/* The entry as it is, and who asked for it. */
+static int copy_entry(struct slice *slice, const struct nova_entry *old, uint64_t *line)
+{
 	struct entry_buffer buffer;
-	int err;
 
 	memcpy(&buffer, old, (size_t)old->lines * NOVA_LINE_SIZE);
-	chain->request = (struct nova_request){
+	slice->log.request = (struct nova_request){
 	    .client = le32_get(old->request_client),
 	    .slot = le16_get(old->request_slot),
 	    .sequence = le32_get(old->request_sequence),
 	};
-	err = log_append_entry(worker, chain, &buffer.entry, NULL, to_line);
-	chain->request = request;
+	slice->lines += old->lines;
+	return log_append_entry(slice->worker, &slice->log, &buffer.entry, NULL, line);
+}
+
+static int put_run(struct slice *slice)
+{
+	const struct inode *inode = slice->inode;
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
+	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
+
+	if (!slice->run.count)
+		return 0;
+	write->file_block = le64_of(slice->run.file_block);
+	write->block = le64_of(slice->run.block);
+	write->count = le32_of((uint32_t)slice->run.count);
+	write->size = le64_of(inode->size);
+	write->time_ns = le64_of((uint64_t)inode->mtime_ns);
+	slice->log.request = slice->run.request;
+	slice->run.count = 0;
+	slice->lines++;
+	return log_append_entry(slice->worker, &slice->log, entry, NULL, NULL);
+}
+
+/*
+ * An old entry and a newer one can say the same of a block, that was freed and taken again for the same place; of a
+ * file of few blocks most old entries do. Then all of them seem to live. To copy it more than once does no harm but
+ * takes lines, so a slice remembers what it has copied, as far as there is room.
+ */
+static bool is_said(struct slice *slice, const struct extent_run *run)
+{
+	unsigned i = (unsigned)(run->file_block % SAID);
+
+	if (slice->said[i].block == run->block && slice->said[i].file_block == run->file_block &&
+	    slice->said[i].count >= run->count)
+		return true;
+	slice->said[i].file_block = run->file_block;
+	slice->said[i].block = run->block;
+	slice->said[i].count = run->count;
+	return false;
+}
+
+/* One more piece that lives; where it goes on from the last one both become one entry. */
+static int add_run(struct slice *slice, const struct extent_run *more)
+{
+	struct extent_run *run = &slice->run;
+	uint64_t in_zone = (run->block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
+	int err;
+
+	if (run->count && more->file_block == run->file_block + run->count && more->block == run->block + run->count &&
+	    in_zone < NOVA_ZONE_BLOCKS) {
+		run->count += more->count;
+		run->request = more->request;
+		return 0;
+	}
+	err = put_run(slice);
+	*run = *more;
 	return err;
 }
 
-/* Names keep their cookies, their order and who asked for them. `lines` receives where each entry lies now. */
-static int copy_names(struct nova_worker *worker, const struct inode *inode, struct log_append *chain, uint64_t *lines)
+/*
+ * What the file still has of an extent. It may be in many pieces by now: the slice stops where it has done enough, and
+ * the next goes on there.
+ */
+static int keep_extents(struct slice *slice, const struct nova_entry *entry, uint64_t position)
 {
-	for (uint32_t i = 0; i < inode->dir.count; i++) {
-		int err;
+	const struct nova_write_entry *write = ENTRY_CONST_PAYLOAD(nova_write_entry, entry);
+	const struct inode *inode = slice->inode;
+	uint64_t first = le64_get(write->file_block);
+	uint64_t block = le64_get(write->block);
+	uint64_t end = first + le32_get(write->count);
+	uint64_t at = position == inode->gc.position ? inode->gc.block : first;
+	uint64_t count;
 
-		lines[i] = 0;
-		if (!inode->dir.entries[i].line)
-			continue;
-		err = copy_entry(worker, chain, inode->dir.entries[i].line, &lines[i]);
+	if (!block || position < inode->gc.position)
+		return 0;
+	for (; file_index_next(&inode->file, at, &at) && at < end; at += count) {
+		struct extent_run live = {
+		    .file_block = at,
+		    .block = file_index_run(&inode->file, at, end - at, &count),
+		    .request = {le32_get(entry->request_client), le16_get(entry->request_slot),
+		                le32_get(entry->request_sequence)},
+		};
+		int err = 0;
+
+		if (slice->lines >= SLICE_LINES || slice->looks >= SLICE_LOOKS) {
+			slice->position = position;
+			slice->block = at;
+			return STOPPED;
+		}
+		slice->looks++;
+		live.count = count;
+		if (live.block == block + (at - first) && !is_said(slice, &live))
+			err = add_run(slice, &live);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int write_extents(struct nova_worker *worker, const struct inode *inode, struct log_append *chain)
+/* Names keep their cookies: the order in which they are read from the directory does not change. */
+static int keep_name(struct slice *slice, const struct nova_entry *entry, uint64_t line)
 {
-	uint64_t at = 0;
+	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
+	struct dir_entry *found = names_find(slice->worker->fs, slice->inode, entry_name(entry), name->name_length);
 
-	while (file_index_next(&inode->file, at, &at)) {
-		struct entry_buffer buffer;
-		struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
-		struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
-		uint64_t count;
-		uint64_t block = file_index_run(&inode->file, at, NOVA_ZONE_BLOCKS, &count);
-		uint64_t zone_left = NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
-		int err;
-
-		if (count > zone_left)
-			count = zone_left;
-		write->file_block = le64_of(at);
-		write->block = le64_of(block);
-		write->count = le32_of((uint32_t)count);
-		write->size = le64_of(inode->size);
-		write->time_ns = le64_of((uint64_t)inode->mtime_ns);
-		err = log_append_entry(worker, chain, entry, NULL, NULL);
-		if (err)
-			return err;
-		at += count;
-	}
-	return 0;
+	if (!found || found->line != line)
+		return 0;
+	slice->names[slice->moved].entry = found;
+	return copy_entry(slice, entry, &slice->names[slice->moved++].line);
 }
 
-/* Attributes and times come last: their entries carry the newest request of the old log. */
-static int write_attributes(struct nova_worker *worker, const struct inode *inode, struct log_append *chain)
+static int keep_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	struct slice *slice = context;
+
+	switch (entry->type) {
+	case NOVA_ENTRY_WRITE:
+		return keep_extents(slice, entry, position);
+	case NOVA_ENTRY_NAME:
+		return keep_name(slice, entry, line);
+	case NOVA_ENTRY_SYMLINK:
+		return line == slice->inode->symlink_line ? copy_entry(slice, entry, &slice->symlink_line) : 0;
+	default:
+		return 0; /* what the others say is said anew by write_attributes, or is of names and extents before
+		             them */
+	}
+}
+
+/* Attributes and times, as they are now. They come last: their entries carry the newest request of the log. */
+static int write_attributes(struct nova_worker *worker, const struct inode *inode, struct log_append *log)
 {
 	struct entry_buffer buffer;
 	struct nova_entry *entry;
@@ -107,11 +247,12 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	struct nova_times_entry *times;
 	int err;
 
+	log->request = inode->last_request;
 	if (inode_is(inode, S_IFDIR)) {
 		entry = entry_start(&buffer, NOVA_ENTRY_PARENT);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->parent = le64_of(inode->parent);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->time_ns = le64_of((uint64_t)inode->ctime_ns);
-		err = log_append_entry(worker, chain, entry, NULL, NULL);
+		err = log_append_entry(worker, log, entry, NULL, NULL);
 		if (err)
 			return err;
 	}
@@ -124,7 +265,7 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	attr->nlink = le32_of(inode->nlink);
 	attr->size = le64_of(inode->size);
 	attr->time_ns = le64_of((uint64_t)inode->ctime_ns);
-	err = log_append_entry(worker, chain, entry, NULL, NULL);
+	err = log_append_entry(worker, log, entry, NULL, NULL);
 	if (err)
 		return err;
 	entry = entry_start(&buffer, NOVA_ENTRY_TIMES);
@@ -132,89 +273,145 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	times->atime_ns = le64_of((uint64_t)inode->atime_ns);
 	times->mtime_ns = le64_of((uint64_t)inode->mtime_ns);
 	times->ctime_ns = le64_of((uint64_t)inode->ctime_ns);
-	return log_append_entry(worker, chain, entry, NULL, NULL);
+	return log_append_entry(worker, log, entry, NULL, NULL);
 }
 
-static int write_chain(struct nova_worker *worker, const struct inode *inode, struct log_append *chain, uint64_t *lines,
-                       uint64_t *symlink_line)
-{
-	int err = copy_names(worker, inode, chain, lines);
-
-	*symlink_line = 0;
-	if (!err && inode->symlink_line)
-		err = copy_entry(worker, chain, inode->symlink_line, symlink_line);
-	if (!err)
-		err = write_extents(worker, inode, chain);
-	if (!err)
-		err = write_attributes(worker, inode, chain);
-	return err;
-}
+/* ---- a slice -------------------------------------------------------------------------------------------------- */
 
 /*
- * Head and tail move as one record. A head word has no age of its own, so it is made durable at home before anything
- * else may move this inode's tail: the third fence. The next to move it may be another worker, whose commit could
- * become durable before this head word: then replay would find the record's tail too old to apply its head.
+ * Head and tail move as one record. A head word has no age of its own, so the tail must move with it (there is always
+ * an ATTR entry), and the head is made durable at home before anything else may move this inode's tail: the third
+ * fence. The next to move it may be another worker, whose commit could become durable before this head word: then
+ * replay would find the record's tail too old to apply its head.
  */
-static void switch_log(struct nova_worker *worker, const struct inode *inode, const struct log_append *chain)
+static void switch_head(struct nova_worker *worker, const struct log_append *log, uint64_t head)
 {
+	const struct inode *inode = log->inode;
 	const struct journal_word words[] = {
-	    {.ino = inode->ino, .value = chain->position, .generation = inode->generation, .kind = NOVA_WORD_TAIL},
-	    {.ino = inode->ino, .value = chain->first_new, .generation = inode->generation, .kind = NOVA_WORD_HEAD},
+	    {.ino = inode->ino, .value = log->position, .generation = inode->generation, .kind = NOVA_WORD_TAIL},
+	    {.ino = inode->ino, .value = head, .generation = inode->generation, .kind = NOVA_WORD_HEAD},
 	};
 
 	journal_commit(worker, words, 2);
 	pm_fence(worker->fs->pm);
 }
 
-int gc_now(struct nova_worker *worker, struct inode *inode)
+static uint64_t page_after(const struct nova *fs, const struct inode *inode, uint64_t block)
 {
-	uint64_t old_head = inode->head;
-	uint64_t old_last = inode->tail_page;
-	uint64_t *lines = malloc((inode->dir.count + 1) * sizeof *lines);
-	struct log_append chain;
-	uint64_t symlink_line;
-	int err;
+	const struct nova_page_header *header = &((const struct nova_page *)block_at(fs, block))->header;
+	uint64_t next;
 
-	if (!lines)
-		return -ENOMEM;
-	log_append_start(&chain, inode, &inode->last_request, false);
-	chain.detached = true;
-	chain.page = 0;
-	/* The head page of a rewritten log must start beyond the slot's lines. */
-	if (chain.position <= NOVA_SLOT_LINES)
-		chain.position = NOVA_SLOT_LINES + 1;
-	chain.page_first = chain.position;
-	err = write_chain(worker, inode, &chain, lines, &symlink_line);
-	if (err) {
-		log_append_drop(worker, &chain);
-		free(lines);
-		return err;
-	}
-	switch_log(worker, inode, &chain);
-	inode->log_start = le64_get(((struct nova_page *)block_at(worker->fs, chain.first_new))->header.first_position);
-	inode->head = chain.first_new;
-	log_append_done(&chain);
-	inode->symlink_line = symlink_line;
-	for (uint32_t i = 0; i < inode->dir.count; i++)
-		inode->dir.entries[i].line = lines[i];
-	free(lines);
-	if (old_head)
-		log_free_pages(worker, inode, old_head, old_last);
+	if (word_read(NOVA_WORD_NEXT, word_owner(block, inode->generation), &header->next[0], &header->next[1],
+	              &next) == WORD_LOST)
+		return 0;
+	return next;
+}
+
+/* The first pages, up to and with `last`, are dead: the log goes on from the next one, which begins at `start`. */
+static int drop_pages(struct slice *slice, uint64_t last, uint64_t start)
+{
+	struct inode *inode = slice->inode;
+	uint64_t old = inode->head;
+	uint64_t head = page_after(slice->worker->fs, inode, last);
+
+	if (!head)
+		return -EIO;
+	switch_head(slice->worker, &slice->log, head);
+	inode->head = head;
+	inode->log_start = start;
+	log_append_done(&slice->log);
+	for (unsigned i = 0; i < slice->moved; i++)
+		slice->names[i].entry->line = slice->names[i].line;
+	if (slice->symlink_line)
+		inode->symlink_line = slice->symlink_line;
+	log_free_pages(slice->worker, inode, old, last);
 	return 0;
 }
 
+/* A round is over when every line that was there at its beginning has been looked at. What it found living should be
+ * what the index counts; it is more where entries of one extent come in no order, so that they cannot be merged. */
+static void end_round(struct inode *inode)
+{
+	struct gc_state *gc = &inode->gc;
+
+	if (first_page_position(inode) < gc->round)
+		return;
+	gc->live = gc->copied > live_lines(inode) + live_lines(inode) / 4 ? gc->copied : 0;
+	gc->copied = 0;
+	gc->round = inode->tail;
+}
+
+/* Look at the first pages. Where it had to stop within one, what it copied is true and there twice, for now. */
+static int run_slice(struct nova_worker *worker, struct inode *inode, char *why, size_t why_size)
+{
+	struct slice slice = {.worker = worker, .inode = inode};
+	struct log_walk walk = {
+	    .fs = worker->fs,
+	    .ino = inode->ino,
+	    .generation = inode->generation,
+	    .tail = first_page_position(inode) + SLICE_PAGES * NOVA_PAGE_LINES,
+	    .head = inode->head,
+	    .repair = true,
+	    .entry = keep_entry,
+	    .context = &slice,
+	};
+	int walked;
+	int err;
+
+	if (!inode->gc.round)
+		inode->gc.round = inode->tail;
+	log_append_start(&slice.log, inode, &inode->last_request, false);
+	walked = err = log_walk(&walk);
+	if (err >= 0)
+		err = put_run(&slice);
+	if (!err && walked == STOPPED && slice.log.position == inode->tail)
+		goto stopped;
+	if (!err)
+		err = write_attributes(worker, inode, &slice.log);
+	if (!err && walked == STOPPED)
+		log_append_commit(worker, &slice.log);
+	else if (!err)
+		err = drop_pages(&slice, walk.last_page, walk.tail);
+	if (err) {
+		snprintf(why, why_size, "%s", walk.why);
+		log_append_drop(worker, &slice.log);
+		return err;
+	}
+	inode->gc.copied += slice.lines;
+	if (walked != STOPPED) {
+		end_round(inode);
+		return 0;
+	}
+stopped:
+	inode->gc.position = slice.position;
+	inode->gc.block = slice.block;
+	return 0;
+}
+
+static bool is_due(const struct inode *inode)
+{
+	uint64_t pages = log_pages(inode);
+
+	return pages > FREE_PAGES && pages >= inode->gc.limit && pages > limit_pages(inode);
+}
+
+/* One slice keeps up with appends of some lines; an append of many, a write to scattered blocks, is followed by more.
+ */
 void gc_if_due(struct nova_worker *worker, struct inode *inode)
 {
-	uint64_t total = inode->tail - inode->log_start;
-	uint64_t live;
+	struct gc_state *gc = &inode->gc;
+	uint64_t slices = 1 + (inode->tail - gc->tail) * LOOKS_PER_LINE / SLICE_LINES;
 
-	if (total <= DEAD_MIN || total <= inode->gc_limit)
-		return;
-	live = live_lines(inode);
-	if (total < live + (live > DEAD_MIN ? live : DEAD_MIN) || gc_now(worker, inode)) {
-		/* Not worth it yet, or no space for it now: look again when the log has grown by as much as lives. */
-		inode->gc_limit = total + (live > DEAD_MIN ? live : DEAD_MIN);
-		return;
+	for (; slices > 0 && is_due(inode); slices--) {
+		char why[160] = "";
+		int err = run_slice(worker, inode, why, sizeof why);
+
+		if (err == -EIO)
+			log_error(NOVA_LOG_NAME,
+			          "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
+			          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
+		/* No space: try again when the log has grown. Damage: let be what can still be read. */
+		gc->limit = err == -EIO ? UINT64_MAX : err ? log_pages(inode) + 1 : 0;
 	}
-	inode->gc_limit = live + (2 * live > DEAD_MIN ? 2 * live : DEAD_MIN);
+	gc->tail = inode->tail;
 }

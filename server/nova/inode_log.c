@@ -75,7 +75,7 @@ static int add_page(struct nova_worker *worker, struct log_append *append)
 
 		word_pair_store(fs->pm, last->header.next,
 		                word_make(NOVA_WORD_NEXT, word_owner(append->page, inode->generation), block));
-	} else if (!append->detached) {
+	} else {
 		word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.head,
 		                word_make(NOVA_WORD_HEAD, word_owner(inode->ino, inode->generation), block));
 	}
@@ -91,8 +91,6 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 {
 	uint64_t room = append->page_first + page_lines(append->page) - append->position;
 
-	if (append->detached && !append->page)
-		room = 0;
 	if (room < entry->lines) {
 		struct nova_request request = append->request;
 		struct entry_buffer buffer;

@@ -17,7 +17,6 @@ struct log_append {
 	uint64_t page_first; /* position of its first line */
 	uint64_t first_new;  /* the first page taken by this append, 0 = none */
 	bool privileged;     /* may use the reserve */
-	bool detached;       /* a new chain that nothing links to yet (GC) */
 	struct nova_request request;
 };
 

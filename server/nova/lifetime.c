@@ -100,7 +100,7 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	inode->size = birth->size;
 	inode->blocks = 0;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
-	inode->gc_limit = 0;
+	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);

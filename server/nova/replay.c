@@ -11,11 +11,24 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A NAME_GONE entry that is put off. */
+struct gone {
+	uint64_t cookie;
+	uint64_t ino;
+	uint64_t position;
+};
 
 struct replay {
 	struct nova *fs;
 	struct inode *inode;
+	const struct log_walk *walk;
+	bool unsorted; /* GC has moved names: their cookies are out of order, and names go at the end */
+	struct gone *gone;
+	size_t gone_count;
+	size_t gone_room;
 	int (*page)(void *context, uint64_t block);
 	void *page_context;
 	char *why;
@@ -155,8 +168,10 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 		return refuse(replay, position, "a name in what is not a directory");
 	if (!entry_name_ok(entry_name(entry), name->name_length) || entry->lines != entry_name_lines(name->name_length))
 		return refuse(replay, position, "an impossible name");
-	if (added.cookie > position || (dir->count && added.cookie <= dir->entries[dir->count - 1].cookie))
-		return refuse(replay, position, "a name's cookie is out of order");
+	if (added.cookie > position)
+		return refuse(replay, position, "a name's cookie comes later than the name");
+	if (dir->count && added.cookie <= dir->entries[dir->count - 1].cookie)
+		replay->unsorted = true;
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return refuse(replay, position, "a name leads to no inode");
 	added.ino = ino;
@@ -171,18 +186,64 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 	return 0;
 }
 
-static int name_gone_entry(struct replay *replay, const struct nova_name_gone_entry *gone, uint64_t position)
+/* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
+static int remove_name(struct replay *replay, const struct gone *gone)
 {
 	struct inode *inode = replay->inode;
-	struct dir_entry *entry = dir_index_at(&inode->dir, le64_get(gone->cookie));
+	struct dir_entry *entry = dir_index_at(&inode->dir, gone->cookie);
 
-	if (!entry || entry->ino != le64_get(gone->ino))
-		return refuse(replay, position, "removal of a name that is not there");
+	if (entry ? entry->ino != gone->ino : gone->cookie >= replay->walk->log_start)
+		return refuse(replay, gone->position, "removal of a name that is not there");
+	if (!entry)
+		return 0;
 	if (entry->type == S_IFDIR >> 12)
 		inode->subdirs--;
 	dir_index_remove(&inode->dir, entry);
-	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(gone->time_ns);
 	return 0;
+}
+
+static int put_off(struct replay *replay, const struct gone *gone)
+{
+	if (replay->gone_count == replay->gone_room) {
+		size_t room = replay->gone_room ? 2 * replay->gone_room : 64;
+		struct gone *more = realloc(replay->gone, room * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		replay->gone = more;
+		replay->gone_room = room;
+	}
+	replay->gone[replay->gone_count++] = *gone;
+	return 0;
+}
+
+static int name_gone_entry(struct replay *replay, const struct nova_name_gone_entry *payload, uint64_t position)
+{
+	struct inode *inode = replay->inode;
+	struct gone gone = {le64_get(payload->cookie), le64_get(payload->ino), position};
+
+	if (inode->type != S_IFDIR >> 12)
+		return refuse(replay, position, "a name goes from what is not a directory");
+	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(payload->time_ns);
+	return replay->unsorted ? put_off(replay, &gone) : remove_name(replay, &gone);
+}
+
+/* A cookie is given once and a name goes after it came, so names that are gone may be taken away last and in any order.
+ */
+static int settle_names(struct replay *replay)
+{
+	struct dir_index *dir = &replay->inode->dir;
+	int err = 0;
+
+	if (!replay->unsorted)
+		return 0;
+	dir_index_sort(dir);
+	for (uint32_t i = 1; i < dir->count; i++)
+		if (dir->entries[i].cookie == dir->entries[i - 1].cookie)
+			return refuse(replay, dir->entries[i].cookie, "two names have this cookie");
+	for (size_t i = 0; !err && i < replay->gone_count; i++)
+		err = remove_name(replay, &replay->gone[i]);
+	return err;
 }
 
 static int symlink_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
@@ -329,7 +390,8 @@ static uint64_t count_blocks(const struct file_index *index)
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size)
 {
-	struct replay replay = {fs, inode, page, context, why, why_size};
+	struct replay replay = {
+	    .fs = fs, .inode = inode, .page = page, .page_context = context, .why = why, .why_size = why_size};
 	struct log_walk walk = {.fs = fs,
 	                        .ino = inode->ino,
 	                        .generation = inode->generation,
@@ -337,8 +399,10 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	                        .page = replay_page,
 	                        .entry = replay_entry,
 	                        .context = &replay};
+	int settled;
 	int err;
 
+	replay.walk = &walk;
 	replay_reset(inode);
 	inode->size = inode->blocks = 0;
 	inode->subdirs = 0;
@@ -351,6 +415,11 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	walk.tail = inode->tail;
 	walk.head = inode->head;
 	err = log_walk(&walk);
+	/* A rescue shows the names before the damage, so they are put into order even then. */
+	settled = settle_names(&replay);
+	if (!err)
+		err = settled;
+	free(replay.gone);
 	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
 		err = refuse(&replay, 0, "a symbolic link without a target");
 	if (err && walk.why[0])
@@ -369,7 +438,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 		inode->blocks = count_blocks(&inode->file);
 	if (inode->life == NOVA_LIFE_ORPHAN)
 		inode->nlink = 0;
-	inode->gc_limit = 0;
+	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->indexed = true;
 	return 0;
 }

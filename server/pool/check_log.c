@@ -21,6 +21,7 @@ struct reading {
 	struct check *check;
 	struct check_inode *inode;
 	uint64_t position; /* of the entry at hand */
+	uint64_t start;    /* position at which the log begins: 0, or where GC has cut it off */
 	unsigned told;     /* attribute bits that were given */
 	struct check_run *runs;
 	size_t run_count, run_room;
@@ -158,8 +159,9 @@ static void read_name_gone(struct reading *r, const struct nova_name_gone_entry 
 		return;
 	}
 	name = check_dir_remove(r->dir, le64_get(gone->cookie));
-	/* GC may have dropped both the name and, in an older page, nothing but the name: then the going is all that is
-	 * left, and harmless. */
+	/* Of a name that appeared before the log's present beginning the going alone may be left, and is harmless. */
+	if (!name && le64_get(gone->cookie) >= r->start)
+		say(r, "takes away a name with the cookie %llu, which is not there", ull(le64_get(gone->cookie)));
 	if (name && le64_get(name->ino) != le64_get(gone->ino))
 		say(r, "takes away the name of inode %llu where inode %llu was named", ull(le64_get(gone->ino)),
 		    ull(le64_get(name->ino)));
@@ -362,6 +364,8 @@ static bool read_log(struct reading *r, const struct medium_inode *words)
 
 	medium_log_begin(&log, &r->check->medium, words);
 	while ((step = medium_log_next(&log)) != MEDIUM_END) {
+		if (step == MEDIUM_PAGE && log.position > NOVA_SLOT_LINES && r->start == 0 && r->position == 0)
+			r->start = log.position;
 		if (step == MEDIUM_BAD) {
 			check_say(r->check, "log", words->ino, log.page, "%s", log.why);
 			return false;

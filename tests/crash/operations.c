@@ -315,7 +315,7 @@ static void lengthen_directory(struct world *world)
 	world_must(world, "twin", world_create(world, "/e/twin", S_IFDIR | 0700));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		world_must(world, "twin", world_create(world, names[i], S_IFREG | 0600));
-	for (unsigned i = 0; i < 300; i++)
+	for (unsigned i = 0; i < 200; i++)
 		world_must(world, "rename", world_rename(world, i % 2 ? "/d/a" : "/d/f", i % 2 ? "/d/f" : "/d/a", 0));
 	lengthen_like(world, "/d", "/e/twin");
 }

@@ -107,6 +107,15 @@ static void count_drop(void *context, uint64_t block)
 	++*(unsigned *)context;
 }
 
+static uint64_t model_extents(const uint64_t *model)
+{
+	uint64_t extents = 0;
+
+	for (uint64_t i = 0; i < MODEL_BLOCKS; i++)
+		extents += model[i] && (i == 0 || !model[i - 1] || model[i] != model[i - 1] + 1);
+	return extents;
+}
+
 static void the_file_index_matches_a_model(void **state)
 {
 	struct file_index index = {0};
@@ -133,12 +142,13 @@ static void the_file_index_matches_a_model(void **state)
 		} else {
 			assert_int_equal(file_index_reserve(&index, first, count), 0);
 			for (uint64_t i = 0; i < count; i++) {
-				uint64_t block = rand() % 5 ? 1000000 + first + i : 0;
+				uint64_t block = rand() % 5 ? 1000000 + (uint64_t)rand() % 2 * 5000 + first + i : 0;
 
 				assert_int_equal(file_index_set(&index, first + i, block), model[first + i]);
 				model[first + i] = block;
 			}
 		}
+		assert_int_equal(index.extents, model_extents(model));
 		first = (uint64_t)rand() % MODEL_BLOCKS;
 		assert_int_equal(file_index_get(&index, first), model[first]);
 		for (next = first; next < MODEL_BLOCKS && !model[next]; next++)
