@@ -1,5 +1,5 @@
 /*
- * attr.c -- attributes: getattr, access, setattr with truncation; pins and orphans.
+ * attr.c -- attributes: getattr, access, setattr with truncation.
  *
  * The access time changes by setattr alone: a read changes nothing on the medium.
  */
@@ -7,7 +7,6 @@
 #include "server/nova/inode.h"
 #include "server/nova/lifetime.h"
 #include "server/nova/perm.h"
-#include "server/nova/slots.h"
 #include "server/nova/txn.h"
 
 #include <errno.h>
@@ -265,78 +264,4 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 	if (out)
 		inode_attr(inode, out);
 	return 0;
-}
-
-/* ---- pins and orphans ----------------------------------------------------------------------------------------- */
-
-int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
-{
-	struct inode *inode;
-	int err;
-
-	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
-	if (call->worker->fs->read_only) {
-		err = inode_read(call->worker, file, false, &inode);
-	} else {
-		err = inode_write(call->worker, file, false, &inode);
-		if (!err)
-			inode->pins++;
-	}
-	if (err)
-		return err;
-	if (attr)
-		inode_attr(inode, attr);
-	inode_unlock(inode);
-	return 0;
-}
-
-int nova_close(const struct nova_call *call, struct nova_handle file)
-{
-	CLEANUP_UNLOCK struct inode *inode = NULL;
-	int err;
-
-	if (call->worker->fs->read_only)
-		return 0;
-	err = inode_write(call->worker, file, true, &inode);
-	if (err)
-		return err;
-	if (inode->pins == 0)
-		return -EINVAL;
-	if (--inode->pins == 0 && inode->life == NOVA_LIFE_ORPHAN)
-		lifetime_reclaim(call->worker, inode);
-	return 0;
-}
-
-/* Whether a slot holds an orphan is read from the medium: no need to bring every inode into DRAM. */
-static bool is_orphan(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
-{
-	uint64_t word = pm_get8(&slot_at(fs, ino)->words.life[0]);
-
-	*handle = (struct nova_handle){{ino}, (uint32_t)(word >> 24)};
-	return (word >> 16 & 0xff) == NOVA_LIFE_ORPHAN;
-}
-
-int nova_reclaim_orphans(const struct nova_call *call)
-{
-	struct nova *fs = call->worker->fs;
-	int reclaimed = 0;
-
-	for (uint64_t c = 0; c < fs->chunk_count; c++) {
-		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
-
-		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {
-			CLEANUP_UNLOCK struct inode *inode = NULL;
-			struct nova_handle handle;
-
-			if (!is_orphan(fs, chunk->first_ino + i, &handle))
-				continue;
-			if (inode_write(call->worker, handle, true, &inode))
-				continue;
-			if (inode->life != NOVA_LIFE_ORPHAN || inode->pins)
-				continue;
-			lifetime_reclaim(call->worker, inode);
-			reclaimed++;
-		}
-	}
-	return reclaimed;
 }

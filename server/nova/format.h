@@ -77,13 +77,21 @@ enum nova_word_kind {
 	NOVA_WORD_SAVED = 11,  /* superblock: block of the allocation state saved at a clean unmount, or 0; owner 0 */
 };
 
-/* States are ordered: of two life words of one generation the greater is the newer. */
+/* States are ordered: of two life words of one generation the greater is the newer. So an inode that may still get its
+ * first name has a state of its own, below ALLOCATED; from ORPHAN nothing leads back. */
 enum nova_life {
 	NOVA_LIFE_NEVER = 0,     /* slot never used */
-	NOVA_LIFE_ALLOCATED = 1, /* in use, has a name */
-	NOVA_LIFE_ORPHAN = 2,    /* no name left, was open */
-	NOVA_LIFE_FREE = 3,      /* generation ended */
+	NOVA_LIFE_NAMELESS = 1,  /* born without a name, open; a link may give it one */
+	NOVA_LIFE_ALLOCATED = 2, /* in use, has a name */
+	NOVA_LIFE_ORPHAN = 3,    /* no name left and none to come, was open */
+	NOVA_LIFE_FREE = 4,      /* generation ended */
 };
+
+/* life_has_log -- whether a slot in this state is judged: its header, its other words and its log. */
+static inline int life_has_log(enum nova_life life)
+{
+	return life == NOVA_LIFE_NAMELESS || life == NOVA_LIFE_ALLOCATED || life == NOVA_LIFE_ORPHAN;
+}
 
 enum nova_chunk_kind { NOVA_CHUNK_GENERAL = 0, NOVA_CHUNK_SLOTS = 1 };
 

@@ -8,7 +8,13 @@
 
 static inline bool inode_alive(const struct inode *inode)
 {
-	return inode->life == NOVA_LIFE_ALLOCATED || inode->life == NOVA_LIFE_ORPHAN;
+	return life_has_log((enum nova_life)inode->life);
+}
+
+/* inode_nameless -- it lives only as long as somebody has it open. */
+static inline bool inode_nameless(const struct inode *inode)
+{
+	return inode->life == NOVA_LIFE_NAMELESS || inode->life == NOVA_LIFE_ORPHAN;
 }
 
 static inline bool inode_is(const struct inode *inode, mode_t type)

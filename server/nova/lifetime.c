@@ -48,7 +48,7 @@ int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **ou
 	    .mode = le16_of(birth->mode & 07777),
 	    .uid = le32_of(birth->uid),
 	    .gid = le32_of(birth->gid),
-	    .nlink = le32_of(1),
+	    .nlink = le32_of(birth->life == NOVA_LIFE_ALLOCATED),
 	    .size = le64_of(birth->size),
 	};
 	uint32_t generation;
@@ -79,7 +79,7 @@ int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **ou
 		lifetime_abort(txn, inode);
 		return err;
 	}
-	txn_life(txn, inode, NOVA_LIFE_ALLOCATED);
+	txn_life(txn, inode, birth->life);
 	*out = inode;
 	return 0;
 }
@@ -87,12 +87,12 @@ int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **ou
 void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth)
 {
 	slots_set_generation(txn->worker->fs, inode->ino, inode->generation);
-	inode->life = NOVA_LIFE_ALLOCATED;
+	inode->life = (uint8_t)birth->life;
 	inode->type = (uint8_t)(birth->mode >> 12);
 	inode->mode = birth->mode & 07777;
 	inode->indexed = true;
 	inode->pins = 0;
-	inode->nlink = 1;
+	inode->nlink = birth->life == NOVA_LIFE_ALLOCATED;
 	inode->uid = birth->uid;
 	inode->gid = birth->gid;
 	inode->rdev = birth->rdev;

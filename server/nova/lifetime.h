@@ -8,6 +8,7 @@
 #include "server/nova/txn.h"
 
 struct birth {
+	enum nova_life life;
 	uint32_t mode; /* with type */
 	uint32_t uid;
 	uint32_t gid;
@@ -15,6 +16,9 @@ struct birth {
 	uint64_t parent; /* of a directory */
 	uint64_t size;   /* of a target */
 };
+
+/* birth_inherit -- who owns what the caller makes in this directory, and what else that passes on. */
+void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth);
 
 /*
  * lifetime_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked and

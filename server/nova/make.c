@@ -10,8 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* Who owns what the caller makes in this directory. */
-static void inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth)
+void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth)
 {
 	birth->uid = call->cred ? call->cred->uid : 0;
 	birth->gid = call->cred ? call->cred->gid : 0;
@@ -84,7 +83,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 		err = names_room(worker->fs, dir, 1);
 	if (err)
 		return err;
-	inherit(call, dir, birth);
+	birth_inherit(call, dir, birth);
 	birth->parent = S_ISDIR(birth->mode) ? dir->ino : 0;
 
 	txn_start(&txn, call);
@@ -117,7 +116,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
                 uint32_t rdev, struct nova_attr *attr)
 {
-	struct birth birth = {.mode = mode & (S_IFMT | 07777)};
+	struct birth birth = {.life = NOVA_LIFE_ALLOCATED, .mode = mode & (S_IFMT | 07777)};
 
 	switch (mode & S_IFMT) {
 	case S_IFCHR:
@@ -143,7 +142,7 @@ int nova_create(const struct nova_call *call, struct nova_handle dir, const char
 int nova_symlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                  const char *target, size_t target_length, struct nova_attr *attr)
 {
-	struct birth birth = {.mode = S_IFLNK | 0777, .size = target_length};
+	struct birth birth = {.life = NOVA_LIFE_ALLOCATED, .mode = S_IFLNK | 0777, .size = target_length};
 
 	if (target_length > NOVA_SYMLINK_MAX)
 		return -ENAMETOOLONG;
@@ -174,7 +173,7 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
 	if (!err && inode_is(inode, S_IFDIR))
 		err = -EPERM;
-	if (!err && inode->life != NOVA_LIFE_ALLOCATED)
+	if (!err && inode->life == NOVA_LIFE_ORPHAN)
 		err = -ENOENT;
 	if (!err && inode->nlink == UINT32_MAX)
 		err = -EMLINK;
@@ -188,12 +187,15 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	               &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
 	if (!err)
 		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, &added);
+	if (!err && inode->life == NOVA_LIFE_NAMELESS)
+		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
 	if (err) {
 		txn_drop(&txn);
 		goto unlock;
 	}
 	txn_commit(&txn);
 	inode->nlink++;
+	inode->life = NOVA_LIFE_ALLOCATED;
 	inode->ctime_ns = txn.now;
 	names_added(&txn, dir, &added);
 	if (attr)

@@ -170,6 +170,7 @@ int nova_symlink(const struct nova_call *call, struct nova_handle dir, const cha
 /* nova_readlink -- copies up to `size` bytes, returns the target's length. */
 ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size);
 
+/* nova_link -- another name, or the first of a file that nova_tmpfile made. -ENOENT if its last name has gone. */
 int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir, const char *name,
               size_t length, struct nova_attr *attr);
 
@@ -231,7 +232,15 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
 int nova_close(const struct nova_call *call, struct nova_handle file);
 
-/* nova_reclaim_orphans -- free the orphans that nobody has pinned since the mount; returns how many. */
+/*
+ * nova_tmpfile -- make a regular file without a name, owned as if it were made in `dir`, and pin it as nova_open does.
+ * It ends with its last nova_close, or as an orphan does after a crash, unless nova_link names it first; not
+ * `linkable`: nova_link refuses it with -ENOENT.
+ */
+int nova_tmpfile(const struct nova_call *call, struct nova_handle dir, uint32_t mode, bool linkable,
+                 struct nova_attr *attr);
+
+/* nova_reclaim_orphans -- free what has no name and nobody has pinned since the mount; returns how many. */
 int nova_reclaim_orphans(const struct nova_call *call);
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */

@@ -121,7 +121,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 		err = claim_data(scanner);
 	scanner->inodes++;
 	scanner->names += inode->dir.live;
-	scanner->orphans += inode->life == NOVA_LIFE_ORPHAN;
+	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
 	scanner->damaged += inode->partial;
 	replay_reset(inode);
 	return err;

@@ -436,7 +436,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	inode->tail_first = walk.last_first;
 	if (inode->type == S_IFREG >> 12)
 		inode->blocks = count_blocks(&inode->file);
-	if (inode->life == NOVA_LIFE_ORPHAN)
+	if (inode->life != NOVA_LIFE_ALLOCATED)
 		inode->nlink = 0;
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->indexed = true;

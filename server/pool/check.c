@@ -249,14 +249,14 @@ static void check_slot(struct check *check, uint64_t ino)
 			check_say(check, "inode", ino, 0, "copy %d of its life word is damaged", i);
 	if (words.life > NOVA_LIFE_FREE)
 		check_say(check, "inode", ino, 0, "is in unknown state %d", (int)words.life);
-	if (words.life != NOVA_LIFE_ALLOCATED && words.life != NOVA_LIFE_ORPHAN)
+	if (!life_has_log(words.life))
 		return;
 	inodes = check_grow(check, check->inodes, check->inode_count, &check->inode_room, sizeof(*inodes));
 	if (!inodes)
 		return;
 	check->inodes = inodes;
 	inode = &inodes[check->inode_count++];
-	*inode = (struct check_inode){.ino = ino, .orphan = words.life == NOVA_LIFE_ORPHAN};
+	*inode = (struct check_inode){.ino = ino, .orphan = words.life != NOVA_LIFE_ALLOCATED};
 	check_inode_log(check, &words, inode);
 	count_inode(check->report, inode);
 }

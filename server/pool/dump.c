@@ -378,8 +378,7 @@ static void show_inodes(struct dump_view *view, const struct medium *medium)
 				uint64_t ino = (start + b) * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE) + i;
 				struct medium_inode inode;
 
-				if (medium_inode(medium, ino, &inode) == 0 && inode.life != NOVA_LIFE_ALLOCATED &&
-				    inode.life != NOVA_LIFE_ORPHAN)
+				if (medium_inode(medium, ino, &inode) == 0 && !life_has_log(inode.life))
 					continue;
 				dump_inode(view, medium, ino, true);
 			}

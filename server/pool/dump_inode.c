@@ -34,6 +34,8 @@ static const char *life_name(enum nova_life life)
 	switch (life) {
 	case NOVA_LIFE_NEVER:
 		return "never used";
+	case NOVA_LIFE_NAMELESS:
+		return "nameless";
 	case NOVA_LIFE_ALLOCATED:
 		return "allocated";
 	case NOVA_LIFE_ORPHAN:
@@ -241,7 +243,7 @@ bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t in
 	dump_text(view, "life", life_name(inode.life));
 	dump_number(view, "generation", inode.generation);
 	dump_word(view, "life_word", &inode.life_word);
-	if (inode.life == NOVA_LIFE_ALLOCATED || inode.life == NOVA_LIFE_ORPHAN) {
+	if (life_has_log(inode.life)) {
 		dump_number(view, "tail", inode.tail);
 		dump_word(view, "tail_word", &inode.tail_word);
 		if (inode.tail > NOVA_SLOT_LINES)

@@ -363,7 +363,7 @@ int medium_inode(const struct medium *medium, uint64_t ino, struct medium_inode 
 		return -EIO;
 	inode->generation = (uint32_t)(life >> 8);
 	inode->life = (enum nova_life)(life & 0xff);
-	if (inode->life == NOVA_LIFE_ALLOCATED || inode->life == NOVA_LIFE_ORPHAN)
+	if (life_has_log(inode->life))
 		judge_log_words(inode, overlay);
 	return 0;
 }

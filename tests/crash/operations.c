@@ -63,6 +63,32 @@ static int run_link(struct world *world)
 	return world_link(world, "/d/f", "/e/new");
 }
 
+static int run_tmpfile(struct world *world)
+{
+	return world_tmpfile(world, "/d", "#");
+}
+
+static void make_tmpfile(struct world *world)
+{
+	world_must(world, "tmpfile", world_tmpfile(world, "/d", "#"));
+	world_must(world, "write to it", world_write(world, "#", 100, 5000, 0));
+}
+
+static int run_write_tmpfile(struct world *world)
+{
+	return world_write(world, "#", 50, 9000, 0);
+}
+
+static int run_link_tmpfile(struct world *world)
+{
+	return world_link(world, "#", "/e/new");
+}
+
+static int run_close_tmpfile(struct world *world)
+{
+	return world_close(world, "#");
+}
+
 static int run_unlink(struct world *world)
 {
 	return world_unlink(world, "/d/f");
@@ -369,6 +395,10 @@ const struct operation operations[] = {
     {.name = "symlink-lines", .run = run_symlink_lines},
     {.name = "symlink-blob", .run = run_symlink_blob},
     {.name = "link", .run = run_link},
+    {.name = "tmpfile", .run = run_tmpfile},
+    {.name = "tmpfile-write", .prepare = make_tmpfile, .run = run_write_tmpfile},
+    {.name = "tmpfile-link", .prepare = make_tmpfile, .run = run_link_tmpfile},
+    {.name = "tmpfile-close", .prepare = make_tmpfile, .run = run_close_tmpfile, .frees = true},
     {.name = "unlink", .run = run_unlink, .frees = true},
     {.name = "unlink-symlink", .run = run_unlink_symlink, .frees = true},
     {.name = "unlink-one-of-two", .run = run_unlink_one_of_two, .frees = true},

@@ -66,17 +66,21 @@ struct nova_handle world_find(struct world *world, const char *path)
 	return attr.handle;
 }
 
-void world_hold(struct world *world, const char *path)
+static void hold_as(struct world *world, const char *path, struct nova_handle handle)
 {
-	struct nova_handle handle = world_find(world, path);
-
-	if (held(world, path, strlen(path)))
-		return;
 	if (world->held_count == WORLD_HELD_MAX) {
 		world_must(world, "hold", -ENFILE);
 		return;
 	}
 	world->held[world->held_count++] = (struct world_held){path, handle};
+}
+
+void world_hold(struct world *world, const char *path)
+{
+	struct nova_handle handle = world_find(world, path);
+
+	if (!held(world, path, strlen(path)))
+		hold_as(world, path, handle);
 }
 
 /* ---- names -------------------------------------------------------------------------------------- */
@@ -99,6 +103,16 @@ int world_symlink(struct world *world, const char *path, const char *target, siz
 	struct nova_attr attr;
 
 	return nova_symlink(&world->call, dir, name, length, target, target_length, &attr);
+}
+
+int world_tmpfile(struct world *world, const char *dir, const char *path)
+{
+	struct nova_attr attr;
+	int rc = nova_tmpfile(&world->call, world_find(world, dir), 0640, true, &attr);
+
+	if (rc == 0)
+		hold_as(world, path, attr.handle);
+	return rc;
 }
 
 int world_link(struct world *world, const char *file, const char *path)
