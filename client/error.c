@@ -28,6 +28,8 @@ static const char *advice(int error)
 		return "check that farnovad runs there and can be reached; raise timeout_ms to wait longer";
 	case ECONNREFUSED:
 		return "start farnovad there, or check the host and the port";
+	case EADDRNOTAVAIL:
+		return "check the host's name";
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 		return "check the address and the route to it";
@@ -58,8 +60,11 @@ int error_set(int error, const char *format, ...)
 	if (used > 0 && (size_t)used < sizeof(last_error)) {
 		char words[128];
 		const char *what = advice(error);
-		snprintf(last_error + used, sizeof(last_error) - (size_t)used, ": %s%s%s",
-		         strerror_r(error, words, sizeof(words)), what ? "; " : "", what ? what : "");
+		/* A host whose address cannot be found has no errno of its own: the system's words are of something
+		 * else. */
+		bool named = error != EADDRNOTAVAIL;
+		snprintf(last_error + used, sizeof(last_error) - (size_t)used, "%s%s%s%s", named ? ": " : "",
+		         named ? strerror_r(error, words, sizeof(words)) : "", what ? "; " : "", what ? what : "");
 	}
 	errno = error;
 	return -1;

@@ -149,7 +149,12 @@ int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigne
 		error = names_path(to, &target);
 	if (error == 0)
 		error = names_rename(fs, fs->root, source, fs->root, target, flags);
-	return error ? error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(fs)) : 0;
+	if (!error)
+		return 0;
+	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", from, to, connection_name(fs),
+	                 error == -EINVAL && flags <= PROTO_RENAME_EXCHANGE
+	                     ? ": a directory cannot be moved below itself, nor \".\" or \"..\" be renamed"
+	                     : "");
 }
 
 int farnova_link(struct farnova *fs, const char *from, const char *to)

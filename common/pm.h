@@ -75,6 +75,13 @@ struct pm {
 int pm_open(const char *path, bool read_only, struct pm *pm, char *why, size_t why_size);
 
 /*
+ * pm_open_grown -- pm_open for writing, after the file at `path` was made `size` bytes long with all its space
+ * allocated, durably; 0 = as it is. A devdax device is opened whole, whatever its size. -EINVAL if `size` is smaller
+ * than the file or, of a device, is not its size.
+ */
+int pm_open_grown(const char *path, uint64_t size, struct pm *pm, char *why, size_t why_size);
+
+/*
  * pm_create -- make the file at `path` with `size` bytes and map it like pm_open. A devdax device already has its
  * size: `size` 0 takes all of it. An existing file is truncated to `size` only with `force`, else -EEXIST.
  */

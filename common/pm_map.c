@@ -23,7 +23,7 @@
 /* Where the explanation goes; path and verb are in every one of them. */
 struct why {
 	const char *path;
-	const char *verb; /* "open" or "create" */
+	const char *verb; /* "open", "grow" or "create" */
 	char *text;
 	size_t size;
 };
@@ -174,43 +174,82 @@ static int map(int fd, const struct stat *st, uint64_t size, bool read_only, str
 	return 0;
 }
 
-int pm_open(const char *path, bool read_only, struct pm *pm, char *why_text, size_t why_size)
+/* Make an open, locked file longer. Its length is durable before anything on it counts on it. */
+static int extend_file(int fd, uint64_t from, uint64_t size, const struct why *why)
 {
-	struct why why = {path, "open", why_text, why_size};
+	int error;
+
+	if (size < from)
+		return fail(why, -EINVAL, "it has %llu bytes already, and a pool cannot shrink",
+		            (unsigned long long)from);
+	error = size == from ? 0 : posix_fallocate(fd, 0, (off_t)size);
+	if (!error && fsync(fd) != 0)
+		error = errno;
+	if (!error)
+		return 0;
+	if (ftruncate(fd, (off_t)from) != 0)
+		return fail(why, -error, "cannot make it %llu bytes long (%s), nor as long as it was",
+		            (unsigned long long)size, strerror(error));
+	return fail(why, -error, "cannot make it %llu bytes long: %s", (unsigned long long)size, strerror(error));
+}
+
+/* Open what is there and map it, with a file made `grown` bytes long before if that is not 0. */
+static int open_as(const char *path, bool read_only, uint64_t grown, struct pm *pm, const struct why *why)
+{
 	struct stat st;
 	uint64_t size;
 	int fd, rc;
 
 	/* A FIFO would block and a tape would rewind: look before opening. */
 	if (stat(path, &st) != 0)
-		return explain_open(&why, errno);
-	rc = check_type(&st, &why);
+		return explain_open(why, errno);
+	rc = check_type(&st, why);
 	if (rc)
 		return rc;
 	fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
 	if (fd < 0)
-		return explain_open(&why, errno);
-	rc = lock(fd, read_only, &why);
+		return explain_open(why, errno);
+	rc = lock(fd, read_only, why);
 	if (rc)
 		goto out;
 	if (fstat(fd, &st) != 0) {
-		rc = fail(&why, -errno, "%s", strerror(errno));
+		rc = fail(why, -errno, "%s", strerror(errno));
 		goto out;
 	}
-	rc = check_type(&st, &why);
+	rc = check_type(&st, why);
 	if (rc)
 		goto out;
 	size = S_ISCHR(st.st_mode) ? devdax_size(&st) : (uint64_t)st.st_size;
 	if (size < PAGE) {
-		rc = fail(&why, -EINVAL, "it holds %llu bytes, too few for a pool; make one with 'farnova mkfs'",
+		rc = fail(why, -EINVAL, "it holds %llu bytes, too few for a pool; make one with 'farnova mkfs'",
 		          (unsigned long long)size);
 		goto out;
 	}
-	rc = map(fd, &st, size, read_only, pm, &why);
+	if (grown && S_ISCHR(st.st_mode) && grown != size)
+		rc = fail(why, -EINVAL, "the device has %llu bytes and is taken whole; leave the size out",
+		          (unsigned long long)size);
+	else if (grown && !S_ISCHR(st.st_mode))
+		rc = extend_file(fd, size, grown, why);
+	if (!rc)
+		rc = map(fd, &st, grown ? grown : size, read_only, pm, why);
 out:
 	if (rc)
 		close(fd);
 	return rc;
+}
+
+int pm_open(const char *path, bool read_only, struct pm *pm, char *why_text, size_t why_size)
+{
+	struct why why = {path, "open", why_text, why_size};
+
+	return open_as(path, read_only, 0, pm, &why);
+}
+
+int pm_open_grown(const char *path, uint64_t size, struct pm *pm, char *why_text, size_t why_size)
+{
+	struct why why = {path, "grow", why_text, why_size};
+
+	return open_as(path, false, size, pm, &why);
 }
 
 static int create_on_device(int fd, const struct stat *st, uint64_t size, struct pm *pm, const struct why *why)

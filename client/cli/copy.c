@@ -8,6 +8,7 @@
 
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
+#include "common/file_type.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -311,7 +312,8 @@ static bool make_way(struct copy *copy, const char *source, const char *target, 
 	if (S_ISDIR(st->st_mode) || !copy->options.recursive)
 		return true;
 	if (S_ISBLK(existing->st_mode) || S_ISCHR(existing->st_mode)) {
-		report_error(copy->options.command, "'%s' is a %s: not replaced", target, type_name(existing->st_mode));
+		report_error(copy->options.command, "'%s' is a %s: not replaced", target,
+		             file_type_name(existing->st_mode));
 		return false;
 	}
 	if (S_ISREG(st->st_mode) && S_ISREG(existing->st_mode) && existing->st_nlink == 1 && st->st_nlink == 1)
@@ -329,7 +331,8 @@ static bool copy_any(struct copy *copy, const char *source, const char *target, 
 	if (error)
 		return failed(copy, &copy->from, "looking at", source, error);
 	if (!copy->options.recursive && !S_ISREG(st.st_mode)) {
-		report_error(copy->options.command, "'%s' is a %s: copied only with -r", source, type_name(st.st_mode));
+		report_error(copy->options.command, "'%s' is a %s: copied only with -r", source,
+		             file_type_name(st.st_mode));
 		return false;
 	}
 	bool exists = (copy->options.recursive ? place_lstat(&copy->to, target, &there)

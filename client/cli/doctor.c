@@ -16,8 +16,8 @@
 #define ROUND_TRIPS 16
 
 static const char help[] = "Usage: farnova doctor [OPTION]... [URL|POOL]...\n"
-                           "Look at this host, at a pool and at a server, and say for each finding what to do.\n\n"
-                           "      --pool PATH     also judge a pool, or the place where one is to be\n"
+                           "Look at this host, at pools and at servers, and say for each finding what to do. A POOL\n"
+                           "may be a directory where one is to be.\n\n"
                            "      --json          a JSON array with an object for each finding\n" REMOTE_HELP
                            "\nExit code 1 if something that was asked for does not work; notes do not count.\n";
 

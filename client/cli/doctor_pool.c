@@ -91,7 +91,9 @@ void doctor_pool(struct findings *findings, const char *path)
 	}
 	if (access(path, F_OK) && errno == ENOENT) {
 		char *copy = strdup(path);
-		finding(findings, "pool", FINDING_NOTE, "make it with `farnova mkfs`", "'%s' is not there yet", path);
+		finding(findings, "pool", FINDING_BAD,
+		        "make it with `farnova mkfs`; what its place is fit for is told next", "there is no '%s'",
+		        path);
 		if (copy)
 			judge_directory(findings, dirname(copy));
 		free(copy);

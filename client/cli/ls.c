@@ -4,6 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "common/file_type.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -112,7 +113,7 @@ static void print_json_entry(struct listing *listing, const char *path, const st
 	print_json_string(stdout, path);
 	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
 	       "\"blocks\": %lld, \"ino\": %llu, \"mtime\": %lld.%09ld",
-	       type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
+	       file_type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
 	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino,
 	       (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 	if (target) {

@@ -17,6 +17,7 @@ static const struct group groups[] = {
     {"On a pool (a devdax device or a file; no server may be using it):",
      {
          {"mkfs", "[OPTION]... POOL", "make an empty file system", pool_mkfs_main},
+         {"grow", "[OPTION]... POOL", "make a file system larger", pool_grow_main},
          {"fsck", "[OPTION]... POOL", "check a file system, changing nothing", pool_fsck_main},
          {"dump", "[OPTION]... POOL", "show what is on a pool", pool_dump_main},
      }},

@@ -133,23 +133,3 @@ const char *mode_text(mode_t mode, char buffer[11])
 	buffer[10] = 0;
 	return buffer;
 }
-
-const char *type_name(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return "directory";
-	case S_IFLNK:
-		return "symlink";
-	case S_IFIFO:
-		return "fifo";
-	case S_IFSOCK:
-		return "socket";
-	case S_IFBLK:
-		return "block device";
-	case S_IFCHR:
-		return "character device";
-	default:
-		return "file";
-	}
-}

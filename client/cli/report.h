@@ -30,7 +30,4 @@ const char *human_size(uint64_t bytes, char buffer[24]);
 /* mode_text -- "drwxr-xr-x" in `buffer`. */
 const char *mode_text(mode_t mode, char buffer[11]);
 
-/* type_name -- "file", "directory", "symlink", "fifo", "socket", "block device" or "character device". */
-const char *type_name(mode_t mode);
-
 #endif

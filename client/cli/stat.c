@@ -4,6 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "common/file_type.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,7 +46,7 @@ static void print_stat(const char *url, const struct stat *st, const char *targe
 		print_name(stdout, target);
 	}
 	printf("\n%8s: %-12lld %8s: %-8lld %8s: %s\n", "Size", (long long)st->st_size, "Blocks",
-	       (long long)st->st_blocks, "Type", type_name(st->st_mode));
+	       (long long)st->st_blocks, "Type", file_type_name(st->st_mode));
 	printf("%8s: %-12llu %8s: %-8lu", "Inode", (unsigned long long)st->st_ino, "Links",
 	       (unsigned long)st->st_nlink);
 	if (S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode))
@@ -68,7 +69,7 @@ static void print_stat_json(const char *url, const struct stat *st, const char *
 	print_json_string(stdout, url);
 	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
 	       "\"blocks\": %lld, \"ino\": %llu, \"rdev\": [%u, %u]",
-	       type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
+	       file_type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
 	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino, major(st->st_rdev),
 	       minor(st->st_rdev));
 	print_json_time("atime", &st->st_atim);

@@ -45,7 +45,7 @@ static void format_chunk_table(struct pm *pm, uint64_t zone_first, uint64_t zone
 	}
 }
 
-static void format_zone(struct pm *pm, uint32_t index, uint64_t first, uint64_t blocks, uint64_t slots_block)
+void super_format_zone(struct pm *pm, uint32_t index, uint64_t first, uint64_t blocks, uint64_t slots_block)
 {
 	struct nova_zone_header header __attribute__((aligned(64))) = {
 	    .magic = le64_of(NOVA_MAGIC),
@@ -179,8 +179,8 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	pm_fence(pm);
 	format_journal(pm);
 	for (uint64_t first = NOVA_PREAMBLE_BLOCKS, i = 0; first < blocks; first += NOVA_ZONE_BLOCKS, i++)
-		format_zone(pm, (uint32_t)i, first,
-		            blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
+		super_format_zone(pm, (uint32_t)i, first,
+		                  blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
 	format_slots(pm, root_ino);
 	pm_fence(pm);
 	format_root(pm, options, root_ino, now);

@@ -92,6 +92,13 @@ struct nova_format_options {
  */
 int nova_format(struct pm *pm, const struct nova_format_options *options);
 
+/*
+ * nova_grow -- take all of a pool that has become larger, by whole chunks, into its file system, which nobody has
+ * mounted. Durable on return; a crash before leaves the old size. Growing nothing is no error. Errors as nova_mount's
+ * and -EROFS; `why` receives a sentence.
+ */
+int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why, size_t why_size);
+
 /* nova_probe -- 0 if the pool holds a valid superblock of a version this code can read, else as nova_mount. */
 int nova_probe(const struct pm *pm, char *why, size_t why_size);
 

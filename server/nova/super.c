@@ -13,11 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SUPER_FIXED     256u /* bytes of the superblock that never change */
-/* Data checksums, parity and replicas have their place in the format; a file system with any of them needs a version
- * that keeps them. */
-#define KNOWN_RO_COMPAT 0ULL
-#define KNOWN_INCOMPAT  0ULL
+#define SUPER_FIXED 256u /* bytes of the superblock that never change */
 
 uint32_t super_crc(const struct nova_super *super)
 {
@@ -84,12 +80,12 @@ static int check_geometry(const struct pm *pm, const struct super_info *info, ch
 
 bool super_needs_read_only(const struct nova_super *super)
 {
-	return le64_get(super->ro_compat) & ~KNOWN_RO_COMPAT;
+	return le64_get(super->ro_compat) & ~NOVA_KNOWN_RO_COMPAT;
 }
 
 int super_check_features(const struct nova_super *super, char *why, size_t why_size)
 {
-	uint64_t incompat = le64_get(super->incompat) & ~KNOWN_INCOMPAT;
+	uint64_t incompat = le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT;
 
 	if (le32_get(super->version) != NOVA_FORMAT_VERSION) {
 		snprintf(why, why_size,

@@ -3,8 +3,10 @@
  */
 #include "server/pool/pool_commands.h"
 
+#include "common/file_type.h"
 #include "common/pm.h"
 #include "server/pool/dump_view.h"
+#include "server/pool/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -15,8 +17,8 @@
 
 #define DEPTH_LIMIT 2048
 
-static const char usage[] = "Usage: farnova dump [OPTION]... PATH\n"
-                            "Show what lies on the medium of the farnova pool at PATH, which no server may be using, "
+static const char usage[] = "Usage: farnova dump [OPTION]... POOL\n"
+                            "Show what lies on the medium of the farnova pool POOL, which no server may be using, "
                             "as a mount would find it.\n"
                             "\n"
                             "      --super      the superblock and the zones (the default)\n"
@@ -46,8 +48,7 @@ static int parse_ino(const char *text, struct options *options)
 	options->inode = true;
 	if (*text >= '0' && *text <= '9' && *end == '\0' && !errno)
 		return 0;
-	fprintf(stderr, "farnova dump: '%s' is no inode number\nTry 'farnova dump --help'.\n", text);
-	return 2;
+	return pool_usage_error("dump", "'%s' is no inode number", text);
 }
 
 static int parse(int argc, char **argv, struct options *options)
@@ -60,7 +61,7 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"journal", no_argument, NULL, 'j'},
 	    {"all", no_argument, NULL, 'a'},
 	    {"json", no_argument, NULL, 'J'},
-	    {"help", no_argument, NULL, 'h'},
+	    POOL_HELP_OPTION,
 	    {NULL, 0, NULL, 0},
 	};
 	int c, rc = 0;
@@ -90,25 +91,16 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'J':
 			options->as_json = true;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
 		default:
-			fputs("Try 'farnova dump --help'.\n", stderr);
-			return 2;
+			return pool_other_option(c, "dump", usage);
 		}
 	}
 	if (rc)
 		return rc;
-	if (optind + 1 != argc) {
-		fprintf(stderr, "farnova dump: %s\nTry 'farnova dump --help'.\n",
-		        optind == argc ? "no PATH given" : "more than one PATH given");
-		return 2;
-	}
-	options->path = argv[optind];
+	rc = pool_one_path(argc, argv, "dump", &options->path);
 	if (!options->tree && !options->inode && !options->journal)
 		options->super = true;
-	return 0;
+	return rc;
 }
 
 /* ---- superblock and zones ----------------------------------------------------------------------- */
@@ -347,7 +339,7 @@ static bool show_directory(struct dump_view *view, const struct medium *medium, 
 		dump_open(view, NULL, '{');
 		dump_bytes(view, "name", name->name, name->name_length);
 		dump_number(view, "inode", le64_get(name->ino));
-		dump_text(view, "type", dump_type_name(name->file_type));
+		dump_text(view, "type", file_type_name((mode_t)name->file_type << 12));
 		if (name->file_type == S_IFDIR >> 12) {
 			if (depth < DEPTH_LIMIT)
 				ok = show_directory(view, medium, le64_get(name->ino), depth + 1);
@@ -436,7 +428,7 @@ int pool_dump_main(int argc, char **argv)
 
 	rc = parse(argc, argv, &options);
 	if (rc)
-		return rc == 1 ? 0 : rc;
+		return pool_parse_result(rc);
 	rc = pm_open(options.path, true, &pm, why, sizeof(why));
 	if (rc) {
 		fprintf(stderr, "farnova dump: %s\n", why);

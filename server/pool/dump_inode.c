@@ -3,31 +3,11 @@
  */
 #include "server/pool/dump_view.h"
 
+#include "common/file_type.h"
+
 #include <sys/stat.h>
 
 #define PAYLOAD(type, entry) ((const struct type *)(const void *)(entry)->payload)
-
-const char *dump_type_name(unsigned type)
-{
-	switch ((mode_t)type << 12) {
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "directory";
-	case S_IFLNK:
-		return "symlink";
-	case S_IFIFO:
-		return "fifo";
-	case S_IFSOCK:
-		return "socket";
-	case S_IFCHR:
-		return "character device";
-	case S_IFBLK:
-		return "block device";
-	default:
-		return "unknown";
-	}
-}
 
 static const char *life_name(enum nova_life life)
 {
@@ -103,7 +83,7 @@ static void show_name(struct dump_view *view, const struct nova_entry *entry)
 
 	dump_bytes(view, "name", name->name, name->name_length < most ? name->name_length : most);
 	dump_number(view, "inode", le64_get(name->ino));
-	dump_text(view, "file_type", dump_type_name(name->file_type));
+	dump_text(view, "file_type", file_type_name((mode_t)name->file_type << 12));
 	dump_number(view, "cookie", le64_get(name->cookie));
 	dump_time(view, "time", name->time_ns);
 }
@@ -218,7 +198,7 @@ static void show_header(struct dump_view *view, const struct medium_inode *inode
 		dump_text(view, "header", "damaged");
 		return;
 	}
-	dump_text(view, "type", dump_type_name(header->type));
+	dump_text(view, "type", file_type_name((mode_t)header->type << 12));
 	dump_time(view, "birth", header->birth_ns);
 	if (header->type == S_IFDIR >> 12)
 		dump_number(view, "parent_at_birth", le64_get(header->parent));

@@ -28,7 +28,6 @@ void dump_word(struct dump_view *view, const char *name, const struct medium_wor
 
 /* ---- dump_inode.c ------------------------------------------------------------------------------- */
 
-const char *dump_type_name(unsigned type);
 /* dump_inode -- header and words of an inode; with_log also each entry of its log. False if there is no such slot. */
 bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t ino, bool with_log);
 

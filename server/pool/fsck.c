@@ -6,6 +6,7 @@
 #include "common/pm.h"
 #include "server/pool/check.h"
 #include "server/pool/json.h"
+#include "server/pool/options.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -13,10 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_CLEAN = 0, EXIT_USAGE = 2, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
+enum { EXIT_CLEAN = 0, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
 
-static const char usage[] = "Usage: farnova fsck [OPTION]... PATH\n"
-                            "Check the farnova pool at PATH, which no server may be using. Nothing is changed: what a "
+static const char usage[] = "Usage: farnova fsck [OPTION]... POOL\n"
+                            "Check the farnova pool POOL, which no server may be using. Nothing is changed: what a "
                             "mount would recover from\n"
                             "its journals is taken into account, and is no error.\n"
                             "\n"
@@ -45,7 +46,7 @@ static int parse(int argc, char **argv, struct options *options)
 	static const struct option long_options[] = {
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"json", no_argument, NULL, 'j'},
-	    {"help", no_argument, NULL, 'h'},
+	    POOL_HELP_OPTION,
 	    {NULL, 0, NULL, 0},
 	};
 	int c;
@@ -60,21 +61,11 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'j':
 			options->as_json = true;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
 		default:
-			fputs("Try 'farnova fsck --help'.\n", stderr);
-			return EXIT_USAGE;
+			return pool_other_option(c, "fsck", usage);
 		}
 	}
-	if (optind + 1 != argc) {
-		fprintf(stderr, "farnova fsck: %s\nTry 'farnova fsck --help'.\n",
-		        optind == argc ? "no PATH given" : "more than one PATH given");
-		return EXIT_USAGE;
-	}
-	options->path = argv[optind];
-	return 0;
+	return pool_one_path(argc, argv, "fsck", &options->path);
 }
 
 static void clear_progress(struct view *view)
@@ -198,7 +189,7 @@ int pool_fsck_main(int argc, char **argv)
 
 	rc = parse(argc, argv, &options);
 	if (rc)
-		return rc == 1 ? 0 : rc;
+		return pool_parse_result(rc);
 	rc = pm_open(options.path, true, &pm, why, sizeof(why));
 	if (rc) {
 		fprintf(stderr, "farnova fsck: %s\n", why);

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CRC_START      0xffffffffu
-#define KNOWN_INCOMPAT 0ULL /* features of the format whose meaning this reader knows */
+#define CRC_START 0xffffffffu
 
 /* CRC over `size` bytes with the 4 bytes at `hole` taken as zero. */
 static uint32_t crc_with_hole(uint32_t crc, const void *data, size_t size, size_t hole)
@@ -178,7 +177,7 @@ int medium_open(struct medium *medium, const void *base, uint64_t size, const ch
 		*why = "neither superblock is valid: not a farnova pool, or mkfs did not finish";
 		return -EINVAL;
 	}
-	if (le32_get(super->version) != NOVA_FORMAT_VERSION || le64_get(super->incompat) & ~KNOWN_INCOMPAT) {
+	if (le32_get(super->version) != NOVA_FORMAT_VERSION || le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT) {
 		*why = "its format version or features are newer than this program; use a newer farnova";
 		return -EPROTONOSUPPORT;
 	}

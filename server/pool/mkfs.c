@@ -6,6 +6,7 @@
 #include "common/pm.h"
 #include "server/nova/format.h"
 #include "server/nova/nova.h"
+#include "server/pool/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,8 +20,8 @@
 #define MIN_BYTES ((uint64_t)NOVA_MIN_POOL_BLOCKS * NOVA_BLOCK_SIZE)
 
 static const char usage[] =
-    "Usage: farnova mkfs [OPTION]... PATH\n"
-    "Make an empty farnova file system on PATH: a devdax device, or a file on fsdax, tmpfs or any file system.\n"
+    "Usage: farnova mkfs [OPTION]... POOL\n"
+    "Make an empty farnova file system on POOL: a devdax device, or a file on fsdax, tmpfs or any file system.\n"
     "\n"
     "  -s, --size=N[K|M|G|T]    size of the pool, at least 10M; needed for a new file; a devdax device is taken whole\n"
     "  -L, --label=LABEL        name of the pool, up to 64 bytes\n"
@@ -39,39 +40,6 @@ struct options {
 	uint32_t uid, gid;
 	bool force;
 };
-
-static int usage_error(const char *format, const char *what)
-{
-	fprintf(stderr, "farnova mkfs: ");
-	fprintf(stderr, format, what);
-	fprintf(stderr, "\nTry 'farnova mkfs --help'.\n");
-	return 2;
-}
-
-static bool parse_size(const char *text, uint64_t *size)
-{
-	static const char units[] = "KMGT";
-	const char *unit;
-	char *end;
-	unsigned shift = 0;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*size = strtoull(text, &end, 10);
-	if (errno || *size == 0)
-		return false;
-	if (*end) {
-		unit = strchr(units, *end & ~0x20);
-		if (!unit || end[1])
-			return false;
-		shift = 10 * (unsigned)(unit - units + 1);
-	}
-	if (*size > (uint64_t)INT64_MAX >> shift)
-		return false;
-	*size <<= shift;
-	return true;
-}
 
 static bool parse_u32(const char *text, int base, uint32_t max, const char *ends, uint32_t *value, const char **rest)
 {
@@ -108,7 +76,7 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"mode", required_argument, NULL, 'm'},
 	    {"owner", required_argument, NULL, 'o'},
 	    {"force", no_argument, NULL, 'f'},
-	    {"help", no_argument, NULL, 'h'},
+	    POOL_HELP_OPTION,
 	    {NULL, 0, NULL, 0},
 	};
 	const char *rest;
@@ -119,37 +87,33 @@ static int parse(int argc, char **argv, struct options *options)
 	while ((c = getopt_long(argc, argv, "s:L:m:o:f", long_options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			if (!parse_size(optarg, &options->size))
-				return usage_error("'%s' is no size; write for instance 512M or 4G", optarg);
+			if (!pool_parse_size(optarg, &options->size))
+				return pool_usage_error("mkfs", "'%s' is no size; write for instance 512M or 4G",
+				                        optarg);
 			break;
 		case 'L':
 			if (strlen(optarg) > 64)
-				return usage_error("the label '%s' is longer than 64 bytes", optarg);
+				return pool_usage_error("mkfs", "the label '%s' is longer than 64 bytes", optarg);
 			options->label = optarg;
 			break;
 		case 'm':
 			if (!parse_u32(optarg, 8, 07777, "", &options->mode, &rest))
-				return usage_error("'%s' is no mode; write octal permission bits such as 1777", optarg);
+				return pool_usage_error(
+				    "mkfs", "'%s' is no mode; write octal permission bits such as 1777", optarg);
 			break;
 		case 'o':
 			if (!parse_owner(optarg, options))
-				return usage_error("'%s' is no owner; write UID or UID:GID as numbers", optarg);
+				return pool_usage_error("mkfs", "'%s' is no owner; write UID or UID:GID as numbers",
+				                        optarg);
 			break;
 		case 'f':
 			options->force = true;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 1;
 		default:
-			fputs("Try 'farnova mkfs --help'.\n", stderr);
-			return 2;
+			return pool_other_option(c, "mkfs", usage);
 		}
 	}
-	if (optind + 1 != argc)
-		return usage_error("%s", optind == argc ? "no PATH given" : "more than one PATH given");
-	options->path = argv[optind];
-	return 0;
+	return pool_one_path(argc, argv, "mkfs", &options->path);
 }
 
 static int refuse(const char *format, const char *path)
@@ -227,7 +191,7 @@ int pool_mkfs_main(int argc, char **argv)
 
 	rc = parse(argc, argv, &options);
 	if (rc)
-		return rc == 1 ? 0 : rc;
+		return pool_parse_result(rc);
 	rc = look(&options);
 	if (rc)
 		return rc;

@@ -10,6 +10,9 @@
 /* pool_mkfs_main -- 0 made, 1 failed, 2 usage. */
 int pool_mkfs_main(int argc, char **argv);
 
+/* pool_grow_main -- 0 grown or as large already, 1 failed, 2 usage. */
+int pool_grow_main(int argc, char **argv);
+
 /* pool_fsck_main -- as fsck(8): 0 clean, 4 errors found, 8 could not check; 2 usage. */
 int pool_fsck_main(int argc, char **argv);
 

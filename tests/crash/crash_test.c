@@ -9,6 +9,7 @@
  * something durable is left out in turn, and some image must then be wrong.
  */
 #include "tests/crash/crash_case.h"
+#include "tests/crash/grow_case.h"
 #include "tests/crash/mutations.h"
 
 #include "common/log.h"
@@ -44,7 +45,7 @@ static void list(void)
 		printf("state %s: %s\n", world_states[i].name, world_states[i].meaning);
 	for (size_t i = 0; i < operation_count; i++)
 		printf("operation %s\n", operations[i].name);
-	printf("operation mkfs (in no state)\n");
+	printf("operation mkfs (in no state)\noperation grow (in no state)\n");
 }
 
 /* 0 go on, 1 done, 2 usage error. */
@@ -111,12 +112,18 @@ static int parse(int argc, char **argv, struct options *options)
 
 static bool wanted(const struct options *options, const struct world_state *state, const struct operation *operation)
 {
-	if (options->state && (!state || strcmp(options->state, state->name) != 0))
+	if (options->state && strcmp(options->state, state->name) != 0)
 		return false;
-	if (options->operation && strcmp(options->operation, operation ? operation->name : "mkfs") != 0)
+	if (options->operation && strcmp(options->operation, operation->name) != 0)
 		return false;
 	/* Rewriting a log and new slots need more space than such a pool has. */
-	return !(state && operation && state->nearly_full && operation->long_past);
+	return !(state->nearly_full && operation->long_past);
+}
+
+/* What is tried in no state. */
+static bool wanted_alone(const struct options *options, const char *name)
+{
+	return !options->state && (!options->operation || strcmp(options->operation, name) == 0);
 }
 
 static struct crash_settings settings_of(const struct options *options)
@@ -167,8 +174,10 @@ static int try_all(const struct options *options)
 		for (size_t o = 0; o < operation_count; o++)
 			if (wanted(options, &world_states[s], &operations[o]))
 				failed += try_case(options, &world_states[s], &operations[o], &counts) != 0;
-	if (wanted(options, NULL, NULL))
+	if (wanted_alone(options, "mkfs"))
 		failed += crash_case_format(&settings, &counts) != 0;
+	if (wanted_alone(options, "grow"))
+		failed += grow_case(&settings, &counts) != 0;
 	printf("crash: %" PRIu64 " cases, %" PRIu64 " moments, %" PRIu64 " images made, %" PRIu64
 	       " different ones tried, %" PRIu64 " of a second crash during recovery, %" PRIu64
 	       " processes killed; %u cases failed\n",

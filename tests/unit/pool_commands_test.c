@@ -80,6 +80,7 @@ static int run(int (*command)(int, char **), const char *name, ...)
 }
 
 #define MKFS(...) run(pool_mkfs_main, "mkfs", __VA_ARGS__, (char *)NULL)
+#define GROW(...) run(pool_grow_main, "grow", __VA_ARGS__, (char *)NULL)
 #define FSCK(...) run(pool_fsck_main, "fsck", __VA_ARGS__, (char *)NULL)
 #define DUMP(...) run(pool_dump_main, "dump", __VA_ARGS__, (char *)NULL)
 
@@ -132,6 +133,51 @@ static void mkfs_says_what_is_wrong(void **state)
 	assert_non_null(strstr(err, "no such directory"));
 }
 
+static void grow_makes_a_pool_larger_and_never_smaller(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(GROW(path), 0);
+	assert_non_null(strstr(out, "16 MiB already"));
+	assert_int_equal(GROW("--size=24M", path), 0);
+	assert_non_null(strstr(out, "from 16 MiB to 24 MiB"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 24 << 20);
+	assert_int_equal(FSCK(path), 0);
+	assert_int_equal(DUMP(path), 0);
+	assert_non_null(strstr(out, "blocks: 6144"));
+	assert_int_equal(GROW("--size=20M", path), 1);
+	assert_non_null(strstr(err, "cannot shrink"));
+	assert_int_equal(truncate(path, 32 << 20), 0);
+	assert_int_equal(GROW(path), 0);
+	assert_non_null(strstr(out, "from 24 MiB to 32 MiB"));
+	assert_int_equal(FSCK(path), 0);
+}
+
+static void grow_leaves_alone_what_is_no_pool_or_in_use(void **state)
+{
+	struct stat st;
+	struct pm pm;
+
+	assert_int_equal(GROW("--size=24M", path), 1);
+	assert_non_null(strstr(err, "no such file"));
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_int_equal(truncate(path, 16 << 20), 0);
+	assert_int_equal(GROW("--size=24M", path), 1);
+	assert_non_null(strstr(err, "not a farnova pool"));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 16 << 20);
+	unlink(path);
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	assert_int_equal(GROW("--size=24M", path), 1);
+	assert_non_null(strstr(err, "in use"));
+	pm_close(&pm);
+	assert_int_equal(GROW("--size=ten", path), 2);
+	assert_int_equal(GROW("--size=24M"), 2);
+}
+
 static void a_pool_in_use_is_left_alone(void **state)
 {
 	struct pm pm;
@@ -175,6 +221,8 @@ static void help_is_told_on_stdout(void **state)
 	assert_ptr_equal(strstr(out, "Usage: farnova mkfs"), out);
 	assert_int_equal(FSCK("--help"), 0);
 	assert_ptr_equal(strstr(out, "Usage: farnova fsck"), out);
+	assert_int_equal(GROW("--help"), 0);
+	assert_ptr_equal(strstr(out, "Usage: farnova grow"), out);
 	assert_int_equal(DUMP("--help"), 0);
 	assert_ptr_equal(strstr(out, "Usage: farnova dump"), out);
 }
@@ -238,6 +286,8 @@ int main(void)
 	    TEST(mkfs_makes_a_pool_that_fsck_finds_clean),
 	    TEST(mkfs_overwrites_nothing_unasked),
 	    TEST(mkfs_says_what_is_wrong),
+	    TEST(grow_makes_a_pool_larger_and_never_smaller),
+	    TEST(grow_leaves_alone_what_is_no_pool_or_in_use),
 	    TEST(a_pool_in_use_is_left_alone),
 	    TEST(wrong_usage_is_exit_code_2),
 	    TEST(help_is_told_on_stdout),
