@@ -5,6 +5,7 @@
 
 #include "tests/crash/steps.h"
 
+#include "common/crc.h"
 #include "server/nova/format.h"
 #include "server/pool/check.h"
 
@@ -23,9 +24,22 @@ static uint64_t store_count; /* of operations, as far as kills were due */
 
 /* ---- recording ---------------------------------------------------------------------------------- */
 
+const char *crash_case_name(const struct crash_case *c)
+{
+	static const char *const actors[] = {"", " by another thread with the same worker", " by another worker"};
+	static char name[256];
+
+	if (c->count == 1)
+		snprintf(name, sizeof(name), "%s in %s", c->operations[0].operation->name, c->state->name);
+	else
+		snprintf(name, sizeof(name), "%s then %s%s in %s", c->operations[0].operation->name,
+		         c->operations[1].operation->name, actors[c->actor], c->state->name);
+	return name;
+}
+
 static bool broken(const struct crash_case *c, const char *what, const char *why)
 {
-	printf("FAIL %s in %s: %s: %s\n", c->operation->name, c->state->name, what, why);
+	printf("FAIL %s: %s: %s\n", crash_case_name(c), what, why);
 	return false;
 }
 
@@ -46,84 +60,161 @@ static bool live_pool(const struct crash_case *c, uint64_t *orphans)
 	return true;
 }
 
-static void *run_elsewhere(void *context)
+/* What the pool must hold now, by the model; and that it does. */
+static bool note_tree(struct crash_case *c, unsigned done)
 {
-	struct crash_case *c = context;
+	const struct operation *last = done ? c->operations[done - 1].operation : NULL;
+	struct world *world = &c->world;
+	struct listing live = {0};
+	uint64_t orphans;
+	int rc = 0;
 
-	c->result = c->operation->run(&c->world);
+	if (!live_pool(c, &orphans))
+		return false;
+	if (world->unmodelled) {
+		c->orphans[done] = orphans;
+		if (last && last->ends)
+			listing_copy(&c->trees[done], &c->trees[done - 1]);
+		else
+			rc = snapshot_take(&c->trees[done], &world->call, world->root.handle);
+		return rc ? broken(c, "reading the tree", strerror(-rc)) : true;
+	}
+	c->orphans[done] = posix_orphans(world->model);
+	posix_list(world->model, &c->trees[done]);
+	if (orphans != c->orphans[done])
+		return broken(c, "inodes without a name", "the model has another number of them");
+	if (last && last->ends)
+		return true;
+	rc = snapshot_take(&live, &world->call, world->root.handle);
+	if (rc || !listing_equal(&live, &c->trees[done])) {
+		broken(c, done ? "the live tree after it" : "the live tree before it", "is not the model's");
+		listing_print_difference(stdout, "model", &c->trees[done], "core", &live);
+		rc = -EPROTO;
+	}
+	listing_free(&live);
+	return rc == 0;
+}
+
+struct run {
+	struct crash_case *c;
+	struct crash_operation *operation;
+};
+
+static void *run_here(void *context)
+{
+	struct run *run = context;
+
+	run->operation->begin = run->c->world.trace.count;
+	run->operation->result = run->operation->operation->run(&run->c->world);
+	run->operation->end = run->c->world.trace.count;
 	return NULL;
 }
 
-static bool run(struct crash_case *c)
+static bool run_in_thread(struct run *run)
 {
-	struct nova_worker *first = c->world.worker;
 	pthread_t thread;
 
-	if (!c->state->other_thread || c->operation->ends) {
-		c->result = c->operation->run(&c->world);
-		return true;
-	}
-	if (nova_worker_open(c->world.fs, &c->world.worker))
-		return false;
-	c->world.call.worker = c->world.worker;
-	c->window = c->world.trace.count;
-	if (pthread_create(&thread, NULL, run_elsewhere, c))
+	if (pthread_create(&thread, NULL, run_here, run))
 		return false;
 	pthread_join(thread, NULL);
-	c->end = c->world.trace.count;
-	nova_worker_close(c->world.worker);
-	c->world.worker = first;
-	c->world.call.worker = first;
 	return true;
 }
 
-static bool run_recorded(struct crash_case *c)
+static bool run_with_worker(struct run *run)
 {
-	c->window = c->world.trace.count;
-	c->end = 0;
-	if (!run(c))
-		return broken(c, "running it", "no second worker or thread");
-	if (c->end == 0)
-		c->end = c->world.trace.count;
-	if (c->world.failed)
-		return broken(c, c->world.failed, strerror(-c->world.error));
-	if (c->result && !(c->result == -ENOSPC && c->state->nearly_full && !c->operation->frees))
-		return broken(c, "it fails", strerror(-c->result));
-	return true;
-}
+	struct world *world = &run->c->world;
+	struct nova_worker *first = world->worker;
+	bool ok;
 
-bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *operation)
-{
-	int rc;
-
-	c->state = state;
-	c->operation = operation;
-	world_begin(&c->world, memory, initial, state);
-	if (!c->world.failed && operation->prepare)
-		operation->prepare(&c->world);
-	if (c->world.failed)
-		return broken(c, c->world.failed, strerror(-c->world.error));
-	rc = snapshot_take(&c->before, &c->world.call, c->world.root);
-	if (rc)
-		return broken(c, "reading the tree before it", strerror(-rc));
-	if (!live_pool(c, &c->orphans_before) || !run_recorded(c) || !live_pool(c, &c->orphans_after))
+	if (nova_worker_open(world->fs, &world->worker))
 		return false;
-	if (c->operation->ends)
-		rc = snapshot_copy(&c->after, &c->before);
+	world->call.worker = world->worker;
+	ok = run_in_thread(run);
+	nova_worker_close(world->worker);
+	world->worker = first;
+	world->call.worker = first;
+	return ok;
+}
+
+static bool may_fail(const struct crash_case *c, const struct crash_operation *operation)
+{
+	if (operation->result == -ENOSPC)
+		return c->state->nearly_full && !operation->operation->frees;
+	/* Of two operations the first may leave the second nothing to do: then the model says so too. */
+	return operation != &c->operations[0];
+}
+
+static bool run_recorded(struct crash_case *c, unsigned k)
+{
+	struct crash_operation *operation = &c->operations[k];
+	struct run run = {c, operation};
+	bool elsewhere = (c->state->other_thread || (k == 1 && c->actor == CRASH_OTHER)) && !operation->operation->ends;
+	bool ok = true;
+
+	if (operation->operation->unmodelled)
+		c->world.unmodelled = true;
+	if (elsewhere)
+		ok = run_with_worker(&run);
+	else if (k == 1 && c->actor == CRASH_HANDED)
+		ok = run_in_thread(&run);
 	else
-		rc = snapshot_take(&c->after, &c->world.call, c->world.root);
-	if (rc)
-		return broken(c, "reading the tree after it", strerror(-rc));
-	if (c->result && !snapshot_equal(&c->before, &c->after))
-		return broken(c, "it failed for want of space", "but has changed the tree");
+		run_here(&run);
+	if (!ok)
+		return broken(c, "running it", "no second worker or thread");
+	c->world.second = true;
+	if (c->world.failed)
+		return broken(c, c->world.failed, strerror(-c->world.error));
+	if (operation->result && !may_fail(c, operation))
+		return broken(c, "it fails", strerror(-operation->result));
 	return true;
+}
+
+bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *first,
+                       const struct operation *second, enum crash_actor actor)
+{
+	c->state = state;
+	c->actor = actor;
+	c->count = second ? 2 : 1;
+	c->operations[0].operation = first;
+	c->operations[1].operation = second;
+	world_begin(&c->world, memory, initial, state);
+	for (unsigned k = 0; k < c->count && !c->world.failed; k++)
+		if (c->operations[k].operation->prepare && (k == 0 || second->prepare != first->prepare))
+			c->operations[k].operation->prepare(&c->world);
+	if (!c->world.failed)
+		world_hold_tree(&c->world);
+	if (c->world.failed)
+		return broken(c, c->world.failed, strerror(-c->world.error));
+	if (!note_tree(c, 0))
+		return false;
+	for (unsigned k = 0; k < c->count; k++)
+		if (!run_recorded(c, k) || !note_tree(c, k + 1))
+			return false;
+	return true;
+}
+
+uint64_t crash_case_first(const struct crash_case *c)
+{
+	const struct trace *trace = &c->world.trace;
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < c->operations[0].end; i++) {
+		const struct trace_event *event = &trace->events[i];
+		uint64_t parts[] = {event->type, event->thread, event->offset, event->length};
+
+		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
+			hash = (hash ^ parts[k]) * 0x9e3779b97f4a7c15ULL + (hash >> 29);
+		if (event->type == PM_EV_COPY || event->type == PM_EV_SET8)
+			hash = hash * 31 + crc32c((uint32_t)hash, trace->data + event->data, event->length);
+	}
+	return hash;
 }
 
 void crash_case_end(struct crash_case *c)
 {
 	world_end(&c->world);
-	snapshot_free(&c->before);
-	snapshot_free(&c->after);
+	for (unsigned i = 0; i <= CRASH_OPERATIONS_MAX; i++)
+		listing_free(&c->trees[i]);
 }
 
 /* ---- trying ------------------------------------------------------------------------------------- */
@@ -133,7 +224,8 @@ struct attempt {
 	const struct crash_settings *settings;
 	struct crash_counts *counts;
 	struct oracle oracle;
-	size_t event; /* before which the crash comes */
+	size_t event;  /* before which the crash comes */
+	unsigned done; /* operations acknowledged */
 	unsigned failures;
 };
 
@@ -147,13 +239,18 @@ static void keep(const char *path, const uint8_t *image)
 		fclose(f);
 }
 
+static size_t end_of(const struct crash_case *c)
+{
+	return c->operations[c->count - 1].end;
+}
+
 static void tell(struct attempt *a, uint8_t *image, const char *family, const struct verdict *verdict)
 {
 	const struct trace *trace = &a->c->world.trace;
-	const char *site = a->event < a->c->end ? trace->events[a->event].site : "its return";
+	const char *site = a->event < end_of(a->c) ? trace->events[a->event].site : "its return";
 
-	printf("FAIL %s in %s, crash before event %zu (%s), image '%s': %s\n", a->c->operation->name, a->c->state->name,
-	       a->event - a->c->window, site, family, verdict->text);
+	printf("FAIL %s, %u acknowledged, crash before event %zu (%s), image '%s': %s\n", crash_case_name(a->c),
+	       a->done, a->event - a->c->operations[0].begin, site, family, verdict->text);
 	if (a->failures == 1) {
 		verify_show(image, WORLD_SIZE, &a->oracle);
 		if (a->settings->keep)
@@ -202,16 +299,53 @@ static void begin_images(const struct crash_settings *settings)
 /* What was recorded is all that was stored: else something went past pm.h, and no image would tell the truth. */
 static bool all_stores_were_seen(const struct crash_case *c)
 {
-	for (size_t i = c->end; i < c->world.trace.count; i++)
+	for (size_t i = end_of(c); i < c->world.trace.count; i++)
 		images_step(&images, &c->world.trace, &c->world.trace.events[i]);
 	images_settle(&images, settled);
 	for (size_t i = 0; i < WORLD_SIZE; i++)
 		if (settled[i] != memory[i]) {
-			printf("FAIL %s in %s: byte %zu of the pool was stored past pm.h\n", c->operation->name,
-			       c->state->name, i);
+			printf("FAIL %s: byte %zu of the pool was stored past pm.h\n", crash_case_name(c), i);
 			return false;
 		}
 	return true;
+}
+
+/* While the next operation runs it is there or not; when it was acknowledged it is there. */
+static void expect(struct attempt *a, bool running)
+{
+	const struct crash_case *c = a->c;
+	unsigned next = running ? a->done + 1 : a->done;
+
+	a->oracle = (struct oracle){
+	    .before = &c->trees[a->done],
+	    .after = &c->trees[next],
+	    .orphans_before = c->orphans[a->done],
+	    .orphans_after = c->orphans[next],
+	    .may_be_before = true,
+	    .may_be_after = true,
+	    .full = c->state->nearly_full,
+	};
+}
+
+/* Crash right after the next operation was acknowledged. */
+static bool acknowledge(struct attempt *a)
+{
+	bool go_on;
+
+	a->done++;
+	expect(a, false);
+	images_forget(&images);
+	go_on = (a->settings->second_only && a->done < a->c->count) || crash_here(a);
+	images_forget(&images);
+	return go_on;
+}
+
+static bool is_moment(const struct attempt *a, const struct trace_event *event)
+{
+	const struct crash_case *c = a->c;
+
+	return event->type == PM_EV_FENCE && a->done < c->count && a->event >= c->operations[a->done].begin &&
+	       !(a->settings->second_only && a->done + 1 < c->count);
 }
 
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
@@ -221,32 +355,23 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 	bool go_on = true;
 
 	begin_images(settings);
-	a.oracle = (struct oracle){
-	    .before = &c->before,
-	    .after = &c->after,
-	    .orphans_before = c->orphans_before,
-	    .orphans_after = c->orphans_after,
-	    .may_be_before = true,
-	    .may_be_after = c->result == 0,
-	    .full = c->state->nearly_full,
-	};
 	counts->cases++;
-	for (size_t i = 0; go_on && i < c->end; i++) {
+	for (size_t i = 0; go_on && i <= end_of(c); i++) {
 		a.event = i;
-		if (i >= c->window && trace->events[i].type == PM_EV_FENCE)
+		while (go_on && a.done < c->count && i == c->operations[a.done].end)
+			go_on = acknowledge(&a);
+		if (i == end_of(c) || !go_on)
+			break;
+		if (is_moment(&a, &trace->events[i])) {
+			expect(&a, true);
 			go_on = crash_here(&a);
+		}
 		images_step(&images, trace, &trace->events[i]);
-	}
-	if (go_on) {
-		a.event = c->end;
-		a.oracle.may_be_before = c->result != 0;
-		images_forget(&images);
-		go_on = crash_here(&a);
 	}
 	if (settings->quiet)
 		return a.failures;
 	if (!images_intact(&images)) {
-		printf("FAIL %s in %s: recovery stored past pm.h\n", c->operation->name, c->state->name);
+		printf("FAIL %s: recovery stored past pm.h\n", crash_case_name(c));
 		a.failures++;
 	}
 	if (go_on && !all_stores_were_seen(c))
@@ -261,12 +386,13 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 /* The file system that the next process mounts from what the caches hold. */
 struct second_life {
 	struct world world;
-	size_t mounted; /* events of the mount */
-	struct snapshot tree;
+	size_t mounted;           /* events of the mount */
+	struct listing recovered; /* right after the mount */
+	struct listing tree;
 	uint64_t orphans;
 };
 
-static int live_on(struct second_life *life)
+static void live_on(struct second_life *life)
 {
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	struct check_report report = {0};
@@ -281,20 +407,20 @@ static int live_on(struct second_life *life)
 	if (!world->failed)
 		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
 	if (world->failed)
-		return world->error;
+		return;
 	world->call = (struct nova_call){.worker = world->worker};
-	world->root = nova_root(world->fs);
+	world->root.handle = nova_root(world->fs);
+	world_must(world, "read the tree", snapshot_take(&life->recovered, &world->call, world->root.handle));
 	for (unsigned i = 0; i < SECOND_LIFE_FILES; i++) {
 		char path[32];
 
 		snprintf(path, sizeof(path), "/second%u", i);
 		world_must(world, path, world_create(world, path, S_IFREG | 0600));
 	}
-	world_must(world, "read the tree", snapshot_take(&life->tree, &world->call, world->root));
+	world_must(world, "read the tree", snapshot_take(&life->tree, &world->call, world->root.handle));
 	if (nova_check(settled, WORLD_SIZE, &report))
 		world_must(world, "fsck", -EIO);
 	life->orphans = report.orphans;
-	return world->error;
 }
 
 static bool try_after_kill(void *context, uint8_t *image, const char *family)
@@ -307,10 +433,9 @@ static bool try_after_kill(void *context, uint8_t *image, const char *family)
 		return true;
 	a->failures++;
 	if (!a->settings->quiet)
-		printf(
-		    "FAIL %s in %s, killed before event %zu (%s), power failure after a second life, image '%s': %s\n",
-		    a->c->operation->name, a->c->state->name, a->event - a->c->window,
-		    a->c->world.trace.events[a->event].site, family, verdict.text);
+		printf("FAIL %s, killed before event %zu (%s), power failure after a second life, image '%s': %s\n",
+		       crash_case_name(a->c), a->event - a->c->operations[0].begin,
+		       a->c->world.trace.events[a->event].site, family, verdict.text);
 	return false;
 }
 
@@ -330,11 +455,15 @@ static void kill_here(struct attempt *a)
 	forget_flushes(&deep);
 	images_settle(&images, settled);
 	a->counts->kills++;
-	if (live_on(&life)) {
+	live_on(&life);
+	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->trees[0]) &&
+	    !listing_equal(&life.recovered, &a->c->trees[1]))
+		world_must(&life.world, "the tree is neither as before nor as after the operation", -EIO);
+	if (life.world.failed) {
 		a->failures++;
 		if (!a->settings->quiet)
-			printf("FAIL %s in %s, killed before event %zu (%s): %s: %s\n", a->c->operation->name,
-			       a->c->state->name, a->event - a->c->window, a->c->world.trace.events[a->event].site,
+			printf("FAIL %s, killed before event %zu (%s): %s: %s\n", crash_case_name(a->c),
+			       a->event - a->c->operations[0].begin, a->c->world.trace.events[a->event].site,
 			       life.world.failed, strerror(-life.world.error));
 	} else {
 		for (size_t i = 0; a->settings->recovery && i < life.mounted; i++)
@@ -354,7 +483,8 @@ static void kill_here(struct attempt *a)
 		images_each(&deep, &limits, try_after_kill, a, &a->counts->made);
 	}
 	world_end(&life.world);
-	snapshot_free(&life.tree);
+	listing_free(&life.recovered);
+	listing_free(&life.tree);
 }
 
 unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
@@ -363,11 +493,11 @@ unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings
 	struct attempt a = {.c = c, .settings = settings, .counts = counts};
 
 	begin_images(settings);
-	for (size_t i = 0; i < c->end && a.failures < settings->failures_max; i++) {
+	for (size_t i = 0; i < c->operations[0].end && a.failures < settings->failures_max; i++) {
 		a.event = i;
 		/* Flushes and fences change nothing of what a killed process leaves. The stores are counted over all
 		 * cases, so that it is not the same ones in each. */
-		if (i > c->window && trace->events[i - 1].type <= PM_EV_SET8 &&
+		if (i > c->operations[0].begin && trace->events[i - 1].type <= PM_EV_SET8 &&
 		    store_count++ % settings->kill_every == 0)
 			kill_here(&a);
 		images_step(&images, trace, &trace->events[i]);

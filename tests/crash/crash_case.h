@@ -17,15 +17,29 @@ struct crash_counts {
 	uint64_t kills;  /* processes killed, each followed by a second life and a power failure */
 };
 
+#define CRASH_OPERATIONS_MAX 2u
+
+/* Who does the second operation. */
+enum crash_actor {
+	CRASH_SAME,   /* the same thread with the same worker */
+	CRASH_HANDED, /* another thread, which takes the worker over */
+	CRASH_OTHER,  /* another thread with a worker of its own */
+	CRASH_ACTORS
+};
+
 struct crash_case {
 	const struct world_state *state;
-	const struct operation *operation;
+	enum crash_actor actor;
+	unsigned count;
+	struct crash_operation {
+		const struct operation *operation;
+		size_t begin, end; /* events: the first of the operation, the first after it was acknowledged */
+		int result;
+	} operations[CRASH_OPERATIONS_MAX];
 	struct world world;
-	size_t window; /* first event of the operation */
-	size_t end;    /* first event after it */
-	int result;    /* of the operation */
-	struct snapshot before, after;
-	uint64_t orphans_before, orphans_after;
+	/* By how many operations are done: what the file system must hold then, and inodes without a name. */
+	struct listing trees[CRASH_OPERATIONS_MAX + 1];
+	uint64_t orphans[CRASH_OPERATIONS_MAX + 1];
 };
 
 struct crash_settings {
@@ -33,6 +47,7 @@ struct crash_settings {
 	uint64_t deep_every;   /* a second crash is tried for one image of so many; 0 = never */
 	uint64_t kill_every;   /* the process is killed at one store of so many */
 	unsigned failures_max; /* failures told for one case */
+	bool second_only;      /* the first operation was crashed elsewhere */
 	bool quiet;            /* tell no failure, stop at the first */
 	const char *keep;      /* file that gets the first wrong image, may be NULL */
 	enum image_mutation mutation;
@@ -42,9 +57,18 @@ struct crash_settings {
 	void *context;
 };
 
-/* crash_case_record -- prepare and run the operation. False, with the reason told, if that itself goes wrong. */
-bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *operation);
-/* crash_case_try -- crash it at each fence and after its return. Returns the number of wrong images. */
+/*
+ * crash_case_record -- prepare, and run one operation or, where `second` is not NULL, two, the second begun when the
+ * first was acknowledged. False, with the reason told, if that itself goes wrong: if the core answers or then holds
+ * anything else than the model.
+ */
+bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *first,
+                       const struct operation *second, enum crash_actor actor);
+/* crash_case_name -- "FIRST then SECOND (ACTOR) in STATE", static. */
+const char *crash_case_name(const struct crash_case *c);
+/* crash_case_first -- a number for what the first operation stored, and on what: equal in cases that begin alike. */
+uint64_t crash_case_first(const struct crash_case *c);
+/* crash_case_try -- crash it at each fence and after each return. Returns the number of wrong images. */
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts);
 /*
  * crash_case_kill -- kill the process at each store of the operation, mount what the caches then hold, go on for longer

@@ -152,7 +152,7 @@ static unsigned try_case(const struct options *options, const struct world_state
 	struct crash_case c = {0};
 	unsigned failures = 1;
 
-	if (crash_case_record(&c, state, operation)) {
+	if (crash_case_record(&c, state, operation, NULL, CRASH_SAME)) {
 		failures = crash_case_try(&c, &settings, counts);
 		if (options->kills && !state->nearly_full)
 			failures += crash_case_kill(&c, &settings, counts);

@@ -23,7 +23,7 @@ struct attempt {
 	const struct crash_settings *settings;
 	struct crash_counts *counts;
 	struct images images;
-	struct snapshot tree;
+	struct listing tree;
 	uint64_t small_blocks, large_blocks;
 	const char *name;
 	bool returned;
@@ -34,16 +34,16 @@ static const char *use(struct nova *fs, const struct attempt *a, bool full_size)
 {
 	static char data[64 << 10];
 	struct nova_call call = {0};
-	struct snapshot now = {0};
+	struct listing now = {0};
 	struct nova_attr attr;
 	const char *wrong = NULL;
 	int64_t rc = 0;
 
 	if (nova_worker_open(fs, &call.worker))
 		return "no worker";
-	if (snapshot_take(&now, &call, nova_root(fs)) || !snapshot_equal(&now, &a->tree))
+	if (snapshot_take(&now, &call, nova_root(fs)) || !listing_equal(&now, &a->tree))
 		wrong = "the tree is not as it was";
-	snapshot_free(&now);
+	listing_free(&now);
 	if (!wrong && nova_create(&call, nova_root(fs), "filler", 6, S_IFREG | 0600, 0, &attr))
 		wrong = "create fails";
 	/* What it says it has it can give. */
@@ -193,7 +193,7 @@ static unsigned grow_one(const struct crash_settings *settings, struct crash_cou
 	}
 	trace_free(&trace);
 	images_free(&a.images);
-	snapshot_free(&a.tree);
+	listing_free(&a.tree);
 	return a.failures;
 }
 

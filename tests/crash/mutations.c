@@ -98,7 +98,7 @@ static void leave_out(struct mutations *mutations, const struct crash_case *c, s
 	mutation->missed = true;
 	if (mutations->verbose)
 		printf("%s at %s is missed by %s in %s\n", kind_name(mutation->kind), mutation->site,
-		       c->operation->name, c->state->name);
+		       c->operations[0].operation->name, c->state->name);
 }
 
 static struct mutation *of_event(struct mutations *mutations, const struct trace_event *event)
@@ -111,7 +111,7 @@ static void try_case(struct mutations *mutations, const struct crash_case *c, si
 {
 	const struct trace *trace = &c->world.trace;
 
-	for (size_t i = first; i < c->end; i++) {
+	for (size_t i = first; i < c->operations[0].end; i++) {
 		const struct trace_event *event = &trace->events[i];
 		struct mutation *mutation;
 		bool again = false;
@@ -269,10 +269,10 @@ int mutations_try(const char *state, const char *operation, bool verbose)
 
 			if (!wanted(&world_states[s], &operations[o], state, operation))
 				continue;
-			recorded = crash_case_record(&c, &world_states[s], &operations[o]);
+			recorded = crash_case_record(&c, &world_states[s], &operations[o], NULL, CRASH_SAME);
 			/* The past is the same for all operations in a state: once is enough. */
 			if (recorded)
-				try_case(&mutations, &c, o == 0 ? 0 : c.window);
+				try_case(&mutations, &c, o == 0 ? 0 : c.operations[0].begin);
 			if (recorded && s == 0 && leaves_words(&operations[o]))
 				try_recovery(&mutations, &c);
 			crash_case_end(&c);

@@ -14,7 +14,7 @@
 
 static int run_create(struct world *world)
 {
-	return world_create(world, "/d/new", S_IFREG | 0640);
+	return world_create(world, world_fresh(world, "/d/new"), S_IFREG | 0640);
 }
 
 static int run_create_long_name(struct world *world)
@@ -27,17 +27,17 @@ static int run_create_long_name(struct world *world)
 
 static int run_mkdir(struct world *world)
 {
-	return world_create(world, "/d/new", S_IFDIR | 0750);
+	return world_create(world, world_fresh(world, "/d/new"), S_IFDIR | 0750);
 }
 
 static int run_mknod(struct world *world)
 {
-	return world_create(world, "/d/new", S_IFCHR | 0600);
+	return world_create(world, world_fresh(world, "/d/new"), S_IFCHR | 0600);
 }
 
 static int run_symlink_short(struct world *world)
 {
-	return world_symlink(world, "/d/new", "a/b", 3);
+	return world_symlink(world, world_fresh(world, "/d/new"), "a/b", 3);
 }
 
 static int make_symlink(struct world *world, size_t length)
@@ -45,7 +45,7 @@ static int make_symlink(struct world *world, size_t length)
 	char target[4095];
 
 	memset(target, 't', sizeof(target));
-	return world_symlink(world, "/d/new", target, length);
+	return world_symlink(world, world_fresh(world, "/d/new"), target, length);
 }
 
 static int run_symlink_lines(struct world *world)
@@ -60,7 +60,7 @@ static int run_symlink_blob(struct world *world)
 
 static int run_link(struct world *world)
 {
-	return world_link(world, "/d/f", "/e/new");
+	return world_link(world, "/d/f", world_fresh(world, "/e/new"));
 }
 
 static int run_tmpfile(struct world *world)
@@ -81,7 +81,7 @@ static int run_write_tmpfile(struct world *world)
 
 static int run_link_tmpfile(struct world *world)
 {
-	return world_link(world, "#", "/e/new");
+	return world_link(world, "#", world_fresh(world, "/e/new"));
 }
 
 static int run_close_tmpfile(struct world *world)
@@ -350,7 +350,7 @@ static int run_gc_directory(struct world *world)
 {
 	uint64_t start = world_log_start(world, "/d");
 
-	return rewritten(world, "/d", start, world_create(world, "/d/new", S_IFREG | 0600));
+	return rewritten(world, "/d", start, world_create(world, world_fresh(world, "/d/new"), S_IFREG | 0600));
 }
 
 static int run_unmount(struct world *world)
@@ -371,7 +371,7 @@ static int run_many_slots(struct world *world)
 /* The chunk that mkfs made has 128 slots; a worker takes them in one go, so count what is left by inode number. */
 static void use_up_slots(struct world *world)
 {
-	uint64_t chunk = world->root.ino.n / 128;
+	uint64_t chunk = world->root.handle.ino.n / 128;
 
 	for (unsigned i = 0; i < 256 && !world->failed; i++) {
 		struct nova_handle handle;
@@ -379,7 +379,7 @@ static void use_up_slots(struct world *world)
 
 		snprintf(path, sizeof(path), "/e/slot%u", i);
 		world_must(world, path, world_create(world, path, S_IFREG | 0600));
-		handle = world_find(world, path);
+		handle = world_find(world, path).handle;
 		if (handle.ino.n / 128 == chunk && handle.ino.n % 128 == 127)
 			return;
 	}

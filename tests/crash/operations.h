@@ -7,7 +7,7 @@
 #include "tests/crash/world.h"
 
 /*
- * To add one: write `run` with the steps of steps.h and name it in the table. `run` does one thing that is atomic, on
+ * To add one: write `run` of steps (steps.h) and name it in the table. `run` does one thing that is atomic, on
  * the tree of world.h, in any state; what has to be there before it, `prepare` makes. Fields that are false are left
  * out.
  */
@@ -17,6 +17,7 @@ struct operation {
 	int (*run)(struct world *world);      /* the one operation; 0 or -errno */
 	bool frees;                           /* must succeed although the pool is full */
 	bool long_past;                       /* as world_state.long_past; needs space */
+	bool unmodelled;                      /* not all done by steps: right is what the core says itself */
 	bool ends;                            /* the file system is no longer mounted after it */
 };
 

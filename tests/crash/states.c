@@ -16,7 +16,7 @@ static const char *const aged[] = {"/d", "/e", "/d/f", "/d/g", "/d/empty", "/d/s
 /* Read from the medium, since the core does not tell. */
 static bool read_inode(struct world *world, const char *path, struct medium *medium, struct medium_inode *inode)
 {
-	struct nova_handle handle = world_find(world, path);
+	struct nova_handle handle = world_find(world, path).handle;
 	const char *why;
 
 	if (medium_open(medium, world->pm.base, world->pm.size, &why))

@@ -1,10 +1,16 @@
 /*
- * steps.c -- one call of the file system each.
+ * steps.c -- one call of the file system each, and of the model.
  */
 #include "tests/crash/steps.h"
 
+#include "tests/crash/fixed.h"
+
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define STEP_NS 1000003 /* between two steps */
 
 void world_must(struct world *world, const char *step, int64_t rc)
 {
@@ -14,7 +20,20 @@ void world_must(struct world *world, const char *step, int64_t rc)
 	world->error = (int)rc;
 }
 
+static bool has_model(const struct world *world)
+{
+	return world->model && !world->unmodelled;
+}
+
 /* ---- paths -------------------------------------------------------------------------------------- */
+
+/* Where a name is or will be. */
+struct place {
+	struct world_object dir;
+	const char *name;
+	size_t length;
+	char moved[256]; /* what a held object is called now */
+};
 
 static const struct world_held *held(const struct world *world, const char *path, size_t length)
 {
@@ -24,155 +43,399 @@ static const struct world_held *held(const struct world *world, const char *path
 	return NULL;
 }
 
-/* The directory that holds `path`, and the last name. */
-static struct nova_handle split(struct world *world, const char *path, const char **name, size_t *length)
+static int look_up(struct world *world, struct world_object dir, const char *name, size_t length,
+                   struct world_object *out)
 {
-	const char *last = strrchr(path, '/');
-	const struct world_held *parent = held(world, path, (size_t)(last - path));
-	struct nova_handle dir = parent ? parent->handle : world->root;
+	struct nova_attr attr = {0};
+	int rc = nova_lookup(&world->call, dir.handle, name, length, &attr);
 
-	*name = last + 1;
-	*length = strlen(last + 1);
+	out->handle = attr.handle;
+	if (has_model(world) && posix_lookup(world->model, dir.ino, name, length, &out->ino) != rc)
+		world_must(world, "core and model disagree on a look-up", rc ? rc : -EEXIST);
+	return rc;
+}
+
+static struct world_object parent_of(struct world *world, const char *path, const char *last)
+{
+	const struct world_held *parent = held(world, path, (size_t)(last - path));
+	struct world_object dir = parent ? parent->object : world->root;
+
 	if (parent)
 		return dir;
 	for (path++; path < last;) {
 		size_t n = strcspn(path, "/");
-		struct nova_attr attr;
-		int rc = nova_lookup(&world->call, dir, path, n, &attr);
+		int rc = look_up(world, dir, path, n, &dir);
 
 		world_must(world, path, rc);
 		if (rc)
 			break;
-		dir = attr.handle;
 		path += n + 1;
 	}
 	return dir;
 }
 
-struct nova_handle world_find(struct world *world, const char *path)
+/* A held object that is no longer where its path says is looked for by the model. */
+static void follow(struct world *world, const struct world_held *object, struct place *place)
 {
-	const struct world_held *object = held(world, path, strlen(path));
-	struct nova_attr attr = {0};
-	struct nova_handle dir;
-	const char *name;
-	size_t length;
+	uint64_t number;
+	posix_ino now;
 
-	if (object)
-		return object->handle;
-	dir = split(world, path, &name, &length);
-	if (length == 0)
-		return dir;
-	world_must(world, path, nova_lookup(&world->call, dir, name, length, &attr));
-	return attr.handle;
+	if (world->side != WORLD_BOTH || !has_model(world) || !world->second)
+		return;
+	if (posix_lookup(world->model, place->dir.ino, place->name, place->length, &now) == 0 &&
+	    now.n == object->object.ino.n)
+		return;
+	if (!posix_find_name(world->model, object->object.ino, &place->dir.ino, place->moved))
+		return;
+	place->name = place->moved;
+	place->length = strlen(place->moved);
+	posix_inode_name(world->model, place->dir.ino, &number, &place->dir.handle.generation);
+	place->dir.handle.ino.n = number;
 }
 
-static void hold_as(struct world *world, const char *path, struct nova_handle handle)
+static void find_place(struct world *world, const char *path, struct place *place)
+{
+	const char *last = strrchr(path, '/');
+	const struct world_held *object = held(world, path, strlen(path));
+
+	place->dir = parent_of(world, path, last);
+	place->name = last + 1;
+	place->length = strlen(last + 1);
+	if (object)
+		follow(world, object, place);
+}
+
+struct world_object world_find(struct world *world, const char *path)
+{
+	const struct world_held *known = held(world, path, strlen(path));
+	struct world_object object = {0};
+	struct place place;
+
+	if (known)
+		return known->object;
+	find_place(world, path, &place);
+	if (place.length == 0)
+		return place.dir;
+	world_must(world, path, look_up(world, place.dir, place.name, place.length, &object));
+	return object;
+}
+
+static void hold_as(struct world *world, const char *path, struct world_object object)
 {
 	if (world->held_count == WORLD_HELD_MAX) {
 		world_must(world, "hold", -ENFILE);
 		return;
 	}
-	world->held[world->held_count++] = (struct world_held){path, handle};
+	world->held[world->held_count++] = (struct world_held){path, object};
 }
 
 void world_hold(struct world *world, const char *path)
 {
-	struct nova_handle handle = world_find(world, path);
+	struct world_object object = world_find(world, path);
 
 	if (!held(world, path, strlen(path)))
-		hold_as(world, path, handle);
+		hold_as(world, path, object);
+}
+
+static bool is_taken(struct world *world, const char *path)
+{
+	struct nova_attr attr;
+	struct place place;
+
+	find_place(world, path, &place);
+	return nova_lookup(&world->call, place.dir.handle, place.name, place.length, &attr) == 0;
+}
+
+void world_hold_tree(struct world *world)
+{
+	static const char *const paths[] = {"/d",        "/e",     "/d/f",    "/d/g", "/d/empty", "/d/sub", "/d/full",
+	                                    "/d/full/x", "/d/two", "/d/link", "/e/y", "/e/sub",   "/e/two"};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!held(world, paths[i], strlen(paths[i])) && is_taken(world, paths[i]))
+			world_hold(world, paths[i]);
+}
+
+const char *world_fresh(struct world *world, const char *path)
+{
+	static const char *const spare[][2] = {{"/d/new", "/d/new2"}, {"/e/new", "/e/new2"}};
+
+	if (!world->second || (world->side == WORLD_BOTH && !is_taken(world, path)))
+		return path;
+	for (size_t i = 0; i < sizeof(spare) / sizeof(spare[0]); i++)
+		if (strcmp(spare[i][0], path) == 0)
+			return spare[i][1];
+	world_must(world, path, -EINVAL);
+	return path;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------ */
+
+/* The time of the step that begins. */
+static int64_t tick(struct world *world)
+{
+	world->now += STEP_NS;
+	fixed_time_set(world->now);
+	return world->now;
+}
+
+static bool asks_core(const struct world *world)
+{
+	return world->side != WORLD_MODEL;
+}
+
+/* Keep what the core answered; or in WORLD_MODEL, tell what it answered then. */
+static int answer(struct world *world, int rc, struct nova_handle *made)
+{
+	struct world_answers *answers = &world->answers;
+
+	if (world->side == WORLD_BOTH)
+		return rc;
+	if (world->side == WORLD_CORE) {
+		if (answers->count == WORLD_STEPS_MAX) {
+			world_must(world, "an operation of too many steps", -E2BIG);
+			return rc;
+		}
+		answers->step[answers->count].rc = rc;
+		answers->step[answers->count++].made = *made;
+		return rc;
+	}
+	*made = answers->step[answers->next].made;
+	return answers->step[answers->next++].rc;
+}
+
+/* Whether the model is to be asked: what failed for want of space must have left everything as it was. */
+static bool asks_model(const struct world *world, int rc)
+{
+	return has_model(world) && world->side != WORLD_CORE && rc != -ENOSPC;
+}
+
+static int agreed(struct world *world, const char *step, int rc, int model_rc)
+{
+	if (rc == model_rc)
+		return rc;
+	world->disagreed = true;
+	if (world->side == WORLD_BOTH && !world->failed) {
+		printf("%s: the core answers %s, the model %s\n", step, rc ? strerror(-rc) : "success",
+		       model_rc ? strerror(-model_rc) : "success");
+		world_must(world, step, rc ? rc : -EPROTO);
+	}
+	return rc;
+}
+
+static int agreed_made(struct world *world, const char *step, int rc, int model_rc, posix_ino ino,
+                       struct nova_handle made)
+{
+	if (rc == 0 && model_rc == 0)
+		posix_name_inode(world->model, ino, made.ino.n, made.generation);
+	return agreed(world, step, rc, model_rc);
 }
 
 /* ---- names -------------------------------------------------------------------------------------- */
 
 int world_create(struct world *world, const char *path, uint32_t mode)
 {
-	const char *name;
-	size_t length;
-	struct nova_handle dir = split(world, path, &name, &length);
-	struct nova_attr attr;
+	struct nova_attr attr = {0};
+	struct place at;
+	posix_ino ino;
+	int64_t now;
+	int rc = 0;
 
-	return nova_create(&world->call, dir, name, length, mode, 0x103, &attr);
+	find_place(world, path, &at);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_create(&world->call, at.dir.handle, at.name, at.length, mode, 0x103, &attr);
+	rc = answer(world, rc, &attr.handle);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed_made(world, "create", rc,
+	                   posix_make(world->model, at.dir.ino, at.name, at.length, mode, 0x103, now, &ino), ino,
+	                   attr.handle);
 }
 
-int world_symlink(struct world *world, const char *path, const char *target, size_t target_length)
+int world_symlink(struct world *world, const char *path, const char *target, size_t length)
 {
-	const char *name;
-	size_t length;
-	struct nova_handle dir = split(world, path, &name, &length);
-	struct nova_attr attr;
+	struct nova_attr attr = {0};
+	struct place at;
+	posix_ino ino;
+	int64_t now;
+	int rc = 0;
 
-	return nova_symlink(&world->call, dir, name, length, target, target_length, &attr);
+	find_place(world, path, &at);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_symlink(&world->call, at.dir.handle, at.name, at.length, target, length, &attr);
+	rc = answer(world, rc, &attr.handle);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed_made(world, "symlink", rc,
+	                   posix_symlink(world->model, at.dir.ino, at.name, at.length, target, length, now, &ino), ino,
+	                   attr.handle);
 }
 
-int world_tmpfile(struct world *world, const char *dir, const char *path)
+int world_tmpfile(struct world *world, const char *dir_path, const char *path)
 {
-	struct nova_attr attr;
-	int rc = nova_tmpfile(&world->call, world_find(world, dir), 0640, true, &attr);
+	struct world_object dir = world_find(world, dir_path);
+	struct world_object made = {0};
+	struct nova_attr attr = {0};
+	int64_t now = tick(world);
+	int rc = 0;
 
+	if (asks_core(world))
+		rc = nova_tmpfile(&world->call, dir.handle, 0640, true, &attr);
+	rc = answer(world, rc, &attr.handle);
+	if (asks_model(world, rc))
+		rc = agreed_made(world, "tmpfile", rc, posix_tmpfile(world->model, dir.ino, 0640, now, &made.ino),
+		                 made.ino, attr.handle);
+	made.handle = attr.handle;
 	if (rc == 0)
-		hold_as(world, path, attr.handle);
+		hold_as(world, path, made);
 	return rc;
 }
 
-int world_link(struct world *world, const char *file, const char *path)
+int world_link(struct world *world, const char *path, const char *to)
 {
-	const char *name;
-	size_t length;
-	struct nova_handle handle = world_find(world, file);
-	struct nova_handle dir = split(world, path, &name, &length);
-	struct nova_attr attr;
+	struct world_object file = world_find(world, path);
+	struct nova_attr attr = {0};
+	struct place at;
+	int64_t now;
+	int rc = 0;
 
-	return nova_link(&world->call, handle, dir, name, length, &attr);
+	find_place(world, to, &at);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_link(&world->call, file.handle, at.dir.handle, at.name, at.length, &attr);
+	rc = answer(world, rc, &attr.handle);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "link", rc, posix_link(world->model, file.ino, at.dir.ino, at.name, at.length, now));
 }
 
 int world_unlink(struct world *world, const char *path)
 {
-	const char *name;
-	size_t length;
-	struct nova_handle dir = split(world, path, &name, &length);
+	struct nova_handle none = {0};
+	struct place at;
+	int64_t now;
+	int rc = 0;
 
-	return nova_unlink(&world->call, dir, name, length, NULL);
+	find_place(world, path, &at);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_unlink(&world->call, at.dir.handle, at.name, at.length, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "unlink", rc, posix_unlink(world->model, at.dir.ino, at.name, at.length, now));
 }
 
 int world_rmdir(struct world *world, const char *path)
 {
-	const char *name;
-	size_t length;
-	struct nova_handle dir = split(world, path, &name, &length);
+	struct nova_handle none = {0};
+	struct place at;
+	int64_t now;
+	int rc = 0;
 
-	return nova_rmdir(&world->call, dir, name, length, NULL);
+	find_place(world, path, &at);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_rmdir(&world->call, at.dir.handle, at.name, at.length, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "rmdir", rc, posix_rmdir(world->model, at.dir.ino, at.name, at.length, now));
 }
 
-int world_rename(struct world *world, const char *from, const char *to, unsigned flags)
+int world_rename(struct world *world, const char *from_path, const char *to_path, unsigned flags)
 {
-	const char *from_name, *to_name;
-	size_t from_length, to_length;
-	struct nova_handle from_dir = split(world, from, &from_name, &from_length);
-	struct nova_handle to_dir = split(world, to, &to_name, &to_length);
+	unsigned posix_flags =
+	    (flags & NOVA_RENAME_NOREPLACE ? POSIX_NOREPLACE : 0) | (flags & NOVA_RENAME_EXCHANGE ? POSIX_EXCHANGE : 0);
+	struct nova_handle none = {0};
+	struct place from, to;
+	int64_t now;
+	int rc = 0;
 
-	return nova_rename(&world->call, from_dir, from_name, from_length, to_dir, to_name, to_length, flags, NULL);
+	find_place(world, from_path, &from);
+	find_place(world, to_path, &to);
+	now = tick(world);
+	if (asks_core(world))
+		rc = nova_rename(&world->call, from.dir.handle, from.name, from.length, to.dir.handle, to.name,
+		                 to.length, flags, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "rename", rc,
+	              posix_rename(world->model, from.dir.ino, from.name, from.length, to.dir.ino, to.name, to.length,
+	                           posix_flags, now));
 }
 
 /* ---- contents and attributes -------------------------------------------------------------------- */
 
 int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags)
 {
-	static uint8_t data[1 << 20];
-	static uint8_t round;
-	struct nova_handle file = world_find(world, path);
-	ssize_t n;
+	struct world_object file = world_find(world, path);
+	struct nova_handle none = {0};
+	uint8_t *data = malloc(length ? length : 1);
+	int64_t now = tick(world);
+	ssize_t n = (ssize_t)length;
+	int rc;
 
-	round++;
+	if (!data)
+		abort();
+	world->round++;
 	for (size_t i = 0; i < length; i++)
-		data[i] = (uint8_t)(i * 31 + round * 7 + (i >> 8)) | 1;
-	n = nova_write(&world->call, file, offset, data, length, flags, NULL);
-	return n < 0 ? (int)n : n == (ssize_t)length ? 0 : -EIO;
+		data[i] = (uint8_t)(i * 31 + world->round * 7 + (i >> 8)) | 1;
+	if (asks_core(world))
+		n = nova_write(&world->call, file.handle, offset, data, length, flags, NULL);
+	rc = answer(world, n < 0 ? (int)n : n == (ssize_t)length ? 0 : -EIO, &none);
+	if (asks_model(world, rc)) {
+		n = posix_write(world->model, file.ino, offset, data, length, flags & NOVA_WRITE_APPEND, now);
+		rc = agreed(world, "write", rc, n < 0 ? (int)n : 0);
+	}
+	free(data);
+	return rc;
+}
+
+static unsigned posix_mask(unsigned mask)
+{
+	static const unsigned pairs[][2] = {
+	    {NOVA_SET_MODE, POSIX_SET_MODE},
+	    {NOVA_SET_UID, POSIX_SET_UID},
+	    {NOVA_SET_GID, POSIX_SET_GID},
+	    {NOVA_SET_SIZE, POSIX_SET_SIZE},
+	    {NOVA_SET_ATIME, POSIX_SET_ATIME},
+	    {NOVA_SET_MTIME, POSIX_SET_MTIME},
+	    {NOVA_SET_ATIME_NOW, POSIX_SET_ATIME_NOW},
+	    {NOVA_SET_MTIME_NOW, POSIX_SET_MTIME_NOW},
+	};
+	unsigned out = 0;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (mask & pairs[i][0])
+			out |= pairs[i][1];
+	return out;
 }
 
 int world_setattr(struct world *world, const char *path, unsigned mask, const struct nova_attr *attr)
 {
-	return nova_setattr(&world->call, world_find(world, path), mask, attr, NULL);
+	const struct posix_attr posix = {
+	    .mode = attr->mode,
+	    .uid = attr->uid,
+	    .gid = attr->gid,
+	    .size = attr->size,
+	    .atime_ns = attr->atime_ns,
+	    .mtime_ns = attr->mtime_ns,
+	};
+	struct world_object object = world_find(world, path);
+	struct nova_handle none = {0};
+	int64_t now = tick(world);
+	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_setattr(&world->call, object.handle, mask, attr, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "setattr", rc, posix_setattr(world->model, object.ino, posix_mask(mask), &posix, now));
 }
 
 int world_chmod(struct world *world, const char *path, uint32_t mode)
@@ -187,13 +450,31 @@ int world_truncate(struct world *world, const char *path, uint64_t size)
 
 int world_open(struct world *world, const char *path)
 {
+	struct nova_handle none = {0};
+	struct world_object object;
 	struct nova_attr attr;
+	int rc = 0;
 
 	world_hold(world, path);
-	return nova_open(&world->call, world_find(world, path), &attr);
+	object = world_find(world, path);
+	if (asks_core(world))
+		rc = nova_open(&world->call, object.handle, &attr);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "open", rc, posix_open(world->model, object.ino));
 }
 
 int world_close(struct world *world, const char *path)
 {
-	return nova_close(&world->call, world_find(world, path));
+	struct world_object object = world_find(world, path);
+	struct nova_handle none = {0};
+	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_close(&world->call, object.handle);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "close", rc, posix_close(world->model, object.ino));
 }

@@ -1,5 +1,6 @@
 /*
- * steps.h -- what preparations and operations are made of: one call of the file system each.
+ * steps.h -- what preparations and operations are made of: one call of the file system each, and the same call of the
+ * model. That both answer the same is checked at each step.
  *
  * Everything that changes a world goes through these. Paths are absolute. A path that is held (world_hold) means the
  * object it named then, wherever it is now: so the second operation of a pair meets what the first did to it.
@@ -20,6 +21,7 @@ int world_rmdir(struct world *world, const char *path);
 int world_rename(struct world *world, const char *from, const char *to, unsigned flags);
 /* world_write -- `length` (up to 1 MiB) bytes that no write before had. */
 int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags);
+/* world_setattr -- `mask` of NOVA_SET_*. */
 int world_setattr(struct world *world, const char *path, unsigned mask, const struct nova_attr *attr);
 int world_chmod(struct world *world, const char *path, uint32_t mode);
 int world_truncate(struct world *world, const char *path, uint64_t size);
@@ -27,11 +29,17 @@ int world_truncate(struct world *world, const char *path, uint64_t size);
 int world_open(struct world *world, const char *path);
 int world_close(struct world *world, const char *path);
 
-/* world_hold -- from now on `path` means the object that it names now, also when it has no name any more. */
+/* world_hold -- from now on `path`, a static string, means the object that it names now, also without any name. */
 void world_hold(struct world *world, const char *path);
 
-/* world_find -- the handle that `path` means. A preparation fails if there is none. */
-struct nova_handle world_find(struct world *world, const char *path);
+/* world_hold_tree -- hold every path of the tree that is there and not held yet. */
+void world_hold_tree(struct world *world);
+
+/* world_fresh -- `path`, or if that is taken in a second operation, `path` with a 2; a static string. */
+const char *world_fresh(struct world *world, const char *path);
+
+/* world_find -- the object that `path` means. A preparation fails if there is none. */
+struct world_object world_find(struct world *world, const char *path);
 
 /* world_must -- note the first failure of a preparation. */
 void world_must(struct world *world, const char *step, int64_t rc);

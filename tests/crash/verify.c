@@ -104,14 +104,14 @@ static void unmount_image(struct mounted *m)
 
 static bool right_tree(struct mounted *m, const struct oracle *oracle, uint64_t orphans, struct verdict *verdict)
 {
-	static struct snapshot now;
+	static struct listing now;
 	int rc = snapshot_take(&now, &m->call, nova_root(m->fs));
 	bool before, after;
 
 	if (rc)
 		return wrong(verdict, "reading the tree fails: %s", strerror(-rc));
-	before = snapshot_equal(&now, oracle->before) && orphans == oracle->orphans_before;
-	after = snapshot_equal(&now, oracle->after) && orphans == oracle->orphans_after;
+	before = listing_equal(&now, oracle->before) && orphans == oracle->orphans_before;
+	after = listing_equal(&now, oracle->after) && orphans == oracle->orphans_after;
 	if ((before && oracle->may_be_before) || (after && oracle->may_be_after))
 		return true;
 	if (before)
@@ -314,7 +314,7 @@ bool verify_image(struct images *images, uint8_t *image, const struct oracle *or
 
 void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle)
 {
-	struct snapshot now = {0};
+	struct listing now = {0};
 	struct verdict verdict = {0};
 	struct images images;
 	struct mounted m;
@@ -327,10 +327,10 @@ void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle)
 	}
 	snapshot_take(&now, &m.call, nova_root(m.fs));
 	printf("  against the tree before:\n");
-	snapshot_print_difference(stdout, "before", oracle->before, "now", &now);
+	listing_print_difference(stdout, "before", oracle->before, "now", &now);
 	printf("  against the tree after:\n");
-	snapshot_print_difference(stdout, "after", oracle->after, "now", &now);
+	listing_print_difference(stdout, "after", oracle->after, "now", &now);
 	unmount_image(&m);
-	snapshot_free(&now);
+	listing_free(&now);
 	images_free(&images);
 }

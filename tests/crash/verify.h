@@ -9,8 +9,8 @@
 
 /* What is right: the tree before the operation, the tree after it, or either. */
 struct oracle {
-	const struct snapshot *before;
-	const struct snapshot *after;
+	const struct listing *before;
+	const struct listing *after;
 	uint64_t orphans_before;
 	uint64_t orphans_after;
 	bool may_be_before;

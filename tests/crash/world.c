@@ -3,8 +3,12 @@
  */
 #include "tests/crash/steps.h"
 
+#include "tests/crash/fixed.h"
+
 #include <string.h>
 #include <sys/stat.h>
+
+#define BEGIN_NS 1700000000000000000 /* when every pool is made */
 
 static void make_tree(struct world *world)
 {
@@ -35,6 +39,9 @@ int world_begin(struct world *world, void *memory, void *initial, const struct w
 
 	memset(world, 0, sizeof(*world));
 	memset(memory, 0, WORLD_SIZE);
+	world->now = BEGIN_NS;
+	fixed_time_set(world->now);
+	fixed_random_restart();
 	pm_wrap(&world->pm, memory, WORLD_SIZE);
 	trace_init(&world->trace);
 	world_must(world, "format", nova_format(&world->pm, &(struct nova_format_options){0}));
@@ -47,7 +54,9 @@ int world_begin(struct world *world, void *memory, void *initial, const struct w
 	if (world->failed)
 		return world->error;
 	world->call = (struct nova_call){.worker = world->worker, .request = {7, 1, 1}};
-	world->root = nova_root(world->fs);
+	world->model = posix_new(0755, BEGIN_NS);
+	world->root = (struct world_object){nova_root(world->fs), posix_root(world->model)};
+	posix_name_inode(world->model, world->root.ino, world->root.handle.ino.n, world->root.handle.generation);
 	make_tree(world);
 	if (!world->failed)
 		state->prepare(world);
@@ -61,6 +70,8 @@ void world_end(struct world *world)
 	if (world->fs)
 		nova_unmount(world->fs);
 	trace_free(&world->trace);
+	posix_free(world->model);
+	world->model = NULL;
 	world->worker = NULL;
 	world->fs = NULL;
 }

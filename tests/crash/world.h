@@ -1,6 +1,6 @@
 /*
- * world.h -- a small pool in memory with a file system on it whose stores are recorded, in a state that a crash test
- * starts from.
+ * world.h -- a small pool in memory with a file system on it whose stores are recorded, and beside it the model of what
+ * it must hold, in a state that a crash test starts from.
  *
  * Every world begins with the same tree:
  *   /d/f       file of 3 blocks and 100 bytes      /d/empty   empty file
@@ -13,15 +13,36 @@
 
 #include "server/nova/nova.h"
 #include "tests/crash/trace.h"
+#include "tests/model/posix_model.h"
 
-#define WORLD_SIZE     (12u << 20)
-#define WORLD_HELD_MAX 32u
+#define WORLD_SIZE      (12u << 20)
+#define WORLD_HELD_MAX  32u
+#define WORLD_STEPS_MAX 16u
+
+/* The same object in the core and in the model. */
+struct world_object {
+	struct nova_handle handle;
+	posix_ino ino;
+};
 
 /* What a path meant when it was held. */
 struct world_held {
 	const char *path;
-	struct nova_handle handle;
+	struct world_object object;
 };
+
+/* What the core answered to each step of an operation, so that the model can be asked later. */
+struct world_answers {
+	struct {
+		int rc;
+		struct nova_handle made;
+	} step[WORLD_STEPS_MAX];
+	unsigned count, next;
+};
+
+/* Where steps are taken: usually in both at once. While threads race the order is not known before the end: each thread
+ * takes them in the core alone, and the model follows in each order that could have been. */
+enum world_side { WORLD_BOTH, WORLD_CORE, WORLD_MODEL };
 
 struct world {
 	struct pm pm;
@@ -29,10 +50,18 @@ struct world {
 	struct nova *fs;
 	struct nova_worker *worker;
 	struct nova_call call;
-	struct nova_handle root;
+	struct posix_model *model; /* NULL: this world has none */
+	bool unmodelled;           /* the model could not follow what was done */
+	enum world_side side;
+	struct world_answers answers;
+	bool disagreed; /* WORLD_MODEL: the model would have answered otherwise */
+	int64_t now;    /* time of the next step */
+	uint8_t round;  /* of the bytes written */
+	bool second;    /* an operation was done since the state was prepared */
+	struct world_object root;
 	struct world_held held[WORLD_HELD_MAX];
 	unsigned held_count;
-	const char *failed; /* the first step of a preparation that failed */
+	const char *failed; /* the first step of a preparation that failed, or in which core and model disagree */
 	int error;
 };
 

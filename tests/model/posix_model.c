@@ -144,6 +144,14 @@ void posix_name_inode(struct posix_model *model, posix_ino ino, uint64_t number,
 	node->generation = generation;
 }
 
+void posix_inode_name(const struct posix_model *model, posix_ino ino, uint64_t *number, uint32_t *generation)
+{
+	const struct node *node = posix_node(model, ino);
+
+	*number = node ? node->number : 0;
+	*generation = node ? node->generation : 0;
+}
+
 /* A nameless inode that nobody has pinned ends. */
 static void end_if_unused(struct posix_model *model, struct node *node)
 {

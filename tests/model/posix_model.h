@@ -47,6 +47,7 @@ posix_ino posix_root(const struct posix_model *model);
 
 /* posix_name_inode -- what the file system under test calls this inode; it appears in the listing. */
 void posix_name_inode(struct posix_model *model, posix_ino ino, uint64_t number, uint32_t generation);
+void posix_inode_name(const struct posix_model *model, posix_ino ino, uint64_t *number, uint32_t *generation);
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
