@@ -100,12 +100,12 @@ static bool tell_extent(struct list *list, const struct nova_extent *extent)
 	while (list->at < end) {
 		if (list->count == list->max)
 			return false;
-		size_t next = region_find(set, list->at);
-		uint64_t gap_end = next < set->count && set->items[next]->offset < end ? set->items[next]->offset : end;
+		struct region *next = region_next(set, list->at, end);
+		uint64_t gap_end = next ? next->offset : end;
 		struct region *region = gap_end > list->at
 		                            ? make_region(list, list->at, gap_end - list->at,
 		                                          extent->block.n * BLOCK + (list->at - extent->offset))
-		                            : set->items[next];
+		                            : next;
 		if (!region)
 			return false;
 		tell_region(list, region);

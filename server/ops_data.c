@@ -96,12 +96,12 @@ static void range_changed(uint64_t old_size, uint64_t offset, uint64_t length, u
  */
 static void include_previous(const struct region_set *set, uint64_t *from, uint64_t *count)
 {
-	size_t at = *from % REGION_CHUNK ? region_find(set, *from - 1) : set->count;
+	const struct region *previous = *from % REGION_CHUNK ? region_next(set, *from - 1, *from) : NULL;
 
-	if (at == set->count || set->items[at]->offset + set->items[at]->length != *from)
+	if (!previous || previous->offset + previous->length != *from)
 		return;
-	*count += *from - set->items[at]->offset;
-	*from = set->items[at]->offset;
+	*count += *from - previous->offset;
+	*from = previous->offset;
 }
 
 static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, uint32_t flags, const void *data,

@@ -24,17 +24,24 @@ struct region {
 	struct transport_region *registration; /* NULL once the connection is gone */
 };
 
-struct region_set {
+/* The regions of REGION_CHUNK bytes of the file: 64 at most, so that one comes and goes without moving many. */
+struct region_chunk {
+	uint64_t number; /* offset in the file / REGION_CHUNK */
+	uint32_t count, capacity;
 	struct region **items; /* disjoint, in order of offset */
+};
+
+struct region_set {
+	struct region_chunk *chunks; /* in order of number */
 	size_t count, capacity;
 };
 
-/* region_find -- index of the first region that ends after `offset`; set->count if none does. */
-size_t region_find(const struct region_set *set, uint64_t offset);
+/* region_next -- the first region that touches [offset, end), NULL if none does. */
+struct region *region_next(const struct region_set *set, uint64_t offset, uint64_t end);
 
 /*
  * region_add -- register `length` bytes of the pool (mapped at `base`) at `address` as [offset, offset + length) of the
- * file. The range must not overlap a region of the set. -ENOMEM, or what transport_register says.
+ * file. The range lies within one chunk and overlaps no region of the set. -ENOMEM, or what transport_register says.
  */
 int region_add(struct region_set *set, struct transport_conn *conn, uint8_t *base, uint64_t offset, uint64_t length,
                uint64_t address, struct region **out);

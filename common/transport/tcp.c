@@ -172,6 +172,7 @@ static void free_contents(struct tcp_conn *conn)
 		free(region);
 	}
 	free(conn->regions);
+	free(conn->next_free);
 	free(conn->operations);
 }
 
@@ -465,26 +466,29 @@ static uint64_t next_serial(void)
 	return __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED);
 }
 
-static int free_index(struct tcp_conn *conn, uint32_t *out)
+static int grow_table(struct tcp_conn *conn)
 {
-	uint32_t capacity = conn->region_capacity;
-	struct tcp_region **grown;
+	uint32_t old = conn->region_capacity;
+	uint32_t capacity = old == 0 ? 16 : 2 * old;
+	struct tcp_region **regions;
+	uint32_t *next_free;
 
-	while (conn->free_index < capacity && conn->regions[conn->free_index] != NULL)
-		conn->free_index++;
-	if (conn->free_index == capacity) {
-		if (capacity == REGION_LIMIT)
-			return -ENOSPC;
-		capacity = capacity == 0 ? 16 : 2 * capacity;
-		grown = realloc(conn->regions, capacity * sizeof(struct tcp_region *));
-		if (grown == NULL)
-			return -ENOMEM;
-		memset(grown + conn->region_capacity, 0,
-		       (capacity - conn->region_capacity) * sizeof(struct tcp_region *));
-		conn->regions = grown;
-		conn->region_capacity = capacity;
+	if (old == REGION_LIMIT)
+		return -ENOSPC;
+	regions = realloc(conn->regions, capacity * sizeof(struct tcp_region *));
+	if (regions == NULL)
+		return -ENOMEM;
+	conn->regions = regions;
+	next_free = realloc(conn->next_free, capacity * sizeof(*next_free));
+	if (next_free == NULL)
+		return -ENOMEM;
+	conn->next_free = next_free;
+	for (uint32_t i = old; i < capacity; i++) {
+		regions[i] = NULL;
+		next_free[i] = i + 1;
 	}
-	*out = conn->free_index;
+	conn->first_free = old;
+	conn->region_capacity = capacity;
 	return 0;
 }
 
@@ -494,10 +498,11 @@ static int tcp_register(struct transport_conn *base, void *address, size_t lengt
 	struct tcp_conn *conn = tcp_conn_of(base);
 	struct tcp_region *region;
 	uint32_t index;
-	int rc = free_index(conn, &index);
+	int rc = conn->first_free == conn->region_capacity ? grow_table(conn) : 0;
 
 	if (rc != 0)
 		return rc;
+	index = conn->first_free;
 	region = calloc(1, sizeof(*region));
 	if (region == NULL)
 		return -ENOMEM;
@@ -508,6 +513,7 @@ static int tcp_register(struct transport_conn *base, void *address, size_t lengt
 	region->base.key = next_serial() << INDEX_BITS | index;
 	region->index = index;
 	conn->regions[index] = region;
+	conn->first_free = conn->next_free[index];
 	transport_region_link(&region->base, base);
 	*out = &region->base;
 	return 0;
@@ -554,8 +560,8 @@ static void tcp_deregister(struct transport_region *base)
 		tcp_conn_fail(conn, -EFAULT, "a registration ended while an operation of this side was using it");
 	}
 	conn->regions[region->index] = NULL;
-	if (region->index < conn->free_index)
-		conn->free_index = region->index;
+	conn->next_free[region->index] = conn->first_free;
+	conn->first_free = region->index;
 	transport_region_unlink(base);
 	free(region);
 }

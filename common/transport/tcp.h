@@ -55,7 +55,8 @@ struct tcp_conn {
 	uint32_t slots;
 	struct tcp_region **regions; /* by index of their keys */
 	uint32_t region_capacity;
-	uint32_t free_index; /* hint: no free index below it */
+	uint32_t *next_free; /* by index: the free index after it; region_capacity ends the list */
+	uint32_t first_free;
 };
 
 struct tcp_queue {

@@ -580,9 +580,9 @@ static void ask_layout(struct client *client, int inode)
 	    layout_grant(&client->owner, handle_of(inode), &holder) < 0)
 		return;
 	act_on_notices(client);
-	if (region_find(&holder->regions, 0) == holder->regions.count)
+	if (!region_next(&holder->regions, 0, 4096))
 		add_region(client, holder, 0, 1, current[inode]);
-	assert_int_equal(holder->regions.items[0]->address, current[inode] * 4096);
+	assert_int_equal(region_next(&holder->regions, 0, 4096)->address, current[inode] * 4096);
 	client->cached[inode] = current[inode];
 }
 
