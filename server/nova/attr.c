@@ -8,12 +8,16 @@
 #include "server/nova/lifetime.h"
 #include "server/nova/perm.h"
 #include "server/nova/txn.h"
+#include "server/nova/xattr.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define SET_TIMES (NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW)
-#define SET_ALL   (NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | SET_TIMES)
+#define SET_ALL   (NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | NOVA_SET_FLAGS | SET_TIMES)
+
+static_assert(NOVA_FILE_IMMUTABLE == NOVA_FLAG_IMMUTABLE && NOVA_FILE_APPEND == NOVA_FLAG_APPEND,
+              "the medium's flags are the interface's");
 
 int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
 {
@@ -43,8 +47,10 @@ struct change {
 	uint64_t size;
 	int64_t atime_ns;
 	int64_t mtime_ns;
+	uint32_t flags;
 	uint64_t tail_block; /* private copy of the block in which the file will end, 0 = none is needed */
 	bool sized;
+	bool unprivileged; /* what is there loses its capabilities */
 };
 
 static int may_chown(const struct nova_cred *cred, const struct inode *inode, unsigned mask, const struct nova_attr *in)
@@ -84,10 +90,41 @@ static int may_resize(const struct nova_call *call, const struct inode *inode, u
 	return call->opened ? 0 : perm_check(call->cred, inode, PERM_WRITE);
 }
 
+/* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
+static int flags_allow(const struct inode *inode, unsigned mask)
+{
+	const unsigned kept = NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_ATIME | NOVA_SET_MTIME;
+	int err = mask & kept ? perm_flags_kept(inode) : 0;
+
+	if (!err && mask & NOVA_SET_SIZE)
+		err = perm_flags(inode, false);
+	if (!err && mask & (NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW))
+		err = perm_flags(inode, true);
+	return err;
+}
+
+static int may_set_flags(const struct nova_cred *cred, const struct inode *inode, unsigned mask,
+                         const struct nova_attr *in)
+{
+	if (!(mask & NOVA_SET_FLAGS))
+		return 0;
+	if (!inode_is(inode, S_IFREG) && !inode_is(inode, S_IFDIR))
+		return -EOPNOTSUPP;
+	if (in->flags & ~NOVA_FLAGS_KNOWN)
+		return -EOPNOTSUPP;
+	if ((in->flags ^ inode->flags) & NOVA_FLAGS_KNOWN && !perm_super(cred))
+		return -EPERM;
+	return perm_owner(cred, inode);
+}
+
 static int may_set(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in)
 {
-	int err = may_chown(call->cred, inode, mask, in);
+	int err = flags_allow(inode, mask);
 
+	if (!err)
+		err = may_set_flags(call->cred, inode, mask, in);
+	if (!err)
+		err = may_chown(call->cred, inode, mask, in);
 	if (!err && mask & NOVA_SET_MODE)
 		err = perm_owner(call->cred, inode);
 	if (!err && mask & NOVA_SET_MODE && inode_is(inode, S_IFLNK))
@@ -109,10 +146,13 @@ static void plan(const struct nova_call *call, const struct inode *inode, unsign
 	    .size = mask & NOVA_SET_SIZE ? in->size : inode->size,
 	    .atime_ns = inode->atime_ns,
 	    .mtime_ns = inode->mtime_ns,
+	    .flags = mask & NOVA_SET_FLAGS ? in->flags : inode->flags,
 	    .sized = mask & NOVA_SET_SIZE,
 	};
 	if (mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID))
 		change->mode = perm_mode_after_write(call->cred, inode);
+	change->unprivileged =
+	    mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID) && xattr_has_privileges(call->worker->fs, inode);
 	if (mask & NOVA_SET_MODE) {
 		change->mode = in->mode & 07777;
 		if (!perm_super(call->cred) && !perm_in_group(call->cred, change->gid))
@@ -187,15 +227,20 @@ static int append_change(struct txn *txn, const struct inode *inode, struct log_
 	    .uid = le32_of(change->uid),
 	    .gid = le32_of(change->gid),
 	    .size = le64_of(change->size),
+	    .flags = le32_of(change->flags),
 	};
 	unsigned mask = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
 	int err;
 
 	if (change->sized)
 		mask |= NOVA_ATTR_SIZE | NOVA_ATTR_MTIME;
+	if (change->flags != inode->flags)
+		mask |= NOVA_ATTR_FLAGS;
 	err = txn_attr(txn, log, mask, &attr);
 	if (!err && change->tail_block)
 		err = append_cut(txn, log, change);
+	if (!err && change->unprivileged)
+		err = xattr_append_unprivileged(txn, log);
 	/* With a size the ATTR entry says mtime = now already. */
 	if (!err &&
 	    (change->atime_ns != inode->atime_ns || change->mtime_ns != (change->sized ? txn->now : inode->mtime_ns)))
@@ -223,6 +268,9 @@ static void show_change(struct nova_worker *worker, struct inode *inode, const s
 	inode->mode = change->mode;
 	inode->uid = change->uid;
 	inode->gid = change->gid;
+	inode->flags = change->flags;
+	if (change->unprivileged)
+		xattr_show_unprivileged(worker, inode);
 	inode->size = change->size;
 	inode->atime_ns = change->atime_ns;
 	inode->mtime_ns = change->mtime_ns;

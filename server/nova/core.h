@@ -66,11 +66,12 @@ struct inode {
 	uint8_t life; /* enum nova_life */
 	uint8_t type; /* S_IFMT bits >> 12 */
 	uint16_t mode;
-	bool loaded;   /* the log has been replayed */
-	bool indexed;  /* the index is complete */
-	bool used;     /* since the hand of the clock passed; atomic */
-	bool partial;  /* rescue: a directory of which the names up to a damage are known */
-	uint32_t pins; /* nova_open minus nova_close */
+	uint32_t flags; /* NOVA_FLAG_* */
+	bool loaded;    /* the log has been replayed */
+	bool indexed;   /* the index is complete */
+	bool used;      /* since the hand of the clock passed; atomic */
+	bool partial;   /* rescue: a directory of which the names up to a damage are known */
+	uint32_t pins;  /* nova_open minus nova_close */
 	uint32_t nlink;
 	uint32_t uid;
 	uint32_t gid;
@@ -95,8 +96,11 @@ struct inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
-	uint64_t index_bytes;    /* what of the index is counted in fs->index_bytes */
-	struct inode *next_free; /* while it belongs to no slot: the worker's next one */
+	uint64_t index_bytes;       /* what of the index is counted in fs->index_bytes */
+	struct inode *next_free;    /* while it belongs to no slot: the worker's next one */
+	struct xattr_index *xattrs; /* NULL while there are none */
+	const struct nova_entry
+	    *acl; /* the XATTR entry with the access ACL, or NULL; stays while the index is dropped */
 };
 
 /* A chunk of slots. */

@@ -9,6 +9,7 @@
 #include "server/nova/lifetime.h"
 #include "server/nova/perm.h"
 #include "server/nova/txn.h"
+#include "server/nova/xattr.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -226,6 +227,7 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	uint64_t blocks = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) - first + 1;
 	uint64_t size = offset + length > inode->size ? offset + length : inode->size;
 	uint16_t mode = perm_mode_after_write(call->cred, inode);
+	bool privileges = xattr_has_privileges(worker->fs, inode);
 	uint64_t at = first;
 	struct log_append *log;
 	struct runs runs;
@@ -247,6 +249,8 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	err = append_writes(&txn, log, &runs, first, size);
 	if (!err && mode != inode->mode)
 		err = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
+	if (!err && privileges)
+		err = xattr_append_unprivileged(&txn, log);
 	if (err) {
 		txn_drop(&txn);
 		pm_fence(worker->fs->pm);
@@ -256,6 +260,8 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	show_runs(worker, inode, &runs, first);
 	inode->size = size;
 	inode->mode = mode;
+	if (privileges)
+		xattr_show_unprivileged(worker, inode);
 	inode->mtime_ns = inode->ctime_ns = txn.now;
 	free_runs(&runs);
 	return 0;
@@ -277,6 +283,8 @@ ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64
 	if (err)
 		return err;
 	err = data_access(call, inode, PERM_WRITE);
+	if (!err)
+		err = perm_flags(inode, flags & NOVA_WRITE_APPEND);
 	if (err)
 		return err;
 	if (flags & NOVA_WRITE_APPEND)

@@ -64,3 +64,8 @@ uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, u
 {
 	return crc32c(seed(ino, generation, 0, 12), (const uint8_t *)header + 4, 60);
 }
+
+uint32_t entry_blob_seed(uint64_t ino, uint32_t generation)
+{
+	return seed(ino, generation, 0, 12);
+}

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The longest entry that is built in memory: a name or an inline target. */
+/* A name or an inline target is no longer. */
 #define ENTRY_LINES_MAX 5u
 
 /* An entry under construction. */
@@ -18,14 +18,23 @@ struct entry_buffer {
 	uint8_t more[(ENTRY_LINES_MAX - 1) * NOVA_LINE_SIZE];
 } __attribute__((aligned(64)));
 
+/* The longest entry there is, an extended attribute's, fills a page. */
+struct entry_page {
+	struct nova_entry entry;
+	uint8_t more[(NOVA_PAGE_LINES - 1) * NOVA_LINE_SIZE];
+} __attribute__((aligned(64)));
+
 #define ENTRY_PAYLOAD(type, entry)       ((struct type *)(void *)(entry)->payload)
 #define ENTRY_CONST_PAYLOAD(type, entry) ((const struct type *)(const void *)(entry)->payload)
 
-/* Name and target go on in the lines after the first without a gap, so each is one run of bytes. */
+/* Name, target and attribute go on in the lines after the first without a gap, so each is one run of bytes. */
 #define ENTRY_NAME_OFFSET   (offsetof(struct nova_entry, payload) + offsetof(struct nova_name_entry, name))
 #define ENTRY_TARGET_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_symlink_entry, target))
 static_assert(ENTRY_NAME_OFFSET + NOVA_NAME_INLINE == NOVA_LINE_SIZE, "a name ends its line");
 static_assert(ENTRY_TARGET_OFFSET + NOVA_SYMLINK_INLINE == NOVA_LINE_SIZE, "a target ends its line");
+
+#define ENTRY_XATTR_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_xattr_entry, bytes))
+static_assert(ENTRY_XATTR_OFFSET + NOVA_XATTR_INLINE == NOVA_LINE_SIZE, "an attribute ends its line");
 
 static inline const char *entry_name(const void *entry)
 {
@@ -44,6 +53,12 @@ static inline uint8_t entry_symlink_lines(size_t length)
 	return (uint8_t)((ENTRY_TARGET_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
+/* `length`: of the name and of what follows it. */
+static inline uint8_t entry_xattr_lines(size_t length)
+{
+	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
+}
+
 /* entry_start -- an entry of one line with an all-zero payload and no requester. */
 struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type);
 
@@ -59,5 +74,8 @@ bool entry_name_ok(const char *name, size_t length);
 /* entry_page_crc, entry_header_crc -- the CRCs of a log page's and of a slot's header. */
 uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uint32_t generation, uint64_t block);
 uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation);
+
+/* entry_blob_seed -- where the CRC of a blob of this inode begins. */
+uint32_t entry_blob_seed(uint64_t ino, uint32_t generation);
 
 #endif

@@ -222,7 +222,7 @@ enum nova_entry_type {
 	NOVA_ENTRY_NAME_GONE = 6, /* directory: a name goes, by its cookie */
 	NOVA_ENTRY_SYMLINK = 7,   /* target, in the entry or in a blob */
 	NOVA_ENTRY_PARENT = 8,    /* directory: moved to another parent */
-	NOVA_ENTRY_XATTR = 9,     /* kept for extended attributes */
+	NOVA_ENTRY_XATTR = 9,     /* an extended attribute appears, has another value, or goes */
 };
 
 /*
@@ -265,6 +265,10 @@ struct nova_attr_entry {
 	le32 reserved;
 };
 static_assert(sizeof(struct nova_attr_entry) == 44, "attr");
+
+/* flags of an ATTR entry */
+#define NOVA_FLAG_IMMUTABLE (1u << 0) /* nothing of the inode changes but its flags */
+#define NOVA_FLAG_APPEND    (1u << 1) /* a file grows at its end only, a directory only gains names */
 
 struct nova_times_entry {
 	le64 atime_ns;
@@ -324,6 +328,40 @@ struct nova_parent_entry {
 	uint8_t reserved[28];
 };
 static_assert(sizeof(struct nova_parent_entry) == 44, "parent");
+
+#define NOVA_FLAGS_KNOWN (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND)
+
+/* What an extended attribute's name begins with; what follows the prefix is in the entry. */
+enum nova_xattr_space {
+	NOVA_XATTR_USER = 1,     /* "user." */
+	NOVA_XATTR_TRUSTED = 2,  /* "trusted." */
+	NOVA_XATTR_SECURITY = 3, /* "security." */
+	NOVA_XATTR_ACCESS = 4,   /* "system.posix_acl_access", nothing follows */
+	NOVA_XATTR_DEFAULT = 5,  /* "system.posix_acl_default", nothing follows */
+};
+
+#define NOVA_XATTR_INLINE     24u                                                           /* in the first line */
+#define NOVA_XATTR_INLINE_MAX (NOVA_XATTR_INLINE + (NOVA_PAGE_LINES - 1u) * NOVA_LINE_SIZE) /* name and value */
+#define NOVA_XATTR_RUNS_MAX   16u
+#define NOVA_XATTR_VALUE_MAX  65536u
+#define NOVA_XATTR_NAME_MAX   255u   /* with the prefix */
+#define NOVA_XATTR_LIST_MAX   65536u /* all names of an inode with their prefixes, each with a NUL */
+
+/*
+ * The name is followed without a gap by the value, or, where both together are longer than NOVA_XATTR_INLINE_MAX, by
+ * `runs` runs of blocks that hold it in order, 8 bytes each: first block << 16 | count of blocks.
+ */
+struct nova_xattr_entry {
+	le64 time_ns;      /* ctime */
+	le32 value_length; /* 0..65536 */
+	le32 blob_crc;     /* CRC32C over the value, seeded with (inode number, generation); runs only */
+	uint8_t space;     /* enum nova_xattr_space */
+	uint8_t name_length;
+	uint8_t runs; /* 0 = the value is here */
+	uint8_t gone; /* 1 = the attribute goes: no value */
+	uint8_t bytes[NOVA_XATTR_INLINE];
+};
+static_assert(sizeof(struct nova_xattr_entry) == 44, "xattr");
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 

@@ -17,6 +17,7 @@
 #include "server/nova/journal.h"
 #include "server/nova/names.h"
 #include "server/nova/words.h"
+#include "server/nova/xattr_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -60,6 +61,11 @@ struct slice {
 		struct dir_entry *entry;
 		uint64_t line;
 	} names[SLICE_LINES]; /* where the entries of names lie now */
+	unsigned xattrs_moved;
+	struct {
+		uint32_t place;
+		uint64_t line;
+	} xattrs[SLICE_LINES]; /* likewise */
 };
 
 /* ---- when ----------------------------------------------------------------------------------------------------- */
@@ -67,7 +73,7 @@ struct slice {
 /* How many lines what lives takes, with nothing between. */
 static uint64_t live_lines(const struct inode *inode)
 {
-	return 3 + inode->dir.lines + inode->file.extents;
+	return 3 + inode->dir.lines + inode->file.extents + xattr_lines(inode);
 }
 
 /*
@@ -101,7 +107,7 @@ static uint64_t log_pages(const struct inode *inode)
 /* The entry as it is, and who asked for it. */
 static int copy_entry(struct slice *slice, const struct nova_entry *old, uint64_t *line)
 {
-	struct entry_buffer buffer;
+	struct entry_page buffer;
 
 	memcpy(&buffer, old, (size_t)old->lines * NOVA_LINE_SIZE);
 	slice->log.request = (struct nova_request){
@@ -221,6 +227,16 @@ static int keep_name(struct slice *slice, const struct nova_entry *entry, uint64
 	return copy_entry(slice, entry, &slice->names[slice->moved++].line);
 }
 
+static int keep_xattr(struct slice *slice, const struct nova_entry *entry, uint64_t line)
+{
+	uint32_t place = xattr_place(slice->worker->fs, slice->inode, entry, line);
+
+	if (place == xattr_count(slice->inode))
+		return 0;
+	slice->xattrs[slice->xattrs_moved].place = place;
+	return copy_entry(slice, entry, &slice->xattrs[slice->xattrs_moved++].line);
+}
+
 static int keep_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line)
 {
 	struct slice *slice = context;
@@ -230,6 +246,8 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 		return keep_extents(slice, entry, position);
 	case NOVA_ENTRY_NAME:
 		return keep_name(slice, entry, line);
+	case NOVA_ENTRY_XATTR:
+		return keep_xattr(slice, entry, line);
 	case NOVA_ENTRY_SYMLINK:
 		return line == slice->inode->symlink_line ? copy_entry(slice, entry, &slice->symlink_line) : 0;
 	default:
@@ -258,12 +276,14 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	}
 	entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
-	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE);
+	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE |
+	                     NOVA_ATTR_FLAGS);
 	attr->mode = le16_of(inode->mode);
 	attr->uid = le32_of(inode->uid);
 	attr->gid = le32_of(inode->gid);
 	attr->nlink = le32_of(inode->nlink);
 	attr->size = le64_of(inode->size);
+	attr->flags = le32_of(inode->flags);
 	attr->time_ns = le64_of((uint64_t)inode->ctime_ns);
 	err = log_append_entry(worker, log, entry, NULL, NULL);
 	if (err)
@@ -296,6 +316,13 @@ static void switch_head(struct nova_worker *worker, const struct log_append *log
 	pm_fence(worker->fs->pm);
 }
 
+/* Copies of attributes count as soon as they are committed: a later slice need not make them again. */
+static void show_xattrs(const struct slice *slice)
+{
+	for (unsigned i = 0; i < slice->xattrs_moved; i++)
+		xattr_moved(slice->worker->fs, slice->inode, slice->xattrs[i].place, slice->xattrs[i].line);
+}
+
 static uint64_t page_after(const struct nova *fs, const struct inode *inode, uint64_t block)
 {
 	const struct nova_page_header *header = &((const struct nova_page *)block_at(fs, block))->header;
@@ -322,6 +349,7 @@ static int drop_pages(struct slice *slice, uint64_t last, uint64_t start)
 	log_append_done(&slice->log);
 	for (unsigned i = 0; i < slice->moved; i++)
 		slice->names[i].entry->line = slice->names[i].line;
+	show_xattrs(slice);
 	if (slice->symlink_line)
 		inode->symlink_line = slice->symlink_line;
 	log_free_pages(slice->worker, inode, old, last);
@@ -368,10 +396,12 @@ static int run_slice(struct nova_worker *worker, struct inode *inode, char *why,
 		goto stopped;
 	if (!err)
 		err = write_attributes(worker, inode, &slice.log);
-	if (!err && walked == STOPPED)
+	if (!err && walked == STOPPED) {
 		log_append_commit(worker, &slice.log);
-	else if (!err)
+		show_xattrs(&slice);
+	} else if (!err) {
 		err = drop_pages(&slice, walk.last_page, walk.tail);
+	}
 	if (err) {
 		snprintf(why, why_size, "%s", walk.why);
 		log_append_drop(worker, &slice.log);

@@ -4,6 +4,7 @@
 #include "server/nova/incore.h"
 
 #include "server/nova/slots.h"
+#include "server/nova/xattr_index.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -117,6 +118,7 @@ void incore_index_drop(struct nova *fs, struct inode *inode)
 {
 	file_index_clear(&inode->file);
 	dir_index_clear(&inode->dir);
+	xattr_forget(inode);
 	inode->indexed = false;
 	__atomic_fetch_sub(&fs->index_bytes, inode->index_bytes, __ATOMIC_RELAXED);
 	inode->index_bytes = 0;
@@ -124,7 +126,7 @@ void incore_index_drop(struct nova *fs, struct inode *inode)
 
 void incore_index_changed(struct nova *fs, struct inode *inode)
 {
-	uint64_t bytes = file_index_bytes(&inode->file) + dir_index_bytes(&inode->dir);
+	uint64_t bytes = file_index_bytes(&inode->file) + dir_index_bytes(&inode->dir) + xattr_index_bytes(inode);
 	uint64_t total;
 
 	if (bytes == inode->index_bytes)

@@ -261,6 +261,7 @@ void inode_attr(const struct inode *inode, struct nova_attr *attr)
 	    .uid = inode->uid,
 	    .gid = inode->gid,
 	    .rdev = inode->rdev,
+	    .flags = inode->flags,
 	    .size = inode->size,
 	    .blocks = inode->blocks,
 	    .atime_ns = inode->atime_ns,

@@ -40,7 +40,7 @@ static void store_newborn(struct nova *fs, const struct inode *inode, const stru
 	}
 }
 
-int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **out, struct log_append **log)
+int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
 {
 	struct nova_worker *worker = txn->worker;
 	struct nova *fs = worker->fs;
@@ -75,8 +75,11 @@ int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **ou
 	err = txn_attr(
 	    txn, *log,
 	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE, &attr);
+	if (!err)
+		err = xattr_birth_append(txn, *log, &birth->xattrs);
 	if (err) {
-		lifetime_abort(txn, inode);
+		txn_drop(txn);
+		lifetime_abort(txn, inode, birth);
 		return err;
 	}
 	txn_life(txn, inode, birth->life);
@@ -102,16 +105,21 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
+	inode->flags = 0;
+	inode->acl = NULL;
+	xattr_birth_show(txn->worker, inode, &birth->xattrs);
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&txn->worker->inodes, 1, __ATOMIC_RELAXED);
 }
 
-void lifetime_abort(struct txn *txn, struct inode *inode)
+void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth)
 {
 	/* What was stored into the slot must not land there after its next owner's stores. */
 	pm_fence(txn->worker->fs->pm);
 	inode->loaded = false;
+	xattr_birth_drop(txn->worker, &birth->xattrs);
+	xattr_forget(inode);
 	slots_put(txn->worker, inode->ino);
 	inode_unlock(inode);
 }
@@ -166,6 +174,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 		if (blob)
 			release_block(&release, blob);
 	}
+	xattr_release(&release, inode);
 	release_flush(&release);
 	if (inode->head)
 		log_free_pages(worker, inode, inode->head, inode->tail_page);

@@ -6,6 +6,7 @@
 
 #include "server/nova/core.h"
 #include "server/nova/txn.h"
+#include "server/nova/xattr.h"
 
 struct birth {
 	enum nova_life life;
@@ -15,6 +16,7 @@ struct birth {
 	uint32_t rdev;
 	uint64_t parent; /* of a directory */
 	uint64_t size;   /* of a target */
+	struct xattr_birth xattrs;
 };
 
 /* birth_inherit -- who owns what the caller makes in this directory, and what else that passes on. */
@@ -24,9 +26,9 @@ void birth_inherit(const struct nova_call *call, const struct inode *dir, struct
  * lifetime_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked and
  * becomes alive with the transaction (lifetime_begun) or not at all (lifetime_abort).
  */
-int lifetime_begin(struct txn *txn, const struct birth *birth, struct inode **out, struct log_append **log);
+int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log);
 void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth);
-void lifetime_abort(struct txn *txn, struct inode *inode);
+void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth);
 
 /* lifetime_end -- note in the transaction that the inode has lost its last name; afterwards call lifetime_ended. */
 void lifetime_end(struct txn *txn, struct inode *inode);

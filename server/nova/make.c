@@ -23,6 +23,7 @@ void birth_inherit(const struct nova_call *call, const struct inode *dir, struct
 	if (S_ISREG(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
 	    !perm_super(call->cred) && !perm_in_group(call->cred, birth->gid))
 		birth->mode &= ~(uint32_t)S_ISGID;
+	xattr_inherit(call, dir, &birth->mode, &birth->xattrs);
 }
 
 /* A target longer than fits into the slot lies in a block of its own. */
@@ -97,7 +98,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 		               &added);
 	if (err) {
 		txn_drop(&txn);
-		lifetime_abort(&txn, inode);
+		lifetime_abort(&txn, inode, birth);
 		if (blob)
 			alloc_free(worker, blob, 1);
 		return err;
@@ -105,7 +106,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	txn_commit(&txn);
 	lifetime_begun(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
-	inode->blocks = blob != 0;
+	inode->blocks += blob != 0;
 	names_added(&txn, dir, &added);
 	if (attr)
 		inode_attr(inode, attr);
@@ -175,6 +176,8 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 		err = -EPERM;
 	if (!err && inode->life == NOVA_LIFE_ORPHAN)
 		err = -ENOENT;
+	if (!err)
+		err = perm_flags_kept(inode);
 	if (!err && inode->nlink == UINT32_MAX)
 		err = -EMLINK;
 	if (!err)

@@ -58,7 +58,8 @@ struct nova_call {
 	struct nova_worker *worker;
 	const struct nova_cred *cred;
 	struct nova_request request;
-	bool opened; /* read and write access was checked when the file was opened: do not check the mode again */
+	bool opened;    /* read and write access was checked when the file was opened: do not check the mode again */
+	uint32_t umask; /* taken from the mode of what is made, but where the directory has a default ACL */
 };
 
 struct nova_attr {
@@ -68,8 +69,9 @@ struct nova_attr {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t rdev;
+	uint32_t flags; /* NOVA_FILE_* */
 	uint64_t size;
-	uint64_t blocks; /* of 4096 bytes, data only */
+	uint64_t blocks; /* of 4096 bytes: data and what targets and attributes have of their own */
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	int64_t ctime_ns;
@@ -165,7 +167,8 @@ int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char
 
 /*
  * nova_create -- make a regular file, directory, FIFO, socket or device as `mode` says. -EEXIST if the name is there.
- * The caller applies the umask. A set-group-ID directory passes on its group, and the bit to directories.
+ * A set-group-ID directory passes on its group, and the bit to directories. Where the directory has a default ACL
+ * the inode is born with the ACLs it gives; elsewhere call->umask is taken from the mode.
  */
 int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
                 uint32_t rdev, struct nova_attr *attr);
@@ -228,6 +231,15 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 #define NOVA_SET_ATIME_NOW (1u << 6)
 #define NOVA_SET_MTIME_NOW (1u << 7)
 
+#define NOVA_SET_FLAGS (1u << 8)
+
+/* File flags, as chattr sets them. Only the superuser changes these two; -EOPNOTSUPP for what is no file or directory.
+ * What they forbid fails with -EPERM for everyone. */
+#define NOVA_FILE_IMMUTABLE                                                                                            \
+	(1u << 0)                  /* no change but of the flags; no link, no removal, no new name in a directory      \
+	                            */
+#define NOVA_FILE_APPEND (1u << 1) /* a file is written with NOVA_WRITE_APPEND only, a directory loses no name */
+
 /* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result. */
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out);
@@ -249,6 +261,37 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir, uint32_t 
 
 /* nova_reclaim_orphans -- free what has no name and nobody has pinned since the mount; returns how many. */
 int nova_reclaim_orphans(const struct nova_call *call);
+
+/* ---- extended attributes --------------------------------------------------------------------------------------- */
+
+/*
+ * Names with their prefix, up to 255 bytes: user.*, trusted.*, security.*, system.posix_acl_access and
+ * system.posix_acl_default; others -EOPNOTSUPP. Values up to 64 KiB (-E2BIG); one that with the name behind its prefix
+ * is longer than 3992 bytes has blocks of its own, which count in nova_attr.blocks. Rules as in xattr(7): user.* is
+ * for files and directories whose mode allows it (a sticky directory's owner), trusted.* for the superuser and hidden
+ * from others, security.* read by all and set by the superuser, ACLs set by the owner.
+ *
+ * An ACL has the kernel's binary form, version 2. Its entries for owner, mask (or group) and others are the mode's
+ * bits: each change of either is one of both. An access ACL that says no more than the mode is not kept.
+ */
+
+#define NOVA_XATTR_CREATE  1u /* -EEXIST if it is there */
+#define NOVA_XATTR_REPLACE 2u /* -ENODATA if it is not */
+
+/* nova_getxattr -- the value's length; with `size` 0 nothing is copied. -ENODATA; -ERANGE if it does not fit. */
+ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
+                      void *value, size_t size);
+
+/* nova_setxattr -- `attr` (may be NULL) tells the inode afterwards. -ENOSPC also when an ACL has over 498 entries or
+ * all names together take over 64 KiB. */
+int nova_setxattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
+                  const void *value, size_t size, unsigned flags, struct nova_attr *attr);
+
+/* nova_listxattr -- the names that the caller may see, each with a NUL, in order of their making; sizes as above. */
+ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size);
+
+int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
+                     struct nova_attr *attr);
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
 

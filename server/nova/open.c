@@ -22,7 +22,7 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 	struct inode *inode = NULL;
 	struct log_append *log;
 	struct txn txn;
-	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, false, &dir);
+	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
 
 	if (!err)
 		err = names_may_add(call, dir);

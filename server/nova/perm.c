@@ -3,6 +3,7 @@
  */
 #include "server/nova/perm.h"
 
+#include "server/nova/acl.h"
 #include "server/nova/inode.h"
 
 #include <errno.h>
@@ -26,6 +27,8 @@ int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned
 {
 	unsigned granted;
 
+	if (mask & PERM_WRITE && inode->flags & NOVA_FLAG_IMMUTABLE)
+		return -EPERM;
 	if (!cred)
 		return 0;
 	if (cred->uid == 0) {
@@ -36,6 +39,8 @@ int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned
 	}
 	if (cred->uid == inode->uid)
 		granted = inode->mode >> 6;
+	else if (inode->acl)
+		return acl_check(cred, inode, mask);
 	else if (perm_in_group(cred, inode->gid))
 		granted = inode->mode >> 3;
 	else
@@ -43,10 +48,24 @@ int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned
 	return mask & ~granted & 7 ? -EACCES : 0;
 }
 
+int perm_flags(const struct inode *inode, bool append)
+{
+	return inode->flags & NOVA_FLAG_IMMUTABLE || (inode->flags & NOVA_FLAG_APPEND && !append) ? -EPERM : 0;
+}
+
+int perm_flags_kept(const struct inode *inode)
+{
+	return inode->flags & (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND) ? -EPERM : 0;
+}
+
 int perm_remove(const struct nova_cred *cred, const struct inode *dir, const struct inode *child)
 {
 	int err = perm_check(cred, dir, PERM_WRITE | PERM_EXEC);
 
+	if (!err && dir->flags & NOVA_FLAG_APPEND)
+		err = -EPERM;
+	if (!err)
+		err = perm_flags_kept(child);
 	if (err || perm_super(cred) || !(dir->mode & S_ISVTX))
 		return err;
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;

@@ -11,6 +11,7 @@
 #include "server/nova/inode_log.h"
 #include "server/nova/replay.h"
 #include "server/nova/slots.h"
+#include "server/nova/xattr_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -97,6 +98,21 @@ static int claim_data(struct scanner *scanner)
 	return 0;
 }
 
+static int claim_blob(void *context, uint64_t first, uint64_t count)
+{
+	return claim(context, first, count, "extended attribute");
+}
+
+static int claim_xattrs(struct scanner *scanner)
+{
+	const struct inode *inode = &scanner->inode;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < xattr_count(inode); i++)
+		err = xattr_each_run(line_at(scanner->scan->fs, inode->xattrs->refs[i].line), claim_blob, scanner);
+	return err;
+}
+
 static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t ino)
 {
 	struct nova *fs = scanner->scan->fs;
@@ -119,6 +135,8 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	err = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
 	if (!err)
 		err = claim_data(scanner);
+	if (!err)
+		err = claim_xattrs(scanner);
 	scanner->inodes++;
 	scanner->names += inode->dir.live;
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;

@@ -3,11 +3,13 @@
  */
 #include "server/nova/replay.h"
 
+#include "server/nova/acl.h"
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
 #include "server/nova/overlay.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
+#include "server/nova/xattr_index.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,6 +48,7 @@ void replay_reset(struct inode *inode)
 {
 	file_index_clear(&inode->file);
 	dir_index_clear(&inode->dir);
+	xattr_forget(inode);
 	inode->indexed = false;
 }
 
@@ -106,6 +109,8 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 		inode->gid = le32_get(attr->gid);
 	if (mask & NOVA_ATTR_NLINK)
 		inode->nlink = le32_get(attr->nlink);
+	if (mask & NOVA_ATTR_FLAGS)
+		inode->flags = le32_get(attr->flags);
 	if (mask & NOVA_ATTR_SIZE) {
 		uint64_t size = le64_get(attr->size);
 
@@ -265,6 +270,14 @@ static int symlink_entry(struct replay *replay, const struct nova_entry *entry, 
 	return 0;
 }
 
+static int xattr_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	int err;
+	const char *wrong = xattr_replay(replay->fs, replay->inode, entry, line, &err);
+
+	return wrong ? refuse(replay, position, wrong) : err;
+}
+
 static int parent_entry(struct replay *replay, const struct nova_parent_entry *parent, uint64_t position)
 {
 	uint64_t ino = le64_get(parent->parent);
@@ -292,6 +305,8 @@ static int replay_entry(void *context, const struct nova_entry *entry, uint64_t 
 		return name_entry(replay, entry, position, line);
 	case NOVA_ENTRY_SYMLINK:
 		return symlink_entry(replay, entry, position, line);
+	case NOVA_ENTRY_XATTR:
+		return xattr_entry(replay, entry, position, line);
 	default:
 		break;
 	}
@@ -405,6 +420,8 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	replay.walk = &walk;
 	replay_reset(inode);
 	inode->size = inode->blocks = 0;
+	inode->flags = 0;
+	inode->acl = NULL;
 	inode->subdirs = 0;
 	inode->symlink_line = 0;
 	err = read_header(&replay);
@@ -436,6 +453,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	inode->tail_first = walk.last_first;
 	if (inode->type == S_IFREG >> 12)
 		inode->blocks = count_blocks(&inode->file);
+	inode->blocks += xattr_blocks(inode);
 	if (inode->life != NOVA_LIFE_ALLOCATED)
 		inode->nlink = 0;
 	memset(&inode->gc, 0, sizeof inode->gc);

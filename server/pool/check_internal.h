@@ -100,4 +100,17 @@ int check_dir_live(const struct check_dir *dir, const struct nova_name_entry ***
 /* check_name_compare -- orders two names by length and bytes. */
 int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b);
 
+/* ---- an inode's extended attributes ------------------------------------------------------------- */
+
+struct check_xattrs;
+
+struct check_xattrs *check_xattrs_new(void);
+void check_xattrs_free(struct check_xattrs *xattrs);
+/* check_xattr_entry -- an XATTR entry, in the order of the log. NULL, or what is wrong with it. */
+const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, const struct nova_entry *entry,
+                              uint64_t position);
+/* check_xattrs_result -- at the end of the log: claim the blobs of what lives and check what is in them. */
+void check_xattrs_result(struct check *check, const struct medium_inode *inode, const struct check_inode *into,
+                         const struct check_xattrs *xattrs);
+
 #endif

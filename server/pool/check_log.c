@@ -29,6 +29,7 @@ struct reading {
 	uint64_t last_block; /* block under the last partial file block, 0 = a hole */
 	uint64_t blob;
 	bool has_target;
+	struct check_xattrs *xattrs; /* NULL while there was none */
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct reading *r, const char *format, ...)
@@ -84,6 +85,8 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 		say(r, "sets attributes of unknown kind (mask %#x)", mask);
 	if (mask & NOVA_ATTR_MODE && le16_get(attr->mode) & ~07777)
 		say(r, "gives the mode %#o, more than permission bits", le16_get(attr->mode));
+	if (mask & NOVA_ATTR_FLAGS && le32_get(attr->flags) & ~NOVA_FLAGS_KNOWN)
+		say(r, "sets flags of unknown kind (%#x)", le32_get(attr->flags));
 	if (mask & NOVA_ATTR_NLINK)
 		r->inode->nlink = le32_get(attr->nlink);
 	if (mask & NOVA_ATTR_SIZE)
@@ -202,6 +205,19 @@ static void read_symlink(struct reading *r, const struct nova_entry *entry)
 		say(r, "has a target with NUL in it");
 }
 
+static void read_xattr(struct reading *r, const struct nova_entry *entry)
+{
+	const char *fault;
+
+	if (!r->xattrs && !(r->xattrs = check_xattrs_new())) {
+		r->check->error = -ENOMEM;
+		return;
+	}
+	fault = check_xattr_entry(r->check, r->xattrs, entry, r->position);
+	if (fault)
+		say(r, "%s", fault);
+}
+
 static void read_parent(struct reading *r, const struct nova_parent_entry *parent)
 {
 	if (!is_type(r, S_IFDIR))
@@ -218,7 +234,9 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 	switch ((enum nova_entry_type)entry->type) {
 	case NOVA_ENTRY_PAD:
 	case NOVA_ENTRY_TIMES:
+		return;
 	case NOVA_ENTRY_XATTR:
+		read_xattr(r, entry);
 		return;
 	case NOVA_ENTRY_ATTR:
 		read_attr(r, payload);
@@ -400,6 +418,9 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 	inode->readable = read_log(&r, words);
 	if (inode->readable)
 		check_result(&r);
+	if (inode->readable && r.xattrs)
+		check_xattrs_result(check, words, inode, r.xattrs);
+	check_xattrs_free(r.xattrs);
 	check_dir_free(r.dir);
 	free(r.runs);
 }

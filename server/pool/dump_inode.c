@@ -5,6 +5,7 @@
 
 #include "common/file_type.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 #define PAYLOAD(type, entry) ((const struct type *)(const void *)(entry)->payload)
@@ -106,6 +107,49 @@ static void show_symlink(struct dump_view *view, const struct medium *medium, co
 		dump_text(view, "target", "damaged");
 }
 
+static const char *space_name(unsigned space)
+{
+	static const char *const names[] = {
+	    [NOVA_XATTR_USER] = "user",
+	    [NOVA_XATTR_TRUSTED] = "trusted",
+	    [NOVA_XATTR_SECURITY] = "security",
+	    [NOVA_XATTR_ACCESS] = "system.posix_acl_access",
+	    [NOVA_XATTR_DEFAULT] = "system.posix_acl_default",
+	};
+
+	return space < sizeof(names) / sizeof(names[0]) && names[space] ? names[space] : "unknown";
+}
+
+/* Values are the users' and may be long: what is shown is where they are. */
+static void show_xattr(struct dump_view *view, const struct nova_entry *entry)
+{
+	const struct nova_xattr_entry *xattr = PAYLOAD(nova_xattr_entry, entry);
+	size_t most = room(entry, xattr->bytes), length = xattr->name_length < most ? xattr->name_length : most;
+
+	dump_text(view, "space", space_name(xattr->space));
+	if (length)
+		dump_bytes(view, "name", xattr->bytes, length);
+	if (xattr->gone)
+		dump_text(view, "value", "gone");
+	else
+		dump_number(view, "value_length", le32_get(xattr->value_length));
+	if (xattr->runs) {
+		dump_hex(view, "blob_crc", le32_get(xattr->blob_crc));
+		dump_open(view, "blob", '[');
+		for (size_t i = 0; i < xattr->runs && length + (i + 1) * sizeof(le64) <= most; i++) {
+			le64 run;
+
+			memcpy(&run, xattr->bytes + length + i * sizeof(run), sizeof(run));
+			dump_open(view, NULL, '{');
+			dump_number(view, "block", le64_get(run) >> 16);
+			dump_number(view, "count", le64_get(run) & 0xffff);
+			dump_close(view, '}');
+		}
+		dump_close(view, ']');
+	}
+	dump_time(view, "ctime", xattr->time_ns);
+}
+
 static void show_gone(struct dump_view *view, const struct nova_name_gone_entry *gone)
 {
 	dump_number(view, "cookie", le64_get(gone->cookie));
@@ -157,6 +201,9 @@ static void show_entry(struct dump_view *view, const struct medium_log *log)
 		break;
 	case NOVA_ENTRY_SYMLINK:
 		show_symlink(view, log->medium, entry);
+		break;
+	case NOVA_ENTRY_XATTR:
+		show_xattr(view, entry);
 		break;
 	case NOVA_ENTRY_PARENT:
 		dump_number(view, "parent", le64_get(PAYLOAD(nova_parent_entry, entry)->parent));

@@ -293,6 +293,87 @@ static int run_utimes(struct world *world)
 	return world_setattr(world, "/d", NOVA_SET_ATIME | NOVA_SET_MTIME, &attr);
 }
 
+/* ---- extended attributes ------------------------------------------------------------------------ */
+
+static void set_two_xattrs(struct world *world)
+{
+	world_must(world, "setxattr", world_setxattr(world, "/d/f", "user.small", 30));
+	world_must(world, "setxattr", world_setxattr(world, "/d/f", "user.large", 9000));
+}
+
+static int run_setxattr(struct world *world)
+{
+	return world_setxattr(world, "/d/f", "user.new", 100);
+}
+
+static int run_setxattr_page(struct world *world)
+{
+	return world_setxattr(world, "/d/sub", "trusted.new", 3900);
+}
+
+static int run_setxattr_blob(struct world *world)
+{
+	return world_setxattr(world, "/d/f", "user.new", 20000);
+}
+
+static int run_replace_xattr(struct world *world)
+{
+	return world_setxattr(world, "/d/f", "user.small", 31);
+}
+
+static int run_replace_xattr_blob(struct world *world)
+{
+	return world_setxattr(world, "/d/f", "user.large", 12345);
+}
+
+static int run_shrink_xattr(struct world *world)
+{
+	return world_setxattr(world, "/d/f", "user.large", 10);
+}
+
+static int run_removexattr(struct world *world)
+{
+	return world_removexattr(world, "/d/f", "user.small");
+}
+
+static int run_removexattr_blob(struct world *world)
+{
+	return world_removexattr(world, "/d/f", "user.large");
+}
+
+static int run_set_acl(struct world *world)
+{
+	return world_set_acl(world, "/d/f", "system.posix_acl_access");
+}
+
+static void set_acl_of_f(struct world *world)
+{
+	world_must(world, "set the ACL", run_set_acl(world));
+}
+
+static int run_remove_acl(struct world *world)
+{
+	return world_removexattr(world, "/d/f", "system.posix_acl_access");
+}
+
+static void set_default_acl_of_d(struct world *world)
+{
+	world_must(world, "set the ACL", world_set_acl(world, "/d", "system.posix_acl_default"));
+}
+
+static void set_capability(struct world *world)
+{
+	world->unmodelled = true; /* what a write does to it the model does not know */
+	world_must(world, "setxattr", world_setxattr(world, "/d/f", "security.capability", 20));
+}
+
+static int run_set_flags(struct world *world)
+{
+	struct nova_attr attr = {.flags = NOVA_FILE_IMMUTABLE, .mode = 0400};
+
+	return world_setattr(world, "/d/f", NOVA_SET_FLAGS | NOVA_SET_MODE, &attr);
+}
+
 /* ---- what is done beside ------------------------------------------------------------------------ */
 
 /*
@@ -436,6 +517,22 @@ const struct operation operations[] = {
     {.name = "chmod", .run = run_chmod},
     {.name = "setattr-all", .run = run_setattr_all},
     {.name = "utimes", .run = run_utimes},
+    {.name = "setxattr", .run = run_setxattr},
+    {.name = "setxattr-page", .run = run_setxattr_page},
+    {.name = "setxattr-blob", .run = run_setxattr_blob},
+    {.name = "setxattr-replace", .prepare = set_two_xattrs, .run = run_replace_xattr},
+    {.name = "setxattr-replace-blob", .prepare = set_two_xattrs, .run = run_replace_xattr_blob},
+    {.name = "setxattr-shrink", .prepare = set_two_xattrs, .run = run_shrink_xattr},
+    {.name = "removexattr", .prepare = set_two_xattrs, .run = run_removexattr, .frees = true},
+    {.name = "removexattr-blob", .prepare = set_two_xattrs, .run = run_removexattr_blob, .frees = true},
+    {.name = "unlink-with-xattrs", .prepare = set_two_xattrs, .run = run_unlink, .frees = true},
+    {.name = "set-acl", .run = run_set_acl, .unmodelled = true},
+    {.name = "remove-acl", .prepare = set_acl_of_f, .run = run_remove_acl, .frees = true, .unmodelled = true},
+    {.name = "chmod-with-acl", .prepare = set_acl_of_f, .run = run_chmod, .unmodelled = true},
+    {.name = "create-under-acl", .prepare = set_default_acl_of_d, .run = run_create, .unmodelled = true},
+    {.name = "mkdir-under-acl", .prepare = set_default_acl_of_d, .run = run_mkdir, .unmodelled = true},
+    {.name = "write-with-capability", .prepare = set_capability, .run = run_overwrite, .unmodelled = true},
+    {.name = "set-flags", .run = run_set_flags, .unmodelled = true},
     {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
     {.name = "new-slot-chunk", .prepare = use_up_slots, .run = run_many_slots, .long_past = true},

@@ -113,6 +113,35 @@ static int digest_target(struct listing *listing, const struct nova_call *call, 
 	return 0;
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int digest_xattrs(struct listing *listing, const struct nova_call *call, struct nova_handle handle,
+                         const char *path, struct listing_digest *digest)
+{
+	static uint8_t value[65536];
+	static char list[65536];
+	static const char *names[65536 / 6];
+	ssize_t length = nova_listxattr(call, handle, list, sizeof(list));
+	size_t count = 0;
+
+	if (length < 0)
+		return fail(listing, path, "listxattr", length);
+	for (const char *name = list; name < list + length; name += strlen(name) + 1)
+		names[count++] = name;
+	qsort(names, count, sizeof(*names), compare_texts);
+	for (size_t i = 0; i < count; i++) {
+		ssize_t n = nova_getxattr(call, handle, names[i], strlen(names[i]), value, sizeof(value));
+
+		if (n < 0)
+			return fail(listing, path, names[i], n);
+		listing_digest_xattr(digest, names[i], value, (size_t)n);
+	}
+	return 0;
+}
+
 static int add_inode(struct listing *listing, const struct nova_call *call, struct nova_handle handle, char *path,
                      size_t length, unsigned depth);
 
@@ -164,6 +193,7 @@ static int add_inode(struct listing *listing, const struct nova_call *call, stru
 	    .gid = attr.gid,
 	    .rdev = attr.rdev,
 	    .size = attr.size,
+	    .flags = attr.flags,
 	    .blocks = attr.blocks,
 	    .atime_ns = attr.atime_ns,
 	    .mtime_ns = attr.mtime_ns,
@@ -174,6 +204,8 @@ static int add_inode(struct listing *listing, const struct nova_call *call, stru
 		rc = digest_contents(listing, call, &attr, path, &line.contents);
 	else if (S_ISLNK(attr.mode))
 		rc = digest_target(listing, call, &attr, path, &line.contents);
+	if (rc == 0)
+		rc = digest_xattrs(listing, call, handle, path, &line.xattrs);
 	if (rc)
 		return rc;
 	listing_add(listing, path, &line);

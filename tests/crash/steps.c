@@ -368,6 +368,14 @@ int world_rename(struct world *world, const char *from_path, const char *to_path
 	                           posix_flags, now));
 }
 
+/* Bytes that no step before had. */
+static void fill(struct world *world, uint8_t *bytes, size_t length)
+{
+	world->round++;
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (uint8_t)(i * 31 + world->round * 7 + (i >> 8)) | 1;
+}
+
 /* ---- contents and attributes -------------------------------------------------------------------- */
 
 int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags)
@@ -381,9 +389,7 @@ int world_write(struct world *world, const char *path, uint64_t offset, size_t l
 
 	if (!data)
 		abort();
-	world->round++;
-	for (size_t i = 0; i < length; i++)
-		data[i] = (uint8_t)(i * 31 + world->round * 7 + (i >> 8)) | 1;
+	fill(world, data, length);
 	if (asks_core(world))
 		n = nova_write(&world->call, file.handle, offset, data, length, flags, NULL);
 	rc = answer(world, n < 0 ? (int)n : n == (ssize_t)length ? 0 : -EIO, &none);
@@ -441,6 +447,58 @@ int world_setattr(struct world *world, const char *path, unsigned mask, const st
 int world_chmod(struct world *world, const char *path, uint32_t mode)
 {
 	return world_setattr(world, path, NOVA_SET_MODE, &(struct nova_attr){.mode = mode});
+}
+
+int world_setxattr(struct world *world, const char *path, const char *name, size_t length)
+{
+	struct world_object object = world_find(world, path);
+	struct nova_handle none = {0};
+	uint8_t *value = malloc(length ? length : 1);
+	int64_t now = tick(world);
+	int rc = 0;
+
+	if (!value)
+		abort();
+	fill(world, value, length);
+	if (asks_core(world))
+		rc = nova_setxattr(&world->call, object.handle, name, strlen(name), value, length, 0, NULL);
+	rc = answer(world, rc, &none);
+	if (asks_model(world, rc))
+		rc = agreed(world, "setxattr", rc,
+		            posix_setxattr(world->model, object.ino, name, value, length, 0, now));
+	free(value);
+	return rc;
+}
+
+int world_removexattr(struct world *world, const char *path, const char *name)
+{
+	struct world_object object = world_find(world, path);
+	struct nova_handle none = {0};
+	int64_t now = tick(world);
+	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_removexattr(&world->call, object.handle, name, strlen(name), NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "removexattr", rc, posix_removexattr(world->model, object.ino, name, now));
+}
+
+int world_set_acl(struct world *world, const char *path, const char *name)
+{
+	/* u::rwx u:7:rw- g::r-x m::rwx o::--- */
+	static const uint8_t acl[] = {
+	    2,    0,    0,    0, /* version */
+	    0x01, 0,    7,    0,    0xff, 0xff, 0xff, 0xff, 0x02, 0,    6,    0,    7, 0,
+	    0,    0,    0x04, 0,    5,    0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,    7, 0,
+	    0xff, 0xff, 0xff, 0xff, 0x20, 0,    0,    0,    0xff, 0xff, 0xff, 0xff,
+	};
+	struct world_object object = world_find(world, path);
+
+	world->unmodelled = true;
+	tick(world);
+	return nova_setxattr(&world->call, object.handle, name, strlen(name), acl, sizeof(acl), 0, NULL);
 }
 
 int world_truncate(struct world *world, const char *path, uint64_t size)

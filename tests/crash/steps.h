@@ -24,6 +24,11 @@ int world_write(struct world *world, const char *path, uint64_t offset, size_t l
 /* world_setattr -- `mask` of NOVA_SET_*. */
 int world_setattr(struct world *world, const char *path, unsigned mask, const struct nova_attr *attr);
 int world_chmod(struct world *world, const char *path, uint32_t mode);
+/* world_setxattr -- `length` (up to 64 KiB) bytes that no step before had. */
+int world_setxattr(struct world *world, const char *path, const char *name, size_t length);
+int world_removexattr(struct world *world, const char *path, const char *name);
+/* world_set_acl -- an ACL that names a user; the model knows nothing of ACLs and is left behind. */
+int world_set_acl(struct world *world, const char *path, const char *name);
 int world_truncate(struct world *world, const char *path, uint64_t size);
 /* world_open -- pin, and hold; world_close -- undo one world_open. */
 int world_open(struct world *world, const char *path);

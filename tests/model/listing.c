@@ -54,6 +54,8 @@ void listing_add(struct listing *listing, const char *path, const struct listing
 		add(listing, " blocks %" PRIu64, inode->blocks);
 	add(listing, " times %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, inode->atime_ns, inode->mtime_ns,
 	    inode->ctime_ns, inode->btime_ns);
+	if (inode->flags)
+		add(listing, " flags %x", inode->flags);
 	if (inode->contents.blocks)
 		add(listing, " contents %08x in %" PRIu64, inode->contents.crc, inode->contents.blocks);
 	if (inode->xattrs.blocks)

@@ -28,7 +28,7 @@ struct listing_digest {
 struct listing_inode {
 	uint64_t number; /* as the file system under test calls it */
 	uint32_t generation;
-	uint32_t mode, nlink, uid, gid, rdev;
+	uint32_t mode, nlink, uid, gid, rdev, flags;
 	uint64_t size, blocks;
 	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
 	struct listing_digest contents; /* regular files, and the target of symlinks */

@@ -64,6 +64,7 @@ void posix_data_digest(const struct node *node, struct listing_digest *digest);
 /* Of posix_xattr.c. */
 void posix_xattr_free(struct node *node);
 void posix_xattr_copy(struct node *copy, const struct node *node);
+uint64_t posix_xattr_blocks(const struct node *node);
 void posix_xattr_digest(const struct node *node, struct listing_digest *digest);
 
 #endif

@@ -583,6 +583,7 @@ int posix_getattr(const struct posix_model *model, posix_ino ino, struct posix_a
 	if (!node)
 		return -ESTALE;
 	*attr = node->attr;
+	attr->blocks += posix_xattr_blocks(node);
 	if (is_dir(node) && node->attr.nlink)
 		attr->nlink = 2 + subdirectories(model, node);
 	return 0;

@@ -107,6 +107,9 @@ uint64_t posix_orphans(const struct posix_model *model);
 /* Extended attributes: names with their prefix, as in `man 7 xattr`. `flags`: XATTR_CREATE, XATTR_REPLACE. */
 int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, const void *value, size_t length,
                    int flags, int64_t now);
+/* A value that together with the name behind its prefix is longer has blocks of its own, which count. */
+#define POSIX_XATTR_INLINE 3992u
+
 /* posix_getxattr -- the length; -ERANGE if `size` is not 0 and too small. */
 ssize_t posix_getxattr(const struct posix_model *model, posix_ino ino, const char *name, void *value, size_t size);
 /* posix_listxattr -- the names with their NULs, in byte order; returns the length, -ERANGE as above. */

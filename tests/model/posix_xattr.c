@@ -36,6 +36,19 @@ void posix_xattr_digest(const struct node *node, struct listing_digest *digest)
 		listing_digest_xattr(digest, node->xattrs[i].name, node->xattrs[i].value, node->xattrs[i].length);
 }
 
+uint64_t posix_xattr_blocks(const struct node *node)
+{
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i < node->xattr_count; i++) {
+		const struct xattr *xattr = &node->xattrs[i];
+
+		if (strlen(strchr(xattr->name, '.') + 1) + xattr->length > POSIX_XATTR_INLINE)
+			blocks += (xattr->length + POSIX_BLOCK - 1) / POSIX_BLOCK;
+	}
+	return blocks;
+}
+
 static size_t place(const struct node *node, const char *name, bool *found)
 {
 	size_t i = 0;
