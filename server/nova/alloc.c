@@ -3,6 +3,8 @@
  */
 #include "server/nova/alloc.h"
 
+#include "server/nova/zone.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,9 @@
 #define BASE_RESERVE_MIN 32u
 #define BASE_RESERVE_MAX 4096u
 #define BIG_RUN          64u /* from here on a run is sought in the zones, not in the worker's own run */
+#define REFILL_LEAST     16u /* a worker's run is worth its search from here on */
+#define BIG_LEAST        8u
+#define REFILL_SINGLES   64u /* else it takes so many blocks as they come */
 
 int alloc_init(struct nova *fs)
 {
@@ -52,11 +57,6 @@ void alloc_fini(struct nova *fs)
 	free(fs->bitmap);
 }
 
-static struct zone *zone_of(const struct nova *fs, uint64_t block)
-{
-	return &fs->zones[(block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS];
-}
-
 bool alloc_valid(const struct nova *fs, uint64_t first, uint64_t count)
 {
 	const struct zone *zone;
@@ -67,221 +67,35 @@ bool alloc_valid(const struct nova *fs, uint64_t first, uint64_t count)
 	return first - zone->first >= NOVA_ZONE_FIRST_CHUNK && first - zone->first + count <= zone->blocks;
 }
 
-/* The bits of word `w` of a run that starts at bit `start` and ends before bit `end`. */
-static uint64_t word_mask(uint64_t w, uint64_t start, uint64_t end)
-{
-	uint64_t mask = ~0ULL;
-
-	if (start > w * 64)
-		mask &= ~0ULL << (start - w * 64);
-	if (end < w * 64 + 64)
-		mask &= ~(~0ULL << (end - w * 64));
-	return mask;
-}
-
 bool alloc_claim(struct nova *fs, uint64_t first, uint64_t count)
 {
 	struct zone *zone = zone_of(fs, first);
-	uint64_t start = first - zone->first;
-	uint64_t end = start + count;
 
-	for (uint64_t w = start / 64; w * 64 < end; w++) {
-		uint64_t mask = word_mask(w, start, end);
-
-		if (__atomic_fetch_or(&zone->bitmap[w], mask, __ATOMIC_RELAXED) & mask)
-			return false;
-	}
-	return true;
+	return zone_claim(zone, first - zone->first, count);
 }
 
 void alloc_count(struct nova *fs)
 {
 	fs->free_blocks = 0;
 	for (uint32_t i = 0; i < fs->zone_count; i++) {
-		struct zone *zone = &fs->zones[i];
-
-		zone->free = 0;
-		for (uint32_t g = 0; g < NOVA_GROUPS_PER_ZONE; g++) {
-			zone->group_free[g] = 0;
-			for (uint32_t w = 0; w < NOVA_GROUP_BLOCKS / 64; w++)
-				zone->group_free[g] +=
-				    (uint16_t)__builtin_popcountll(~zone->bitmap[g * (NOVA_GROUP_BLOCKS / 64) + w]);
-			zone->group_run[g] = zone->group_free[g];
-			zone->free += zone->group_free[g];
-		}
-		fs->free_blocks += zone->free;
+		zone_count(&fs->zones[i]);
+		fs->free_blocks += fs->zones[i].free;
 	}
 }
 
-/* ---- zones ---------------------------------------------------------------------------------------------------- */
-
-/* Mark a run of a zone used or free; under the zone's lock. */
-static void mark(struct nova *fs, struct zone *zone, uint64_t start, uint64_t count, bool used)
+/* The rings from here on have had no worker. */
+static uint32_t workers_ever(const struct nova *fs)
 {
-	uint64_t end = start + count;
-
-	for (uint64_t w = start / 64; w * 64 < end; w++) {
-		uint64_t mask = word_mask(w, start, end);
-		int bits = __builtin_popcountll(mask);
-		uint64_t group = w / (NOVA_GROUP_BLOCKS / 64);
-
-		if (used) {
-			zone->bitmap[w] |= mask;
-			zone->group_free[group] = (uint16_t)(zone->group_free[group] - bits);
-			if (zone->group_run[group] > zone->group_free[group])
-				zone->group_run[group] = zone->group_free[group];
-		} else {
-			zone->bitmap[w] &= ~mask;
-			zone->group_free[group] = (uint16_t)(zone->group_free[group] + bits);
-			zone->group_run[group] = zone->group_free[group];
-		}
-	}
-	if (used) {
-		zone->free -= count;
-		__atomic_fetch_sub(&fs->free_blocks, count, __ATOMIC_RELAXED);
-	} else {
-		zone->free += count;
-		__atomic_fetch_add(&fs->free_blocks, count, __ATOMIC_RELAXED);
-	}
+	return __atomic_load_n(&fs->workers_ever, __ATOMIC_RELAXED);
 }
 
-static void zone_free(struct nova *fs, uint64_t first, uint64_t count)
-{
-	struct zone *zone = zone_of(fs, first);
-
-	pthread_mutex_lock(&zone->lock);
-	mark(fs, zone, first - zone->first, count, false);
-	pthread_mutex_unlock(&zone->lock);
-}
-
-/* The longest run of whole free groups, up to `want` groups, from the cursor round. */
-static uint32_t find_groups(const struct zone *zone, uint32_t want, uint32_t *best_first)
-{
-	uint32_t best = 0;
-
-	for (uint32_t i = 0; i < NOVA_GROUPS_PER_ZONE && best < want;) {
-		uint32_t first = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
-		uint32_t n = 0;
-
-		while (n < want && first + n < NOVA_GROUPS_PER_ZONE && zone->group_free[first + n] == NOVA_GROUP_BLOCKS)
-			n++;
-		if (n > best) {
-			best = n;
-			*best_first = first;
-		}
-		i += n + 1;
-	}
-	return best;
-}
-
-/* The first run of `want` free blocks in a group, or its longest. */
-static uint32_t find_in_group(const struct zone *zone, uint32_t group, uint32_t want, uint64_t *start)
-{
-	uint64_t at = (uint64_t)group * NOVA_GROUP_BLOCKS;
-	uint64_t end = at + NOVA_GROUP_BLOCKS;
-	uint32_t best = 0;
-
-	while (at < end && best < want) {
-		uint64_t free_bits = ~zone->bitmap[at / 64] >> at % 64;
-		uint64_t run_start;
-		uint32_t n = 0;
-
-		if (free_bits == 0) {
-			at = (at | 63) + 1;
-			continue;
-		}
-		at += (uint64_t)__builtin_ctzll(free_bits);
-		run_start = at;
-		while (at < end && n < want) {
-			uint64_t used_bits = zone->bitmap[at / 64] >> at % 64;
-			uint32_t in_word = 64 - at % 64;
-			uint32_t step = used_bits ? (uint32_t)__builtin_ctzll(used_bits) : in_word;
-
-			if (step > in_word)
-				step = in_word;
-			n += step;
-			at += step;
-			if (step < in_word)
-				break;
-		}
-		if (n > want)
-			n = want;
-		if (n > best) {
-			best = n;
-			*start = run_start;
-		}
-	}
-	return best;
-}
-
-/* Look into a group; what is learnt of its longest run saves the next search. */
-static uint32_t search_group(struct zone *zone, uint32_t group, uint32_t want, uint64_t *start)
-{
-	uint32_t got = find_in_group(zone, group, want, start);
-
-	if (got < want)
-		zone->group_run[group] = (uint16_t)got;
-	return got;
-}
-
-/* The first run of `want` blocks (at most a group's) from the cursor round; 0 if there is none. */
-static uint32_t find_fit(struct zone *zone, uint32_t want, uint64_t *start)
-{
-	for (uint32_t i = 0; i < NOVA_GROUPS_PER_ZONE; i++) {
-		uint32_t group = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
-
-		if (zone->group_run[group] >= want && search_group(zone, group, want, start) >= want)
-			return want;
-	}
-	return 0;
-}
-
-/* The longest run there is, where none is long enough. Each look makes one bound exact, so it ends. */
-static uint32_t find_longest(struct zone *zone, uint32_t want, uint64_t *start)
-{
-	for (;;) {
-		uint32_t longest = 0;
-		uint32_t got;
-
-		for (uint32_t group = 1; group < NOVA_GROUPS_PER_ZONE; group++)
-			if (zone->group_run[group] > zone->group_run[longest])
-				longest = group;
-		got = zone->group_run[longest];
-		if (got == 0 || search_group(zone, longest, got < want ? got : want, start) == got)
-			return got;
-	}
-}
-
-/* Up to `want` blocks in a row from one zone: all of them or whole groups, or else (`any`) the most it has. */
-static uint64_t zone_take(struct nova *fs, struct zone *zone, uint64_t want, bool any, uint64_t *first)
-{
-	uint32_t need = want < NOVA_GROUP_BLOCKS ? (uint32_t)want : NOVA_GROUP_BLOCKS;
-	uint64_t start = 0;
-	uint64_t got = 0;
-
-	pthread_mutex_lock(&zone->lock);
-	if (want >= NOVA_GROUP_BLOCKS) {
-		uint32_t group = 0;
-
-		got = (uint64_t)find_groups(zone, (uint32_t)(want / NOVA_GROUP_BLOCKS), &group) * NOVA_GROUP_BLOCKS;
-		start = (uint64_t)group * NOVA_GROUP_BLOCKS;
-	}
-	if (got == 0)
-		got = any ? find_longest(zone, need, &start) : find_fit(zone, need, &start);
-	if (got) {
-		mark(fs, zone, start, got, true);
-		zone->cursor = (uint32_t)((start + got) / NOVA_GROUP_BLOCKS % NOVA_GROUPS_PER_ZONE);
-		*first = zone->first + start;
-	}
-	pthread_mutex_unlock(&zone->lock);
-	return got;
-}
+/* ---- the reserve ---------------------------------------------------------------------------------------------- */
 
 static uint64_t reserve_blocks(struct nova *fs)
 {
 	int64_t names = __atomic_load_n(&fs->names, __ATOMIC_RELAXED);
 
-	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
 
 		if (worker)
@@ -310,21 +124,23 @@ static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 	return available - kept < want ? available - kept : want;
 }
 
-static uint64_t zones_take(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+/* All of `want` from one zone, or else (`least` of) what the first zone that has it can give. */
+static uint64_t zones_take(struct nova_worker *worker, uint64_t want, uint64_t least, bool privileged, uint64_t *first)
 {
 	struct nova *fs = worker->fs;
 
 	want = allowance(fs, want, privileged);
-	if (want == 0)
-		return 0;
-	for (unsigned any = 0; any < 2; any++)
+	for (unsigned pass = 0; want && pass < 2; pass++) {
+		uint64_t enough = pass == 0 || least > want ? want : least;
+
 		for (uint32_t i = 0; i < fs->zone_count; i++) {
 			struct zone *zone = &fs->zones[(worker->ring + i) % fs->zone_count];
-			uint64_t got = zone_take(fs, zone, want, any, first);
+			uint64_t got = zone_fits(zone, enough) ? zone_take(fs, zone, want, enough, first) : 0;
 
 			if (got)
 				return got;
 		}
+	}
 	return 0;
 }
 
@@ -339,17 +155,28 @@ void alloc_drain(struct nova_worker *worker)
 	for (uint32_t i = 0; i < worker->block_count; i++)
 		zone_free(worker->fs, worker->blocks[i], 1);
 	worker->block_count = 0;
+	alloc_drain_streams(worker);
 	spin_unlock(&worker->lock);
 }
 
 static void drain_all(struct nova *fs)
 {
-	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
 
 		if (worker)
 			alloc_drain(worker);
 	}
+}
+
+/* What is kept for slots goes to data before data is refused. */
+static bool give_up_kept(struct nova *fs)
+{
+	bool had = false;
+
+	for (uint32_t i = 0; i < fs->zone_count; i++)
+		had |= zone_give_up_kept(&fs->zones[i]);
+	return had;
 }
 
 /* A worker keeps little of a small pool. */
@@ -362,6 +189,24 @@ static uint64_t refill_size(const struct nova *fs)
 	return size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS;
 }
 
+/* The newest single block, and those that follow it in the pool. Under the lock. */
+static uint64_t pop_run(struct nova_worker *worker, uint64_t want, uint64_t *first)
+{
+	uint64_t got = 0;
+
+	while (got < want && worker->block_count) {
+		uint64_t block = worker->blocks[worker->block_count - 1];
+
+		if (got && (block != *first + got || (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS == 0))
+			break;
+		if (!got)
+			*first = block;
+		got++;
+		worker->block_count--;
+	}
+	return got;
+}
+
 /* From what the worker has: a run for several blocks, the newest freed block first for one. */
 static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *first)
 {
@@ -369,8 +214,7 @@ static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *fi
 
 	spin_lock(&worker->lock);
 	if (want == 1 && worker->block_count) {
-		*first = worker->blocks[--worker->block_count];
-		got = 1;
+		got = pop_run(worker, 1, first);
 	} else if (worker->run_left >= want) {
 		*first = worker->run_first;
 		worker->run_first += want;
@@ -381,11 +225,12 @@ static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *fi
 	return got;
 }
 
-/* Put a fresh run in place of the worker's and take `want` or less from it. */
+/* Put a fresh run in place of the worker's and take `want` from it. */
 static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
 	uint64_t size = refill_size(worker->fs);
-	uint64_t got = zones_take(worker, size > want ? size : want, privileged, first);
+	uint64_t got =
+	    zones_take(worker, size > want ? size : want, want > REFILL_LEAST ? want : REFILL_LEAST, privileged, first);
 	uint64_t old_first = 0;
 	uint64_t old_left = 0;
 
@@ -402,6 +247,34 @@ static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool pr
 	return want;
 }
 
+/* Free space lies in pieces: take many at once, so that the zone's lock and the search are paid for once. */
+static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+{
+	struct nova *fs = worker->fs;
+	uint64_t blocks[REFILL_SINGLES];
+	uint64_t size = refill_size(fs) > want ? refill_size(fs) : want;
+	uint32_t count = 0;
+	uint32_t max;
+	uint64_t got;
+
+	spin_lock(&worker->lock);
+	got = pop_run(worker, want, first);
+	spin_unlock(&worker->lock);
+	if (got)
+		return got;
+	max = (uint32_t)allowance(fs, size < REFILL_SINGLES ? size : REFILL_SINGLES, privileged);
+	for (uint32_t i = 0; max && !count && i < fs->zone_count; i++)
+		count = zone_take_singles(fs, &fs->zones[(worker->ring + i) % fs->zone_count], blocks, max);
+	spin_lock(&worker->lock);
+	while (count && worker->block_count < NOVA_WORKER_BLOCKS)
+		worker->blocks[worker->block_count++] = blocks[--count];
+	got = pop_run(worker, want, first);
+	spin_unlock(&worker->lock);
+	while (count)
+		zone_free(fs, blocks[--count], 1);
+	return got;
+}
+
 int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
 	uint64_t got = 0;
@@ -411,13 +284,33 @@ int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, ui
 		if (!got)
 			got = take_refilled(worker, want, privileged, first);
 	} else {
-		got = zones_take(worker, want, privileged, first);
+		got = zones_take(worker, want, BIG_LEAST, privileged, first);
 	}
-	if (!got) {
+	if (!got)
+		got = take_scattered(worker, want, privileged, first);
+	for (unsigned attempt = 0; !got && attempt < 2; attempt++) {
 		drain_all(worker->fs);
-		got = zones_take(worker, want, privileged, first);
+		if (attempt && !give_up_kept(worker->fs))
+			break;
+		got = zones_take(worker, want, 1, privileged, first);
 	}
 	return got ? (int64_t)got : -ENOSPC;
+}
+
+uint64_t alloc_reserve_run(struct nova_worker *worker, uint64_t goal, uint64_t want, uint64_t least, uint64_t *first)
+{
+	struct nova *fs = worker->fs;
+	uint64_t got = 0;
+
+	want = allowance(fs, want, false);
+	if (want < least)
+		return 0;
+	if (goal)
+		got = zone_take_at(fs, goal, want, least);
+	if (!got)
+		return zones_take(worker, want, least, false, first);
+	*first = goal;
+	return got;
 }
 
 void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
@@ -439,29 +332,6 @@ void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
 	}
 	worker->blocks[worker->block_count++] = first;
 	spin_unlock(&worker->lock);
-}
-
-static uint64_t zone_take_chunk(struct nova *fs, struct zone *zone)
-{
-	uint64_t found = 0;
-
-	pthread_mutex_lock(&zone->lock);
-	for (uint64_t chunk = NOVA_ZONE_FIRST_CHUNK / NOVA_CHUNK_BLOCKS; chunk < zone->blocks / NOVA_CHUNK_BLOCKS;
-	     chunk++) {
-		uint64_t start = chunk * NOVA_CHUNK_BLOCKS;
-
-		if (zone->group_free[start / NOVA_GROUP_BLOCKS] < NOVA_CHUNK_BLOCKS) {
-			chunk |= NOVA_GROUP_BLOCKS / NOVA_CHUNK_BLOCKS - 1;
-			continue;
-		}
-		if ((zone->bitmap[start / 64] >> start % 64 & 0xffff) == 0) {
-			mark(fs, zone, start, NOVA_CHUNK_BLOCKS, true);
-			found = zone->first + start;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&zone->lock);
-	return found;
 }
 
 uint64_t alloc_chunk(struct nova_worker *worker)
@@ -490,13 +360,13 @@ uint64_t alloc_free_total(struct nova *fs)
 {
 	uint64_t total = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
 
-	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
 
 		if (!worker)
 			continue;
 		spin_lock(&worker->lock);
-		total += worker->run_left + worker->block_count;
+		total += worker->run_left + worker->block_count + worker->stream_blocks;
 		spin_unlock(&worker->lock);
 	}
 	return total;

@@ -28,6 +28,21 @@ void alloc_count(struct nova *fs);
 /* alloc_run -- up to `want` blocks in a row; returns how many, or -ENOSPC. */
 int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first);
 
+/*
+ * alloc_data -- up to `want` blocks in a row for the file blocks of an inode from `file_block` on; returns how many, or
+ * -ENOSPC. A file that is written in order gets runs that follow each other, whatever else is written meanwhile.
+ * `unfilled`: the last of these blocks is written in part, up to the end of the file, so it will be written again.
+ */
+int64_t alloc_data(struct nova_worker *worker, const struct inode *inode, uint64_t file_block, uint64_t want,
+                   bool unfilled, uint64_t *first);
+
+/* alloc_reserve_run -- for alloc_data: at least `least` and up to `want` blocks in a row from the zones, if possible
+ * from `goal` on (0 = nowhere); 0 if there are none to spare. */
+uint64_t alloc_reserve_run(struct nova_worker *worker, uint64_t goal, uint64_t want, uint64_t least, uint64_t *first);
+
+/* alloc_drain_streams -- give back what the worker's streams have reserved. Under the worker's spin lock. */
+void alloc_drain_streams(struct nova_worker *worker);
+
 /* alloc_free -- give back a run. The commit that freed it is durable. */
 void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count);
 

@@ -41,7 +41,10 @@ struct zone {
 	uint64_t blocks;  /* with its own headers */
 	uint64_t *bitmap; /* 1 = used; NOVA_ZONE_MAP_WORDS words */
 	uint64_t free;
-	uint32_t cursor; /* group where the last search ended */
+	uint32_t cursor;  /* group where the last search ended */
+	uint32_t whole;   /* groups that are wholly free; atomic, as is the next */
+	uint32_t longest; /* no run of free blocks within a group is longer */
+	uint32_t kept;    /* the group that is kept for slots, NOVA_GROUPS_PER_ZONE = none */
 	uint16_t group_free[NOVA_GROUPS_PER_ZONE];
 	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
 };
@@ -119,6 +122,20 @@ struct inode_slab {
 	struct inode inodes[NOVA_INODE_SLAB];
 };
 
+#define NOVA_WORKER_STREAMS 32u
+
+/* A file that is written in order, and the run of free blocks in which it goes on (alloc_stream.c). */
+struct stream {
+	uint64_t ino;
+	uint32_t generation;
+	uint32_t window; /* blocks that were reserved last */
+	uint64_t order;  /* blocks that were written in order so far */
+	uint64_t next;   /* file block with which the next write begins if it goes on */
+	uint64_t first;  /* block of the pool that is next */
+	uint64_t left;
+	uint64_t used; /* when, by the worker's clock of streams */
+};
+
 struct nova_worker {
 	struct nova *fs;
 	uint32_t ring;
@@ -131,6 +148,9 @@ struct nova_worker {
 	uint64_t run_first; /* a run of free blocks to take single ones from */
 	uint64_t run_left;
 	uint64_t blocks[NOVA_WORKER_BLOCKS]; /* single free blocks */
+	uint64_t stream_blocks;              /* that all streams have left */
+	uint64_t stream_clock;
+	struct stream streams[NOVA_WORKER_STREAMS];
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
@@ -175,6 +195,7 @@ struct nova {
 
 	pthread_mutex_t workers_lock;
 	struct nova_worker *workers[NOVA_JOURNAL_RINGS]; /* atomic; a worker once made stays until unmount */
+	uint32_t workers_ever;                           /* atomic: rings from this one on have had no worker */
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 

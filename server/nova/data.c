@@ -109,7 +109,9 @@ static int grow_runs(struct runs *runs)
 	return 0;
 }
 
-static int take_runs(struct nova_worker *worker, uint64_t blocks, struct runs *runs)
+/* For the file's blocks from `at` on. `unfilled`: the write ends within the last of them, at the file's end. */
+static int take_runs(struct nova_worker *worker, const struct inode *inode, uint64_t at, uint64_t blocks, bool unfilled,
+                     struct runs *runs)
 {
 	runs->run = runs->space;
 	runs->capacity = RUNS_INLINE;
@@ -122,12 +124,13 @@ static int take_runs(struct nova_worker *worker, uint64_t blocks, struct runs *r
 		if (err)
 			return err;
 		run = &runs->run[runs->count];
-		got = alloc_run(worker, blocks, false, &run->block);
+		got = alloc_data(worker, inode, at, blocks, unfilled, &run->block);
 		if (got < 0)
 			return (int)got;
 		run->count = (uint64_t)got;
 		runs->count++;
 		blocks -= run->count;
+		at += run->count;
 	}
 	return 0;
 }
@@ -237,7 +240,7 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	if (err)
 		return err;
 	incore_index_changed(worker->fs, inode);
-	err = take_runs(worker, blocks, &runs);
+	err = take_runs(worker, inode, first, blocks, offset + length == size && size % NOVA_BLOCK_SIZE, &runs);
 	if (err)
 		goto drop;
 	txn_start(&txn, call);

@@ -200,6 +200,7 @@ int nova_worker_open(struct nova *fs, struct nova_worker **out)
 			worker->ring = i;
 			worker->sequence = fs->ring_sequence[i];
 			__atomic_store_n(&fs->workers[i], worker, __ATOMIC_RELEASE);
+			__atomic_store_n(&fs->workers_ever, i + 1, __ATOMIC_RELEASE);
 		}
 		fs->ring_taken[i] = true;
 		*out = worker;

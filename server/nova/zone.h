@@ -1,0 +1,47 @@
+/*
+ * zone.h -- the free blocks of one zone.
+ *
+ * A bitmap, and for each group of 512 blocks (2 MiB) how many are free and a bound of its longest free run. The bounds
+ * are exact where something was freed or sought in vain since, so a search looks into a group only where it finds, or
+ * learns that it does not. Everything but zone_fits is under the zone's lock, which the functions take.
+ */
+#ifndef FARNOVA_NOVA_ZONE_H
+#define FARNOVA_NOVA_ZONE_H
+
+#include "server/nova/core.h"
+
+static inline struct zone *zone_of(const struct nova *fs, uint64_t block)
+{
+	return &fs->zones[(block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS];
+}
+
+/* zone_claim -- at mount, by several threads: mark [start, start + count) of the zone used; false if a block was. */
+bool zone_claim(struct zone *zone, uint64_t start, uint64_t count);
+
+/* zone_count -- at mount, after the claims: count what is free. */
+void zone_count(struct zone *zone);
+
+/* zone_fits -- without the lock: might the zone have `want` blocks in a row? */
+bool zone_fits(const struct zone *zone, uint64_t want);
+
+/*
+ * zone_take -- `want` blocks in a row, or as many as there are but `least`; 0 if there are fewer. 512 and more are
+ * whole groups where there is one: aligned to 2 MiB, and perhaps fewer than `want`.
+ */
+uint64_t zone_take(struct nova *fs, struct zone *zone, uint64_t want, uint64_t least, uint64_t *first);
+
+/* zone_take_at -- the same from the block `first` on. */
+uint64_t zone_take_at(struct nova *fs, uint64_t first, uint64_t want, uint64_t least);
+
+/* zone_take_singles -- up to `max` blocks as they come, from the group with most of them free. Returns how many. */
+uint32_t zone_take_singles(struct nova *fs, struct zone *zone, uint64_t *blocks, uint32_t max);
+
+/* zone_take_chunk -- an aligned chunk, 0 if there is none. */
+uint64_t zone_take_chunk(struct nova *fs, struct zone *zone);
+
+/* zone_give_up_kept -- let data have the group that is kept for slots. False if there is none. */
+bool zone_give_up_kept(struct zone *zone);
+
+void zone_free(struct nova *fs, uint64_t first, uint64_t count);
+
+#endif
