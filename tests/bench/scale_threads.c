@@ -178,7 +178,7 @@ static void *run_lane(void *context)
 // Seconds from the first thread's start to the last one's end.
 static double run_lanes(struct lane *lanes, unsigned count, lane_part part)
 {
-	struct runner runners[THREADS];
+	struct runner runners[THREADS] = {0};
 	pthread_barrier_t barrier;
 	double start, end;
 
