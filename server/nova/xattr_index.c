@@ -332,7 +332,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 	bool blob = change->value && change->name.length + change->length > NOVA_XATTR_INLINE_MAX;
 	size_t length = change->name.length + (change->value && !blob ? change->length : 0);
 	struct entry_page page;
-	struct nova_xattr_entry *payload = ENTRY_PAYLOAD(nova_xattr_entry, &page.entry);
+	struct nova_xattr_entry *payload;
 	uint8_t *bytes = (uint8_t *)&page + ENTRY_XATTR_OFFSET;
 	int err;
 
@@ -350,6 +350,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 	memset(&page, 0, (size_t)entry_xattr_lines(length) * NOVA_LINE_SIZE);
 	page.entry.type = NOVA_ENTRY_XATTR;
 	page.entry.lines = entry_xattr_lines(length);
+	payload = ENTRY_PAYLOAD(nova_xattr_entry, &page.entry);
 	payload->time_ns = le64_of((uint64_t)txn->now);
 	payload->space = (uint8_t)change->name.space;
 	payload->name_length = (uint8_t)change->name.length;

@@ -213,7 +213,7 @@ static void names_are_limited_by_what_a_list_can_hold(void **state)
 	assert_int_equal(made, 256);
 	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0), 65536);
 	assert_int_equal(nova_removexattr(&f->call, file, N("user.a"), NULL), -ENODATA);
-	snprintf(name + 245, 11, "%010u", 7);
+	snprintf(name + 245, 11, "%010u", 7u);
 	assert_int_equal(nova_removexattr(&f->call, file, name, 255, NULL), 0);
 	assert_int_equal(set(f, file, "user.a", "", 0), 0);
 }
