@@ -93,19 +93,19 @@ static uint32_t workers_ever(const struct nova *fs)
 
 static uint64_t reserve_blocks(struct nova *fs)
 {
-	int64_t names = __atomic_load_n(&fs->names, __ATOMIC_RELAXED);
+	int64_t promised = __atomic_load_n(&fs->promised, __ATOMIC_RELAXED);
 
 	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
 
 		if (worker)
-			names += __atomic_load_n(&worker->names, __ATOMIC_RELAXED);
+			promised += __atomic_load_n(&worker->promised, __ATOMIC_RELAXED);
 	}
-	return fs->base_reserve + (names > 0 ? (uint64_t)names / NOVA_PAGE_LINES : 0);
+	return fs->base_reserve + (promised > 0 ? (uint64_t)promised / NOVA_PAGE_LINES : 0);
 }
 
-/* Are the zones down to the reserve? A name takes a line of a page, so names cannot ask for more than is in use: with
- * half of the pool free nothing needs to be counted. */
+/* Are the zones down to the reserve? A name takes a line of a page and an unwritten block a block, so they cannot ask
+ * for more than is in use: with half of the pool free nothing needs to be counted. */
 static bool at_reserve(struct nova *fs)
 {
 	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
@@ -370,4 +370,19 @@ uint64_t alloc_free_total(struct nova *fs)
 		spin_unlock(&worker->lock);
 	}
 	return total;
+}
+
+int alloc_promise(struct nova_worker *worker, uint64_t lines)
+{
+	__atomic_fetch_add(&worker->promised, (int64_t)lines, __ATOMIC_RELAXED);
+	if (alloc_free_total(worker->fs) >= lines + reserve_blocks(worker->fs))
+		return 0;
+	alloc_keep_promise(worker, lines);
+	return -ENOSPC;
+}
+
+void alloc_keep_promise(struct nova_worker *worker, uint64_t lines)
+{
+	if (lines)
+		__atomic_fetch_sub(&worker->promised, (int64_t)lines, __ATOMIC_RELAXED);
 }

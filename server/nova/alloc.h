@@ -4,8 +4,9 @@
  * Each zone has a bitmap under its lock; each worker keeps a run and a stack of single blocks, so that single blocks
  * come and go without a shared lock. Nothing here is on the medium: a mount finds what is used from the logs.
  *
- * A reserve is kept for operations that free space (`privileged`): some blocks, and one for each 63 names, since that
- * many removals fill a log page. So a full pool can be emptied.
+ * A reserve is kept for operations that free space or have been promised it (`privileged`): some blocks, and one for
+ * each 63 names and unwritten blocks, since that many removals or first writes fill a log page. So a full pool can be
+ * emptied, and what was reserved can be written.
  */
 #ifndef FARNOVA_NOVA_ALLOC_H
 #define FARNOVA_NOVA_ALLOC_H
@@ -54,6 +55,13 @@ void alloc_drain(struct nova_worker *worker);
 
 /* alloc_bytes -- memory of the zones and their maps. */
 uint64_t alloc_bytes(const struct nova *fs);
+
+/*
+ * alloc_promise -- `lines` unwritten blocks are about to be taken: keep log space for their first writes. -ENOSPC if
+ * blocks and log space are not there. alloc_keep_promise -- so many were written, freed or never taken.
+ */
+int alloc_promise(struct nova_worker *worker, uint64_t lines);
+void alloc_keep_promise(struct nova_worker *worker, uint64_t lines);
 
 /* alloc_free_total -- free blocks in zones and with workers. */
 uint64_t alloc_free_total(struct nova *fs);

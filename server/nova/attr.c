@@ -178,7 +178,7 @@ static int cut_block(struct nova_worker *worker, const struct inode *inode, stru
 
 	if (change->size >= inode->size || kept == 0)
 		return 0;
-	old = file_index_get(&inode->file, change->size >> NOVA_BLOCK_SHIFT);
+	old = file_readable(file_index_get(&inode->file, change->size >> NOVA_BLOCK_SHIFT));
 	if (!old)
 		return 0;
 	got = alloc_run(worker, 1, true, &change->tail_block);
@@ -207,15 +207,11 @@ static int append_times(struct txn *txn, struct log_append *log, const struct ch
 static int append_cut(struct txn *txn, struct log_append *log, const struct change *change)
 {
 	struct entry_buffer buffer;
-	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
-	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
 
-	write->file_block = le64_of(change->size >> NOVA_BLOCK_SHIFT);
-	write->block = le64_of(change->tail_block);
-	write->count = le32_of(1);
-	write->size = le64_of(change->size);
-	write->time_ns = le64_of((uint64_t)txn->now);
-	return txn_entry(txn, log, entry, NULL, NULL);
+	return txn_entry(
+	    txn, log,
+	    entry_write(&buffer, change->size >> NOVA_BLOCK_SHIFT, change->tail_block, 1, change->size, txn->now), NULL,
+	    NULL);
 }
 
 /* All entries of one setattr: at most one of each, in one commit. */
@@ -250,20 +246,15 @@ static int append_change(struct txn *txn, const struct inode *inode, struct log_
 
 static void show_change(struct nova_worker *worker, struct inode *inode, const struct change *change, int64_t now)
 {
-	struct release release = {.worker = worker, .ino = inode->ino};
+	struct release release = {.worker = worker, .inode = inode};
 	uint64_t kept = (change->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
-	if (change->tail_block)
+	if (change->tail_block) {
 		release_block(&release, file_index_set(&inode->file, kept - 1, change->tail_block));
-	if (change->size < inode->size) {
-		uint64_t at = kept;
-
-		while (file_index_next(&inode->file, at, &at)) {
-			inode->blocks--;
-			at++;
-		}
-		file_index_truncate(&inode->file, kept, release_block, &release);
+		inode->blocks++;
 	}
+	if (change->sized && change->size <= inode->size)
+		file_index_truncate(&inode->file, kept, release_block, &release);
 	release_flush(&release);
 	inode->mode = change->mode;
 	inode->uid = change->uid;

@@ -82,6 +82,7 @@ struct inode {
 	uint32_t subdirs;
 	uint64_t size;
 	uint64_t blocks;
+	uint64_t unwritten; /* of the blocks, those that were reserved and never written */
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	int64_t ctime_ns;
@@ -156,7 +157,9 @@ struct nova_worker {
 
 	struct inode *free_inodes; /* in-core inodes that belong to no slot */
 
-	int64_t names;  /* names made minus names removed through this worker; atomic */
+	/* Log lines promised through this worker, for which space is kept: one for each name, to remove it, and one for
+	 * each unwritten block, to write it; atomic. */
+	int64_t promised;
 	int64_t inodes; /* likewise */
 } __attribute__((aligned(NOVA_CACHE_LINE)));
 
@@ -199,8 +202,8 @@ struct nova {
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 
-	int64_t names;  /* at mount and of closed workers; atomic */
-	int64_t inodes; /* likewise */
+	int64_t promised; /* at mount and of closed workers; atomic */
+	int64_t inodes;   /* likewise */
 
 	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
 	uint64_t incore;               /* in-core inodes; atomic */

@@ -1,38 +1,25 @@
 /*
- * data.c -- read, write and map.
+ * data.c -- read, write, map and seek.
  *
  * A write goes to private blocks, copied and merged at its edges, and becomes true with one commit; the blocks it
- * replaces are released after that. Invariant: on the medium the bytes of a file's last block beyond its end are zero.
+ * replaces are released after that. Reserved blocks are private: until the commit that writes them they read as zeros.
+ Invariant: on the medium the bytes of a file's last block beyond its end are zero.
  */
+#include "server/nova/data.h"
+
 #include "server/nova/alloc.h"
+#include "server/nova/incore.h"
 #include "server/nova/inode.h"
-#include "server/nova/lifetime.h"
 #include "server/nova/perm.h"
-#include "server/nova/txn.h"
 #include "server/nova/xattr.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define WRITE_MAX   (1ULL << 30)
-#define RUNS_INLINE 8u
+#define WRITE_MAX (1ULL << 30)
 
-struct run {
-	uint64_t block;
-	uint64_t count;
-};
-
-/* The private blocks of one write. */
-struct runs {
-	struct run *run;
-	unsigned count;
-	unsigned capacity;
-	struct run space[RUNS_INLINE];
-};
-
-static int data_access(const struct nova_call *call, const struct inode *inode, unsigned mask)
+int data_access(const struct nova_call *call, const struct inode *inode, unsigned mask)
 {
 	if (inode_is(inode, S_IFDIR))
 		return -EISDIR;
@@ -43,12 +30,32 @@ static int data_access(const struct nova_call *call, const struct inode *inode, 
 
 /* ---- read ----------------------------------------------------------------------------------------------------- */
 
+void data_read(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length)
+{
+	uint64_t end = offset + length;
+	uint8_t *to = buffer;
+
+	while (offset < end) {
+		uint64_t file_block = offset >> NOVA_BLOCK_SHIFT;
+		uint64_t in_block = offset & (NOVA_BLOCK_SIZE - 1);
+		uint64_t blocks = (in_block + (end - offset) + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+		uint64_t block = file_readable(file_index_run(&inode->file, file_block, blocks, &blocks));
+		uint64_t bytes = (blocks << NOVA_BLOCK_SHIFT) - in_block;
+
+		if (bytes > end - offset)
+			bytes = end - offset;
+		if (block)
+			memcpy(to, (uint8_t *)block_at(fs, block) + in_block, bytes);
+		else
+			memset(to, 0, bytes);
+		to += bytes;
+		offset += bytes;
+	}
+}
+
 ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_t offset, void *buffer, size_t length)
 {
-	struct nova *fs = call->worker->fs;
 	CLEANUP_UNLOCK struct inode *inode = NULL;
-	uint8_t *to = buffer;
-	uint64_t end;
 	int err = inode_read(call->worker, file, true, &inode);
 
 	if (err)
@@ -62,85 +69,18 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 		length = inode->size - offset;
 	if (length > SSIZE_MAX)
 		length = SSIZE_MAX;
-	end = offset + length;
-	while (offset < end) {
-		uint64_t file_block = offset >> NOVA_BLOCK_SHIFT;
-		uint64_t in_block = offset & (NOVA_BLOCK_SIZE - 1);
-		uint64_t blocks = (in_block + (end - offset) + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
-		uint64_t block = file_index_run(&inode->file, file_block, blocks, &blocks);
-		uint64_t bytes = (blocks << NOVA_BLOCK_SHIFT) - in_block;
-
-		if (bytes > end - offset)
-			bytes = end - offset;
-		if (block)
-			memcpy(to, (uint8_t *)block_at(fs, block) + in_block, bytes);
-		else
-			memset(to, 0, bytes);
-		to += bytes;
-		offset += bytes;
-	}
+	data_read(call->worker->fs, inode, offset, buffer, length);
 	return (ssize_t)length;
 }
 
 /* ---- write ---------------------------------------------------------------------------------------------------- */
-
-static void drop_runs(struct nova_worker *worker, struct runs *runs)
-{
-	for (unsigned i = 0; i < runs->count; i++)
-		alloc_free(worker, runs->run[i].block, runs->run[i].count);
-}
-
-static void free_runs(struct runs *runs)
-{
-	if (runs->run != runs->space)
-		free(runs->run);
-}
-
-static int grow_runs(struct runs *runs)
-{
-	struct run *more = malloc(2 * runs->capacity * sizeof *more);
-
-	if (!more)
-		return -ENOMEM;
-	memcpy(more, runs->run, runs->count * sizeof *more);
-	free_runs(runs);
-	runs->run = more;
-	runs->capacity *= 2;
-	return 0;
-}
-
-/* For the file's blocks from `at` on. `unfilled`: the write ends within the last of them, at the file's end. */
-static int take_runs(struct nova_worker *worker, const struct inode *inode, uint64_t at, uint64_t blocks, bool unfilled,
-                     struct runs *runs)
-{
-	runs->run = runs->space;
-	runs->capacity = RUNS_INLINE;
-	runs->count = 0;
-	while (blocks) {
-		struct run *run;
-		int64_t got;
-		int err = runs->count == runs->capacity ? grow_runs(runs) : 0;
-
-		if (err)
-			return err;
-		run = &runs->run[runs->count];
-		got = alloc_data(worker, inode, at, blocks, unfilled, &run->block);
-		if (got < 0)
-			return (int)got;
-		run->count = (uint64_t)got;
-		runs->count++;
-		blocks -= run->count;
-		at += run->count;
-	}
-	return 0;
-}
 
 /* One block of which the write covers [from, to): the rest is what the file has there, zeros where it has nothing. */
 static void merge_block(struct nova *fs, const struct inode *inode, uint64_t file_block, uint64_t block,
                         const uint8_t *data, uint32_t from, uint32_t to)
 {
 	uint8_t merged[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
-	uint64_t old = file_index_get(&inode->file, file_block);
+	uint64_t old = file_readable(file_index_get(&inode->file, file_block));
 
 	if (old) {
 		const uint8_t *bytes = block_at(fs, old);
@@ -155,123 +95,120 @@ static void merge_block(struct nova *fs, const struct inode *inode, uint64_t fil
 	pm_copy(fs->pm, block_at(fs, block), merged, sizeof merged);
 }
 
-/* Fill a run that stands for file blocks from `file_block`, with the part of the write that falls into it. */
-static void fill_run(struct nova *fs, const struct inode *inode, uint64_t file_block, const struct run *run,
-                     const uint8_t *data, uint64_t offset, uint64_t length)
+/* Fill a piece with the part of the write that falls into it. */
+static void fill_piece(struct nova *fs, const struct inode *inode, const struct piece *piece, const uint8_t *data,
+                       uint64_t offset, uint64_t length)
 {
 	uint64_t end = offset + length;
 	uint64_t i = 0;
 
-	while (i < run->count) {
-		uint64_t start = (file_block + i) << NOVA_BLOCK_SHIFT;
+	while (i < piece->count) {
+		uint64_t start = (piece->file_block + i) << NOVA_BLOCK_SHIFT;
 		uint64_t from = offset > start ? offset - start : 0;
 		uint64_t whole;
 
 		if (from || end < start + NOVA_BLOCK_SIZE) {
 			uint64_t to = end < start + NOVA_BLOCK_SIZE ? end - start : NOVA_BLOCK_SIZE;
 
-			merge_block(fs, inode, file_block + i, run->block + i, data + (start + from - offset),
+			merge_block(fs, inode, piece->file_block + i, piece->value + i, data + (start + from - offset),
 			            (uint32_t)from, (uint32_t)to);
 			i++;
 			continue;
 		}
 		whole = (end - start) >> NOVA_BLOCK_SHIFT;
-		if (whole > run->count - i)
-			whole = run->count - i;
-		pm_copy(fs->pm, block_at(fs, run->block + i), data + (start - offset), whole << NOVA_BLOCK_SHIFT);
+		if (whole > piece->count - i)
+			whole = piece->count - i;
+		pm_copy(fs->pm, block_at(fs, piece->value + i), data + (start - offset), whole << NOVA_BLOCK_SHIFT);
 		i += whole;
 	}
 }
 
-static int append_writes(struct txn *txn, struct log_append *log, const struct runs *runs, uint64_t file_block,
-                         uint64_t size)
+int data_take(struct remap *remap, uint64_t file_block, uint64_t count)
 {
-	for (unsigned i = 0; i < runs->count; i++) {
-		struct entry_buffer buffer;
-		struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
-		struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
-		int err;
+	const struct file_index *index = &remap->inode->file;
+	uint64_t end = file_block + count;
 
-		write->file_block = le64_of(file_block);
-		write->block = le64_of(runs->run[i].block);
-		write->count = le32_of((uint32_t)runs->run[i].count);
-		write->size = le64_of(size);
-		write->time_ns = le64_of((uint64_t)txn->now);
-		err = txn_entry(txn, log, entry, NULL, NULL);
+	if (remap->inode->unwritten == 0)
+		return remap_fresh(remap, file_block, count, 0, false);
+	for (uint64_t at = file_block, written = file_block; at < end || written < end;) {
+		uint64_t run = 0;
+		uint64_t value = at < end ? file_index_run(index, at, end - at, &run) : 0;
+		int err = 0;
+
+		if (at < end && !(value & FILE_UNWRITTEN)) {
+			at += run;
+			continue;
+		}
+		if (at > written)
+			err = remap_fresh(remap, written, at - written, 0, false);
+		if (!err && run)
+			err = remap_place(remap, at, file_block_of(value), run);
 		if (err)
 			return err;
-		file_block += runs->run[i].count;
+		at = written = at + run;
 	}
 	return 0;
 }
 
-/* The commit is durable: lead the index to the new blocks and release the old ones. */
-static void show_runs(struct nova_worker *worker, struct inode *inode, const struct runs *runs, uint64_t file_block)
+int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged)
 {
-	struct release release = {.worker = worker, .ino = inode->ino};
+	struct inode *inode = remap->inode;
+	uint16_t mode = perm_mode_after_write(txn->call->cred, inode);
+	bool privileges = xattr_has_privileges(txn->worker->fs, inode);
+	struct log_append *log = txn_log(txn, inode, privileged);
+	unsigned mask = NOVA_ATTR_MTIME;
+	int err = 0;
 
-	for (unsigned i = 0; i < runs->count; i++)
-		for (uint64_t n = 0; n < runs->run[i].count; n++, file_block++) {
-			uint64_t old = file_index_set(&inode->file, file_block, runs->run[i].block + n);
-
-			if (old)
-				release_block(&release, old);
-			else
-				inode->blocks++;
-		}
-	release_flush(&release);
+	/* The size comes first: given again when it is reached it would drop the blocks beyond. */
+	if (remap->count == 0 && size > inode->size)
+		mask |= NOVA_ATTR_SIZE;
+	if (mode != inode->mode)
+		mask |= NOVA_ATTR_MODE;
+	if (remap->count == 0 || mode != inode->mode)
+		err = txn_attr(txn, log, mask, &(struct nova_attr_entry){.mode = le16_of(mode), .size = le64_of(size)});
+	if (!err)
+		err = remap_log(remap, txn, log, size);
+	if (!err && privileges)
+		err = xattr_append_unprivileged(txn, log);
+	if (err) {
+		txn_drop(txn);
+		pm_fence(txn->worker->fs->pm);
+		remap_drop(remap);
+		return err;
+	}
+	txn_commit(txn);
+	remap_show(remap);
+	inode->size = size;
+	inode->mode = mode;
+	if (privileges)
+		xattr_show_unprivileged(txn->worker, inode);
+	inode->mtime_ns = inode->ctime_ns = txn->now;
+	return 0;
 }
 
 static int write_locked(const struct nova_call *call, struct inode *inode, uint64_t offset, const void *data,
                         size_t length)
 {
-	struct nova_worker *worker = call->worker;
 	uint64_t first = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t blocks = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) - first + 1;
 	uint64_t size = offset + length > inode->size ? offset + length : inode->size;
-	uint16_t mode = perm_mode_after_write(call->cred, inode);
-	bool privileges = xattr_has_privileges(worker->fs, inode);
-	uint64_t at = first;
-	struct log_append *log;
-	struct runs runs;
+	struct remap remap;
 	struct txn txn;
-	int err = file_index_reserve(&inode->file, first, blocks);
+	int err;
 
-	if (err)
-		return err;
-	incore_index_changed(worker->fs, inode);
-	err = take_runs(worker, inode, first, blocks, offset + length == size && size % NOVA_BLOCK_SIZE, &runs);
-	if (err)
-		goto drop;
-	txn_start(&txn, call);
-	log = txn_log(&txn, inode, false);
-	for (unsigned i = 0; i < runs.count; i++) {
-		fill_run(worker->fs, inode, at, &runs.run[i], data, offset, length);
-		at += runs.run[i].count;
-	}
-	err = append_writes(&txn, log, &runs, first, size);
-	if (!err && mode != inode->mode)
-		err = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
-	if (!err && privileges)
-		err = xattr_append_unprivileged(&txn, log);
+	remap_init(&remap, call->worker, inode);
+	if (offset + length == size && size % NOVA_BLOCK_SIZE)
+		remap.unfilled_end = first + blocks;
+	err = data_take(&remap, first, blocks);
 	if (err) {
-		txn_drop(&txn);
-		pm_fence(worker->fs->pm);
-		goto drop;
+		remap_drop(&remap);
+		return err;
 	}
-	txn_commit(&txn);
-	show_runs(worker, inode, &runs, first);
-	inode->size = size;
-	inode->mode = mode;
-	if (privileges)
-		xattr_show_unprivileged(worker, inode);
-	inode->mtime_ns = inode->ctime_ns = txn.now;
-	free_runs(&runs);
-	return 0;
-drop:
-	drop_runs(worker, &runs);
-	free_runs(&runs);
-	return err;
+	txn_start(&txn, call);
+	for (unsigned i = 0; i < remap.count; i++)
+		fill_piece(call->worker->fs, inode, &remap.pieces[i], data, offset, length);
+	/* Where only reserved blocks are written the space for the log was reserved with them. */
+	return data_commit(&txn, &remap, size, remap.fresh == 0);
 }
 
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
@@ -329,8 +266,13 @@ int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t off
 	end = (offset + length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 	while (at < end && count < max) {
 		uint64_t blocks;
-		uint64_t block = file_index_run(&inode->file, at, end - at, &blocks);
+		uint64_t block = file_readable(file_index_run(&inode->file, at, end - at, &blocks));
 
+		if (!block && count && !extents[count - 1].block.n) {
+			extents[count - 1].length += blocks << NOVA_BLOCK_SHIFT;
+			at += blocks;
+			continue;
+		}
 		extents[count++] = (struct nova_extent){
 		    .offset = at << NOVA_BLOCK_SHIFT,
 		    .length = blocks << NOVA_BLOCK_SHIFT,
@@ -339,6 +281,43 @@ int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t off
 		at += blocks;
 	}
 	return count;
+}
+
+/* ---- seek ----------------------------------------------------------------------------------------------------- */
+
+int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t offset, enum nova_seek what,
+              uint64_t *found)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	uint64_t at = offset >> NOVA_BLOCK_SHIFT;
+	uint64_t end;
+	int err = inode_read(call->worker, file, true, &inode);
+
+	if (err)
+		return err;
+	err = data_access(call, inode, PERM_READ);
+	if (err)
+		return err;
+	if (offset >= inode->size)
+		return -ENXIO;
+	end = (inode->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+	while (at < end) {
+		uint64_t count;
+		uint64_t value = file_readable(file_index_run(&inode->file, at, end - at, &count));
+
+		if ((value != 0) == (what == NOVA_SEEK_DATA))
+			break;
+		at += count;
+	}
+	if (at >= end && what == NOVA_SEEK_DATA)
+		return -ENXIO;
+	*found = at << NOVA_BLOCK_SHIFT;
+	/* The end of the file is a hole. */
+	if (*found > inode->size)
+		*found = inode->size;
+	if (*found < offset)
+		*found = offset;
+	return 0;
 }
 
 void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count)

@@ -4,6 +4,7 @@
 #include "server/nova/entry.h"
 
 #include "common/crc.h"
+#include "server/nova/file_index.h"
 
 #include <string.h>
 
@@ -13,6 +14,28 @@ struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type
 	buffer->entry.type = (uint8_t)type;
 	buffer->entry.lines = 1;
 	return &buffer->entry;
+}
+
+struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block, uint64_t value, uint64_t count,
+                               uint64_t size, int64_t time_ns)
+{
+	struct nova_entry *entry = entry_start(buffer, NOVA_ENTRY_WRITE);
+	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
+
+	write->file_block = le64_of(file_block);
+	write->block = le64_of(file_block_of(value));
+	write->count = le32_of((uint32_t)count);
+	write->size = le64_of(size);
+	write->time_ns = le64_of((uint64_t)time_ns);
+	write->flags = le32_of(value & FILE_UNWRITTEN ? NOVA_WRITE_UNWRITTEN : 0);
+	return entry;
+}
+
+uint64_t entry_write_value(const struct nova_write_entry *write)
+{
+	uint64_t block = le64_get(write->block);
+
+	return block && le32_get(write->flags) & NOVA_WRITE_UNWRITTEN ? block | FILE_UNWRITTEN : block;
 }
 
 /* An inode number, a generation and one more number, as they come before what they seed. */

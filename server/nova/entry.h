@@ -62,6 +62,13 @@ static inline uint8_t entry_xattr_lines(size_t length)
 /* entry_start -- an entry of one line with an all-zero payload and no requester. */
 struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type);
 
+/* entry_write -- a WRITE entry; `value` is as file_index.h has it, `count` fits 32 bits. */
+struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block, uint64_t value, uint64_t count,
+                               uint64_t size, int64_t time_ns);
+
+/* entry_write_value -- the blocks of a WRITE entry, as file_index.h has them. */
+uint64_t entry_write_value(const struct nova_write_entry *write);
+
 /* entry_crc -- what the entry's CRC has to be at its place; `entry` has entry->lines lines. */
 uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position);
 

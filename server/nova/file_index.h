@@ -1,15 +1,29 @@
 /*
  * file_index.h -- where the blocks of a file lie: a radix tree in DRAM from file block to block of the pool.
  *
- * A block number of 0 is a hole. A small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes.
- * Not thread safe: readers share, a writer is alone (the inode's lock). The caller keeps file blocks below
- * NOVA_FILE_BLOCKS_MAX.
+ * A value of 0 is a hole; with FILE_UNWRITTEN beside the block number the block is the file's and reads as zeros. A
+ * small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes. Not thread safe: readers share, a
+ * writer is alone (the inode's lock). The caller keeps file blocks below NOVA_FILE_BLOCKS_MAX.
  */
 #ifndef FARNOVA_NOVA_FILE_INDEX_H
 #define FARNOVA_NOVA_FILE_INDEX_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define FILE_UNWRITTEN (1ULL << 63)
+
+/* file_block_of -- the block that a value names. */
+static inline uint64_t file_block_of(uint64_t value)
+{
+	return value & ~FILE_UNWRITTEN;
+}
+
+/* file_readable -- the block that holds what the file has there; 0 where it has zeros. */
+static inline uint64_t file_readable(uint64_t value)
+{
+	return value & FILE_UNWRITTEN ? 0 : value;
+}
 
 struct file_index {
 	void *root;

@@ -278,6 +278,8 @@ struct nova_times_entry {
 };
 static_assert(sizeof(struct nova_times_entry) == 44, "times");
 
+#define NOVA_WRITE_UNWRITTEN (1u << 0) /* the blocks are the file's and read as zeros; they may lie beyond its end */
+
 struct nova_write_entry {
 	le64 file_block;
 	le64 block; /* in the pool; 0 = hole */

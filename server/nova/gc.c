@@ -34,7 +34,7 @@
 /* Extents of a file that lie in a row, to be told by one entry. */
 struct extent_run {
 	uint64_t file_block;
-	uint64_t block;
+	uint64_t value; /* as file_index.h has it */
 	uint64_t count;
 	struct nova_request request;
 };
@@ -48,7 +48,7 @@ struct slice {
 	struct extent_run run; /* not yet appended */
 	struct {
 		uint64_t file_block;
-		uint64_t block;
+		uint64_t value;
 		uint64_t count;
 	} said[SAID]; /* what lately went into runs, by file block */
 	uint64_t looks;
@@ -123,16 +123,12 @@ static int put_run(struct slice *slice)
 {
 	const struct inode *inode = slice->inode;
 	struct entry_buffer buffer;
-	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_WRITE);
-	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
+	struct nova_entry *entry;
 
 	if (!slice->run.count)
 		return 0;
-	write->file_block = le64_of(slice->run.file_block);
-	write->block = le64_of(slice->run.block);
-	write->count = le32_of((uint32_t)slice->run.count);
-	write->size = le64_of(inode->size);
-	write->time_ns = le64_of((uint64_t)inode->mtime_ns);
+	entry = entry_write(&buffer, slice->run.file_block, slice->run.value, slice->run.count, inode->size,
+	                    inode->mtime_ns);
 	slice->log.request = slice->run.request;
 	slice->run.count = 0;
 	slice->lines++;
@@ -148,11 +144,11 @@ static bool is_said(struct slice *slice, const struct extent_run *run)
 {
 	unsigned i = (unsigned)(run->file_block % SAID);
 
-	if (slice->said[i].block == run->block && slice->said[i].file_block == run->file_block &&
+	if (slice->said[i].value == run->value && slice->said[i].file_block == run->file_block &&
 	    slice->said[i].count >= run->count)
 		return true;
 	slice->said[i].file_block = run->file_block;
-	slice->said[i].block = run->block;
+	slice->said[i].value = run->value;
 	slice->said[i].count = run->count;
 	return false;
 }
@@ -161,10 +157,10 @@ static bool is_said(struct slice *slice, const struct extent_run *run)
 static int add_run(struct slice *slice, const struct extent_run *more)
 {
 	struct extent_run *run = &slice->run;
-	uint64_t in_zone = (run->block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
+	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
 	int err;
 
-	if (run->count && more->file_block == run->file_block + run->count && more->block == run->block + run->count &&
+	if (run->count && more->file_block == run->file_block + run->count && more->value == run->value + run->count &&
 	    in_zone < NOVA_ZONE_BLOCKS) {
 		run->count += more->count;
 		run->request = more->request;
@@ -184,17 +180,17 @@ static int keep_extents(struct slice *slice, const struct nova_entry *entry, uin
 	const struct nova_write_entry *write = ENTRY_CONST_PAYLOAD(nova_write_entry, entry);
 	const struct inode *inode = slice->inode;
 	uint64_t first = le64_get(write->file_block);
-	uint64_t block = le64_get(write->block);
+	uint64_t value = entry_write_value(write);
 	uint64_t end = first + le32_get(write->count);
 	uint64_t at = position == inode->gc.position ? inode->gc.block : first;
 	uint64_t count;
 
-	if (!block || position < inode->gc.position)
+	if (!value || position < inode->gc.position)
 		return 0;
 	for (; file_index_next(&inode->file, at, &at) && at < end; at += count) {
 		struct extent_run live = {
 		    .file_block = at,
-		    .block = file_index_run(&inode->file, at, end - at, &count),
+		    .value = file_index_run(&inode->file, at, end - at, &count),
 		    .request = {le32_get(entry->request_client), le16_get(entry->request_slot),
 		                le32_get(entry->request_sequence)},
 		};
@@ -207,7 +203,7 @@ static int keep_extents(struct slice *slice, const struct nova_entry *entry, uin
 		}
 		slice->looks++;
 		live.count = count;
-		if (live.block == block + (at - first) && !is_said(slice, &live))
+		if (live.value == value + (at - first) && !is_said(slice, &live))
 			err = add_run(slice, &live);
 		if (err)
 			return err;
@@ -276,8 +272,9 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	}
 	entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
-	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE |
-	                     NOVA_ATTR_FLAGS);
+	/* The WRITE entries before gave the size already; to give it again would drop the blocks beyond the end. */
+	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_FLAGS |
+	                     (inode->file.extents ? 0 : NOVA_ATTR_SIZE));
 	attr->mode = le16_of(inode->mode);
 	attr->uid = le32_of(inode->uid);
 	attr->gid = le32_of(inode->gid);

@@ -101,7 +101,7 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	inode->rdev = birth->rdev;
 	inode->subdirs = 0;
 	inode->size = birth->size;
-	inode->blocks = 0;
+	inode->blocks = inode->unwritten = 0;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
@@ -130,17 +130,26 @@ void release_flush(struct release *release)
 {
 	struct nova *fs = release->worker->fs;
 
+	alloc_keep_promise(release->worker, release->kept_promises);
+	release->kept_promises = 0;
 	if (!release->count)
 		return;
-	if (!fs->keep_blocks ||
-	    !fs->keep_blocks(fs->keep_context, (nova_ino){release->ino}, (nova_block){release->first}, release->count))
+	if (!fs->keep_blocks || !fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
+	                                         (nova_block){release->first}, release->count))
 		alloc_free(release->worker, release->first, release->count);
 	release->count = 0;
 }
 
-void release_block(void *context, uint64_t block)
+void release_block(void *context, uint64_t value)
 {
 	struct release *release = context;
+	uint64_t block = file_block_of(value);
+
+	release->inode->blocks--;
+	if (value & FILE_UNWRITTEN) {
+		release->inode->unwritten--;
+		release->kept_promises++;
+	}
 
 	/* A run stays within its zone: the allocator has one bitmap for each. */
 	if (release->count && block == release->first + release->count &&
@@ -164,7 +173,7 @@ void lifetime_end(struct txn *txn, struct inode *inode)
 static void release_all(struct nova_worker *worker, struct inode *inode)
 {
 	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .ino = inode->ino};
+	struct release release = {.worker = worker, .inode = inode};
 
 	file_index_truncate(&inode->file, 0, release_block, &release);
 	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {

@@ -40,13 +40,14 @@ void lifetime_reclaim(struct nova_worker *worker, struct inode *inode);
 /* A run of blocks that grows while blocks come in order; each full run is released. */
 struct release {
 	struct nova_worker *worker;
-	uint64_t ino;
+	struct inode *inode;
 	uint64_t first;
 	uint64_t count;
+	uint64_t kept_promises; /* of unwritten blocks that are no more */
 };
 
-/* release_block -- one more block of the inode is no longer needed. release_flush -- after the last. */
-void release_block(void *release, uint64_t block);
+/* release_block -- the inode has one block less; `value` is as file_index.h has it. release_flush -- after the last. */
+void release_block(void *release, uint64_t value);
 void release_flush(struct release *release);
 
 #endif

@@ -308,11 +308,50 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
                    size_t length, unsigned flags, struct nova_attr *attr);
 
+/* The bits of fallocate's mode, with Linux's values. */
+#define NOVA_FALLOCATE_KEEP_SIZE      0x01u
+#define NOVA_FALLOCATE_PUNCH_HOLE     0x02u /* with KEEP_SIZE */
+#define NOVA_FALLOCATE_COLLAPSE_RANGE 0x08u /* alone */
+#define NOVA_FALLOCATE_ZERO_RANGE     0x10u /* alone or with KEEP_SIZE */
+#define NOVA_FALLOCATE_INSERT_RANGE   0x20u /* alone */
+
+/*
+ * nova_fallocate -- as fallocate(2), for the range [offset, offset + length): one atomic, durable change whatever its
+ * size. -EINVAL: an empty range; collapse or insert with KEEP_SIZE, off the 4096-byte blocks or reaching the end of the
+ * file. -EOPNOTSUPP: any other mode. -ENOSPC leaves the file as it was.
+ *
+ * 0 and KEEP_SIZE reserve blocks where the file has none. They read as zeros, are holes to nova_seek and nova_map, and
+ * a first write into reserved blocks alone cannot get -ENOSPC: it uses them, and log space was reserved with them. What
+ * holds data already is not reserved a second time: overwriting it is copy on write and needs free blocks for a moment.
+ * ZERO_RANGE takes fresh reserved blocks for what held data, so it needs as much free space. COLLAPSE and INSERT move
+ * no data: they cost log lines for what lies behind the range.
+ */
+int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsigned mode, uint64_t offset,
+                   uint64_t length, struct nova_attr *attr);
+
+enum nova_seek { NOVA_SEEK_DATA, NOVA_SEEK_HOLE };
+
+/*
+ * nova_seek -- where the next data, or the next hole, begins at or after `offset`; reserved blocks are holes, and so is
+ * the end of the file. -ENXIO: `offset` is at or past the end, or no data follow. Needs r unless opened.
+ */
+int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t offset, enum nova_seek what,
+              uint64_t *found);
+
+/*
+ * nova_copy -- copy up to `length` bytes (at most 1 GiB) between files, or within one, as one atomic, durable change of
+ * `to`; returns how many, fewer only at the end of `from`, 0 at or past it. Holes stay holes where both offsets have
+ * the same place in a block. -EINVAL: the ranges overlap in one file. Needs r and w unless opened. `attr` (may be NULL)
+ * tells `to` after it.
+ */
+ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
+                  uint64_t to_offset, uint64_t length, struct nova_attr *attr);
+
 /* Where a piece of a file lies. */
 struct nova_extent {
 	uint64_t offset;  /* in the file, a multiple of 4096 */
 	uint64_t length;  /* bytes, a multiple of 4096 */
-	nova_block block; /* n = 0: a hole */
+	nova_block block; /* n = 0: a hole, or reserved: it reads as zeros */
 };
 
 /*

@@ -9,6 +9,7 @@
 
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
+#include "server/nova/remap.h"
 #include "server/nova/replay.h"
 #include "server/nova/slots.h"
 #include "server/nova/xattr_index.h"
@@ -29,7 +30,7 @@ struct scan {
 	pthread_mutex_t lock;
 	char why[SCAN_WHY]; /* the first error's; under the lock */
 	uint64_t inodes;    /* under the lock, as are the next three */
-	uint64_t names;
+	uint64_t promised;
 	uint64_t orphans;
 	uint64_t damaged; /* inodes that a rescue stepped over */
 };
@@ -40,7 +41,7 @@ struct scanner {
 	struct inode inode; /* never shared: its lock is not used */
 	char why[SCAN_WHY];
 	uint64_t inodes;
-	uint64_t names;
+	uint64_t promised;
 	uint64_t orphans;
 	uint64_t damaged;
 };
@@ -71,22 +72,14 @@ static int claim_page(void *context, uint64_t block)
 static int claim_data(struct scanner *scanner)
 {
 	const struct inode *inode = &scanner->inode;
+	struct extent extent;
 	uint64_t at = 0;
 
-	while (file_index_next(&inode->file, at, &at)) {
-		uint64_t count;
-		uint64_t block = file_index_run(&inode->file, at, NOVA_ZONE_BLOCKS, &count);
-		uint64_t zone_end;
-		int err;
+	while (remap_next_extent(&inode->file, &at, &extent)) {
+		int err = claim(scanner, file_block_of(extent.value), extent.count, "data");
 
-		/* Runs of two zones may touch in the pool; between them lie headers, which alloc_valid has kept out. */
-		zone_end = NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
-		if (count > zone_end)
-			count = zone_end;
-		err = claim(scanner, block, count, "data");
 		if (err)
 			return err;
-		at += count;
 	}
 	if (inode->symlink_line) {
 		const struct nova_entry *entry = line_at(scanner->scan->fs, inode->symlink_line);
@@ -138,7 +131,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	if (!err)
 		err = claim_xattrs(scanner);
 	scanner->inodes++;
-	scanner->names += inode->dir.live;
+	scanner->promised += inode->dir.live + inode->unwritten;
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
 	scanner->damaged += inode->partial;
 	replay_reset(inode);
@@ -198,7 +191,7 @@ static void *scan_thread(void *context)
 		pm_fence(fs->pm);
 	pthread_mutex_lock(&scan->lock);
 	scan->inodes += scanner->inodes;
-	scan->names += scanner->names;
+	scan->promised += scanner->promised;
 	scan->orphans += scanner->orphans;
 	scan->damaged += scanner->damaged;
 	pthread_mutex_unlock(&scan->lock);
@@ -228,7 +221,7 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 		return scan.err;
 	}
 	fs->inodes = (int64_t)scan.inodes;
-	fs->names = (int64_t)scan.names;
+	fs->promised = (int64_t)scan.promised;
 	slots_list(fs);
 	alloc_count(fs);
 	if (scan.damaged)

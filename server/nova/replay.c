@@ -7,6 +7,7 @@
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
 #include "server/nova/overlay.h"
+#include "server/nova/remap.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
 #include "server/nova/xattr_index.h"
@@ -116,7 +117,7 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 
 		if (size > NOVA_FILE_SIZE_MAX)
 			return refuse(replay, position, "size out of range");
-		if (size < inode->size)
+		if (size <= inode->size)
 			file_index_truncate(&inode->file, (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT, NULL, NULL);
 		inode->size = size;
 	}
@@ -135,13 +136,20 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 	uint64_t block = le64_get(write->block);
 	uint64_t count = le32_get(write->count);
 	uint64_t size = le64_get(write->size);
+	uint32_t flags = le32_get(write->flags);
+	uint64_t value = entry_write_value(write);
 	int err;
 
 	if (inode->type != S_IFREG >> 12)
 		return refuse(replay, position, "data in what is not a file");
 	if (count == 0 || file_block >= NOVA_FILE_BLOCKS_MAX || count > NOVA_FILE_BLOCKS_MAX - file_block ||
-	    size > NOVA_FILE_SIZE_MAX || file_block + count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
+	    size > NOVA_FILE_SIZE_MAX)
 		return refuse(replay, position, "file range out of bounds");
+	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !block))
+		return refuse(replay, position, "blocks in a state this version does not know");
+	/* What can be read lies within the file; only reserved blocks and holes may lie beyond its end. */
+	if (file_readable(value) && file_block + count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
+		return refuse(replay, position, "data beyond the end of the file");
 	if (block && !alloc_valid(replay->fs, block, count))
 		return refuse(replay, position, "blocks outside the space for data");
 	if (block) {
@@ -149,8 +157,12 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 		if (err)
 			return err;
 	}
-	for (uint64_t i = 0; i < count; i++)
-		file_index_set(&inode->file, file_block + i, block ? block + i : 0);
+	if (block)
+		for (uint64_t i = 0; i < count; i++)
+			file_index_set(&inode->file, file_block + i, value + i);
+	else
+		for (uint64_t at = file_block; file_index_next(&inode->file, at, &at) && at < file_block + count; at++)
+			file_index_set(&inode->file, at, 0);
 	inode->size = size;
 	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(write->time_ns);
 	return 0;
@@ -387,19 +399,17 @@ static int read_words(struct replay *replay)
 	return 0;
 }
 
-static uint64_t count_blocks(const struct file_index *index)
+static void count_blocks(struct inode *inode)
 {
-	uint64_t total = 0;
+	struct extent extent;
 	uint64_t at = 0;
 
-	while (file_index_next(index, at, &at)) {
-		uint64_t count;
-
-		file_index_run(index, at, NOVA_FILE_BLOCKS_MAX, &count);
-		total += count;
-		at += count;
+	inode->blocks = 0;
+	while (remap_next_extent(&inode->file, &at, &extent)) {
+		inode->blocks += extent.count;
+		if (extent.value & FILE_UNWRITTEN)
+			inode->unwritten += extent.count;
 	}
-	return total;
 }
 
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
@@ -419,7 +429,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 
 	replay.walk = &walk;
 	replay_reset(inode);
-	inode->size = inode->blocks = 0;
+	inode->size = inode->blocks = inode->unwritten = 0;
 	inode->flags = 0;
 	inode->acl = NULL;
 	inode->subdirs = 0;
@@ -452,7 +462,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	inode->tail_page = walk.last_page;
 	inode->tail_first = walk.last_first;
 	if (inode->type == S_IFREG >> 12)
-		inode->blocks = count_blocks(&inode->file);
+		count_blocks(inode);
 	inode->blocks += xattr_blocks(inode);
 	if (inode->life != NOVA_LIFE_ALLOCATED)
 		inode->nlink = 0;

@@ -387,19 +387,19 @@ static int release_run(void *context, uint64_t first, uint64_t count)
 void xattr_show(struct nova_worker *worker, struct inode *inode, const struct xattr_change *change)
 {
 	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .ino = inode->ino};
+	struct release release = {.worker = worker, .inode = inode};
 	uint32_t hash = hash_of(fs, &change->name);
-	uint64_t blocks = xattr_blocks(inode);
+	uint64_t others = inode->blocks - xattr_blocks(inode);
 	const struct nova_entry *old;
 
 	if (change->value)
 		old = index_set(fs, inode, line_at(fs, change->line), change->line, hash);
 	else
 		old = index_remove(fs, inode, &change->name, hash);
-	inode->blocks += xattr_blocks(inode) - blocks;
 	if (old)
 		xattr_each_run(old, release_run, &release);
 	release_flush(&release);
+	inode->blocks = others + xattr_blocks(inode);
 	incore_index_changed(fs, inode);
 }
 

@@ -94,7 +94,8 @@ int check_extents(const struct check_run *runs, size_t count, void (*emit)(void 
 			continue;
 		top = &runs[heap.runs[0]];
 		if (top->block)
-			emit(context, &(struct check_run){at, edges[i].at - at, top->block + (at - top->file_block)});
+			emit(context, &(struct check_run){at, edges[i].at - at, top->block + (at - top->file_block),
+			                                  top->unwritten});
 	}
 	rc = 0;
 out:

@@ -71,6 +71,7 @@ struct check_run {
 	uint64_t file_block;
 	uint64_t count; /* UINT64_MAX - file_block: to the end of all files */
 	uint64_t block; /* 0 = hole */
+	bool unwritten; /* reserved: reads as zeros and may lie beyond the end of the file */
 };
 
 /*

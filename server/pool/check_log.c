@@ -54,27 +54,32 @@ static bool is_type(const struct reading *r, mode_t type)
 	return r->inode->type == type >> 12;
 }
 
-static void add_run(struct reading *r, uint64_t file_block, uint64_t count, uint64_t block)
+static void add_run(struct reading *r, uint64_t file_block, uint64_t count, uint64_t block, bool unwritten)
 {
 	struct check_run *runs = check_grow(r->check, r->runs, r->run_count, &r->run_room, sizeof(*runs));
 
 	if (!runs)
 		return;
 	r->runs = runs;
-	r->runs[r->run_count++] = (struct check_run){file_block, count, block};
+	r->runs[r->run_count++] = (struct check_run){file_block, count, block, unwritten};
 }
 
 static void set_size(struct reading *r, uint64_t size)
 {
+	if (size > INT64_MAX)
+		say(r, "gives the size %llu, more than a file can have", ull(size));
+	else
+		r->inode->size = size;
+}
+
+/* A size that is not greater than the present one drops all that lies beyond it, reserved blocks too. */
+static void resize(struct reading *r, uint64_t size)
+{
 	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
 
-	if (size > INT64_MAX) {
-		say(r, "gives the size %llu, more than a file can have", ull(size));
-		return;
-	}
-	if (size < r->inode->size && is_type(r, S_IFREG))
-		add_run(r, blocks, UINT64_MAX - blocks, 0);
-	r->inode->size = size;
+	if (size <= r->inode->size && is_type(r, S_IFREG))
+		add_run(r, blocks, UINT64_MAX - blocks, 0, false);
+	set_size(r, size);
 }
 
 static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
@@ -90,7 +95,7 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 	if (mask & NOVA_ATTR_NLINK)
 		r->inode->nlink = le32_get(attr->nlink);
 	if (mask & NOVA_ATTR_SIZE)
-		set_size(r, le64_get(attr->size));
+		resize(r, le64_get(attr->size));
 	r->told |= mask;
 }
 
@@ -98,6 +103,7 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 {
 	uint64_t file_block = le64_get(write->file_block), block = le64_get(write->block);
 	uint64_t count = le32_get(write->count), size = le64_get(write->size);
+	uint32_t flags = le32_get(write->flags);
 
 	if (!is_type(r, S_IFREG)) {
 		say(r, "writes data to what is no regular file");
@@ -105,6 +111,10 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 	}
 	if (count == 0 || file_block >= FILE_BLOCK_LIMIT || count > FILE_BLOCK_LIMIT - file_block) {
 		say(r, "writes %llu blocks at file block %llu", ull(count), ull(file_block));
+		return;
+	}
+	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !block)) {
+		say(r, "has flags of unknown meaning (%#x)", flags);
 		return;
 	}
 	if (size < r->inode->size)
@@ -115,7 +125,7 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 		    ull(block + count - 1));
 		return;
 	}
-	add_run(r, file_block, count, block);
+	add_run(r, file_block, count, block, flags);
 	set_size(r, size);
 }
 
@@ -268,11 +278,12 @@ static void take_extent(void *context, const struct check_run *run)
 
 	check_claim(r->check, r->inode, "data", run->block, run->count);
 	r->check->report->data_blocks += run->count;
-	if (run->file_block + run->count > blocks)
+	if (!run->unwritten && run->file_block + run->count > blocks)
 		check_say(r->check, "block", r->inode->ino, run->block,
 		          "file blocks %llu to %llu are there though the file has only %llu bytes",
 		          ull(run->file_block), ull(run->file_block + run->count - 1), ull(size));
-	if (size % NOVA_BLOCK_SIZE && run->file_block < blocks && blocks - 1 < run->file_block + run->count)
+	if (!run->unwritten && size % NOVA_BLOCK_SIZE && run->file_block < blocks &&
+	    blocks - 1 < run->file_block + run->count)
 		r->last_block = run->block + (blocks - 1 - run->file_block);
 }
 

@@ -67,6 +67,10 @@ static void show_write(struct dump_view *view, const struct nova_write_entry *wr
 	dump_number(view, "count", le32_get(write->count));
 	dump_number(view, "size", le64_get(write->size));
 	dump_time(view, "time", write->time_ns);
+	if (le32_get(write->flags) & NOVA_WRITE_UNWRITTEN)
+		dump_text(view, "state", "unwritten");
+	if (le32_get(write->flags) & ~NOVA_WRITE_UNWRITTEN)
+		dump_number(view, "flags", le32_get(write->flags));
 }
 
 /* The lines of an entry lie one after another and were checked to lie within its page. */

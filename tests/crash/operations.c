@@ -269,6 +269,99 @@ static int run_truncate_up(struct world *world)
 	return world_truncate(world, "/d/f", 20000);
 }
 
+/* ---- reserved blocks, holes, copies -------------------------------------------------------------- */
+
+static int run_fallocate(struct world *world)
+{
+	return world_fallocate(world, "/d/f", 0, 10000, 20000);
+}
+
+static int run_fallocate_keep_size(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_KEEP_SIZE, 0, 6 * 4096);
+}
+
+static void reserve_f(struct world *world)
+{
+	world_must(world, "reserve", world_fallocate(world, "/d/f", NOVA_FALLOCATE_KEEP_SIZE, 0, 6 * 4096));
+}
+
+static int run_write_reserved(struct world *world)
+{
+	return world_write(world, "/d/f", 17000, 6000, 0);
+}
+
+static int run_write_half_reserved(struct world *world)
+{
+	return world_write(world, "/d/f", 9000, 9000, 0);
+}
+
+static int run_truncate_reserved(struct world *world)
+{
+	return world_truncate(world, "/d/f", 3 * 4096 + 100);
+}
+
+static int run_truncate_up_reserved(struct world *world)
+{
+	return world_truncate(world, "/d/f", 20000);
+}
+
+static int run_punch_blocks(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_PUNCH_HOLE | NOVA_FALLOCATE_KEEP_SIZE, 4096, 8192);
+}
+
+static int run_punch_edges(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_PUNCH_HOLE | NOVA_FALLOCATE_KEEP_SIZE, 100, 9000);
+}
+
+static int run_punch_within_block(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_PUNCH_HOLE | NOVA_FALLOCATE_KEEP_SIZE, 5000, 10);
+}
+
+static int run_zero_range(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_ZERO_RANGE, 100, 20000);
+}
+
+static int run_zero_range_keep_size(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_ZERO_RANGE | NOVA_FALLOCATE_KEEP_SIZE, 4000, 20000);
+}
+
+static int run_collapse(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_COLLAPSE_RANGE, 4096, 4096);
+}
+
+static int run_insert(struct world *world)
+{
+	return world_fallocate(world, "/d/f", NOVA_FALLOCATE_INSERT_RANGE, 4096, 8192);
+}
+
+static int run_copy_new(struct world *world)
+{
+	return world_copy(world, "/d/f", 0, "/d/empty", 0, 3 * 4096 + 100);
+}
+
+static int run_copy_edges(struct world *world)
+{
+	return world_copy(world, "/d/f", 100, "/d/g", 700, 5000);
+}
+
+static void punch_f(struct world *world)
+{
+	world_must(world, "punch",
+	           world_fallocate(world, "/d/f", NOVA_FALLOCATE_PUNCH_HOLE | NOVA_FALLOCATE_KEEP_SIZE, 4096, 4096));
+}
+
+static int run_copy_holes(struct world *world)
+{
+	return world_copy(world, "/d/f", 0, "/e/y", 0, 3 * 4096 + 100);
+}
+
 /* ---- attributes --------------------------------------------------------------------------------- */
 
 static int run_chmod(struct world *world)
@@ -399,6 +492,15 @@ static void lengthen_file(struct world *world)
 	lengthen_like(world, "/d/f", "/e/twin");
 }
 
+static void lengthen_reserved_file(struct world *world)
+{
+	reserve_f(world);
+	world_must(world, "twin", world_create(world, "/e/twin", S_IFREG | 0600));
+	world_must(world, "twin", world_write(world, "/e/twin", 0, 3 * 4096 + 100, 0));
+	world_must(world, "twin", world_fallocate(world, "/e/twin", NOVA_FALLOCATE_KEEP_SIZE, 0, 6 * 4096));
+	lengthen_like(world, "/d/f", "/e/twin");
+}
+
 static int rewritten(struct world *world, const char *path, uint64_t old_start, int rc)
 {
 	if (rc == 0 && world_log_start(world, path) == old_start)
@@ -514,6 +616,22 @@ const struct operation operations[] = {
     {.name = "truncate-unaligned", .run = run_truncate_unaligned},
     {.name = "truncate-zero", .run = run_truncate_zero, .frees = true},
     {.name = "truncate-up", .run = run_truncate_up},
+    {.name = "fallocate", .run = run_fallocate},
+    {.name = "fallocate-keep-size", .run = run_fallocate_keep_size},
+    {.name = "write-reserved", .prepare = reserve_f, .run = run_write_reserved},
+    {.name = "write-half-reserved", .prepare = reserve_f, .run = run_write_half_reserved},
+    {.name = "truncate-reserved", .prepare = reserve_f, .run = run_truncate_reserved},
+    {.name = "truncate-up-reserved", .prepare = reserve_f, .run = run_truncate_up_reserved},
+    {.name = "punch-blocks", .run = run_punch_blocks, .frees = true},
+    {.name = "punch-edges", .run = run_punch_edges},
+    {.name = "punch-within-block", .run = run_punch_within_block},
+    {.name = "zero-range", .run = run_zero_range},
+    {.name = "zero-range-keep-size", .run = run_zero_range_keep_size},
+    {.name = "collapse", .run = run_collapse},
+    {.name = "insert", .run = run_insert},
+    {.name = "copy-new", .run = run_copy_new},
+    {.name = "copy-edges", .run = run_copy_edges},
+    {.name = "copy-holes", .prepare = punch_f, .run = run_copy_holes},
     {.name = "chmod", .run = run_chmod},
     {.name = "setattr-all", .run = run_setattr_all},
     {.name = "utimes", .run = run_utimes},
@@ -534,6 +652,7 @@ const struct operation operations[] = {
     {.name = "write-with-capability", .prepare = set_capability, .run = run_overwrite, .unmodelled = true},
     {.name = "set-flags", .run = run_set_flags, .unmodelled = true},
     {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
+    {.name = "gc-reserved-file", .prepare = lengthen_reserved_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
     {.name = "new-slot-chunk", .prepare = use_up_slots, .run = run_many_slots, .long_past = true},
     {.name = "unmount", .run = run_unmount, .frees = true, .ends = true},

@@ -6,9 +6,11 @@
 #include "tests/crash/fixed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STEP_NS 1000003 /* between two steps */
 
@@ -376,7 +378,7 @@ static void fill(struct world *world, uint8_t *bytes, size_t length)
 		bytes[i] = (uint8_t)(i * 31 + world->round * 7 + (i >> 8)) | 1;
 }
 
-/* ---- contents and attributes -------------------------------------------------------------------- */
+/* ---- contents ----------------------------------------------------------------------------------- */
 
 int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags)
 {
@@ -400,6 +402,77 @@ int world_write(struct world *world, const char *path, uint64_t offset, size_t l
 	free(data);
 	return rc;
 }
+
+/* ---- reserved blocks, holes, copies ------------------------------------------------------------- */
+
+int world_fallocate(struct world *world, const char *path, unsigned mode, uint64_t offset, uint64_t length)
+{
+	struct world_object file = world_find(world, path);
+	struct nova_handle none = {0};
+	int64_t now = tick(world);
+	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_fallocate(&world->call, file.handle, mode, offset, length, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "fallocate", rc,
+	              posix_fallocate_range(world->model, file.ino, (int)mode, offset, length, now));
+}
+
+/* A copy as POSIX has it is a read and a write; that a hole stays one where whole blocks are copied is the core's word.
+ */
+static int model_copy(struct world *world, posix_ino from, uint64_t from_offset, posix_ino to, uint64_t to_offset,
+                      size_t length, int64_t now)
+{
+	uint8_t *data = malloc(length);
+	ssize_t count = data ? posix_read(world->model, from, from_offset, data, length) : -ENOMEM;
+	uint64_t end = to_offset + (uint64_t)(count > 0 ? count : 0);
+	bool aligned = (from_offset ^ to_offset) % POSIX_BLOCK == 0;
+	struct posix_attr attr = {0};
+	int rc = count < 0 ? (int)count : posix_getattr(world->model, to, &attr);
+
+	for (uint64_t at = to_offset, next; rc == 0 && at < end; at = next) {
+		uint64_t source = from_offset + (at - to_offset);
+		bool whole;
+
+		next = (at / POSIX_BLOCK + 1) * POSIX_BLOCK;
+		whole = at % POSIX_BLOCK == 0 && (next <= end || end >= attr.size);
+		if (next > end)
+			next = end;
+		if (aligned && whole && posix_seek(world->model, from, source, SEEK_HOLE) == (int64_t)source)
+			rc = posix_fallocate_range(world->model, to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+			                           POSIX_BLOCK, now);
+		else if (posix_write(world->model, to, at, data + (at - to_offset), next - at, false, now) < 0)
+			rc = -EIO;
+	}
+	free(data);
+	if (rc == 0 && !posix_getattr(world->model, to, &attr) && attr.size < end) {
+		attr.size = end;
+		rc = posix_setattr(world->model, to, POSIX_SET_SIZE, &attr, now);
+	}
+	return rc;
+}
+
+int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+               uint64_t to_offset, size_t length)
+{
+	struct world_object from = world_find(world, from_path), to = world_find(world, to_path);
+	struct nova_handle none = {0};
+	int64_t now = tick(world);
+	ssize_t n = 0;
+	int rc;
+
+	if (asks_core(world))
+		n = nova_copy(&world->call, from.handle, from_offset, to.handle, to_offset, length, NULL);
+	rc = answer(world, n < 0 ? (int)n : 0, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "copy", rc, model_copy(world, from.ino, from_offset, to.ino, to_offset, length, now));
+}
+
+/* ---- attributes --------------------------------------------------------------------------------- */
 
 static unsigned posix_mask(unsigned mask)
 {

@@ -30,6 +30,11 @@ int world_removexattr(struct world *world, const char *path, const char *name);
 /* world_set_acl -- an ACL that names a user; the model knows nothing of ACLs and is left behind. */
 int world_set_acl(struct world *world, const char *path, const char *name);
 int world_truncate(struct world *world, const char *path, uint64_t size);
+/* world_fallocate -- `mode` as nova_fallocate. */
+int world_fallocate(struct world *world, const char *path, unsigned mode, uint64_t offset, uint64_t length);
+/* world_copy -- up to `length` bytes, as far as there are so many. */
+int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+               uint64_t to_offset, size_t length);
 /* world_open -- pin, and hold; world_close -- undo one world_open. */
 int world_open(struct world *world, const char *path);
 int world_close(struct world *world, const char *path);

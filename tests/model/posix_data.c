@@ -111,7 +111,7 @@ static void zero_within(struct node *node, uint64_t from, uint64_t to)
 
 void posix_data_resize(struct node *node, uint64_t size)
 {
-	if (size < node->attr.size) {
+	if (size <= node->attr.size) {
 		drop(node, blocks_up(size), UINT64_MAX);
 		if (size % POSIX_BLOCK)
 			zero_within(node, size, blocks_up(size) * POSIX_BLOCK);

@@ -304,6 +304,20 @@ static void blocks_behind_the_end_of_a_file_are_told(void **state)
 	expect("though the file has only 4096 bytes");
 }
 
+static void only_reserved_blocks_may_lie_behind_the_end(void **state)
+{
+	le32 reserved = le32_of(NOVA_WRITE_UNWRITTEN);
+	le64 size = le64_of(4096);
+
+	(void)state;
+	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, size), &size, sizeof(size));
+	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, flags), &reserved, sizeof(reserved));
+	assert_string_equal(check(SIZE).text, "");
+	reserved = le32_of(2);
+	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, flags), &reserved, sizeof(reserved));
+	expect("flags of unknown meaning");
+}
+
 static void a_wrong_link_count_is_told(void **state)
 {
 	le32 nlink = le32_of(2);
@@ -468,6 +482,7 @@ int main(void)
 	    TEST(data_in_metadata_areas_are_told),
 	    TEST(bytes_behind_the_end_of_a_file_are_told),
 	    TEST(blocks_behind_the_end_of_a_file_are_told),
+	    TEST(only_reserved_blocks_may_lie_behind_the_end),
 	    TEST(a_wrong_link_count_is_told),
 	    TEST(a_name_that_leads_nowhere_is_told),
 	    TEST(a_name_of_the_wrong_type_is_told),
