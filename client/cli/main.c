@@ -18,7 +18,7 @@ static const struct group groups[] = {
      {
          {"mkfs", "[OPTION]... POOL", "make an empty file system", pool_mkfs_main},
          {"grow", "[OPTION]... POOL", "make a file system larger", pool_grow_main},
-         {"fsck", "[OPTION]... POOL", "check a file system, changing nothing", pool_fsck_main},
+         {"fsck", "[OPTION]... POOL", "check a file system, and repair it if asked to", pool_fsck_main},
          {"dump", "[OPTION]... POOL", "show what is on a pool", pool_dump_main},
      }},
     {"On files of a server (URL is farnova://HOST[:PORT]/PATH):",
@@ -56,7 +56,8 @@ static void print_help(FILE *out)
 	}
 	fprintf(out,
 	        "\n`farnova COMMAND --help` tells more; so does farnova(1). `farnova --version` tells the version.\n"
-	        "Exit codes: 0 all done, 1 something failed (fsck: 4 errors found, 8 not checked), 2 wrong command "
+	        "Exit codes: 0 all done, 1 something failed (fsck: errors were repaired; 4 errors left, 8 not "
+	        "checked), 2 wrong command "
 	        "line.\n");
 }
 

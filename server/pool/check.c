@@ -50,28 +50,102 @@ void *check_grow(struct check *check, void *array, size_t count, size_t *room, s
 	return grown;
 }
 
+void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint64_t a, uint64_t b, uint64_t c)
+{
+	struct check_fix *fixes;
+
+	if (!check->repairing)
+		return;
+	fixes = check_grow(check, check->fixes, check->fix_count, &check->fix_room, sizeof(*fixes));
+	if (!fixes)
+		return;
+	check->fixes = fixes;
+	fixes[check->fix_count++] = (struct check_fix){kind, ino, a, b, c};
+}
+
+/* One block; false, and told, if it cannot be the inode's. */
+static bool claim_block(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
+{
+	uint32_t owner = check->owner[block];
+
+	if (owner == CHECK_SLOTS)
+		check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a chunk of inode slots", what,
+		          ull(block));
+	else if (owner != 0)
+		check_say(check, "block", inode->ino, block, "%s lies in block %llu, which inode %llu uses too", what,
+		          ull(block), ull(check->inodes[owner - 1].ino));
+	else
+		check->owner[block] = (uint32_t)(inode - check->inodes) + 1;
+	return owner == 0;
+}
+
+static bool usable(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
+{
+	if (medium_usable_block(&check->medium, block))
+		return true;
+	check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a metadata area or outside", what,
+	          ull(block));
+	return false;
+}
+
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first, uint64_t count)
 {
-	uint32_t mine = (uint32_t)(inode - check->inodes) + 1;
+	for (uint64_t block = first; block < first + count && usable(check, inode, what, block); block++)
+		claim_block(check, inode, what, block);
+}
 
-	for (uint64_t block = first; block < first + count; block++) {
-		uint32_t owner;
+/* The `count` blocks before the i-th of the claim are not the inode's. */
+static void ask_for_hole(struct check *check, const struct check_late_claim *claim, uint64_t i, uint64_t *count)
+{
+	uint64_t ino = check->inodes[claim->inode].ino;
 
-		if (!medium_usable_block(&check->medium, block)) {
-			check_say(check, "block", inode->ino, block,
-			          "%s lies in block %llu, in a metadata area or outside", what, ull(block));
-			return;
+	if (*count && claim->is_target)
+		check_fix(check, FIX_REMOVE, ino, 0, 0, 0);
+	else if (*count)
+		check_fix(check, FIX_HOLE, ino, claim->file_block + i - *count, *count, 0);
+	*count = 0;
+}
+
+static void claim_data_now(struct check *check, const struct check_late_claim *claim)
+{
+	const struct check_inode *inode = &check->inodes[claim->inode];
+	const char *what = claim->is_target ? "symlink target" : "data";
+	uint64_t foreign = 0;
+
+	for (uint64_t i = 0; i < claim->count; i++) {
+		if (usable(check, inode, what, claim->block + i) && claim_block(check, inode, what, claim->block + i)) {
+			ask_for_hole(check, claim, i, &foreign);
+			continue;
 		}
-		owner = check->owner[block];
-		if (owner == CHECK_SLOTS)
-			check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a chunk of inode slots",
-			          what, ull(block));
-		else if (owner != 0)
-			check_say(check, "block", inode->ino, block, "%s lies in block %llu, which inode %llu uses too",
-			          what, ull(block), ull(check->inodes[owner - 1].ino));
-		else
-			check->owner[block] = mine;
+		foreign++;
 	}
+	ask_for_hole(check, claim, claim->count, &foreign);
+}
+
+void check_claim_data(struct check *check, const struct check_inode *inode, uint64_t file_block, uint64_t first,
+                      uint64_t count, bool is_target)
+{
+	struct check_late_claim claim = {(size_t)(inode - check->inodes), file_block, first, count, is_target};
+	struct check_late_claim *late;
+
+	if (!check->repairing) {
+		claim_data_now(check, &claim);
+		return;
+	}
+	late = check_grow(check, check->late, check->late_count, &check->late_room, sizeof(*late));
+	if (!late)
+		return;
+	check->late = late;
+	late[check->late_count++] = claim;
+}
+
+/* Of two that claim a block a log page has the better right, then an inode whose log is as it was written. */
+static void claim_late(struct check *check)
+{
+	for (int patched = 0; patched < 2; patched++)
+		for (size_t i = 0; i < check->late_count; i++)
+			if (check->inodes[check->late[i].inode].patched == (patched == 1))
+				claim_data_now(check, &check->late[i]);
 }
 
 /* ---- superblocks and zones ---------------------------------------------------------------------- */
@@ -242,13 +316,18 @@ static void check_slot(struct check *check, uint64_t ino)
 
 	if (medium_inode(&check->medium, ino, &words)) {
 		check_say(check, "inode", ino, 0, "no copy of its life word is valid");
+		check_fix(check, FIX_LIFE, ino, 0, 0, 0);
 		return;
 	}
 	for (int i = 0; i < 2; i++)
-		if (!words.life_word.valid[i])
+		if (!words.life_word.valid[i]) {
 			check_say(check, "inode", ino, 0, "copy %d of its life word is damaged", i);
-	if (words.life > NOVA_LIFE_FREE)
+			check_fix(check, FIX_WORDS, ino, 0, 0, 0);
+		}
+	if (words.life > NOVA_LIFE_FREE) {
 		check_say(check, "inode", ino, 0, "is in unknown state %d", (int)words.life);
+		check_fix(check, FIX_LIFE, ino, 0, 0, 0);
+	}
 	if (!life_has_log(words.life))
 		return;
 	inodes = check_grow(check, check->inodes, check->inode_count, &check->inode_room, sizeof(*inodes));
@@ -287,17 +366,45 @@ static void count_free(struct check *check)
 			check->report->free_blocks++;
 }
 
-static int check_all(struct check *check)
+struct check_inode *check_find(const struct check *check, uint64_t ino)
 {
-	int64_t replayed;
+	size_t low = 0, high = check->inode_count;
 
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (check->inodes[middle].ino < ino)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < check->inode_count && check->inodes[low].ino == ino ? &check->inodes[low] : NULL;
+}
+
+int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why)
+{
+	int rc;
+
+	*check = (struct check){.report = report};
+	*report =
+	    (struct check_report){.finding = report->finding, .progress = report->progress, .context = report->context};
+	rc = medium_open(&check->medium, image, size, why);
+	if (rc)
+		return rc;
 	check->owner_bytes = check->medium.blocks * sizeof(*check->owner);
 	check->owner =
 	    mmap(NULL, check->owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (check->owner == MAP_FAILED) {
-		check->owner = NULL;
-		return -ENOMEM;
-	}
+	if (check->owner != MAP_FAILED)
+		return 0;
+	check->owner = NULL;
+	check_end(check);
+	return -ENOMEM;
+}
+
+int check_run(struct check *check)
+{
+	int64_t replayed;
+
 	check_superblocks(check);
 	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
 		check_zone(check, zone);
@@ -308,6 +415,7 @@ static int check_all(struct check *check)
 		return (int)replayed;
 	check->report->replayed_records = (uint64_t)replayed;
 	check_slots(check);
+	claim_late(check);
 	if (check->error)
 		return check->error;
 	check_tree(check);
@@ -315,25 +423,31 @@ static int check_all(struct check *check)
 	return check->error;
 }
 
+void check_end(struct check *check)
+{
+	medium_close(&check->medium);
+	if (check->owner)
+		munmap(check->owner, check->owner_bytes);
+	free(check->inodes);
+	free(check->names);
+	free(check->fixes);
+	free(check->late);
+}
+
 int nova_check(const void *image, uint64_t size, struct check_report *report)
 {
-	struct check check = {.report = report};
-	struct check_report fresh = {
-	    .finding = report->finding, .progress = report->progress, .context = report->context};
+	struct check check;
 	const char *why;
-	int rc;
+	int rc = check_begin(&check, image, size, report, &why);
 
-	*report = fresh;
-	if (medium_open(&check.medium, image, size, &why)) {
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc) {
 		check_say(&check, "superblock", 0, 0, "%s", why);
 		return 1;
 	}
-	rc = check_all(&check);
-	medium_close(&check.medium);
-	if (check.owner)
-		munmap(check.owner, check.owner_bytes);
-	free(check.inodes);
-	free(check.names);
+	rc = check_run(&check);
+	check_end(&check);
 	if (rc)
 		return rc;
 	return report->errors ? 1 : 0;

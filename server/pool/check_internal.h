@@ -20,7 +20,9 @@ struct check_inode {
 	uint32_t subdirectories;
 	uint8_t type; /* S_IFMT bits >> 12 */
 	bool orphan;
-	bool readable; /* its header and log could be read to the end */
+	bool readable;      /* its header and log could be read to the end */
+	bool patched;       /* a repair has left something out of its log (it has an ATTR entry that says nothing) */
+	uint8_t named_type; /* as what a name leads to it, 0 = none does */
 	bool nlink_told;
 	uint8_t mark; /* for the search for cycles: 0 unseen, 1 on the way, 2 leads to the root */
 };
@@ -29,7 +31,47 @@ struct check_inode {
 struct check_name {
 	uint64_t dir;
 	uint64_t ino;
+	uint64_t cookie;
 	uint8_t file_type;
+};
+
+/*
+ * What can be done about a finding, in the order in which it has to be done: a repair does the first kind there is and
+ * looks again. Asked for by pool_repair alone.
+ */
+enum check_fix_kind {
+	FIX_WORDS,     /* one copy of some word of the inode is damaged */
+	FIX_LIFE,      /* the slot's life is unknown */
+	FIX_LOG,       /* the inode's log cannot be read to its tail */
+	FIX_ENTRY,     /* the entry at position a makes no sense */
+	FIX_EPOCH,     /* there are entries of epoch a */
+	FIX_HEADER,    /* the slot's header is damaged */
+	FIX_HOLE,      /* b file blocks from a on lie in blocks that something else uses */
+	FIX_REMOVE,    /* the inode is no use to anyone */
+	FIX_TRUNCATE,  /* there are blocks behind the end of the file */
+	FIX_ZERO,      /* bytes from a on in block b, behind the end of the file, are not zero */
+	FIX_ATTR,      /* mode, owner and group are not told */
+	FIX_ROOT,      /* there is no root directory */
+	FIX_DROP_NAME, /* of directory ino the name with cookie a, which leads to inode b */
+	FIX_RETYPE,    /* the same name says a type that is not the inode's, which is c */
+	FIX_PARENT,    /* the directory's parent is to be a */
+	FIX_NLINK,     /* the inode has a names */
+	FIX_ADOPT,     /* no name leads to the inode */
+};
+
+struct check_fix {
+	enum check_fix_kind kind;
+	uint64_t ino;
+	uint64_t a, b, c;
+};
+
+/* A run of blocks whose claim waits until all log pages are known. */
+struct check_late_claim {
+	size_t inode; /* index */
+	uint64_t file_block;
+	uint64_t block;
+	uint64_t count;
+	bool is_target; /* of a symlink */
 };
 
 struct check {
@@ -44,9 +86,26 @@ struct check {
 	struct check_name *names;
 	size_t name_count, name_room;
 	int error; /* -ENOMEM */
+
+	bool repairing; /* note fixes, and claim data late */
+	struct check_fix *fixes;
+	size_t fix_count, fix_room;
+	struct check_late_claim *late;
+	size_t late_count, late_room;
 };
 
 #define CHECK_SLOTS 0xffffffffu
+
+/* check_begin, check_run, check_end -- nova_check in parts. -errno as medium_open, with `why`; -ENOMEM. */
+int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why);
+int check_run(struct check *check);
+void check_end(struct check *check);
+
+/* check_fix -- note what can be done about the finding just told. */
+void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint64_t a, uint64_t b, uint64_t c);
+
+/* check_find -- the inode in use with this number, or NULL. */
+struct check_inode *check_find(const struct check *check, uint64_t ino);
 
 /* check_say -- count and tell one finding. */
 void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
@@ -58,6 +117,10 @@ void *check_grow(struct check *check, void *array, size_t count, size_t *room, s
 /* check_claim -- note that the inode uses blocks [first, first + count); tells blocks out of place or used twice. */
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
                  uint64_t count);
+
+/* check_claim_data -- the same for data: file block `file_block` on, or a symlink's target. */
+void check_claim_data(struct check *check, const struct check_inode *inode, uint64_t file_block, uint64_t first,
+                      uint64_t count, bool is_target);
 
 /* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
 void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode);

@@ -42,6 +42,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct reading *r, const c
 	va_end(args);
 	check_say(r->check, "log", r->inode->ino, 0, "entry at position %llu %s", (unsigned long long)r->position,
 	          text);
+	check_fix(r->check, FIX_ENTRY, r->inode->ino, r->position, 0, 0);
 }
 
 static unsigned long long ull(uint64_t v)
@@ -86,6 +87,7 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 {
 	unsigned mask = le16_get(attr->mask);
 
+	r->inode->patched |= mask == 0;
 	if (mask & ~KNOWN_MASK)
 		say(r, "sets attributes of unknown kind (mask %#x)", mask);
 	if (mask & NOVA_ATTR_MODE && le16_get(attr->mode) & ~07777)
@@ -239,8 +241,12 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 {
 	const void *payload = entry->payload;
 
-	if (le32_get(entry->epoch) > r->check->epoch)
-		say(r, "is of epoch %u, later than the pool's %llu", le32_get(entry->epoch), ull(r->check->epoch));
+	if (le32_get(entry->epoch) > r->check->epoch) {
+		check_say(r->check, "log", r->inode->ino, 0,
+		          "entry at position %llu is of epoch %u, later than the pool's %llu", ull(r->position),
+		          le32_get(entry->epoch), ull(r->check->epoch));
+		check_fix(r->check, FIX_EPOCH, r->inode->ino, le32_get(entry->epoch), 0, 0);
+	}
 	switch ((enum nova_entry_type)entry->type) {
 	case NOVA_ENTRY_PAD:
 	case NOVA_ENTRY_TIMES:
@@ -276,12 +282,14 @@ static void take_extent(void *context, const struct check_run *run)
 	uint64_t size = r->inode->size;
 	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
 
-	check_claim(r->check, r->inode, "data", run->block, run->count);
+	check_claim_data(r->check, r->inode, run->file_block, run->block, run->count, false);
 	r->check->report->data_blocks += run->count;
-	if (!run->unwritten && run->file_block + run->count > blocks)
+	if (!run->unwritten && run->file_block + run->count > blocks) {
 		check_say(r->check, "block", r->inode->ino, run->block,
 		          "file blocks %llu to %llu are there though the file has only %llu bytes",
 		          ull(run->file_block), ull(run->file_block + run->count - 1), ull(size));
+		check_fix(r->check, FIX_TRUNCATE, r->inode->ino, 0, 0, 0);
+	}
 	if (!run->unwritten && size % NOVA_BLOCK_SIZE && run->file_block < blocks &&
 	    blocks - 1 < run->file_block + run->count)
 		r->last_block = run->block + (blocks - 1 - run->file_block);
@@ -301,6 +309,7 @@ static void check_end_of_file(struct reading *r)
 		check_say(r->check, "block", r->inode->ino, r->last_block,
 		          "byte %zu of the block, behind the end of the file of %llu bytes, is not zero", i,
 		          ull(r->inode->size));
+		check_fix(r->check, FIX_ZERO, r->inode->ino, r->inode->size % NOVA_BLOCK_SIZE, r->last_block, 0);
 		return;
 	}
 }
@@ -322,11 +331,16 @@ static void note_names(struct reading *r)
 		if (!all)
 			break;
 		check->names = all;
-		all[check->name_count++] =
-		    (struct check_name){r->inode->ino, le64_get(names[i]->ino), names[i]->file_type};
-		if (i > 0 && check_name_compare(names[i - 1], names[i]) == 0)
+		all[check->name_count++] = (struct check_name){r->inode->ino, le64_get(names[i]->ino),
+		                                               le64_get(names[i]->cookie), names[i]->file_type};
+		if (i > 0 && check_name_compare(names[i - 1], names[i]) == 0) {
+			bool later = le64_get(names[i]->cookie) > le64_get(names[i - 1]->cookie);
+			const struct nova_name_entry *drop = names[later ? i : i - 1];
+
 			check_say(check, "name", r->inode->ino, 0, "the directory has the name '%.*s' twice",
 			          (int)names[i]->name_length, (const char *)names[i]->name);
+			check_fix(check, FIX_DROP_NAME, r->inode->ino, le64_get(drop->cookie), le64_get(drop->ino), 0);
+		}
 	}
 	free(names);
 }
@@ -335,16 +349,20 @@ static void check_result(struct reading *r)
 {
 	const unsigned needed = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
 
-	if ((r->told & needed) != needed)
+	if ((r->told & needed) != needed) {
 		check_say(r->check, "inode", r->inode->ino, 0, "its log does not tell mode, owner and group");
+		check_fix(r->check, FIX_ATTR, r->inode->ino, 0, 0, 0);
+	}
 	r->inode->nlink_told = r->told & NOVA_ATTR_NLINK;
-	if (is_type(r, S_IFLNK) && !r->has_target)
+	if (is_type(r, S_IFLNK) && !r->has_target) {
 		check_say(r->check, "inode", r->inode->ino, 0, "the symlink has no target");
+		check_fix(r->check, FIX_REMOVE, r->inode->ino, 0, 0, 0);
+	}
 	if (is_type(r, S_IFREG) && check_extents(r->runs, r->run_count, take_extent, r))
 		r->check->error = -ENOMEM;
 	check_end_of_file(r);
 	if (r->blob) {
-		check_claim(r->check, r->inode, "symlink target", r->blob, 1);
+		check_claim_data(r->check, r->inode, 0, r->blob, 1, true);
 		r->check->report->data_blocks++;
 	}
 	if (r->dir)
@@ -358,6 +376,7 @@ static bool check_header(struct reading *r, const struct medium_inode *words)
 	if (!medium_slot_header_valid(header, words->ino, words->generation) ||
 	    le32_get(header->generation) != words->generation) {
 		check_say(r->check, "inode", words->ino, 0, "the slot's header is damaged");
+		check_fix(r->check, FIX_HEADER, words->ino, 0, 0, 0);
 		return false;
 	}
 	switch ((mode_t)header->type << 12) {
@@ -371,6 +390,7 @@ static bool check_header(struct reading *r, const struct medium_inode *words)
 		break;
 	default:
 		check_say(r->check, "inode", words->ino, 0, "is of unknown type %#o", header->type);
+		check_fix(r->check, FIX_HEADER, words->ino, 0, 0, 0);
 		return false;
 	}
 	r->inode->type = header->type;
@@ -381,9 +401,12 @@ static bool check_header(struct reading *r, const struct medium_inode *words)
 static void check_copies(struct check *check, uint64_t ino, const char *what, const struct medium_word *word)
 {
 	for (int i = 0; i < 2; i++)
-		if (!word->valid[i])
+		if (!word->valid[i]) {
 			check_say(check, "inode", ino, 0, "copy %d of its %s word is damaged%s", i, what,
 			          word->valid[!i] ? "; the other one is good" : "");
+			if (word->valid[!i])
+				check_fix(check, FIX_WORDS, ino, 0, 0, 0);
+		}
 }
 
 static bool read_log(struct reading *r, const struct medium_inode *words)
@@ -397,9 +420,12 @@ static bool read_log(struct reading *r, const struct medium_inode *words)
 			r->start = log.position;
 		if (step == MEDIUM_BAD) {
 			check_say(r->check, "log", words->ino, log.page, "%s", log.why);
+			check_fix(r->check, FIX_LOG, words->ino, 0, 0, 0);
 			return false;
 		}
 		if (step == MEDIUM_PAGE) {
+			if (log.before)
+				check_copies(r->check, words->ino, "a log page's next", &log.next);
 			check_claim(r->check, r->inode, "log page", log.page, 1);
 			r->check->report->log_pages++;
 			continue;
@@ -417,6 +443,12 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 	check_copies(check, words->ino, "tail", &words->tail_word);
 	if (words->tail > NOVA_SLOT_LINES)
 		check_copies(check, words->ino, "head", &words->head_word);
+	if (words->tail > NOVA_SLOT_LINES && !words->head_replayed && words->head_word.valid[0] &&
+	    words->head_word.valid[1] && words->head_word.copy[0] != words->head_word.copy[1]) {
+		check_say(check, "inode", words->ino, 0,
+		          "the copies of its head word differ, and nothing tells which is right");
+		check_fix(check, FIX_LOG, words->ino, 1, 0, 0);
+	}
 	if (!check_header(&r, words))
 		return;
 	if (is_type(&r, S_IFDIR)) {

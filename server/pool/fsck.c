@@ -1,5 +1,5 @@
 /*
- * fsck.c -- `farnova fsck`: checks a pool that nobody has mounted and tells what is wrong. It changes nothing.
+ * fsck.c -- `farnova fsck`: checks a pool that nobody has mounted, tells what is wrong, and repairs it if asked to.
  */
 #include "server/pool/pool_commands.h"
 
@@ -7,30 +7,35 @@
 #include "server/pool/check.h"
 #include "server/pool/json.h"
 #include "server/pool/options.h"
+#include "server/pool/repair.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_CLEAN = 0, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
+enum { EXIT_CLEAN = 0, EXIT_REPAIRED = 1, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
 
-static const char usage[] = "Usage: farnova fsck [OPTION]... POOL\n"
-                            "Check the farnova pool POOL, which no server may be using. Nothing is changed: what a "
-                            "mount would recover from\n"
-                            "its journals is taken into account, and is no error.\n"
-                            "\n"
-                            "  -v, --verbose    also tell what is in the pool\n"
-                            "      --json       write one JSON object\n"
-                            "      --help       show this\n"
-                            "\n"
-                            "Exit code: 0 clean, 4 errors found, 8 could not check, 2 usage.\n";
+static const char usage[] =
+    "Usage: farnova fsck [OPTION]... POOL\n"
+    "Check the farnova pool POOL, which no server may be using. Nothing is changed unless --repair is given: what a\n"
+    "mount would recover from its journals is taken into account, and is no error.\n"
+    "\n"
+    "  -r, --repair     repair what can be repaired, telling each step; inodes without a name go to /lost+found.\n"
+    "                   A copy of the pool, or `farnovad --rescue`, saves what a repair may have to give up\n"
+    "  -v, --verbose    also tell what is in the pool\n"
+    "      --json       write one JSON object\n"
+    "      --help       show this\n"
+    "\n"
+    "Exit code: 0 clean, 1 errors were repaired, 4 errors are left, 8 could not check, 2 usage.\n";
 
 struct options {
 	const char *path;
 	bool verbose;
 	bool as_json;
+	bool repair;
 };
 
 struct view {
@@ -39,11 +44,13 @@ struct view {
 	struct timespec start;
 	bool progress_shown;
 	int percent;
+	const char *array; /* the JSON array that is open */
 };
 
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option long_options[] = {
+	    {"repair", no_argument, NULL, 'r'},
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"json", no_argument, NULL, 'j'},
 	    POOL_HELP_OPTION,
@@ -53,8 +60,11 @@ static int parse(int argc, char **argv, struct options *options)
 
 	*options = (struct options){0};
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "v", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "rv", long_options, NULL)) != -1) {
 		switch (c) {
+		case 'r':
+			options->repair = true;
+			break;
 		case 'v':
 			options->verbose = true;
 			break;
@@ -99,10 +109,8 @@ static void print_plain(const char *text)
 		putchar(*p < 0x20 || *p == 0x7f ? '?' : *p);
 }
 
-static void show_finding(struct check_report *report, const struct check_finding *finding)
+static void show_finding(struct view *view, const struct check_finding *finding, const char *prefix)
 {
-	struct view *view = report->context;
-
 	if (view->options->as_json) {
 		json_open(&view->json, NULL, '{');
 		json_text(&view->json, "part", finding->part);
@@ -115,7 +123,7 @@ static void show_finding(struct check_report *report, const struct check_finding
 		return;
 	}
 	clear_progress(view);
-	printf("%s", finding->part);
+	printf("%s%s", prefix, finding->part);
 	if (finding->ino)
 		printf(" inode %llu", (unsigned long long)finding->ino);
 	else if (finding->block)
@@ -123,6 +131,38 @@ static void show_finding(struct check_report *report, const struct check_finding
 	fputs(": ", stdout);
 	print_plain(finding->text);
 	putchar('\n');
+}
+
+static void checked(struct check_report *report, const struct check_finding *finding)
+{
+	show_finding(report->context, finding, "");
+}
+
+/* In JSON what was found, what was repaired and what is left are arrays, one after the other. */
+static void enter_part(struct view *view, const char *name)
+{
+	if (!view->options->as_json || strcmp(view->array, name) == 0)
+		return;
+	json_close(&view->json, ']');
+	json_open(&view->json, name, '[');
+	view->array = name;
+}
+
+static void found(struct repair_report *report, const struct check_finding *finding)
+{
+	show_finding(report->context, finding, "");
+}
+
+static void repaired(struct repair_report *report, const struct check_finding *step)
+{
+	enter_part(report->context, "repairs");
+	show_finding(report->context, step, "repaired: ");
+}
+
+static void left(struct repair_report *report, const struct check_finding *finding)
+{
+	enter_part(report->context, "left");
+	show_finding(report->context, finding, "left: ");
 }
 
 static const struct {
@@ -152,13 +192,17 @@ static uint64_t count_of(const struct check_report *report, size_t i)
 	return value;
 }
 
-static void show_result(struct view *view, const struct check_report *report)
+static void show_result(struct view *view, const struct check_report *report, uint64_t errors, uint64_t repairs)
 {
 	const size_t n = sizeof(counts) / sizeof(counts[0]);
 
 	if (view->options->as_json) {
 		json_close(&view->json, ']');
-		json_number(&view->json, "errors", report->errors);
+		json_number(&view->json, "errors", errors);
+		if (view->options->repair) {
+			json_number(&view->json, "repairs_made", repairs);
+			json_number(&view->json, "errors_left", report->errors);
+		}
 		json_bool(&view->json, "unmounted_cleanly", report->clean);
 		for (size_t i = 0; i < n; i++)
 			json_number(&view->json, counts[i].name, count_of(report, i));
@@ -170,19 +214,54 @@ static void show_result(struct view *view, const struct check_report *report)
 	if (view->options->verbose)
 		for (size_t i = 0; i < n; i++)
 			printf("%12llu %s\n", (unsigned long long)count_of(report, i), counts[i].text);
-	if (report->errors)
-		printf("%s: %llu error%s found\n", view->options->path, (unsigned long long)report->errors,
-		       report->errors == 1 ? "" : "s");
-	else
+	if (errors)
+		printf("%s: %llu error%s found\n", view->options->path, (unsigned long long)errors,
+		       errors == 1 ? "" : "s");
+	if (errors && view->options->repair)
+		printf("%s: %llu repair%s made, %llu error%s left\n", view->options->path, (unsigned long long)repairs,
+		       repairs == 1 ? "" : "s", (unsigned long long)report->errors, report->errors == 1 ? "" : "s");
+	if (!errors)
 		printf("%s: consistent%s\n", view->options->path,
 		       report->clean ? "" : " (not unmounted cleanly; the next mount recovers it)");
+}
+
+/* The exit code; -1 where the pool could not be checked. */
+static int check_only(struct view *view, const struct pm *pm)
+{
+	struct check_report report = {.finding = checked, .context = view};
+	int rc;
+
+	if (isatty(STDERR_FILENO))
+		report.progress = show_progress;
+	rc = nova_check(pm->base, pm->size, &report);
+	if (rc < 0)
+		return rc;
+	show_result(view, &report, report.errors, 0);
+	return rc ? EXIT_ERRORS : EXIT_CLEAN;
+}
+
+static int check_and_repair(struct view *view, struct pm *pm)
+{
+	struct repair_report report = {.found = found, .repaired = repaired, .left = left, .context = view};
+	int rc = pool_repair(pm, &report);
+
+	if (rc < 0)
+		return rc;
+	show_result(view, &report.check, report.errors, report.repairs);
+	return rc == 0 ? EXIT_CLEAN : rc == 1 ? EXIT_REPAIRED : EXIT_ERRORS;
+}
+
+static const char *reason(int error)
+{
+	if (error == -EPROTONOSUPPORT)
+		return "its version or features are newer than this program can write; use a newer farnova";
+	return strerror(-error);
 }
 
 int pool_fsck_main(int argc, char **argv)
 {
 	struct options options;
-	struct view view = {.options = &options, .json = {stdout, true}};
-	struct check_report report = {.finding = show_finding, .context = &view};
+	struct view view = {.options = &options, .json = {stdout, true}, .array = "findings"};
 	char why[512];
 	struct pm pm;
 	int rc;
@@ -190,30 +269,28 @@ int pool_fsck_main(int argc, char **argv)
 	rc = parse(argc, argv, &options);
 	if (rc)
 		return pool_parse_result(rc);
-	rc = pm_open(options.path, true, &pm, why, sizeof(why));
+	rc = pm_open(options.path, !options.repair, &pm, why, sizeof(why));
 	if (rc) {
 		fprintf(stderr, "farnova fsck: %s\n", why);
 		return EXIT_OPERATIONAL;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &view.start);
-	if (isatty(STDERR_FILENO))
-		report.progress = show_progress;
 	if (options.as_json) {
 		json_open(&view.json, NULL, '{');
 		json_text(&view.json, "pool", options.path);
-		json_open(&view.json, "findings", '[');
+		json_open(&view.json, view.array, '[');
 	}
-	rc = nova_check(pm.base, pm.size, &report);
+	rc = options.repair ? check_and_repair(&view, &pm) : check_only(&view, &pm);
 	pm_close(&pm);
 	if (rc < 0) {
 		clear_progress(&view);
-		fprintf(stderr, "farnova fsck: cannot check '%s': %s\n", options.path, strerror(-rc));
+		fprintf(stderr, "farnova fsck: cannot %s '%s': %s\n", options.repair ? "repair" : "check", options.path,
+		        reason(rc));
 		return EXIT_OPERATIONAL;
 	}
-	show_result(&view, &report);
 	if (fflush(stdout) != 0) {
 		perror("farnova fsck: cannot write the result");
 		return EXIT_OPERATIONAL;
 	}
-	return rc ? EXIT_ERRORS : EXIT_CLEAN;
+	return rc;
 }

@@ -336,6 +336,7 @@ static void judge_log_words(struct medium_inode *inode, const struct medium_over
 	if (overlay->mask & 1u << NOVA_WORD_HEAD && overlay->head_generation == inode->generation &&
 	    (!inode->tail_known || overlay->head_tail >= inode->tail)) {
 		inode->head = overlay->head;
+		inode->head_replayed = true;
 		inode->head_known = true;
 	}
 	if (overlay->mask & 1u << NOVA_WORD_TAIL && overlay->tail_generation == inode->generation &&

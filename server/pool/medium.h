@@ -57,6 +57,7 @@ struct medium_inode {
 	struct medium_word head_word;
 	bool tail_known;
 	bool head_known;
+	bool head_replayed; /* the head is of a record, whatever the home words say */
 };
 
 /* medium_open -- find the superblock. -EINVAL no valid one, -EPROTONOSUPPORT version or features unknown here, -ENODATA
@@ -106,6 +107,15 @@ int medium_inode(const struct medium *medium, uint64_t ino, struct medium_inode 
 
 enum medium_step { MEDIUM_END, MEDIUM_PAGE, MEDIUM_ENTRY, MEDIUM_BAD };
 
+/* Why a log cannot be read further. */
+enum medium_fault {
+	MEDIUM_FAULT_TAIL,  /* no tail word */
+	MEDIUM_FAULT_HEAD,  /* no head word */
+	MEDIUM_FAULT_PAGE,  /* log->bad_page, which the head or the page before names, is no page of this log there */
+	MEDIUM_FAULT_NEXT,  /* no word of log->page says where the log goes on */
+	MEDIUM_FAULT_ENTRY, /* there is no sound entry at log->position */
+};
+
 struct medium_log {
 	const struct medium *medium;
 	const struct medium_inode *inode;
@@ -116,7 +126,12 @@ struct medium_log {
 	/* after MEDIUM_ENTRY */
 	const struct nova_entry *entry;
 	uint64_t entry_position;
+	/* after MEDIUM_PAGE, unless it is the first page */
+	struct medium_word next; /* the words that led there, */
+	uint64_t before;         /* of this page; 0 = the first */
 	/* after MEDIUM_BAD */
+	enum medium_fault fault;
+	uint64_t bad_page;
 	char why[160];
 };
 
@@ -127,5 +142,11 @@ struct medium_log {
  */
 void medium_log_begin(struct medium_log *log, const struct medium *medium, const struct medium_inode *inode);
 enum medium_step medium_log_next(struct medium_log *log);
+
+/* medium_log_sound -- whether a sound entry of this log lies at `line`, which is `position` and in log->page. */
+bool medium_log_sound(const struct medium_log *log, const uint8_t *line, uint64_t position);
+
+/* medium_page_valid -- whether the block holds the header of a page of the inode's log. */
+bool medium_page_valid(const struct medium *medium, const struct medium_inode *inode, uint64_t block);
 
 #endif

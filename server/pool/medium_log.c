@@ -11,10 +11,12 @@
 
 #define CRC_START 0xffffffffu
 
-__attribute__((format(printf, 2, 3))) static enum medium_step bad(struct medium_log *log, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum medium_step bad(struct medium_log *log, enum medium_fault fault,
+                                                                  const char *format, ...)
 {
 	va_list args;
 
+	log->fault = fault;
 	va_start(args, format);
 	vsnprintf(log->why, sizeof(log->why), format, args);
 	va_end(args);
@@ -54,18 +56,20 @@ static enum medium_step enter(struct medium_log *log, uint64_t block, uint64_t e
 	const struct nova_page *page;
 	uint64_t first;
 
+	log->bad_page = block;
 	if (!medium_usable_block(log->medium, block))
-		return bad(log, "log page %llu at position %llu is not in the pool's usable blocks",
+		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu at position %llu is not in the pool's usable blocks",
 		           (unsigned long long)block, (unsigned long long)log->position);
 	page = medium_block(log->medium, block);
 	if (!page_valid(&page->header, log->inode, block))
-		return bad(log, "header of log page %llu is damaged", (unsigned long long)block);
+		return bad(log, MEDIUM_FAULT_PAGE, "header of log page %llu is damaged", (unsigned long long)block);
 	first = le64_get(page->header.first_position);
 	if (expected ? first != expected : first < NOVA_SLOT_LINES)
-		return bad(log, "log page %llu begins at position %llu, not %llu", (unsigned long long)block,
-		           (unsigned long long)first, (unsigned long long)(expected ? expected : NOVA_SLOT_LINES));
+		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu begins at position %llu, not %llu",
+		           (unsigned long long)block, (unsigned long long)first,
+		           (unsigned long long)(expected ? expected : NOVA_SLOT_LINES));
 	if (first >= log->inode->tail)
-		return bad(log, "log page %llu begins at position %llu, at or past the tail %llu",
+		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu begins at position %llu, at or past the tail %llu",
 		           (unsigned long long)block, (unsigned long long)first, (unsigned long long)log->inode->tail);
 	log->page = block;
 	log->position = first;
@@ -81,14 +85,17 @@ static enum medium_step next_page(struct medium_log *log)
 
 	if (log->page == 0) {
 		if (!log->inode->head_known)
-			return bad(log, "no copy of the head word is valid");
+			return bad(log, MEDIUM_FAULT_HEAD, "no copy of the head word is valid");
 		return enter(log, log->inode->head, NOVA_SLOT_LINES);
 	}
 	page = medium_block(log->medium, log->page);
 	next = medium_word_pick(NOVA_WORD_NEXT, log->page ^ (uint64_t)log->inode->generation << 32,
 	                        page->header.next[0], page->header.next[1]);
 	if (!next.valid[0] && !next.valid[1])
-		return bad(log, "no copy of the next word of log page %llu is valid", (unsigned long long)log->page);
+		return bad(log, MEDIUM_FAULT_NEXT, "no copy of the next word of log page %llu is valid",
+		           (unsigned long long)log->page);
+	log->next = next;
+	log->before = log->page;
 	return enter(log, next.value, log->limit);
 }
 
@@ -118,7 +125,7 @@ enum medium_step medium_log_next(struct medium_log *log)
 	unsigned lines;
 
 	if (!log->inode->tail_known)
-		return bad(log, "no copy of the tail word is valid");
+		return bad(log, MEDIUM_FAULT_TAIL, "no copy of the tail word is valid");
 	if (position == log->inode->tail)
 		return MEDIUM_END;
 	if (position == 0 && log->page == 0 && begins_in_head(log))
@@ -128,18 +135,38 @@ enum medium_step medium_log_next(struct medium_log *log)
 	entry = (const struct nova_entry *)(const void *)log->line;
 	lines = entry->lines;
 	if (lines == 0 || position + lines > log->limit)
-		return bad(log, "entry at position %llu has %u lines and would cross the end of its page",
+		return bad(log, MEDIUM_FAULT_ENTRY,
+		           "entry at position %llu has %u lines and would cross the end of its page",
 		           (unsigned long long)position, lines);
 	if (!entry_valid(log, entry, position))
-		return bad(log, "entry at position %llu fails its CRC", (unsigned long long)position);
+		return bad(log, MEDIUM_FAULT_ENTRY, "entry at position %llu fails its CRC",
+		           (unsigned long long)position);
 	if (position + lines > log->inode->tail)
-		return bad(log, "entry at position %llu with %u lines crosses the tail %llu",
+		return bad(log, MEDIUM_FAULT_ENTRY, "entry at position %llu with %u lines crosses the tail %llu",
 		           (unsigned long long)position, lines, (unsigned long long)log->inode->tail);
 	if (entry->type == NOVA_ENTRY_PAD && position + lines != log->limit)
-		return bad(log, "padding at position %llu does not end with its page", (unsigned long long)position);
+		return bad(log, MEDIUM_FAULT_ENTRY, "padding at position %llu does not end with its page",
+		           (unsigned long long)position);
 	log->entry = entry;
 	log->entry_position = position;
 	log->position += lines;
 	log->line += (size_t)lines * NOVA_LINE_SIZE;
 	return MEDIUM_ENTRY;
+}
+
+bool medium_log_sound(const struct medium_log *log, const uint8_t *line, uint64_t position)
+{
+	const struct nova_entry *entry = (const struct nova_entry *)(const void *)line;
+	uint64_t end = position + entry->lines;
+
+	if (entry->lines == 0 || end > log->limit || end > log->inode->tail)
+		return false;
+	return entry_valid(log, entry, position) && (entry->type != NOVA_ENTRY_PAD || end == log->limit);
+}
+
+bool medium_page_valid(const struct medium *medium, const struct medium_inode *inode, uint64_t block)
+{
+	const struct nova_page *page = medium_block(medium, block);
+
+	return medium_usable_block(medium, block) && page_valid(&page->header, inode, block);
 }

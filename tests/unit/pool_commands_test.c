@@ -244,6 +244,36 @@ static void fsck_tells_damage_with_exit_code_4(void **state)
 	assert_int_equal(FSCK("/nonexistent"), 8);
 }
 
+static void fsck_repairs_what_it_tells_when_asked_to(void **state)
+{
+	struct pm pm;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(FSCK("--repair", path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	assert_int_equal(FSCK("--repair", path), 8);
+	assert_non_null(strstr(err, "in use"));
+	pm.base[100] ^= 1;
+	pm_close(&pm);
+	assert_int_equal(FSCK("--repair", path), 1);
+	assert_non_null(strstr(out, "superblock: superblock 0 is damaged"));
+	assert_non_null(strstr(out, "repaired: superblock: superblock 0 restored from the other"));
+	assert_non_null(strstr(out, "1 error found"));
+	assert_non_null(strstr(out, "0 errors left"));
+	assert_int_equal(FSCK(path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	pm.base[100] ^= 1;
+	pm_close(&pm);
+	assert_int_equal(FSCK("--repair", "--json", path), 1);
+	assert_non_null(strstr(out, "\"findings\":[{\"part\":\"superblock\""));
+	assert_non_null(strstr(out, "\"repairs\":[{\"part\":\"superblock\""));
+	assert_non_null(strstr(out, "\"errors_left\":0"));
+	/* What cannot be repaired is told, and the exit code says so. */
+	assert_int_equal(truncate(path, 12 << 20), 0);
+	assert_int_equal(FSCK("--repair", path), 4);
+	assert_non_null(strstr(out, "left: superblock: the superblock tells more blocks than there are"));
+}
+
 static void dump_refuses_what_is_no_pool(void **state)
 {
 	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
@@ -292,6 +322,7 @@ int main(void)
 	    TEST(wrong_usage_is_exit_code_2),
 	    TEST(help_is_told_on_stdout),
 	    TEST(fsck_tells_damage_with_exit_code_4),
+	    TEST(fsck_repairs_what_it_tells_when_asked_to),
 	    TEST(dump_refuses_what_is_no_pool),
 	    TEST(json_strings_are_always_valid),
 	};
