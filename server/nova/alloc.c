@@ -16,6 +16,16 @@
 #define BIG_LEAST        8u
 #define REFILL_SINGLES   64u /* else it takes so many blocks as they come */
 
+static void set_bits(uint64_t *bitmap, uint64_t from, uint64_t to)
+{
+	for (; from < to && from % 64; from++)
+		bitmap[from / 64] |= 1ULL << from % 64;
+	for (; from + 64 <= to; from += 64)
+		bitmap[from / 64] = ~0ULL;
+	for (; from < to; from++)
+		bitmap[from / 64] |= 1ULL << from % 64;
+}
+
 int alloc_init(struct nova *fs)
 {
 	uint64_t left = fs->blocks - NOVA_PREAMBLE_BLOCKS;
@@ -34,12 +44,8 @@ int alloc_init(struct nova *fs)
 		zone->bitmap = fs->bitmap + (size_t)i * NOVA_ZONE_MAP_WORDS;
 		left -= zone->blocks;
 		fs->usable_blocks += zone->blocks - NOVA_ZONE_FIRST_CHUNK;
-		for (uint64_t b = 0; b < NOVA_ZONE_BLOCKS; b++) {
-			if (b == NOVA_ZONE_FIRST_CHUNK)
-				b = zone->blocks;
-			if (b < NOVA_ZONE_BLOCKS)
-				zone->bitmap[b / 64] |= 1ULL << b % 64;
-		}
+		set_bits(zone->bitmap, 0, NOVA_ZONE_FIRST_CHUNK);
+		set_bits(zone->bitmap, zone->blocks, NOVA_ZONE_BLOCKS);
 	}
 	fs->base_reserve = fs->usable_blocks / 256;
 	if (fs->base_reserve < BASE_RESERVE_MIN)

@@ -3,9 +3,9 @@
  */
 #include "tests/crash/crash_case.h"
 
+#include "tests/crash/parallel.h"
 #include "tests/crash/steps.h"
 
-#include "common/crc.h"
 #include "server/nova/format.h"
 #include "server/pool/check.h"
 
@@ -140,8 +140,8 @@ static bool may_fail(const struct crash_case *c, const struct crash_operation *o
 {
 	if (operation->result == -ENOSPC)
 		return c->state->nearly_full && !operation->operation->frees;
-	/* Of two operations the first may leave the second nothing to do: then the model says so too. */
-	return operation != &c->operations[0];
+	/* What one of two prepares or does may leave the other nothing to do: then the model says so too. */
+	return c->count > 1;
 }
 
 static bool run_recorded(struct crash_case *c, unsigned k)
@@ -178,9 +178,14 @@ bool crash_case_record(struct crash_case *c, const struct world_state *state, co
 	c->operations[0].operation = first;
 	c->operations[1].operation = second;
 	world_begin(&c->world, memory, initial, state);
-	for (unsigned k = 0; k < c->count && !c->world.failed; k++)
-		if (c->operations[k].operation->prepare && (k == 0 || second->prepare != first->prepare))
-			c->operations[k].operation->prepare(&c->world);
+	if (!c->world.failed && first->prepare)
+		first->prepare(&c->world);
+	if (!c->world.failed && second && second->prepare && second->prepare != first->prepare) {
+		second->prepare(&c->world);
+		c->inapplicable = c->world.failed && !c->world.disagreed;
+		if (c->inapplicable)
+			return false;
+	}
 	if (!c->world.failed)
 		world_hold_tree(&c->world);
 	if (c->world.failed)
@@ -191,23 +196,6 @@ bool crash_case_record(struct crash_case *c, const struct world_state *state, co
 		if (!run_recorded(c, k) || !note_tree(c, k + 1))
 			return false;
 	return true;
-}
-
-uint64_t crash_case_first(const struct crash_case *c)
-{
-	const struct trace *trace = &c->world.trace;
-	uint64_t hash = 0;
-
-	for (size_t i = 0; i < c->operations[0].end; i++) {
-		const struct trace_event *event = &trace->events[i];
-		uint64_t parts[] = {event->type, event->thread, event->offset, event->length};
-
-		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
-			hash = (hash ^ parts[k]) * 0x9e3779b97f4a7c15ULL + (hash >> 29);
-		if (event->type == PM_EV_COPY || event->type == PM_EV_SET8)
-			hash = hash * 31 + crc32c((uint32_t)hash, trace->data + event->data, event->length);
-	}
-	return hash;
 }
 
 void crash_case_end(struct crash_case *c)
@@ -224,8 +212,9 @@ struct attempt {
 	const struct crash_settings *settings;
 	struct crash_counts *counts;
 	struct oracle oracle;
-	size_t event;  /* before which the crash comes */
-	unsigned done; /* operations acknowledged */
+	size_t event;     /* before which the crash comes */
+	unsigned done;    /* operations acknowledged */
+	uint64_t demands; /* a number for the oracle */
 	unsigned failures;
 };
 
@@ -266,6 +255,9 @@ static bool try_image(void *context, uint8_t *image, const char *family)
 	bool go_deep;
 
 	settings = a->settings;
+	a->counts->unique++;
+	if (!settings->quiet && !parallel_is_new(images.attempted ^ a->demands))
+		return true;
 	go_deep = settings->deep_every && a->counts->tried % settings->deep_every == 0;
 	a->counts->tried++;
 	if (verify_image(&images, image, &a->oracle, go_deep ? &deep : NULL, &verdict, &a->counts->deep))
@@ -310,6 +302,13 @@ static bool all_stores_were_seen(const struct crash_case *c)
 	return true;
 }
 
+static uint64_t number_of(const struct listing *listing, uint64_t number)
+{
+	for (size_t i = 0; i < listing->length; i++)
+		number = (number ^ (uint8_t)listing->text[i]) * 0x100000001b3ULL;
+	return number;
+}
+
 /* While the next operation runs it is there or not; when it was acknowledged it is there. */
 static void expect(struct attempt *a, bool running)
 {
@@ -325,6 +324,8 @@ static void expect(struct attempt *a, bool running)
 	    .may_be_after = true,
 	    .full = c->state->nearly_full,
 	};
+	a->demands =
+	    number_of(a->oracle.after, number_of(a->oracle.before, 0xcbf29ce484222325ULL + c->state->nearly_full));
 }
 
 /* Crash right after the next operation was acknowledged. */
@@ -335,7 +336,7 @@ static bool acknowledge(struct attempt *a)
 	a->done++;
 	expect(a, false);
 	images_forget(&images);
-	go_on = (a->settings->second_only && a->done < a->c->count) || crash_here(a);
+	go_on = crash_here(a);
 	images_forget(&images);
 	return go_on;
 }
@@ -344,8 +345,7 @@ static bool is_moment(const struct attempt *a, const struct trace_event *event)
 {
 	const struct crash_case *c = a->c;
 
-	return event->type == PM_EV_FENCE && a->done < c->count && a->event >= c->operations[a->done].begin &&
-	       !(a->settings->second_only && a->done + 1 < c->count);
+	return event->type == PM_EV_FENCE && a->done < c->count && a->event >= c->operations[a->done].begin;
 }
 
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
@@ -428,6 +428,7 @@ static bool try_after_kill(void *context, uint8_t *image, const char *family)
 	struct attempt *a = context;
 	struct verdict verdict;
 
+	a->counts->unique++;
 	a->counts->tried++;
 	if (verify_image(&deep, image, &a->oracle, NULL, &verdict, &a->counts->deep))
 		return true;
@@ -543,6 +544,7 @@ static bool try_format(void *context, uint8_t *image, const char *family)
 	const char *wrong = judge_format(image, a);
 
 	images_touched(&images, 0, WORLD_SIZE);
+	a->counts->unique++;
 	a->counts->tried++;
 	if (!wrong)
 		return true;

@@ -12,9 +12,11 @@ struct crash_counts {
 	uint64_t cases;
 	uint64_t fences; /* moments at which a crash was tried */
 	uint64_t made;   /* images */
-	uint64_t tried;  /* different images, mounted and checked */
+	uint64_t unique; /* different ones within their case and moment */
+	uint64_t tried;  /* of those, mounted and checked: what no other case had tried with the same demands */
 	uint64_t deep;   /* images of a second crash, during recovery */
-	uint64_t kills;  /* processes killed, each followed by a second life and a power failure */
+	uint64_t inapplicable;
+	uint64_t kills; /* processes killed, each followed by a second life and a power failure */
 };
 
 #define CRASH_OPERATIONS_MAX 2u
@@ -31,6 +33,7 @@ struct crash_case {
 	const struct world_state *state;
 	enum crash_actor actor;
 	unsigned count;
+	bool inapplicable; /* what the second operation needs cannot be there beside what the first needs */
 	struct crash_operation {
 		const struct operation *operation;
 		size_t begin, end; /* events: the first of the operation, the first after it was acknowledged */
@@ -47,7 +50,6 @@ struct crash_settings {
 	uint64_t deep_every;   /* a second crash is tried for one image of so many; 0 = never */
 	uint64_t kill_every;   /* the process is killed at one store of so many */
 	unsigned failures_max; /* failures told for one case */
-	bool second_only;      /* the first operation was crashed elsewhere */
 	bool quiet;            /* tell no failure, stop at the first */
 	const char *keep;      /* file that gets the first wrong image, may be NULL */
 	enum image_mutation mutation;
@@ -66,8 +68,6 @@ bool crash_case_record(struct crash_case *c, const struct world_state *state, co
                        const struct operation *second, enum crash_actor actor);
 /* crash_case_name -- "FIRST then SECOND (ACTOR) in STATE", static. */
 const char *crash_case_name(const struct crash_case *c);
-/* crash_case_first -- a number for what the first operation stored, and on what: equal in cases that begin alike. */
-uint64_t crash_case_first(const struct crash_case *c);
 /* crash_case_try -- crash it at each fence and after each return. Returns the number of wrong images. */
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts);
 /*

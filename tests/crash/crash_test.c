@@ -8,9 +8,11 @@
  * With --mutations the test tests itself: each flush, each fence and each streaming store by which the operations make
  * something durable is left out in turn, and some image must then be wrong.
  */
+#include "tests/crash/checklist.h"
 #include "tests/crash/crash_case.h"
 #include "tests/crash/grow_case.h"
 #include "tests/crash/mutations.h"
+#include "tests/crash/parallel.h"
 
 #include "common/log.h"
 
@@ -19,24 +21,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 static const char usage[] =
     "Usage: crash_test [OPTION]...\n"
     "  --state=NAME       only in this state; --list names them\n"
-    "  --operation=NAME   only this operation\n"
+    "  --operation=NAME   only this operation (of pairs: the first)\n"
+    "  --then=NAME        of pairs: only this second operation\n"
+    "  --singles          try single operations (what is tried if nothing else is asked for)\n"
+    "  --pairs            try pairs of operations: those of the checklist, then all, in an order that the seed gives\n"
+    "  --seconds=N        begin no further pair after so long (default 0: no limit)\n"
+    "  --jobs=N           processes (default: one for each CPU)\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
-    "  --seed=N           of the random subsets (default 1)\n"
+    "  --seed=N           of the random subsets and of the order of pairs (default 1; 0: another each day)\n"
     "  --effort=PERCENT   so many images of the usual number (default 100)\n"
     "  --deep=N           crash the recovery of one image of N (default 100, 0 = never)\n"
     "  --kills=N          kill the process at one store of N, with a power failure later (default 4, 0 = never)\n"
     "  --keep=FILE        keep the first wrong image, for farnova fsck and dump\n"
     "  --list             list states and operations\n"
+    "  --checklist        list what is tested for each fault found in other file systems\n"
     "  -v                 tell each case\n";
 
 struct options {
-	const char *state, *operation, *keep;
+	const char *state, *operation, *then, *keep;
 	uint64_t seed, effort, deep, kills;
-	bool mutations, verbose;
+	unsigned jobs, seconds;
+	bool singles, pairs, mutations, verbose;
 };
 
 static void list(void)
@@ -54,6 +65,12 @@ static int parse(int argc, char **argv, struct options *options)
 	static const struct option long_options[] = {
 	    {"state", required_argument, NULL, 's'},
 	    {"operation", required_argument, NULL, 'o'},
+	    {"then", required_argument, NULL, 't'},
+	    {"singles", no_argument, NULL, '1'},
+	    {"pairs", no_argument, NULL, '2'},
+	    {"seconds", required_argument, NULL, 'n'},
+	    {"jobs", required_argument, NULL, 'j'},
+	    {"checklist", no_argument, NULL, 'c'},
 	    {"mutations", no_argument, NULL, 'm'},
 	    {"seed", required_argument, NULL, 'S'},
 	    {"effort", required_argument, NULL, 'e'},
@@ -75,6 +92,24 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'o':
 			options->operation = optarg;
 			break;
+		case 't':
+			options->then = optarg;
+			break;
+		case '1':
+			options->singles = true;
+			break;
+		case '2':
+			options->pairs = true;
+			break;
+		case 'n':
+			options->seconds = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'j':
+			options->jobs = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'c':
+			checklist_list();
+			return 1;
 		case 'm':
 			options->mutations = true;
 			break;
@@ -107,34 +142,49 @@ static int parse(int argc, char **argv, struct options *options)
 			return 2;
 		}
 	}
+	if (!options->pairs)
+		options->singles = true;
+	if (!options->jobs)
+		options->jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (!options->seed)
+		options->seed = (uint64_t)(time(NULL) / 86400);
 	return 0;
 }
 
-static bool wanted(const struct options *options, const struct world_state *state, const struct operation *operation)
+/* ---- which cases -------------------------------------------------------------------------------- */
+
+static bool named(const char *wanted, const char *name)
 {
-	if (options->state && strcmp(options->state, state->name) != 0)
-		return false;
-	if (options->operation && strcmp(options->operation, operation->name) != 0)
-		return false;
-	/* Rewriting a log and new slots need more space than such a pool has. */
-	return !(state->nearly_full && operation->long_past);
+	return !wanted || strcmp(wanted, name) == 0;
 }
 
 /* What is tried in no state. */
 static bool wanted_alone(const struct options *options, const char *name)
 {
-	return !options->state && (!options->operation || strcmp(options->operation, name) == 0);
+	return !options->state && !options->then && named(options->operation, name);
 }
 
-static struct crash_settings settings_of(const struct options *options)
+/* Rewriting a log and new slots need more space than such a pool has. */
+static bool has_room(const struct world_state *state, const struct operation *operation)
+{
+	return !(state->nearly_full && operation->long_past);
+}
+
+static bool may_follow(const struct world_state *state, const struct operation *first, const struct operation *second)
+{
+	return has_room(state, first) && has_room(state, second) && !first->ends &&
+	       !(first->long_past && second->long_past);
+}
+
+static struct crash_settings settings_of(const struct options *options, uint64_t effort)
 {
 	return (struct crash_settings){
 	    .limits =
 	        {
-	            .atoms = 40 * options->effort / 100,
-	            .lines = 24 * options->effort / 100,
-	            .atom_subsets = 16 * options->effort / 100,
-	            .line_subsets = 8 * options->effort / 100,
+	            .atoms = 40 * effort / 100,
+	            .lines = 24 * effort / 100,
+	            .atom_subsets = 16 * effort / 100,
+	            .line_subsets = 8 * effort / 100,
 	            .seed = options->seed,
 	        },
 	    .deep_every = options->deep,
@@ -144,45 +194,155 @@ static struct crash_settings settings_of(const struct options *options)
 	};
 }
 
-static unsigned try_case(const struct options *options, const struct world_state *state,
-                         const struct operation *operation, struct crash_counts *counts)
+static unsigned ended(const struct options *options, struct crash_case *c, unsigned failures,
+                      const struct crash_counts *before, const struct crash_counts *counts)
 {
-	struct crash_settings settings = settings_of(options);
+	if (options->verbose)
+		printf("%s %s: %" PRIu64 " images\n", failures ? "FAIL" : "ok", crash_case_name(c),
+		       counts->tried - before->tried);
+	crash_case_end(c);
+	return failures;
+}
+
+/* ---- one operation ------------------------------------------------------------------------------ */
+
+static unsigned try_single(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const struct world_state *state = &world_states[i % world_state_count];
+	const struct operation *operation = &operations[i / world_state_count];
+	struct crash_settings settings = settings_of(options, options->effort);
 	struct crash_counts before = *counts;
 	struct crash_case c = {0};
 	unsigned failures = 1;
 
+	if (!named(options->state, state->name) || !named(options->operation, operation->name) ||
+	    !has_room(state, operation))
+		return 0;
 	if (crash_case_record(&c, state, operation, NULL, CRASH_SAME)) {
 		failures = crash_case_try(&c, &settings, counts);
 		if (options->kills && !state->nearly_full)
 			failures += crash_case_kill(&c, &settings, counts);
 	}
-	crash_case_end(&c);
-	if (options->verbose)
-		printf("%s %s in %s: %" PRIu64 " images\n", failures ? "FAIL" : "ok", operation->name, state->name,
-		       counts->tried - before.tried);
-	return failures;
+	return ended(options, &c, failures, &before, counts);
 }
 
-static int try_all(const struct options *options)
-{
-	struct crash_settings settings = settings_of(options);
-	struct crash_counts counts = {0};
-	unsigned failed = 0;
+/* ---- pairs -------------------------------------------------------------------------------------- */
 
-	for (size_t s = 0; s < world_state_count; s++)
-		for (size_t o = 0; o < operation_count; o++)
-			if (wanted(options, &world_states[s], &operations[o]))
-				failed += try_case(options, &world_states[s], &operations[o], &counts) != 0;
+static unsigned try_pair(const struct options *options, const struct world_state *state, const struct operation *first,
+                         const struct operation *second, enum crash_actor actor, struct crash_counts *counts)
+{
+	struct crash_settings settings = settings_of(options, options->effort * 2 / 3);
+	struct crash_counts before = *counts;
+	struct crash_case c = {0};
+	unsigned failures = 1;
+
+	if (!named(options->state, state->name) || !named(options->operation, first->name) ||
+	    !named(options->then, second->name) || !may_follow(state, first, second))
+		return 0;
+	if (crash_case_record(&c, state, first, second, actor))
+		failures = crash_case_try(&c, &settings, counts);
+	if (c.inapplicable) {
+		counts->inapplicable++;
+		failures = 0;
+	}
+	return ended(options, &c, failures, &before, counts);
+}
+
+/* Those that the checklist names, in every state. */
+static unsigned try_listed_pair(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const struct world_state *state = &world_states[i % world_state_count];
+	uint64_t pair = i / world_state_count;
+	const char *const *names = checklist[pair / CHECKLIST_MAX].pairs[pair % CHECKLIST_MAX];
+
+	if (!names[0])
+		return 0;
+	return try_pair(options, state, checklist_operation(names[0]), checklist_operation(names[1]), i % CRASH_ACTORS,
+	                counts);
+}
+
+static uint64_t pair_count(void)
+{
+	return world_state_count * operation_count * operation_count * CRASH_ACTORS;
+}
+
+/* All of them, in an order that the seed gives. */
+static unsigned try_any_pair(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const uint64_t stride = 1000003; /* a prime, so that each comes once */
+	uint64_t n = ((i + options->seed % pair_count() * 7919) % pair_count()) * stride % pair_count();
+	enum crash_actor actor = n % CRASH_ACTORS;
+	const struct operation *second = &operations[n / CRASH_ACTORS % operation_count];
+	const struct operation *first = &operations[n / CRASH_ACTORS / operation_count % operation_count];
+
+	return try_pair(options, &world_states[n / CRASH_ACTORS / operation_count / operation_count], first, second,
+	                actor, counts);
+}
+
+/* ---- all ---------------------------------------------------------------------------------------- */
+
+static unsigned tell(const char *what, const struct crash_counts *counts, unsigned failed)
+{
+	printf("crash: %s: %" PRIu64 " cases, %" PRIu64 " moments, %" PRIu64 " images made, %" PRIu64
+	       " unique, %" PRIu64 " tried, %" PRIu64 " of a second crash during recovery, %" PRIu64
+	       " processes killed; %u cases failed\n",
+	       what, counts->cases, counts->fences, counts->made, counts->unique, counts->tried, counts->deep,
+	       counts->kills, failed);
+	return failed;
+}
+
+static unsigned try_singles(struct options *options, uint64_t *cases)
+{
+	const struct parallel parallel = {.jobs = options->jobs};
+	struct crash_settings settings = settings_of(options, options->effort);
+	struct crash_counts counts = {0};
+	uint64_t begun;
+	unsigned failed =
+	    parallel_each(&parallel, world_state_count * operation_count, try_single, options, &counts, &begun);
+
 	if (wanted_alone(options, "mkfs"))
 		failed += crash_case_format(&settings, &counts) != 0;
 	if (wanted_alone(options, "grow"))
 		failed += grow_case(&settings, &counts) != 0;
-	printf("crash: %" PRIu64 " cases, %" PRIu64 " moments, %" PRIu64 " images made, %" PRIu64
-	       " different ones tried, %" PRIu64 " of a second crash during recovery, %" PRIu64
-	       " processes killed; %u cases failed\n",
-	       counts.cases, counts.fences, counts.made, counts.tried, counts.deep, counts.kills, failed);
-	if (counts.cases == 0) {
+	*cases += counts.cases;
+	return tell("operations", &counts, failed);
+}
+
+static unsigned try_pairs(struct options *options, uint64_t *cases)
+{
+	struct parallel parallel = {.jobs = options->jobs};
+	struct crash_counts listed = {0}, any = {0};
+	uint64_t begun;
+	unsigned failed = parallel_each(&parallel, world_state_count * checklist_count * CHECKLIST_MAX, try_listed_pair,
+	                                options, &listed, &begun);
+
+	tell("pairs of the checklist", &listed, failed);
+	parallel.seconds = options->seconds;
+	failed += parallel_each(&parallel, pair_count(), try_any_pair, options, &any, &begun);
+	*cases += listed.cases + any.cases;
+	tell("pairs", &any, failed);
+	printf("crash: pairs %" PRIu64 " of %" PRIu64 " with seed %" PRIu64 "; %" PRIu64
+	       " need what excludes each other\n",
+	       begun, pair_count(), options->seed, any.inapplicable);
+	return failed;
+}
+
+static int try_all(struct options *options)
+{
+	uint64_t cases = 0;
+	unsigned failed = checklist_check() != 0;
+
+	if (failed)
+		return 1;
+	parallel_share();
+	if (options->singles)
+		failed += try_singles(options, &cases);
+	if (options->pairs)
+		failed += try_pairs(options, &cases);
+	if (cases == 0) {
 		printf("crash: nothing was tried: see --list\n");
 		return 1;
 	}

@@ -92,6 +92,7 @@ static bool try_image(void *context, uint8_t *image, const char *family)
 	const char *wrong = judge(image, a);
 
 	images_touched(&a->images, 0, LARGE);
+	a->counts->unique++;
 	a->counts->tried++;
 	if (!wrong)
 		return true;

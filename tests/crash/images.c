@@ -370,6 +370,7 @@ static bool attempt(const struct attempt *a, const char *family)
 	if (a->made)
 		(*a->made)++;
 	images->current = choice;
+	images->attempted = hash;
 	if (is_new(images, hash))
 		go_on = a->try(a->context, images->work, family);
 	images->current = NULL;

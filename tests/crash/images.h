@@ -53,6 +53,7 @@ struct images {
 	} * touched;
 	size_t touched_count, touched_room;
 
+	uint64_t attempted;                 /* hash of the image being tried, relative to the start */
 	const struct image_choice *current; /* what the image being tried is made of */
 
 	uint64_t *seen; /* open addressing set of hashes of images tried */
