@@ -295,15 +295,15 @@ int world_tmpfile(struct world *world, const char *dir_path, const char *path)
 	return rc;
 }
 
-int world_link(struct world *world, const char *path, const char *to)
+int world_link(struct world *world, const char *file_path, const char *path)
 {
-	struct world_object file = world_find(world, path);
+	struct world_object file = world_find(world, file_path);
 	struct nova_attr attr = {0};
 	struct place at;
 	int64_t now;
 	int rc = 0;
 
-	find_place(world, to, &at);
+	find_place(world, path, &at);
 	now = tick(world);
 	if (asks_core(world))
 		rc = nova_link(&world->call, file.handle, at.dir.handle, at.name, at.length, &attr);
