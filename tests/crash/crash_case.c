@@ -1,9 +1,10 @@
 /*
- * crash_case.c -- records an operation and tries the crashes it may meet.
+ * crash_case.c -- tries the crashes that recorded operations may meet.
  */
-#include "tests/crash/crash_case.h"
+#include "tests/crash/crash_internal.h"
 
 #include "tests/crash/parallel.h"
+#include "tests/crash/snapshot.h"
 #include "tests/crash/steps.h"
 
 #include "server/nova/format.h"
@@ -15,195 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The live pool, its first image, and the sets of images: one of each for all cases. */
-static _Alignas(4096) uint8_t memory[WORLD_SIZE];
-static _Alignas(4096) uint8_t initial[WORLD_SIZE];
+/* The sets of images: one of each for all cases. */
 static _Alignas(4096) uint8_t settled[WORLD_SIZE];
 static struct images images, deep;
 static uint64_t store_count; /* of operations, as far as kills were due */
-
-/* ---- recording ---------------------------------------------------------------------------------- */
-
-const char *crash_case_name(const struct crash_case *c)
-{
-	static const char *const actors[] = {"", " by another thread with the same worker", " by another worker"};
-	static char name[256];
-
-	if (c->count == 1)
-		snprintf(name, sizeof(name), "%s in %s", c->operations[0].operation->name, c->state->name);
-	else
-		snprintf(name, sizeof(name), "%s then %s%s in %s", c->operations[0].operation->name,
-		         c->operations[1].operation->name, actors[c->actor], c->state->name);
-	return name;
-}
-
-static bool broken(const struct crash_case *c, const char *what, const char *why)
-{
-	printf("FAIL %s: %s: %s\n", crash_case_name(c), what, why);
-	return false;
-}
-
-static void tell_first(struct check_report *report, const struct check_finding *finding)
-{
-	if (report->errors == 1)
-		printf("  fsck: %s inode %llu: %s\n", finding->part, (unsigned long long)finding->ino, finding->text);
-}
-
-/* The live pool, between operations, is consistent as it lies there: nothing waits in caches of the file system. */
-static bool live_pool(const struct crash_case *c, uint64_t *orphans)
-{
-	struct check_report report = {.finding = tell_first};
-
-	if (nova_check(memory, WORLD_SIZE, &report))
-		return broken(c, "the live pool", "not consistent");
-	*orphans = report.orphans;
-	return true;
-}
-
-/* What the pool must hold now, by the model; and that it does. */
-static bool note_tree(struct crash_case *c, unsigned done)
-{
-	const struct operation *last = done ? c->operations[done - 1].operation : NULL;
-	struct world *world = &c->world;
-	struct listing live = {0};
-	uint64_t orphans;
-	int rc = 0;
-
-	if (!live_pool(c, &orphans))
-		return false;
-	if (world->unmodelled) {
-		c->orphans[done] = orphans;
-		if (last && last->ends)
-			listing_copy(&c->trees[done], &c->trees[done - 1]);
-		else
-			rc = snapshot_take(&c->trees[done], &world->call, world->root.handle);
-		return rc ? broken(c, "reading the tree", strerror(-rc)) : true;
-	}
-	c->orphans[done] = posix_orphans(world->model);
-	posix_list(world->model, &c->trees[done]);
-	if (orphans != c->orphans[done])
-		return broken(c, "inodes without a name", "the model has another number of them");
-	if (last && last->ends)
-		return true;
-	rc = snapshot_take(&live, &world->call, world->root.handle);
-	if (rc || !listing_equal(&live, &c->trees[done])) {
-		broken(c, done ? "the live tree after it" : "the live tree before it", "is not the model's");
-		listing_print_difference(stdout, "model", &c->trees[done], "core", &live);
-		rc = -EPROTO;
-	}
-	listing_free(&live);
-	return rc == 0;
-}
-
-struct run {
-	struct crash_case *c;
-	struct crash_operation *operation;
-};
-
-static void *run_here(void *context)
-{
-	struct run *run = context;
-
-	run->operation->begin = run->c->world.trace.count;
-	run->operation->result = run->operation->operation->run(&run->c->world);
-	run->operation->end = run->c->world.trace.count;
-	return NULL;
-}
-
-static bool run_in_thread(struct run *run)
-{
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, run_here, run))
-		return false;
-	pthread_join(thread, NULL);
-	return true;
-}
-
-static bool run_with_worker(struct run *run)
-{
-	struct world *world = &run->c->world;
-	struct nova_worker *first = world->worker;
-	bool ok;
-
-	if (nova_worker_open(world->fs, &world->worker))
-		return false;
-	world->call.worker = world->worker;
-	ok = run_in_thread(run);
-	nova_worker_close(world->worker);
-	world->worker = first;
-	world->call.worker = first;
-	return ok;
-}
-
-static bool may_fail(const struct crash_case *c, const struct crash_operation *operation)
-{
-	if (operation->result == -ENOSPC)
-		return c->state->nearly_full && !operation->operation->frees;
-	/* What one of two prepares or does may leave the other nothing to do: then the model says so too. */
-	return c->count > 1;
-}
-
-static bool run_recorded(struct crash_case *c, unsigned k)
-{
-	struct crash_operation *operation = &c->operations[k];
-	struct run run = {c, operation};
-	bool elsewhere = (c->state->other_thread || (k == 1 && c->actor == CRASH_OTHER)) && !operation->operation->ends;
-	bool ok = true;
-
-	if (operation->operation->unmodelled)
-		c->world.unmodelled = true;
-	if (elsewhere)
-		ok = run_with_worker(&run);
-	else if (k == 1 && c->actor == CRASH_HANDED)
-		ok = run_in_thread(&run);
-	else
-		run_here(&run);
-	if (!ok)
-		return broken(c, "running it", "no second worker or thread");
-	c->world.second = true;
-	if (c->world.failed)
-		return broken(c, c->world.failed, strerror(-c->world.error));
-	if (operation->result && !may_fail(c, operation))
-		return broken(c, "it fails", strerror(-operation->result));
-	return true;
-}
-
-bool crash_case_record(struct crash_case *c, const struct world_state *state, const struct operation *first,
-                       const struct operation *second, enum crash_actor actor)
-{
-	c->state = state;
-	c->actor = actor;
-	c->count = second ? 2 : 1;
-	c->operations[0].operation = first;
-	c->operations[1].operation = second;
-	world_begin(&c->world, memory, initial, state);
-	if (!c->world.failed && first->prepare)
-		first->prepare(&c->world);
-	if (!c->world.failed && second && second->prepare && second->prepare != first->prepare) {
-		second->prepare(&c->world);
-		c->inapplicable = c->world.failed && !c->world.disagreed;
-		if (c->inapplicable)
-			return false;
-	}
-	if (!c->world.failed)
-		world_hold_tree(&c->world);
-	if (c->world.failed)
-		return broken(c, c->world.failed, strerror(-c->world.error));
-	if (!note_tree(c, 0))
-		return false;
-	for (unsigned k = 0; k < c->count; k++)
-		if (!run_recorded(c, k) || !note_tree(c, k + 1))
-			return false;
-	return true;
-}
-
-void crash_case_end(struct crash_case *c)
-{
-	world_end(&c->world);
-	for (unsigned i = 0; i <= CRASH_OPERATIONS_MAX; i++)
-		listing_free(&c->trees[i]);
-}
 
 /* ---- trying ------------------------------------------------------------------------------------- */
 
@@ -213,7 +29,6 @@ struct attempt {
 	struct crash_counts *counts;
 	struct oracle oracle;
 	size_t event;     /* before which the crash comes */
-	unsigned done;    /* operations acknowledged */
 	uint64_t demands; /* a number for the oracle */
 	unsigned failures;
 };
@@ -230,7 +45,9 @@ static void keep(const char *path, const uint8_t *image)
 
 static size_t end_of(const struct crash_case *c)
 {
-	return c->operations[c->count - 1].end;
+	size_t end = c->operations[0].end;
+
+	return c->count > 1 && c->operations[1].end > end ? c->operations[1].end : end;
 }
 
 static void tell(struct attempt *a, uint8_t *image, const char *family, const struct verdict *verdict)
@@ -238,8 +55,8 @@ static void tell(struct attempt *a, uint8_t *image, const char *family, const st
 	const struct trace *trace = &a->c->world.trace;
 	const char *site = a->event < end_of(a->c) ? trace->events[a->event].site : "its return";
 
-	printf("FAIL %s, %u acknowledged, crash before event %zu (%s), image '%s': %s\n", crash_case_name(a->c),
-	       a->done, a->event - a->c->operations[0].begin, site, family, verdict->text);
+	printf("FAIL %s, crash before event %zu (%s), image '%s': %s\n", crash_case_name(a->c),
+	       a->event - a->c->operations[0].begin, site, family, verdict->text);
 	if (a->failures == 1) {
 		verify_show(image, WORLD_SIZE, &a->oracle);
 		if (a->settings->keep)
@@ -280,10 +97,10 @@ static bool crash_here(struct attempt *a)
 static void begin_images(const struct crash_settings *settings)
 {
 	if (!images.work) {
-		images_init(&images, initial, WORLD_SIZE);
-		images_init(&deep, initial, WORLD_SIZE);
+		images_init(&images, crash_initial, WORLD_SIZE);
+		images_init(&deep, crash_initial, WORLD_SIZE);
 	}
-	images_reset(&images, initial);
+	images_reset(&images, crash_initial);
 	images.mutation = settings->mutation;
 	images.mutated_site = settings->site;
 }
@@ -295,7 +112,7 @@ static bool all_stores_were_seen(const struct crash_case *c)
 		images_step(&images, &c->world.trace, &c->world.trace.events[i]);
 	images_settle(&images, settled);
 	for (size_t i = 0; i < WORLD_SIZE; i++)
-		if (settled[i] != memory[i]) {
+		if (settled[i] != crash_memory[i]) {
 			printf("FAIL %s: byte %zu of the pool was stored past pm.h\n", crash_case_name(c), i);
 			return false;
 		}
@@ -309,43 +126,54 @@ static uint64_t number_of(const struct listing *listing, uint64_t number)
 	return number;
 }
 
-/* While the next operation runs it is there or not; when it was acknowledged it is there. */
-static void expect(struct attempt *a, bool running)
+static void add_right(struct oracle *oracle, const struct crash_order *order, unsigned done)
 {
-	const struct crash_case *c = a->c;
-	unsigned next = running ? a->done + 1 : a->done;
-
-	a->oracle = (struct oracle){
-	    .before = &c->trees[a->done],
-	    .after = &c->trees[next],
-	    .orphans_before = c->orphans[a->done],
-	    .orphans_after = c->orphans[next],
-	    .may_be_before = true,
-	    .may_be_after = true,
-	    .full = c->state->nearly_full,
-	};
-	a->demands =
-	    number_of(a->oracle.after, number_of(a->oracle.before, 0xcbf29ce484222325ULL + c->state->nearly_full));
+	for (unsigned i = 0; i < oracle->count; i++)
+		if (oracle->right[i].orphans == order->orphans[done] &&
+		    listing_equal(oracle->right[i].tree, &order->trees[done]))
+			return;
+	oracle->right[oracle->count++] = (struct oracle_tree){&order->trees[done], order->orphans[done]};
 }
 
-/* Crash right after the next operation was acknowledged. */
-static bool acknowledge(struct attempt *a)
-{
-	bool go_on;
-
-	a->done++;
-	expect(a, false);
-	images_forget(&images);
-	go_on = crash_here(a);
-	images_forget(&images);
-	return go_on;
-}
-
-static bool is_moment(const struct attempt *a, const struct trace_event *event)
+/* Of each order that the operations may have had: what was acknowledged is there, what runs may be, the rest is not. */
+static void expect(struct attempt *a)
 {
 	const struct crash_case *c = a->c;
+	uint64_t number = c->state->nearly_full;
 
-	return event->type == PM_EV_FENCE && a->done < c->count && a->event >= c->operations[a->done].begin;
+	a->oracle = (struct oracle){.full = c->state->nearly_full};
+	for (unsigned o = 0; o < 2; o++)
+		for (unsigned done = 0; c->orders[o].possible && done <= c->count; done++) {
+			bool possible = true;
+
+			for (unsigned k = 0; k < c->count; k++) {
+				const struct crash_operation *operation = &c->operations[k];
+				bool there = ((k + c->orders[o].first) % c->count) < done;
+				bool acknowledged = a->event >= operation->end;
+
+				possible &= there ? acknowledged || a->event > operation->begin : !acknowledged;
+			}
+			if (possible)
+				add_right(&a->oracle, &c->orders[o], done);
+		}
+	for (unsigned i = 0; i < a->oracle.count; i++)
+		number = number_of(a->oracle.right[i].tree, number * 31 + a->oracle.right[i].orphans);
+	if (number != a->demands)
+		images_forget(&images);
+	a->demands = number;
+}
+
+/* A crash is tried before each fence while an operation runs, and where one was acknowledged. */
+static bool is_moment(const struct crash_case *c, size_t event)
+{
+	bool running = false;
+
+	for (unsigned k = 0; k < c->count; k++) {
+		if (event == c->operations[k].end)
+			return true;
+		running |= event >= c->operations[k].begin && event < c->operations[k].end;
+	}
+	return running && event < c->world.trace.count && c->world.trace.events[event].type == PM_EV_FENCE;
 }
 
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts)
@@ -358,15 +186,12 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 	counts->cases++;
 	for (size_t i = 0; go_on && i <= end_of(c); i++) {
 		a.event = i;
-		while (go_on && a.done < c->count && i == c->operations[a.done].end)
-			go_on = acknowledge(&a);
-		if (i == end_of(c) || !go_on)
-			break;
-		if (is_moment(&a, &trace->events[i])) {
-			expect(&a, true);
+		if (is_moment(c, i)) {
+			expect(&a);
 			go_on = crash_here(&a);
 		}
-		images_step(&images, trace, &trace->events[i]);
+		if (i < end_of(c))
+			images_step(&images, trace, &trace->events[i]);
 	}
 	if (settings->quiet)
 		return a.failures;
@@ -457,8 +282,8 @@ static void kill_here(struct attempt *a)
 	images_settle(&images, settled);
 	a->counts->kills++;
 	live_on(&life);
-	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->trees[0]) &&
-	    !listing_equal(&life.recovered, &a->c->trees[1]))
+	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->orders[0].trees[0]) &&
+	    !listing_equal(&life.recovered, &a->c->orders[0].trees[1]))
 		world_must(&life.world, "the tree is neither as before nor as after the operation", -EIO);
 	if (life.world.failed) {
 		a->failures++;
@@ -474,13 +299,7 @@ static void kill_here(struct attempt *a)
 		for (size_t i = 0; i < life.world.trace.count; i++)
 			images_step(&deep, &life.world.trace, &life.world.trace.events[i]);
 		deep.mutation = IMAGE_AS_IS;
-		a->oracle = (struct oracle){
-		    .before = &life.tree,
-		    .after = &life.tree,
-		    .orphans_before = life.orphans,
-		    .orphans_after = life.orphans,
-		    .may_be_after = true,
-		};
+		a->oracle = (struct oracle){.right = {{&life.tree, life.orphans}}, .count = 1};
 		images_each(&deep, &limits, try_after_kill, a, &a->counts->made);
 	}
 	world_end(&life.world);
@@ -558,7 +377,7 @@ static bool old_pool(uint8_t uuid[16])
 {
 	struct nova_statfs statfs;
 	struct world world;
-	bool ok = world_begin(&world, memory, initial, &world_states[0]) == 0;
+	bool ok = world_begin(&world, crash_memory, crash_initial, &world_states[0]) == 0;
 
 	if (ok) {
 		nova_statfs(world.fs, &statfs);
@@ -580,8 +399,8 @@ unsigned crash_case_format(const struct crash_settings *settings, struct crash_c
 		printf("FAIL mkfs: no old pool to overwrite\n");
 		return 1;
 	}
-	pm_wrap(&pm, memory, WORLD_SIZE);
-	memcpy(initial, memory, WORLD_SIZE);
+	pm_wrap(&pm, crash_memory, WORLD_SIZE);
+	memcpy(crash_initial, crash_memory, WORLD_SIZE);
 	trace_init(&trace);
 	pm.observer = &trace.observer;
 	if (nova_format(&pm, &(struct nova_format_options){0})) {

@@ -26,7 +26,16 @@ enum crash_actor {
 	CRASH_SAME,   /* the same thread with the same worker */
 	CRASH_HANDED, /* another thread, which takes the worker over */
 	CRASH_OTHER,  /* another thread with a worker of its own */
-	CRASH_ACTORS
+	CRASH_ACTORS,
+	CRASH_RACE = CRASH_ACTORS, /* likewise, while the first one runs (race.h) */
+};
+
+/* What the file system must hold when so many operations of one order are done, and how many inodes without a name. */
+struct crash_order {
+	bool possible; /* it explains what the operations answered and what they left */
+	unsigned first;
+	struct listing trees[CRASH_OPERATIONS_MAX + 1];
+	uint64_t orphans[CRASH_OPERATIONS_MAX + 1];
 };
 
 struct crash_case {
@@ -40,9 +49,7 @@ struct crash_case {
 		int result;
 	} operations[CRASH_OPERATIONS_MAX];
 	struct world world;
-	/* By how many operations are done: what the file system must hold then, and inodes without a name. */
-	struct listing trees[CRASH_OPERATIONS_MAX + 1];
-	uint64_t orphans[CRASH_OPERATIONS_MAX + 1];
+	struct crash_order orders[2]; /* by which operation comes first; but for races only the first order */
 };
 
 struct crash_settings {
@@ -68,7 +75,7 @@ bool crash_case_record(struct crash_case *c, const struct world_state *state, co
                        const struct operation *second, enum crash_actor actor);
 /* crash_case_name -- "FIRST then SECOND (ACTOR) in STATE", static. */
 const char *crash_case_name(const struct crash_case *c);
-/* crash_case_try -- crash it at each fence and after each return. Returns the number of wrong images. */
+/* crash_case_try -- crash it at each fence and at each return. Returns the number of wrong images. */
 unsigned crash_case_try(const struct crash_case *c, const struct crash_settings *settings, struct crash_counts *counts);
 /*
  * crash_case_kill -- kill the process at each store of the operation, mount what the caches then hold, go on for longer

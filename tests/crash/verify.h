@@ -7,14 +7,15 @@
 #include "tests/crash/images.h"
 #include "tests/crash/snapshot.h"
 
-/* What is right: the tree before the operation, the tree after it, or either. */
+#define ORACLE_TREES_MAX 6u
+
+/* What is right: one of these. */
 struct oracle {
-	const struct listing *before;
-	const struct listing *after;
-	uint64_t orphans_before;
-	uint64_t orphans_after;
-	bool may_be_before;
-	bool may_be_after;
+	struct oracle_tree {
+		const struct listing *tree;
+		uint64_t orphans; /* inodes without a name */
+	} right[ORACLE_TREES_MAX];
+	unsigned count;
 	bool full; /* the pool may have no space for a new file */
 };
 
@@ -31,7 +32,7 @@ struct verdict {
 bool verify_image(struct images *images, uint8_t *image, const struct oracle *oracle, struct images *deep,
                   struct verdict *verdict, uint64_t *deep_images);
 
-/* verify_show -- print how the tree of `image` differs from the oracle's. */
+/* verify_show -- print how the tree of `image` differs from each of the oracle's. */
 void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle);
 
 #endif
