@@ -15,7 +15,7 @@ int world_create(struct world *world, const char *path, uint32_t mode);
 int world_symlink(struct world *world, const char *path, const char *target, size_t length);
 /* world_tmpfile -- a pinned file without a name, held as `path`. */
 int world_tmpfile(struct world *world, const char *dir, const char *path);
-int world_link(struct world *world, const char *path, const char *to);
+int world_link(struct world *world, const char *file_path, const char *path);
 int world_unlink(struct world *world, const char *path);
 int world_rmdir(struct world *world, const char *path);
 int world_rename(struct world *world, const char *from, const char *to, unsigned flags);
