@@ -357,6 +357,65 @@ uint64_t alloc_chunk(struct nova_worker *worker)
 	return 0;
 }
 
+/* ---- at unmount ----------------------------------------------------------------------------------------------- */
+
+/* The first block of the zone at or after `at` that is used, or free; the zone's end if there is none. */
+static uint64_t next_block(const struct zone *zone, uint64_t at, bool used)
+{
+	while (at < zone->blocks) {
+		uint64_t word = used ? zone->bitmap[at / 64] : ~zone->bitmap[at / 64];
+
+		word >>= at % 64;
+		if (word)
+			return at + (uint64_t)__builtin_ctzll(word);
+		at = (at | 63) + 1;
+	}
+	return zone->blocks;
+}
+
+/* Take runs of at least `least` blocks as they come; false if they or `max` end before there is enough. */
+static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, struct nova_saved_run *runs,
+                         uint32_t max, uint32_t *count)
+{
+	*count = 0;
+	for (uint32_t i = 0; i < fs->zone_count; i++) {
+		const struct zone *zone = &fs->zones[i];
+		uint64_t end;
+
+		for (uint64_t at = next_block(zone, 0, false); at < zone->blocks; at = next_block(zone, end, false)) {
+			uint64_t n;
+
+			end = next_block(zone, at, true);
+			n = end - at < need ? end - at : need;
+			if (n < least)
+				continue;
+			if (*count == max)
+				return false;
+			runs[*count] = (struct nova_saved_run){le64_of(zone->first + at), le64_of(n)};
+			++*count;
+			need -= n;
+			if (need == 0)
+				return true;
+			if (least > need)
+				least = need;
+		}
+	}
+	return false;
+}
+
+uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_saved_run *runs, uint32_t max)
+{
+	uint64_t least = need < NOVA_GROUP_BLOCKS ? need : NOVA_GROUP_BLOCKS;
+	uint32_t count;
+
+	for (;; least = least > 4 ? least / 4 : 1) {
+		if (collect_runs(fs, need, least, runs, max, &count))
+			return count;
+		if (least == 1)
+			return 0;
+	}
+}
+
 uint64_t alloc_bytes(const struct nova *fs)
 {
 	return fs->zone_count * (sizeof *fs->zones + NOVA_ZONE_MAP_WORDS * sizeof *fs->bitmap);

@@ -168,6 +168,7 @@ struct nova {
 	bool read_only;
 	bool rescue;             /* read-only, and damage is stepped over */
 	bool crashed;            /* the last mount did not end cleanly */
+	bool scanned;            /* all logs were read at mount: there was no saved state to go by */
 	struct overlay *overlay; /* slots' words that a read-only mount has replayed, NULL = none */
 	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
 	void *keep_context;
@@ -202,8 +203,10 @@ struct nova {
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 
-	int64_t promised; /* at mount and of closed workers; atomic */
-	int64_t inodes;   /* likewise */
+	int64_t promised;     /* at mount and of closed workers; atomic */
+	int64_t inodes;       /* likewise */
+	uint64_t nameless;    /* inodes without a name; atomic */
+	uint64_t kept_blocks; /* what keep_blocks keeps now; atomic */
 
 	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
 	uint64_t incore;               /* in-core inodes; atomic */

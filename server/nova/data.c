@@ -322,5 +322,6 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
 
 void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count)
 {
+	__atomic_fetch_sub(&worker->fs->kept_blocks, count, __ATOMIC_RELAXED);
 	alloc_free(worker, first.n, count);
 }

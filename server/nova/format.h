@@ -365,6 +365,62 @@ struct nova_xattr_entry {
 };
 static_assert(sizeof(struct nova_xattr_entry) == 44, "xattr");
 
+/* ---- saved allocation state ------------------------------------------------------------------------------------ */
+
+/*
+ * What a scan of all logs would find, written at a clean unmount into blocks that are free (and stay so: the state
+ * itself says it). The superblock's SAVED word names the first block, which begins with this head; the runs say where
+ * the stream of sections lies, one run after the other. It holds for the clean unmount of its mount count and for
+ * nothing else: the next mount clears CLEAN and SAVED before it stores anything.
+ */
+#define NOVA_SAVED_MAGIC 0x45564153414e4146ULL /* "FANASAVE" */
+#define NOVA_SAVED_RUNS  252u
+
+struct nova_saved_run {
+	le64 block;
+	le64 count;
+};
+
+struct nova_saved {
+	le64 magic;
+	le32 crc;       /* CRC32C over the head and its `run_count` runs with this field zero, seed 0xffffffff */
+	le32 run_count; /* 0..252 */
+	le64 mount_count;
+	le64 blocks; /* in the pool */
+	uint8_t uuid[16];
+	le64 length; /* of the stream, bytes */
+	le64 reserved;
+	struct nova_saved_run runs[NOVA_SAVED_RUNS];
+};
+static_assert(sizeof(struct nova_saved) == NOVA_BLOCK_SIZE, "saved state");
+
+enum nova_saved_type {
+	NOVA_SAVED_COUNTS = 1, /* struct nova_saved_counts */
+	NOVA_SAVED_BLOCKS = 2, /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
+	NOVA_SAVED_SLOTS = 3,  /* struct nova_saved_slots for each chunk of slots, in order of block */
+};
+
+/* Begins each section; the next one begins at the next multiple of 8. A reader ignores types it does not know. */
+struct nova_saved_section {
+	le32 type;
+	le32 crc;    /* CRC32C over the payload, seeded with (type u32, length u64, mount count u64) */
+	le64 length; /* of the payload, bytes */
+};
+static_assert(sizeof(struct nova_saved_section) == 16, "saved section");
+
+struct nova_saved_counts {
+	le64 inodes;
+	le64 promised; /* log lines for which space is kept: names and unwritten blocks */
+	le64 nameless; /* inodes without a name */
+};
+
+struct nova_saved_slots {
+	le64 block;                            /* first of the chunk */
+	le64 free[NOVA_SLOTS_PER_CHUNK / 64];  /* 1 = may be used for a new inode */
+	le32 generation[NOVA_SLOTS_PER_CHUNK]; /* of the slot's present or last life */
+};
+static_assert(sizeof(struct nova_saved_slots) == 536, "saved slots");
+
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 
 #define NOVA_RECORD_WORDS 5u

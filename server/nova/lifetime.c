@@ -111,6 +111,8 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&txn->worker->inodes, 1, __ATOMIC_RELAXED);
+	if (inode_nameless(inode))
+		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 }
 
 void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth)
@@ -134,8 +136,10 @@ void release_flush(struct release *release)
 	release->kept_promises = 0;
 	if (!release->count)
 		return;
-	if (!fs->keep_blocks || !fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
-	                                         (nova_block){release->first}, release->count))
+	if (fs->keep_blocks && fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
+	                                       (nova_block){release->first}, release->count))
+		__atomic_fetch_add(&fs->kept_blocks, release->count, __ATOMIC_RELAXED);
+	else
 		alloc_free(release->worker, release->first, release->count);
 	release->count = 0;
 }
@@ -197,10 +201,12 @@ void lifetime_ended(struct txn *txn, struct inode *inode)
 {
 	inode->nlink = 0;
 	inode->ctime_ns = txn->now;
-	if (inode->pins)
+	if (inode->pins) {
 		inode->life = NOVA_LIFE_ORPHAN;
-	else
+		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
+	} else {
 		release_all(txn->worker, inode);
+	}
 }
 
 /* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
@@ -211,5 +217,6 @@ void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
 	word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.life,
 	                word_make(NOVA_WORD_LIFE, inode->ino, life_value(inode->generation, NOVA_LIFE_FREE)));
 	pm_fence(fs->pm);
+	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
 	release_all(worker, inode);
 }

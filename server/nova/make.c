@@ -198,6 +198,8 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	}
 	txn_commit(&txn);
 	inode->nlink++;
+	if (inode_nameless(inode))
+		__atomic_fetch_sub(&worker->fs->nameless, 1, __ATOMIC_RELAXED);
 	inode->life = NOVA_LIFE_ALLOCATED;
 	inode->ctime_ns = txn.now;
 	names_added(&txn, dir, &added);

@@ -8,6 +8,7 @@
 #include "server/nova/recover.h"
 #include "server/nova/replay.h"
 #include "server/nova/rescue.h"
+#include "server/nova/saved.h"
 #include "server/nova/slots.h"
 #include "server/nova/super.h"
 
@@ -98,9 +99,11 @@ static int check_root(struct nova *fs, char *why, size_t why_size)
  * killed leaves stores that can be read and yet were never flushed; what recovery goes by must not be taken back by a
  * power failure later, so it flushes every word it reads.
  */
-static int recover(struct nova *fs, const struct super_info *info, unsigned threads, char *why, size_t why_size)
+static int recover(struct nova *fs, const struct super_info *info, const struct nova_mount_options *options, char *why,
+                   size_t why_size)
 {
 	bool clean = info->clean & 1;
+	bool scan = !clean || options->full_scan || fs->rescue;
 	int err;
 
 	fs->crashed = !clean;
@@ -112,7 +115,9 @@ static int recover(struct nova *fs, const struct super_info *info, unsigned thre
 	if (!err)
 		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
 	if (!err)
-		err = recover_scan(fs, threads, why, why_size);
+		fs->scanned = scan || !saved_load(fs, info->saved, info->clean >> 1);
+	if (!err && fs->scanned)
+		err = recover_scan(fs, options->recovery_threads, why, why_size);
 	if (!err)
 		err = check_root(fs, why, why_size);
 	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
@@ -149,7 +154,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 		snprintf(why, why_size, "not enough memory for the pool's maps");
 		return -ENOMEM;
 	}
-	err = recover(fs, &info, options->recovery_threads, why, why_size);
+	err = recover(fs, &info, options, why, why_size);
 	if (err) {
 		if (err == -ENOMEM)
 			snprintf(why, why_size, "not enough memory to read the pool's logs");
@@ -163,15 +168,31 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	return 0;
 }
 
+/*
+ * A clean mount looks neither at the journal nor, if the state can be saved, at the logs: no home word may depend on
+ * the one, and the state has to be durable, and named, before CLEAN vouches for it. Blocks that are kept for readers
+ * are free after a restart, but which they are is not known here: then the logs have to tell.
+ */
+static void settle(struct nova *fs)
+{
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
+		if (fs->workers[i]) {
+			journal_settle(fs->workers[i]);
+			alloc_drain(fs->workers[i]);
+			slots_drain(fs->workers[i]);
+		}
+	if (fs->kept_blocks)
+		log_info(NOVA_LOG_NAME, "%llu blocks are still kept for readers: the next mount will read all logs",
+		         (unsigned long long)fs->kept_blocks);
+	else
+		super_set_saved(fs->pm, saved_store(fs));
+	super_set_clean(fs->pm, fs->mount_count, true);
+}
+
 void nova_unmount(struct nova *fs)
 {
-	if (!fs->read_only) {
-		/* A clean mount does not look at the journal, so no home word may depend on it. */
-		for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
-			if (fs->workers[i])
-				journal_settle(fs->workers[i]);
-		super_set_clean(fs->pm, fs->mount_count, true);
-	}
+	if (!fs->read_only)
+		settle(fs);
 	destroy(fs);
 }
 

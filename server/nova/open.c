@@ -94,7 +94,7 @@ int nova_reclaim_orphans(const struct nova_call *call)
 	struct nova *fs = call->worker->fs;
 	int reclaimed = 0;
 
-	for (uint64_t c = 0; c < fs->chunk_count; c++) {
+	for (uint64_t c = 0; c < fs->chunk_count && __atomic_load_n(&fs->nameless, __ATOMIC_RELAXED); c++) {
 		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
 
 		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {

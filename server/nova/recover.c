@@ -222,13 +222,11 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 	}
 	fs->inodes = (int64_t)scan.inodes;
 	fs->promised = (int64_t)scan.promised;
+	fs->nameless = scan.orphans;
 	slots_list(fs);
 	alloc_count(fs);
 	if (scan.damaged)
 		log_warn(NOVA_LOG_NAME, "%llu inodes are damaged; what else there is can be read",
 		         (unsigned long long)scan.damaged);
-	if (scan.orphans)
-		log_info(NOVA_LOG_NAME, "%llu inodes without a name wait for nova_reclaim_orphans",
-		         (unsigned long long)scan.orphans);
 	return 0;
 }

@@ -134,6 +134,8 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 		snprintf(why, why_size, "a word is damaged in both superblocks");
 		return -EIO;
 	}
+	if (word_read(NOVA_WORD_SAVED, 0, &supers[0]->saved, &supers[1]->saved, &info->saved) == WORD_LOST)
+		info->saved = 0;
 	return check_geometry(pm, info, why, why_size);
 }
 
@@ -168,6 +170,12 @@ void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
 	for (unsigned i = 0; i < 2; i++)
 		store_word(pm, &super_at(pm, i)->clean, NOVA_WORD_CLEAN, mount_count << 1 | clean);
 	pm_fence(pm);
+}
+
+void super_set_saved(struct pm *pm, uint64_t block)
+{
+	for (unsigned i = 0; i < 2; i++)
+		store_word(pm, &super_at(pm, i)->saved, NOVA_WORD_SAVED, block);
 }
 
 /* ---- zones ---------------------------------------------------------------------------------------------------- */

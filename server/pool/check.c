@@ -419,6 +419,7 @@ int check_run(struct check *check)
 	if (check->error)
 		return check->error;
 	check_tree(check);
+	check_saved(check);
 	count_free(check);
 	return check->error;
 }

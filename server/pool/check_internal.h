@@ -85,7 +85,8 @@ struct check {
 	size_t inode_count, inode_room;
 	struct check_name *names;
 	size_t name_count, name_room;
-	int error; /* -ENOMEM */
+	uint64_t unwritten; /* blocks that are reserved for a file and were never written */
+	int error;          /* -ENOMEM */
 
 	bool repairing; /* note fixes, and claim data late */
 	struct check_fix *fixes;
@@ -127,6 +128,9 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 
 /* check_tree -- after all inodes are read: names, links, parents and cycles. */
 void check_tree(struct check *check);
+
+/* check_saved -- after all inodes are read: whether a clean unmount saved the same. */
+void check_saved(struct check *check);
 
 /* ---- a file's extents --------------------------------------------------------------------------- */
 

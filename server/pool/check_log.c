@@ -283,6 +283,8 @@ static void take_extent(void *context, const struct check_run *run)
 	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
 
 	check_claim_data(r->check, r->inode, run->file_block, run->block, run->count, false);
+	if (run->unwritten)
+		r->check->unwritten += run->count;
 	r->check->report->data_blocks += run->count;
 	if (!run->unwritten && run->file_block + run->count > blocks) {
 		check_say(r->check, "block", r->inode->ino, run->block,

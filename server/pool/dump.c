@@ -21,7 +21,7 @@ static const char usage[] = "Usage: farnova dump [OPTION]... POOL\n"
                             "Show what lies on the medium of the farnova pool POOL, which no server may be using, "
                             "as a mount would find it.\n"
                             "\n"
-                            "      --super      the superblock and the zones (the default)\n"
+                            "      --super      the superblock, the zones, the saved allocation state (the default)\n"
                             "      --tree       the directory tree with inode numbers\n"
                             "      --inode=N    header and words of inode N\n"
                             "      --log=N      the same and each entry of its log\n"
@@ -389,6 +389,7 @@ static int show(const struct options *options, const struct medium *medium)
 	if (options->super || options->all) {
 		show_super(&view, medium);
 		show_zones(&view, medium);
+		dump_saved(&view, medium);
 	}
 	if (options->journal || options->all)
 		show_journal(&view, medium);

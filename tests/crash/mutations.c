@@ -41,6 +41,8 @@ static const struct {
      "the creation that follows fences too, but another thread may take a slot of the new chunk and commit before"},
     {IMAGE_NO_FENCE, "server/nova/super.c", "pm_fence(pm);", "}",
      "in a mount later fences of the same thread cover it; in an unmount only the next mount's time is lost"},
+    {IMAGE_NO_FENCE, "server/nova/journal.c", "pm_fence(worker->fs->pm);", "}",
+     "in an unmount the fence of the saved state covers it, but there is none where the pool has no room for one"},
     {IMAGE_NO_FENCE, "server/nova/journal.c", "pm_fence(fs->pm);", "return 0;",
      "a mount stores nothing there unless a word was damaged, and fences again after the scan"},
     {IMAGE_NO_FENCE, "server/nova/journal.c", "pm_fence(fs->pm);",

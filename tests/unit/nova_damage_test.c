@@ -61,10 +61,11 @@ static void use(struct fixture *f)
 	nova_write(&f->call, attr.handle, 100, buffer, sizeof buffer, 0, NULL);
 }
 
-static void mount_and_use(struct fixture *f)
+static void mount_and_use(struct fixture *f, bool full_scan)
 {
+	struct nova_mount_options options = {.full_scan = full_scan};
 	char why[256] = "";
-	int err = nova_mount(&f->pm, NULL, &f->fs, why, sizeof why);
+	int err = nova_mount(&f->pm, &options, &f->fs, why, sizeof why);
 
 	if (err) {
 		assert_true(err == -EIO || err == -EINVAL || err == -EPROTONOSUPPORT || err == -EROFS);
@@ -119,7 +120,7 @@ static void random_damage_never_crashes_a_mount(void **state)
 			else
 				memset(bytes + (at & ~63ULL), rand_r(&seed), 64);
 		}
-		mount_and_use(&f);
+		mount_and_use(&f, round & 1);
 	}
 	free(image);
 	fixture_close(&f);
@@ -147,7 +148,7 @@ static void one_damaged_copy_of_a_word_is_repaired(void **state)
 	log_set_level(LOG_LEVEL_ERROR);
 	root->words.life[0] = le64_of(0);
 	root->words.tail[1] = le64_of(le64_get(root->words.tail[1]) ^ 1ULL << 20);
-	fixture_mount(&f);
+	fixture_mount_scan(&f);
 	assert_memory_equal(&before.words, &root->words, sizeof before.words);
 	after = fixture_dump(&f);
 	assert_string_equal(dump, after);
@@ -158,6 +159,7 @@ static void one_damaged_copy_of_a_word_is_repaired(void **state)
 
 static void damage_below_the_tail_is_refused_with_the_place(void **state)
 {
+	struct nova_mount_options options = {.full_scan = true};
 	struct fixture f;
 	struct nova *fs;
 	char why[256];
@@ -167,7 +169,7 @@ static void damage_below_the_tail_is_refused_with_the_place(void **state)
 	fixture_unmount(&f);
 	log_set_level(LOG_LEVEL_ERROR);
 	slot_of(&f, f.root.ino)->log[1][40] ^= 1;
-	assert_int_equal(nova_mount(&f.pm, NULL, &fs, why, sizeof why), -EIO);
+	assert_int_equal(nova_mount(&f.pm, &options, &fs, why, sizeof why), -EIO);
 	assert_non_null(strstr(why, "log position 1"));
 	slot_of(&f, f.root.ino)->log[1][40] ^= 1;
 	fixture_mount(&f);

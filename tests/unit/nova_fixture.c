@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-void fixture_mount(struct fixture *f)
+static void mount_how(struct fixture *f, bool full_scan)
 {
-	struct nova_mount_options options = {.recovery_threads = 2};
+	struct nova_mount_options options = {.recovery_threads = 2, .full_scan = full_scan};
 	char why[256];
 	int err = nova_mount(&f->pm, &options, &f->fs, why, sizeof why);
 
@@ -27,6 +27,16 @@ void fixture_mount(struct fixture *f)
 	assert_int_equal(nova_worker_open(f->fs, &f->worker), 0);
 	f->call = (struct nova_call){.worker = f->worker};
 	f->root = nova_root(f->fs);
+}
+
+void fixture_mount(struct fixture *f)
+{
+	mount_how(f, false);
+}
+
+void fixture_mount_scan(struct fixture *f)
+{
+	mount_how(f, true);
 }
 
 void fixture_unmount(struct fixture *f)
@@ -205,12 +215,16 @@ void fixture_assert_same_after_remount(struct fixture *f)
 {
 	uint64_t blocks = fixture_free_blocks(f);
 	char *before = fixture_dump(f);
-	char *after;
 
-	fixture_remount(f);
-	after = fixture_dump(f);
-	assert_string_equal(before, after);
-	assert_int_equal(fixture_free_blocks(f), blocks);
+	for (unsigned scan = 0; scan < 2; scan++) {
+		char *after;
+
+		fixture_unmount(f);
+		mount_how(f, scan);
+		after = fixture_dump(f);
+		assert_string_equal(before, after);
+		assert_int_equal(fixture_free_blocks(f), blocks);
+		free(after);
+	}
 	free(before);
-	free(after);
 }

@@ -36,7 +36,11 @@ void fixture_write(struct fixture *f, struct nova_handle file, uint64_t offset, 
 /* fixture_dump -- everything a caller can see of the tree, as text; free() it. */
 char *fixture_dump(struct fixture *f);
 
-/* fixture_assert_same_after_remount -- the tree looks the same before and after unmount and mount. */
+/* fixture_mount_scan -- mount and read all logs, whatever was saved. */
+void fixture_mount_scan(struct fixture *f);
+
+/* fixture_assert_same_after_remount -- tree and free space look the same before and after unmount and mount, both from
+ * the saved state and by a scan. */
 void fixture_assert_same_after_remount(struct fixture *f);
 
 /* fixture_free_blocks -- now. */

@@ -50,7 +50,7 @@ static void prepare(struct rescue *r)
 
 static int try_mount(struct rescue *r, bool rescue)
 {
-	const struct nova_mount_options options = {.rescue = rescue, .recovery_threads = 1};
+	const struct nova_mount_options options = {.rescue = rescue, .full_scan = true, .recovery_threads = 1};
 	char why[256] = "";
 	int err;
 
