@@ -141,7 +141,7 @@ struct nova_worker {
 	struct nova *fs;
 	uint32_t ring;
 	uint64_t sequence;         /* of the newest record of the ring */
-	const void *thread;        /* which thread flushed that record's home words */
+	uint64_t thread;           /* which thread flushed that record's home words */
 	struct nova_record record; /* the newest record */
 
 	bool lock; /* spin: what follows is also taken from by others when space runs out */

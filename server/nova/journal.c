@@ -47,12 +47,15 @@ static le64 *home_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind 
 	}
 }
 
-/* What identifies the running thread to a worker. */
-static const void *this_thread(void)
+/* A number that no other thread of the process ever has: what the system calls a thread by is used again after it. */
+static uint64_t this_thread(void)
 {
-	static __thread char mark;
+	static __thread uint64_t number;
+	static uint64_t last;
 
-	return &mark;
+	if (!number)
+		number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+	return number;
 }
 
 static void flush_homes(struct nova_worker *worker)

@@ -118,14 +118,27 @@ static void *create_elsewhere(void *context)
 	return NULL;
 }
 
-/* The first thread's last record is then out of its ring: what it moved must be durable by the second's doing. */
-static void prepare_handed_over(struct world *world)
+static void *wrap_ring_elsewhere(void *context)
+{
+	prepare_ring_wraps(context);
+	return NULL;
+}
+
+static void in_thread(struct world *world, void *(*run)(void *context))
 {
 	pthread_t thread;
 
-	world_must(world, "thread", -pthread_create(&thread, NULL, create_elsewhere, world));
-	pthread_join(thread, NULL);
-	prepare_ring_wraps(world);
+	world_must(world, "thread", -pthread_create(&thread, NULL, run, world));
+	if (!world->failed)
+		pthread_join(thread, NULL);
+}
+
+/* The first thread's last record is then out of its ring: what it moved must be durable by the second's doing. A thread
+ * may get the stack, and with it all addresses, of one that has ended. */
+static void prepare_handed_over(struct world *world)
+{
+	in_thread(world, create_elsewhere);
+	in_thread(world, wrap_ring_elsewhere);
 }
 
 /* The first change after the mount is made by another thread than the mount. */
@@ -203,7 +216,7 @@ const struct world_state world_states[] = {
     {"ring-wraps", "the next journal record takes the place of an old one", prepare_ring_wraps, false, false, false},
     {"other-thread", "what came before was done by another thread with another worker", prepare_other_thread, false,
      true, false},
-    {"handed-over", "another thread used the worker before", prepare_handed_over, false, false, false},
+    {"handed-over", "two threads that have ended used the worker before", prepare_handed_over, false, false, false},
     {"remounted", "the operation is the first after a mount, in another thread", prepare_remounted, false, true, false},
     {"nearly-full", "four data blocks are free", prepare_nearly_full, true, false, true},
     {"fragmented", "free space is single blocks between others", prepare_fragmented, true, false, true},

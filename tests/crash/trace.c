@@ -20,12 +20,23 @@ static void *grown(void *array, size_t needed, size_t *room, size_t size)
 	return array;
 }
 
+/* A number that no other thread of the process ever has: pthread_t is used again when a thread has ended. */
+static uint64_t this_thread(void)
+{
+	static _Thread_local uint64_t number;
+	static uint64_t last;
+
+	if (!number)
+		number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+	return number;
+}
+
 static unsigned thread_number(struct trace *trace)
 {
-	pthread_t self = pthread_self();
+	uint64_t self = this_thread();
 
 	for (unsigned i = 0; i < trace->thread_count; i++)
-		if (pthread_equal(trace->threads[i], self))
+		if (trace->threads[i] == self)
 			return i;
 	if (trace->thread_count == sizeof(trace->threads) / sizeof(trace->threads[0])) {
 		fprintf(stderr, "trace: more than 64 threads\n");

@@ -27,7 +27,7 @@ struct trace {
 	size_t count, room;
 	uint8_t *data;
 	size_t data_count, data_room;
-	pthread_t threads[64];
+	uint64_t threads[64];
 	unsigned thread_count;
 };
 
