@@ -13,6 +13,7 @@
 #include "tests/crash/grow_case.h"
 #include "tests/crash/mutations.h"
 #include "tests/crash/parallel.h"
+#include "tests/crash/race.h"
 
 #include "common/log.h"
 
@@ -32,6 +33,8 @@ static const char usage[] =
     "  --singles          try single operations (what is tried if nothing else is asked for)\n"
     "  --pairs            try pairs of operations: those of the checklist, then all, in an order that the seed gives\n"
     "  --seconds=N        begin no further pair after so long (default 0: no limit)\n"
+    "  --races            try operations beside each other in two threads, likewise\n"
+    "  --race-seconds=N   begin no further race after so long (default 0: no limit)\n"
     "  --jobs=N           processes (default: one for each CPU)\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
     "  --seed=N           of the random subsets and of the order of pairs (default 1; 0: another each day)\n"
@@ -46,8 +49,8 @@ static const char usage[] =
 struct options {
 	const char *state, *operation, *then, *keep;
 	uint64_t seed, effort, deep, kills;
-	unsigned jobs, seconds;
-	bool singles, pairs, mutations, verbose;
+	unsigned jobs, seconds, race_seconds;
+	bool singles, pairs, races, mutations, verbose;
 };
 
 static void list(void)
@@ -68,6 +71,8 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"then", required_argument, NULL, 't'},
 	    {"singles", no_argument, NULL, '1'},
 	    {"pairs", no_argument, NULL, '2'},
+	    {"races", no_argument, NULL, '3'},
+	    {"race-seconds", required_argument, NULL, 'N'},
 	    {"seconds", required_argument, NULL, 'n'},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {"checklist", no_argument, NULL, 'c'},
@@ -100,6 +105,12 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case '2':
 			options->pairs = true;
+			break;
+		case '3':
+			options->races = true;
+			break;
+		case 'N':
+			options->race_seconds = (unsigned)strtoul(optarg, NULL, 0);
 			break;
 		case 'n':
 			options->seconds = (unsigned)strtoul(optarg, NULL, 0);
@@ -142,7 +153,7 @@ static int parse(int argc, char **argv, struct options *options)
 			return 2;
 		}
 	}
-	if (!options->pairs)
+	if (!options->pairs && !options->races)
 		options->singles = true;
 	if (!options->jobs)
 		options->jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -282,6 +293,93 @@ static unsigned try_any_pair(void *context, uint64_t i, struct crash_counts *cou
 	                actor, counts);
 }
 
+/* ---- races -------------------------------------------------------------------------------------- */
+
+/* The stops that are tried for each race: more than any operation's stores, flushes and fences. */
+#define RACE_STOPS 96u
+
+static unsigned try_race(const struct options *options, const struct world_state *state, const struct operation *first,
+                         const struct operation *second, const struct race_plan *plan, struct crash_counts *counts,
+                         bool *past)
+{
+	struct crash_settings settings = settings_of(options, options->effort / 2);
+	struct crash_counts before = *counts;
+	struct crash_case c = {0};
+	unsigned failures = 1;
+
+	*past = true;
+	if (!named(options->state, state->name) || !named(options->operation, first->name) ||
+	    !named(options->then, second->name) || !may_follow(state, first, second) || second->ends)
+		return 0;
+	if (race_record(&c, state, first, second, plan, past))
+		failures = crash_case_try(&c, &settings, counts);
+	if (c.inapplicable) {
+		counts->inapplicable++;
+		*past = true;
+		failures = 0;
+	}
+	return ended(options, &c, failures, &before, counts);
+}
+
+/* Those that the checklist names, each stopped before each of its stores, in some states. */
+static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps"};
+#define RACE_STATES (sizeof(race_states) / sizeof(race_states[0]))
+
+static const struct world_state *state_named(const char *name)
+{
+	for (size_t i = 0; i < world_state_count; i++)
+		if (strcmp(world_states[i].name, name) == 0)
+			return &world_states[i];
+	abort();
+}
+
+static unsigned try_listed_race(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const struct world_state *state = state_named(race_states[i % RACE_STATES]);
+	uint64_t race = i / RACE_STATES;
+	const char *const *names = checklist[race / CHECKLIST_MAX].races[race % CHECKLIST_MAX];
+	unsigned failures = 0;
+	bool past = !names[0];
+
+	for (unsigned stop = 0; !past && !failures && stop < RACE_STOPS; stop++) {
+		/* The second stops too, at another place each time, but for every third time. */
+		const struct race_plan plan = {
+		    .first = stop,
+		    .second = stop % 3 ? (unsigned)(stop * 5 + i) % 24 : RACE_NEVER,
+		    .same_name = stop & 1,
+		};
+
+		failures = try_race(options, state, checklist_operation(names[0]), checklist_operation(names[1]), &plan,
+		                    counts, &past);
+	}
+	return failures;
+}
+
+static uint64_t race_count(void)
+{
+	return world_state_count * operation_count * operation_count * RACE_STOPS;
+}
+
+/* All of them, in an order that the seed gives; the second stops anywhere. */
+static unsigned try_any_race(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const uint64_t stride = 15485863; /* a prime, so that each comes once */
+	uint64_t n = ((i + options->seed % race_count() * 7919) % race_count()) * stride % race_count();
+	const struct world_state *state = &world_states[n / RACE_STOPS / operation_count / operation_count];
+	/* Most operations have few stores. */
+	const struct race_plan plan = {
+	    .first = n % 2 ? (unsigned)(n % RACE_STOPS) : (unsigned)(n % RACE_STOPS) / 4,
+	    .second = n % 3 ? (unsigned)(n / 3 % 24) : RACE_NEVER,
+	    .same_name = n / 7 % 2,
+	};
+	bool past;
+
+	return try_race(options, state, &operations[n / RACE_STOPS / operation_count % operation_count],
+	                &operations[n / RACE_STOPS % operation_count], &plan, counts, &past);
+}
+
 /* ---- all ---------------------------------------------------------------------------------------- */
 
 static unsigned tell(const char *what, const struct crash_counts *counts, unsigned failed)
@@ -330,6 +428,23 @@ static unsigned try_pairs(struct options *options, uint64_t *cases)
 	return failed;
 }
 
+static unsigned try_races(struct options *options, uint64_t *cases)
+{
+	struct parallel parallel = {.jobs = options->jobs};
+	struct crash_counts listed = {0}, any = {0};
+	uint64_t begun;
+	unsigned failed = parallel_each(&parallel, RACE_STATES * checklist_count * CHECKLIST_MAX, try_listed_race,
+	                                options, &listed, &begun);
+
+	tell("races of the checklist", &listed, failed);
+	parallel.seconds = options->race_seconds;
+	failed += parallel_each(&parallel, race_count(), try_any_race, options, &any, &begun);
+	*cases += listed.cases + any.cases;
+	tell("races", &any, failed);
+	printf("crash: races %" PRIu64 " of %" PRIu64 " with seed %" PRIu64 "\n", begun, race_count(), options->seed);
+	return failed;
+}
+
 static int try_all(struct options *options)
 {
 	uint64_t cases = 0;
@@ -342,6 +457,8 @@ static int try_all(struct options *options)
 		failed += try_singles(options, &cases);
 	if (options->pairs)
 		failed += try_pairs(options, &cases);
+	if (options->races)
+		failed += try_races(options, &cases);
 	if (cases == 0) {
 		printf("crash: nothing was tried: see --list\n");
 		return 1;

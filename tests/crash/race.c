@@ -1,0 +1,314 @@
+/*
+ * race.c -- interleaves two threads at their stores.
+ *
+ * The observer of the pool stops a thread before the store that the plan says, and lets the other go on. Which order
+ * the operations had is for the core's locks to decide; afterwards the model does both in either order, and an order is
+ * possible if it gives the answers that were given and leaves the tree that is there.
+ */
+#include "tests/crash/race.h"
+
+#include "tests/crash/crash_internal.h"
+#include "tests/crash/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LANE_NS      1000000000 /* the second operation is so much later */
+#define LANE_ROUNDS  100
+#define POLL_US      100
+#define POLLS_MAX    500 /* a thread that does nothing for so long is taken to wait */
+#define POLLS_ASLEEP 3   /* or that sleeps whenever it is looked at */
+
+struct lane {
+	struct race *race;
+	struct crash_operation *operation;
+	struct world actor; /* the operation's own view of the world; as it was at first: */
+	int64_t began;
+	uint8_t round;
+	unsigned held_count;
+	pthread_t thread;
+	pid_t tid; /* under the lock, as are the next five */
+	unsigned stop, events;
+	bool stopped, released, done;
+};
+
+struct race {
+	struct pm_observer observer; /* leads: cast back from it */
+	struct trace *trace;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct lane lanes[2];
+};
+
+_Static_assert(offsetof(struct race, observer) == 0, "the observer leads, so that it can be cast back");
+
+static _Thread_local struct lane *own_lane;
+
+static void stop_or_go(struct race *race, struct lane *lane)
+{
+	pthread_mutex_lock(&race->lock);
+	if (lane->events++ == lane->stop) {
+		lane->stopped = true;
+		pthread_cond_broadcast(&race->changed);
+		while (!lane->released)
+			pthread_cond_wait(&race->changed, &race->lock);
+		lane->stopped = false;
+	}
+	pthread_mutex_unlock(&race->lock);
+}
+
+static void observe(struct pm_observer *self, const struct pm_event *event)
+{
+	struct race *race = (struct race *)(void *)self;
+
+	if (own_lane)
+		stop_or_go(race, own_lane);
+	race->trace->observer.event(&race->trace->observer, event);
+}
+
+static size_t events_so_far(struct trace *trace)
+{
+	size_t count;
+
+	pthread_mutex_lock(&trace->lock);
+	count = trace->count;
+	pthread_mutex_unlock(&trace->lock);
+	return count;
+}
+
+static void *run_lane(void *context)
+{
+	struct lane *lane = context;
+	struct race *race = lane->race;
+	struct crash_operation *operation = lane->operation;
+
+	pthread_mutex_lock(&race->lock);
+	lane->tid = gettid();
+	pthread_mutex_unlock(&race->lock);
+	own_lane = lane;
+	operation->begin = events_so_far(race->trace);
+	operation->result = operation->operation->run(&lane->actor);
+	operation->end = events_so_far(race->trace);
+	pthread_mutex_lock(&race->lock);
+	lane->done = true;
+	pthread_cond_broadcast(&race->changed);
+	pthread_mutex_unlock(&race->lock);
+	return NULL;
+}
+
+static bool is_asleep(pid_t tid)
+{
+	char path[64], text[256];
+	const char *state;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	state = strrchr(text, ')');
+	return state && strlen(state) > 2 && state[2] == 'S';
+}
+
+/* Until the thread stops where it was to, is done, or waits for the other. */
+static void wait_for(struct race *race, struct lane *lane)
+{
+	unsigned asleep = 0;
+
+	for (unsigned polls = 0; polls < POLLS_MAX && asleep < POLLS_ASLEEP; polls++) {
+		bool over;
+		pid_t tid;
+
+		pthread_mutex_lock(&race->lock);
+		over = (lane->stopped && !lane->released) || lane->done;
+		tid = lane->tid;
+		pthread_mutex_unlock(&race->lock);
+		if (over)
+			return;
+		if (tid)
+			asleep = is_asleep(tid) ? asleep + 1 : 0;
+		usleep(POLL_US);
+	}
+}
+
+static void release(struct race *race, struct lane *lane)
+{
+	pthread_mutex_lock(&race->lock);
+	lane->released = true;
+	pthread_cond_broadcast(&race->changed);
+	pthread_mutex_unlock(&race->lock);
+}
+
+/* The first must stop or end before the second begins: it can wait for nobody. */
+static void wait_for_first(struct race *race, struct lane *lane)
+{
+	pthread_mutex_lock(&race->lock);
+	while (!lane->stopped && !lane->done)
+		pthread_cond_wait(&race->changed, &race->lock);
+	pthread_mutex_unlock(&race->lock);
+}
+
+static bool run_both(struct race *race, bool *past)
+{
+	struct lane *first = &race->lanes[0], *second = &race->lanes[1];
+
+	if (pthread_create(&first->thread, NULL, run_lane, first))
+		return false;
+	wait_for_first(race, first);
+	*past = first->done;
+	if (pthread_create(&second->thread, NULL, run_lane, second)) {
+		release(race, first);
+		pthread_join(first->thread, NULL);
+		return false;
+	}
+	wait_for(race, second);
+	release(race, first);
+	wait_for(race, first);
+	release(race, second);
+	pthread_join(first->thread, NULL);
+	pthread_join(second->thread, NULL);
+	return true;
+}
+
+/* ---- what order explains it ---------------------------------------------------------------------- */
+
+/* Ask the model what the operation was answered. False if it would have answered otherwise. */
+static bool follow(const struct lane *lane, struct posix_model *model)
+{
+	struct world actor = lane->actor;
+
+	actor.model = model;
+	actor.side = WORLD_MODEL;
+	actor.now = lane->began;
+	actor.round = lane->round;
+	actor.answers.next = 0;
+	actor.held_count = lane->held_count;
+	lane->operation->operation->run(&actor);
+	return !actor.disagreed && !actor.failed && actor.answers.next == actor.answers.count;
+}
+
+static void note_order(struct crash_case *c, const struct race *race, unsigned first, const struct listing *live,
+                       uint64_t orphans)
+{
+	struct posix_model *model = posix_copy(c->world.model);
+	struct crash_order *order = &c->orders[first];
+
+	/* If the first was acknowledged before the second began, then it came first. */
+	order->possible = first == 0 || c->operations[0].end > c->operations[1].begin;
+	order->first = first;
+	for (unsigned done = 0; done <= 2; done++) {
+		if (done)
+			order->possible &= follow(&race->lanes[done == 1 ? first : !first], model);
+		posix_list(model, &order->trees[done]);
+		order->orphans[done] = posix_orphans(model);
+	}
+	order->possible &= order->orphans[2] == orphans && listing_equal(&order->trees[2], live);
+	posix_free(model);
+}
+
+static bool explain(struct crash_case *c, const struct race *race)
+{
+	struct listing live = {0};
+	uint64_t orphans;
+	int rc;
+
+	if (!crash_live_pool(c, &orphans))
+		return false;
+	rc = snapshot_take(&live, &c->world.call, c->world.root.handle);
+	if (rc)
+		return crash_broken(c, "reading the tree after them", strerror(-rc));
+	listing_free(&c->orders[0].trees[0]);
+	note_order(c, race, 0, &live, orphans);
+	note_order(c, race, 1, &live, orphans);
+	if (!c->orders[0].possible && !c->orders[1].possible) {
+		crash_broken(c, "what they answered and left", "no order of the two explains it");
+		for (unsigned o = 0; o < 2; o++)
+			listing_print_difference(stdout, o ? "second first" : "first first", &c->orders[o].trees[2],
+			                         "core", &live);
+		rc = -EPROTO;
+	}
+	listing_free(&live);
+	return rc == 0;
+}
+
+/* ---- the case ------------------------------------------------------------------------------------- */
+
+static bool set_lane(struct race *race, struct crash_case *c, unsigned k, const struct race_plan *plan)
+{
+	struct lane *lane = &race->lanes[k];
+
+	*lane = (struct lane){
+	    .race = race,
+	    .operation = &c->operations[k],
+	    .actor = c->world,
+	    .stop = k ? plan->second : plan->first,
+	};
+	lane->actor.side = WORLD_CORE;
+	lane->actor.second = k && !plan->same_name;
+	lane->actor.now += k * LANE_NS;
+	lane->actor.round = (uint8_t)(lane->actor.round + k * LANE_ROUNDS);
+	lane->began = lane->actor.now;
+	lane->round = lane->actor.round;
+	lane->held_count = lane->actor.held_count;
+	if (k == 0)
+		return true;
+	if (nova_worker_open(c->world.fs, &lane->actor.worker))
+		return false;
+	lane->actor.call.worker = lane->actor.worker;
+	return true;
+}
+
+static bool acceptable(const struct crash_case *c, const struct race *race)
+{
+	for (unsigned k = 0; k < 2; k++) {
+		const struct world *actor = &race->lanes[k].actor;
+
+		if (actor->failed)
+			return crash_broken(c, actor->failed, strerror(-actor->error));
+		if (c->operations[k].result && !crash_may_fail(c, &c->operations[k]))
+			return crash_broken(c, "it fails", strerror(-c->operations[k].result));
+	}
+	return true;
+}
+
+bool race_record(struct crash_case *c, const struct world_state *state, const struct operation *first,
+                 const struct operation *second, const struct race_plan *plan, bool *past)
+{
+	struct race race = {.observer = {observe}, .trace = &c->world.trace};
+	bool ok;
+
+	*past = false;
+	c->state = state;
+	c->actor = CRASH_RACE;
+	c->count = 2;
+	c->operations[0].operation = first;
+	c->operations[1].operation = second;
+	if (first->unmodelled || second->unmodelled)
+		c->inapplicable = true;
+	if (c->inapplicable || !crash_prepare(c))
+		return false;
+	c->inapplicable = c->world.unmodelled;
+	if (c->inapplicable)
+		return false;
+	if (!set_lane(&race, c, 0, plan) || !set_lane(&race, c, 1, plan))
+		return crash_broken(c, "running them", "no second worker");
+	pthread_mutex_init(&race.lock, NULL);
+	pthread_cond_init(&race.changed, NULL);
+	c->world.pm.observer = &race.observer;
+	ok = run_both(&race, past);
+	c->world.pm.observer = &c->world.trace.observer;
+	nova_worker_close(race.lanes[1].actor.worker);
+	pthread_cond_destroy(&race.changed);
+	pthread_mutex_destroy(&race.lock);
+	if (!ok)
+		return crash_broken(c, "running them", "no second thread");
+	return acceptable(c, &race) && explain(c, &race);
+}
