@@ -116,15 +116,12 @@ static int zero_edges(struct remap *remap, const struct range *range, bool privi
 	return err;
 }
 
-static int plan_punch(struct remap *remap, struct range *range)
+/* Whole blocks go, also reserved ones behind the end of the file; of others the part in the range is zeroed. */
+static int plan_punch(struct remap *remap, const struct range *range)
 {
 	uint64_t first, last, mapped;
-	int err;
+	int err = zero_edges(remap, range, true, &first, &last);
 
-	/* What lies behind the end of the file is zero: the last block can go whole. */
-	if (range->end >= remap->inode->size)
-		range->end = block_up(range->end) << NOVA_BLOCK_SHIFT;
-	err = zero_edges(remap, range, true, &first, &last);
 	if (err || !file_index_next(&remap->inode->file, first, &mapped) || mapped >= last)
 		return err;
 	return remap_place(remap, mapped, 0, last - mapped);
@@ -148,7 +145,7 @@ static int plan_zero(struct remap *remap, const struct range *range)
 }
 
 /* One commit for what changes blocks where they are. */
-static int change_blocks(const struct nova_call *call, struct inode *inode, unsigned mode, struct range *range)
+static int change_blocks(const struct nova_call *call, struct inode *inode, unsigned mode, const struct range *range)
 {
 	struct remap remap;
 	struct txn txn;

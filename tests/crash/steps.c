@@ -421,40 +421,6 @@ int world_fallocate(struct world *world, const char *path, unsigned mode, uint64
 	              posix_fallocate_range(world->model, file.ino, (int)mode, offset, length, now));
 }
 
-/* A copy as POSIX has it is a read and a write; that a hole stays one where whole blocks are copied is the core's word.
- */
-static int model_copy(struct world *world, posix_ino from, uint64_t from_offset, posix_ino to, uint64_t to_offset,
-                      size_t length, int64_t now)
-{
-	uint8_t *data = malloc(length);
-	ssize_t count = data ? posix_read(world->model, from, from_offset, data, length) : -ENOMEM;
-	uint64_t end = to_offset + (uint64_t)(count > 0 ? count : 0);
-	bool aligned = (from_offset ^ to_offset) % POSIX_BLOCK == 0;
-	struct posix_attr attr = {0};
-	int rc = count < 0 ? (int)count : posix_getattr(world->model, to, &attr);
-
-	for (uint64_t at = to_offset, next; rc == 0 && at < end; at = next) {
-		uint64_t source = from_offset + (at - to_offset);
-		bool whole;
-
-		next = (at / POSIX_BLOCK + 1) * POSIX_BLOCK;
-		whole = at % POSIX_BLOCK == 0 && (next <= end || end >= attr.size);
-		if (next > end)
-			next = end;
-		if (aligned && whole && posix_seek(world->model, from, source, SEEK_HOLE) == (int64_t)source)
-			rc = posix_fallocate_range(world->model, to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-			                           POSIX_BLOCK, now);
-		else if (posix_write(world->model, to, at, data + (at - to_offset), next - at, false, now) < 0)
-			rc = -EIO;
-	}
-	free(data);
-	if (rc == 0 && !posix_getattr(world->model, to, &attr) && attr.size < end) {
-		attr.size = end;
-		rc = posix_setattr(world->model, to, POSIX_SET_SIZE, &attr, now);
-	}
-	return rc;
-}
-
 int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
                uint64_t to_offset, size_t length)
 {
@@ -469,7 +435,8 @@ int world_copy(struct world *world, const char *from_path, uint64_t from_offset,
 	rc = answer(world, n < 0 ? (int)n : 0, &none);
 	if (!asks_model(world, rc))
 		return rc;
-	return agreed(world, "copy", rc, model_copy(world, from.ino, from_offset, to.ino, to_offset, length, now));
+	n = posix_copy_range(world->model, from.ino, from_offset, to.ino, to_offset, length, now);
+	return agreed(world, "copy", rc, n < 0 ? (int)n : 0);
 }
 
 /* ---- attributes --------------------------------------------------------------------------------- */

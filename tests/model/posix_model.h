@@ -128,6 +128,10 @@ int posix_fallocate_range(struct posix_model *model, posix_ino ino, int mode, ui
                           int64_t now);
 /* posix_seek -- `whence` SEEK_DATA or SEEK_HOLE; what is allocated but was never written is a hole. */
 int64_t posix_seek(const struct posix_model *model, posix_ino ino, uint64_t offset, int whence);
+/* posix_copy_range -- as nova_copy: a read and a write, but holes stay holes where both offsets have the same place in
+ * a block. */
+ssize_t posix_copy_range(struct posix_model *model, posix_ino from, uint64_t from_offset, posix_ino to,
+                         uint64_t to_offset, size_t length, int64_t now);
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #define XATTR_NAME_BYTES_MAX  255u
@@ -49,6 +50,12 @@ uint64_t posix_xattr_blocks(const struct node *node)
 	return blocks;
 }
 
+/* user.* belongs to files and directories alone: the permission bits of others mean something else (xattr(7)). */
+static bool user_refused(const struct node *node, const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 && !S_ISREG(node->attr.mode) && !S_ISDIR(node->attr.mode);
+}
+
 static size_t place(const struct node *node, const char *name, bool *found)
 {
 	size_t i = 0;
@@ -74,6 +81,8 @@ int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, c
 		return -ERANGE;
 	if (length > XATTR_VALUE_BYTES_MAX)
 		return -E2BIG;
+	if (user_refused(node, name))
+		return -EPERM;
 	at = place(node, name, &found);
 	if (found && flags & XATTR_CREATE)
 		return -EEXIST;
@@ -137,6 +146,8 @@ int posix_removexattr(struct posix_model *model, posix_ino ino, const char *name
 
 	if (!node)
 		return -ESTALE;
+	if (user_refused(node, name))
+		return -EPERM;
 	at = place(node, name, &found);
 	if (!found)
 		return -ENODATA;
