@@ -61,6 +61,10 @@ static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const 
 	return mask & set ? *value : (struct timespec){.tv_nsec = UTIME_OMIT};
 }
 
+#define SET_ALL                                                                                                        \
+	(FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE | FARNOVA_SET_ATIME |                 \
+	 FARNOVA_SET_MTIME | FARNOVA_SET_ATIME_NOW | FARNOVA_SET_MTIME_NOW)
+
 int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                        struct stat *st)
 {
@@ -70,7 +74,7 @@ int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct fa
 	};
 	struct attr_change change;
 	struct proto_attr attr;
-	int error = mask & ~(unsigned)PROTO_SET_FLAGS ? -EINVAL : attr_times(times, &change);
+	int error = mask & ~SET_ALL ? -EINVAL : attr_times(times, &change);
 
 	if (error == 0 && mask & FARNOVA_SET_SIZE && st->st_size < 0)
 		error = -EINVAL;
@@ -125,6 +129,7 @@ struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle
 	request.op = PROTO_OPEN;
 	request.open.dir = in(dir);
 	request.open.mode = mode & 07777;
+	request.open.umask = cred_umask(&fs->creds);
 	int error = names_name(name, &request.open.path);
 	if (error == 0)
 		error = file_flags(flags | O_CREAT | O_NOFOLLOW, &proto);

@@ -83,10 +83,10 @@ static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *
 	}
 }
 
-/* write_staged -- the data of a WRITE_COMMIT into the staging ring; false if the connection of `epoch` has ended. */
+/* write_staged -- the data of a request into the staging ring; false if the connection of `epoch` has ended. */
 static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 {
-	uint32_t length = call->request->write_commit.length;
+	uint32_t length = call->staged_length;
 	uint64_t offset;
 	const uint8_t *from = call->staged;
 
@@ -97,7 +97,7 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 			return false;
 	}
 	call->holds_piece = true;
-	call->request->write_commit.staging = offset;
+	*call->staging = offset;
 	if (fs->staging_memory) {
 		uint8_t *image = (uint8_t *)fs->staging_memory + offset;
 		memcpy(image, from, length);
@@ -181,7 +181,7 @@ static void try_send(struct farnova *fs, struct call *call)
 		refuse(fs, call, call->file->error);
 		return;
 	}
-	if (call->staged && call->request->write_commit.length > fs->staging.size) {
+	if (call->staged && call->staged_length > fs->staging.size) {
 		refuse(fs, call, -EMSGSIZE); /* another server, with a smaller ring than the one before */
 		return;
 	}
@@ -239,17 +239,23 @@ static void abandon(struct farnova *fs, struct call *call)
  */
 static int settle(const struct call *call)
 {
-	if (!call->repeated || call->status != -ENOENT)
-		return call->status;
+	int gone = -ENOENT;
+
 	switch (call->request->op) {
 	case PROTO_UNLINK:
 	case PROTO_RMDIR:
-		return 0;
+		break;
 	case PROTO_RENAME:
-		return call->request->rename.flags & PROTO_RENAME_EXCHANGE ? call->status : 0;
+		if (call->request->rename.flags & PROTO_RENAME_EXCHANGE)
+			return call->status;
+		break;
+	case PROTO_REMOVEXATTR:
+		gone = -ENODATA;
+		break;
 	default:
 		return call->status;
 	}
+	return call->repeated && call->status == gone ? 0 : call->status;
 }
 
 int call_finish(struct farnova *fs, struct call *call)

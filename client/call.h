@@ -18,7 +18,9 @@ struct call {
 	void *result;              /* for `receive` */
 	struct farnova_file *file; /* whose open id the request names, or NULL */
 	unsigned *changing;        /* counter of changes under way to be kept meanwhile, or NULL */
-	const void *staged;        /* data of a WRITE_COMMIT */
+	const void *staged;        /* data that go through the staging ring first, or NULL: */
+	uint32_t staged_length;    /* so many bytes, */
+	uint64_t *staging;         /* and where in the request their place is told */
 
 	/* private to call.c */
 	struct waiter *waiter;

@@ -16,7 +16,13 @@
 int cred_init(struct creds *creds)
 {
 	*creds = (struct creds){0};
-	return -pthread_key_create(&creds->thread, NULL);
+	int error = pthread_key_create(&creds->thread, NULL);
+	if (error)
+		return -error;
+	error = pthread_key_create(&creds->umask, NULL);
+	if (error)
+		pthread_key_delete(creds->thread);
+	return -error;
 }
 
 void cred_destroy(struct creds *creds)
@@ -24,12 +30,24 @@ void cred_destroy(struct creds *creds)
 	for (unsigned i = 0; i < creds->count; i++)
 		free(creds->list[i]);
 	free(creds->list);
+	pthread_key_delete(creds->umask);
 	pthread_key_delete(creds->thread);
 }
 
 uint32_t cred_number(const struct creds *creds)
 {
 	return (uint32_t)(uintptr_t)pthread_getspecific(creds->thread);
+}
+
+uint32_t cred_umask(const struct creds *creds)
+{
+	return (uint32_t)(uintptr_t)pthread_getspecific(creds->umask);
+}
+
+int farnova_set_umask(struct farnova *fs, mode_t mask)
+{
+	int error = mask & ~(mode_t)0777 ? EINVAL : pthread_setspecific(fs->creds.umask, (void *)(uintptr_t)mask);
+	return error ? error_set(error, "set the umask %#o on %s", (unsigned)mask, connection_name(fs)) : 0;
 }
 
 void cred_request(const struct creds *creds, unsigned number, struct proto_request *request)

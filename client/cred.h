@@ -24,6 +24,7 @@ struct cred {
 
 struct creds {
 	pthread_key_t thread; /* the calling thread's number */
+	pthread_key_t umask;  /* the calling thread's umask */
 	struct cred **list;   /* number n is list[n - 1] */
 	unsigned count;
 };
@@ -33,6 +34,9 @@ void cred_destroy(struct creds *creds);
 
 /* cred_number -- the number for requests of the calling thread. */
 uint32_t cred_number(const struct creds *creds);
+
+/* cred_umask -- the umask for what the calling thread makes. */
+uint32_t cred_umask(const struct creds *creds);
 
 struct proto_request;
 /* cred_request -- fill in the PROTO_CRED that makes number `number` known. */

@@ -331,6 +331,8 @@ static void start_write(struct farnova_file *file, struct call *call, struct pro
 		request->write_commit.flags = flags;
 		request->write_commit.length = length;
 		call->staged = data;
+		call->staged_length = length;
+		call->staging = &request->write_commit.staging;
 	}
 	call_start(fs, call);
 }

@@ -39,11 +39,15 @@ static const char *advice(int error)
 		return "the file was removed or the pool replaced; open it again";
 	case EACCES:
 	case EPERM:
-		return "check the mode and the owner of the file and of the directories above it";
+		return "check the mode, the owner, the ACL and the flags of the file and of the directories above it";
 	case ENOSPC:
 		return "remove files, or serve a larger pool";
 	case ENAMETOOLONG:
 		return "names have at most 255 bytes and paths at most 4095";
+	case ENODATA:
+		return "there is no such extended attribute, or not for you; list them to see";
+	case E2BIG:
+		return "a value has at most 64 KiB";
 	case EIO:
 		return "run farnova fsck on the pool";
 	default:

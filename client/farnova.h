@@ -61,7 +61,7 @@ const char *farnova_version(void);
 
 /* farnova_open -- flags as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW,
  * O_DIRECTORY; O_CLOEXEC, O_SYNC, O_DSYNC and O_NOATIME are accepted and change nothing. `mode` is used as given
- * (no umask). */
+ * unless the thread has set a umask (farnova_set_umask). */
 struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode);
 int farnova_close(struct farnova_file *file);
 ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length);
@@ -99,6 +99,35 @@ int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
 int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags);
 int farnova_statvfs(struct farnova *fs, struct statvfs *st);
 
+/* ---- extended attributes and flags ------------------------------------------------------------------------------ */
+
+/*
+ * As getxattr(2) and its kin, with their rules (xattr(7)). ACLs are system.posix_acl_access and
+ * system.posix_acl_default in the kernel's binary form. The calls with `l` mean a symbolic link itself.
+ */
+ssize_t farnova_getxattr(struct farnova *fs, const char *path, const char *name, void *value, size_t size);
+ssize_t farnova_lgetxattr(struct farnova *fs, const char *path, const char *name, void *value, size_t size);
+ssize_t farnova_fgetxattr(struct farnova_file *file, const char *name, void *value, size_t size);
+/* farnova_setxattr -- flags: 0, XATTR_CREATE or XATTR_REPLACE of <sys/xattr.h>. */
+int farnova_setxattr(struct farnova *fs, const char *path, const char *name, const void *value, size_t size, int flags);
+int farnova_lsetxattr(struct farnova *fs, const char *path, const char *name, const void *value, size_t size,
+                      int flags);
+int farnova_fsetxattr(struct farnova_file *file, const char *name, const void *value, size_t size, int flags);
+ssize_t farnova_listxattr(struct farnova *fs, const char *path, char *list, size_t size);
+ssize_t farnova_llistxattr(struct farnova *fs, const char *path, char *list, size_t size);
+ssize_t farnova_flistxattr(struct farnova_file *file, char *list, size_t size);
+int farnova_removexattr(struct farnova *fs, const char *path, const char *name);
+int farnova_lremovexattr(struct farnova *fs, const char *path, const char *name);
+int farnova_fremovexattr(struct farnova_file *file, const char *name);
+
+#define FARNOVA_FILE_IMMUTABLE (1u << 0) /* chattr +i */
+#define FARNOVA_FILE_APPEND    (1u << 1) /* chattr +a */
+
+/* farnova_getflags, farnova_setflags -- all flags at once; only the superuser changes them. EPERM, EOPNOTSUPP for what
+ * is no file or directory. */
+int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags);
+int farnova_setflags(struct farnova *fs, const char *path, unsigned flags);
+
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
 struct farnova_dir *farnova_opendir(struct farnova *fs, const char *path);
@@ -129,6 +158,10 @@ struct farnova_cred {
 
 /* farnova_set_cred -- calls of this thread on `fs` are made for `cred` (copied) until the next; NULL: the process's. */
 int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred);
+
+/* farnova_set_umask -- what this thread makes on `fs` loses these permission bits, unless its directory has a default
+ * ACL. 0 at first: the process's umask plays no part. */
+int farnova_set_umask(struct farnova *fs, mode_t mask);
 
 /* farnova_root -- the handle of the URL's PATH. */
 struct farnova_handle farnova_root(const struct farnova *fs);
@@ -166,6 +199,13 @@ int farnova_unlink_at(struct farnova *fs, struct farnova_handle dir, const char 
 int farnova_rmdir_at(struct farnova *fs, struct farnova_handle dir, const char *name);
 int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const char *from,
                       struct farnova_handle to_dir, const char *to, unsigned flags);
+ssize_t farnova_getxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, void *value, size_t size);
+int farnova_setxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, const void *value,
+                        size_t size, int flags);
+ssize_t farnova_listxattr_at(struct farnova *fs, struct farnova_handle file, char *list, size_t size);
+int farnova_removexattr_at(struct farnova *fs, struct farnova_handle file, const char *name);
+int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned *flags);
+int farnova_setflags_at(struct farnova *fs, struct farnova_handle file, unsigned flags);
 struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle dir);
 
 #ifdef __cplusplus

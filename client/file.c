@@ -165,6 +165,7 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 	request.op = PROTO_OPEN;
 	request.open.dir = fs->root;
 	request.open.mode = mode & 07777;
+	request.open.umask = cred_umask(&fs->creds);
 	int error = names_path(path, &request.open.path);
 	if (error == 0)
 		error = file_flags(flags, &proto);

@@ -68,6 +68,7 @@ int names_create(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	request.op = PROTO_CREATE;
 	request.create.dir = dir;
 	request.create.mode = mode;
+	request.create.umask = cred_umask(&fs->creds);
 	request.create.rdev = device ? (uint32_t)dev : 0;
 	request.create.path = path;
 	return call_run(fs, &call);

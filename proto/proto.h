@@ -52,6 +52,10 @@ enum proto_op {
 	PROTO_RMDIR = 27,
 	PROTO_RENAME = 28,
 	PROTO_STATFS = 29,
+	PROTO_GETXATTR = 50,
+	PROTO_SETXATTR = 51,
+	PROTO_LISTXATTR = 52,
+	PROTO_REMOVEXATTR = 53,
 	/* notices */
 	PROTO_RECALL = 40,        /* server to client: drop what you know of this file's layout, up to `invalidation` */
 	PROTO_LAYOUT_RETURN = 41, /* client to server: header's `quiesced` has moved */
@@ -70,6 +74,7 @@ struct proto_attr {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t rdev;
+	uint32_t flags; /* PROTO_FILE_* */
 	uint64_t size;
 	uint64_t blocks; /* of 4096 bytes */
 	int64_t atime_ns;
@@ -120,7 +125,17 @@ struct proto_string {
 #define PROTO_SET_MTIME     (1u << 5)
 #define PROTO_SET_ATIME_NOW (1u << 6)
 #define PROTO_SET_MTIME_NOW (1u << 7)
-#define PROTO_SET_FLAGS     ((1u << 8) - 1)
+#define PROTO_SET_FLAGS     (1u << 8)
+#define PROTO_SET_ALL       ((1u << 9) - 1)
+
+#define PROTO_FILE_IMMUTABLE (1u << 0)
+#define PROTO_FILE_APPEND    (1u << 1)
+
+#define PROTO_MAX_XATTR_NAME  255u
+#define PROTO_MAX_XATTR_VALUE 65536u
+#define PROTO_XATTR_CREATE    1u
+#define PROTO_XATTR_REPLACE   2u
+#define PROTO_XATTR_HERE      UINT64_MAX /* not in the staging ring but in the message */
 
 #define PROTO_RENAME_NOREPLACE 1u
 #define PROTO_RENAME_EXCHANGE  2u
@@ -165,7 +180,7 @@ struct proto_request {
 			uint64_t
 			    open; /* 0 or an open for writing: then SET_SIZE needs no permission of the file's mode */
 			uint32_t mask;
-			uint32_t mode, uid, gid;
+			uint32_t mode, uid, gid, flags;
 			uint64_t size;
 			int64_t atime_ns, mtime_ns;
 		} setattr;
@@ -176,7 +191,8 @@ struct proto_request {
 		struct {
 			struct proto_handle dir;
 			uint32_t flags;
-			uint32_t mode; /* of a file that is created, umask applied */
+			uint32_t mode;  /* of a file that is created */
+			uint32_t umask; /* to be taken from it unless the directory has a default ACL */
 			struct proto_string path;
 		} open;
 		struct {
@@ -218,7 +234,8 @@ struct proto_request {
 		} readdir;
 		struct {
 			struct proto_handle dir;
-			uint32_t mode; /* type and permissions */
+			uint32_t mode;  /* type and permissions */
+			uint32_t umask; /* as in open */
 			uint32_t rdev;
 			struct proto_string path;
 		} create;
@@ -241,6 +258,25 @@ struct proto_request {
 			uint32_t flags;
 			struct proto_string from, to;
 		} rename;
+		/* Names of attributes have 1..255 bytes, no NUL. */
+		struct {
+			struct proto_handle handle;
+			uint32_t offset;          /* where in the value, or in the list, the reply begins */
+			uint32_t size;            /* bytes of it that the reply may have; 0 asks only for the length */
+			struct proto_string name; /* not of LISTXATTR */
+		} getxattr, listxattr;
+		struct {
+			struct proto_handle handle;
+			uint32_t flags;
+			struct proto_string name;
+			uint32_t length;
+			uint64_t staging; /* where in the staging ring the value is, or PROTO_XATTR_HERE */
+			const void *value;
+		} setxattr;
+		struct {
+			struct proto_handle handle;
+			struct proto_string name;
+		} removexattr;
 	};
 };
 
@@ -313,6 +349,12 @@ struct proto_reply {
 		struct {
 			bool replaced_died;
 		} rename;
+		struct {
+			uint32_t total;  /* length of all of it */
+			uint64_t change; /* the inode's: pieces with the same one are of the same value */
+			uint32_t length; /* of this piece */
+			const void *data;
+		} xattr; /* GETXATTR LISTXATTR */
 		struct {
 			uint64_t blocks, free_blocks, inodes;
 			uint8_t pool[16];

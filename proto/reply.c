@@ -16,6 +16,7 @@ static void put_attr(struct wire_writer *w, const struct proto_attr *a)
 	put_u32(w, a->uid);
 	put_u32(w, a->gid);
 	put_u32(w, a->rdev);
+	put_u32(w, a->flags);
 	put_u64(w, a->size);
 	put_u64(w, a->blocks);
 	put_u64(w, (uint64_t)a->atime_ns);
@@ -33,6 +34,7 @@ static const char *take_attr(struct wire_reader *r, struct proto_attr *a)
 	a->uid = take_u32(r);
 	a->gid = take_u32(r);
 	a->rdev = take_u32(r);
+	a->flags = take_u32(r);
 	a->size = take_u64(r);
 	a->blocks = take_u64(r);
 	a->atime_ns = (int64_t)take_u64(r);
@@ -226,6 +228,15 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 	case PROTO_RENAME:
 		p->rename.replaced_died = take_u32(r) != 0;
 		return NULL;
+	case PROTO_GETXATTR:
+	case PROTO_LISTXATTR:
+		p->xattr.total = take_u32(r);
+		p->xattr.change = take_u64(r);
+		p->xattr.length = take_u32(r);
+		p->xattr.data = wire_take(r, p->xattr.length);
+		if (p->xattr.total > PROTO_MAX_XATTR_VALUE || p->xattr.length > p->xattr.total)
+			return "attribute's length out of range";
+		return NULL;
 	case PROTO_STATFS:
 		p->statfs.blocks = take_u64(r);
 		p->statfs.free_blocks = take_u64(r);
@@ -240,6 +251,8 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 	case PROTO_CLOSE:
 	case PROTO_UNLINK:
 	case PROTO_RMDIR:
+	case PROTO_SETXATTR:
+	case PROTO_REMOVEXATTR:
 		return NULL;
 	default:
 		return "reply to an unknown operation";
@@ -312,6 +325,13 @@ static void put_body(struct wire_writer *w, const struct proto_reply *p)
 		break;
 	case PROTO_RENAME:
 		put_u32(w, p->rename.replaced_died);
+		break;
+	case PROTO_GETXATTR:
+	case PROTO_LISTXATTR:
+		put_u32(w, p->xattr.total);
+		put_u64(w, p->xattr.change);
+		put_u32(w, p->xattr.length);
+		put_bytes(w, p->xattr.data, p->xattr.length);
 		break;
 	case PROTO_STATFS:
 		put_u64(w, p->statfs.blocks);

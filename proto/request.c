@@ -127,10 +127,11 @@ static struct refusal take_setattr(struct wire_reader *r, struct proto_request *
 	q->setattr.mode = take_u32(r);
 	q->setattr.uid = take_u32(r);
 	q->setattr.gid = take_u32(r);
+	q->setattr.flags = take_u32(r);
 	q->setattr.size = take_u64(r);
 	q->setattr.atime_ns = (int64_t)take_u64(r);
 	q->setattr.mtime_ns = (int64_t)take_u64(r);
-	if (q->setattr.mask & ~PROTO_SET_FLAGS)
+	if (q->setattr.mask & ~PROTO_SET_ALL)
 		return refuse(EINVAL, "unknown attribute in the mask");
 	if ((q->setattr.mask & PROTO_SET_ATIME && q->setattr.mask & PROTO_SET_ATIME_NOW) ||
 	    (q->setattr.mask & PROTO_SET_MTIME && q->setattr.mask & PROTO_SET_MTIME_NOW))
@@ -162,11 +163,12 @@ static struct refusal take_open(struct wire_reader *r, struct proto_request *q)
 	q->open.dir = take_handle(r);
 	q->open.flags = take_u32(r);
 	q->open.mode = take_u32(r);
+	q->open.umask = take_u32(r);
 	q->open.path = take_string(r);
 	struct refusal bad = check_open_flags(q->open.flags, PROTO_OPEN_FLAGS);
 	if (bad.error)
 		return bad;
-	if (q->open.mode & ~07777u)
+	if (q->open.mode & ~07777u || q->open.umask & ~0777u)
 		return refuse(EINVAL, "mode has more than permission bits");
 	return check_handle_and_path(q->open.dir, q->open.path);
 }
@@ -201,10 +203,13 @@ static struct refusal take_create(struct wire_reader *r, struct proto_request *q
 {
 	q->create.dir = take_handle(r);
 	q->create.mode = take_u32(r);
+	q->create.umask = take_u32(r);
 	q->create.rdev = take_u32(r);
 	q->create.path = take_string(r);
 	if (!is_type(q->create.mode, false) || q->create.mode & ~(uint32_t)(S_IFMT | 07777))
 		return refuse(EINVAL, "mode names no type that can be created");
+	if (q->create.umask & ~0777u)
+		return refuse(EINVAL, "umask has more than permission bits");
 	return check_handle_and_path(q->create.dir, q->create.path);
 }
 
@@ -235,6 +240,37 @@ static struct refusal take_rename(struct wire_reader *r, struct proto_request *q
 		return refuse(EINVAL, "rename flags exclude each other");
 	struct refusal bad = check_handle_and_path(q->rename.from_dir, q->rename.from);
 	return bad.error ? bad : check_handle_and_path(q->rename.to_dir, q->rename.to);
+}
+
+static struct refusal check_attribute(struct proto_handle h, struct proto_string name)
+{
+	struct refusal bad = check_handle(h);
+
+	if (bad.error)
+		return bad;
+	if (name.length == 0 || name.length > PROTO_MAX_XATTR_NAME)
+		return refuse(ERANGE, "attribute name of impossible length");
+	if (memchr(name.data, 0, name.length))
+		return refuse(EINVAL, "NUL in an attribute name");
+	return accepted;
+}
+
+static struct refusal take_setxattr(struct wire_reader *r, struct proto_request *q)
+{
+	q->setxattr.handle = take_handle(r);
+	q->setxattr.flags = take_u32(r);
+	q->setxattr.name = take_string(r);
+	q->setxattr.length = take_u32(r);
+	q->setxattr.staging = take_u64(r);
+	if (q->setxattr.length > PROTO_MAX_XATTR_VALUE)
+		return refuse(E2BIG, "attribute value too long");
+	if (q->setxattr.staging == PROTO_XATTR_HERE)
+		q->setxattr.value = wire_take(r, q->setxattr.length);
+	else if (q->setxattr.staging > UINT64_MAX - q->setxattr.length)
+		return refuse(EINVAL, "staging range wraps");
+	if (q->setxattr.flags & ~(PROTO_XATTR_CREATE | PROTO_XATTR_REPLACE))
+		return refuse(EINVAL, "unknown attribute flag");
+	return check_attribute(q->setxattr.handle, q->setxattr.name);
 }
 
 /* ---- all bodies ---------------------------------------------------------------------------------------------------
@@ -323,6 +359,21 @@ static struct refusal take_body(struct wire_reader *r, struct proto_request *q)
 		return check_handle_and_path(q->unlink.dir, q->unlink.path);
 	case PROTO_RENAME:
 		return take_rename(r, q);
+	case PROTO_GETXATTR:
+	case PROTO_LISTXATTR:
+		q->getxattr.handle = take_handle(r);
+		q->getxattr.offset = take_u32(r);
+		q->getxattr.size = take_u32(r);
+		if (q->op == PROTO_LISTXATTR)
+			return check_handle(q->getxattr.handle);
+		q->getxattr.name = take_string(r);
+		return check_attribute(q->getxattr.handle, q->getxattr.name);
+	case PROTO_SETXATTR:
+		return take_setxattr(r, q);
+	case PROTO_REMOVEXATTR:
+		q->removexattr.handle = take_handle(r);
+		q->removexattr.name = take_string(r);
+		return check_attribute(q->removexattr.handle, q->removexattr.name);
 	default:
 		return refuse(EOPNOTSUPP, "unknown operation");
 	}
@@ -421,6 +472,7 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_u32(w, q->setattr.mode);
 		put_u32(w, q->setattr.uid);
 		put_u32(w, q->setattr.gid);
+		put_u32(w, q->setattr.flags);
 		put_u64(w, q->setattr.size);
 		put_u64(w, (uint64_t)q->setattr.atime_ns);
 		put_u64(w, (uint64_t)q->setattr.mtime_ns);
@@ -433,6 +485,7 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_handle(w, q->open.dir);
 		put_u32(w, q->open.flags);
 		put_u32(w, q->open.mode);
+		put_u32(w, q->open.umask);
 		put_string(w, q->open.path);
 		break;
 	case PROTO_REOPEN:
@@ -475,6 +528,7 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 	case PROTO_CREATE:
 		put_handle(w, q->create.dir);
 		put_u32(w, q->create.mode);
+		put_u32(w, q->create.umask);
 		put_u32(w, q->create.rdev);
 		put_string(w, q->create.path);
 		break;
@@ -499,6 +553,27 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_u32(w, q->rename.flags);
 		put_string(w, q->rename.from);
 		put_string(w, q->rename.to);
+		break;
+	case PROTO_GETXATTR:
+	case PROTO_LISTXATTR:
+		put_handle(w, q->getxattr.handle);
+		put_u32(w, q->getxattr.offset);
+		put_u32(w, q->getxattr.size);
+		if (q->op == PROTO_GETXATTR)
+			put_string(w, q->getxattr.name);
+		break;
+	case PROTO_SETXATTR:
+		put_handle(w, q->setxattr.handle);
+		put_u32(w, q->setxattr.flags);
+		put_string(w, q->setxattr.name);
+		put_u32(w, q->setxattr.length);
+		put_u64(w, q->setxattr.staging);
+		if (q->setxattr.staging == PROTO_XATTR_HERE)
+			put_bytes(w, q->setxattr.value, q->setxattr.length);
+		break;
+	case PROTO_REMOVEXATTR:
+		put_handle(w, q->removexattr.handle);
+		put_string(w, q->removexattr.name);
 		break;
 	default: /* BYE, PING and LAYOUT_RETURN have no body */
 		break;

@@ -86,6 +86,10 @@ const char *proto_op_name(unsigned op)
 	    [PROTO_RMDIR] = "RMDIR",
 	    [PROTO_RENAME] = "RENAME",
 	    [PROTO_STATFS] = "STATFS",
+	    [PROTO_GETXATTR] = "GETXATTR",
+	    [PROTO_SETXATTR] = "SETXATTR",
+	    [PROTO_LISTXATTR] = "LISTXATTR",
+	    [PROTO_REMOVEXATTR] = "REMOVEXATTR",
 	    [PROTO_RECALL] = "RECALL",
 	    [PROTO_LAYOUT_RETURN] = "LAYOUT_RETURN",
 	};

@@ -36,6 +36,10 @@ static const struct operation operations[] = {
     [PROTO_RMDIR] = {op_rmdir, true, true},
     [PROTO_RENAME] = {op_rename, true, true},
     [PROTO_STATFS] = {op_statfs, false, false},
+    [PROTO_GETXATTR] = {op_getxattr, false, false},
+    [PROTO_SETXATTR] = {op_setxattr, true, true},
+    [PROTO_LISTXATTR] = {op_listxattr, false, false},
+    [PROTO_REMOVEXATTR] = {op_removexattr, true, true},
 };
 
 const struct operation *dispatch_operation(unsigned op)

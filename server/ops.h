@@ -29,6 +29,12 @@ int op_open(struct request *rq);
 int op_reopen(struct request *rq);
 int op_close(struct request *rq);
 
+/* ops_xattr.c: extended attributes */
+int op_getxattr(struct request *rq);
+int op_setxattr(struct request *rq);
+int op_listxattr(struct request *rq);
+int op_removexattr(struct request *rq);
+
 /* ops_data.c: bytes */
 int op_read(struct request *rq);
 int op_write(struct request *rq);

@@ -72,7 +72,8 @@ int op_statfs(struct request *rq)
 static_assert(PROTO_SET_MODE == NOVA_SET_MODE && PROTO_SET_UID == NOVA_SET_UID && PROTO_SET_GID == NOVA_SET_GID &&
                   PROTO_SET_SIZE == NOVA_SET_SIZE && PROTO_SET_ATIME == NOVA_SET_ATIME &&
                   PROTO_SET_MTIME == NOVA_SET_MTIME && PROTO_SET_ATIME_NOW == NOVA_SET_ATIME_NOW &&
-                  PROTO_SET_MTIME_NOW == NOVA_SET_MTIME_NOW,
+                  PROTO_SET_MTIME_NOW == NOVA_SET_MTIME_NOW && PROTO_SET_FLAGS == NOVA_SET_FLAGS &&
+                  PROTO_FILE_IMMUTABLE == NOVA_FILE_IMMUTABLE && PROTO_FILE_APPEND == NOVA_FILE_APPEND,
               "masks pass through");
 
 /* A change of size is a change of what layouts say: all end, also the session's own. */
@@ -99,6 +100,7 @@ int op_setattr(struct request *rq)
 	    .mode = in->setattr.mode,
 	    .uid = in->setattr.uid,
 	    .gid = in->setattr.gid,
+	    .flags = in->setattr.flags,
 	    .size = in->setattr.size,
 	    .atime_ns = in->setattr.atime_ns,
 	    .mtime_ns = in->setattr.mtime_ns,
@@ -135,6 +137,12 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
 	if (rq->server->config.read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
 		return -EROFS;
+	/* What these forbid they forbid to the owner, too, who is not asked for more when he opens again. */
+	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_IMMUTABLE)
+		return -EPERM;
+	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_APPEND &&
+	    (!(flags & PROTO_OPEN_APPEND) || flags & PROTO_OPEN_TRUNCATE))
+		return -EPERM;
 	return 0;
 }
 
@@ -212,6 +220,7 @@ static int find_or_create(struct request *rq, struct walk *walk, bool *created)
 			return flags & PROTO_OPEN_EXCLUSIVE ? -EEXIST : 0;
 		if (walk->slash)
 			return -EISDIR;
+		rq->call.umask = in->open.umask;
 		rc = nova_create(&rq->call, walk->dir, walk->name, walk->length, S_IFREG | in->open.mode, 0,
 		                 &walk->attr);
 		*created = rc == 0;

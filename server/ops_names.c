@@ -65,6 +65,7 @@ int op_create(struct request *rq)
 		rc = -ENOENT;
 	if (rc < 0)
 		return rc;
+	rq->call.umask = rq->in->create.umask;
 	rc = nova_create(&rq->call, walk.dir, walk.name, walk.length, rq->in->create.mode, rq->in->create.rdev, &attr);
 	return with_attr(rq, rc, &attr);
 }

@@ -302,6 +302,7 @@ void request_attr(const struct nova_attr *in, struct proto_attr *out)
 	    .uid = in->uid,
 	    .gid = in->gid,
 	    .rdev = in->rdev,
+	    .flags = in->flags,
 	    .size = in->size,
 	    .blocks = in->blocks,
 	    .atime_ns = in->atime_ns,

@@ -1,11 +1,13 @@
 /*
- * copy.c -- copy files and trees between two places, keeping modes, times, links and holes.
+ * copy.c -- copy files and trees between two places, keeping modes, times, extended attributes, ACLs, links and
+ * holes.
  *
  * A tree is walked depth first. What is being copied is private until it is whole: files begin with mode 0600 and
  * directories with 0700, and get their own mode and times last (a directory's would else change with each entry).
  */
 #include "client/cli/copy.h"
 
+#include "client/cli/copy_xattrs.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
 #include "common/file_type.h"
@@ -30,7 +32,8 @@ struct linked {
 struct copy {
 	struct copy_options options;
 	struct place from, to;
-	void *links; /* a tsearch tree of struct linked */
+	void *links;   /* a tsearch tree of struct linked */
+	bool inherits; /* what is made in the directory at hand gets ACLs from it */
 	bool have_top;
 	dev_t top_dev; /* the directory made for the source at hand: not to be copied into itself */
 	ino_t top_ino;
@@ -151,14 +154,20 @@ static bool copy_data(struct copy *copy, const char *source, struct place_file *
 	return error ? failed(copy, &copy->to, "writing", target, error) : true;
 }
 
-static bool keep_attributes(struct copy *copy, const char *target, const struct stat *st)
+/* `bare`: what the target has of ACLs is not the source's. */
+static bool keep_attributes(struct copy *copy, const char *source, const char *target, const struct stat *st, bool bare)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+	struct copy_xattrs_failure why;
 	int error;
 
-	/* The owner first: a change of owner takes away set-ID bits. */
+	/* The owner first: a change of owner takes away set-ID bits and capabilities. The mode after attributes that
+	 * it may no longer allow to set. */
 	if (copy->options.owners && (error = place_chown(&copy->to, target, st->st_uid, st->st_gid)))
 		return failed(copy, &copy->to, "setting the owner of", target, error);
+	if (!copy_xattrs(&copy->from, source, &copy->to, target, !copy->options.recursive,
+	                 bare ? st->st_mode & S_IFMT : 0, &why))
+		return failed(copy, why.place, "copying extended attributes:", why.path, why.error);
 	if (!S_ISLNK(st->st_mode) && (error = place_chmod(&copy->to, target, st->st_mode & 07777)))
 		return failed(copy, &copy->to, "setting the mode of", target, error);
 	if ((error = place_set_times(&copy->to, target, times, !copy->options.recursive)))
@@ -167,7 +176,8 @@ static bool keep_attributes(struct copy *copy, const char *target, const struct 
 }
 
 /* `made` false: the target is a device or a FIFO, which keeps its own attributes. */
-static bool copy_file(struct copy *copy, const char *source, const char *target, const struct stat *st, bool made)
+static bool copy_file(struct copy *copy, const char *source, const char *target, const struct stat *st, bool made,
+                      bool existed)
 {
 	struct place_file in, out;
 
@@ -186,7 +196,7 @@ static bool copy_file(struct copy *copy, const char *source, const char *target,
 	error = place_close(&copy->to, &out);
 	if (error && good)
 		good = failed(copy, &copy->to, "closing", target, error);
-	return good && (!made || keep_attributes(copy, target, st));
+	return good && (!made || keep_attributes(copy, source, target, st, existed || copy->inherits));
 }
 
 static bool copy_symlink(struct copy *copy, const char *source, const char *target, const struct stat *st)
@@ -200,15 +210,15 @@ static bool copy_symlink(struct copy *copy, const char *source, const char *targ
 	int error = place_symlink(&copy->to, text, target);
 	if (error)
 		return failed(copy, &copy->to, "making the link", target, error);
-	return keep_attributes(copy, target, st);
+	return keep_attributes(copy, source, target, st, false);
 }
 
-static bool copy_special(struct copy *copy, const char *target, const struct stat *st)
+static bool copy_special(struct copy *copy, const char *source, const char *target, const struct stat *st)
 {
 	int error = place_mknod(&copy->to, target, (st->st_mode & S_IFMT) | 0600, st->st_rdev);
 	if (error)
 		return failed(copy, &copy->to, "making", target, error);
-	return keep_attributes(copy, target, st);
+	return keep_attributes(copy, source, target, st, copy->inherits);
 }
 
 static bool copy_any(struct copy *copy, const char *source, const char *target, bool top);
@@ -257,8 +267,13 @@ static bool copy_directory(struct copy *copy, const char *source, const char *ta
 		copy->top_dev = made.st_dev;
 		copy->top_ino = made.st_ino;
 	}
+	/* A new directory passes on what it got itself, until the end. */
+	bool inherited = copy->inherits;
+	if (existing)
+		copy->inherits = copy_xattrs_inherited(&copy->to, target);
 	bool good = copy_entries(copy, source, target);
-	return keep_attributes(copy, target, st) && good;
+	copy->inherits = inherited;
+	return keep_attributes(copy, source, target, st, existing || inherited) && good;
 }
 
 /* Make `target` another name of the first copy of the same inode. 1 if done, 0 if this is the first, -1 on failure. */
@@ -353,16 +368,29 @@ static bool copy_any(struct copy *copy, const char *source, const char *target, 
 	int done = linked ? copy_as_link(copy, target, &st) : 0;
 	if (done)
 		return done > 0;
-	bool good = S_ISREG(st.st_mode)   ? copy_file(copy, source, target, &st, !exists || S_ISREG(there.st_mode))
+	bool good = S_ISREG(st.st_mode)
+	                ? copy_file(copy, source, target, &st, !exists || S_ISREG(there.st_mode), exists)
 	            : S_ISLNK(st.st_mode) ? copy_symlink(copy, source, target, &st)
-	                                  : copy_special(copy, target, &st);
+	                                  : copy_special(copy, source, target, &st);
 	if (good && linked)
 		remember_link(copy, target, &st);
 	return good;
 }
 
+/* Whether the directory that `target` is made in passes on ACLs. */
+static bool parent_passes_on(const struct copy *copy, const char *target)
+{
+	const char *slash = strrchr(target, '/');
+	char *parent = slash == target ? strdup("/") : slash ? strndup(target, (size_t)(slash - target)) : strdup(".");
+	bool passes_on = parent && copy_xattrs_inherited(&copy->to, parent);
+
+	free(parent);
+	return passes_on;
+}
+
 bool copy_path(struct copy *copy, const char *source, const char *target)
 {
 	copy->have_top = false;
+	copy->inherits = parent_passes_on(copy, target);
 	return copy_any(copy, source, target, true);
 }

@@ -1,5 +1,6 @@
 /*
- * copy.h -- copy files and trees between two places, keeping modes, times, links and holes.
+ * copy.h -- copy files and trees between two places, keeping modes, times, extended attributes, ACLs, links
+ * and holes.
  */
 #ifndef FARNOVA_CLI_COPY_H
 #define FARNOVA_CLI_COPY_H

@@ -10,7 +10,7 @@
 
 struct group {
 	const char *title;
-	struct command commands[12];
+	struct command commands[16];
 };
 
 static const struct group groups[] = {
@@ -33,6 +33,9 @@ static const struct group groups[] = {
          {"rm", "[OPTION]... URL...", "remove files", rm_main},
          {"mkdir", "[OPTION]... URL...", "make directories", mkdir_main},
          {"ln", "[OPTION]... TARGET URL", "make hard and symbolic links", ln_main},
+         {"xattr", "ACTION [OPTION]... URL...", "show and change extended attributes", xattr_main},
+         {"lsattr", "[OPTION]... URL...", "show the flags of files", lsattr_main},
+         {"chattr", "+FLAGS|-FLAGS URL...", "make files immutable or append-only", chattr_main},
          {"df", "[OPTION]... URL...", "show how full a file system is", df_main},
      }},
     {"On this host:",

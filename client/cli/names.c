@@ -35,6 +35,8 @@ static const char ln_help[] =
     "  -f                  replace what is there\n"
     "  -s                  a symbolic link\n" REMOTE_HELP;
 
+#define MODE_NOT_GIVEN ((mode_t)-1)
+
 struct names_run {
 	struct remote remote;
 	bool recursive, force, verbose, directories, parents, symbolic, no_replace, exchange, target_is_name;
@@ -222,12 +224,11 @@ static int remove_all(struct names_run *run, int count, char **urls)
 
 static int make_parents(struct names_run *run, struct farnova *fs, char *path)
 {
-	mode_t parent_mode = 0777 & ~run->umask;
 	struct stat st;
 
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
-		int error = farnova_mkdir(fs, path, parent_mode | 0300) && errno != EEXIST ? errno : 0;
+		int error = farnova_mkdir(fs, path, 0777) && errno != EEXIST ? errno : 0;
 		/* Where the caller may not write a parent that is there, EACCES says nothing about its being there. */
 		if (error && farnova_stat(fs, path, &st) == 0 && S_ISDIR(st.st_mode))
 			error = 0;
@@ -248,9 +249,14 @@ static int make_directories(struct names_run *run, int count, char **urls, mode_
 		struct stat st;
 		int result = remote_open(&run->remote, urls[i], &fs, &path);
 		char *name = result ? NULL : trimmed(path);
+		/* Through parents that are made one goes on at once, whatever the umask says. */
+		if (name)
+			farnova_set_umask(fs, run->umask & ~0300u);
 		if (name && run->parents)
 			result = make_parents(run, fs, name);
-		if (name && !result && farnova_mkdir(fs, name, mode)) {
+		if (name)
+			farnova_set_umask(fs, mode == MODE_NOT_GIVEN ? run->umask : 0);
+		if (name && !result && farnova_mkdir(fs, name, mode == MODE_NOT_GIVEN ? 0777 : mode)) {
 			bool there =
 			    errno == EEXIST && run->parents && farnova_stat(fs, name, &st) == 0 && S_ISDIR(st.st_mode);
 			if (!there)
@@ -367,7 +373,7 @@ int mkdir_main(int argc, char **argv)
 
 	run.umask = umask(0);
 	umask(run.umask);
-	mode_t mode = 0777 & ~run.umask;
+	mode_t mode = MODE_NOT_GIVEN;
 	remote_init(&run.remote, "mkdir");
 	int code = take_options(&run, argc, argv, "m:p", mkdir_help, &mode);
 	if (code < 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int result(int returned)
@@ -242,6 +243,45 @@ int place_chown(const struct place *place, const char *path, uid_t uid, gid_t gi
 int place_chmod(const struct place *place, const char *path, mode_t mode)
 {
 	return result(place->fs ? farnova_chmod(place->fs, path, mode) : chmod(path, mode));
+}
+
+static ssize_t length_of(ssize_t returned)
+{
+	return returned < 0 ? -errno : returned;
+}
+
+ssize_t place_listxattr(const struct place *place, const char *path, bool follow, char *list, size_t size)
+{
+	if (place->fs)
+		return length_of(follow ? farnova_listxattr(place->fs, path, list, size)
+		                        : farnova_llistxattr(place->fs, path, list, size));
+	return length_of(follow ? listxattr(path, list, size) : llistxattr(path, list, size));
+}
+
+ssize_t place_getxattr(const struct place *place, const char *path, bool follow, const char *name, void *value,
+                       size_t size)
+{
+	if (place->fs)
+		return length_of(follow ? farnova_getxattr(place->fs, path, name, value, size)
+		                        : farnova_lgetxattr(place->fs, path, name, value, size));
+	return length_of(follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size));
+}
+
+int place_setxattr(const struct place *place, const char *path, bool follow, const char *name, const void *value,
+                   size_t size)
+{
+	if (place->fs)
+		return result(follow ? farnova_setxattr(place->fs, path, name, value, size, 0)
+		                     : farnova_lsetxattr(place->fs, path, name, value, size, 0));
+	return result(follow ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0));
+}
+
+int place_removexattr(const struct place *place, const char *path, bool follow, const char *name)
+{
+	if (place->fs)
+		return result(follow ? farnova_removexattr(place->fs, path, name)
+		                     : farnova_lremovexattr(place->fs, path, name));
+	return result(follow ? removexattr(path, name) : lremovexattr(path, name));
 }
 
 int place_set_times(const struct place *place, const char *path, const struct timespec times[2], bool follow)

@@ -52,6 +52,13 @@ int place_rmdir(const struct place *place, const char *path);
 int place_chown(const struct place *place, const char *path, uid_t uid, gid_t gid);
 /* place_chmod -- not for symbolic links, which have no mode of their own. */
 int place_chmod(const struct place *place, const char *path, mode_t mode);
+/* Extended attributes; `follow` as in their names of the system. */
+ssize_t place_listxattr(const struct place *place, const char *path, bool follow, char *list, size_t size);
+ssize_t place_getxattr(const struct place *place, const char *path, bool follow, const char *name, void *value,
+                       size_t size);
+int place_setxattr(const struct place *place, const char *path, bool follow, const char *name, const void *value,
+                   size_t size);
+int place_removexattr(const struct place *place, const char *path, bool follow, const char *name);
 int place_set_times(const struct place *place, const char *path, const struct timespec times[2], bool follow);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * stat.c -- `farnova stat`: everything a server knows about files, and `farnova df`: how full it is.
  */
+#include "client/cli/attributes.h"
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
@@ -35,7 +36,7 @@ static void print_time(const char *label, const struct timespec *when)
 	printf("%8s: %s.%09ld %s\n", label, text, when->tv_nsec, zone);
 }
 
-static void print_stat(const char *url, const struct stat *st, const char *target)
+static void print_stat(const char *url, const struct stat *st, const char *target, unsigned flags)
 {
 	char mode[11];
 
@@ -53,6 +54,11 @@ static void print_stat(const char *url, const struct stat *st, const char *targe
 		printf(" %8s: %u,%u", "Device", major(st->st_rdev), minor(st->st_rdev));
 	printf("\n%8s: %04o/%s   Uid: %u   Gid: %u\n", "Mode", st->st_mode & 07777, mode_text(st->st_mode, mode),
 	       st->st_uid, st->st_gid);
+	if (flags) {
+		printf("%8s: ", "Flags");
+		print_flags(stdout, flags, "", ", ");
+		putchar('\n');
+	}
 	print_time("Access", &st->st_atim);
 	print_time("Modify", &st->st_mtim);
 	print_time("Change", &st->st_ctim);
@@ -63,7 +69,7 @@ static void print_json_time(const char *label, const struct timespec *when)
 	printf(", \"%s\": %lld.%09ld", label, (long long)when->tv_sec, when->tv_nsec);
 }
 
-static void print_stat_json(const char *url, const struct stat *st, const char *target, bool first)
+static void print_stat_json(const char *url, const struct stat *st, const char *target, unsigned flags, bool first)
 {
 	printf("%s\n  {\"url\": ", first ? "" : ",");
 	print_json_string(stdout, url);
@@ -72,6 +78,9 @@ static void print_stat_json(const char *url, const struct stat *st, const char *
 	       file_type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
 	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino, major(st->st_rdev),
 	       minor(st->st_rdev));
+	printf(", \"flags\": [");
+	print_flags(stdout, flags, "\"", ", ");
+	putchar(']');
 	print_json_time("atime", &st->st_atim);
 	print_json_time("mtime", &st->st_mtim);
 	print_json_time("ctime", &st->st_ctim);
@@ -93,6 +102,7 @@ static int stat_url(struct stat_run *run, const char *url)
 	char target[PATH_MAX] = "";
 	struct farnova *fs;
 	const char *path;
+	unsigned flags = 0;
 	struct stat st;
 
 	int code = remote_open(&run->remote, url, &fs, &path);
@@ -109,13 +119,16 @@ static int stat_url(struct stat_run *run, const char *url)
 			return EXIT_FAILED;
 		}
 		target[length] = 0;
+	} else if (farnova_getflags(fs, path, &flags)) {
+		report_remote("stat", url);
+		return EXIT_FAILED;
 	}
 	if (run->json) {
-		print_stat_json(url, &st, target, !run->printed);
+		print_stat_json(url, &st, target, flags, !run->printed);
 	} else {
 		if (run->printed)
 			putchar('\n');
-		print_stat(url, &st, target);
+		print_stat(url, &st, target, flags);
 	}
 	run->printed = true;
 	return EXIT_OK;

@@ -127,7 +127,8 @@ static int stream_in(struct transfer *transfer, const struct place *to, const ch
 	size_t n = 0;
 
 	umask(mask);
-	file = buffer ? farnova_open(to->fs, path, O_WRONLY | O_CREAT | O_TRUNC, 0666 & ~mask) : NULL;
+	farnova_set_umask(to->fs, mask);
+	file = buffer ? farnova_open(to->fs, path, O_WRONLY | O_CREAT | O_TRUNC, 0666) : NULL;
 	if (!file) {
 		report_remote(transfer->remote.command, path);
 		free(buffer);

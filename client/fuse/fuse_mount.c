@@ -277,6 +277,7 @@ static int mount_and_serve(const struct fuse_mount_options *options, struct sign
 	names_operations(&ops);
 	files_operations(&ops);
 	directories_operations(&ops);
+	xattrs_operations(&ops);
 	int error = make_arguments(options, &args);
 	struct fuse_session *session = error ? NULL : fuse_session_new(&args, &ops, sizeof(ops), state);
 	fuse_opt_free_args(&args);

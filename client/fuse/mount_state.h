@@ -24,10 +24,12 @@ struct mount_state {
 	int sign_of_life; /* see mounts.h; -1 before the mount is live */
 };
 
-/* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c). */
+/* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c),
+ * extended attributes and flags (xattrs.c). */
 void names_operations(struct fuse_lowlevel_ops *ops);
 void files_operations(struct fuse_lowlevel_ops *ops);
 void directories_operations(struct fuse_lowlevel_ops *ops);
+void xattrs_operations(struct fuse_lowlevel_ops *ops);
 
 /*
  * mount_enter -- begin a request: the calls of this thread are now made for its caller. Returns the mount's state, or

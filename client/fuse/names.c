@@ -13,6 +13,8 @@ struct mount_state *mount_enter(fuse_req_t req)
 	struct mount_state *state = fuse_req_userdata(req);
 
 	int error = callers_apply(state->fs, req);
+	if (!error && farnova_set_umask(state->fs, fuse_req_ctx(req)->umask & 0777))
+		error = -errno;
 	if (!error)
 		return state;
 	fuse_reply_err(req, -error);
@@ -69,6 +71,11 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 	/* Each request stands alone: nothing here needs the kernel to let only one walk a directory at a time. */
 	connection->want |= connection->capable & FUSE_CAP_PARALLEL_DIROPS;
+	/* The umask is the server's to apply, since a directory's default ACL takes its place. */
+	connection->want |= connection->capable & FUSE_CAP_DONT_MASK;
+	/* Where the kernel checks permissions itself it has to know of ACLs. */
+	if (state->kernel_cache)
+		connection->want |= connection->capable & FUSE_CAP_POSIX_ACL;
 	/* Cached pages are checked against the file's mtime when attributes are fetched. */
 	if (state->kernel_cache)
 		connection->want |= connection->capable & FUSE_CAP_AUTO_INVAL_DATA;

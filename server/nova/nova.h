@@ -280,9 +280,10 @@ int nova_reclaim_orphans(const struct nova_call *call);
 #define NOVA_XATTR_CREATE  1u /* -EEXIST if it is there */
 #define NOVA_XATTR_REPLACE 2u /* -ENODATA if it is not */
 
-/* nova_getxattr -- the value's length; with `size` 0 nothing is copied. -ENODATA; -ERANGE if it does not fit. */
+/* nova_getxattr -- the value's length; with `size` 0 nothing is copied. -ENODATA; -ERANGE if it does not fit. `change`
+ * (may be NULL) is the inode's as it is with this value. */
 ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
-                      void *value, size_t size);
+                      void *value, size_t size, uint64_t *change);
 
 /* nova_setxattr -- `attr` (may be NULL) tells the inode afterwards. -ENOSPC also when an ACL has over 498 entries or
  * all names together take over 64 KiB. */
@@ -290,7 +291,8 @@ int nova_setxattr(const struct nova_call *call, struct nova_handle file, const c
                   const void *value, size_t size, unsigned flags, struct nova_attr *attr);
 
 /* nova_listxattr -- the names that the caller may see, each with a NUL, in order of their making; sizes as above. */
-ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size);
+ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size,
+                       uint64_t *change);
 
 int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
                      struct nova_attr *attr);

@@ -81,7 +81,7 @@ static int may_use(const struct nova_cred *cred, const struct inode *inode, cons
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
-                      void *value, size_t size)
+                      void *value, size_t size, uint64_t *change)
 {
 	struct nova *fs = call->worker->fs;
 	CLEANUP_UNLOCK struct inode *inode = NULL;
@@ -99,6 +99,8 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 	entry = xattr_find(fs, inode, &name);
 	if (!entry)
 		return -ENODATA;
+	if (change)
+		*change = inode->tail;
 	value_length = le32_get(ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->value_length);
 	if (size == 0)
 		return value_length;
@@ -114,7 +116,7 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 	return err ? err : (ssize_t)value_length;
 }
 
-ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size)
+ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size, uint64_t *change)
 {
 	CLEANUP_UNLOCK struct inode *inode = NULL;
 	size_t used = 0;
@@ -122,6 +124,8 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 
 	if (err)
 		return err;
+	if (change)
+		*change = inode->tail;
 	for (uint32_t i = 0; i < xattr_count(inode); i++) {
 		const struct nova_entry *entry = line_at(call->worker->fs, inode->xattrs->refs[i].line);
 		const struct xattr_name name = xattr_entry_name(entry);

@@ -124,7 +124,7 @@ static int digest_xattrs(struct listing *listing, const struct nova_call *call, 
 	static uint8_t value[65536];
 	static char list[65536];
 	static const char *names[65536 / 6];
-	ssize_t length = nova_listxattr(call, handle, list, sizeof(list));
+	ssize_t length = nova_listxattr(call, handle, list, sizeof(list), NULL);
 	size_t count = 0;
 
 	if (length < 0)
@@ -133,7 +133,7 @@ static int digest_xattrs(struct listing *listing, const struct nova_call *call, 
 		names[count++] = name;
 	qsort(names, count, sizeof(*names), compare_texts);
 	for (size_t i = 0; i < count; i++) {
-		ssize_t n = nova_getxattr(call, handle, names[i], strlen(names[i]), value, sizeof(value));
+		ssize_t n = nova_getxattr(call, handle, names[i], strlen(names[i]), value, sizeof(value), NULL);
 
 		if (n < 0)
 			return fail(listing, path, names[i], n);

@@ -181,6 +181,7 @@ static void vanishing(void)
 		request.open.dir = client->hello.hello.root;
 		request.open.flags = PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE | PROTO_OPEN_LAYOUT;
 		request.open.mode = 0600;
+		request.open.umask = 0;
 		request.open.path = (struct proto_string){.data = "vanished", .length = 8};
 		raw_post(client, &request);
 		if (i % 2) {

@@ -158,6 +158,7 @@ int raw_open(struct raw_client *client, const char *path, uint32_t flags, struct
 	request.open.dir = client->hello.hello.root;
 	request.open.flags = flags;
 	request.open.mode = 0644;
+	request.open.umask = 0;
 	request.open.path = (struct proto_string){.data = path, .length = (uint32_t)strlen(path)};
 	return raw_call(client, &request, reply);
 }

@@ -487,7 +487,7 @@ static bool do_xattr(struct random_lane *lane, const struct random_op *op)
 	} else if (op->kind == RANDOM_GETXATTR) {
 		static _Thread_local uint8_t value[65536], model_value[65536];
 
-		rc = nova_getxattr(&lane->call, at->handle, name, length, value, sizeof(value));
+		rc = nova_getxattr(&lane->call, at->handle, name, length, value, sizeof(value), NULL);
 		model_rc = posix_getxattr(lane->model, at->ino, name, model_value, sizeof(model_value));
 		if (rc == model_rc && rc > 0 && memcmp(value, model_value, (size_t)rc) != 0)
 			return differs(lane, op, "another value than in the model");

@@ -77,7 +77,7 @@ static ssize_t get_as(struct fixture *f, const struct nova_cred *cred, struct no
 {
 	struct nova_call call = as(f, cred);
 
-	return nova_getxattr(&call, file, N(name), value, size);
+	return nova_getxattr(&call, file, N(name), value, size, NULL);
 }
 
 static int remove_as(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, const char *name)
@@ -165,12 +165,12 @@ static void flags_and_sizes_are_judged_as_setxattr_says(void **state)
 	memcpy(name, "user.", 5);
 	assert_int_equal(nova_setxattr(&f->call, file, name, 256, "v", 1, 0, NULL), -ERANGE);
 	assert_int_equal(nova_setxattr(&f->call, file, name, 255, "v", 1, 0, NULL), 0);
-	assert_int_equal(nova_getxattr(&f->call, file, name, 255, value, sizeof value), 1);
+	assert_int_equal(nova_getxattr(&f->call, file, name, 255, value, sizeof value, NULL), 1);
 	assert_int_equal(remove_as(f, &root, file, "user.a"), 0);
 	assert_int_equal(remove_as(f, &root, file, "user.a"), -ENODATA);
 	fixture_remount(f);
 	assert_int_equal(get_as(f, &root, file, "user.a", NULL, 0), -ENODATA);
-	assert_int_equal(nova_getxattr(&f->call, file, name, 255, value, sizeof value), 1);
+	assert_int_equal(nova_getxattr(&f->call, file, name, 255, value, sizeof value, NULL), 1);
 }
 
 static void lists_tell_names_in_order_and_hide_trusted_ones(void **state)
@@ -182,16 +182,16 @@ static void lists_tell_names_in_order_and_hide_trusted_ones(void **state)
 	struct nova_call call = as(f, &owner);
 	char list[100];
 
-	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof list), 0);
+	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof list, NULL), 0);
 	assert_int_equal(set(f, file, "user.b", "", 0), 0);
 	assert_int_equal(set(f, file, "trusted.t", "", 0), 0);
 	assert_int_equal(set(f, file, "security.s", "", 0), 0);
 	assert_int_equal(set(f, file, "user.a", "", 0), 0);
-	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0), sizeof all);
-	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof all - 1), -ERANGE);
-	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof all), sizeof all);
+	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0, NULL), sizeof all);
+	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof all - 1, NULL), -ERANGE);
+	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof all, NULL), sizeof all);
 	assert_memory_equal(list, all, sizeof all);
-	assert_int_equal(nova_listxattr(&call, file, list, sizeof list), sizeof seen);
+	assert_int_equal(nova_listxattr(&call, file, list, sizeof list, NULL), sizeof seen);
 	assert_memory_equal(list, seen, sizeof seen);
 }
 
@@ -211,7 +211,7 @@ static void names_are_limited_by_what_a_list_can_hold(void **state)
 	} while (rc == 0 && ++made < 1000);
 	assert_int_equal(rc, -ENOSPC);
 	assert_int_equal(made, 256);
-	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0), 65536);
+	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0, NULL), 65536);
 	assert_int_equal(nova_removexattr(&f->call, file, N("user.a"), NULL), -ENODATA);
 	snprintf(name + 245, 11, "%010u", 7u);
 	assert_int_equal(nova_removexattr(&f->call, file, name, 255, NULL), 0);
@@ -492,11 +492,11 @@ static void an_access_acl_that_says_no_more_than_the_mode_is_the_mode(void **sta
 	assert_int_equal(set_acl_as(f, &owner, file, ACCESS,
 	                            ITEMS({U_OBJ, 6, 0}, {USER, 4, 103}, {G_OBJ, 0, 0}, {MASK, 4, 0}, {OTHER, 0, 0})),
 	                 0);
-	assert_int_equal(nova_listxattr(&f->call, file, (char *)value, sizeof value), sizeof ACCESS);
+	assert_int_equal(nova_listxattr(&f->call, file, (char *)value, sizeof value, NULL), sizeof ACCESS);
 	assert_string_equal((char *)value, ACCESS);
 	assert_int_equal(set_acl_as(f, &owner, file, ACCESS, ITEMS({U_OBJ, 6, 0}, {G_OBJ, 0, 0}, {OTHER, 0, 0})), 0);
 	assert_int_equal(may(f, &named, file, R_OK), -EACCES);
-	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0), 0);
+	assert_int_equal(nova_listxattr(&f->call, file, NULL, 0, NULL), 0);
 	fixture_remount(f);
 	assert_int_equal(attr_of(f, file).mode & 07777, 0600);
 	assert_int_equal(may(f, &named, file, R_OK), -EACCES);
@@ -588,7 +588,7 @@ static void what_is_made_inherits_the_default_acl(void **state)
 		           ITEMS({U_OBJ, 7, 0}, {USER, 7, 103}, {G_OBJ, 5, 0}, {MASK, 7, 0}, {OTHER, 0, 0}));
 		assert_acl(f, sub.handle, DEFAULT,
 		           ITEMS({U_OBJ, 7, 0}, {USER, 7, 103}, {G_OBJ, 5, 0}, {MASK, 7, 0}, {OTHER, 4, 0}));
-		assert_int_equal(nova_listxattr(&f->call, link.handle, NULL, 0), 0);
+		assert_int_equal(nova_listxattr(&f->call, link.handle, NULL, 0, NULL), 0);
 		fixture_remount(f);
 	}
 	call = as(f, &owner);
@@ -597,7 +597,7 @@ static void what_is_made_inherits_the_default_acl(void **state)
 	call.umask = 0777;
 	assert_int_equal(nova_create(&call, dir, N("file2"), S_IFREG | 0666, 0, &file), 0);
 	assert_int_equal(file.mode & 07777, 0640);
-	assert_int_equal(nova_listxattr(&f->call, file.handle, NULL, 0), 0);
+	assert_int_equal(nova_listxattr(&f->call, file.handle, NULL, 0, NULL), 0);
 	assert_int_equal(remove_as(f, &owner, dir, DEFAULT), 0);
 	assert_int_equal(nova_create(&call, dir, N("file3"), S_IFREG | 0666, 0, &file), 0);
 	assert_int_equal(file.mode & 07777, 0);

@@ -64,8 +64,10 @@ static void fill_request(struct proto_request *q, uint16_t op)
 	case PROTO_SETATTR:
 		q->setattr.handle = file;
 		q->setattr.open = 8;
-		q->setattr.mask = PROTO_SET_MODE | PROTO_SET_SIZE | PROTO_SET_ATIME | PROTO_SET_MTIME_NOW;
+		q->setattr.mask =
+		    PROTO_SET_MODE | PROTO_SET_SIZE | PROTO_SET_ATIME | PROTO_SET_MTIME_NOW | PROTO_SET_FLAGS;
 		q->setattr.mode = 0640;
+		q->setattr.flags = PROTO_FILE_APPEND;
 		q->setattr.size = INT64_MAX;
 		q->setattr.atime_ns = -1;
 		break;
@@ -77,6 +79,7 @@ static void fill_request(struct proto_request *q, uint16_t op)
 		q->open.dir = dir;
 		q->open.flags = PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE | PROTO_OPEN_EXCLUSIVE;
 		q->open.mode = 0600;
+		q->open.umask = 0022;
 		q->open.path = string("f");
 		break;
 	case PROTO_REOPEN:
@@ -116,6 +119,7 @@ static void fill_request(struct proto_request *q, uint16_t op)
 	case PROTO_CREATE:
 		q->create.dir = dir;
 		q->create.mode = S_IFDIR | 0755;
+		q->create.umask = 0777;
 		q->create.path = string("sub");
 		break;
 	case PROTO_SYMLINK:
@@ -140,17 +144,37 @@ static void fill_request(struct proto_request *q, uint16_t op)
 		q->rename.from = string("old");
 		q->rename.to = string("new");
 		break;
+	case PROTO_GETXATTR:
+		q->getxattr.name = string("user.a");
+		/* fall through */
+	case PROTO_LISTXATTR:
+		q->getxattr.handle = file;
+		q->getxattr.offset = 16000;
+		q->getxattr.size = PROTO_MAX_XATTR_VALUE;
+		break;
+	case PROTO_SETXATTR:
+		q->setxattr.handle = file;
+		q->setxattr.flags = PROTO_XATTR_REPLACE;
+		q->setxattr.name = string("trusted.b");
+		q->setxattr.length = 5;
+		q->setxattr.staging = PROTO_XATTR_HERE;
+		q->setxattr.value = "value";
+		break;
+	case PROTO_REMOVEXATTR:
+		q->removexattr.handle = file;
+		q->removexattr.name = string("security.c");
+		break;
 	default:
 		break;
 	}
 }
 
 static const uint16_t request_ops[] = {
-    PROTO_HELLO,   PROTO_BYE,     PROTO_CRED,    PROTO_PING,         PROTO_LOOKUP,
-    PROTO_GETATTR, PROTO_SETATTR, PROTO_ACCESS,  PROTO_OPEN,         PROTO_REOPEN,
-    PROTO_CLOSE,   PROTO_READ,    PROTO_WRITE,   PROTO_WRITE_COMMIT, PROTO_LAYOUT_GET,
-    PROTO_READDIR, PROTO_CREATE,  PROTO_SYMLINK, PROTO_READLINK,     PROTO_LINK,
-    PROTO_UNLINK,  PROTO_RMDIR,   PROTO_RENAME,  PROTO_STATFS,       PROTO_LAYOUT_RETURN,
+    PROTO_HELLO,         PROTO_BYE,          PROTO_CRED,       PROTO_PING,      PROTO_LOOKUP,      PROTO_GETATTR,
+    PROTO_SETATTR,       PROTO_ACCESS,       PROTO_OPEN,       PROTO_REOPEN,    PROTO_CLOSE,       PROTO_READ,
+    PROTO_WRITE,         PROTO_WRITE_COMMIT, PROTO_LAYOUT_GET, PROTO_READDIR,   PROTO_CREATE,      PROTO_SYMLINK,
+    PROTO_READLINK,      PROTO_LINK,         PROTO_UNLINK,     PROTO_RMDIR,     PROTO_RENAME,      PROTO_STATFS,
+    PROTO_LAYOUT_RETURN, PROTO_GETXATTR,     PROTO_SETXATTR,   PROTO_LISTXATTR, PROTO_REMOVEXATTR,
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -246,7 +270,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_LOOKUP, q.lookup.path.length = 0, ENOENT);
 	REFUSED(PROTO_LOOKUP, (q.lookup.path = (struct proto_string){"a\0b", 3}), EINVAL);
 	REFUSED(PROTO_LOOKUP, (q.lookup.path = (struct proto_string){long_path, sizeof(long_path)}), ENAMETOOLONG);
-	REFUSED(PROTO_SETATTR, q.setattr.mask = 1u << 8, EINVAL);
+	REFUSED(PROTO_SETATTR, q.setattr.mask = PROTO_SET_ALL + 1, EINVAL);
 	REFUSED(PROTO_SETATTR, q.setattr.mask |= PROTO_SET_ATIME_NOW, EINVAL);
 	REFUSED(PROTO_SETATTR, q.setattr.mode = S_IFREG, EINVAL);
 	REFUSED(PROTO_SETATTR, q.setattr.size = 1ULL << 63, EFBIG);
@@ -257,6 +281,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_OPEN, q.open.flags = PROTO_OPEN_READ | PROTO_OPEN_EXCLUSIVE, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.flags |= PROTO_OPEN_DIRECTORY, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.mode = 010000, EINVAL);
+	REFUSED(PROTO_OPEN, q.open.umask = 01000, EINVAL);
 	REFUSED(PROTO_REOPEN, q.reopen.flags |= PROTO_OPEN_CREATE, EINVAL);
 	REFUSED(PROTO_READ, q.read.length = 0, EINVAL);
 	REFUSED(PROTO_READ, q.read.offset = INT64_MAX, EFBIG);
@@ -271,6 +296,15 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_SYMLINK, (q.symlink.target = (struct proto_string){long_path, 4096}), ENAMETOOLONG);
 	REFUSED(PROTO_RENAME, q.rename.flags = 3, EINVAL);
 	REFUSED(PROTO_RENAME, q.rename.flags = 4, EINVAL);
+	REFUSED(PROTO_CREATE, q.create.umask = 01777, EINVAL);
+	REFUSED(PROTO_GETXATTR, q.getxattr.name.length = 0, ERANGE);
+	REFUSED(PROTO_GETXATTR, (q.getxattr.name = (struct proto_string){long_path, 256}), ERANGE);
+	REFUSED(PROTO_REMOVEXATTR, (q.removexattr.name = (struct proto_string){"user.a\0b", 8}), EINVAL);
+	REFUSED(PROTO_LISTXATTR, q.listxattr.handle.ino = 0, ESTALE);
+	REFUSED(PROTO_SETXATTR, q.setxattr.flags = 4, EINVAL);
+	REFUSED(PROTO_SETXATTR, q.setxattr.name.length = 0, ERANGE);
+	REFUSED(PROTO_SETXATTR, (q.setxattr.length = 65537, q.setxattr.staging = 0), E2BIG);
+	REFUSED(PROTO_SETXATTR, q.setxattr.staging = UINT64_MAX - 1, EINVAL);
 }
 
 /* ---- replies ------------------------------------------------------------------------------------------------------
@@ -280,6 +314,7 @@ static const struct proto_attr attr = {
     .handle = {.ino = 42, .generation = 1},
     .mode = S_IFREG | 0644,
     .nlink = 2,
+    .flags = PROTO_FILE_IMMUTABLE,
     .size = 1 << 30,
     .atime_ns = -5,
     .change = 9,
@@ -355,6 +390,13 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 	case PROTO_RENAME:
 		p->rename.replaced_died = true;
 		break;
+	case PROTO_GETXATTR:
+	case PROTO_LISTXATTR:
+		p->xattr.total = PROTO_MAX_XATTR_VALUE;
+		p->xattr.change = 77;
+		p->xattr.length = 4;
+		p->xattr.data = "part";
+		break;
 	default:
 		p->attr.attr = attr;
 		break;
@@ -395,6 +437,19 @@ static void every_reply_survives_the_wire_and_no_part_of_it_does(void **state)
 		assert_int_equal(length, PROTO_REPLY_HEADER);
 		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
 		assert_int_equal(out.status, ENOENT);
+	}
+}
+
+static void an_attribute_longer_than_any_is_refused(void **state)
+{
+	struct proto_reply in, out;
+	const char *why;
+
+	for (unsigned i = 0; i < 2; i++) {
+		fill_reply(&in, PROTO_GETXATTR, NULL, NULL);
+		in.xattr.total = i ? 3 : PROTO_MAX_XATTR_VALUE + 1;
+		int length = proto_encode_reply(&in, buffer, sizeof(buffer));
+		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
 	}
 }
 
@@ -509,6 +564,7 @@ int main(void)
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),
 	    cmocka_unit_test(every_reply_survives_the_wire_and_no_part_of_it_does),
+	    cmocka_unit_test(an_attribute_longer_than_any_is_refused),
 	    cmocka_unit_test(extents_out_of_order_or_out_of_range_are_refused),
 	    cmocka_unit_test(directory_entries_with_bad_names_are_refused),
 	    cmocka_unit_test(a_recall_survives_the_wire_and_is_told_from_a_reply),

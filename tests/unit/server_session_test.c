@@ -518,6 +518,7 @@ static void credentials_by_number_decide_what_is_allowed(void **state)
 	struct raw_client *c = client();
 	struct proto_request request = path_request(c, PROTO_CREATE, "secret");
 	request.create.mode = S_IFREG | 0600;
+	request.create.umask = 0;
 	request.create.path = (struct proto_string){.data = "secret", .length = 6};
 	assert_int_equal(raw_call(c, &request, &reply), 0);
 	request = (struct proto_request){.op = PROTO_OPEN, .cred = 9};

@@ -1,0 +1,185 @@
+/*
+ * xattrs.c -- the FUSE operations on extended attributes, ACLs among them, and the ioctls behind chattr and lsattr.
+ *
+ * Without the kernel's cache the kernel passes ACLs on like any attribute and the server goes by them. With it the
+ * kernel checks permissions itself, so it is told that there are ACLs (names.c), reads them here and keeps them as long
+ * as attributes.
+ */
+#include "client/fuse/mount_state.h"
+
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define VALUE_MAX 65536u
+
+static struct farnova_handle handle_of(const struct mount_state *state, fuse_ino_t ino)
+{
+	return nodes_handle(state->nodes, ino);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req,
+		                   farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (state)
+		mount_reply_status(req, farnova_removexattr_at(state->fs, handle_of(state, ino), name));
+}
+
+/* A value or, without a name, a list. The kernel asks for the length with size 0. */
+static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	struct mount_state *state = mount_enter(req);
+	char *bytes = NULL;
+
+	if (!state)
+		return;
+	if (size > VALUE_MAX)
+		size = VALUE_MAX;
+	if (size && !(bytes = malloc(size))) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	ssize_t length = name ? farnova_getxattr_at(state->fs, handle_of(state, ino), name, bytes, size)
+	                      : farnova_listxattr_at(state->fs, handle_of(state, ino), bytes, size);
+	if (length < 0)
+		fuse_reply_err(req, errno);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)length);
+	else
+		fuse_reply_buf(req, bytes, (size_t)length);
+	free(bytes);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	reply_bytes(req, ino, name, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	reply_bytes(req, ino, NULL, size);
+}
+
+/* ---- flags ------------------------------------------------------------------------------------------------------ */
+
+/* The same flag in the library, in FS_IOC_GETFLAGS and in FS_IOC_FSGETXATTR. */
+static const struct {
+	unsigned farnova, flag, xflag;
+} known_flags[] = {
+    {FARNOVA_FILE_IMMUTABLE, FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE},
+    {FARNOVA_FILE_APPEND, FS_APPEND_FL, FS_XFLAG_APPEND},
+};
+
+#define KNOWN_FLAGS (sizeof(known_flags) / sizeof(known_flags[0]))
+
+static void to_kernel(unsigned flags, unsigned *fl, unsigned *xflags)
+{
+	*fl = *xflags = 0;
+	for (size_t i = 0; i < KNOWN_FLAGS; i++) {
+		if (!(flags & known_flags[i].farnova))
+			continue;
+		*fl |= known_flags[i].flag;
+		*xflags |= known_flags[i].xflag;
+	}
+}
+
+/* -EOPNOTSUPP for flags that mean nothing here. */
+static int from_kernel(unsigned fl, unsigned xflags, unsigned *flags)
+{
+	unsigned rest = fl, xrest = xflags;
+
+	*flags = 0;
+	for (size_t i = 0; i < KNOWN_FLAGS; i++) {
+		if (fl & known_flags[i].flag || xflags & known_flags[i].xflag)
+			*flags |= known_flags[i].farnova;
+		rest &= ~known_flags[i].flag;
+		xrest &= ~known_flags[i].xflag;
+	}
+	return rest || (xrest & ~FS_XFLAG_HASATTR) ? -EOPNOTSUPP : 0;
+}
+
+static void reply_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, unsigned command, size_t room)
+{
+	struct fsxattr extended = {0};
+	unsigned flags, fl;
+
+	if (farnova_getflags_at(state->fs, handle_of(state, ino), &flags)) {
+		fuse_reply_err(req, errno);
+		return;
+	}
+	to_kernel(flags, &fl, &extended.fsx_xflags);
+	bool plain = command == (unsigned)FS_IOC_GETFLAGS;
+	size_t size = plain ? sizeof(fl) : sizeof(extended);
+	if (room < size)
+		fuse_reply_err(req, EINVAL);
+	else
+		fuse_reply_ioctl(req, 0, plain ? (const void *)&fl : &extended, size);
+}
+
+static void take_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, unsigned command, const void *in,
+                       size_t size)
+{
+	struct fsxattr extended = {0};
+	unsigned fl = 0, flags;
+	bool plain = command == (unsigned)FS_IOC_SETFLAGS;
+
+	if (size < (plain ? sizeof(fl) : sizeof(extended))) {
+		fuse_reply_err(req, EINVAL);
+		return;
+	}
+	if (plain)
+		memcpy(&fl, in, sizeof(fl));
+	else
+		memcpy(&extended, in, sizeof(extended));
+	int error = from_kernel(fl, extended.fsx_xflags, &flags);
+	if (!error && (extended.fsx_extsize || extended.fsx_cowextsize || extended.fsx_projid))
+		error = -EOPNOTSUPP;
+	if (!error && farnova_setflags_at(state->fs, handle_of(state, ino), flags))
+		error = -errno;
+	if (error)
+		fuse_reply_err(req, -error);
+	else
+		fuse_reply_ioctl(req, 0, NULL, 0);
+}
+
+static void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned command, void *argument, struct fuse_file_info *info,
+                     unsigned flags, const void *in, size_t in_size, size_t out_size)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (!state)
+		return;
+	switch (command) {
+	case (unsigned)FS_IOC_GETFLAGS:
+	case (unsigned)FS_IOC_FSGETXATTR:
+		reply_flags(req, state, ino, command, out_size);
+		break;
+	case (unsigned)FS_IOC_SETFLAGS:
+	case (unsigned)FS_IOC_FSSETXATTR:
+		take_flags(req, state, ino, command, in, in_size);
+		break;
+	default:
+		fuse_reply_err(req, ENOTTY);
+	}
+}
+
+void xattrs_operations(struct fuse_lowlevel_ops *ops)
+{
+	ops->setxattr = op_setxattr;
+	ops->getxattr = op_getxattr;
+	ops->listxattr = op_listxattr;
+	ops->removexattr = op_removexattr;
+	ops->ioctl = op_ioctl;
+}
