@@ -162,5 +162,7 @@ int main(int argc, char **argv)
 	scale->raw = path_in(argv[optind], "raw");
 	log_set_level(LOG_LEVEL_WARN);
 	run_groups(scale);
+	free(scale->pool);
+	free(scale->raw);
 	return fclose(scale->json) ? 1 : 0;
 }

@@ -14,8 +14,8 @@
 #define SCALE_SERIES 16
 
 struct scale {
-	const char *pool; // path of the pool's file
-	const char *raw;  // path of a file of the same kind, for the raw medium
+	char *pool; // path of the pool's file
+	char *raw;  // path of a file of the same kind, for the raw medium
 	FILE *json;
 	const char **wanted; // cases asked for, NULL-terminated; none = all
 	uint32_t million;    // files, names, extents: 1,000,000, fewer with --quick

@@ -418,7 +418,7 @@ static bool do_setattr(struct random_lane *lane, const struct random_op *op)
 	    .uid = op->fill >> 12 & 0xff,
 	    .gid = op->fill >> 20 & 0xff,
 	    .size = op->offset,
-	    .atime_ns = (int64_t)(op->offset << 22) - (int64_t)op->fill * 4000000000,
+	    .atime_ns = (int64_t)(op->offset << 22) - (int64_t)op->fill * 2000000000,
 	    .mtime_ns = (int64_t)op->length * 1000000007 - 5,
 	};
 	struct posix_attr posix = {

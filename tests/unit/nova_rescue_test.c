@@ -157,6 +157,8 @@ static void unknown_ro_compat_features_mount_read_only_and_nothing_can_be_change
 
 static void a_crashed_pool_is_seen_as_recovery_will_make_it(void **state)
 {
+	static struct nova
+	    *crashed; /* cannot be freed without an unmount, which would store: still known here, it is no leak */
 	struct nova_ring *ring;
 	struct nova_record record;
 	struct nova_slot_words words;
@@ -178,8 +180,10 @@ static void a_crashed_pool_is_seen_as_recovery_will_make_it(void **state)
 			memset(((uint8_t *)r.f.memory + ino * NOVA_SLOT_SIZE) + 64, 0, 16);
 	}
 	/* The first life lacks its home words altogether; the crashed process is gone without an unmount. */
+	crashed = r.f.fs;
 	r.f.pm.read_only = true;
 	assert_int_equal(try_mount(&r, false), 0);
+	assert_ptr_not_equal(r.f.fs, crashed);
 	assert_int_equal(nova_lookup(&r.f.call, r.f.root, "late", 4, &attr), 0);
 	assert_int_equal(attr.mode, S_IFREG | 0600);
 	assert_readable(&r, r.other);
