@@ -49,7 +49,14 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_short(uint32_t crc, con
 		c = _mm_crc32_u64(c, v);
 	}
 	crc = (uint32_t)c;
-	for (; len; p++, len--)
+	if (len & 4) {
+		uint32_t v;
+
+		memcpy(&v, p, 4);
+		crc = _mm_crc32_u32(crc, v);
+		p += 4;
+	}
+	for (len &= 3; len; p++, len--)
 		crc = _mm_crc32_u8(crc, *p);
 	return crc;
 }

@@ -131,6 +131,17 @@ void pm_set8_at(struct pm *pm, le64 *dst, uint64_t value, const char *site);
 void pm_flush_at(struct pm *pm, const void *p, size_t len, const char *site);
 void pm_fence_at(struct pm *pm, const char *site);
 
+/* pm_prefetch_store -- have the line in the cache, for a store that comes soon. */
+static inline void pm_prefetch_store(const void *p)
+{
+#if defined(__x86_64__)
+	/* The compiler's own prefetch for a store becomes one for a load where it may not assume PREFETCHW. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 /* pm_get8 -- read a word by one atomic load. */
 static inline uint64_t pm_get8(const le64 *src)
 {

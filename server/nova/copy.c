@@ -103,7 +103,7 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 	}
 	txn_start(&txn, call);
 	fill(&remap, copy);
-	return data_commit(&txn, &remap, copy->end > copy->to->size ? copy->end : copy->to->size, false);
+	return data_commit(&txn, &remap, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
 }
 
 /* Both locked: check, clip, copy. */

@@ -141,7 +141,6 @@ struct nova_worker {
 	struct nova *fs;
 	uint32_t ring;
 	uint64_t sequence;         /* of the newest record of the ring */
-	uint64_t thread;           /* which thread flushed that record's home words */
 	struct nova_record record; /* the newest record */
 
 	bool lock; /* spin: what follows is also taken from by others when space runs out */
@@ -243,6 +242,12 @@ static inline uint64_t chunk_of_block(uint64_t block)
 static inline uint64_t ino_block(uint64_t ino)
 {
 	return ino / (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
+}
+
+/* A count that only its worker changes and others read: no locked instruction, which would wait for stores underway. */
+static inline void worker_count(int64_t *count, int change)
+{
+	__atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + change, __ATOMIC_RELAXED);
 }
 
 static inline void spin_lock(bool *lock)

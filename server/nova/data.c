@@ -96,10 +96,12 @@ static void merge_block(struct nova *fs, const struct inode *inode, uint64_t fil
 }
 
 /* Fill a piece with the part of the write that falls into it. */
-static void fill_piece(struct nova *fs, const struct inode *inode, const struct piece *piece, const uint8_t *data,
-                       uint64_t offset, uint64_t length)
+static void fill_piece(struct nova *fs, const struct inode *inode, const struct piece *piece,
+                       const struct data_bytes *bytes)
 {
-	uint64_t end = offset + length;
+	const uint8_t *data = bytes->data;
+	uint64_t offset = bytes->offset;
+	uint64_t end = offset + bytes->length;
 	uint64_t i = 0;
 
 	while (i < piece->count) {
@@ -150,7 +152,7 @@ int data_take(struct remap *remap, uint64_t file_block, uint64_t count)
 	return 0;
 }
 
-int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged)
+int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged, const struct data_bytes *bytes)
 {
 	struct inode *inode = remap->inode;
 	uint16_t mode = perm_mode_after_write(txn->call->cred, inode);
@@ -176,6 +178,9 @@ int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privil
 		remap_drop(remap);
 		return err;
 	}
+	/* The data after the entries: what those cost would otherwise wait until the data has left the CPU. */
+	for (unsigned i = 0; bytes && i < remap->count; i++)
+		fill_piece(txn->worker->fs, inode, &remap->pieces[i], bytes);
 	txn_commit(txn);
 	remap_show(remap);
 	inode->size = size;
@@ -192,6 +197,7 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	uint64_t first = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t blocks = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) - first + 1;
 	uint64_t size = offset + length > inode->size ? offset + length : inode->size;
+	struct data_bytes bytes = {data, offset, length};
 	struct remap remap;
 	struct txn txn;
 	int err;
@@ -205,10 +211,8 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 		return err;
 	}
 	txn_start(&txn, call);
-	for (unsigned i = 0; i < remap.count; i++)
-		fill_piece(call->worker->fs, inode, &remap.pieces[i], data, offset, length);
 	/* Where only reserved blocks are written the space for the log was reserved with them. */
-	return data_commit(&txn, &remap, size, remap.fresh == 0);
+	return data_commit(&txn, &remap, size, remap.fresh == 0, &bytes);
 }
 
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,

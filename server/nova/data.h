@@ -18,11 +18,19 @@ void data_read(const struct nova *fs, const struct inode *inode, uint64_t offset
  */
 int data_take(struct remap *remap, uint64_t file_block, uint64_t count);
 
+/* Bytes for the remap's pieces: the part of each that they do not cover keeps what the file has there. */
+struct data_bytes {
+	const uint8_t *data;
+	uint64_t offset;
+	uint64_t length;
+};
+
 /*
- * data_commit -- log the remap and the new size (not less than the present), commit, show. `privileged`: the log may
+ * data_commit -- log the remap and the new size (not less than the present), store `bytes` into its blocks (NULL: the
+ * caller has), commit, show. `privileged`: the log may
  * use the reserve. Times and mode are as after a write. On an error everything is dropped and fenced. The remap has
  * ended either way.
  */
-int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged);
+int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged, const struct data_bytes *bytes);
 
 #endif

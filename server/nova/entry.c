@@ -38,25 +38,19 @@ uint64_t entry_write_value(const struct nova_write_entry *write)
 	return block && le32_get(write->flags) & NOVA_WRITE_UNWRITTEN ? block | FILE_UNWRITTEN : block;
 }
 
-/* An inode number, a generation and one more number, as they come before what they seed. */
-static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t number, size_t length)
+/* An inode number, a generation and a place in the log, as they come before what they seed. */
+static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t place)
 {
-	uint8_t bytes[20];
-	uint64_t ino_le = htole64(ino);
-	uint32_t generation_le = htole32(generation);
-	uint64_t number_le = htole64(number);
+	uint32_t high = htole32((uint32_t)(place >> 32));
 
-	memcpy(bytes, &ino_le, 8);
-	memcpy(bytes + 8, &generation_le, 4);
-	memcpy(bytes + 12, &number_le, 8);
-	return crc32c(0xffffffff, bytes, length);
+	return crc32c(crc32c_u64(crc32c_u64(0xffffffff, ino), generation | place << 32), &high, sizeof high);
 }
 
 uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position)
 {
 	uint32_t lines = entry->type == NOVA_ENTRY_PAD ? 1 : entry->lines;
 
-	return crc32c(seed(ino, generation, position, 20), (const uint8_t *)entry + sizeof entry->crc,
+	return crc32c(seed(ino, generation, position), (const uint8_t *)entry + sizeof entry->crc,
 	              lines * NOVA_LINE_SIZE - sizeof entry->crc);
 }
 
@@ -80,15 +74,23 @@ bool entry_name_ok(const char *name, size_t length)
 
 uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uint32_t generation, uint64_t block)
 {
-	return crc32c(seed(ino, generation, block, 20), (const uint8_t *)header + 4, 28);
+	return crc32c(seed(ino, generation, block), (const uint8_t *)header + 4, 28);
+}
+
+/* What is seeded with an inode and its life, and not with a place. */
+static uint32_t life_seed(uint64_t ino, uint32_t generation)
+{
+	le32 generation_le = le32_of(generation);
+
+	return crc32c(crc32c_u64(0xffffffff, ino), &generation_le, sizeof generation_le);
 }
 
 uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation)
 {
-	return crc32c(seed(ino, generation, 0, 12), (const uint8_t *)header + 4, 60);
+	return crc32c(life_seed(ino, generation), (const uint8_t *)header + 4, 60);
 }
 
 uint32_t entry_blob_seed(uint64_t ino, uint32_t generation)
 {
-	return seed(ino, generation, 0, 12);
+	return life_seed(ino, generation);
 }

@@ -165,7 +165,7 @@ static int change_blocks(const struct nova_call *call, struct inode *inode, unsi
 	}
 	txn_start(&txn, call);
 	/* What frees blocks must work on a full pool; where nothing is freed nothing is asked for. */
-	return data_commit(&txn, &remap, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && remap.count);
+	return data_commit(&txn, &remap, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && remap.count, NULL);
 }
 
 /* ---- collapse and insert -------------------------------------------------------------------------------------- */

@@ -434,15 +434,18 @@ struct nova_record_word {
 };
 static_assert(sizeof(struct nova_record_word) == 20, "record word");
 
+#define NOVA_RECORD_LINE_WORDS 2u /* that the first line of a record has room for */
+
 /*
- * A redo record. It is committed when its ring's commit word says its sequence. Replay applies a word only where it is
- * newer than the home word, life words first, so a stale record is harmless; a HEAD word is applied with the TAIL word
- * of the same inode in its record, where that one is not older than the home tail (block numbers have no age, and only
- * the next GC, which moves the tail again, moves the head again). A record's place in the ring is sequence % 31; it is
- * reused only after a later fence by the same worker has made its home words durable.
+ * A redo record; of one or two words it is its first line only. It is committed when its ring's commit word says its
+ * sequence. Replay applies a word only where it is newer than the home word, life words first, so a stale record is
+ * harmless; a HEAD word is applied with the TAIL word of the same inode in its record, where that one is not older than
+ * the home tail (block numbers have no age, and only the next GC, which moves the tail again, moves the head again). A
+ * record's place in the ring is sequence % 31; it is reused only after a later fence by the same worker has made its
+ * home words durable.
  */
 struct nova_record {
-	le32 crc;      /* CRC32C over the other 124 bytes, seeded with the ring number */
+	le32 crc;      /* CRC32C over the other bytes of its lines, seeded with the ring number */
 	uint8_t count; /* 1..5 */
 	uint8_t reserved0[3];
 	le64 sequence; /* from 1 */

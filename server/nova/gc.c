@@ -305,12 +305,12 @@ static void switch_head(struct nova_worker *worker, const struct log_append *log
 {
 	const struct inode *inode = log->inode;
 	const struct journal_word words[] = {
-	    {.ino = inode->ino, .value = log->position, .generation = inode->generation, .kind = NOVA_WORD_TAIL},
-	    {.ino = inode->ino, .value = head, .generation = inode->generation, .kind = NOVA_WORD_HEAD},
+	    {.inode = inode, .value = log->position, .kind = NOVA_WORD_TAIL},
+	    {.inode = inode, .value = head, .kind = NOVA_WORD_HEAD},
 	};
 
 	journal_commit(worker, words, 2);
-	pm_fence(worker->fs->pm);
+	journal_settle(worker);
 }
 
 /* Copies of attributes count as soon as they are committed: a later slice need not make them again. */

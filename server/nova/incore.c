@@ -120,7 +120,9 @@ void incore_index_drop(struct nova *fs, struct inode *inode)
 	dir_index_clear(&inode->dir);
 	xattr_forget(inode);
 	inode->indexed = false;
-	__atomic_fetch_sub(&fs->index_bytes, inode->index_bytes, __ATOMIC_RELAXED);
+	/* Most that die had none: what all threads share is left alone then. */
+	if (inode->index_bytes)
+		__atomic_fetch_sub(&fs->index_bytes, inode->index_bytes, __ATOMIC_RELAXED);
 	inode->index_bytes = 0;
 }
 

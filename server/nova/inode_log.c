@@ -4,6 +4,7 @@
 #include "server/nova/inode_log.h"
 
 #include "server/nova/alloc.h"
+#include "server/nova/home.h"
 #include "server/nova/words.h"
 
 #include <errno.h>
@@ -160,13 +161,15 @@ void log_append_done(struct log_append *append)
 void log_append_commit(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
-	const struct inode *inode = append->inode;
+	struct nova_slot_words line __attribute__((aligned(NOVA_LINE_SIZE)));
+	struct home home;
 
-	pm_fence(fs->pm);
-	word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.tail,
-	                word_make(NOVA_WORD_TAIL, word_owner(inode->ino, inode->generation), append->position));
-	pm_fence(fs->pm);
 	log_append_done(append);
+	home = home_of(append->inode);
+	home_line(append->inode, &home, &line);
+	pm_fence(fs->pm);
+	pm_copy(fs->pm, &slot_at(fs, append->inode->ino)->words, &line, sizeof line);
+	pm_fence(fs->pm);
 }
 
 /* ---- walk ----------------------------------------------------------------------------------------------------- */

@@ -16,16 +16,23 @@ static struct nova_ring *ring_at(const struct nova *fs, uint32_t ring)
 	return block_at(fs, NOVA_JOURNAL_BLOCK + ring);
 }
 
+/* A record of few words is one line long. */
+static size_t record_bytes(const struct nova_record *record)
+{
+	return record->count <= NOVA_RECORD_LINE_WORDS ? NOVA_LINE_SIZE : sizeof *record;
+}
+
 static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
 {
 	le32 seed = le32_of(ring);
 
-	return crc32c(crc32c(0xffffffff, &seed, sizeof seed), (const uint8_t *)record + 4, sizeof *record - 4);
+	return crc32c(crc32c(0xffffffff, &seed, sizeof seed), (const uint8_t *)record + 4, record_bytes(record) - 4);
 }
 
 static uint64_t home_word(const struct journal_word *word)
 {
-	uint64_t owner = word->kind == NOVA_WORD_LIFE ? word->ino : word_owner(word->ino, word->generation);
+	const struct inode *inode = word->inode;
+	uint64_t owner = word->kind == NOVA_WORD_LIFE ? inode->ino : word_owner(inode->ino, inode->generation);
 
 	return word_make(word->kind, owner, word->value);
 }
@@ -47,17 +54,6 @@ static le64 *home_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind 
 	}
 }
 
-/* A number that no other thread of the process ever has: what the system calls a thread by is used again after it. */
-static uint64_t this_thread(void)
-{
-	static __thread uint64_t number;
-	static uint64_t last;
-
-	if (!number)
-		number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
-	return number;
-}
-
 static void flush_homes(struct nova_worker *worker)
 {
 	for (unsigned i = 0; i < worker->record.count; i++) {
@@ -73,32 +69,79 @@ void journal_settle(struct nova_worker *worker)
 	pm_fence(worker->fs->pm);
 }
 
-void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count)
+static void store_record(struct nova_worker *worker, const struct journal_word *words, unsigned count)
 {
 	struct nova *fs = worker->fs;
-	struct nova_ring *ring = ring_at(fs, worker->ring);
 	struct nova_record *record = &worker->record;
-	uint64_t sequence = ++worker->sequence;
+	uint64_t sequence = worker->sequence;
 
-	if (worker->thread != this_thread()) {
-		flush_homes(worker);
-		worker->thread = this_thread();
-	}
 	memset(record, 0, sizeof *record);
 	record->count = (uint8_t)count;
 	record->sequence = le64_of(sequence);
 	for (unsigned i = 0; i < count; i++) {
-		record->words[i].target = le64_of(words[i].ino << 8 | words[i].kind);
+		record->words[i].target = le64_of(words[i].inode->ino << 8 | words[i].kind);
 		record->words[i].word = le64_of(home_word(&words[i]));
-		record->words[i].generation = le32_of(words[i].generation);
+		record->words[i].generation = le32_of(words[i].inode->generation);
 	}
 	record->crc = le32_of(record_crc(record, worker->ring));
-	pm_copy(fs->pm, &ring->records[sequence % NOVA_RING_RECORDS], record, sizeof *record);
-	pm_fence(fs->pm);
-	word_pair_store(fs->pm, ring->commit, word_make(NOVA_WORD_COMMIT, worker->ring, sequence));
-	pm_fence(fs->pm);
+	pm_copy(fs->pm, &ring_at(fs, worker->ring)->records[sequence % NOVA_RING_RECORDS], record,
+	        record_bytes(record));
+}
+
+/* The line with the ring's commit word. It holds nothing else, so it is stored whole: see home.h. */
+struct commit_line {
+	le64 words[NOVA_LINE_SIZE / sizeof(le64)];
+} __attribute__((aligned(NOVA_LINE_SIZE)));
+
+static struct commit_line commit_line(const struct nova_worker *worker)
+{
+	le64 word = le64_of(word_make(NOVA_WORD_COMMIT, worker->ring, worker->sequence));
+
+	return (struct commit_line){.words = {word, word}};
+}
+
+/* Does the word bring a slot to life? Then its line has just been streamed past the caches. */
+static bool is_birth(const struct journal_word *word)
+{
+	return word->kind == NOVA_WORD_LIFE && (word->value & 0xff) != NOVA_LIFE_FREE;
+}
+
+static void prefetch_homes(const struct nova *fs, const struct journal_word *words, unsigned count, bool births)
+{
 	for (unsigned i = 0; i < count; i++)
-		word_pair_store(fs->pm, home_pair(fs, words[i].ino, words[i].kind), le64_get(record->words[i].word));
+		if (is_birth(&words[i]) == births)
+			pm_prefetch_store(&slot_at(fs, words[i].inode->ino)->words);
+}
+
+/* To the caches only: whoever lets go of a lock next would wait for more. The next commit flushes them. */
+static void store_homes(struct nova_worker *worker, const struct journal_word *words, unsigned count)
+{
+	struct nova *fs = worker->fs;
+
+	for (unsigned i = 0; i < count; i++) {
+		le64 *pair = home_pair(fs, words[i].inode->ino, words[i].kind);
+		uint64_t word = le64_get(worker->record.words[i].word);
+
+		pm_set8(fs->pm, &pair[0], word);
+		pm_set8(fs->pm, &pair[1], word);
+	}
+}
+
+void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count)
+{
+	struct nova *fs = worker->fs;
+	struct commit_line commit;
+
+	flush_homes(worker);
+	worker->sequence++;
+	store_record(worker, words, count);
+	commit = commit_line(worker);
+	prefetch_homes(fs, words, count, false);
+	pm_fence(fs->pm);
+	pm_copy(fs->pm, ring_at(fs, worker->ring)->commit, &commit, sizeof commit);
+	prefetch_homes(fs, words, count, true);
+	pm_fence(fs->pm);
+	store_homes(worker, words, count);
 }
 
 /* ---- replay --------------------------------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
  * journal.h -- redo records: several home words move as one.
  *
  * A worker writes its record and, with the same fence, everything the words point to; the ring's commit word makes it
- * all true at once; the home words follow without a fence of their own. A worker's next operation fences before it
- * commits anything, so when a record's place is reused its home words have long been durable. Where the worker has
- * changed threads in between, that fence would speak for the wrong thread: the lines are flushed again first.
+ * all true at once. The home words follow into the caches only: the worker's next commit flushes them before its first
+ * fence, so when a record's place is reused its home words have long been durable, and no operation waits for them.
+ * That fence is by the thread that flushed, whichever thread stored.
  */
 #ifndef FARNOVA_NOVA_JOURNAL_H
 #define FARNOVA_NOVA_JOURNAL_H
@@ -12,16 +12,18 @@
 #include "server/nova/core.h"
 
 struct journal_word {
-	uint64_t ino;
+	const struct inode *inode; /* locked for writing; of the generation that the word is of */
 	uint64_t value;
-	uint32_t generation; /* of the new value: a birth's own */
 	enum nova_word_kind kind;
 };
 
-/* journal_commit -- at most NOVA_RECORD_WORDS words, each home line named once or more. Durable when it returns. */
+/*
+ * journal_commit -- at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns. What it does
+ * not name of an inode's words is stored at home as the inode says it.
+ */
 void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count);
 
-/* journal_settle -- make the newest record's home words durable, whoever flushed them. */
+/* journal_settle -- make the newest record's home words durable. */
 void journal_settle(struct nova_worker *worker);
 
 /* journal_replay -- at mount: apply what the rings hold and fence. Fills fs->ring_sequence. -EIO with the reason. */

@@ -4,6 +4,7 @@
 #include "server/nova/lifetime.h"
 
 #include "server/nova/alloc.h"
+#include "server/nova/home.h"
 #include "server/nova/inode.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
@@ -13,17 +14,9 @@
 
 /* ---- birth ---------------------------------------------------------------------------------------------------- */
 
-/*
- * While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. The
- * life word lies in the same line as the others and must not be touched: they are stored one by one. The line is
- * flushed when the transaction stores the tail into it.
- */
-static void store_newborn(struct nova *fs, const struct inode *inode, const struct birth *birth)
+/* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */
+static void store_header(struct nova *fs, const struct inode *inode, const struct birth *birth)
 {
-	struct nova_slot *slot = slot_at(fs, inode->ino);
-	uint64_t owner = word_owner(inode->ino, inode->generation);
-	uint64_t head = word_make(NOVA_WORD_HEAD, owner, 0);
-	uint64_t replica = word_make(NOVA_WORD_REPLICA, owner, 0);
 	struct nova_slot_header header __attribute__((aligned(64))) = {
 	    .type = (uint8_t)(birth->mode >> 12),
 	    .generation = le32_of(inode->generation),
@@ -33,11 +26,7 @@ static void store_newborn(struct nova *fs, const struct inode *inode, const stru
 	};
 
 	header.crc = le32_of(entry_header_crc(&header, inode->ino, inode->generation));
-	pm_copy(fs->pm, &slot->header, &header, sizeof header);
-	for (unsigned i = 0; i < 2; i++) {
-		pm_set8(fs->pm, &slot->words.head[i], head);
-		pm_set8(fs->pm, &slot->words.replica[i], replica);
-	}
+	pm_copy(fs->pm, &slot_at(fs, inode->ino)->header, &header, sizeof header);
 }
 
 int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
@@ -70,7 +59,7 @@ int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, str
 	inode->loaded = true;
 	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
 	inode->btime_ns = txn->now;
-	store_newborn(fs, inode, birth);
+	store_header(fs, inode, birth);
 	*log = txn_log_newborn(txn, inode);
 	err = txn_attr(
 	    txn, *log,
@@ -110,7 +99,7 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	xattr_birth_show(txn->worker, inode, &birth->xattrs);
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&txn->worker->inodes, 1, __ATOMIC_RELAXED);
+	worker_count(&txn->worker->inodes, 1);
 	if (inode_nameless(inode))
 		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 }
@@ -193,7 +182,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 		log_free_pages(worker, inode, inode->head, inode->tail_page);
 	incore_index_drop(fs, inode);
 	inode->life = NOVA_LIFE_FREE;
-	__atomic_fetch_sub(&worker->inodes, 1, __ATOMIC_RELAXED);
+	worker_count(&worker->inodes, -1);
 	slots_put(worker, inode->ino);
 }
 
@@ -213,9 +202,10 @@ void lifetime_ended(struct txn *txn, struct inode *inode)
 void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
 {
 	struct nova *fs = worker->fs;
+	struct home home = home_of(inode);
 
-	word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.life,
-	                word_make(NOVA_WORD_LIFE, inode->ino, life_value(inode->generation, NOVA_LIFE_FREE)));
+	home.life = life_value(inode->generation, NOVA_LIFE_FREE);
+	home_store(fs, inode, &home);
 	pm_fence(fs->pm);
 	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
 	release_all(worker, inode);

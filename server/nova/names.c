@@ -46,7 +46,7 @@ void names_added(struct txn *txn, struct inode *dir, const struct dir_entry *add
 	if (added->type == S_IFDIR >> 12)
 		dir->subdirs++;
 	dir->mtime_ns = dir->ctime_ns = txn->now;
-	__atomic_fetch_add(&txn->worker->promised, 1, __ATOMIC_RELAXED);
+	worker_count(&txn->worker->promised, 1);
 }
 
 void names_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
@@ -55,7 +55,7 @@ void names_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed
 		dir->subdirs--;
 	dir_index_remove(&dir->dir, removed);
 	dir->mtime_ns = dir->ctime_ns = txn->now;
-	__atomic_fetch_sub(&txn->worker->promised, 1, __ATOMIC_RELAXED);
+	worker_count(&txn->worker->promised, -1);
 }
 
 /* ---- lookup --------------------------------------------------------------------------------------------------- */

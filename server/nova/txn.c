@@ -4,6 +4,7 @@
 #include "server/nova/txn.h"
 
 #include "server/nova/gc.h"
+#include "server/nova/home.h"
 #include "server/nova/words.h"
 
 #include <string.h>
@@ -46,9 +47,8 @@ struct log_append *txn_log_newborn(struct txn *txn, struct inode *inode)
 void txn_life(struct txn *txn, const struct inode *inode, enum nova_life life)
 {
 	txn->lives[txn->life_count++] = (struct journal_word){
-	    .ino = inode->ino,
+	    .inode = inode,
 	    .value = life_value(inode->generation, life),
-	    .generation = inode->generation,
 	    .kind = NOVA_WORD_LIFE,
 	};
 }
@@ -123,16 +123,20 @@ void txn_drop(struct txn *txn)
 	txn->log_count = txn->life_count = 0;
 }
 
-/* A newborn's tail goes straight into its slot, and one flush takes the line with the words stored at its birth. */
-static void store_newborn_tail(struct nova *fs, const struct log_append *log)
+/*
+ * A newborn's words go straight into its slot, where nothing is judged while the life word says what it said before:
+ * NEVER, or FREE of the generation before.
+ */
+static void store_newborn_words(struct nova *fs, const struct log_append *log)
 {
-	const struct inode *inode = log->inode;
-	struct nova_slot_words *words = &slot_at(fs, inode->ino)->words;
-	uint64_t word = word_make(NOVA_WORD_TAIL, word_owner(inode->ino, inode->generation), log->position);
+	uint32_t last = log->inode->generation - 1;
+	struct home home = {
+	    .life = life_value(last, last ? NOVA_LIFE_FREE : NOVA_LIFE_NEVER),
+	    .tail = log->position,
+	    .head = log->first_new,
+	};
 
-	pm_set8(fs->pm, &words->tail[0], word);
-	pm_set8(fs->pm, &words->tail[1], word);
-	pm_flush(fs->pm, words, sizeof *words);
+	home_store(fs, log->inode, &home);
 }
 
 static void commit_record(struct txn *txn)
@@ -142,21 +146,19 @@ static void commit_record(struct txn *txn)
 
 	memcpy(words, txn->lives, count * sizeof words[0]);
 	for (unsigned i = 0; i < txn->log_count; i++) {
-		const struct log_append *log = &txn->logs[i];
+		struct log_append *log = &txn->logs[i];
 
 		if (txn->newborn[i])
-			store_newborn_tail(txn->worker->fs, log);
+			store_newborn_words(txn->worker->fs, log);
 		else
 			words[count++] = (struct journal_word){
-			    .ino = log->inode->ino,
+			    .inode = log->inode,
 			    .value = log->position,
-			    .generation = log->inode->generation,
 			    .kind = NOVA_WORD_TAIL,
 			};
+		log_append_done(&txn->logs[i]);
 	}
 	journal_commit(txn->worker, words, count);
-	for (unsigned i = 0; i < txn->log_count; i++)
-		log_append_done(&txn->logs[i]);
 }
 
 void txn_commit(struct txn *txn)

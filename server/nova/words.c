@@ -7,19 +7,14 @@
 
 #include <string.h>
 
+/* The 15 bytes kind, owner, value go through registers: read back from memory in other pieces than they were stored in,
+ * they would have to wait for all stores before them, a block's among them. */
 static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
-	uint8_t bytes[16];
-	uint64_t owner_le = htole64(owner);
-	uint64_t value_le = htole64(value);
-	uint32_t crc;
-	uint16_t folded;
+	uint64_t rest = htole64(owner >> 56 | value << 8);
+	uint32_t crc = crc32c(crc32c_u64(0xffffffff, (uint64_t)kind | owner << 8), &rest, 7);
+	uint16_t folded = (uint16_t)(crc >> 16 ^ crc);
 
-	bytes[0] = (uint8_t)kind;
-	memcpy(bytes + 1, &owner_le, 8);
-	memcpy(bytes + 9, &value_le, 6);
-	crc = crc32c(0xffffffff, bytes, 15);
-	folded = (uint16_t)(crc >> 16 ^ crc);
 	return folded ? folded : 0xffff;
 }
 

@@ -157,7 +157,9 @@ bool medium_record_valid(const struct nova_record *record, unsigned ring)
 {
 	uint32_t crc = crc_u32(CRC_START, ring);
 
-	return crc32c(crc, &record->count, sizeof(*record) - 4) == le32_get(record->crc);
+	size_t bytes = record->count <= 2 ? 64 : sizeof(*record); /* two words go into its first line */
+
+	return crc32c(crc, &record->count, bytes - 4) == le32_get(record->crc);
 }
 
 int medium_open(struct medium *medium, const void *base, uint64_t size, const char **why)

@@ -35,8 +35,6 @@ static const struct {
 	const char *next;
 	const char *reason;
 } expected[] = {
-    {IMAGE_NO_FENCE, "server/nova/gc.c", "pm_fence(worker->fs->pm);", "}",
-     "the operation that follows the rewriting fences too, but if it fails another thread may append first"},
     {IMAGE_NO_FENCE, "server/nova/slots.c", "pm_fence(fs->pm);", "}",
      "the creation that follows fences too, but another thread may take a slot of the new chunk and commit before"},
     {IMAGE_NO_FENCE, "server/nova/super.c", "pm_fence(pm);", "}",
