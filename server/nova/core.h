@@ -114,8 +114,10 @@ struct slot_chunk {
 	bool listed;
 	uint32_t free_count;
 	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];
-	uint32_t generation[NOVA_SLOTS_PER_CHUNK];  /* of the slot's present or last life; atomic */
-	struct inode *inodes[NOVA_SLOTS_PER_CHUNK]; /* atomic */
+	/* Both atomic. Workers take slots in rows and should not write to each other's lines: these begin with one. */
+	uint32_t generation[NOVA_SLOTS_PER_CHUNK]
+	    __attribute__((aligned(NOVA_CACHE_LINE))); /* present or last life's */
+	struct inode *inodes[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
 };
 
 struct inode_slab {

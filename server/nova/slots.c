@@ -37,10 +37,12 @@ void slots_set_generation(const struct nova *fs, uint64_t ino, uint32_t generati
 
 static struct slot_chunk *new_chunk(uint64_t first_block)
 {
-	struct slot_chunk *chunk = calloc(1, sizeof *chunk);
+	struct slot_chunk *chunk = aligned_alloc(NOVA_CACHE_LINE, sizeof *chunk);
 
-	if (chunk)
-		chunk->first_ino = first_block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
+	if (!chunk)
+		return NULL;
+	memset(chunk, 0, sizeof *chunk);
+	chunk->first_ino = first_block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
 	return chunk;
 }
 
