@@ -187,6 +187,9 @@ int server_open(struct server *server, char *why, size_t why_size)
 		rc = gates_open(&server->gates, server, why, why_size);
 	if (rc == 0)
 		rc = make_workers(server, why, why_size);
+	/* After the workers, so that they get their journal rings first. */
+	if (rc == 0 && !server->config.read_only)
+		tidy_start(&server->tidy, server->nova);
 	return rc;
 }
 
@@ -194,6 +197,7 @@ void server_close(struct server *server)
 {
 	gates_close(&server->gates);
 	end_workers(server);
+	tidy_stop(&server->tidy);
 	close_pool(server);
 	registry_destroy(&server->registry);
 }

@@ -13,6 +13,7 @@
 #include "server/nova/nova.h"
 #include "server/placement.h"
 #include "server/registry.h"
+#include "server/tidy.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,6 +28,7 @@ struct server {
 	pthread_t populate; /* makes the pool's page-table entries while clients are served already */
 	bool populating;
 	struct nova *nova;
+	struct tidy tidy;
 	struct layout_table *layouts;
 	struct registry registry; /* has its own lock */
 	uint64_t instance;        /* random for each start */

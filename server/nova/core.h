@@ -58,6 +58,8 @@ struct gc_state {
 	uint64_t block;    /* nor of this one the file blocks before */
 	uint64_t limit;    /* a log of fewer pages is let be, because there was no space */
 	uint64_t tail;     /* when GC was last asked */
+	uint64_t rest;     /* pages that were left when the idle log was last shortened */
+	bool queued;       /* it waits for that again */
 };
 
 /* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may
@@ -164,6 +166,21 @@ struct nova_worker {
 	int64_t inodes; /* likewise */
 } __attribute__((aligned(NOVA_CACHE_LINE)));
 
+#define NOVA_GC_QUEUE 1024u
+
+/* Logs that wait for being shortened while nothing else happens. Of too many the oldest are forgotten. */
+struct gc_queue {
+	pthread_mutex_t lock;
+	uint32_t first;
+	uint32_t count;
+	struct gc_waiting {
+		uint64_t ino;
+		uint32_t generation;
+		uint64_t tail; /* when it was last looked at */
+		uint64_t end;  /* the tail when GC of it began, 0 = it did not yet */
+	} waiting[NOVA_GC_QUEUE];
+};
+
 struct nova {
 	struct pm *pm;
 	bool read_only;
@@ -195,6 +212,8 @@ struct nova {
 	struct slot_chunk *free_chunks;
 	uint64_t slot_chunks;     /* how many chunks of slots there are; atomic */
 	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never taken away */
+
+	struct gc_queue gc;
 
 	pthread_mutex_t rename_lock;
 

@@ -8,10 +8,12 @@
  * Pages that are wholly dead cost a look; a file that is rewritten in order has no others at its log's beginning.
  *
  * When: `limit_pages` allows a log so many pages for what lives in it; an append to a longer one first runs one slice.
- * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already.
+ * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already. Logs that nothing
+ * is appended to for a while are shortened further by whoever calls nova_gc_step (gc_queue.c).
  */
 #include "server/nova/gc.h"
 
+#include "server/nova/gc_queue.h"
 #include "server/nova/inode.h"
 #include "server/nova/inode_log.h"
 #include "server/nova/journal.h"
@@ -27,6 +29,7 @@
 #define SLICE_LINES    (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
 #define SLICE_LOOKS    4096u                                             /* extents that it compares */
 #define FREE_PAGES     9u                                                /* that any log may have beside what lives */
+#define IDLE_PAGES     2u /* the same of a log that nothing is appended to */
 #define LOOKS_PER_LINE 8u /* lines looked at for each that was appended */
 #define SAID           256u
 #define STOPPED        1 /* the walk ended early */
@@ -366,15 +369,15 @@ static void end_round(struct inode *inode)
 	gc->round = inode->tail;
 }
 
-/* Look at the first pages. Where it had to stop within one, what it copied is true and there twice, for now. */
-static int run_slice(struct nova_worker *worker, struct inode *inode, char *why, size_t why_size)
+/* Look at the first `pages`. Where it had to stop within one, what it copied is true and there twice, for now. */
+static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t pages, char *why, size_t why_size)
 {
 	struct slice slice = {.worker = worker, .inode = inode};
 	struct log_walk walk = {
 	    .fs = worker->fs,
 	    .ino = inode->ino,
 	    .generation = inode->generation,
-	    .tail = first_page_position(inode) + SLICE_PAGES * NOVA_PAGE_LINES,
+	    .tail = first_page_position(inode) + pages * NOVA_PAGE_LINES,
 	    .head = inode->head,
 	    .repair = true,
 	    .entry = keep_entry,
@@ -422,6 +425,23 @@ static bool is_due(const struct inode *inode)
 	return pages > FREE_PAGES && pages >= inode->gc.limit && pages > limit_pages(inode);
 }
 
+bool gc_slice(struct nova_worker *worker, struct inode *inode)
+{
+	uint64_t pages = log_pages(inode);
+	char why[160] = "";
+	int err;
+
+	if (pages < 2 || pages < inode->gc.limit)
+		return false;
+	err = run_slice(worker, inode, pages - 1 < SLICE_PAGES ? pages - 1 : SLICE_PAGES, why, sizeof why);
+	if (err == -EIO)
+		log_error(NOVA_LOG_NAME, "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
+		          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
+	/* No space: try again when the log has grown. Damage: let be what can still be read. */
+	inode->gc.limit = err == -EIO ? UINT64_MAX : err ? pages + 1 : 0;
+	return err == 0;
+}
+
 /* One slice keeps up with appends of some lines; an append of many, a write to scattered blocks, is followed by more.
  */
 void gc_if_due(struct nova_worker *worker, struct inode *inode)
@@ -429,16 +449,37 @@ void gc_if_due(struct nova_worker *worker, struct inode *inode)
 	struct gc_state *gc = &inode->gc;
 	uint64_t slices = 1 + (inode->tail - gc->tail) * LOOKS_PER_LINE / SLICE_LINES;
 
-	for (; slices > 0 && is_due(inode); slices--) {
-		char why[160] = "";
-		int err = run_slice(worker, inode, why, sizeof why);
-
-		if (err == -EIO)
-			log_error(NOVA_LOG_NAME,
-			          "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
-			          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
-		/* No space: try again when the log has grown. Damage: let be what can still be read. */
-		gc->limit = err == -EIO ? UINT64_MAX : err ? log_pages(inode) + 1 : 0;
-	}
+	while (slices-- > 0 && is_due(inode))
+		if (!gc_slice(worker, inode))
+			break;
 	gc->tail = inode->tail;
+	if (!gc->queued && gc_idle_pages(inode))
+		gc_queue(worker->fs, inode);
+}
+
+/* ---- while nothing else happens ------------------------------------------------------------------------------- */
+
+/* How far the log is shortened then, and how much longer it must be to begin with it: so that a round, which passes
+ * over all that lives, is not for little. */
+static uint64_t idle_limit(const struct inode *inode, uint64_t share)
+{
+	uint64_t lines = live_lines(inode) > inode->gc.live ? live_lines(inode) : inode->gc.live;
+
+	return IDLE_PAGES + (lines + lines / share) / NOVA_PAGE_LINES;
+}
+
+bool gc_idle_pages(const struct inode *inode)
+{
+	uint64_t pages = log_pages(inode);
+
+	return pages > 2 * IDLE_PAGES && pages > inode->gc.rest + inode->gc.rest / 16 + IDLE_PAGES &&
+	       pages > idle_limit(inode, 8);
+}
+
+bool gc_idle_slice(struct nova_worker *worker, struct inode *inode, uint64_t end)
+{
+	if (first_page_position(inode) < end && log_pages(inode) > idle_limit(inode, 16) && gc_slice(worker, inode))
+		return true;
+	inode->gc.rest = log_pages(inode);
+	return false;
 }

@@ -36,6 +36,7 @@ static void destroy(struct nova *fs)
 	alloc_fini(fs);
 	pthread_mutex_destroy(&fs->slots_lock);
 	pthread_mutex_destroy(&fs->rename_lock);
+	pthread_mutex_destroy(&fs->gc.lock);
 	pthread_mutex_destroy(&fs->workers_lock);
 	free(fs);
 }
@@ -48,6 +49,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 		return NULL;
 	pthread_mutex_init(&fs->slots_lock, NULL);
 	pthread_mutex_init(&fs->rename_lock, NULL);
+	pthread_mutex_init(&fs->gc.lock, NULL);
 	pthread_mutex_init(&fs->workers_lock, NULL);
 	fs->pm = pm;
 	fs->rescue = options->rescue;

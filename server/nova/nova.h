@@ -161,6 +161,16 @@ bool nova_read_only(const struct nova *fs);
 /* nova_root -- the root directory's handle. */
 struct nova_handle nova_root(const struct nova *fs);
 
+#define NOVA_GC_BUSY 1u /* also logs that have grown since the last step */
+
+/*
+ * nova_gc_step -- shorten logs beyond what appends to them do by themselves, where nothing was appended since the last
+ * step: up to `slices` slices of at most some ten microseconds each, under one inode's lock at a time; inodes that are
+ * locked are left alone. Returns how many slices were done; fewer than asked for: there is nothing more to do now. For
+ * a thread that has time, at intervals.
+ */
+int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags);
+
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
 /* nova_lookup -- find `name` in `dir` (x permission on it). "." and ".." work; ".." of the root is the root. */

@@ -536,6 +536,47 @@ static int run_gc_directory(struct world *world)
 	return rewritten(world, "/d", start, world_create(world, world_fresh(world, "/d/new"), S_IFREG | 0600));
 }
 
+/* Long enough to be shortened by a thread that has time, too short for GC by an append. */
+static void lengthen_for_step(struct world *world, const char *path)
+{
+	while (!world->failed && world_log_lines(world, path) < 6 * 63)
+		world_must(world, "lengthen", world_chmod(world, path, 0700 | (world_log_lines(world, path) & 077)));
+}
+
+/* One slice, which says nothing new: so other operations may come before, after and between. */
+static int run_gc_step(struct world *world, const char *path)
+{
+	bool first = !world->second;
+	uint64_t start = first ? world_log_start(world, path) : 0;
+	int done = nova_gc_step(world->call.worker, 1, NOVA_GC_BUSY);
+
+	if (done == 0 && first)
+		return -ENOSPC; /* it is due, so nothing else keeps it from being done */
+	return first ? rewritten(world, path, start, 0) : 0;
+}
+
+static void lengthen_file_for_step(struct world *world)
+{
+	lengthen_for_step(world, "/d/f");
+}
+
+static int run_gc_step_file(struct world *world)
+{
+	return run_gc_step(world, "/d/f");
+}
+
+static void lengthen_directory_for_step(struct world *world)
+{
+	for (unsigned i = 0; i < 80; i++)
+		world_must(world, "rename", world_rename(world, i % 2 ? "/d/a" : "/d/f", i % 2 ? "/d/f" : "/d/a", 0));
+	lengthen_for_step(world, "/d");
+}
+
+static int run_gc_step_directory(struct world *world)
+{
+	return run_gc_step(world, "/d");
+}
+
 static int run_unmount(struct world *world)
 {
 	nova_worker_close(world->worker);
@@ -655,6 +696,11 @@ const struct operation operations[] = {
     {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-reserved-file", .prepare = lengthen_reserved_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
+    {.name = "gc-step-file", .prepare = lengthen_file_for_step, .run = run_gc_step_file, .long_past = true},
+    {.name = "gc-step-directory",
+     .prepare = lengthen_directory_for_step,
+     .run = run_gc_step_directory,
+     .long_past = true},
     {.name = "new-slot-chunk", .prepare = use_up_slots, .run = run_many_slots, .long_past = true},
     {.name = "unmount", .run = run_unmount, .frees = true, .ends = true},
 };

@@ -326,6 +326,81 @@ static void renames_in_a_directory_keep_its_log_short(void **state)
 	fixture_close(&f);
 }
 
+/* ---- while nothing else happens ------------------------------------------------------------------------------- */
+
+static void an_unused_log_is_shortened_and_a_used_one_left_alone(void **state)
+{
+	static uint8_t data[16 * 4096];
+	struct fixture f;
+	struct nova_attr file;
+	uint64_t before;
+
+	(void)state;
+	fixture_open(&f, 64 * MIB);
+	file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
+	before = fixture_free_blocks(&f);
+	fixture_write(&f, file.handle, 0, data, sizeof data);
+	assert_int_equal(nova_gc_step(f.worker, 100, 0), 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		fixture_write(&f, file.handle, i % 16 * 4096, data, 4096);
+		if (i % 10 == 0)
+			assert_int_equal(nova_gc_step(f.worker, 100, 0), 0);
+	}
+	nova_gc_step(f.worker, 100, 0); /* a first look notes how long the log is */
+	assert_in_range(nova_gc_step(f.worker, 100, 0), 1, 4);
+	assert_in_range(before - fixture_free_blocks(&f), 16, 18);
+	assert_int_equal(nova_gc_step(f.worker, 100, 0), 0);
+	fixture_assert_same_after_remount(&f);
+	fixture_close(&f);
+}
+
+static void a_large_log_is_shortened_in_steps_of_the_size_asked_for(void **state)
+{
+	static uint8_t data[4096];
+	const uint64_t blocks = 4000;
+	struct fixture f;
+	struct nova_attr file;
+	uint64_t before;
+	unsigned steps = 0;
+
+	(void)state;
+	fixture_open(&f, 64 * MIB);
+	file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
+	before = fixture_free_blocks(&f);
+	for (unsigned i = 0; i < 3 * blocks; i++)
+		fixture_write(&f, file.handle, random_below(blocks) * 4096, data, 4096);
+	for (int done; (done = nova_gc_step(f.worker, 3, NOVA_GC_BUSY)) > 0; steps++) {
+		assert_in_range(done, 1, 3);
+		fixture_write(&f, file.handle, random_below(blocks) * 4096, data, 4096);
+	}
+	assert_in_range(steps, 3, 40);
+	assert_in_range(before - fixture_free_blocks(&f), 3000, blocks + 4 + blocks * 17 / 16 / 63);
+	fixture_assert_same_after_remount(&f);
+	fixture_close(&f);
+}
+
+static void what_died_or_was_given_up_while_it_waited_is_passed_over(void **state)
+{
+	static uint8_t data[4096];
+	struct nova_attr file;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, 64 * MIB);
+	for (unsigned round = 0; round < 3; round++) {
+		file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
+		for (unsigned i = 0; i < 500; i++)
+			fixture_write(&f, file.handle, 0, data, 4096);
+		if (round < 2)
+			fixture_unlink(&f, f.root, "file");
+	}
+	assert_true(nova_gc_step(f.worker, 100, NOVA_GC_BUSY) > 0);
+	fixture_unlink(&f, f.root, "file");
+	assert_int_equal(nova_gc_step(f.worker, 100, NOVA_GC_BUSY), 0);
+	fixture_assert_same_after_remount(&f);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +412,9 @@ int main(void)
 	    cmocka_unit_test(a_symbolic_link_keeps_its_target_through_gc),
 	    cmocka_unit_test(names_keep_their_order_and_cookies_through_gc),
 	    cmocka_unit_test(renames_in_a_directory_keep_its_log_short),
+	    cmocka_unit_test(an_unused_log_is_shortened_and_a_used_one_left_alone),
+	    cmocka_unit_test(a_large_log_is_shortened_in_steps_of_the_size_asked_for),
+	    cmocka_unit_test(what_died_or_was_given_up_while_it_waited_is_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
