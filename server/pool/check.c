@@ -95,41 +95,45 @@ void check_claim(struct check *check, const struct check_inode *inode, const cha
 }
 
 /* The `count` blocks before the i-th of the claim are not the inode's. */
-static void ask_for_hole(struct check *check, const struct check_late_claim *claim, uint64_t i, uint64_t *count)
+static void ask_for_fix(struct check *check, const struct check_late_claim *claim, uint64_t i, uint64_t *count)
 {
 	uint64_t ino = check->inodes[claim->inode].ino;
 
-	if (*count && claim->is_target)
+	if (*count && claim->content == CHECK_TARGET)
 		check_fix(check, FIX_REMOVE, ino, 0, 0, 0);
+	else if (*count && claim->content == CHECK_XATTR)
+		check_fix(check, FIX_ENTRY, ino, claim->at, 0, 0);
 	else if (*count)
-		check_fix(check, FIX_HOLE, ino, claim->file_block + i - *count, *count, 0);
+		check_fix(check, FIX_HOLE, ino, claim->at + i - *count, *count, 0);
 	*count = 0;
 }
 
-static void claim_data_now(struct check *check, const struct check_late_claim *claim)
+static void claim_content_now(struct check *check, const struct check_late_claim *claim)
 {
+	static const char *const what[] = {
+	    [CHECK_DATA] = "data", [CHECK_TARGET] = "symlink target", [CHECK_XATTR] = "extended attribute"};
 	const struct check_inode *inode = &check->inodes[claim->inode];
-	const char *what = claim->is_target ? "symlink target" : "data";
 	uint64_t foreign = 0;
 
 	for (uint64_t i = 0; i < claim->count; i++) {
-		if (usable(check, inode, what, claim->block + i) && claim_block(check, inode, what, claim->block + i)) {
-			ask_for_hole(check, claim, i, &foreign);
+		if (usable(check, inode, what[claim->content], claim->block + i) &&
+		    claim_block(check, inode, what[claim->content], claim->block + i)) {
+			ask_for_fix(check, claim, i, &foreign);
 			continue;
 		}
 		foreign++;
 	}
-	ask_for_hole(check, claim, claim->count, &foreign);
+	ask_for_fix(check, claim, claim->count, &foreign);
 }
 
-void check_claim_data(struct check *check, const struct check_inode *inode, uint64_t file_block, uint64_t first,
-                      uint64_t count, bool is_target)
+void check_claim_content(struct check *check, const struct check_inode *inode, enum check_content content, uint64_t at,
+                         uint64_t first, uint64_t count)
 {
-	struct check_late_claim claim = {(size_t)(inode - check->inodes), file_block, first, count, is_target};
+	struct check_late_claim claim = {(size_t)(inode - check->inodes), content, at, first, count};
 	struct check_late_claim *late;
 
 	if (!check->repairing) {
-		claim_data_now(check, &claim);
+		claim_content_now(check, &claim);
 		return;
 	}
 	late = check_grow(check, check->late, check->late_count, &check->late_room, sizeof(*late));
@@ -145,7 +149,7 @@ static void claim_late(struct check *check)
 	for (int patched = 0; patched < 2; patched++)
 		for (size_t i = 0; i < check->late_count; i++)
 			if (check->inodes[check->late[i].inode].patched == (patched == 1))
-				claim_data_now(check, &check->late[i]);
+				claim_content_now(check, &check->late[i]);
 }
 
 /* ---- superblocks and zones ---------------------------------------------------------------------- */

@@ -65,13 +65,16 @@ struct check_fix {
 	uint64_t a, b, c;
 };
 
+/* What beside log pages lies in blocks. */
+enum check_content { CHECK_DATA, CHECK_TARGET, CHECK_XATTR };
+
 /* A run of blocks whose claim waits until all log pages are known. */
 struct check_late_claim {
 	size_t inode; /* index */
-	uint64_t file_block;
+	enum check_content content;
+	uint64_t at; /* CHECK_DATA: its first file block; CHECK_XATTR: position of the entry */
 	uint64_t block;
 	uint64_t count;
-	bool is_target; /* of a symlink */
 };
 
 struct check {
@@ -119,9 +122,10 @@ void *check_grow(struct check *check, void *array, size_t count, size_t *room, s
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
                  uint64_t count);
 
-/* check_claim_data -- the same for data: file block `file_block` on, or a symlink's target. */
-void check_claim_data(struct check *check, const struct check_inode *inode, uint64_t file_block, uint64_t first,
-                      uint64_t count, bool is_target);
+/* check_claim_content -- the same for data from file block `at` on, a symlink's target, or the value of the extended
+ * attribute whose entry is at position `at`. */
+void check_claim_content(struct check *check, const struct check_inode *inode, enum check_content content, uint64_t at,
+                         uint64_t first, uint64_t count);
 
 /* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
 void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode);

@@ -282,7 +282,7 @@ static void take_extent(void *context, const struct check_run *run)
 	uint64_t size = r->inode->size;
 	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
 
-	check_claim_data(r->check, r->inode, run->file_block, run->block, run->count, false);
+	check_claim_content(r->check, r->inode, CHECK_DATA, run->file_block, run->block, run->count);
 	if (run->unwritten)
 		r->check->unwritten += run->count;
 	r->check->report->data_blocks += run->count;
@@ -364,7 +364,7 @@ static void check_result(struct reading *r)
 		r->check->error = -ENOMEM;
 	check_end_of_file(r);
 	if (r->blob) {
-		check_claim_data(r->check, r->inode, 0, r->blob, 1, true);
+		check_claim_content(r->check, r->inode, CHECK_TARGET, 0, r->blob, 1);
 		r->check->report->data_blocks++;
 	}
 	if (r->dir)

@@ -195,10 +195,12 @@ static void check_blob(struct check *check, const struct medium_inode *inode, co
 			left -= bytes;
 		}
 	}
-	if (crc != le32_get(xattr->blob_crc))
-		check_say(check, "log", inode->ino, 0,
-		          "entry at position %llu has an extended attribute's value that fails its CRC",
-		          (unsigned long long)live->position);
+	if (crc == le32_get(xattr->blob_crc))
+		return;
+	check_say(check, "log", inode->ino, 0,
+	          "entry at position %llu has an extended attribute's value that fails its CRC",
+	          (unsigned long long)live->position);
+	check_fix(check, FIX_ENTRY, inode->ino, live->position, 0, 0);
 }
 
 void check_xattrs_result(struct check *check, const struct medium_inode *inode, const struct check_inode *into,
@@ -210,14 +212,18 @@ void check_xattrs_result(struct check *check, const struct medium_inode *inode, 
 		for (unsigned k = 0; k < xattr->runs; k++) {
 			uint64_t count, first = run_at(xattr, k, &count);
 
-			check_claim(check, into, "extended attribute", first, count);
+			check_claim_content(check, into, CHECK_XATTR, xattrs->live[i].position, first, count);
 			check->report->data_blocks += count;
 		}
 		if (xattr->runs)
 			check_blob(check, inode, &xattrs->live[i]);
-		if (is_acl(xattr) && into->type == S_IFLNK >> 12)
+		if (is_acl(xattr) && into->type == S_IFLNK >> 12) {
 			check_say(check, "inode", into->ino, 0, "a symlink has an ACL");
-		if (xattr->space == NOVA_XATTR_DEFAULT && into->type != S_IFDIR >> 12)
+			check_fix(check, FIX_ENTRY, into->ino, xattrs->live[i].position, 0, 0);
+		}
+		if (xattr->space == NOVA_XATTR_DEFAULT && into->type != S_IFDIR >> 12) {
 			check_say(check, "inode", into->ino, 0, "what is no directory has a default ACL");
+			check_fix(check, FIX_ENTRY, into->ino, xattrs->live[i].position, 0, 0);
+		}
 	}
 }

@@ -3,52 +3,129 @@
  */
 #include "server/pool/pool_commands.h"
 
-#include "common/file_type.h"
 #include "common/pm.h"
+#include "server/pool/dump_image.h"
 #include "server/pool/dump_view.h"
 #include "server/pool/options.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#define DEPTH_LIMIT 2048
-
-static const char usage[] = "Usage: farnova dump [OPTION]... POOL\n"
-                            "Show what lies on the medium of the farnova pool POOL, which no server may be using, "
-                            "as a mount would find it.\n"
-                            "\n"
-                            "      --super      the superblock, the zones, the saved allocation state (the default)\n"
-                            "      --tree       the directory tree with inode numbers\n"
-                            "      --inode=N    header and words of inode N\n"
-                            "      --log=N      the same and each entry of its log\n"
-                            "      --journal    the committed records of the journal rings\n"
-                            "      --all        all of these, for every inode in use\n"
-                            "      --json       as one JSON object\n"
-                            "      --help       show this\n"
-                            "\n"
-                            "Exit code: 0 shown, 1 failed, 2 usage.\n";
+static const char usage[] =
+    "Usage: farnova dump [OPTION]... POOL\n"
+    "Show what lies on the medium of the farnova pool POOL, which no server may be using, "
+    "as a mount would find it.\n"
+    "\n"
+    "      --super      the superblock, the zones, the saved allocation state (the default)\n"
+    "      --tree       the directory tree with inode numbers\n"
+    "      --inode=N    header and words of inode N\n"
+    "      --path=P     the same of the inode that path P leads to\n"
+    "      --log=N      the same and each entry of its log; N may be a path too\n"
+    "      --page=B     the log page in block B: its header and whatever entries are sound\n"
+    "      --zone=Z     zone Z: its headers and what is not general in its chunk table\n"
+    "      --free       free space: by zone, and how many runs of which size\n"
+    "      --journal    the committed records of the journal rings\n"
+    "      --all        all of these, for every inode in use\n"
+    "      --json       as one JSON object\n"
+    "\n"
+    "  farnova dump --metadata-only [--hide-names] POOL OUT\n"
+    "                   write an image without the contents of files to OUT, for bug reports: a\n"
+    "                   sparse file that fsck and dump accept. With --hide-names it has neither\n"
+    "                   names nor symlink targets nor values of extended attributes (but ACLs)\n"
+    "\n"
+    "      --help       show this\n"
+    "\n"
+    "Exit code: 0 shown, 1 failed, 2 usage.\n";
 
 struct options {
 	const char *path;
 	bool super, tree, journal, all, as_json;
-	bool inode, with_log;
-	uint64_t ino;
+	bool inode, with_log, page, zone, free_space;
+	bool metadata_only, hide_names;
+	uint64_t ino, page_block, zone_number;
+	const char *inode_path; /* instead of ino; NULL = none */
+	const char *out;
 };
 
-static int parse_ino(const char *text, struct options *options)
+static int parse_number(const char *text, const char *what, uint64_t *number)
 {
 	char *end;
 
 	errno = 0;
-	options->ino = strtoull(text, &end, 10);
-	options->inode = true;
+	*number = strtoull(text, &end, 10);
 	if (*text >= '0' && *text <= '9' && *end == '\0' && !errno)
 		return 0;
-	return pool_usage_error("dump", "'%s' is no inode number", text);
+	return pool_usage_error("dump", what, text);
+}
+
+static int parse_inode(const char *text, struct options *options)
+{
+	options->inode = true;
+	if (*text != '/')
+		return parse_number(text, "'%s' is no inode number", &options->ino);
+	options->inode_path = text;
+	return 0;
+}
+
+/* 0 taken, POOL_USAGE, or -1: not one of these. */
+static int take_option(int c, struct options *options)
+{
+	switch (c) {
+	case 's':
+		options->super = true;
+		return 0;
+	case 't':
+		options->tree = true;
+		return 0;
+	case 'l':
+		options->with_log = true;
+		return parse_inode(optarg, options);
+	case 'i':
+		return parse_inode(optarg, options);
+	case 'p':
+		options->inode = true;
+		options->inode_path = optarg;
+		return 0;
+	case 'P':
+		options->page = true;
+		return parse_number(optarg, "'%s' is no block number", &options->page_block);
+	case 'z':
+		options->zone = true;
+		return parse_number(optarg, "'%s' is no zone number", &options->zone_number);
+	case 'f':
+		options->free_space = true;
+		return 0;
+	case 'j':
+		options->journal = true;
+		return 0;
+	case 'a':
+		options->all = true;
+		return 0;
+	case 'J':
+		options->as_json = true;
+		return 0;
+	case 'm':
+		options->metadata_only = true;
+		return 0;
+	case 'H':
+		options->hide_names = true;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int parse_image(int argc, char **argv, struct options *options)
+{
+	if (optind + 2 != argc)
+		return pool_usage_error("dump", "%s", "--metadata-only takes a POOL and the OUT file to be made");
+	options->path = argv[optind];
+	options->out = argv[optind + 1];
+	return 0;
 }
 
 static int parse(int argc, char **argv, struct options *options)
@@ -58,6 +135,12 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"tree", no_argument, NULL, 't'},
 	    {"inode", required_argument, NULL, 'i'},
 	    {"log", required_argument, NULL, 'l'},
+	    {"path", required_argument, NULL, 'p'},
+	    {"page", required_argument, NULL, 'P'},
+	    {"zone", required_argument, NULL, 'z'},
+	    {"free", no_argument, NULL, 'f'},
+	    {"metadata-only", no_argument, NULL, 'm'},
+	    {"hide-names", no_argument, NULL, 'H'},
 	    {"journal", no_argument, NULL, 'j'},
 	    {"all", no_argument, NULL, 'a'},
 	    {"json", no_argument, NULL, 'J'},
@@ -69,38 +152,20 @@ static int parse(int argc, char **argv, struct options *options)
 	*options = (struct options){0};
 	optind = 0;
 	while (rc == 0 && (c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			options->super = true;
-			break;
-		case 't':
-			options->tree = true;
-			break;
-		case 'l':
-			options->with_log = true;
-			/* fall through */
-		case 'i':
-			rc = parse_ino(optarg, options);
-			break;
-		case 'j':
-			options->journal = true;
-			break;
-		case 'a':
-			options->all = true;
-			break;
-		case 'J':
-			options->as_json = true;
-			break;
-		default:
+		rc = take_option(c, options);
+		if (rc < 0)
 			return pool_other_option(c, "dump", usage);
-		}
 	}
 	if (rc)
 		return rc;
-	rc = pool_one_path(argc, argv, "dump", &options->path);
-	if (!options->tree && !options->inode && !options->journal)
+	if (options->metadata_only)
+		return parse_image(argc, argv, options);
+	if (options->hide_names)
+		return pool_usage_error("dump", "%s", "--hide-names goes with --metadata-only");
+	if (!options->tree && !options->inode && !options->journal && !options->page && !options->zone &&
+	    !options->free_space)
 		options->super = true;
-	return rc;
+	return pool_one_path(argc, argv, "dump", &options->path);
 }
 
 /* ---- superblock and zones ----------------------------------------------------------------------- */
@@ -244,117 +309,6 @@ static void show_journal(struct dump_view *view, const struct medium *medium)
 	dump_close(view, ']');
 }
 
-/* ---- the tree ----------------------------------------------------------------------------------- */
-
-/* Live names of a directory: a name is live if no later entry takes its cookie away. */
-struct names {
-	const struct nova_name_entry **list;
-	size_t count, room;
-};
-
-static bool add_name(struct names *names, const struct nova_name_entry *name)
-{
-	if (names->count == names->room) {
-		size_t room = names->room ? names->room * 2 : 64;
-		void *grown = reallocarray(names->list, room, sizeof(*names->list));
-
-		if (!grown)
-			return false;
-		names->list = grown;
-		names->room = room;
-	}
-	names->list[names->count++] = name;
-	return true;
-}
-
-static int compare_cookies(const void *a, const void *b)
-{
-	uint64_t x = le64_get((*(const struct nova_name_entry *const *)a)->cookie);
-	uint64_t y = le64_get((*(const struct nova_name_entry *const *)b)->cookie);
-
-	return x < y ? -1 : x > y;
-}
-
-static void drop_cookie(struct names *names, uint64_t cookie)
-{
-	size_t low = 0, high = names->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		uint64_t at = le64_get(names->list[middle]->cookie);
-
-		if (at == cookie) {
-			memmove(&names->list[middle], &names->list[middle + 1],
-			        (names->count - middle - 1) * sizeof(*names->list));
-			names->count--;
-			return;
-		}
-		if (at < cookie)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-}
-
-static bool read_names(const struct medium *medium, uint64_t ino, struct names *names, bool *damaged)
-{
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
-
-	*damaged = medium_inode(medium, ino, &inode) != 0 || inode.life != NOVA_LIFE_ALLOCATED;
-	if (*damaged)
-		return true;
-	medium_log_begin(&log, medium, &inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		if (step == MEDIUM_BAD) {
-			*damaged = true;
-			break;
-		}
-		if (step == MEDIUM_ENTRY && log.entry->type == NOVA_ENTRY_NAME &&
-		    !add_name(names, (const struct nova_name_entry *)(const void *)log.entry->payload))
-			return false;
-	}
-	if (names->count)
-		qsort(names->list, names->count, sizeof(*names->list), compare_cookies);
-	medium_log_begin(&log, medium, &inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END && step != MEDIUM_BAD)
-		if (step == MEDIUM_ENTRY && log.entry->type == NOVA_ENTRY_NAME_GONE)
-			drop_cookie(
-			    names,
-			    le64_get(((const struct nova_name_gone_entry *)(const void *)log.entry->payload)->cookie));
-	return true;
-}
-
-static bool show_directory(struct dump_view *view, const struct medium *medium, uint64_t ino, unsigned depth)
-{
-	struct names names = {0};
-	bool damaged, ok;
-
-	ok = read_names(medium, ino, &names, &damaged);
-	dump_open(view, "names", '[');
-	for (size_t i = 0; ok && i < names.count; i++) {
-		const struct nova_name_entry *name = names.list[i];
-
-		dump_open(view, NULL, '{');
-		dump_bytes(view, "name", name->name, name->name_length);
-		dump_number(view, "inode", le64_get(name->ino));
-		dump_text(view, "type", file_type_name((mode_t)name->file_type << 12));
-		if (name->file_type == S_IFDIR >> 12) {
-			if (depth < DEPTH_LIMIT)
-				ok = show_directory(view, medium, le64_get(name->ino), depth + 1);
-			else
-				dump_text(view, "names", "too deep to show, or the directory is its own ancestor");
-		}
-		dump_close(view, '}');
-	}
-	dump_close(view, ']');
-	if (damaged)
-		dump_text(view, "directory", "damaged");
-	free(names.list);
-	return ok;
-}
-
 /* ---- all ---------------------------------------------------------------------------------------- */
 
 static void show_inodes(struct dump_view *view, const struct medium *medium)
@@ -379,10 +333,45 @@ static void show_inodes(struct dump_view *view, const struct medium *medium)
 	dump_close(view, ']');
 }
 
+__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "farnova dump: ");
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return 1;
+}
+
+/* The parts that name a place of the pool. */
+static int show_places(const struct options *options, const struct medium *medium, struct dump_view *view)
+{
+	uint64_t ino = options->ino;
+	bool found;
+
+	if (options->inode_path && dump_find(medium, options->inode_path, &ino))
+		return fail("there is no '%s' in the pool; --tree shows its names", options->inode_path);
+	if (options->inode) {
+		dump_open(view, "selected", '[');
+		found = dump_inode(view, medium, ino, options->with_log);
+		dump_close(view, ']');
+		if (!found)
+			return fail("inode %" PRIu64 " has no place in the pool; --tree shows those in use", ino);
+	}
+	if (options->page && !dump_page(view, medium, options->page_block))
+		return fail("block %" PRIu64 " can hold no log page", options->page_block);
+	if (options->zone && !dump_zone(view, medium, options->zone_number))
+		return fail("there is no zone %" PRIu64, options->zone_number);
+	return 0;
+}
+
 static int show(const struct options *options, const struct medium *medium)
 {
 	struct dump_view view = {.json = {stdout, true}, .as_json = options->as_json};
-	bool ok = true, found = true;
+	bool ok = true;
+	int rc;
 
 	if (options->as_json)
 		dump_open(&view, NULL, '{');
@@ -393,17 +382,11 @@ static int show(const struct options *options, const struct medium *medium)
 	}
 	if (options->journal || options->all)
 		show_journal(&view, medium);
-	if (options->tree || options->all) {
-		dump_open(&view, "tree", '{');
-		dump_number(&view, "inode", le64_get(medium->super->root_ino));
-		ok = show_directory(&view, medium, le64_get(medium->super->root_ino), 0);
-		dump_close(&view, '}');
-	}
-	if (options->inode) {
-		dump_open(&view, "selected", '[');
-		found = dump_inode(&view, medium, options->ino, options->with_log);
-		dump_close(&view, ']');
-	}
+	if (options->free_space || options->all)
+		ok = dump_free(&view, medium) == 0;
+	if (options->tree || options->all)
+		ok = dump_tree(&view, medium) && ok;
+	rc = show_places(options, medium, &view);
 	if (options->all)
 		show_inodes(&view, medium);
 	if (options->as_json) {
@@ -411,11 +394,24 @@ static int show(const struct options *options, const struct medium *medium)
 		putchar('\n');
 	}
 	if (!ok)
-		fprintf(stderr, "farnova dump: out of memory\n");
-	if (!found)
-		fprintf(stderr, "farnova dump: inode %" PRIu64 " has no place in '%s'; --tree shows those in use\n",
-		        options->ino, options->path);
-	return ok && found ? 0 : 1;
+		return fail("out of memory");
+	return rc;
+}
+
+static int write_image(const struct options *options, const struct medium *medium)
+{
+	uint64_t bytes;
+	int rc = dump_image(medium, options->out, options->hide_names, &bytes);
+
+	if (rc) {
+		fprintf(stderr, "farnova dump: cannot write '%s': %s%s\n", options->out, strerror(-rc),
+		        rc == -EEXIST ? "; name a file that is not there" : "");
+		return 1;
+	}
+	printf("wrote %" PRIu64 " KiB of metadata of a pool of %" PRIu64 " MiB to '%s', a sparse file: pack it with "
+	       "`tar --sparse`\n",
+	       bytes >> 10, medium->size >> 20, options->out);
+	return 0;
 }
 
 int pool_dump_main(int argc, char **argv)
@@ -441,7 +437,9 @@ int pool_dump_main(int argc, char **argv)
 		pm_close(&pm);
 		return 1;
 	}
-	rc = medium_replay(&medium) < 0 ? 1 : show(&options, &medium);
+	rc = medium_replay(&medium) < 0 ? 1
+	     : options.metadata_only    ? write_image(&options, &medium)
+	                                : show(&options, &medium);
 	medium_close(&medium);
 	pm_close(&pm);
 	if (fflush(stdout) != 0) {

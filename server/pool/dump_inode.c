@@ -172,7 +172,7 @@ static const char *entry_name(unsigned type)
 	return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";
 }
 
-static void show_entry(struct dump_view *view, const struct medium_log *log)
+void dump_entry(struct dump_view *view, const struct medium_log *log)
 {
 	const struct nova_entry *entry = log->entry;
 
@@ -226,7 +226,7 @@ static void show_log(struct dump_view *view, const struct medium *medium, const 
 	medium_log_begin(&log, medium, inode);
 	while ((step = medium_log_next(&log)) != MEDIUM_END) {
 		if (step == MEDIUM_ENTRY) {
-			show_entry(view, &log);
+			dump_entry(view, &log);
 			continue;
 		}
 		dump_open(view, NULL, '{');

@@ -36,4 +36,24 @@ bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t in
 /* dump_saved -- the allocation state that SAVED names, if any. */
 void dump_saved(struct dump_view *view, const struct medium *medium);
 
+/* dump_entry -- the entry that log->entry is at. */
+void dump_entry(struct dump_view *view, const struct medium_log *log);
+
+/* ---- dump_tree.c -------------------------------------------------------------------------------- */
+
+/* dump_tree -- all names from the root on; false without memory. */
+bool dump_tree(struct dump_view *view, const struct medium *medium);
+
+/* dump_find -- the inode that a path from the root leads to; symlinks are not followed. -ENOENT, -ENOMEM. */
+int dump_find(const struct medium *medium, const char *path, uint64_t *ino);
+
+/* ---- dump_places.c ------------------------------------------------------------------------------ */
+
+/* False if there is no such place. */
+bool dump_zone(struct dump_view *view, const struct medium *medium, uint64_t zone);
+bool dump_page(struct dump_view *view, const struct medium *medium, uint64_t block);
+
+/* dump_free -- free blocks by zone and by length of their runs, as fsck counts them. -ENOMEM. */
+int dump_free(struct dump_view *view, const struct medium *medium);
+
 #endif

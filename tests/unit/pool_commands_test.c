@@ -287,6 +287,53 @@ static void dump_refuses_what_is_no_pool(void **state)
 	assert_non_null(strstr(err, "has no place"));
 }
 
+static void dump_writes_images_that_fsck_accepts(void **state)
+{
+	char image[160];
+	struct stat st;
+
+	snprintf(image, sizeof(image), "%s/image", directory);
+	assert_int_equal(MKFS("-s", "64M", path), 0);
+	for (int hide = 0; hide < 2; hide++) {
+		if (hide)
+			assert_int_equal(DUMP("--metadata-only", "--hide-names", path, image), 0);
+		else
+			assert_int_equal(DUMP("--metadata-only", path, image), 0);
+		assert_int_equal(stat(image, &st), 0);
+		assert_int_equal(st.st_size, 64 << 20);
+		assert_in_range((uint64_t)st.st_blocks * 512, 1, 1 << 20);
+		assert_int_equal(FSCK(image), 0);
+		assert_int_equal(DUMP("--all", image), 0);
+		assert_int_equal(DUMP("--metadata-only", path, image), 1);
+		assert_non_null(strstr(err, "name a file that is not there"));
+		unlink(image);
+	}
+	assert_int_equal(DUMP("--metadata-only", path), 2);
+	assert_int_equal(DUMP("--hide-names", path), 2);
+	assert_int_equal(DUMP("--metadata-only", path, "/nonexistent/image"), 1);
+}
+
+static void dump_shows_places_by_number_and_path(void **state)
+{
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(DUMP("--path=/", path), 0);
+	assert_non_null(strstr(out, "type: directory"));
+	assert_int_equal(DUMP("--log=/", path), 0);
+	assert_non_null(strstr(out, "mode: 0755"));
+	assert_int_equal(DUMP("--path=/none", path), 1);
+	assert_non_null(strstr(err, "there is no '/none'"));
+	assert_int_equal(DUMP("--zone=0", path), 0);
+	assert_non_null(strstr(out, "second_header:"));
+	assert_int_equal(DUMP("--zone=1", path), 1);
+	assert_int_equal(DUMP("--page=700", path), 0);
+	assert_non_null(strstr(out, "no log page"));
+	assert_int_equal(DUMP("--page=3", path), 1);
+	assert_int_equal(DUMP("--free", path), 0);
+	assert_non_null(strstr(out, "longest_run:"));
+	assert_int_equal(DUMP("--json", "--free", "--zone=0", "--path=/", path), 0);
+	assert_int_equal(DUMP("--page=x", path), 2);
+}
+
 static void json_strings_are_always_valid(void **state)
 {
 	FILE *f = tmpfile();
@@ -324,6 +371,8 @@ int main(void)
 	    TEST(fsck_tells_damage_with_exit_code_4),
 	    TEST(fsck_repairs_what_it_tells_when_asked_to),
 	    TEST(dump_refuses_what_is_no_pool),
+	    TEST(dump_writes_images_that_fsck_accepts),
+	    TEST(dump_shows_places_by_number_and_path),
 	    TEST(json_strings_are_always_valid),
 	};
 
