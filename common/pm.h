@@ -61,6 +61,8 @@ struct pm {
 	uint64_t size; /* bytes mapped */
 	enum pm_kind kind;
 	bool read_only;
+	uint64_t device;           /* stands for the ids of the devices beneath, 0 = they tell none */
+	uint64_t unsafe_shutdowns; /* that they have counted, if device is not 0 */
 	struct pm_observer *observer;
 	int fd; /* open pool, holds the lock that keeps a second user out; -1 for pm_wrap */
 };

@@ -3,6 +3,8 @@
  */
 #include "common/pm.h"
 
+#include "common/pm_device.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -171,6 +173,8 @@ static int map(int fd, const struct stat *st, uint64_t size, bool read_only, str
 	if (kind == PM_MEMORY)
 		madvise(base, size, MADV_HUGEPAGE); /* fewer TLB misses where tmpfs allows it; no matter where not */
 	*pm = (struct pm){.base = base, .size = size, .kind = kind, .read_only = read_only, .fd = fd};
+	if (kind == PM_DEVDAX || kind == PM_FSDAX)
+		pm_device_ask(fd, &pm->device, &pm->unsafe_shutdowns);
 	return 0;
 }
 

@@ -54,6 +54,8 @@ static const struct setting settings[] = {
     {"read_only", FLAG, VALUE_OF(read_only), 0, 1, "no", NULL, "change nothing"},
     {"rescue", FLAG, VALUE_OF(rescue), 0, 1, "no", NULL,
      "serve what can be read of a damaged pool; implies --read-only"},
+    {"accept_unsafe_shutdown", FLAG, VALUE_OF(accept_unsafe_shutdown), 0, 1, "no", NULL,
+     "start although the device says that it lost stores in a power failure"},
     {TEXT_OF(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {TEXT_OF(pid_file), "", "PATH", "write the process id there once ready; removed at the end"},
     {"ready_fd", NUMBER, VALUE_OF(ready_fd), 1, 65535, NULL, "FD", "write the ready line to this descriptor as well"},

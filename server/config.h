@@ -32,6 +32,7 @@ struct config {
 	bool squash_root;
 	bool read_only;
 	bool rescue;
+	bool accept_unsafe_shutdown;
 
 	/* from `listen` */
 	char host[1024];

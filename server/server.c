@@ -77,6 +77,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	const struct nova_mount_options options = {
 	    .read_only = config->read_only,
 	    .rescue = config->rescue,
+	    .accept_unsafe_shutdown = config->accept_unsafe_shutdown,
 	    .keep_blocks = layout_keep_blocks,
 	    .keep_context = server->layouts,
 	};

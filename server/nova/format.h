@@ -75,6 +75,8 @@ enum nova_word_kind {
 	NOVA_WORD_EPOCH = 9,   /* superblock: current epoch, owner 0 */
 	NOVA_WORD_BLOCKS = 10, /* superblock: blocks in the pool, a multiple of 16; owner 0 */
 	NOVA_WORD_SAVED = 11,  /* superblock: block of the allocation state saved at a clean unmount, or 0; owner 0 */
+	NOVA_WORD_DEVICE =
+	    12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device's id (24), or 0; owner 0 */
 };
 
 /* States are ordered: of two life words of one generation the greater is the newer. So an inode that may still get its
@@ -122,16 +124,15 @@ struct nova_super {
 	le32 journal_rings;
 	le32 reserved0;
 	le64 root_ino;
-	le64 clients_ino;      /* kept for the table of client identities; 0 */
-	le64 unsafe_shutdowns; /* as libpmem2 gives it, or 0 */
-	uint8_t device_id[32]; /* as libpmem2 gives it, or zero */
-	uint8_t reserved1[56];
+	le64 clients_ino; /* kept for the table of client identities; 0 */
+	uint8_t reserved1[96];
 	/* line 4: words that change, each also in the second superblock */
 	le64 clean;
 	le64 epoch;
 	le64 blocks;
 	le64 saved;
-	le64 reserved_words[4];
+	le64 device;
+	le64 reserved_words[3];
 };
 static_assert(offsetof(struct nova_super, clean) == 256, "superblock words start a line");
 static_assert(sizeof(struct nova_super) == 320, "superblock");

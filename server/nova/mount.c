@@ -9,6 +9,7 @@
 #include "server/nova/replay.h"
 #include "server/nova/rescue.h"
 #include "server/nova/saved.h"
+#include "server/nova/shutdowns.h"
 #include "server/nova/slots.h"
 #include "server/nova/super.h"
 
@@ -111,6 +112,8 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 	fs->crashed = !clean;
 	if (!fs->read_only) {
 		super_repair(fs->pm, info);
+		if (clean)
+			shutdowns_note(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
 	err = super_load_zones(fs, why, why_size);
@@ -122,6 +125,8 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 		err = recover_scan(fs, options->recovery_threads, why, why_size);
 	if (!err)
 		err = check_root(fs, why, why_size);
+	if (!err && !clean && !fs->read_only)
+		shutdowns_note(fs->pm, info);
 	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
 	if (err && clean && !fs->read_only)
 		super_set_clean(fs->pm, fs->mount_count, true);
@@ -145,6 +150,9 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	why[0] = 0;
 	*out = NULL;
 	err = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
+	if (err)
+		return err;
+	err = shutdowns_check(pm, &info, options, why, why_size);
 	if (err)
 		return err;
 	if (super_needs_read_only(&info.super))

@@ -106,8 +106,9 @@ int nova_probe(const struct pm *pm, char *why, size_t why_size);
 
 struct nova_mount_options {
 	bool read_only;
-	bool rescue;               /* read-only, and damage does not refuse the mount: see nova_mount */
-	unsigned recovery_threads; /* 0 = as many as CPUs */
+	bool rescue;                 /* read-only, and damage does not refuse the mount: see nova_mount */
+	bool accept_unsafe_shutdown; /* mount writable although the device may have lost stores: see nova_mount */
+	unsigned recovery_threads;   /* 0 = as many as CPUs */
 	bool full_scan; /* read all logs although a clean unmount saved what they say: finds damage now, not when it is
 	                   met */
 	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
@@ -127,6 +128,9 @@ struct nova_mount_options {
  * nova_mount -- recover if needed and mount. -EINVAL not a pool, -EPROTONOSUPPORT newer format or unknown incompat
  * feature, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs what recovery did. The clean flag is cleared and
  * fenced before the first change. The pm stays the caller's and outlives the mount.
+ *
+ * -EUCLEAN: the device beneath has counted an unsafe shutdown (pm->unsafe_shutdowns) since the pool was mounted, and it
+ * was not unmounted: fenced stores may be lost. Read-only mounts only log it.
  *
  * A pool with unknown ro-compat features is mounted read-only, which is logged and told by nova_read_only. A read-only
  * mount stores nothing at all, not even what recovery would: committed records of a journal that was not replayed are

@@ -64,6 +64,7 @@ int rescue_super(const struct pm *pm, struct super_info *info, char *why, size_t
 	}
 	info->damaged = !intact[0] + !intact[1];
 	info->clean = super_word(pm, NOVA_WORD_CLEAN, offsetof(struct nova_super, clean), 0);
+	info->device = super_word(pm, NOVA_WORD_DEVICE, offsetof(struct nova_super, device), 0);
 	info->epoch = super_word(pm, NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch), 1);
 	info->blocks = super_word(pm, NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks), held);
 	if (info->blocks > held) {

@@ -136,6 +136,8 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 	}
 	if (word_read(NOVA_WORD_SAVED, 0, &supers[0]->saved, &supers[1]->saved, &info->saved) == WORD_LOST)
 		info->saved = 0;
+	if (word_read(NOVA_WORD_DEVICE, 0, &supers[0]->device, &supers[1]->device, &info->device) == WORD_LOST)
+		info->device = 0;
 	return check_geometry(pm, info, why, why_size);
 }
 
@@ -161,6 +163,8 @@ void super_repair(struct pm *pm, const struct super_info *info)
 			store_word(pm, &super->blocks, NOVA_WORD_BLOCKS, info->blocks);
 		if (!word_value(NOVA_WORD_SAVED, 0, pm_get8(&super->saved), &value) || value != 0)
 			store_word(pm, &super->saved, NOVA_WORD_SAVED, 0);
+		if (!word_value(NOVA_WORD_DEVICE, 0, pm_get8(&super->device), &value) || value != info->device)
+			store_word(pm, &super->device, NOVA_WORD_DEVICE, info->device);
 	}
 }
 
@@ -169,6 +173,13 @@ void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
 {
 	for (unsigned i = 0; i < 2; i++)
 		store_word(pm, &super_at(pm, i)->clean, NOVA_WORD_CLEAN, mount_count << 1 | clean);
+	pm_fence(pm);
+}
+
+void super_set_device(struct pm *pm, uint64_t value)
+{
+	for (unsigned i = 0; i < 2; i++)
+		store_word(pm, &super_at(pm, i)->device, NOVA_WORD_DEVICE, value);
 	pm_fence(pm);
 }
 

@@ -13,6 +13,7 @@ struct super_info {
 	uint64_t epoch;
 	uint64_t blocks;
 	uint64_t saved;   /* block of the saved allocation state, 0 = none */
+	uint64_t device;  /* as shutdowns_value gave it at the last mount */
 	unsigned damaged; /* copies that are (0 or 1) */
 };
 
@@ -29,6 +30,9 @@ void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);
 /* super_set_saved -- store the SAVED word in both superblocks; not fenced. CLEAN goes with it, in any order: SAVED
  * alone is not looked at, and CLEAN alone makes the next mount scan. */
 void super_set_saved(struct pm *pm, uint64_t block);
+
+/* super_set_device -- store the DEVICE word in both superblocks and fence. */
+void super_set_device(struct pm *pm, uint64_t value);
 
 /* super_load_zones -- check every zone's headers and chunk tables; fills the map of slot chunks and claims theirs. */
 int super_load_zones(struct nova *fs, char *why, size_t why_size);

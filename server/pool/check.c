@@ -195,6 +195,7 @@ static void check_superblocks(struct check *check)
 	check_super_word(check, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
 	check_super_word(check, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
 	check_super_word(check, "saved", NOVA_WORD_SAVED, offsetof(struct nova_super, saved));
+	check_super_word(check, "device", NOVA_WORD_DEVICE, offsetof(struct nova_super, device));
 }
 
 static void check_zone_header(struct check *check, uint64_t zone, uint64_t block)

@@ -215,6 +215,8 @@ static void show_super(struct dump_view *view, const struct medium *medium)
 	show_super_word(view, medium, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
 	show_super_word(view, medium, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
 	show_super_word(view, medium, "saved", NOVA_WORD_SAVED, offsetof(struct nova_super, saved));
+	show_super_word(view, medium, "unsafe_shutdowns_and_device", NOVA_WORD_DEVICE,
+	                offsetof(struct nova_super, device));
 	dump_close(view, '}');
 }
 

@@ -235,7 +235,7 @@ static void superblocks(void **state)
 
 static void words_of_the_superblocks(void **state)
 {
-	for (size_t word = 0; word < 4; word++)
+	for (size_t word = 0; word < 5; word++)
 		for (unsigned which = 1; which < 4; which++) {
 			renew();
 			if (which & 1)
