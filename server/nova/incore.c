@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_SLABS     8u /* at most so many are looked at for one that is needed */
+#define SWEEP_SLABS     8u    /* at most so many are looked at for one that is needed */
+#define COSTLY_INDEX    4096u /* bytes */
 #define CACHE_MIN       (32ULL << 20)
 #define CACHE_PER_INODE 40u /* with what a slot itself takes in DRAM, a cold inode stays under 64 bytes */
 
@@ -91,20 +92,35 @@ static void give_up(struct nova *fs, struct inode *inode)
 	inode->loaded = false;
 }
 
-/* With a worker, what can be given up goes to it; without, only indexes go. */
-static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode_slab *slab)
+/* What a look at an inode may do with it. */
+enum sweep {
+	SWEEP_INDEX,  /* drop the index if it was not used */
+	SWEEP_UNUSED, /* give it up if it was not used */
+	SWEEP_CHEAP,  /* give it up unless to load it again would cost much */
+};
+
+static bool spared(struct inode *inode, enum sweep sweep)
+{
+	bool used = was_used(inode);
+
+	return used && sweep != SWEEP_CHEAP;
+}
+
+/* What is given up goes to the worker. */
+static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode_slab *slab, enum sweep sweep)
 {
 	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
 		struct inode *inode = &slab->inodes[i];
 		bool given_up = false;
 
-		if (was_used(inode) || pthread_rwlock_trywrlock(&inode->lock))
+		if (spared(inode, sweep) || pthread_rwlock_trywrlock(&inode->lock))
 			continue;
-		if (inode->ino && worker && !inode->pins) {
+		if (sweep == SWEEP_INDEX) {
+			if (inode->index_bytes)
+				incore_index_drop(fs, inode);
+		} else if (inode->ino && !inode->pins && (sweep == SWEEP_UNUSED || inode->index_bytes < COSTLY_INDEX)) {
 			give_up(fs, inode);
 			given_up = true;
-		} else if (inode->index_bytes) {
-			incore_index_drop(fs, inode);
 		}
 		pthread_rwlock_unlock(&inode->lock);
 		if (given_up) {
@@ -141,7 +157,7 @@ void incore_index_changed(struct nova *fs, struct inode *inode)
 		struct inode_slab *slab = next_slab(fs);
 
 		if (slab)
-			sweep_slab(fs, NULL, slab);
+			sweep_slab(fs, NULL, slab, SWEEP_INDEX);
 	}
 }
 
@@ -173,6 +189,7 @@ static int add_slab(struct nova_worker *worker)
 	return 0;
 }
 
+/* The last slab looked at has to yield, or each turn that finds all in use would let their number grow. */
 static int refill(struct nova_worker *worker)
 {
 	struct nova *fs = worker->fs;
@@ -183,7 +200,7 @@ static int refill(struct nova_worker *worker)
 		struct inode_slab *slab = next_slab(fs);
 
 		if (slab)
-			sweep_slab(fs, worker, slab);
+			sweep_slab(fs, worker, slab, i + 1 < SWEEP_SLABS ? SWEEP_UNUSED : SWEEP_CHEAP);
 	}
 	return worker->free_inodes ? 0 : add_slab(worker);
 }
