@@ -45,9 +45,10 @@ static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct inode
 /* ---- loading -------------------------------------------------------------------------------------------------- */
 
 /* Under the exclusive lock. */
-static int load(struct nova *fs, struct inode *inode)
+static int load(struct nova *fs, struct inode *inode, bool index)
 {
-	char why[200] = "";
+	struct slot_runs runs;
+	char why[200];
 	int err;
 
 	if (!inode->loaded) {
@@ -56,7 +57,9 @@ static int load(struct nova *fs, struct inode *inode)
 			goto failed;
 	}
 	if (inode_alive(inode)) {
-		err = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
+		err = index ? -EAGAIN : replay_slot(fs, inode, &runs, why, sizeof why);
+		if (err == -EAGAIN)
+			err = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
 		incore_index_changed(fs, inode);
 		if (err)
 			goto failed;
@@ -83,7 +86,7 @@ static int check(struct nova *fs, struct inode *inode, struct nova_handle handle
 	if (inode->loaded && (inode->generation != handle.generation || !inode_alive(inode)))
 		return -ESTALE;
 	if (!is_ready(inode, index)) {
-		err = load(fs, inode);
+		err = load(fs, inode, index);
 		if (err)
 			return err;
 	}
@@ -216,7 +219,7 @@ int inode_try_named(struct nova_worker *worker, uint64_t ino, struct inode **out
 	if (err)
 		return err == -ESTALE ? -EIO : err;
 	if (!is_ready(inode, true))
-		err = load(worker->fs, inode);
+		err = load(worker->fs, inode, true);
 	if (!err && inode->life != NOVA_LIFE_ALLOCATED)
 		err = -EIO;
 	if (err) {

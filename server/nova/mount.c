@@ -18,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
+
+#define PROGRESS_MS 2000u
 
 int nova_probe(const struct pm *pm, char *why, size_t why_size)
 {
@@ -64,6 +67,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->blocks = info->blocks;
 	fs->root.ino.n = le64_get(info->super.root_ino);
 	fs->cache_bytes = options->cache_bytes;
+	fs->tell_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
 	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
@@ -133,10 +137,19 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 	return err;
 }
 
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size)
 {
 	static const struct nova_mount_options defaults;
 	struct super_info info;
+	int64_t start = clock_ns();
 	char unused[1];
 	struct nova *fs;
 	int err;
@@ -171,9 +184,14 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 		destroy(fs);
 		return err;
 	}
-	log_info(NOVA_LOG_NAME, "mounted: %llu inodes, %llu of %llu blocks free, last unmount was %s",
-	         (unsigned long long)fs->inodes, (unsigned long long)fs->free_blocks,
-	         (unsigned long long)fs->usable_blocks, info.clean & 1 ? "clean" : "not clean");
+	log_info(NOVA_LOG_NAME, "mounted in %.3f s: %llu inodes, %llu of %llu blocks free; last unmount was %s, %s",
+	         (double)(clock_ns() - start) / 1e9, (unsigned long long)fs->inodes,
+	         (unsigned long long)fs->free_blocks, (unsigned long long)fs->usable_blocks,
+	         info.clean & 1 ? "clean" : "not clean",
+	         fs->scanned ? "all logs were read" : "its saved state was used");
+	if (fs->nameless)
+		log_info(NOVA_LOG_NAME, "%llu inodes without a name wait for nova_reclaim_orphans",
+		         (unsigned long long)fs->nameless);
 	*out = fs;
 	return 0;
 }

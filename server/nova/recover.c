@@ -18,14 +18,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS_MAX 64u
 #define SCAN_WHY    200u
+#define SLOTS_AHEAD 4u
+#define CHUNKS_AT_ONCE                                                                                                 \
+	8u /* few enough for threads to share a small pool, many enough not to meet over an empty one                  \
+	    */
 
 struct scan {
 	struct nova *fs;
 	uint64_t next_chunk; /* atomic */
+	uint64_t scanned;    /* chunks of slots that are done; atomic */
 	int err;             /* atomic: the first error */
 	pthread_mutex_t lock;
 	char why[SCAN_WHY]; /* the first error's; under the lock */
@@ -38,7 +44,9 @@ struct scan {
 /* What one thread is at. */
 struct scanner {
 	struct scan *scan;
+	int64_t tell_ns;    /* when to tell how far the scan is; INT64_MAX = others tell */
 	struct inode inode; /* never shared: its lock is not used */
+	struct slot_runs runs;
 	char why[SCAN_WHY];
 	uint64_t inodes;
 	uint64_t promised;
@@ -75,6 +83,12 @@ static int claim_data(struct scanner *scanner)
 	struct extent extent;
 	uint64_t at = 0;
 
+	for (uint32_t i = 0; i < scanner->runs.count; i++) {
+		int err = claim(scanner, file_block_of(scanner->runs.run[i].value), scanner->runs.run[i].count, "data");
+
+		if (err)
+			return err;
+	}
 	while (remap_next_extent(&inode->file, &at, &extent)) {
 		int err = claim(scanner, file_block_of(extent.value), extent.count, "data");
 
@@ -106,6 +120,15 @@ static int claim_xattrs(struct scanner *scanner)
 	return err;
 }
 
+/* The lines that most slots have in use, fetched while the slots before are judged. */
+static void prefetch_slot(const struct nova *fs, uint64_t ino)
+{
+	const uint8_t *slot = (const void *)slot_at(fs, ino);
+
+	for (unsigned line = 0; line < 4; line++)
+		__builtin_prefetch(slot + line * NOVA_LINE_SIZE);
+}
+
 static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t ino)
 {
 	struct nova *fs = scanner->scan->fs;
@@ -125,7 +148,12 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 			slots_add_free(chunk, ino);
 		return 0;
 	}
-	err = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
+	/* Most files have no more log than their slot holds: then no index is built. */
+	err = replay_slot(fs, inode, &scanner->runs, scanner->why, sizeof scanner->why);
+	if (err == -EAGAIN) {
+		scanner->runs.count = 0;
+		err = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
+	}
 	if (!err)
 		err = claim_data(scanner);
 	if (!err)
@@ -160,9 +188,43 @@ static void scan_failed(struct scanner *scanner, int err)
 	pthread_mutex_unlock(&scan->lock);
 }
 
-static void *scan_thread(void *context)
+static int64_t clock_ns(void)
 {
-	struct scan *scan = context;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void tell_progress(struct scanner *scanner)
+{
+	const struct scan *scan = scanner->scan;
+	uint64_t done = __atomic_load_n(&scan->scanned, __ATOMIC_RELAXED);
+
+	if (scanner->tell_ns == INT64_MAX || clock_ns() < scanner->tell_ns)
+		return;
+	log_info(NOVA_LOG_NAME, "reading all logs: %llu of %llu chunks of inodes, %llu %%", (unsigned long long)done,
+	         (unsigned long long)scan->fs->slot_chunks, (unsigned long long)(done * 100 / scan->fs->slot_chunks));
+	scanner->tell_ns = clock_ns() + scan->fs->tell_ns;
+}
+
+static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
+{
+	struct nova *fs = scanner->scan->fs;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < NOVA_SLOTS_PER_CHUNK; i++) {
+		if (i + SLOTS_AHEAD < NOVA_SLOTS_PER_CHUNK)
+			prefetch_slot(fs, chunk->first_ino + i + SLOTS_AHEAD);
+		err = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
+	}
+	__atomic_fetch_add(&scanner->scan->scanned, 1, __ATOMIC_RELAXED);
+	tell_progress(scanner);
+	return err;
+}
+
+static void *scan_chunks(struct scan *scan, bool tells)
+{
 	struct nova *fs = scan->fs;
 	struct scanner *scanner = calloc(1, sizeof *scanner);
 
@@ -173,16 +235,17 @@ static void *scan_thread(void *context)
 		return NULL;
 	}
 	scanner->scan = scan;
+	scanner->tell_ns = tells ? clock_ns() + fs->tell_ns : INT64_MAX;
 	while (!__atomic_load_n(&scan->err, __ATOMIC_RELAXED)) {
-		uint64_t c = __atomic_fetch_add(&scan->next_chunk, 1, __ATOMIC_RELAXED);
-		struct slot_chunk *chunk;
+		uint64_t c = __atomic_fetch_add(&scan->next_chunk, CHUNKS_AT_ONCE, __ATOMIC_RELAXED);
+		uint64_t end = c + CHUNKS_AT_ONCE < fs->chunk_count ? c + CHUNKS_AT_ONCE : fs->chunk_count;
 		int err = 0;
 
 		if (c >= fs->chunk_count)
 			break;
-		chunk = fs->chunks[c];
-		for (uint32_t i = 0; chunk && !err && i < NOVA_SLOTS_PER_CHUNK; i++)
-			err = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
+		for (; c < end && !err; c++)
+			if (fs->chunks[c])
+				err = scan_chunk(scanner, fs->chunks[c]);
 		if (err)
 			scan_failed(scanner, err);
 	}
@@ -199,6 +262,11 @@ static void *scan_thread(void *context)
 	return NULL;
 }
 
+static void *scan_thread(void *context)
+{
+	return scan_chunks(context, false);
+}
+
 int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 {
 	struct scan scan = {.fs = fs, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -212,7 +280,7 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 	/* This thread scans too; where the system gives fewer threads the scan only takes longer. */
 	while (started + 1 < threads && !pthread_create(&helpers[started], NULL, scan_thread, &scan))
 		started++;
-	scan_thread(&scan);
+	scan_chunks(&scan, true);
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(helpers[i], NULL);
 	pthread_mutex_destroy(&scan.lock);

@@ -28,7 +28,8 @@ struct replay {
 	struct nova *fs;
 	struct inode *inode;
 	const struct log_walk *walk;
-	bool unsorted; /* GC has moved names: their cookies are out of order, and names go at the end */
+	struct slot_runs *runs; /* in place of the index, NULL = build the index */
+	bool unsorted;          /* GC has moved names: their cookies are out of order, and names go at the end */
 	struct gone *gone;
 	size_t gone_count;
 	size_t gone_room;
@@ -94,6 +95,75 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 	return 0;
 }
 
+/* ---- a file's blocks without an index -------------------------------------------------------------------------- */
+
+/* What lay in [file_block, file_block + count) is gone, and `value`, if it is not 0, lies there. */
+static void runs_set(struct slot_runs *runs, uint64_t file_block, uint64_t count, uint64_t value)
+{
+	uint64_t end = file_block + count;
+
+	for (uint32_t i = 0; i < runs->count;) {
+		uint64_t first = runs->run[i].file_block;
+		uint64_t last = first + runs->run[i].count;
+		uint64_t before = file_block > first ? file_block - first : 0;
+		uint64_t after = last > end ? last - end : 0;
+
+		if (file_block >= last || end <= first) {
+			i++;
+			continue;
+		}
+		if (after && before) {
+			runs->run[runs->count] = runs->run[i];
+			runs->run[runs->count].file_block = end;
+			runs->run[runs->count].count = after;
+			runs->run[runs->count++].value += end - first;
+		} else if (after) {
+			runs->run[i].file_block = end;
+			runs->run[i].count = after;
+			runs->run[i].value += end - first;
+		}
+		if (before)
+			runs->run[i].count = before;
+		else if (!after)
+			runs->run[i] = runs->run[--runs->count];
+	}
+	if (value) {
+		runs->run[runs->count].file_block = file_block;
+		runs->run[runs->count].count = count;
+		runs->run[runs->count++].value = value;
+	}
+}
+
+static void truncate_blocks(struct replay *replay, uint64_t from)
+{
+	if (replay->runs)
+		runs_set(replay->runs, from, UINT64_MAX - from, 0);
+	else
+		file_index_truncate(&replay->inode->file, from, NULL, NULL);
+}
+
+static int set_blocks(struct replay *replay, uint64_t file_block, uint64_t count, uint64_t value)
+{
+	struct file_index *index = &replay->inode->file;
+
+	if (replay->runs) {
+		runs_set(replay->runs, file_block, count, value);
+		return 0;
+	}
+	if (value) {
+		int err = file_index_reserve(index, file_block, count);
+
+		if (err)
+			return err;
+		for (uint64_t i = 0; i < count; i++)
+			file_index_set(index, file_block + i, value + i);
+	} else {
+		for (uint64_t at = file_block; file_index_next(index, at, &at) && at < file_block + count; at++)
+			file_index_set(index, at, 0);
+	}
+	return 0;
+}
+
 /* ---- entries -------------------------------------------------------------------------------------------------- */
 
 static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr, uint64_t position)
@@ -118,7 +188,7 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 		if (size > NOVA_FILE_SIZE_MAX)
 			return refuse(replay, position, "size out of range");
 		if (size <= inode->size)
-			file_index_truncate(&inode->file, (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT, NULL, NULL);
+			truncate_blocks(replay, (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT);
 		inode->size = size;
 	}
 	inode->ctime_ns = time;
@@ -152,17 +222,9 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 		return refuse(replay, position, "data beyond the end of the file");
 	if (block && !alloc_valid(replay->fs, block, count))
 		return refuse(replay, position, "blocks outside the space for data");
-	if (block) {
-		err = file_index_reserve(&inode->file, file_block, count);
-		if (err)
-			return err;
-	}
-	if (block)
-		for (uint64_t i = 0; i < count; i++)
-			file_index_set(&inode->file, file_block + i, value + i);
-	else
-		for (uint64_t at = file_block; file_index_next(&inode->file, at, &at) && at < file_block + count; at++)
-			file_index_set(&inode->file, at, 0);
+	err = set_blocks(replay, file_block, count, block ? value : 0);
+	if (err)
+		return err;
 	inode->size = size;
 	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(write->time_ns);
 	return 0;
@@ -318,6 +380,8 @@ static int replay_entry(void *context, const struct nova_entry *entry, uint64_t 
 	case NOVA_ENTRY_SYMLINK:
 		return symlink_entry(replay, entry, position, line);
 	case NOVA_ENTRY_XATTR:
+		if (replay->runs)
+			return -EAGAIN;
 		return xattr_entry(replay, entry, position, line);
 	default:
 		break;
@@ -412,6 +476,73 @@ static void count_blocks(struct inode *inode)
 	}
 }
 
+static void forget(struct inode *inode)
+{
+	replay_reset(inode);
+	inode->size = inode->blocks = inode->unwritten = 0;
+	inode->flags = 0;
+	inode->acl = NULL;
+	inode->subdirs = 0;
+	inode->symlink_line = 0;
+}
+
+static int read_fixed(struct replay *replay, struct log_walk *walk)
+{
+	int err = read_header(replay);
+
+	if (!err)
+		err = read_words(replay);
+	walk->tail = replay->inode->tail;
+	walk->head = replay->inode->head;
+	return err;
+}
+
+/* After the log was read whole. */
+static void take_place(struct inode *inode, const struct log_walk *walk)
+{
+	inode->log_start = walk->log_start;
+	inode->tail_page = walk->last_page;
+	inode->tail_first = walk->last_first;
+	if (inode->life != NOVA_LIFE_ALLOCATED)
+		inode->nlink = 0;
+	memset(&inode->gc, 0, sizeof inode->gc);
+}
+
+int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size)
+{
+	struct replay replay = {.fs = fs, .inode = inode, .runs = runs, .why = why, .why_size = why_size};
+	struct log_walk walk = {.fs = fs,
+	                        .ino = inode->ino,
+	                        .generation = inode->generation,
+	                        .repair = !fs->read_only,
+	                        .entry = replay_entry,
+	                        .context = &replay};
+	int err;
+
+	replay.walk = &walk;
+	runs->count = 0;
+	forget(inode);
+	inode->partial = false;
+	err = read_fixed(&replay, &walk);
+	if (!err && (inode->type == S_IFDIR >> 12 || inode->tail > NOVA_SLOT_LINES))
+		err = -EAGAIN;
+	if (!err)
+		err = log_walk(&walk);
+	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
+		err = refuse(&replay, 0, "a symbolic link without a target");
+	if (err && walk.why[0])
+		snprintf(why, why_size, "%s", walk.why);
+	if (err)
+		return err;
+	take_place(inode, &walk);
+	for (uint32_t i = 0; i < runs->count; i++) {
+		inode->blocks += runs->run[i].count;
+		if (runs->run[i].value & FILE_UNWRITTEN)
+			inode->unwritten += runs->run[i].count;
+	}
+	return 0;
+}
+
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size)
 {
@@ -428,19 +559,10 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	int err;
 
 	replay.walk = &walk;
-	replay_reset(inode);
-	inode->size = inode->blocks = inode->unwritten = 0;
-	inode->flags = 0;
-	inode->acl = NULL;
-	inode->subdirs = 0;
-	inode->symlink_line = 0;
-	err = read_header(&replay);
-	if (!err)
-		err = read_words(&replay);
+	forget(inode);
+	err = read_fixed(&replay, &walk);
 	if (err)
 		return err;
-	walk.tail = inode->tail;
-	walk.head = inode->head;
 	err = log_walk(&walk);
 	/* A rescue shows the names before the damage, so they are put into order even then. */
 	settled = settle_names(&replay);
@@ -458,15 +580,10 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 		replay_reset(inode);
 		return err;
 	}
-	inode->log_start = walk.log_start;
-	inode->tail_page = walk.last_page;
-	inode->tail_first = walk.last_first;
+	take_place(inode, &walk);
 	if (inode->type == S_IFREG >> 12)
 		count_blocks(inode);
 	inode->blocks += xattr_blocks(inode);
-	if (inode->life != NOVA_LIFE_ALLOCATED)
-		inode->nlink = 0;
-	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->indexed = true;
 	return 0;
 }

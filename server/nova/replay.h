@@ -16,6 +16,22 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size);
 
+/* Where the data of a file lie whose log is in its slot: runs in no order, none over another. */
+struct slot_runs {
+	uint32_t count;
+	struct {
+		uint64_t file_block;
+		uint64_t count;
+		uint64_t value;     /* as in the file's index */
+	} run[2 * NOVA_SLOT_LINES]; /* an entry adds one and may split one */
+};
+
+/*
+ * replay_slot -- as replay_inode, without the index: attributes, and for a file its runs. -EAGAIN if that takes more
+ * than the slot's own lines, as for every directory: then replay_inode has to do it.
+ */
+int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size);
+
 /* replay_reset -- forget the index. */
 void replay_reset(struct inode *inode);
 
