@@ -186,6 +186,50 @@ static void an_extent_in_many_pieces_is_copied_in_several_slices(void **state)
 	fixture_close(&f);
 }
 
+/* Counts what is copied to the medium. */
+struct count {
+	struct pm_observer observer;
+	uint64_t bytes;
+};
+
+static void add(struct pm_observer *self, const struct pm_event *event)
+{
+	struct count *count = (struct count *)(void *)self;
+
+	if (event->type == PM_EV_COPY)
+		count->bytes += event->length;
+}
+
+/* So no writer waits for a whole log, however many extents the file has. */
+static void no_write_to_a_file_of_many_extents_copies_more_than_a_slice(void **state)
+{
+	const uint64_t blocks = 20000;
+	struct count count = {.observer = {add}};
+	static uint8_t data[4096];
+	struct nova_attr file;
+	struct fixture f;
+	uint64_t most = 0;
+	uint64_t all = 0;
+
+	(void)state;
+	fixture_open(&f, 256 * MIB);
+	file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
+	for (uint64_t i = 0; i < blocks; i++)
+		fixture_write(&f, file.handle, i * 8192, data, 4096);
+	f.pm.observer = &count.observer;
+	for (unsigned i = 0; i < 3 * blocks; i++) {
+		count.bytes = 0;
+		fixture_write(&f, file.handle, random_below(blocks) * 8192, data, 4096);
+		all += count.bytes;
+		most = count.bytes > most ? count.bytes : most;
+	}
+	f.pm.observer = NULL;
+	assert_in_range(most, 4096 + 64, 4096 + 300 * 64);
+	/* And all of GC together stays small beside the data. */
+	assert_in_range(all / (3 * blocks), 4096 + 64, 4096 + 5 * 64);
+	fixture_close(&f);
+}
+
 static void a_log_of_many_kinds_of_change_survives_gc(void **state)
 {
 	struct nova_call asked;
@@ -408,6 +452,7 @@ int main(void)
 	    cmocka_unit_test(what_rests_at_the_beginning_of_a_log_does_not_make_it_grow),
 	    cmocka_unit_test(small_appends_in_a_row_become_few_entries),
 	    cmocka_unit_test(an_extent_in_many_pieces_is_copied_in_several_slices),
+	    cmocka_unit_test(no_write_to_a_file_of_many_extents_copies_more_than_a_slice),
 	    cmocka_unit_test(a_log_of_many_kinds_of_change_survives_gc),
 	    cmocka_unit_test(a_symbolic_link_keeps_its_target_through_gc),
 	    cmocka_unit_test(names_keep_their_order_and_cookies_through_gc),
