@@ -1,12 +1,13 @@
 /*
  * attr.c -- attributes: getattr, access, setattr with truncation.
  *
- * The access time changes by setattr alone: a read changes nothing on the medium.
+ * Reading changes nothing here; who wants access times calls nova_accessed (atime.c).
  */
 #include "server/nova/alloc.h"
 #include "server/nova/inode.h"
 #include "server/nova/lifetime.h"
 #include "server/nova/perm.h"
+#include "server/nova/project.h"
 #include "server/nova/txn.h"
 #include "server/nova/xattr.h"
 
@@ -14,9 +15,11 @@
 #include <string.h>
 
 #define SET_TIMES (NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW)
-#define SET_ALL   (NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | NOVA_SET_FLAGS | SET_TIMES)
+#define SET_ALL                                                                                                        \
+	(NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_SIZE | NOVA_SET_FLAGS | SET_TIMES | NOVA_SET_PROJECT)
 
-static_assert(NOVA_FILE_IMMUTABLE == NOVA_FLAG_IMMUTABLE && NOVA_FILE_APPEND == NOVA_FLAG_APPEND,
+static_assert(NOVA_FILE_IMMUTABLE == NOVA_FLAG_IMMUTABLE && NOVA_FILE_APPEND == NOVA_FLAG_APPEND &&
+                  NOVA_FILE_PROJECT_INHERIT == NOVA_FLAG_PROJECT_INHERIT,
               "the medium's flags are the interface's");
 
 int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
@@ -48,6 +51,8 @@ struct change {
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	uint32_t flags;
+	uint32_t project;
+	struct project *quota;
 	uint64_t tail_block; /* private copy of the block in which the file will end, 0 = none is needed */
 	bool sized;
 	bool unprivileged; /* what is there loses its capabilities */
@@ -93,7 +98,8 @@ static int may_resize(const struct nova_call *call, const struct inode *inode, u
 /* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
 static int flags_allow(const struct inode *inode, unsigned mask)
 {
-	const unsigned kept = NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_ATIME | NOVA_SET_MTIME;
+	const unsigned kept =
+	    NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_PROJECT;
 	int err = mask & kept ? perm_flags_kept(inode) : 0;
 
 	if (!err && mask & NOVA_SET_SIZE)
@@ -106,8 +112,13 @@ static int flags_allow(const struct inode *inode, unsigned mask)
 static int may_set_flags(const struct nova_cred *cred, const struct inode *inode, unsigned mask,
                          const struct nova_attr *in)
 {
+	/* Whose limits an inode counts to is decided for others: only by the superuser. */
+	if (mask & NOVA_SET_PROJECT && !perm_super(cred))
+		return -EPERM;
 	if (!(mask & NOVA_SET_FLAGS))
 		return 0;
+	if (in->flags & NOVA_FLAG_PROJECT_INHERIT && !inode_is(inode, S_IFDIR))
+		return -EOPNOTSUPP;
 	if (!inode_is(inode, S_IFREG) && !inode_is(inode, S_IFDIR))
 		return -EOPNOTSUPP;
 	if (in->flags & ~NOVA_FLAGS_KNOWN)
@@ -133,6 +144,8 @@ static int may_set(const struct nova_call *call, const struct inode *inode, unsi
 		err = may_set_times(call->cred, inode, mask);
 	if (!err)
 		err = may_resize(call, inode, mask, in);
+	if (!err)
+		err = may_set_flags(call->cred, inode, mask, in);
 	return err;
 }
 
@@ -147,6 +160,7 @@ static void plan(const struct nova_call *call, const struct inode *inode, unsign
 	    .atime_ns = inode->atime_ns,
 	    .mtime_ns = inode->mtime_ns,
 	    .flags = mask & NOVA_SET_FLAGS ? in->flags : inode->flags,
+	    .project = mask & NOVA_SET_PROJECT ? in->project : inode->project,
 	    .sized = mask & NOVA_SET_SIZE,
 	};
 	if (mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID))
@@ -224,6 +238,7 @@ static int append_change(struct txn *txn, const struct inode *inode, struct log_
 	    .gid = le32_of(change->gid),
 	    .size = le64_of(change->size),
 	    .flags = le32_of(change->flags),
+	    .project = le32_of(change->project),
 	};
 	unsigned mask = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
 	int err;
@@ -232,6 +247,8 @@ static int append_change(struct txn *txn, const struct inode *inode, struct log_
 		mask |= NOVA_ATTR_SIZE | NOVA_ATTR_MTIME;
 	if (change->flags != inode->flags)
 		mask |= NOVA_ATTR_FLAGS;
+	if (change->project != inode->project)
+		mask |= NOVA_ATTR_PROJECT;
 	err = txn_attr(txn, log, mask, &attr);
 	if (!err && change->tail_block)
 		err = append_cut(txn, log, change);
@@ -266,6 +283,9 @@ static void show_change(struct nova_worker *worker, struct inode *inode, const s
 	inode->atime_ns = change->atime_ns;
 	inode->mtime_ns = change->mtime_ns;
 	inode->ctime_ns = now;
+	inode->flags = change->flags;
+	inode->project = change->project;
+	project_move(inode, change->quota);
 }
 
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
@@ -287,6 +307,9 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 	if (mask) {
 		txn_start(&txn, call);
 		plan(call, inode, mask, in, txn.now, &change);
+		change.quota = change.project ? project_find(worker->fs, change.project) : NULL;
+		if (change.project && !change.quota)
+			return -ENOMEM;
 		err = cut_block(worker, inode, &change);
 		if (!err)
 			err = append_change(&txn, inode, txn_log(&txn, inode, change.size < inode->size), &change);

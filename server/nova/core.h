@@ -33,6 +33,7 @@
 #define NOVA_WORKER_BLOCKS   256u
 #define NOVA_WORKER_SLOTS    128u
 #define NOVA_INODE_SLAB      32u
+#define NOVA_PROJECT_BUCKETS 256u
 #define NOVA_CACHE_LINE      64
 
 struct zone {
@@ -81,10 +82,13 @@ struct inode {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t rdev;
+	uint32_t project;
 	uint32_t subdirs;
 	uint64_t size;
 	uint64_t blocks;
-	uint64_t unwritten; /* of the blocks, those that were reserved and never written */
+	uint64_t unwritten;    /* of the blocks, those that were reserved and never written */
+	struct project *quota; /* of `project`, NULL for 0 */
+	uint64_t charged;      /* blocks that it was charged for this inode */
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	int64_t ctime_ns;
@@ -217,6 +221,10 @@ struct nova {
 	struct gc_queue gc;
 
 	pthread_mutex_t rename_lock;
+
+	struct project *projects[NOVA_PROJECT_BUCKETS]; /* atomic; pushed under the lock, never taken away */
+	pthread_mutex_t projects_lock;
+	bool limits_known; /* the root's log has been replayed: what a later replay finds of limits may be old */
 
 	pthread_mutex_t workers_lock;
 	struct nova_worker *workers[NOVA_JOURNAL_RINGS]; /* atomic; a worker once made stays until unmount */

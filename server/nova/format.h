@@ -224,6 +224,7 @@ enum nova_entry_type {
 	NOVA_ENTRY_SYMLINK = 7,   /* target, in the entry or in a blob */
 	NOVA_ENTRY_PARENT = 8,    /* directory: moved to another parent */
 	NOVA_ENTRY_XATTR = 9,     /* an extended attribute appears, has another value, or goes */
+	NOVA_ENTRY_QUOTA = 10,    /* root directory: the limits of a project */
 };
 
 /*
@@ -252,6 +253,7 @@ static_assert(sizeof(struct nova_entry) == NOVA_LINE_SIZE, "entry");
 #define NOVA_ATTR_PROJECT (1u << 6)
 #define NOVA_ATTR_MTIME   (1u << 7) /* mtime = time; ctime = time in every ATTR entry */
 #define NOVA_ATTR_BIRTH   (1u << 8) /* atime = mtime = ctime = time: the first entry of an inode */
+#define NOVA_ATTR_ATIME   (1u << 9) /* alone: atime = time, and nothing else changes */
 
 struct nova_attr_entry {
 	le16 mask;
@@ -268,8 +270,9 @@ struct nova_attr_entry {
 static_assert(sizeof(struct nova_attr_entry) == 44, "attr");
 
 /* flags of an ATTR entry */
-#define NOVA_FLAG_IMMUTABLE (1u << 0) /* nothing of the inode changes but its flags */
-#define NOVA_FLAG_APPEND    (1u << 1) /* a file grows at its end only, a directory only gains names */
+#define NOVA_FLAG_IMMUTABLE       (1u << 0) /* nothing of the inode changes but its flags */
+#define NOVA_FLAG_APPEND          (1u << 1) /* a file grows at its end only, a directory only gains names */
+#define NOVA_FLAG_PROJECT_INHERIT (1u << 2) /* a directory passes on its project, and to directories this flag */
 
 struct nova_times_entry {
 	le64 atime_ns;
@@ -332,7 +335,7 @@ struct nova_parent_entry {
 };
 static_assert(sizeof(struct nova_parent_entry) == 44, "parent");
 
-#define NOVA_FLAGS_KNOWN (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND)
+#define NOVA_FLAGS_KNOWN (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND | NOVA_FLAG_PROJECT_INHERIT)
 
 /* What an extended attribute's name begins with; what follows the prefix is in the entry. */
 enum nova_xattr_space {
@@ -365,6 +368,17 @@ struct nova_xattr_entry {
 	uint8_t bytes[NOVA_XATTR_INLINE];
 };
 static_assert(sizeof(struct nova_xattr_entry) == 44, "xattr");
+/* A project's limits belong to its number, not to one of the directories that pass it on: these may come, go and be
+ * several. So they lie where there is always a log, and the newest entry of a project holds. */
+struct nova_quota_entry {
+	le32 project; /* not 0 */
+	le32 reserved0;
+	le64 blocks; /* limits; 0 = none */
+	le64 inodes;
+	le64 time_ns; /* when it was set; the directory's times stay */
+	uint8_t reserved1[12];
+};
+static_assert(sizeof(struct nova_quota_entry) == 44, "quota");
 
 /* ---- saved allocation state ------------------------------------------------------------------------------------ */
 
@@ -396,9 +410,10 @@ struct nova_saved {
 static_assert(sizeof(struct nova_saved) == NOVA_BLOCK_SIZE, "saved state");
 
 enum nova_saved_type {
-	NOVA_SAVED_COUNTS = 1, /* struct nova_saved_counts */
-	NOVA_SAVED_BLOCKS = 2, /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
-	NOVA_SAVED_SLOTS = 3,  /* struct nova_saved_slots for each chunk of slots, in order of block */
+	NOVA_SAVED_COUNTS = 1,   /* struct nova_saved_counts */
+	NOVA_SAVED_BLOCKS = 2,   /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
+	NOVA_SAVED_SLOTS = 3,    /* struct nova_saved_slots for each chunk of slots, in order of block */
+	NOVA_SAVED_PROJECTS = 4, /* struct nova_saved_project for each that has inodes or limits, in order of number */
 };
 
 /* Begins each section; the next one begins at the next multiple of 8. A reader ignores types it does not know. */
@@ -421,6 +436,17 @@ struct nova_saved_slots {
 	le32 generation[NOVA_SLOTS_PER_CHUNK]; /* of the slot's present or last life */
 };
 static_assert(sizeof(struct nova_saved_slots) == 536, "saved slots");
+
+struct nova_saved_project {
+	le32 project;
+	le32 reserved;
+	le64 blocks; /* in use */
+	le64 inodes;
+	le64 block_limit; /* 0 = none */
+	le64 inode_limit;
+	le64 line; /* where its newest QUOTA entry lies: offset in the pool / 64, 0 = nowhere */
+};
+static_assert(sizeof(struct nova_saved_project) == 48, "saved project");
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 

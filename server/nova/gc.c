@@ -18,6 +18,7 @@
 #include "server/nova/inode_log.h"
 #include "server/nova/journal.h"
 #include "server/nova/names.h"
+#include "server/nova/project.h"
 #include "server/nova/words.h"
 #include "server/nova/xattr_index.h"
 
@@ -61,9 +62,9 @@ struct slice {
 	uint64_t symlink_line; /* where the SYMLINK entry lies now, 0 = it was not moved */
 	unsigned moved;
 	struct {
-		struct dir_entry *entry;
-		uint64_t line;
-	} names[SLICE_LINES]; /* where the entries of names lie now */
+		uint64_t *line; /* what says where an entry of a name or of limits lies, */
+		uint64_t now;   /* and where it lies now */
+	} lines_moved[SLICE_LINES];
 	unsigned xattrs_moved;
 	struct {
 		uint32_t place;
@@ -214,6 +215,23 @@ static int keep_extents(struct slice *slice, const struct nova_entry *entry, uin
 	return 0;
 }
 
+static int move_entry(struct slice *slice, const struct nova_entry *entry, uint64_t *line)
+{
+	slice->lines_moved[slice->moved].line = line;
+	return copy_entry(slice, entry, &slice->lines_moved[slice->moved++].now);
+}
+
+/* The newest limits of a project live on. */
+static int keep_limits(struct slice *slice, const struct nova_entry *entry, uint64_t line)
+{
+	uint32_t id = le32_get(ENTRY_CONST_PAYLOAD(nova_quota_entry, entry)->project);
+	struct project *project = project_find(slice->worker->fs, id);
+
+	if (!project)
+		return -ENOMEM;
+	return line == *project_line(project) ? move_entry(slice, entry, project_line(project)) : 0;
+}
+
 /* Names keep their cookies: the order in which they are read from the directory does not change. */
 static int keep_name(struct slice *slice, const struct nova_entry *entry, uint64_t line)
 {
@@ -222,8 +240,7 @@ static int keep_name(struct slice *slice, const struct nova_entry *entry, uint64
 
 	if (!found || found->line != line)
 		return 0;
-	slice->names[slice->moved].entry = found;
-	return copy_entry(slice, entry, &slice->names[slice->moved++].line);
+	return move_entry(slice, entry, &found->line);
 }
 
 static int keep_xattr(struct slice *slice, const struct nova_entry *entry, uint64_t line)
@@ -249,6 +266,8 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 		return keep_xattr(slice, entry, line);
 	case NOVA_ENTRY_SYMLINK:
 		return line == slice->inode->symlink_line ? copy_entry(slice, entry, &slice->symlink_line) : 0;
+	case NOVA_ENTRY_QUOTA:
+		return keep_limits(slice, entry, line);
 	default:
 		return 0; /* what the others say is said anew by write_attributes, or is of names and extents before
 		             them */
@@ -277,13 +296,14 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
 	/* The WRITE entries before gave the size already; to give it again would drop the blocks beyond the end. */
 	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_FLAGS |
-	                     (inode->file.extents ? 0 : NOVA_ATTR_SIZE));
+	                     NOVA_ATTR_PROJECT | (inode->file.extents ? 0 : NOVA_ATTR_SIZE));
 	attr->mode = le16_of(inode->mode);
 	attr->uid = le32_of(inode->uid);
 	attr->gid = le32_of(inode->gid);
 	attr->nlink = le32_of(inode->nlink);
 	attr->size = le64_of(inode->size);
 	attr->flags = le32_of(inode->flags);
+	attr->project = le32_of(inode->project);
 	attr->time_ns = le64_of((uint64_t)inode->ctime_ns);
 	err = log_append_entry(worker, log, entry, NULL, NULL);
 	if (err)
@@ -348,7 +368,7 @@ static int drop_pages(struct slice *slice, uint64_t last, uint64_t start)
 	inode->log_start = start;
 	log_append_done(&slice->log);
 	for (unsigned i = 0; i < slice->moved; i++)
-		slice->names[i].entry->line = slice->names[i].line;
+		*slice->lines_moved[i].line = slice->lines_moved[i].now;
 	show_xattrs(slice);
 	if (slice->symlink_line)
 		inode->symlink_line = slice->symlink_line;

@@ -3,6 +3,7 @@
  */
 #include "server/nova/inode.h"
 
+#include "server/nova/project.h"
 #include "server/nova/replay.h"
 
 #include <errno.h>
@@ -154,6 +155,7 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 
 void inode_unlock(struct inode *inode)
 {
+	project_settle(inode);
 	pthread_rwlock_unlock(&inode->lock);
 }
 
@@ -265,6 +267,7 @@ void inode_attr(const struct inode *inode, struct nova_attr *attr)
 	    .gid = inode->gid,
 	    .rdev = inode->rdev,
 	    .flags = inode->flags,
+	    .project = inode->project,
 	    .size = inode->size,
 	    .blocks = inode->blocks,
 	    .atime_ns = inode->atime_ns,

@@ -6,6 +6,7 @@
 #include "server/nova/alloc.h"
 #include "server/nova/home.h"
 #include "server/nova/inode.h"
+#include "server/nova/project.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
 
@@ -39,7 +40,11 @@ int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, str
 	    .gid = le32_of(birth->gid),
 	    .nlink = le32_of(birth->life == NOVA_LIFE_ALLOCATED),
 	    .size = le64_of(birth->size),
+	    .flags = le32_of(birth->flags),
+	    .project = le32_of(birth->project),
 	};
+	unsigned mask =
+	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE;
 	uint32_t generation;
 	struct inode *inode;
 	uint64_t ino;
@@ -57,13 +62,19 @@ int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, str
 	inode->generation = generation;
 	inode->life = NOVA_LIFE_FREE;
 	inode->loaded = true;
+	inode->quota = NULL;
+	inode->blocks = inode->charged = 0;
 	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
 	inode->btime_ns = txn->now;
 	store_header(fs, inode, birth);
 	*log = txn_log_newborn(txn, inode);
-	err = txn_attr(
-	    txn, *log,
-	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE, &attr);
+	if (birth->flags)
+		mask |= NOVA_ATTR_FLAGS;
+	if (birth->project)
+		mask |= NOVA_ATTR_PROJECT;
+	err = project_begin(fs, inode, birth->project);
+	if (!err)
+		err = txn_attr(txn, *log, mask, &attr);
 	if (!err)
 		err = xattr_birth_append(txn, *log, &birth->xattrs);
 	if (err) {
@@ -88,13 +99,14 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 	inode->uid = birth->uid;
 	inode->gid = birth->gid;
 	inode->rdev = birth->rdev;
+	inode->flags = birth->flags;
+	inode->project = birth->project;
 	inode->subdirs = 0;
 	inode->size = birth->size;
 	inode->blocks = inode->unwritten = 0;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
-	inode->flags = 0;
 	inode->acl = NULL;
 	xattr_birth_show(txn->worker, inode, &birth->xattrs);
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
@@ -111,6 +123,7 @@ void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth)
 	inode->loaded = false;
 	xattr_birth_drop(txn->worker, &birth->xattrs);
 	xattr_forget(inode);
+	project_end(inode);
 	slots_put(txn->worker, inode->ino);
 	inode_unlock(inode);
 }
@@ -182,6 +195,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 		log_free_pages(worker, inode, inode->head, inode->tail_page);
 	incore_index_drop(fs, inode);
 	inode->life = NOVA_LIFE_FREE;
+	project_end(inode);
 	worker_count(&worker->inodes, -1);
 	slots_put(worker, inode->ino);
 }

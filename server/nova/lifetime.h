@@ -14,6 +14,8 @@ struct birth {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t rdev;
+	uint32_t flags;
+	uint32_t project;
 	uint64_t parent; /* of a directory */
 	uint64_t size;   /* of a target */
 	struct xattr_birth xattrs;

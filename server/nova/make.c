@@ -6,6 +6,7 @@
 #include "server/nova/lifetime.h"
 #include "server/nova/names.h"
 #include "server/nova/perm.h"
+#include "server/nova/project.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,6 +19,11 @@ void birth_inherit(const struct nova_call *call, const struct inode *dir, struct
 		birth->gid = dir->gid;
 		if (S_ISDIR(birth->mode))
 			birth->mode |= S_ISGID;
+	}
+	if (dir->flags & NOVA_FILE_PROJECT_INHERIT) {
+		birth->project = dir->project;
+		if (S_ISDIR(birth->mode))
+			birth->flags |= NOVA_FILE_PROJECT_INHERIT;
 	}
 	/* A member of the group alone may make a file that runs with its rights. */
 	if (S_ISREG(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
@@ -39,8 +45,10 @@ static int store_target(struct txn *txn, struct log_append *log, const char *tar
 	symlink->length = le16_of((uint16_t)length);
 	if (length > NOVA_SYMLINK_INLINE_MAX) {
 		uint8_t block[NOVA_BLOCK_SIZE];
-		int64_t got = alloc_run(txn->worker, 1, false, blob);
+		int64_t got = project_grow(log->inode, 1);
 
+		if (!got)
+			got = alloc_run(txn->worker, 1, false, blob);
 		if (got < 0) {
 			*blob = 0;
 			return (int)got;
@@ -178,6 +186,8 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 		err = -ENOENT;
 	if (!err)
 		err = perm_flags_kept(inode);
+	if (!err)
+		err = names_same_project(inode, dir);
 	if (!err && inode->nlink == UINT32_MAX)
 		err = -EMLINK;
 	if (!err)

@@ -5,6 +5,7 @@
 #include "server/nova/inode.h"
 #include "server/nova/journal.h"
 #include "server/nova/overlay.h"
+#include "server/nova/project.h"
 #include "server/nova/recover.h"
 #include "server/nova/replay.h"
 #include "server/nova/rescue.h"
@@ -37,10 +38,12 @@ static void destroy(struct nova *fs)
 		free(fs->workers[i]);
 	incore_fini(fs);
 	slots_fini(fs);
+	project_fini(fs);
 	alloc_fini(fs);
 	pthread_mutex_destroy(&fs->slots_lock);
 	pthread_mutex_destroy(&fs->rename_lock);
 	pthread_mutex_destroy(&fs->gc.lock);
+	pthread_mutex_destroy(&fs->projects_lock);
 	pthread_mutex_destroy(&fs->workers_lock);
 	free(fs);
 }
@@ -54,6 +57,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	pthread_mutex_init(&fs->slots_lock, NULL);
 	pthread_mutex_init(&fs->rename_lock, NULL);
 	pthread_mutex_init(&fs->gc.lock, NULL);
+	pthread_mutex_init(&fs->projects_lock, NULL);
 	pthread_mutex_init(&fs->workers_lock, NULL);
 	fs->pm = pm;
 	fs->rescue = options->rescue;
@@ -127,6 +131,7 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 		fs->scanned = scan || !saved_load(fs, info->saved, info->clean >> 1);
 	if (!err && fs->scanned)
 		err = recover_scan(fs, options->recovery_threads, why, why_size);
+	fs->limits_known = true;
 	if (!err)
 		err = check_root(fs, why, why_size);
 	if (!err && !clean && !fs->read_only)

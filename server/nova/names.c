@@ -31,6 +31,11 @@ int names_may_add(const struct nova_call *call, const struct inode *dir)
 	return perm_check(call->cred, dir, PERM_WRITE | PERM_EXEC);
 }
 
+int names_same_project(const struct inode *inode, const struct inode *dir)
+{
+	return dir->flags & NOVA_FILE_PROJECT_INHERIT && dir->project != inode->project ? -EXDEV : 0;
+}
+
 int names_room(struct nova *fs, struct inode *dir, uint32_t more)
 {
 	int err = dir_index_reserve(&dir->dir, more);

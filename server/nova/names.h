@@ -16,6 +16,10 @@ struct dir_entry *names_find(const struct nova *fs, const struct inode *dir, con
 /* names_may_add -- may this caller add a name to the directory? -ENOTDIR, -ENOENT (it was removed), -EACCES. */
 int names_may_add(const struct nova_call *call, const struct inode *dir);
 
+/* names_same_project -- -EXDEV if the directory passes on a project that is not the inode's: what is named in its tree
+ * is charged to its project. */
+int names_same_project(const struct inode *inode, const struct inode *dir);
+
 /* names_room -- room in the index for `more` names, before the commit. */
 int names_room(struct nova *fs, struct inode *dir, uint32_t more);
 

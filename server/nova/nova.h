@@ -69,7 +69,8 @@ struct nova_attr {
 	uint32_t uid;
 	uint32_t gid;
 	uint32_t rdev;
-	uint32_t flags; /* NOVA_FILE_* */
+	uint32_t flags;   /* NOVA_FILE_* */
+	uint32_t project; /* whose usage it counts to, 0 = none */
 	uint64_t size;
 	uint64_t blocks; /* of 4096 bytes: data and what targets and attributes have of their own */
 	int64_t atime_ns;
@@ -153,12 +154,16 @@ void nova_worker_close(struct nova_worker *worker);
 struct nova_statfs {
 	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
 	uint64_t free_blocks;
-	uint64_t inodes;     /* in use */
-	uint64_t dram_bytes; /* what the mount takes, by its own count */
+	uint64_t inodes;      /* in use */
+	uint64_t inode_limit; /* how many there may be, 0 = as many as there is space for */
+	uint64_t dram_bytes;  /* what the mount takes, by its own count */
 	uint8_t uuid[16];
 	char label[65];
 };
 void nova_statfs(struct nova *fs, struct nova_statfs *out);
+
+/* nova_statfs_at -- as the inode's project may see it: no larger than its limit. -ESTALE. */
+int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out);
 
 /* nova_read_only -- whether the mount changes nothing, by wish or by need. */
 bool nova_read_only(const struct nova *fs);
@@ -247,19 +252,34 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 #define NOVA_SET_MTIME     (1u << 5)
 #define NOVA_SET_ATIME_NOW (1u << 6)
 #define NOVA_SET_MTIME_NOW (1u << 7)
+#define NOVA_SET_FLAGS     (1u << 8)
+#define NOVA_SET_PROJECT   (1u << 9)
 
-#define NOVA_SET_FLAGS (1u << 8)
+/* File flags, as chattr sets them. Only the superuser changes these; -EOPNOTSUPP for what is no file or directory.
+ * What the first two forbid fails with -EPERM for everyone. */
+#define NOVA_FILE_IMMUTABLE (1u << 0) /* only the flags change; no link, removal or new name in a directory */
+#define NOVA_FILE_APPEND    (1u << 1) /* a file takes NOVA_WRITE_APPEND only, a directory loses no name */
+#define NOVA_FILE_PROJECT_INHERIT                                                                                      \
+	(1u << 2) /* directories: what is made in it has its project, directories also this                            \
+	           */
 
-/* File flags, as chattr sets them. Only the superuser changes these two; -EOPNOTSUPP for what is no file or directory.
- * What they forbid fails with -EPERM for everyone. */
-#define NOVA_FILE_IMMUTABLE                                                                                            \
-	(1u << 0)                  /* no change but of the flags; no link, no removal, no new name in a directory      \
-	                            */
-#define NOVA_FILE_APPEND (1u << 1) /* a file is written with NOVA_WRITE_APPEND only, a directory loses no name */
-
-/* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result. */
+/* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result.
+ * SET_PROJECT is the superuser's, and its limits do not stand in the way. */
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out);
+
+enum nova_atime { NOVA_ATIME_RELATIVE, NOVA_ATIME_STRICT };
+
+/*
+ * nova_accessed -- the inode was read: set its access time to now. RELATIVE: only where it is not later than the times
+ * of the last modification and change, or older than a day; to find that it is not due stores nothing and takes the
+ * inode's lock shared. The core never does it of its own accord: what counts as reading is its user's policy. Durable;
+ * -EROFS on a read-only mount.
+ */
+int nova_accessed(const struct nova_call *call, struct nova_handle file, enum nova_atime policy);
+
+/* nova_atime_due -- whether nova_accessed would set the time by RELATIVE, given attributes and the wall clock. */
+bool nova_atime_due(const struct nova_attr *attr, int64_t now_ns);
 
 /*
  * nova_open -- pin an inode: while pinned its blocks stay although its last name goes (it becomes an orphan, which a
@@ -311,6 +331,29 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 
 int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
                      struct nova_attr *attr);
+
+/* ---- projects -------------------------------------------------------------------------------------------------- */
+
+/*
+ * An inode belongs to a project or to none. A project's blocks (of file data and targets) and inodes are counted, and
+ * an operation that would take more than its limits fails with -EDQUOT and leaves no trace, whoever asks. A link or
+ * rename into a directory that passes on a project (NOVA_FILE_PROJECT_INHERIT) fails with -EXDEV if the inode is not of
+ * that project.
+ */
+struct nova_quota {
+	uint32_t project;
+	uint64_t block_limit; /* 0 = none, as the next one */
+	uint64_t inode_limit;
+	uint64_t blocks; /* in use */
+	uint64_t inodes;
+};
+
+/* nova_quota_get -- of a project (-EINVAL for 0), or with `next` of the known one with the lowest number from `project`
+ * on (-ENOENT: there is no more). */
+int nova_quota_get(struct nova *fs, uint32_t project, bool next, struct nova_quota *out);
+
+/* nova_quota_set -- the superuser sets a project's limits, durably; 0 = none. They may lie below what is in use. */
+int nova_quota_set(const struct nova_call *call, uint32_t project, uint64_t block_limit, uint64_t inode_limit);
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
 

@@ -9,6 +9,7 @@
 
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
+#include "server/nova/project.h"
 #include "server/nova/remap.h"
 #include "server/nova/replay.h"
 #include "server/nova/slots.h"
@@ -158,6 +159,10 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 		err = claim_data(scanner);
 	if (!err)
 		err = claim_xattrs(scanner);
+	if (!err && inode->quota) {
+		project_charge(inode->quota, PROJECT_BLOCKS, inode->blocks, true);
+		project_charge(inode->quota, PROJECT_INODES, 1, true);
+	}
 	scanner->inodes++;
 	scanner->promised += inode->dir.live + inode->unwritten;
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;

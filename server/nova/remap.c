@@ -6,6 +6,7 @@
 #include "server/nova/alloc.h"
 #include "server/nova/incore.h"
 #include "server/nova/lifetime.h"
+#include "server/nova/project.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,10 +51,29 @@ static int add_piece(struct remap *remap, const struct piece *piece)
 	return 0;
 }
 
+/* How many of these file blocks are holes: what a write to them makes the file take. */
+static uint64_t count_holes(const struct inode *inode, uint64_t first, uint64_t blocks)
+{
+	uint64_t holes = 0;
+
+	while (blocks) {
+		uint64_t count;
+
+		if (!file_index_run(&inode->file, first, blocks, &count))
+			holes += count;
+		first += count;
+		blocks -= count;
+	}
+	return holes;
+}
+
 int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
 {
-	int err = file_index_reserve(&remap->inode->file, file_block, count);
+	struct inode *inode = remap->inode;
+	int err = inode->quota ? project_grow(inode, count_holes(inode, file_block, count)) : 0;
 
+	if (!err)
+		err = file_index_reserve(&inode->file, file_block, count);
 	if (err)
 		return err;
 	if (flag) {
@@ -65,9 +85,8 @@ int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64
 	while (count) {
 		struct piece piece = {.file_block = file_block, .fresh = true};
 		bool unfilled = file_block + count == remap->unfilled_end;
-		int64_t got = privileged
-		                  ? alloc_run(remap->worker, count, true, &piece.value)
-		                  : alloc_data(remap->worker, remap->inode, file_block, count, unfilled, &piece.value);
+		int64_t got = privileged ? alloc_run(remap->worker, count, true, &piece.value)
+		                         : alloc_data(remap->worker, inode, file_block, count, unfilled, &piece.value);
 
 		if (got < 0)
 			return (int)got;

@@ -123,10 +123,14 @@ static int check_rules(const struct rename *r)
 
 	if (!err)
 		err = names_may_add(r->call, r->to_dir);
+	if (!err)
+		err = names_same_project(r->moved, r->to_dir);
 	if (err || !r->victim)
 		return err;
 	if (r->flags & NOVA_RENAME_EXCHANGE) {
 		err = may_move(r, r->victim, r->to_dir, r->from_dir);
+		if (!err)
+			err = names_same_project(r->victim, r->from_dir);
 		return err ? err : names_may_add(r->call, r->from_dir);
 	}
 	err = perm_remove(r->call->cred, r->to_dir, r->victim);

@@ -7,6 +7,7 @@
 #include "server/nova/alloc.h"
 #include "server/nova/inode_log.h"
 #include "server/nova/overlay.h"
+#include "server/nova/project.h"
 #include "server/nova/remap.h"
 #include "server/nova/slots.h"
 #include "server/nova/words.h"
@@ -191,6 +192,16 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 			truncate_blocks(replay, (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT);
 		inode->size = size;
 	}
+	if (mask & NOVA_ATTR_ATIME && mask != NOVA_ATTR_ATIME)
+		return refuse(replay, position, "an access time that is not alone");
+	if (mask & NOVA_ATTR_FLAGS)
+		inode->flags = le32_get(attr->flags);
+	if (mask & NOVA_ATTR_PROJECT)
+		inode->project = le32_get(attr->project);
+	if (mask == NOVA_ATTR_ATIME) {
+		inode->atime_ns = time;
+		return 0;
+	}
 	inode->ctime_ns = time;
 	if (mask & (NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH))
 		inode->mtime_ns = time;
@@ -363,6 +374,25 @@ static int parent_entry(struct replay *replay, const struct nova_parent_entry *p
 	return 0;
 }
 
+/* Limits are known from the first replay of the root's log on; then the newest are those in DRAM. */
+static int quota_entry(struct replay *replay, const struct nova_quota_entry *quota, uint64_t position, uint64_t line)
+{
+	struct nova *fs = replay->fs;
+	const uint64_t limits[PROJECT_KINDS] = {le64_get(quota->blocks), le64_get(quota->inodes)};
+	struct project *project;
+
+	if (replay->inode->ino != fs->root.ino.n || le32_get(quota->project) == 0)
+		return refuse(replay, position, "limits of a project where there can be none");
+	if (fs->limits_known)
+		return 0;
+	project = project_find(fs, le32_get(quota->project));
+	if (!project)
+		return -ENOMEM;
+	project_set_limits(project, limits);
+	*project_line(project) = line;
+	return 0;
+}
+
 static int replay_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line)
 {
 	struct replay *replay = context;
@@ -401,6 +431,8 @@ static int replay_entry(void *context, const struct nova_entry *entry, uint64_t 
 		return write_entry(replay, ENTRY_CONST_PAYLOAD(nova_write_entry, entry), position);
 	case NOVA_ENTRY_NAME_GONE:
 		return name_gone_entry(replay, ENTRY_CONST_PAYLOAD(nova_name_gone_entry, entry), position);
+	case NOVA_ENTRY_QUOTA:
+		return quota_entry(replay, ENTRY_CONST_PAYLOAD(nova_quota_entry, entry), position, line);
 	case NOVA_ENTRY_PARENT:
 		return parent_entry(replay, ENTRY_CONST_PAYLOAD(nova_parent_entry, entry), position);
 	default:
@@ -480,7 +512,8 @@ static void forget(struct inode *inode)
 {
 	replay_reset(inode);
 	inode->size = inode->blocks = inode->unwritten = 0;
-	inode->flags = 0;
+	inode->flags = inode->project = 0;
+	inode->quota = NULL;
 	inode->acl = NULL;
 	inode->subdirs = 0;
 	inode->symlink_line = 0;
@@ -506,6 +539,16 @@ static void take_place(struct inode *inode, const struct log_walk *walk)
 	if (inode->life != NOVA_LIFE_ALLOCATED)
 		inode->nlink = 0;
 	memset(&inode->gc, 0, sizeof inode->gc);
+}
+
+/* Its blocks have been counted: what its project is charged for it. */
+static int take_project(struct nova *fs, struct inode *inode)
+{
+	inode->charged = inode->blocks;
+	if (!inode->project)
+		return 0;
+	inode->quota = project_find(fs, inode->project);
+	return inode->quota ? 0 : -ENOMEM;
 }
 
 int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size)
@@ -540,7 +583,8 @@ int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, ch
 		if (runs->run[i].value & FILE_UNWRITTEN)
 			inode->unwritten += runs->run[i].count;
 	}
-	return 0;
+	inode->blocks += xattr_blocks(inode);
+	return take_project(fs, inode);
 }
 
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
@@ -584,6 +628,11 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	if (inode->type == S_IFREG >> 12)
 		count_blocks(inode);
 	inode->blocks += xattr_blocks(inode);
+	err = take_project(fs, inode);
+	if (err) {
+		replay_reset(inode);
+		return err;
+	}
 	inode->indexed = true;
 	return 0;
 }

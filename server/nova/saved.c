@@ -9,6 +9,7 @@
 
 #include "common/crc.h"
 #include "server/nova/alloc.h"
+#include "server/nova/project.h"
 #include "server/nova/saved_stream.h"
 #include "server/nova/slots.h"
 
@@ -141,6 +142,60 @@ static bool get_slots(struct nova *fs, struct saved_source *source, bool apply)
 	return source->left == 0;
 }
 
+/* ---- projects ------------------------------------------------------------------------------------------------- */
+
+static void put_projects(struct nova *fs, struct saved_sink *sink)
+{
+	struct project *project = project_next(fs, 1);
+
+	for (; project; project = project_next(fs, project_id(project) + 1)) {
+		const struct nova_saved_project saved = {
+		    .project = le32_of(project_id(project)),
+		    .blocks = le64_of(project_used(project, PROJECT_BLOCKS)),
+		    .inodes = le64_of(project_used(project, PROJECT_INODES)),
+		    .block_limit = le64_of(project_limit(project, PROJECT_BLOCKS)),
+		    .inode_limit = le64_of(project_limit(project, PROJECT_INODES)),
+		    .line = le64_of(*project_line(project)),
+		};
+
+		if (le64_get(saved.inodes) || le64_get(saved.block_limit) || le64_get(saved.inode_limit) ||
+		    le64_get(saved.line))
+			saved_put(sink, &saved, sizeof saved);
+		if (project_id(project) == UINT32_MAX)
+			break;
+	}
+}
+
+/* A project that is known and has nothing does no harm: so they are made while the section is only checked. */
+static bool get_projects(struct nova *fs, struct saved_source *source, bool apply)
+{
+	uint32_t last = 0;
+
+	while (source->left) {
+		struct nova_saved_project saved;
+		struct project *project;
+
+		if (!saved_get(source, &saved, sizeof saved) || le32_get(saved.project) <= last ||
+		    le64_get(saved.blocks) > fs->blocks || le64_get(saved.inodes) > fs->blocks * NOVA_SLOTS_PER_CHUNK ||
+		    le64_get(saved.line) / (NOVA_BLOCK_SIZE / NOVA_LINE_SIZE) >= fs->blocks)
+			return false;
+		project = project_find(fs, le32_get(saved.project));
+		if (!project)
+			return false;
+		last = le32_get(saved.project);
+		if (apply) {
+			const uint64_t limits[PROJECT_KINDS] = {le64_get(saved.block_limit),
+			                                        le64_get(saved.inode_limit)};
+
+			project_set_limits(project, limits);
+			project_charge(project, PROJECT_BLOCKS, le64_get(saved.blocks), true);
+			project_charge(project, PROJECT_INODES, le64_get(saved.inodes), true);
+			*project_line(project) = le64_get(saved.line);
+		}
+	}
+	return true;
+}
+
 /* ---- sections ------------------------------------------------------------------------------------------------- */
 
 static const struct section {
@@ -153,6 +208,7 @@ static const struct section {
     {NOVA_SAVED_COUNTS, put_counts, get_counts},
     {NOVA_SAVED_BLOCKS, put_blocks, get_blocks},
     {NOVA_SAVED_SLOTS, put_slots, get_slots},
+    {NOVA_SAVED_PROJECTS, put_projects, get_projects},
 };
 #define SECTION_COUNT (sizeof sections / sizeof sections[0])
 

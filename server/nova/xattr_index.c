@@ -8,6 +8,7 @@
 #include "server/nova/alloc.h"
 #include "server/nova/incore.h"
 #include "server/nova/lifetime.h"
+#include "server/nova/project.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -267,6 +268,14 @@ void xattr_moved(const struct nova *fs, struct inode *inode, uint32_t i, uint64_
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
+/* The project pays for what the new value takes beyond the old one. */
+static int charge_blob(struct inode *inode, size_t length, uint64_t old_blocks)
+{
+	uint64_t blocks = (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+
+	return blocks > old_blocks ? project_grow(inode, blocks - old_blocks) : 0;
+}
+
 static int take_blocks(struct nova_worker *worker, struct xattr_change *change)
 {
 	uint64_t blocks = (change->length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
@@ -338,9 +347,13 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 
 	change->runs = 0;
 	if (change->value) {
-		err = xattr_find(fs, inode, &change->name) ? 0 : check_list(inode, change);
+		const struct nova_entry *old = xattr_find(fs, inode, &change->name);
+
+		err = old ? 0 : check_list(inode, change);
 		if (!err)
 			err = make_room(inode);
+		if (!err && blob)
+			err = charge_blob(inode, change->length, old ? blob_blocks(old) : 0);
 		if (!err && blob)
 			err = take_blocks(txn->worker, change);
 		if (err)

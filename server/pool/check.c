@@ -391,8 +391,10 @@ int check_begin(struct check *check, const void *image, uint64_t size, struct ch
 	int rc;
 
 	*check = (struct check){.report = report};
-	*report =
-	    (struct check_report){.finding = report->finding, .progress = report->progress, .context = report->context};
+	*report = (struct check_report){.finding = report->finding,
+	                                .progress = report->progress,
+	                                .project = report->project,
+	                                .context = report->context};
 	rc = medium_open(&check->medium, image, size, why);
 	if (rc)
 		return rc;
@@ -426,6 +428,8 @@ int check_run(struct check *check)
 	check_tree(check);
 	check_saved(check);
 	count_free(check);
+	for (size_t i = 0; check->report->project && i < check->project_count; i++)
+		check->report->project(check->report, &check->projects[i]);
 	return check->error;
 }
 
@@ -436,6 +440,7 @@ void check_end(struct check *check)
 		munmap(check->owner, check->owner_bytes);
 	free(check->inodes);
 	free(check->names);
+	free(check->projects);
 	free(check->fixes);
 	free(check->late);
 }

@@ -17,10 +17,21 @@ struct check_finding {
 	const char *text; /* what is wrong, valid during the call */
 };
 
+struct check_project {
+	uint32_t id;
+	uint64_t inodes; /* in use, by what the inodes say */
+	uint64_t blocks;
+	uint64_t inode_limit; /* 0 = none */
+	uint64_t block_limit;
+	uint64_t line; /* of the newest entry that gives the limits: offset in the pool / 64, 0 = there is none */
+};
+
 struct check_report {
 	/* Set by the caller; each may be NULL. */
 	void (*finding)(struct check_report *report, const struct check_finding *finding);
 	void (*progress)(struct check_report *report, uint64_t done, uint64_t total); /* in blocks looked at */
+	void (*project)(struct check_report *report,
+	                const struct check_project *project); /* each, in order, at the end */
 	void *context;
 
 	/* Set by nova_check. */

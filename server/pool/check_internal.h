@@ -88,6 +88,8 @@ struct check {
 	size_t inode_count, inode_room;
 	struct check_name *names;
 	size_t name_count, name_room;
+	struct check_project *projects;
+	size_t project_count, project_room;
 	uint64_t unwritten; /* blocks that are reserved for a file and were never written */
 	int error;          /* -ENOMEM */
 
@@ -132,6 +134,13 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 
 /* check_tree -- after all inodes are read: names, links, parents and cycles. */
 void check_tree(struct check *check);
+
+/* check_project_use -- an inode of the project (0: of none) has so many blocks. */
+void check_project_use(struct check *check, uint32_t id, uint64_t blocks);
+void check_project_limits(struct check *check, const struct nova_quota_entry *quota, uint64_t line);
+/* check_projects -- whether a saved section of projects says the same. */
+struct medium_saved_section;
+void check_projects(struct check *check, const struct medium_saved_section *section);
 
 /* check_saved -- after all inodes are read: whether a clean unmount saved the same. */
 void check_saved(struct check *check);

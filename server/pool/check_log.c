@@ -14,7 +14,7 @@
 #define FILE_BLOCK_LIMIT (1ULL << 51) /* file sizes fit in 63 bits */
 #define KNOWN_MASK                                                                                                     \
 	(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE | NOVA_ATTR_FLAGS |         \
-	 NOVA_ATTR_PROJECT | NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH)
+	 NOVA_ATTR_PROJECT | NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH | NOVA_ATTR_ATIME)
 
 /* What is gathered while one log is read. */
 struct reading {
@@ -28,6 +28,7 @@ struct reading {
 	struct check_dir *dir;
 	uint64_t last_block; /* block under the last partial file block, 0 = a hole */
 	uint64_t blob;
+	uint32_t project;
 	bool has_target;
 	struct check_xattrs *xattrs; /* NULL while there was none */
 };
@@ -94,6 +95,10 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 		say(r, "gives the mode %#o, more than permission bits", le16_get(attr->mode));
 	if (mask & NOVA_ATTR_FLAGS && le32_get(attr->flags) & ~NOVA_FLAGS_KNOWN)
 		say(r, "sets flags of unknown kind (%#x)", le32_get(attr->flags));
+	if (mask & NOVA_ATTR_ATIME && mask != NOVA_ATTR_ATIME)
+		say(r, "sets an access time with other attributes (mask %#x)", mask);
+	if (mask & NOVA_ATTR_PROJECT)
+		r->project = le32_get(attr->project);
 	if (mask & NOVA_ATTR_NLINK)
 		r->inode->nlink = le32_get(attr->nlink);
 	if (mask & NOVA_ATTR_SIZE)
@@ -237,6 +242,17 @@ static void read_parent(struct reading *r, const struct nova_parent_entry *paren
 	r->inode->parent = le64_get(parent->parent);
 }
 
+static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
+{
+	if (r->inode->ino != r->check->root)
+		say(r, "gives limits of a project in what is not the root directory");
+	else if (le32_get(quota->project) == 0)
+		say(r, "gives limits of project 0, which has none");
+	else
+		check_project_limits(r->check, quota,
+		                     (uint64_t)((const uint8_t *)quota - r->check->medium.base) / NOVA_LINE_SIZE);
+}
+
 static void read_entry(struct reading *r, const struct nova_entry *entry)
 {
 	const void *payload = entry->payload;
@@ -271,6 +287,9 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 		return;
 	case NOVA_ENTRY_PARENT:
 		read_parent(r, payload);
+		return;
+	case NOVA_ENTRY_QUOTA:
+		read_quota(r, payload);
 		return;
 	}
 	say(r, "is of unknown type %u", entry->type);
@@ -441,6 +460,7 @@ static bool read_log(struct reading *r, const struct medium_inode *words)
 void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode)
 {
 	struct reading r = {.check = check, .inode = inode};
+	uint64_t others = check->report->data_blocks;
 
 	check_copies(check, words->ino, "tail", &words->tail_word);
 	if (words->tail > NOVA_SLOT_LINES)
@@ -465,6 +485,8 @@ void check_inode_log(struct check *check, const struct medium_inode *words, stru
 		check_result(&r);
 	if (inode->readable && r.xattrs)
 		check_xattrs_result(check, words, inode, r.xattrs);
+	if (inode->readable)
+		check_project_use(check, r.project, check->report->data_blocks - others);
 	check_xattrs_free(r.xattrs);
 	check_dir_free(r.dir);
 	free(r.runs);

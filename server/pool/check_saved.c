@@ -133,6 +133,7 @@ static void check_sections(struct check *check, struct medium_saved *saved)
 	    {NOVA_SAVED_COUNTS, "counts", check_counts},
 	    {NOVA_SAVED_BLOCKS, "blocks", check_blocks},
 	    {NOVA_SAVED_SLOTS, "slots", check_slots},
+	    {NOVA_SAVED_PROJECTS, "projects", check_projects},
 	};
 	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
 	struct medium_saved_section section;

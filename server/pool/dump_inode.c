@@ -47,6 +47,8 @@ static void show_attr(struct dump_view *view, const struct nova_attr_entry *attr
 		dump_number(view, "project", le32_get(attr->project));
 	if (mask & NOVA_ATTR_BIRTH)
 		dump_time(view, "birth", attr->time_ns);
+	else if (mask & NOVA_ATTR_ATIME)
+		dump_time(view, "atime", attr->time_ns);
 	else if (mask & NOVA_ATTR_MTIME)
 		dump_time(view, "mtime", attr->time_ns);
 	else
@@ -71,6 +73,14 @@ static void show_write(struct dump_view *view, const struct nova_write_entry *wr
 		dump_text(view, "state", "unwritten");
 	if (le32_get(write->flags) & ~NOVA_WRITE_UNWRITTEN)
 		dump_number(view, "flags", le32_get(write->flags));
+}
+
+static void show_quota(struct dump_view *view, const struct nova_quota_entry *quota)
+{
+	dump_number(view, "project", le32_get(quota->project));
+	dump_number(view, "block_limit", le64_get(quota->blocks));
+	dump_number(view, "inode_limit", le64_get(quota->inodes));
+	dump_time(view, "time", quota->time_ns);
 }
 
 /* The lines of an entry lie one after another and were checked to lie within its page. */
@@ -167,6 +177,7 @@ static const char *entry_name(unsigned type)
 	    [NOVA_ENTRY_PAD] = "pad",         [NOVA_ENTRY_ATTR] = "attr",     [NOVA_ENTRY_TIMES] = "times",
 	    [NOVA_ENTRY_WRITE] = "write",     [NOVA_ENTRY_NAME] = "name",     [NOVA_ENTRY_NAME_GONE] = "name gone",
 	    [NOVA_ENTRY_SYMLINK] = "symlink", [NOVA_ENTRY_PARENT] = "parent", [NOVA_ENTRY_XATTR] = "xattr",
+	    [NOVA_ENTRY_QUOTA] = "quota",
 	};
 
 	return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";
@@ -208,6 +219,9 @@ void dump_entry(struct dump_view *view, const struct medium_log *log)
 		break;
 	case NOVA_ENTRY_XATTR:
 		show_xattr(view, entry);
+		break;
+	case NOVA_ENTRY_QUOTA:
+		show_quota(view, PAYLOAD(nova_quota_entry, entry));
 		break;
 	case NOVA_ENTRY_PARENT:
 		dump_number(view, "parent", le64_get(PAYLOAD(nova_parent_entry, entry)->parent));

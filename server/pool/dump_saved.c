@@ -16,6 +16,8 @@ static const char *section_name(uint32_t type)
 		return "blocks";
 	case NOVA_SAVED_SLOTS:
 		return "slots";
+	case NOVA_SAVED_PROJECTS:
+		return "projects";
 	default:
 		return "unknown";
 	}
@@ -54,6 +56,24 @@ static void show_slots(struct dump_view *view, const struct medium_saved_section
 	dump_number(view, "free_slots", free_slots);
 }
 
+static void show_projects(struct dump_view *view, const struct medium_saved_section *section)
+{
+	struct nova_saved_project saved;
+
+	dump_open(view, "projects", '[');
+	for (uint64_t at = 0; at + sizeof(saved) <= section->length; at += sizeof(saved)) {
+		memcpy(&saved, section->payload + at, sizeof(saved));
+		dump_open(view, NULL, '{');
+		dump_number(view, "project", le32_get(saved.project));
+		dump_number(view, "blocks", le64_get(saved.blocks));
+		dump_number(view, "block_limit", le64_get(saved.block_limit));
+		dump_number(view, "inodes", le64_get(saved.inodes));
+		dump_number(view, "inode_limit", le64_get(saved.inode_limit));
+		dump_close(view, '}');
+	}
+	dump_close(view, ']');
+}
+
 static void show_section(struct dump_view *view, const struct medium_saved_section *section)
 {
 	dump_open(view, NULL, '{');
@@ -68,6 +88,8 @@ static void show_section(struct dump_view *view, const struct medium_saved_secti
 		dump_number(view, "blocks_in_use", count_bits(section->payload, section->length));
 	else if (section->type == NOVA_SAVED_SLOTS)
 		show_slots(view, section);
+	else if (section->type == NOVA_SAVED_PROJECTS)
+		show_projects(view, section);
 	dump_close(view, '}');
 }
 

@@ -165,6 +165,32 @@ static void left(struct repair_report *report, const struct check_finding *findi
 	show_finding(report->context, finding, "left: ");
 }
 
+/* They come before the counts, after the findings. */
+static void show_project(struct check_report *report, const struct check_project *project)
+{
+	struct view *view = report->context;
+
+	if (view->options->as_json) {
+		enter_part(view, "projects");
+		json_open(&view->json, NULL, '{');
+		json_number(&view->json, "project", project->id);
+		json_number(&view->json, "blocks", project->blocks);
+		json_number(&view->json, "block_limit", project->block_limit);
+		json_number(&view->json, "inodes", project->inodes);
+		json_number(&view->json, "inode_limit", project->inode_limit);
+		json_close(&view->json, '}');
+	} else if (view->options->verbose) {
+		clear_progress(view);
+		printf("project %u: %llu blocks", project->id, (unsigned long long)project->blocks);
+		if (project->block_limit)
+			printf(" of %llu", (unsigned long long)project->block_limit);
+		printf(", %llu inodes", (unsigned long long)project->inodes);
+		if (project->inode_limit)
+			printf(" of %llu", (unsigned long long)project->inode_limit);
+		putchar('\n');
+	}
+}
+
 static const struct {
 	const char *name;
 	const char *text;
@@ -228,7 +254,7 @@ static void show_result(struct view *view, const struct check_report *report, ui
 /* The exit code; -1 where the pool could not be checked. */
 static int check_only(struct view *view, const struct pm *pm)
 {
-	struct check_report report = {.finding = checked, .context = view};
+	struct check_report report = {.finding = checked, .project = show_project, .context = view};
 	int rc;
 
 	if (isatty(STDERR_FILENO))

@@ -467,6 +467,89 @@ static int run_set_flags(struct world *world)
 	return world_setattr(world, "/d/f", NOVA_SET_FLAGS | NOVA_SET_MODE, &attr);
 }
 
+static int run_accessed(struct world *world)
+{
+	return world_accessed(world, "/d/f");
+}
+
+/* ---- projects ----------------------------------------------------------------------------------- */
+
+#define PROJECT 3u
+
+static int run_set_project(struct world *world)
+{
+	return world_set_project(world, "/d/f", PROJECT, false);
+}
+
+static int run_set_project_directory(struct world *world)
+{
+	return world_set_project(world, "/d/sub", PROJECT, true);
+}
+
+static int run_set_limits(struct world *world)
+{
+	return world_set_limits(world, PROJECT, 6, 4);
+}
+
+static void make_limits(struct world *world)
+{
+	world_must(world, "set limits", world_set_limits(world, PROJECT, 6, 4));
+}
+
+static int run_change_limits(struct world *world)
+{
+	return world_set_limits(world, PROJECT, 100, 0);
+}
+
+/* Two inodes and 4 blocks of the 6 it may have. */
+static void make_project(struct world *world)
+{
+	make_limits(world);
+	world_must(world, "project of /d/sub", world_set_project(world, "/d/sub", PROJECT, true));
+	world_must(world, "project of /d/f", world_set_project(world, "/d/f", PROJECT, false));
+}
+
+/* What is refused must leave nothing that a crash could make true. */
+static int refused(int rc, int error)
+{
+	return rc == error ? 0 : -ENOTRECOVERABLE;
+}
+
+static int run_create_in_project(struct world *world)
+{
+	return world_create(world, "/d/sub/new", S_IFREG | 0640);
+}
+
+static int run_mkdir_in_project(struct world *world)
+{
+	return world_create(world, "/d/sub/new", S_IFDIR | 0750);
+}
+
+static int run_rename_into_project(struct world *world)
+{
+	return world_rename(world, "/d/f", "/d/sub/new", 0);
+}
+
+static int run_rename_across_projects(struct world *world)
+{
+	return refused(world_rename(world, "/d/g", "/d/sub/new", 0), -EXDEV);
+}
+
+static int run_append_to_limit(struct world *world)
+{
+	return world_write(world, "/d/f", 4 * 4096, 2 * 4096, 0);
+}
+
+static int run_append_beyond_limit(struct world *world)
+{
+	return refused(world_write(world, "/d/f", 4 * 4096, 2 * 4096 + 1, 0), -EDQUOT);
+}
+
+static int run_unlink_in_project(struct world *world)
+{
+	return world_unlink(world, "/d/f");
+}
+
 /* ---- what is done beside ------------------------------------------------------------------------ */
 
 /*
@@ -575,6 +658,23 @@ static void lengthen_directory_for_step(struct world *world)
 static int run_gc_step_directory(struct world *world)
 {
 	return run_gc_step(world, "/d");
+}
+
+static void lengthen_root(struct world *world)
+{
+	make_limits(world);
+	world_must(world, "twin", world_create(world, "/e/twin", S_IFDIR | 0700));
+	world_must(world, "twin", world_create(world, "/e/twin/d", S_IFREG | 0600));
+	world_must(world, "twin", world_create(world, "/e/twin/e", S_IFREG | 0600));
+	lengthen_like(world, "/", "/e/twin");
+}
+
+/* The first pages of the root's log go, and the limits in them have to move. */
+static int run_gc_limits(struct world *world)
+{
+	uint64_t start = world_log_start(world, "/");
+
+	return rewritten(world, "/", start, world_chmod(world, "/", 0711));
 }
 
 static int run_unmount(struct world *world)
@@ -695,6 +795,19 @@ const struct operation operations[] = {
     {.name = "set-flags", .run = run_set_flags, .unmodelled = true},
     {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-reserved-file", .prepare = lengthen_reserved_file, .run = run_gc_file, .long_past = true},
+    {.name = "accessed", .run = run_accessed},
+    {.name = "set-project", .run = run_set_project},
+    {.name = "set-project-directory", .run = run_set_project_directory},
+    {.name = "set-limits", .run = run_set_limits},
+    {.name = "change-limits", .prepare = make_limits, .run = run_change_limits},
+    {.name = "create-in-project", .prepare = make_project, .run = run_create_in_project},
+    {.name = "mkdir-in-project", .prepare = make_project, .run = run_mkdir_in_project},
+    {.name = "rename-into-project", .prepare = make_project, .run = run_rename_into_project},
+    {.name = "rename-across-projects", .prepare = make_project, .run = run_rename_across_projects},
+    {.name = "append-to-limit", .prepare = make_project, .run = run_append_to_limit},
+    {.name = "append-beyond-limit", .prepare = make_project, .run = run_append_beyond_limit},
+    {.name = "unlink-in-project", .prepare = make_project, .run = run_unlink_in_project, .frees = true},
+    {.name = "gc-limits", .prepare = lengthen_root, .run = run_gc_limits, .long_past = true},
     {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
     {.name = "gc-step-file", .prepare = lengthen_file_for_step, .run = run_gc_step_file, .long_past = true},
     {.name = "gc-step-directory",

@@ -3,6 +3,8 @@
  */
 #include "tests/crash/snapshot.h"
 
+#include "server/nova/core.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,8 +194,9 @@ static int add_inode(struct listing *listing, const struct nova_call *call, stru
 	    .uid = attr.uid,
 	    .gid = attr.gid,
 	    .rdev = attr.rdev,
-	    .size = attr.size,
 	    .flags = attr.flags,
+	    .project = attr.project,
+	    .size = attr.size,
 	    .blocks = attr.blocks,
 	    .atime_ns = attr.atime_ns,
 	    .mtime_ns = attr.mtime_ns,
@@ -215,7 +218,16 @@ static int add_inode(struct listing *listing, const struct nova_call *call, stru
 int snapshot_take(struct listing *listing, const struct nova_call *call, struct nova_handle root)
 {
 	char path[(DEPTH_MAX + 1) * 256] = "";
+	struct nova *fs = call->worker->fs;
+	struct nova_quota quota;
+	int rc;
 
 	listing->length = 0;
-	return add_inode(listing, call, root, path, 0, 0);
+	rc = add_inode(listing, call, root, path, 0, 0);
+	/* Projects are of the whole file system. */
+	for (uint32_t id = 1; root.ino.n == nova_root(fs).ino.n && nova_quota_get(fs, id, true, &quota) == 0;
+	     id = quota.project + 1)
+		listing_add_project(listing, &(struct listing_project){quota.project, quota.blocks, quota.block_limit,
+		                                                       quota.inodes, quota.inode_limit});
+	return rc;
 }

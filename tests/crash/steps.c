@@ -452,6 +452,8 @@ static unsigned posix_mask(unsigned mask)
 	    {NOVA_SET_MTIME, POSIX_SET_MTIME},
 	    {NOVA_SET_ATIME_NOW, POSIX_SET_ATIME_NOW},
 	    {NOVA_SET_MTIME_NOW, POSIX_SET_MTIME_NOW},
+	    {NOVA_SET_FLAGS, POSIX_SET_FLAGS},
+	    {NOVA_SET_PROJECT, POSIX_SET_PROJECT},
 	};
 	unsigned out = 0;
 
@@ -470,6 +472,8 @@ int world_setattr(struct world *world, const char *path, unsigned mask, const st
 	    .size = attr->size,
 	    .atime_ns = attr->atime_ns,
 	    .mtime_ns = attr->mtime_ns,
+	    .flags = attr->flags,
+	    .project = attr->project,
 	};
 	struct world_object object = world_find(world, path);
 	struct nova_handle none = {0};
@@ -482,6 +486,42 @@ int world_setattr(struct world *world, const char *path, unsigned mask, const st
 	if (!asks_model(world, rc))
 		return rc;
 	return agreed(world, "setattr", rc, posix_setattr(world->model, object.ino, posix_mask(mask), &posix, now));
+}
+
+int world_set_project(struct world *world, const char *path, uint32_t project, bool inherit)
+{
+	const struct nova_attr attr = {.project = project, .flags = inherit ? NOVA_FILE_PROJECT_INHERIT : 0};
+
+	return world_setattr(world, path, NOVA_SET_PROJECT | (inherit ? NOVA_SET_FLAGS : 0), &attr);
+}
+
+int world_set_limits(struct world *world, uint32_t project, uint64_t blocks, uint64_t inodes)
+{
+	struct nova_handle none = {0};
+	int rc = 0;
+
+	tick(world);
+	if (asks_core(world))
+		rc = nova_quota_set(&world->call, project, blocks, inodes);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "set limits", rc, posix_set_limits(world->model, project, blocks, inodes));
+}
+
+int world_accessed(struct world *world, const char *path)
+{
+	struct world_object object = world_find(world, path);
+	struct nova_handle none = {0};
+	int64_t now = tick(world);
+	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_accessed(&world->call, object.handle, NOVA_ATIME_STRICT);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "accessed", rc, posix_accessed(world->model, object.ino, now));
 }
 
 int world_chmod(struct world *world, const char *path, uint32_t mode)

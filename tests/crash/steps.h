@@ -23,6 +23,10 @@ int world_rename(struct world *world, const char *from, const char *to, unsigned
 int world_write(struct world *world, const char *path, uint64_t offset, size_t length, unsigned flags);
 /* world_setattr -- `mask` of NOVA_SET_*. */
 int world_setattr(struct world *world, const char *path, unsigned mask, const struct nova_attr *attr);
+int world_set_project(struct world *world, const char *path, uint32_t project, bool inherit);
+int world_set_limits(struct world *world, uint32_t project, uint64_t blocks, uint64_t inodes);
+/* world_accessed -- as after a read: the access time is now. */
+int world_accessed(struct world *world, const char *path);
 int world_chmod(struct world *world, const char *path, uint32_t mode);
 /* world_setxattr -- `length` (up to 64 KiB) bytes that no step before had. */
 int world_setxattr(struct world *world, const char *path, const char *name, size_t length);

@@ -56,11 +56,20 @@ void listing_add(struct listing *listing, const char *path, const struct listing
 	    inode->ctime_ns, inode->btime_ns);
 	if (inode->flags)
 		add(listing, " flags %x", inode->flags);
+	if (inode->project)
+		add(listing, " project %u", inode->project);
 	if (inode->contents.blocks)
 		add(listing, " contents %08x in %" PRIu64, inode->contents.crc, inode->contents.blocks);
 	if (inode->xattrs.blocks)
 		add(listing, " xattrs %08x in %" PRIu64, inode->xattrs.crc, inode->xattrs.blocks);
 	add(listing, "\n");
+}
+
+void listing_add_project(struct listing *listing, const struct listing_project *project)
+{
+	if (project->blocks || project->inodes || project->block_limit || project->inode_limit)
+		add(listing, "project %u: blocks %" PRIu64 " of %" PRIu64 " inodes %" PRIu64 " of %" PRIu64 "\n",
+		    project->id, project->blocks, project->block_limit, project->inodes, project->inode_limit);
 }
 
 void listing_failure(struct listing *listing, const char *path, const char *what, int64_t rc)

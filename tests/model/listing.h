@@ -28,7 +28,8 @@ struct listing_digest {
 struct listing_inode {
 	uint64_t number; /* as the file system under test calls it */
 	uint32_t generation;
-	uint32_t mode, nlink, uid, gid, rdev, flags;
+	uint32_t mode, nlink, uid, gid, rdev;
+	uint32_t flags, project;
 	uint64_t size, blocks;
 	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
 	struct listing_digest contents; /* regular files, and the target of symlinks */
@@ -41,6 +42,12 @@ void listing_digest_bytes(struct listing_digest *digest, uint64_t index, const v
 void listing_digest_xattr(struct listing_digest *digest, const char *name, const void *value, size_t length);
 
 void listing_add(struct listing *listing, const char *path, const struct listing_inode *inode);
+/* listing_add_project -- a project that has inodes or limits; after the inodes, in order of numbers. */
+struct listing_project {
+	uint32_t id;
+	uint64_t blocks, block_limit, inodes, inode_limit;
+};
+void listing_add_project(struct listing *listing, const struct listing_project *project);
 /* listing_failure -- a line that no other listing has. */
 void listing_failure(struct listing *listing, const char *path, const char *what, int64_t rc);
 

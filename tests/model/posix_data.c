@@ -171,6 +171,16 @@ ssize_t posix_read(const struct posix_model *model, posix_ino ino, uint64_t offs
 	return (ssize_t)length;
 }
 
+/* Blocks of a range that the file does not have. */
+static uint64_t missing(const struct node *node, uint64_t offset, uint64_t length)
+{
+	uint64_t count = 0;
+
+	for (uint64_t i = offset / POSIX_BLOCK; i < blocks_up(offset + length); i++)
+		count += find(node, i) == NULL;
+	return count;
+}
+
 ssize_t posix_write(struct posix_model *model, posix_ino ino, uint64_t offset, const void *data, size_t length,
                     bool append, int64_t now)
 {
@@ -186,6 +196,9 @@ ssize_t posix_write(struct posix_model *model, posix_ino ino, uint64_t offset, c
 		return -EFBIG;
 	if (length == 0)
 		return 0;
+	rc = posix_project_room(model, node->attr.project, missing(node, offset, length), 0);
+	if (rc)
+		return rc;
 	for (size_t done = 0; done < length;) {
 		uint64_t in_block = (offset + done) % POSIX_BLOCK;
 		size_t n = length - done < POSIX_BLOCK - in_block ? length - done : POSIX_BLOCK - in_block;

@@ -44,6 +44,8 @@ struct node {
 struct posix_model {
 	struct node **nodes; /* by number; NULL where the life has ended */
 	uint64_t node_count, node_room;
+	struct posix_project *projects; /* of those that were given limits; only these are set */
+	size_t project_count, project_room;
 };
 
 /* posix_node -- NULL if there is none (any more). */
@@ -60,6 +62,12 @@ void posix_data_free(struct node *node);
 void posix_data_copy(struct node *copy, const struct node *node);
 void posix_data_resize(struct node *node, uint64_t size);
 void posix_data_digest(const struct node *node, struct listing_digest *digest);
+
+/* Of posix_project.c. */
+/* posix_project_room -- -EDQUOT if the project may not have so many more. */
+int posix_project_room(const struct posix_model *model, uint32_t id, uint64_t blocks, uint64_t inodes);
+bool posix_project_passes_on(const struct node *dir);
+void posix_project_inherit(const struct node *dir, struct node *node);
 
 /* Of posix_xattr.c. */
 void posix_xattr_free(struct node *node);

@@ -115,6 +115,8 @@ struct posix_model *posix_copy(const struct posix_model *model)
 	for (uint64_t i = 0; i < model->node_count; i++)
 		if (model->nodes[i])
 			copy->nodes[i] = copy_node(model->nodes[i]);
+	copy->projects = posix_duplicate(model->projects, model->project_count * sizeof(*model->projects));
+	copy->project_count = copy->project_room = model->project_count;
 	return copy;
 }
 
@@ -126,6 +128,7 @@ void posix_free(struct posix_model *model)
 		if (model->nodes[i])
 			free_node(model->nodes[i]);
 	free(model->nodes);
+	free(model->projects);
 	free(model);
 }
 
@@ -336,7 +339,13 @@ static int make(struct posix_model *model, posix_ino ino, const char *name, size
 		return rc;
 	if (find_name(model, dir, name, length))
 		return -EEXIST;
+	if (posix_project_passes_on(dir)) {
+		rc = posix_project_room(model, dir->attr.project, 0, 1);
+		if (rc)
+			return rc;
+	}
 	node = new_node(model, mode, now);
+	posix_project_inherit(dir, node);
 	/* A set-group-ID directory passes on its group, and the bit to directories. */
 	if (dir->attr.mode & S_ISGID) {
 		node->attr.gid = dir->attr.gid;
@@ -426,9 +435,12 @@ int posix_tmpfile(struct posix_model *model, posix_ino ino, uint32_t mode, int64
 
 	if (!rc && dir->attr.nlink == 0)
 		rc = -ENOENT;
+	if (!rc && posix_project_passes_on(dir))
+		rc = posix_project_room(model, dir->attr.project, 0, 1);
 	if (rc)
 		return rc;
 	node = new_node(model, S_IFREG | (mode & 07777), now);
+	posix_project_inherit(dir, node);
 	if (dir->attr.mode & S_ISGID)
 		node->attr.gid = dir->attr.gid;
 	node->pins = 1;
@@ -457,6 +469,8 @@ int posix_link(struct posix_model *model, posix_ino file, posix_ino ino, const c
 		return -EPERM;
 	if (node->attr.nlink == 0 && !node->linkable)
 		return -ENOENT;
+	if (posix_project_passes_on(dir) && dir->attr.project != node->attr.project)
+		return -EXDEV;
 	add_name(dir, name, length, node, now);
 	node->linkable = false;
 	node->attr.ctime_ns = now;
@@ -554,6 +568,11 @@ int posix_rename(struct posix_model *model, posix_ino from_ino, const char *from
 	rc = may_rename(model, from_dir, moved, to_dir, replaced, flags);
 	if (rc)
 		return rc;
+	if (posix_project_passes_on(to_dir) && to_dir->attr.project != moved->attr.project)
+		return -EXDEV;
+	if (flags & POSIX_EXCHANGE && posix_project_passes_on(from_dir) &&
+	    from_dir->attr.project != replaced->attr.project)
+		return -EXDEV;
 	remove_name(from_dir, from, from_length, moved, now);
 	if (replaced)
 		remove_name(to_dir, to, to_length, replaced, now);
@@ -589,6 +608,16 @@ int posix_getattr(const struct posix_model *model, posix_ino ino, struct posix_a
 	return 0;
 }
 
+int posix_accessed(struct posix_model *model, posix_ino ino, int64_t now)
+{
+	struct node *node = posix_node(model, ino);
+
+	if (!node)
+		return -ESTALE;
+	node->attr.atime_ns = now;
+	return 0;
+}
+
 int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const struct posix_attr *attr, int64_t now)
 {
 	struct node *node = posix_node(model, ino);
@@ -609,6 +638,10 @@ int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const
 		node->attr.uid = attr->uid;
 	if (mask & POSIX_SET_GID)
 		node->attr.gid = attr->gid;
+	if (mask & POSIX_SET_FLAGS)
+		node->attr.flags = attr->flags;
+	if (mask & POSIX_SET_PROJECT)
+		node->attr.project = attr->project;
 	if (mask & POSIX_SET_SIZE)
 		posix_data_resize(node, attr->size);
 	if (mask & (POSIX_SET_SIZE | POSIX_SET_MTIME_NOW))
@@ -695,6 +728,8 @@ static void list_node(const struct posix_model *model, const struct node *node, 
 	line.uid = attr.uid;
 	line.gid = attr.gid;
 	line.rdev = attr.rdev;
+	line.flags = attr.flags;
+	line.project = attr.project;
 	line.size = attr.size;
 	line.blocks = attr.blocks;
 	line.atime_ns = attr.atime_ns;
@@ -724,6 +759,10 @@ static void list_node(const struct posix_model *model, const struct node *node, 
 void posix_list(const struct posix_model *model, struct listing *listing)
 {
 	char path[(DEPTH_MAX + 1) * (NAME_BYTES_MAX + 1)] = "";
+	struct posix_project project;
 
 	list_node(model, model->nodes[0], listing, path, 0, 0);
+	for (uint32_t id = 1; posix_next_project(model, id, &project); id = project.id + 1)
+		listing_add_project(listing, &(struct listing_project){project.id, project.blocks, project.block_limit,
+		                                                       project.inodes, project.inode_limit});
 }

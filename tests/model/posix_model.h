@@ -33,6 +33,8 @@ struct posix_attr {
 	uint32_t nlink;
 	uint32_t uid, gid;
 	uint32_t rdev;
+	uint32_t flags; /* POSIX_PROJECT_INHERIT */
+	uint32_t project;
 	uint64_t size;
 	uint64_t blocks; /* of POSIX_BLOCK bytes that hold data of a file or were allocated for it */
 	int64_t atime_ns, mtime_ns, ctime_ns, btime_ns;
@@ -91,8 +93,26 @@ int posix_getattr(const struct posix_model *model, posix_ino ino, struct posix_a
 #define POSIX_SET_MTIME     (1u << 5)
 #define POSIX_SET_ATIME_NOW (1u << 6)
 #define POSIX_SET_MTIME_NOW (1u << 7)
+#define POSIX_SET_FLAGS     (1u << 8)
+#define POSIX_SET_PROJECT   (1u << 9)
+
+/* Directories: what is made in it has its project, directories also this flag. */
+#define POSIX_PROJECT_INHERIT (1u << 2)
 
 int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const struct posix_attr *attr, int64_t now);
+
+/* posix_accessed -- the inode was read: its access time, and nothing else, is `now`. */
+int posix_accessed(struct posix_model *model, posix_ino ino, int64_t now);
+
+struct posix_project {
+	uint32_t id;
+	uint64_t blocks, inodes;
+	uint64_t block_limit, inode_limit; /* 0 = none */
+};
+
+int posix_set_limits(struct posix_model *model, uint32_t id, uint64_t blocks, uint64_t inodes);
+/* posix_next_project -- the project with the lowest number from `from` on that has inodes or was given limits. */
+bool posix_next_project(const struct posix_model *model, uint32_t from, struct posix_project *out);
 
 /* posix_open -- pin; while pinned an inode lives on without a name. posix_close -- undo one posix_open. */
 int posix_open(struct posix_model *model, posix_ino ino);
