@@ -8,9 +8,22 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define FIRST_ENTRIES 4u
+#define LARGE_PAGE    (2u << 20)
+#define LARGE_FROM    (4u << 20)
 #define TABLE_FROM    16u /* fewer are found faster by looking at each */
+
+/* A large array is read at random: with large pages the CPU finds its way to each place in fewer looks. */
+static void want_large_pages(void *array, size_t bytes)
+{
+	uintptr_t first = ((uintptr_t)array + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
+	uintptr_t end = ((uintptr_t)array + bytes) & ~(uintptr_t)(LARGE_PAGE - 1);
+
+	if (bytes >= LARGE_FROM)
+		madvise((void *)first, end - first, MADV_HUGEPAGE); /* where it cannot be had nothing is lost */
+}
 
 void dir_index_clear(struct dir_index *index)
 {
@@ -150,12 +163,14 @@ int dir_index_reserve(struct dir_index *index, uint32_t more)
 		table = calloc(capacity * 2, sizeof *table);
 		if (!table)
 			return -ENOMEM;
+		want_large_pages(table, capacity * 2 * sizeof *table);
 	}
 	entries = realloc(index->entries, capacity * sizeof *entries);
 	if (!entries) {
 		free(table);
 		return -ENOMEM;
 	}
+	want_large_pages(entries, capacity * sizeof *entries);
 	free(index->table);
 	index->entries = entries;
 	index->capacity = (uint32_t)capacity;

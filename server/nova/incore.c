@@ -240,6 +240,17 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
 	return 0;
 }
 
+void incore_prefetch(const struct nova *fs, uint64_t ino)
+{
+	const struct slot_chunk *chunk = slots_chunk(fs, ino);
+	const void *inode = chunk ? __atomic_load_n(&chunk->inodes[slot_index(chunk, ino)], __ATOMIC_RELAXED) : NULL;
+	const char *from = inode ? inode : (const void *)slot_at(fs, ino);
+	size_t bytes = inode ? offsetof(struct inode, file) : NOVA_SLOT_SIZE;
+
+	for (size_t at = 0; chunk && at < bytes; at += NOVA_CACHE_LINE)
+		__builtin_prefetch(from + at);
+}
+
 void incore_fini(struct nova *fs)
 {
 	while (fs->slabs) {

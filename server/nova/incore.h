@@ -26,6 +26,9 @@
 /* incore_find -- the in-core inode of a slot, neither locked nor checked. -ESTALE no such slot, -ENOMEM. */
 int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out);
 
+/* incore_prefetch -- fetch into the cache what incore_find and a look at the inode's attributes will read. */
+void incore_prefetch(const struct nova *fs, uint64_t ino);
+
 /* incore_index_changed -- under the exclusive lock: count the memory of the index, and drop cold ones where they take
  * too much. Does not touch this one. */
 void incore_index_changed(struct nova *fs, struct inode *inode);

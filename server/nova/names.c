@@ -4,6 +4,7 @@
 #include "server/nova/names.h"
 
 #include "common/crc.h"
+#include "server/nova/incore.h"
 #include "server/nova/perm.h"
 #include "server/nova/slots.h"
 
@@ -99,6 +100,8 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 		if (!entry)
 			return inode->partial ? -EIO : -ENOENT;
 		found->ino.n = entry->ino;
+		/* Letting go of this lock waits for the name's own line: meanwhile the inode's can be on their way. */
+		incore_prefetch(fs, entry->ino);
 	}
 	found->generation = slots_generation(fs, found->ino.n);
 	return 0;
