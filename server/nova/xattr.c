@@ -208,7 +208,8 @@ static int set_plain(const struct nova_call *call, struct inode *inode, const st
                      const void *value, size_t size, unsigned flags)
 {
 	bool there = xattr_find(call->worker->fs, inode, name);
-	struct xattr_change change = {.name = *name, .value = size ? value : "", .length = size};
+	struct xattr_blob blob;
+	struct xattr_change change = {.name = *name, .value = size ? value : "", .length = size, .blob = &blob};
 
 	if (there && flags & NOVA_XATTR_CREATE)
 		return -EEXIST;

@@ -281,11 +281,11 @@ static int take_blocks(struct nova_worker *worker, struct xattr_change *change)
 	uint64_t blocks = (change->length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
 	while (blocks) {
-		int64_t got = alloc_run(worker, blocks, false, &change->run_first[change->runs]);
+		int64_t got = alloc_run(worker, blocks, false, &change->blob->first[change->runs]);
 
 		if (got < 0)
 			return (int)got;
-		change->run_count[change->runs++] = (uint64_t)got;
+		change->blob->count[change->runs++] = (uint64_t)got;
 		blocks -= (uint64_t)got;
 	}
 	return 0;
@@ -298,8 +298,8 @@ static void store_blob(struct nova *fs, const struct xattr_change *change)
 	size_t left = change->length;
 
 	for (unsigned i = 0; i < change->runs; i++) {
-		uint8_t *to = block_at(fs, change->run_first[i]);
-		size_t whole = change->run_count[i] << NOVA_BLOCK_SHIFT;
+		uint8_t *to = block_at(fs, change->blob->first[i]);
+		size_t whole = change->blob->count[i] << NOVA_BLOCK_SHIFT;
 
 		if (whole > left)
 			whole = left & ~(size_t)(NOVA_BLOCK_SIZE - 1);
@@ -307,7 +307,7 @@ static void store_blob(struct nova *fs, const struct xattr_change *change)
 			pm_copy(fs->pm, to, from, whole);
 		from += whole;
 		left -= whole;
-		if (whole < change->run_count[i] << NOVA_BLOCK_SHIFT) {
+		if (whole < change->blob->count[i] << NOVA_BLOCK_SHIFT) {
 			uint8_t last[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
 
 			memcpy(last, from, left);
@@ -321,7 +321,7 @@ static void store_blob(struct nova *fs, const struct xattr_change *change)
 static void put_runs(const struct xattr_change *change, uint8_t *to)
 {
 	for (unsigned i = 0; i < change->runs; i++) {
-		le64 run = le64_of(change->run_first[i] << 16 | change->run_count[i]);
+		le64 run = le64_of(change->blob->first[i] << 16 | change->blob->count[i]);
 
 		memcpy(to + i * sizeof run, &run, sizeof run);
 	}
@@ -386,7 +386,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 void xattr_drop(struct nova_worker *worker, struct xattr_change *change)
 {
 	for (unsigned i = 0; i < change->runs; i++)
-		alloc_free(worker, change->run_first[i], change->run_count[i]);
+		alloc_free(worker, change->blob->first[i], change->blob->count[i]);
 	change->runs = 0;
 }
 
@@ -434,7 +434,12 @@ static int check_run(void *context, uint64_t first, uint64_t count)
 	struct bounds *bounds = context;
 
 	bounds->blocks += count;
-	return count && alloc_valid(bounds->fs, first, count) ? 0 : -EIO;
+	if (!count || !alloc_valid(bounds->fs, first, count))
+		return -EIO;
+	for (uint64_t chunk = chunk_of_block(first); chunk <= chunk_of_block(first + count - 1); chunk++)
+		if (__atomic_load_n(&bounds->fs->chunks[chunk], __ATOMIC_ACQUIRE))
+			return -EIO; /* it holds inode slots */
+	return 0;
 }
 
 /* What a list has to be is checked here, once: who goes by it later does not ask again. */

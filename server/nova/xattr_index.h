@@ -75,16 +75,20 @@ uint64_t xattr_index_bytes(const struct inode *inode);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
+/* The blocks of a value that is too long for its entry. */
+struct xattr_blob {
+	uint64_t first[NOVA_XATTR_RUNS_MAX];
+	uint64_t count[NOVA_XATTR_RUNS_MAX];
+};
+
 /* One attribute's part in a transaction. */
 struct xattr_change {
 	struct xattr_name name;
 	const void *value; /* NULL: it goes */
 	size_t length;
-	/* private */
+	struct xattr_blob *blob; /* room for them, filled in; NULL for what is never so long, like an ACL */
+	unsigned runs;           /* of the blob; private, as is the next */
 	uint64_t line;
-	unsigned runs;
-	uint64_t run_first[NOVA_XATTR_RUNS_MAX];
-	uint64_t run_count[NOVA_XATTR_RUNS_MAX];
 };
 
 /*

@@ -272,6 +272,39 @@ static void a_value_without_space_changes_nothing(void **state)
 	assert_int_equal(get_as(f, &root, file, "user.old", NULL, 0), -ENODATA);
 }
 
+/* Where no two free blocks lie side by side a value lies in many runs, as long as they are not too many. */
+static void a_value_may_lie_in_scattered_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle file = fixture_create(f, f->root, "f", S_IFREG | 0644).handle;
+	static uint8_t value[NOVA_XATTR_VALUE_MAX];
+	char name[16];
+	unsigned made = 0;
+
+	fill(value, sizeof value, 3);
+	for (;; made++) {
+		struct nova_attr attr;
+
+		snprintf(name, sizeof name, "b%u", made);
+		if (nova_create(&f->call, f->root, N(name), S_IFREG | 0600, 0, &attr) ||
+		    nova_write(&f->call, attr.handle, 0, value, 4096, 0, NULL) < 0)
+			break;
+	}
+	assert_true(made > 1000);
+	for (unsigned i = 0; i < made; i += 2) {
+		snprintf(name, sizeof name, "b%u", i);
+		fixture_unlink(f, f->root, name);
+	}
+	fixture_remount(f);
+	assert_int_equal(set(f, file, "user.scattered", value, sizeof value), 0);
+	assert_int_equal(set(f, file, "user.odd", value, 50001), 0);
+	for (unsigned round = 0; round < 2; round++) {
+		assert_value(f, file, "user.scattered", value, sizeof value);
+		assert_value(f, file, "user.odd", value, 50001);
+		fixture_remount(f);
+	}
+}
+
 /* Attributes that stay while others come and go outlive the rewriting of the log, and the log stays short. */
 static void attributes_outlive_the_rewriting_of_the_log(void **state)
 {
@@ -762,6 +795,7 @@ int main(void)
 	    TEST(names_are_limited_by_what_a_list_can_hold),
 	    TEST(blocks_of_values_are_counted_and_come_back),
 	    TEST(a_value_without_space_changes_nothing),
+	    TEST(a_value_may_lie_in_scattered_blocks),
 	    TEST(attributes_outlive_the_rewriting_of_the_log),
 	    TEST(a_damaged_blob_is_told),
 	    TEST(user_attributes_follow_the_mode),
