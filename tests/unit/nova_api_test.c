@@ -206,6 +206,73 @@ static void names_of_every_length_are_found(void **state)
 	fixture_assert_same_after_remount(f);
 }
 
+struct hashed {
+	uint32_t hash;
+	uint32_t number;
+};
+
+static int compare_hashes(const void *a, const void *b)
+{
+	const struct hashed *x = a, *y = b;
+
+	return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+/* Two names of one hash, under the seed of this mount: of so many there are some. */
+static void find_collision(const struct fixture *f, char one[16], char two[16])
+{
+	enum { TRIED = 400000 };
+	struct hashed *all = calloc(TRIED, sizeof *all);
+	uint32_t i = 1;
+
+	assert_non_null(all);
+	for (uint32_t n = 0; n < TRIED; n++) {
+		int length = snprintf(one, 16, "n%u", n);
+
+		all[n] = (struct hashed){dir_index_hash(f->fs->hash_seed, one, (size_t)length), n};
+	}
+	qsort(all, TRIED, sizeof *all, compare_hashes);
+	while (i < TRIED && all[i].hash != all[i - 1].hash)
+		i++;
+	assert_true(i < TRIED);
+	snprintf(one, 16, "n%u", all[i - 1].number);
+	snprintf(two, 16, "n%u", all[i].number);
+	free(all);
+}
+
+static void try_two_names(struct fixture *f, const char *one, const char *two)
+{
+	struct nova_attr dir = fixture_create(f, f->root, "dir", S_IFDIR | 0755);
+	struct nova_attr first = fixture_create(f, dir.handle, one, S_IFREG | 0600);
+	struct nova_attr second, attr;
+
+	assert_int_equal(nova_lookup(&f->call, dir.handle, N(two), &attr), -ENOENT);
+	assert_int_equal(nova_unlink(&f->call, dir.handle, N(two), NULL), -ENOENT);
+	second = fixture_create(f, dir.handle, two, S_IFREG | 0600);
+	assert_int_equal(fixture_lookup(f, dir.handle, one).handle.ino.n, first.handle.ino.n);
+	assert_int_equal(fixture_lookup(f, dir.handle, two).handle.ino.n, second.handle.ino.n);
+	fixture_assert_same_after_remount(f);
+	assert_int_equal(nova_rename(&f->call, dir.handle, N(two), dir.handle, N("other"), 0, NULL), 0);
+	assert_int_equal(fixture_lookup(f, dir.handle, one).handle.ino.n, first.handle.ino.n);
+	assert_int_equal(nova_rename(&f->call, dir.handle, N("other"), dir.handle, N(two), 0, NULL), 0);
+	fixture_unlink(f, dir.handle, one);
+	assert_int_equal(nova_lookup(&f->call, dir.handle, N(one), &attr), -ENOENT);
+	assert_int_equal(fixture_lookup(f, dir.handle, two).handle.ino.n, second.handle.ino.n);
+	fixture_unlink(f, dir.handle, two);
+	assert_int_equal(nova_rmdir(&f->call, f->root, N("dir"), NULL), 0);
+}
+
+static void names_of_one_hash_are_two_names(void **state)
+{
+	struct fixture *f = *state;
+	char one[16], two[16];
+
+	/* This pair has one hash in NOVA, which takes the hash for the name. */
+	try_two_names(f, "\x61\x50", "\x62\xcd");
+	find_collision(f, one, two);
+	try_two_names(f, one, two);
+}
+
 static void hard_links_count_and_keep_the_file(void **state)
 {
 	struct fixture *f = *state;
@@ -601,6 +668,7 @@ int main(void)
 	    TEST(appends_go_to_the_end),
 	    TEST(symlinks_of_every_length_read_back),
 	    TEST(names_of_every_length_are_found),
+	    TEST(names_of_one_hash_are_two_names),
 	    TEST(hard_links_count_and_keep_the_file),
 	    TEST(rename_moves_replaces_and_exchanges),
 	    TEST(rename_of_one_inode_onto_itself_does_nothing),
