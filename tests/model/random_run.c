@@ -53,7 +53,8 @@ __attribute__((format(printf, 2, 3))) static bool failed(const struct random_set
 
 static bool mount_pool(struct run *run)
 {
-	const struct nova_mount_options options = {.recovery_threads = 2};
+	/* A trace tells few threads apart, and every mount would bring new ones. */
+	const struct nova_mount_options options = {.recovery_threads = run->pm.observer ? 1 : 2};
 	char why[256];
 	int rc = nova_mount(&run->pm, &options, &run->fs, why, sizeof(why));
 
