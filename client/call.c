@@ -141,9 +141,27 @@ static void name_open(struct call *call)
 	case PROTO_SETATTR:
 		request->setattr.open = call->file->open;
 		break;
+	case PROTO_FALLOCATE:
+		request->fallocate.open = call->file->open;
+		break;
+	case PROTO_SEEK:
+		request->seek.open = call->file->open;
+		break;
+	case PROTO_COPY:
+		request->copy.from_open = call->source->open;
+		request->copy.to_open = call->file->open;
+		break;
 	default:
 		break;
 	}
+}
+
+/* moves_data -- done twice it would not leave what it leaves done once. Whether the server that was lost did it nobody
+ * can tell but the caller, who knows what the file was like. */
+static bool moves_data(const struct proto_request *request)
+{
+	return request->op == PROTO_FALLOCATE &&
+	       request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
 }
 
 /* refuse -- end a call that has not been sent in this session: the server has not seen the slot's sequence yet. */
@@ -179,6 +197,14 @@ static void try_send(struct farnova *fs, struct call *call)
 	call->repeated = call->repeated || call->session != fs->session.id;
 	if (call->file && call->file->error) {
 		refuse(fs, call, call->file->error);
+		return;
+	}
+	if (call->source && call->source->error) {
+		refuse(fs, call, call->source->error);
+		return;
+	}
+	if (call->repeated && moves_data(call->request)) {
+		refuse(fs, call, -ECONNRESET);
 		return;
 	}
 	if (call->staged && call->staged_length > fs->staging.size) {

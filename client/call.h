@@ -15,12 +15,13 @@ struct call {
 	/* Acts on a reply with status 0, in order of arrival, with the lock held by any thread; may be NULL. Returns 0
 	 * or the -errno the call fails with. */
 	int (*receive)(struct farnova *fs, struct call *call, const struct proto_reply *reply);
-	void *result;              /* for `receive` */
-	struct farnova_file *file; /* whose open id the request names, or NULL */
-	unsigned *changing;        /* counter of changes under way to be kept meanwhile, or NULL */
-	const void *staged;        /* data that go through the staging ring first, or NULL: */
-	uint32_t staged_length;    /* so many bytes, */
-	uint64_t *staging;         /* and where in the request their place is told */
+	void *result;                /* for `receive` */
+	struct farnova_file *file;   /* whose open id the request names, or NULL */
+	struct farnova_file *source; /* of a COPY, or NULL */
+	unsigned *changing;          /* counter of changes under way to be kept meanwhile, or NULL */
+	const void *staged;          /* data that go through the staging ring first, or NULL: */
+	uint32_t staged_length;      /* so many bytes, */
+	uint64_t *staging;           /* and where in the request their place is told */
 
 	/* private to call.c */
 	struct waiter *waiter;

@@ -26,6 +26,8 @@ static const char *advice(int error)
 	switch (error) {
 	case ETIMEDOUT:
 		return "check that farnovad runs there and can be reached; raise timeout_ms to wait longer";
+	case ECONNRESET:
+		return "the server was restarted meanwhile: look at the file, whether it has been done";
 	case ECONNREFUSED:
 		return "start farnovad there, or check the host and the port";
 	case EADDRNOTAVAIL:

@@ -7,6 +7,7 @@
 #include "client/data.h"
 #include "client/error.h"
 #include "client/names.h"
+#include "client/space.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -247,9 +248,12 @@ off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence)
 	off_t position;
 
 	pthread_mutex_lock(&file->position_lock);
-	int64_t base = seek_base(file, whence);
+	bool searches = whence == SEEK_DATA || whence == SEEK_HOLE;
+	int64_t base = searches ? space_seek(file, offset, whence) : seek_base(file, whence);
 	if (base < 0)
 		position = base;
+	else if (searches)
+		file->position = (uint64_t)(position = base);
 	else if (__builtin_add_overflow(base, offset, &position))
 		position = -EOVERFLOW;
 	else if (position < 0)

@@ -59,6 +59,10 @@ enum proto_op {
 	/* notices */
 	PROTO_RECALL = 40,        /* server to client: drop what you know of this file's layout, up to `invalidation` */
 	PROTO_LAYOUT_RETURN = 41, /* client to server: header's `quiesced` has moved */
+	/* more requests */
+	PROTO_FALLOCATE = 42,
+	PROTO_SEEK = 43, /* the next data or hole */
+	PROTO_COPY = 44, /* between files of this server: no data on the wire */
 };
 
 /* Names an inode for ever; as the file system's own handle. */
@@ -136,6 +140,19 @@ struct proto_string {
 #define PROTO_XATTR_CREATE    1u
 #define PROTO_XATTR_REPLACE   2u
 #define PROTO_XATTR_HERE      UINT64_MAX /* not in the staging ring but in the message */
+
+/* modes of PROTO_FALLOCATE, with Linux's values */
+#define PROTO_FALLOCATE_KEEP_SIZE      0x01u
+#define PROTO_FALLOCATE_PUNCH_HOLE     0x02u
+#define PROTO_FALLOCATE_COLLAPSE_RANGE 0x08u
+#define PROTO_FALLOCATE_ZERO_RANGE     0x10u
+#define PROTO_FALLOCATE_INSERT_RANGE   0x20u
+#define PROTO_FALLOCATE_MODES          0x3bu
+
+#define PROTO_SEEK_DATA 0u
+#define PROTO_SEEK_HOLE 1u
+
+#define PROTO_MAX_COPY (16u << 20) /* of one PROTO_COPY, so that others need not wait long */
 
 #define PROTO_RENAME_NOREPLACE 1u
 #define PROTO_RENAME_EXCHANGE  2u
@@ -277,6 +294,22 @@ struct proto_request {
 			struct proto_handle handle;
 			struct proto_string name;
 		} removexattr;
+		struct {
+			uint64_t open;
+			uint64_t offset; /* offset + length <= INT64_MAX */
+			uint64_t length;
+			uint32_t mode;
+		} fallocate;
+		struct {
+			uint64_t open;
+			uint64_t offset;
+			uint32_t what; /* PROTO_SEEK_DATA or PROTO_SEEK_HOLE */
+		} seek;
+		struct {
+			uint64_t from_open, to_open;
+			uint64_t from_offset, to_offset; /* with length <= INT64_MAX */
+			uint64_t length;                 /* the server copies at most PROTO_MAX_COPY */
+		} copy;
 	};
 };
 
@@ -304,7 +337,7 @@ struct proto_reply {
 		} hello;
 		struct {
 			struct proto_attr attr;
-		} attr; /* LOOKUP GETATTR SETATTR CREATE SYMLINK LINK */
+		} attr; /* LOOKUP GETATTR SETATTR CREATE SYMLINK LINK FALLOCATE */
 		struct {
 			uint64_t open;
 			bool created;
@@ -360,6 +393,13 @@ struct proto_reply {
 			uint8_t pool[16];
 			uint32_t name_max;
 		} statfs;
+		struct {
+			uint64_t offset;
+		} seek;
+		struct {
+			uint64_t count;         /* 0 at the end of the source */
+			struct proto_attr attr; /* of the target */
+		} copy;
 	};
 };
 

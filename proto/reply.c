@@ -186,6 +186,7 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 	case PROTO_CREATE:
 	case PROTO_SYMLINK:
 	case PROTO_LINK:
+	case PROTO_FALLOCATE:
 		return take_attr(r, &p->attr.attr);
 	case PROTO_OPEN:
 	case PROTO_REOPEN:
@@ -244,6 +245,14 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 		take_bytes(r, p->statfs.pool, sizeof(p->statfs.pool));
 		p->statfs.name_max = take_u32(r);
 		return NULL;
+	case PROTO_SEEK:
+		p->seek.offset = take_u64(r);
+		return p->seek.offset > INT64_MAX ? "offset out of range" : NULL;
+	case PROTO_COPY:
+		p->copy.count = take_u64(r);
+		if (p->copy.count > PROTO_MAX_COPY)
+			return "more was copied than is allowed";
+		return take_attr(r, &p->copy.attr);
 	case PROTO_BYE:
 	case PROTO_CRED:
 	case PROTO_PING:
@@ -285,6 +294,7 @@ static void put_body(struct wire_writer *w, const struct proto_reply *p)
 	case PROTO_CREATE:
 	case PROTO_SYMLINK:
 	case PROTO_LINK:
+	case PROTO_FALLOCATE:
 		put_attr(w, &p->attr.attr);
 		break;
 	case PROTO_OPEN:
@@ -339,6 +349,13 @@ static void put_body(struct wire_writer *w, const struct proto_reply *p)
 		put_u64(w, p->statfs.inodes);
 		put_bytes(w, p->statfs.pool, sizeof(p->statfs.pool));
 		put_u32(w, p->statfs.name_max);
+		break;
+	case PROTO_SEEK:
+		put_u64(w, p->seek.offset);
+		break;
+	case PROTO_COPY:
+		put_u64(w, p->copy.count);
+		put_attr(w, &p->copy.attr);
 		break;
 	default: /* the others have no body */
 		break;

@@ -273,6 +273,28 @@ static struct refusal take_setxattr(struct wire_reader *r, struct proto_request 
 	return check_attribute(q->setxattr.handle, q->setxattr.name);
 }
 
+static struct refusal take_fallocate(struct wire_reader *r, struct proto_request *q)
+{
+	q->fallocate.open = take_u64(r);
+	q->fallocate.offset = take_u64(r);
+	q->fallocate.length = take_u64(r);
+	q->fallocate.mode = take_u32(r);
+	if (q->fallocate.mode & ~PROTO_FALLOCATE_MODES)
+		return refuse(EOPNOTSUPP, "unknown fallocate mode");
+	return check_range(q->fallocate.offset, q->fallocate.length);
+}
+
+static struct refusal take_copy(struct wire_reader *r, struct proto_request *q)
+{
+	q->copy.from_open = take_u64(r);
+	q->copy.to_open = take_u64(r);
+	q->copy.from_offset = take_u64(r);
+	q->copy.to_offset = take_u64(r);
+	q->copy.length = take_u64(r);
+	struct refusal bad = check_range(q->copy.from_offset, q->copy.length);
+	return bad.error ? bad : check_range(q->copy.to_offset, q->copy.length);
+}
+
 /* ---- all bodies ---------------------------------------------------------------------------------------------------
  */
 
@@ -374,6 +396,17 @@ static struct refusal take_body(struct wire_reader *r, struct proto_request *q)
 		q->removexattr.handle = take_handle(r);
 		q->removexattr.name = take_string(r);
 		return check_attribute(q->removexattr.handle, q->removexattr.name);
+	case PROTO_FALLOCATE:
+		return take_fallocate(r, q);
+	case PROTO_SEEK:
+		q->seek.open = take_u64(r);
+		q->seek.offset = take_u64(r);
+		q->seek.what = take_u32(r);
+		if (q->seek.what > PROTO_SEEK_HOLE)
+			return refuse(EINVAL, "seek for neither data nor a hole");
+		return q->seek.offset > INT64_MAX ? refuse(ENXIO, "seek beyond all files") : accepted;
+	case PROTO_COPY:
+		return take_copy(r, q);
 	default:
 		return refuse(EOPNOTSUPP, "unknown operation");
 	}
@@ -574,6 +607,24 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 	case PROTO_REMOVEXATTR:
 		put_handle(w, q->removexattr.handle);
 		put_string(w, q->removexattr.name);
+		break;
+	case PROTO_FALLOCATE:
+		put_u64(w, q->fallocate.open);
+		put_u64(w, q->fallocate.offset);
+		put_u64(w, q->fallocate.length);
+		put_u32(w, q->fallocate.mode);
+		break;
+	case PROTO_SEEK:
+		put_u64(w, q->seek.open);
+		put_u64(w, q->seek.offset);
+		put_u32(w, q->seek.what);
+		break;
+	case PROTO_COPY:
+		put_u64(w, q->copy.from_open);
+		put_u64(w, q->copy.to_open);
+		put_u64(w, q->copy.from_offset);
+		put_u64(w, q->copy.to_offset);
+		put_u64(w, q->copy.length);
 		break;
 	default: /* BYE, PING and LAYOUT_RETURN have no body */
 		break;

@@ -92,6 +92,9 @@ const char *proto_op_name(unsigned op)
 	    [PROTO_REMOVEXATTR] = "REMOVEXATTR",
 	    [PROTO_RECALL] = "RECALL",
 	    [PROTO_LAYOUT_RETURN] = "LAYOUT_RETURN",
+	    [PROTO_FALLOCATE] = "FALLOCATE",
+	    [PROTO_SEEK] = "SEEK",
+	    [PROTO_COPY] = "COPY",
 	};
 	if (op < sizeof(names) / sizeof(names[0]) && names[op])
 		return names[op];

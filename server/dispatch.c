@@ -40,6 +40,9 @@ static const struct operation operations[] = {
     [PROTO_SETXATTR] = {op_setxattr, true, true},
     [PROTO_LISTXATTR] = {op_listxattr, false, false},
     [PROTO_REMOVEXATTR] = {op_removexattr, true, true},
+    [PROTO_FALLOCATE] = {op_fallocate, true, true},
+    [PROTO_SEEK] = {op_seek, false, false},
+    [PROTO_COPY] = {op_copy, true, true},
 };
 
 const struct operation *dispatch_operation(unsigned op)

@@ -5,6 +5,7 @@
 #ifndef FARNOVA_SERVER_OPS_H
 #define FARNOVA_SERVER_OPS_H
 
+struct open;
 struct request;
 
 /* ops_names.c: operations on names */
@@ -40,5 +41,12 @@ int op_read(struct request *rq);
 int op_write(struct request *rq);
 int op_write_commit(struct request *rq);
 int op_layout_get(struct request *rq);
+/* ops_get_open -- the open a request names, if it is of a file and has one of the rights `access`. */
+int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out);
+
+/* ops_space.c: where a file has data */
+int op_fallocate(struct request *rq);
+int op_seek(struct request *rq);
+int op_copy(struct request *rq);
 
 #endif

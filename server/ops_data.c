@@ -16,8 +16,7 @@
 /* A write's reply tells of so many extents at most: beyond that the client asks again for what it wants to read. */
 #define WRITE_EXTENTS 16u
 
-/* The open a request names, if it may be used so. */
-static int get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out)
+int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out)
 {
 	const struct open *open = opens_get(&rq->session->opens, id);
 
@@ -34,7 +33,7 @@ int op_read(struct request *rq)
 	const struct open *open;
 	struct nova_attr attr;
 
-	int rc = get_open(rq, rq->in->read.open, PROTO_OPEN_READ, &open);
+	int rc = ops_get_open(rq, rq->in->read.open, PROTO_OPEN_READ, &open);
 	if (rc < 0)
 		return rc;
 	uint32_t limit = transport_max_message(rq->conn->transport);
@@ -113,7 +112,7 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 	struct nova_attr attr = {0};
 	uint64_t from = 0, count = 0, old_size = 0;
 
-	int rc = get_open(rq, open_id, PROTO_OPEN_WRITE, &open);
+	int rc = ops_get_open(rq, open_id, PROTO_OPEN_WRITE, &open);
 	if (rc < 0)
 		return rc;
 	struct nova_handle file = core_handle(open->file->handle);
@@ -175,7 +174,7 @@ int op_layout_get(struct request *rq)
 	const struct open *open;
 	struct nova_attr attr;
 
-	int rc = get_open(rq, rq->in->layout_get.open, PROTO_OPEN_READ, &open);
+	int rc = ops_get_open(rq, rq->in->layout_get.open, PROTO_OPEN_READ, &open);
 	if (rc < 0)
 		return rc;
 	out->layout.granted = false;

@@ -125,20 +125,44 @@ static int write_sparse(struct copy *copy, struct place_file *file, const char *
 	return 0;
 }
 
+/* Both files are on one server: it copies, and keeps the holes. */
+static bool copy_inside(struct copy *copy, const char *source, struct place_file *in, const char *target,
+                        struct place_file *out, const struct stat *st)
+{
+	for (off_t position = 0; position < st->st_size;) {
+		ssize_t n = place_copy(in, out, (size_t)(st->st_size - position), position);
+		if (n < 0) {
+			report_error(copy->options.command, "copying '%s' to %s", source,
+			             place_why(&copy->to, target, (int)n));
+			return false;
+		}
+		if (n == 0)
+			break; /* it became shorter meanwhile */
+		position += n;
+		progress_bytes((uint64_t)n);
+	}
+	return true;
+}
+
 static bool copy_data(struct copy *copy, const char *source, struct place_file *in, const char *target,
                       struct place_file *out, const struct stat *st, bool holes)
 {
 	bool sparse = holes && (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
 	off_t position = 0, start, end;
+	bool shorter = false;
 
-	while (place_next_data(&copy->from, in, position, st->st_size, &start, &end) == 0) {
+	if (copy->from.fs && copy->from.fs == copy->to.fs)
+		return copy_inside(copy, source, in, target, out, st);
+	while (!shorter && place_next_data(&copy->from, in, position, st->st_size, &start, &end) == 0) {
 		for (position = start; position < end;) {
 			size_t want = end - position < CHUNK ? (size_t)(end - position) : CHUNK;
 			ssize_t n = place_read(&copy->from, in, copy->buffer, want, position);
 			if (n < 0)
 				return failed(copy, &copy->from, "reading", source, (int)n);
-			if (n == 0)
-				break; /* it became shorter meanwhile */
+			if (n == 0) {
+				shorter = true;
+				break;
+			}
 			int error = sparse ? write_sparse(copy, out, copy->buffer, (size_t)n, position)
 			                   : place_write(&copy->to, out, copy->buffer, (size_t)n, position);
 			if (error)
@@ -146,11 +170,10 @@ static bool copy_data(struct copy *copy, const char *source, struct place_file *
 			position += n;
 			progress_bytes((uint64_t)n);
 		}
-		if (position < end)
-			break;
 	}
-	/* A hole at the end is made by the size alone. */
-	int error = sparse ? place_truncate(&copy->to, out, st->st_size) : 0;
+	/* A hole at the end, or what was reserved there and never written, is made by the size alone. */
+	bool ends_in_hole = holes && !shorter && (sparse || position < st->st_size);
+	int error = ends_in_hole ? place_truncate(&copy->to, out, st->st_size) : 0;
 	return error ? failed(copy, &copy->to, "writing", target, error) : true;
 }
 

@@ -106,6 +106,14 @@ int place_write(const struct place *place, struct place_file *file, const void *
 	return 0;
 }
 
+ssize_t place_copy(struct place_file *in, struct place_file *out, size_t length, off_t offset)
+{
+	off_t from = offset, to = offset;
+	ssize_t n = farnova_copy_file_range(in->remote, &from, out->remote, &to, length, 0);
+
+	return n < 0 ? -errno : n;
+}
+
 int place_truncate(const struct place *place, struct place_file *file, off_t length)
 {
 	return result(place->fs ? farnova_ftruncate(file->remote, length) : ftruncate(file->local, length));

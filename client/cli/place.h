@@ -31,6 +31,8 @@ int place_close(const struct place *place, struct place_file *file);
 /* place_read, place_write -- all of `length` unless the file ends; the count. */
 ssize_t place_read(const struct place *place, struct place_file *file, void *buffer, size_t length, off_t offset);
 int place_write(const struct place *place, struct place_file *file, const void *data, size_t length, off_t offset);
+/* place_copy -- within one server and by it; the count, 0 at the end of `in`. */
+ssize_t place_copy(struct place_file *in, struct place_file *out, size_t length, off_t offset);
 int place_truncate(const struct place *place, struct place_file *file, off_t length);
 /*
  * place_next_data -- the next stretch of data at or after `from` of a file of `size` bytes: [*start, *end). 0, or 1 if

@@ -208,7 +208,36 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, s
 	if (found >= 0)
 		fuse_reply_lseek(req, found);
 	else
-		fuse_reply_err(req, errno == EINVAL ? ENOSYS : errno); /* ENOSYS: the kernel takes all as data */
+		fuse_reply_err(req, errno);
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                         struct fuse_file_info *info)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (!state)
+		return;
+	fuse_reply_err(req, farnova_fallocate(files_open_of(info->fh), mode, offset, length) ? errno : 0);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t in_ino, off_t in_offset, struct fuse_file_info *in_info,
+                               fuse_ino_t out_ino, off_t out_offset, struct fuse_file_info *out_info, size_t length,
+                               int flags)
+{
+	struct mount_state *state = mount_enter(req);
+
+	if (!state)
+		return;
+	/* The kernel refuses it for a descriptor that appends; one that did when it was opened may not any more. */
+	struct farnova_file *out = file_for(state, out_ino, open_of(out_info->fh), false);
+	ssize_t n = out ? farnova_copy_file_range(files_open_of(in_info->fh), &in_offset, out, &out_offset, length,
+	                                          (unsigned)flags)
+	                : -1;
+	if (n < 0)
+		fuse_reply_err(req, errno);
+	else
+		fuse_reply_write(req, (size_t)n);
 }
 
 void files_operations(struct fuse_lowlevel_ops *ops)
@@ -219,4 +248,6 @@ void files_operations(struct fuse_lowlevel_ops *ops)
 	ops->read = op_read;
 	ops->write = op_write;
 	ops->lseek = op_lseek;
+	ops->fallocate = op_fallocate;
+	ops->copy_file_range = op_copy_file_range;
 }

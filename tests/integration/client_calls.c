@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,179 @@ static void reading_and_writing(void)
 	CHECK(farnova_close(log) == 0);
 	CHECK(farnova_close(file) == 0);
 	CHECK(farnova_unlink(fs, "rw") == 0);
+}
+
+#define APPENDERS 4
+#define RECORDS   150
+#define RECORD    3001 /* neither fits a block nor divides one */
+
+static void *append_records(void *argument)
+{
+	unsigned number = *(unsigned *)argument;
+	struct farnova *own = farnova_connect(url, NULL);
+	char record[RECORD];
+
+	CHECK(own);
+	struct farnova_file *log = farnova_open(own, "log", O_WRONLY | O_APPEND, 0);
+	CHECK(log);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		memset(record, (int)('a' + number), sizeof(record));
+		record[0] = (char)('A' + number);
+		record[1] = (char)i;
+		CHECK(farnova_write(log, record, sizeof(record)) == RECORD);
+	}
+	CHECK(farnova_close(log) == 0);
+	farnova_disconnect(own);
+	return NULL;
+}
+
+/* Appends of several connections lie one after the other, each whole and each connection's in its order. */
+static void appending(void)
+{
+	static char data[APPENDERS * RECORDS * RECORD];
+	unsigned numbers[APPENDERS], seen[APPENDERS] = {0};
+	pthread_t threads[APPENDERS];
+
+	struct farnova_file *log = make_file("log", "", 0);
+	for (unsigned i = 0; i < APPENDERS; i++) {
+		numbers[i] = i;
+		CHECK(pthread_create(&threads[i], NULL, append_records, &numbers[i]) == 0);
+	}
+	for (unsigned i = 0; i < APPENDERS; i++)
+		CHECK(pthread_join(threads[i], NULL) == 0);
+	CHECK(farnova_lseek(log, 0, SEEK_END) == sizeof(data));
+	CHECK(farnova_pread(log, data, sizeof(data), 0) == sizeof(data));
+	for (const char *record = data; record < data + sizeof(data); record += RECORD) {
+		unsigned number = (unsigned)(record[0] - 'A');
+		CHECK(number < APPENDERS && (unsigned char)record[1] == seen[number]++);
+		for (size_t i = 2; i < RECORD; i++)
+			CHECK(record[i] == (char)('a' + number));
+	}
+	CHECK(farnova_close(log) == 0);
+	CHECK(farnova_unlink(fs, "log") == 0);
+}
+
+#define BLOCK 4096
+
+/* lettered -- a file of blocks, each full of its letter. */
+static struct farnova_file *lettered(const char *path, const char *letters)
+{
+	char block[BLOCK];
+	struct farnova_file *file = make_file(path, "", 0);
+
+	for (off_t i = 0; letters[i]; i++) {
+		memset(block, letters[i], sizeof(block));
+		CHECK(farnova_pwrite(file, block, BLOCK, i * BLOCK) == BLOCK);
+	}
+	return file;
+}
+
+/* has_blocks -- the file has these letters, '.' for a block of zeros, and nothing behind them. */
+static bool has_blocks(struct farnova_file *file, const char *letters)
+{
+	char block[BLOCK];
+	off_t i;
+
+	for (i = 0; letters[i]; i++) {
+		char letter = letters[i] == '.' ? 0 : letters[i];
+		if (farnova_pread(file, block, BLOCK, i * BLOCK) != BLOCK)
+			return false;
+		for (size_t k = 0; k < BLOCK; k++)
+			if (block[k] != letter)
+				return false;
+	}
+	return farnova_pread(file, block, 1, i * BLOCK) == 0;
+}
+
+static void reserving_and_punching(void)
+{
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	struct stat st;
+
+	struct farnova_file *file = lettered("space", "abcdef");
+	struct farnova *other = farnova_connect(url, NULL);
+	CHECK(other);
+	struct farnova_file *reader = farnova_open(other, "space", O_RDONLY, 0);
+	CHECK(reader && has_blocks(reader, "abcdef"));
+
+	/* whoever reads through whichever connection sees each change at once */
+	CHECK(farnova_fallocate(file, punch, BLOCK, 2 * BLOCK) == 0);
+	CHECK(has_blocks(reader, "a..def") && has_blocks(file, "a..def"));
+	CHECK(farnova_fallocate(file, FALLOC_FL_ZERO_RANGE, 5 * BLOCK, 2 * BLOCK) == 0);
+	CHECK(has_blocks(reader, "a..de..") && has_blocks(file, "a..de.."));
+	CHECK(farnova_fallocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, 2 * BLOCK) == 0);
+	CHECK(has_blocks(reader, ".de..") && has_blocks(file, ".de.."));
+	CHECK(farnova_fallocate(file, FALLOC_FL_INSERT_RANGE, 2 * BLOCK, BLOCK) == 0);
+	CHECK(has_blocks(reader, ".d.e..") && has_blocks(file, ".d.e.."));
+	CHECK(farnova_fallocate(file, FALLOC_FL_KEEP_SIZE, 0, 100 * BLOCK) == 0);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_size == 6 * BLOCK && st.st_blocks == 100 * 8);
+	CHECK(farnova_fallocate(file, 0, 0, 7 * BLOCK) == 0);
+	CHECK(has_blocks(reader, ".d.e..."));
+
+	/* what is reserved is a hole until it is written */
+	CHECK(farnova_lseek(reader, 0, SEEK_DATA) == BLOCK);
+	CHECK(farnova_lseek(reader, 0, SEEK_CUR) == BLOCK);
+	CHECK(farnova_lseek(reader, BLOCK + 5, SEEK_DATA) == BLOCK + 5);
+	CHECK(farnova_lseek(reader, BLOCK + 5, SEEK_HOLE) == 2 * BLOCK);
+	CHECK(farnova_lseek(reader, 4 * BLOCK - 1, SEEK_HOLE) == 4 * BLOCK);
+	FAILS(farnova_lseek(reader, 5 * BLOCK, SEEK_DATA), ENXIO);
+	FAILS(farnova_lseek(reader, 7 * BLOCK, SEEK_HOLE), ENXIO);
+	FAILS(farnova_lseek(reader, -1, SEEK_DATA), ENXIO);
+	CHECK(farnova_pwrite(file, "x", 1, 6 * BLOCK + 7) == 1);
+	CHECK(farnova_lseek(reader, 5 * BLOCK, SEEK_DATA) == 6 * BLOCK);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_size == 7 * BLOCK && st.st_blocks == 100 * 8);
+
+	FAILS(farnova_fallocate(reader, 0, 0, 1), EBADF);
+	FAILS(farnova_fallocate(file, 0, 0, 0), EINVAL);
+	FAILS(farnova_fallocate(file, 0, -1, 5), EINVAL);
+	FAILS(farnova_fallocate(file, 0, INT64_MAX, 5), EFBIG);
+	FAILS(farnova_fallocate(file, 0, 0, 1LL << 50), ENOSPC);
+	FAILS(farnova_fallocate(file, FALLOC_FL_PUNCH_HOLE, 0, 5), EOPNOTSUPP);
+	FAILS(farnova_fallocate(file, FALLOC_FL_UNSHARE_RANGE, 0, 5), EOPNOTSUPP);
+	FAILS(farnova_fallocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, 5), EINVAL);
+	farnova_disconnect(other);
+	CHECK(farnova_close(file) == 0);
+	CHECK(farnova_unlink(fs, "space") == 0);
+}
+
+static void copying(void)
+{
+	struct farnova_file *from = lettered("from", "abcxxdef"), *to = lettered("to", "zzzz");
+	struct farnova *other = farnova_connect(url, NULL);
+	off_t in = BLOCK, out = 2 * BLOCK;
+	struct stat st;
+
+	CHECK(other);
+	struct farnova_file *reader = farnova_open(other, "to", O_RDONLY, 0), *log;
+	CHECK(reader && has_blocks(reader, "zzzz"));
+	CHECK(farnova_fallocate(from, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 3 * BLOCK, 2 * BLOCK) == 0);
+	CHECK(farnova_copy_file_range(from, &in, to, &out, 4 * BLOCK, 0) == 4 * BLOCK);
+	CHECK(in == 5 * BLOCK && out == 6 * BLOCK);
+	CHECK(has_blocks(reader, "zzbc..") && has_blocks(to, "zzbc.."));
+	CHECK(farnova_fstat(to, &st) == 0 && st.st_blocks == 4 * 8);
+	/* by the files' positions, up to the end of the source */
+	CHECK(farnova_lseek(from, 7 * BLOCK, SEEK_SET) == 7 * BLOCK && farnova_lseek(to, 0, SEEK_SET) == 0);
+	CHECK(farnova_copy_file_range(from, NULL, to, NULL, 1 << 30, 0) == BLOCK);
+	CHECK(farnova_lseek(from, 0, SEEK_CUR) == 8 * BLOCK && farnova_lseek(to, 0, SEEK_CUR) == BLOCK);
+	CHECK(farnova_copy_file_range(from, NULL, to, NULL, 1 << 30, 0) == 0);
+	CHECK(has_blocks(reader, "fzbc.."));
+	/* within one file; overlapping is refused */
+	in = 0, out = 8 * BLOCK;
+	CHECK(farnova_copy_file_range(from, &in, from, &out, 8 * BLOCK, 0) == 8 * BLOCK);
+	CHECK(has_blocks(from, "abc..defabc..def"));
+	in = 0, out = BLOCK;
+	FAILS(farnova_copy_file_range(from, &in, from, &out, 2 * BLOCK, 0), EINVAL);
+	FAILS(farnova_copy_file_range(from, &in, to, &out, 1, 1), EINVAL);
+	FAILS(farnova_copy_file_range(from, &in, reader, &out, 1, 0), EXDEV);
+	CHECK((log = farnova_open(fs, "to", O_WRONLY | O_APPEND, 0)));
+	FAILS(farnova_copy_file_range(from, &in, log, &out, 1, 0), EBADF);
+	FAILS(farnova_copy_file_range(log, &in, from, &out, 1, 0), EBADF);
+	in = -1;
+	FAILS(farnova_copy_file_range(from, &in, to, &out, 1, 0), EINVAL);
+	CHECK(farnova_close(log) == 0);
+	farnova_disconnect(other);
+	CHECK(farnova_close(from) == 0 && farnova_close(to) == 0);
+	CHECK(farnova_unlink(fs, "from") == 0 && farnova_unlink(fs, "to") == 0);
 }
 
 static void names(void)
@@ -573,6 +747,9 @@ int main(int argc, char **argv)
 	connecting();
 	opening();
 	reading_and_writing();
+	appending();
+	reserving_and_punching();
+	copying();
 	names();
 	attributes();
 	directories();

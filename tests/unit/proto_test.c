@@ -164,6 +164,24 @@ static void fill_request(struct proto_request *q, uint16_t op)
 		q->removexattr.handle = file;
 		q->removexattr.name = string("security.c");
 		break;
+	case PROTO_FALLOCATE:
+		q->fallocate.open = 4;
+		q->fallocate.offset = 4096;
+		q->fallocate.length = INT64_MAX - 4096;
+		q->fallocate.mode = PROTO_FALLOCATE_PUNCH_HOLE | PROTO_FALLOCATE_KEEP_SIZE;
+		break;
+	case PROTO_SEEK:
+		q->seek.open = 4;
+		q->seek.offset = INT64_MAX;
+		q->seek.what = PROTO_SEEK_HOLE;
+		break;
+	case PROTO_COPY:
+		q->copy.from_open = 4;
+		q->copy.to_open = 5;
+		q->copy.from_offset = 6;
+		q->copy.to_offset = 7;
+		q->copy.length = 1ULL << 40;
+		break;
 	default:
 		break;
 	}
@@ -174,7 +192,8 @@ static const uint16_t request_ops[] = {
     PROTO_SETATTR,       PROTO_ACCESS,       PROTO_OPEN,       PROTO_REOPEN,    PROTO_CLOSE,       PROTO_READ,
     PROTO_WRITE,         PROTO_WRITE_COMMIT, PROTO_LAYOUT_GET, PROTO_READDIR,   PROTO_CREATE,      PROTO_SYMLINK,
     PROTO_READLINK,      PROTO_LINK,         PROTO_UNLINK,     PROTO_RMDIR,     PROTO_RENAME,      PROTO_STATFS,
-    PROTO_LAYOUT_RETURN, PROTO_GETXATTR,     PROTO_SETXATTR,   PROTO_LISTXATTR, PROTO_REMOVEXATTR,
+    PROTO_LAYOUT_RETURN, PROTO_GETXATTR,     PROTO_SETXATTR,   PROTO_LISTXATTR, PROTO_REMOVEXATTR, PROTO_FALLOCATE,
+    PROTO_SEEK,          PROTO_COPY,
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -305,6 +324,15 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_SETXATTR, q.setxattr.name.length = 0, ERANGE);
 	REFUSED(PROTO_SETXATTR, (q.setxattr.length = 65537, q.setxattr.staging = 0), E2BIG);
 	REFUSED(PROTO_SETXATTR, q.setxattr.staging = UINT64_MAX - 1, EINVAL);
+	REFUSED(PROTO_FALLOCATE, q.fallocate.mode = 4, EOPNOTSUPP);
+	REFUSED(PROTO_FALLOCATE, q.fallocate.mode = 0x40, EOPNOTSUPP);
+	REFUSED(PROTO_FALLOCATE, q.fallocate.length = 0, EINVAL);
+	REFUSED(PROTO_FALLOCATE, q.fallocate.offset = 4097, EFBIG);
+	REFUSED(PROTO_SEEK, q.seek.what = 2, EINVAL);
+	REFUSED(PROTO_SEEK, q.seek.offset = 1ULL << 63, ENXIO);
+	REFUSED(PROTO_COPY, q.copy.length = 0, EINVAL);
+	REFUSED(PROTO_COPY, q.copy.from_offset = INT64_MAX, EFBIG);
+	REFUSED(PROTO_COPY, q.copy.to_offset = UINT64_MAX, EFBIG);
 }
 
 /* ---- replies ------------------------------------------------------------------------------------------------------
@@ -396,6 +424,13 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 		p->xattr.change = 77;
 		p->xattr.length = 4;
 		p->xattr.data = "part";
+		break;
+	case PROTO_SEEK:
+		p->seek.offset = INT64_MAX;
+		break;
+	case PROTO_COPY:
+		p->copy.count = PROTO_MAX_COPY;
+		p->copy.attr = attr;
 		break;
 	default:
 		p->attr.attr = attr;
