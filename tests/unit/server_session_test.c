@@ -659,7 +659,12 @@ static void *stress_main(void *argument)
 			s->reads++;
 		}
 	}
-	/* A holder that no longer answered would hold up the others' writes for a lease. */
+	/*
+	 * A holder that no longer answered would hold up the others' writes for a lease. The recall that came with the
+	 * last reply is not answered yet: no request that would carry it follows.
+	 */
+	request = (struct proto_request){.op = PROTO_LAYOUT_RETURN, .slot = PROTO_SLOT_NONE, .quiesced = c->quiesced};
+	raw_post(c, &request);
 	atomic_fetch_sub(s->running, 1);
 	while (atomic_load(s->running) > 0 && !c->closed)
 		give_back(c, known);
