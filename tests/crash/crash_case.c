@@ -141,7 +141,7 @@ static void expect(struct attempt *a)
 	const struct crash_case *c = a->c;
 	uint64_t number = c->state->nearly_full;
 
-	a->oracle = (struct oracle){.full = c->state->nearly_full};
+	a->oracle = (struct oracle){.full = c->state->nearly_full, .generations = c->generations};
 	for (unsigned o = 0; o < 2; o++)
 		for (unsigned done = 0; c->orders[o].possible && done <= c->count; done++) {
 			bool possible = true;

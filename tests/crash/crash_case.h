@@ -49,6 +49,7 @@ struct crash_case {
 		int result;
 	} operations[CRASH_OPERATIONS_MAX];
 	struct world world;
+	uint32_t *generations;        /* as the world's, before the operations */
 	struct crash_order orders[2]; /* by which operation comes first; but for races only the first order */
 };
 

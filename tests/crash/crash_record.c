@@ -181,6 +181,10 @@ bool crash_prepare(struct crash_case *c)
 		world_hold_tree(&c->world);
 	if (c->world.failed)
 		return crash_broken(c, c->world.failed, strerror(-c->world.error));
+	c->generations = malloc(WORLD_INODES * sizeof(*c->generations));
+	if (!c->generations)
+		abort();
+	memcpy(c->generations, c->world.generations, WORLD_INODES * sizeof(*c->generations));
 	return note_tree(c, 0);
 }
 
@@ -203,6 +207,8 @@ bool crash_case_record(struct crash_case *c, const struct world_state *state, co
 void crash_case_end(struct crash_case *c)
 {
 	world_end(&c->world);
+	free(c->generations);
+	c->generations = NULL;
 	for (unsigned o = 0; o < 2; o++)
 		for (unsigned i = 0; i <= CRASH_OPERATIONS_MAX; i++)
 			listing_free(&c->orders[o].trees[i]);

@@ -230,6 +230,9 @@ static unsigned try_single(void *context, uint64_t i, struct crash_counts *count
 	if (!named(options->state, state->name) || !named(options->operation, operation->name) ||
 	    !has_room(state, operation))
 		return 0;
+	/* The mount that follows an unmount goes by what that saved. */
+	if (operation->ends && settings.deep_every)
+		settings.deep_every = 1;
 	if (crash_case_record(&c, state, operation, NULL, CRASH_SAME)) {
 		failures = crash_case_try(&c, &settings, counts);
 		if (options->kills && !state->nearly_full)
@@ -322,7 +325,7 @@ static unsigned try_race(const struct options *options, const struct world_state
 }
 
 /* Those that the checklist names, each stopped before each of its stores, in some states. */
-static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps"};
+static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps", "nearly-full"};
 #define RACE_STATES (sizeof(race_states) / sizeof(race_states[0]))
 
 static const struct world_state *state_named(const char *name)
@@ -459,9 +462,9 @@ static int try_all(struct options *options)
 		failed += try_pairs(options, &cases);
 	if (options->races)
 		failed += try_races(options, &cases);
-	if (cases == 0) {
+	if (cases == 0 && !failed) {
 		printf("crash: nothing was tried: see --list\n");
-		return 1;
+		return 2;
 	}
 	return failed ? 1 : 0;
 }

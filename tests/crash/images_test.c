@@ -164,6 +164,27 @@ static void a_fence_by_another_thread_makes_nothing_durable(void **state)
 	assert_false(values.seen[0][0]);
 }
 
+static void *store_and_flush_elsewhere(void *unused)
+{
+	set(64, 1);
+	flush(64);
+	return NULL;
+}
+
+/* What the system calls a thread by is given to a later one. */
+static void a_fence_by_a_thread_after_an_ended_one_makes_nothing_durable(void **state)
+{
+	struct values values;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, store_and_flush_elsewhere, NULL), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(pthread_create(&thread, NULL, fence_elsewhere, NULL), 0);
+	pthread_join(thread, NULL);
+	values = values_of(64, 64);
+	assert_true(values.seen[0][0]);
+}
+
 static void stores_between_fences_arrive_in_any_order(void **state)
 {
 	struct values values;
@@ -328,6 +349,7 @@ int main(void)
 	    TEST(a_flush_speaks_only_for_stores_made_before_it),
 	    TEST(a_flush_writes_back_its_whole_line_and_no_other),
 	    TEST(a_fence_by_another_thread_makes_nothing_durable),
+	    TEST(a_fence_by_a_thread_after_an_ended_one_makes_nothing_durable),
 	    TEST(stores_between_fences_arrive_in_any_order),
 	    TEST(of_two_stores_to_an_atom_either_may_be_there),
 	    TEST(a_durable_store_makes_older_ones_void),

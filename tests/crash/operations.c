@@ -710,8 +710,29 @@ static void use_up_slots(struct world *world)
 	world_must(world, "find the last slot of the chunk", -1);
 }
 
+/* The next slot had a life whose tails are in records that are still in the ring. */
+static void use_up_a_life(struct world *world)
+{
+	world_must(world, "create", world_create(world, "/e/life", S_IFREG | 0600));
+	world_must(world, "link", world_link(world, "/e/life", "/e/life2"));
+	world_must(world, "unlink", world_unlink(world, "/e/life"));
+	world_must(world, "unlink", world_unlink(world, "/e/life2"));
+}
+
+/* Likewise, but the records are overwritten: only the slot tells of it. */
+static void use_up_a_life_long_ago(struct world *world)
+{
+	use_up_a_life(world);
+	for (unsigned i = 0; i < 16; i++) {
+		world_must(world, "rename", world_rename(world, "/e/two", "/e/three", 0));
+		world_must(world, "rename", world_rename(world, "/e/three", "/e/two", 0));
+	}
+}
+
 const struct operation operations[] = {
     {.name = "create", .run = run_create},
+    {.name = "create-in-used-slot", .prepare = use_up_a_life, .run = run_create},
+    {.name = "create-in-old-slot", .prepare = use_up_a_life_long_ago, .run = run_create},
     {.name = "create-long-name", .run = run_create_long_name},
     {.name = "mkdir", .run = run_mkdir},
     {.name = "mknod", .run = run_mknod},

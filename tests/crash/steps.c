@@ -191,6 +191,8 @@ static int answer(struct world *world, int rc, struct nova_handle *made)
 {
 	struct world_answers *answers = &world->answers;
 
+	if (rc == 0 && world->side != WORLD_MODEL && world->generations && made->ino.n)
+		world->generations[made->ino.n] = made->generation;
 	if (world->side == WORLD_BOTH)
 		return rc;
 	if (world->side == WORLD_CORE) {

@@ -154,6 +154,9 @@ static bool usable(struct mounted *m, const struct oracle *oracle, struct verdic
 		return true;
 	if (rc)
 		return wrong(verdict, "create after the crash fails: %s", strerror((int)-rc));
+	if (oracle->generations && attr.handle.generation <= oracle->generations[attr.handle.ino.n])
+		return wrong(verdict, "a handle of an inode that is gone means the new inode %llu.%u",
+		             (unsigned long long)attr.handle.ino.n, attr.handle.generation);
 	rc = nova_write(&m->call, attr.handle, 4090, text, sizeof(text), 0, NULL);
 	if (rc != (int64_t)sizeof(text) && !(rc == -ENOSPC && oracle->full))
 		return wrong(verdict, "write after the crash returns %lld", (long long)rc);

@@ -16,7 +16,8 @@ struct oracle {
 		uint64_t orphans; /* inodes without a name */
 	} right[ORACLE_TREES_MAX];
 	unsigned count;
-	bool full; /* the pool may have no space for a new file */
+	const uint32_t *generations; /* by inode number: lives that are known to somebody; may be NULL */
+	bool full;                   /* the pool may have no space for a new file */
 };
 
 struct verdict {

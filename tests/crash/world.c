@@ -5,6 +5,7 @@
 
 #include "tests/crash/fixed.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -39,6 +40,9 @@ int world_begin(struct world *world, void *memory, void *initial, const struct w
 
 	memset(world, 0, sizeof(*world));
 	memset(memory, 0, WORLD_SIZE);
+	world->generations = calloc(WORLD_INODES, sizeof(*world->generations));
+	if (!world->generations)
+		abort();
 	world->now = BEGIN_NS;
 	fixed_time_set(world->now);
 	fixed_random_restart();
@@ -71,6 +75,8 @@ void world_end(struct world *world)
 		nova_unmount(world->fs);
 	trace_free(&world->trace);
 	posix_free(world->model);
+	free(world->generations);
+	world->generations = NULL;
 	world->model = NULL;
 	world->worker = NULL;
 	world->fs = NULL;

@@ -16,6 +16,7 @@
 #include "tests/model/posix_model.h"
 
 #define WORLD_SIZE      (12u << 20)
+#define WORLD_INODES    (WORLD_SIZE / 512u)
 #define WORLD_HELD_MAX  32u
 #define WORLD_STEPS_MAX 16u
 
@@ -54,10 +55,11 @@ struct world {
 	bool unmodelled;           /* the model could not follow what was done */
 	enum world_side side;
 	struct world_answers answers;
-	bool disagreed; /* WORLD_MODEL: the model would have answered otherwise */
-	int64_t now;    /* time of the next step */
-	uint8_t round;  /* of the bytes written */
-	bool second;    /* an operation was done since the state was prepared */
+	bool disagreed;        /* WORLD_MODEL: the model would have answered otherwise */
+	uint32_t *generations; /* by inode number: the newest that was told to anybody */
+	int64_t now;           /* time of the next step */
+	uint8_t round;         /* of the bytes written */
+	bool second;           /* an operation was done since the state was prepared */
 	struct world_object root;
 	struct world_held held[WORLD_HELD_MAX];
 	unsigned held_count;

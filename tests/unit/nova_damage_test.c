@@ -176,12 +176,44 @@ static void damage_below_the_tail_is_refused_with_the_place(void **state)
 	fixture_close(&f);
 }
 
+/* In bytes that nothing but the checksum covers. */
+static void a_damaged_header_of_a_slot_or_page_is_refused(void **state)
+{
+	struct nova_mount_options options = {.full_scan = true};
+	struct nova_page *page;
+	struct nova_attr dir;
+	struct fixture f;
+	struct nova *fs;
+	uint64_t head;
+	char why[256];
+
+	fixture_open(&f, 12 * MIB);
+	populate(&f);
+	assert_int_equal(nova_lookup(&f.call, f.root, "dir", 3, &dir), 0);
+	fixture_unmount(&f);
+	log_set_level(LOG_LEVEL_ERROR);
+	slot_of(&f, dir.handle.ino)->header.reserved1[5] ^= 1;
+	assert_int_equal(nova_mount(&f.pm, &options, &fs, why, sizeof why), -EIO);
+	assert_non_null(strstr(why, "damaged slot header"));
+	slot_of(&f, dir.handle.ino)->header.reserved1[5] ^= 1;
+	head = le64_get(slot_of(&f, dir.handle.ino)->words.head[0]) >> 16;
+	assert_int_not_equal(head, 0);
+	page = (struct nova_page *)((uint8_t *)f.memory + head * NOVA_BLOCK_SIZE);
+	page->header.ino = le64_of(le64_get(page->header.ino) ^ 1);
+	assert_int_equal(nova_mount(&f.pm, &options, &fs, why, sizeof why), -EIO);
+	assert_non_null(strstr(why, "damaged header"));
+	page->header.ino = le64_of(le64_get(page->header.ino) ^ 1);
+	fixture_mount(&f);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_damage_never_crashes_a_mount),
 	    cmocka_unit_test(one_damaged_copy_of_a_word_is_repaired),
 	    cmocka_unit_test(damage_below_the_tail_is_refused_with_the_place),
+	    cmocka_unit_test(a_damaged_header_of_a_slot_or_page_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
