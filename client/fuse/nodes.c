@@ -12,6 +12,7 @@ struct node {
 	struct node *next;
 	struct farnova_handle handle;
 	uint64_t references;
+	_Atomic uint64_t plain_until_ns;
 };
 
 struct nodes {
@@ -75,6 +76,16 @@ static struct node *node_of(const struct nodes *nodes, uint64_t id)
 struct farnova_handle nodes_handle(const struct nodes *nodes, uint64_t id)
 {
 	return node_of(nodes, id)->handle; /* never changes while the kernel holds the node: no lock */
+}
+
+void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns)
+{
+	node_of(nodes, id)->plain_until_ns = until_ns;
+}
+
+bool nodes_is_plain(const struct nodes *nodes, uint64_t id, uint64_t now_ns)
+{
+	return node_of(nodes, id)->plain_until_ns > now_ns;
 }
 
 static void grow(struct nodes *nodes)

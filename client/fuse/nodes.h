@@ -11,6 +11,7 @@
 
 #include "client/farnova.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct nodes;
@@ -21,6 +22,13 @@ void nodes_free(struct nodes *nodes);
 
 /* nodes_handle -- the handle of a node id the kernel holds. */
 struct farnova_handle nodes_handle(const struct nodes *nodes, uint64_t id);
+
+/*
+ * nodes_set_plain, nodes_is_plain -- until a moment (CLOCK_MONOTONIC, 0: not at all) the inode is known to have no
+ * capabilities: the kernel asks for them before each write that goes through its cache.
+ */
+void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns);
+bool nodes_is_plain(const struct nodes *nodes, uint64_t id, uint64_t now_ns);
 
 /* nodes_get -- the node id of `handle`, one reference more. 0 if memory is short. */
 uint64_t nodes_get(struct nodes *nodes, struct farnova_handle handle);

@@ -3,7 +3,7 @@
  *
  * Without the kernel's cache the kernel passes ACLs on like any attribute and the server goes by them. With it the
  * kernel checks permissions itself, so it is told that there are ACLs (names.c), reads them here and keeps them as long
- * as attributes.
+ * as attributes. It also asks for a file's capabilities before each write: that there are none is kept here as long.
  */
 #include "client/fuse/mount_state.h"
 
@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
-#define VALUE_MAX 65536u
+#define VALUE_MAX  65536u
+#define CAPABILITY "security.capability"
+#define NS_PER_S   1000000000ull
 
 static struct farnova_handle handle_of(const struct mount_state *state, fuse_ino_t ino)
 {
@@ -24,9 +27,12 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 {
 	struct mount_state *state = mount_enter(req);
 
-	if (state)
-		mount_reply_status(req,
-		                   farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags));
+	if (!state)
+		return;
+	int returned = farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags);
+	if (strcmp(name, CAPABILITY) == 0)
+		nodes_set_plain(state->nodes, ino, 0);
+	mount_reply_status(req, returned);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -37,8 +43,9 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 		mount_reply_status(req, farnova_removexattr_at(state->fs, handle_of(state, ino), name));
 }
 
-/* A value or, without a name, a list. The kernel asks for the length with size 0. */
-static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+/* A value or, without a name, a list. The kernel asks for the length with size 0. Until `plain_until`, if not 0, it
+ * need not be asked for again if it is not there. */
+static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size, uint64_t plain_until)
 {
 	struct mount_state *state = mount_enter(req);
 	char *bytes = NULL;
@@ -53,6 +60,9 @@ static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	}
 	ssize_t length = name ? farnova_getxattr_at(state->fs, handle_of(state, ino), name, bytes, size)
 	                      : farnova_listxattr_at(state->fs, handle_of(state, ino), bytes, size);
+	/* Before the answer: once the kernel has it, it may let go of the node. */
+	if (length < 0 && errno == ENODATA && plain_until)
+		nodes_set_plain(state->nodes, ino, plain_until);
 	if (length < 0)
 		fuse_reply_err(req, errno);
 	else if (size == 0)
@@ -62,14 +72,30 @@ static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	free(bytes);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	reply_bytes(req, ino, name, size);
+	struct mount_state *state = fuse_req_userdata(req);
+	bool keep = state->kernel_cache && strcmp(name, CAPABILITY) == 0;
+	uint64_t now = keep ? now_ns() : 0;
+
+	if (keep && nodes_is_plain(state->nodes, ino, now)) {
+		fuse_reply_err(req, ENODATA);
+		return;
+	}
+	reply_bytes(req, ino, name, size, keep ? now + (uint64_t)(state->timeout * (double)NS_PER_S) : 0);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	reply_bytes(req, ino, NULL, size);
+	reply_bytes(req, ino, NULL, size, 0);
 }
 
 /* ---- flags ------------------------------------------------------------------------------------------------------ */
