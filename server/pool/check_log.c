@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_BLOCK_LIMIT (1ULL << 51) /* file sizes fit in 63 bits */
+#define FILE_BLOCK_LIMIT (1ULL << 40) /* what this version of the file system can have of a file: 4 PiB */
 #define KNOWN_MASK                                                                                                     \
 	(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE | NOVA_ATTR_FLAGS |         \
 	 NOVA_ATTR_PROJECT | NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH | NOVA_ATTR_ATIME)
@@ -56,6 +56,13 @@ static bool is_type(const struct reading *r, mode_t type)
 	return r->inode->type == type >> 12;
 }
 
+/* Whether the number is of a place for an inode, in use or not. */
+static bool is_slot(const struct reading *r, uint64_t ino)
+{
+	return medium_slot(&r->check->medium, ino) &&
+	       r->check->owner[ino / (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)] == CHECK_SLOTS;
+}
+
 static void add_run(struct reading *r, uint64_t file_block, uint64_t count, uint64_t block, bool unwritten)
 {
 	struct check_run *runs = check_grow(r->check, r->runs, r->run_count, &r->run_room, sizeof(*runs));
@@ -68,7 +75,7 @@ static void add_run(struct reading *r, uint64_t file_block, uint64_t count, uint
 
 static void set_size(struct reading *r, uint64_t size)
 {
-	if (size > INT64_MAX)
+	if (size > FILE_BLOCK_LIMIT * NOVA_BLOCK_SIZE)
 		say(r, "gives the size %llu, more than a file can have", ull(size));
 	else
 		r->inode->size = size;
@@ -124,10 +131,16 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 		say(r, "has flags of unknown meaning (%#x)", flags);
 		return;
 	}
+	if (block && !flags && file_block + count > size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0)) {
+		say(r, "writes file blocks %llu to %llu though the file has only %llu bytes", ull(file_block),
+		    ull(file_block + count - 1), ull(size));
+		return;
+	}
 	if (size < r->inode->size)
 		say(r, "writes and shrinks the file from %llu to %llu bytes", ull(r->inode->size), ull(size));
 	if (block && (!medium_usable_block(&r->check->medium, block) ||
-	              !medium_usable_block(&r->check->medium, block + count - 1))) {
+	              !medium_usable_block(&r->check->medium, block + count - 1) ||
+	              medium_zone_of(block) != medium_zone_of(block + count - 1))) {
 		say(r, "puts data into blocks %llu to %llu, not in the pool's usable blocks", ull(block),
 		    ull(block + count - 1));
 		return;
@@ -159,6 +172,8 @@ static void read_name(struct reading *r, const struct nova_entry *entry)
 		say(r, "has %u lines for a name of %u bytes", entry->lines, name->name_length);
 		return;
 	}
+	if (!is_slot(r, le64_get(name->ino)))
+		say(r, "has a name for inode %llu, which has no place in the pool", ull(le64_get(name->ino)));
 	if (!name_sane(name))
 		say(r, "has a name that is empty, '.' or '..', or with '/' or NUL in it");
 	if (cookie > r->position)
@@ -199,7 +214,7 @@ static void read_symlink(struct reading *r, const struct nova_entry *entry)
 		say(r, "gives a target to what is no symlink");
 		return;
 	}
-	if (length == 0 || length > NOVA_SYMLINK_MAX) {
+	if (length == 0 || length > NOVA_SYMLINK_MAX || (length > NOVA_SYMLINK_INLINE_MAX) != (blob != 0)) {
 		say(r, "has a target of %u bytes", length);
 		return;
 	}
@@ -239,6 +254,8 @@ static void read_parent(struct reading *r, const struct nova_parent_entry *paren
 {
 	if (!is_type(r, S_IFDIR))
 		say(r, "gives a parent to what is no directory");
+	else if (!is_slot(r, le64_get(parent->parent)))
+		say(r, "gives inode %llu as parent, which has no place in the pool", ull(le64_get(parent->parent)));
 	r->inode->parent = le64_get(parent->parent);
 }
 
@@ -253,6 +270,13 @@ static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
 		                     (uint64_t)((const uint8_t *)quota - r->check->medium.base) / NOVA_LINE_SIZE);
 }
 
+/* All but those that are followed by a name, a target or a value. */
+static bool has_one_line(unsigned type)
+{
+	return type != NOVA_ENTRY_PAD && type != NOVA_ENTRY_NAME && type != NOVA_ENTRY_SYMLINK &&
+	       type != NOVA_ENTRY_XATTR;
+}
+
 static void read_entry(struct reading *r, const struct nova_entry *entry)
 {
 	const void *payload = entry->payload;
@@ -262,6 +286,10 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 		          "entry at position %llu is of epoch %u, later than the pool's %llu", ull(r->position),
 		          le32_get(entry->epoch), ull(r->check->epoch));
 		check_fix(r->check, FIX_EPOCH, r->inode->ino, le32_get(entry->epoch), 0, 0);
+	}
+	if (has_one_line(entry->type) && entry->lines != 1) {
+		say(r, "has %u lines where one is all it needs", entry->lines);
+		return;
 	}
 	switch ((enum nova_entry_type)entry->type) {
 	case NOVA_ENTRY_PAD:
@@ -416,6 +444,14 @@ static bool check_header(struct reading *r, const struct medium_inode *words)
 	}
 	r->inode->type = header->type;
 	r->inode->parent = le64_get(header->parent);
+	if (is_type(r, S_IFDIR) && !is_slot(r, r->inode->parent)) {
+		check_say(r->check, "inode", words->ino, 0,
+		          "its header gives inode %llu as parent, which has no place in the "
+		          "pool",
+		          ull(r->inode->parent));
+		check_fix(r->check, FIX_HEADER, words->ino, 0, 0, 0);
+		return false;
+	}
 	return true;
 }
 

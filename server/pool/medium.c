@@ -98,6 +98,11 @@ uint64_t medium_zone_start(uint64_t zone)
 	return NOVA_PREAMBLE_BLOCKS + zone * NOVA_ZONE_BLOCKS;
 }
 
+uint64_t medium_zone_of(uint64_t block)
+{
+	return (block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS;
+}
+
 uint64_t medium_zone_blocks(const struct medium *medium, uint64_t zone)
 {
 	uint64_t left = medium->blocks - medium_zone_start(zone);

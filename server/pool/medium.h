@@ -75,6 +75,7 @@ const struct nova_ring *medium_ring(const struct medium *medium, unsigned ring);
 uint64_t medium_zones(const struct medium *medium);
 uint64_t medium_zone_blocks(const struct medium *medium, uint64_t zone);
 uint64_t medium_zone_start(uint64_t zone);
+uint64_t medium_zone_of(uint64_t block);
 
 /* medium_usable_block -- whether the block may hold log pages, data or slots: in the pool and in no metadata area. */
 bool medium_usable_block(const struct medium *medium, uint64_t block);

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "server/nova/format.h"
 #include "server/pool/check.h"
+#include "server/pool/medium.h"
 #include "server/pool/repair.h"
 #include "tests/unit/nova_fixture.h"
 
@@ -632,12 +633,54 @@ static void damage_at_random(uint64_t number)
 	}
 }
 
+/* An entry of some inode says something else, with the right CRC. */
+static void falsify_an_entry(const struct medium *medium)
+{
+	uint64_t ino = root.ino.n + draw(120);
+	uint64_t skip = draw(30);
+	struct medium_inode inode;
+	enum medium_step step;
+	struct medium_log log;
+
+	if (medium_inode(medium, ino, &inode) || !life_has_log(inode.life))
+		return;
+	medium_log_begin(&log, medium, &inode);
+	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
+		struct nova_entry *entry = (struct nova_entry *)(uintptr_t)log.entry;
+
+		if (step == MEDIUM_PAGE || skip-- > 0 || entry->type == NOVA_ENTRY_PAD)
+			continue;
+		if (draw(4) == 0)
+			entry->type = (uint8_t)(2 + draw(8));
+		for (uint64_t n = 1 + draw(4); n > 0; n--)
+			entry->payload[draw(draw(2) ? 8 : 44)] = (uint8_t)draw(draw(2) ? 4 : 256);
+		seal(entry, (struct nova_handle){{ino}, inode.generation}, log.entry_position);
+		return;
+	}
+}
+
+static void falsify_at_random(uint64_t number)
+{
+	struct medium medium;
+	const char *why;
+
+	renew();
+	seed = number * 0x9e3779b97f4a7c15ULL + 2;
+	assert_int_equal(medium_open(&medium, f.memory, SIZE, &why), 0);
+	for (uint64_t n = 1 + draw(12); n > 0; n--)
+		falsify_an_entry(&medium);
+	medium_close(&medium);
+}
+
 static void any_damage_is_repaired(void **state)
 {
-	for (uint64_t number = 0; number < 400; number++) {
+	for (uint64_t number = 0; number < 800; number++) {
 		int rc;
 
-		damage_at_random(number);
+		if (number % 2)
+			damage_at_random(number);
+		else
+			falsify_at_random(number);
 		rc = repair_with(NULL);
 		if (rc == 2 || rc < 0)
 			fail_msg("damage %llu: repair returns %d\nfound:\n%srepaired:\n%sleft:\n%s",
