@@ -82,6 +82,7 @@ int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file
 	request.setattr.uid = change->uid;
 	request.setattr.gid = change->gid;
 	request.setattr.flags = change->flags;
+	request.setattr.project = change->project;
 	request.setattr.size = change->size;
 	request.setattr.atime_ns = change->atime_ns;
 	request.setattr.mtime_ns = change->mtime_ns;

@@ -17,7 +17,7 @@ int attr_get(struct farnova *fs, struct proto_handle handle, struct proto_attr *
 /* What SETATTR is to set; the protocol's masks. */
 struct attr_change {
 	uint32_t mask;
-	uint32_t mode, uid, gid, flags;
+	uint32_t mode, uid, gid, flags, project;
 	uint64_t size;
 	int64_t atime_ns, mtime_ns;
 };

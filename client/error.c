@@ -42,6 +42,11 @@ static const char *advice(int error)
 	case EACCES:
 	case EPERM:
 		return "check the mode, the owner, the ACL and the flags of the file and of the directories above it";
+	case EDQUOT:
+		return "the project's limit is reached: remove files, or have the superuser raise it (`farnova "
+		       "quota`)";
+	case EXDEV:
+		return "the directory's project is another, so copy it and remove the original";
 	case ENOSPC:
 		return "remove files, or serve a larger pool";
 	case ENAMETOOLONG:

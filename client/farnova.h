@@ -60,7 +60,9 @@ const char *farnova_version(void);
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
 /* farnova_open -- flags as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW,
- * O_DIRECTORY; O_CLOEXEC, O_SYNC, O_DSYNC and O_NOATIME are accepted and change nothing. `mode` is used as given
+ * O_DIRECTORY; O_NOATIME, which its owner alone may say (EPERM); O_TMPFILE: a new file without a name in the directory
+ * `path`, which ends when it is closed unless farnova_flink names it first (with O_EXCL never). O_CLOEXEC, O_SYNC and
+ * O_DSYNC are accepted and change nothing. `mode` is used as given
  * unless the thread has set a umask (farnova_set_umask). */
 struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode);
 int farnova_close(struct farnova_file *file);
@@ -98,6 +100,9 @@ int farnova_unlink(struct farnova *fs, const char *path);
 /* farnova_rename -- flags as renameat2: 0, RENAME_NOREPLACE or RENAME_EXCHANGE. */
 int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigned flags);
 int farnova_link(struct farnova *fs, const char *from, const char *to);
+/* farnova_flink -- give an open file a name: another one, or the first of one opened with O_TMPFILE. ENOENT if its last
+ * name has gone, or if O_EXCL said that it never gets one. */
+int farnova_flink(struct farnova_file *file, const char *path);
 int farnova_symlink(struct farnova *fs, const char *target, const char *path);
 ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size);
 int farnova_chmod(struct farnova *fs, const char *path, mode_t mode);
@@ -106,6 +111,8 @@ int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
 /* farnova_utimens -- as utimensat: UTIME_NOW and UTIME_OMIT work; flags 0 or AT_SYMLINK_NOFOLLOW. */
 int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags);
 int farnova_statvfs(struct farnova *fs, struct statvfs *st);
+/* farnova_statvfs_of -- as what lies at `path` may see it: no larger than its project's limit. */
+int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st);
 
 /* ---- extended attributes and flags ------------------------------------------------------------------------------ */
 
@@ -128,13 +135,49 @@ int farnova_removexattr(struct farnova *fs, const char *path, const char *name);
 int farnova_lremovexattr(struct farnova *fs, const char *path, const char *name);
 int farnova_fremovexattr(struct farnova_file *file, const char *name);
 
-#define FARNOVA_FILE_IMMUTABLE (1u << 0) /* chattr +i */
-#define FARNOVA_FILE_APPEND    (1u << 1) /* chattr +a */
+#define FARNOVA_FILE_IMMUTABLE       (1u << 0) /* chattr +i */
+#define FARNOVA_FILE_APPEND          (1u << 1) /* chattr +a */
+#define FARNOVA_FILE_PROJECT_INHERIT (1u << 2) /* chattr +P, directories: what is made in it has its project */
 
 /* farnova_getflags, farnova_setflags -- all flags at once; only the superuser changes them. EPERM, EOPNOTSUPP for what
  * is no file or directory. */
 int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags);
 int farnova_setflags(struct farnova *fs, const char *path, unsigned flags);
+
+/* All that is known of a file. */
+struct farnova_statx {
+	size_t size; /* set by the caller: sizeof(struct farnova_statx), lets the structure grow */
+	struct stat stat;
+	struct timespec birth;
+	uint32_t flags;   /* FARNOVA_FILE_* */
+	uint32_t project; /* 0 = none */
+};
+
+/* farnova_statx -- flags: 0 or AT_SYMLINK_NOFOLLOW. */
+int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnova_statx *out);
+int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out);
+
+/* ---- projects: how much a directory tree may use ------------------------------------------------------------------
+ */
+
+struct farnova_quota {
+	uint32_t project;
+	uint32_t reserved;
+	uint64_t bytes, byte_limit; /* in use; a limit of 0 is none */
+	uint64_t files, file_limit; /* directories and all else count, too */
+};
+
+/* farnova_setproject -- the file belongs to the project (0: to none) from now on; a directory passes it on to what is
+ * made in it. Only the superuser may (EPERM). A link or rename of what is not of its project into such a directory
+ * fails with EXDEV. */
+int farnova_setproject(struct farnova *fs, const char *path, uint32_t project);
+
+/* farnova_quota_get -- what a project uses and may use. farnova_quota_next -- of the known project with the lowest
+ * number from `project` on; ENOENT: there is none. */
+int farnova_quota_get(struct farnova *fs, uint32_t project, struct farnova_quota *quota);
+int farnova_quota_next(struct farnova *fs, uint32_t project, struct farnova_quota *quota);
+/* farnova_quota_set -- only the superuser may (EPERM). What would pass a limit fails with EDQUOT from then on. */
+int farnova_quota_set(struct farnova *fs, uint32_t project, uint64_t byte_limit, uint64_t file_limit);
 
 /* ---- directories ------------------------------------------------------------------------------------------------ */
 
@@ -214,6 +257,7 @@ ssize_t farnova_listxattr_at(struct farnova *fs, struct farnova_handle file, cha
 int farnova_removexattr_at(struct farnova *fs, struct farnova_handle file, const char *name);
 int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned *flags);
 int farnova_setflags_at(struct farnova *fs, struct farnova_handle file, unsigned flags);
+int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st);
 struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle dir);
 
 #ifdef __cplusplus

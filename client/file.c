@@ -23,14 +23,14 @@ int file_flags(int flags, uint32_t *out)
 		uint32_t proto;
 	} map[] = {
 	    {O_CREAT, PROTO_OPEN_CREATE},      {O_TRUNC, PROTO_OPEN_TRUNCATE},      {O_APPEND, PROTO_OPEN_APPEND},
-	    {O_NOFOLLOW, PROTO_OPEN_NOFOLLOW}, {O_DIRECTORY, PROTO_OPEN_DIRECTORY},
+	    {O_NOFOLLOW, PROTO_OPEN_NOFOLLOW}, {O_DIRECTORY, PROTO_OPEN_DIRECTORY}, {O_NOATIME, PROTO_OPEN_NOATIME},
 	};
 	const int accepted = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC |
 	                     O_SYNC | O_DSYNC | O_NOATIME | O_NOCTTY | O_NONBLOCK | O_LARGEFILE | O_DIRECT;
 	int access = flags & O_ACCMODE;
 
 	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return -EOPNOTSUPP;
+		return -EINVAL;
 	if (access == O_ACCMODE || flags & ~(accepted | 0100000 /* O_LARGEFILE as the kernel passes it */))
 		return -EINVAL;
 	*out = 0;
@@ -117,7 +117,7 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 	file->flags = flags;
 	file->cred = cred_number(&fs->creds);
 	pthread_mutex_init(&file->position_lock, NULL);
-	if (request->op == PROTO_OPEN)
+	if (request->op != PROTO_REOPEN)
 		request->open.flags = flags;
 	else
 		request->reopen.flags = flags;
@@ -157,19 +157,33 @@ void file_reopened(struct farnova *fs, struct farnova_file *file, int status, co
 		file->open = reply->open.open;
 }
 
+/* O_TMPFILE is two bits, one of them O_DIRECTORY; O_EXCL has a meaning of its own with it. */
+static int tmpfile_flags(int flags, uint32_t *out)
+{
+	int error = flags & (O_CREAT | O_TRUNC) ? -EINVAL : file_flags(flags & ~(O_TMPFILE | O_EXCL | O_NOFOLLOW), out);
+
+	*out &= ~PROTO_OPEN_NOATIME;
+	if (error == 0 && !(*out & PROTO_OPEN_WRITE))
+		error = -EINVAL;
+	if (error == 0 && flags & O_EXCL)
+		*out |= PROTO_OPEN_EXCLUSIVE;
+	return error;
+}
+
 struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode)
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
 	uint32_t proto;
+	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
 
-	request.op = PROTO_OPEN;
+	request.op = nameless ? PROTO_TMPFILE : PROTO_OPEN;
 	request.open.dir = fs->root;
 	request.open.mode = mode & 07777;
 	request.open.umask = cred_umask(&fs->creds);
 	int error = names_path(path, &request.open.path);
 	if (error == 0)
-		error = file_flags(flags, &proto);
+		error = nameless ? tmpfile_flags(flags, &proto) : file_flags(flags, &proto);
 	if (error == 0)
 		error = file_open(fs, &request, proto, NULL, &file);
 	if (error)

@@ -4,6 +4,7 @@
 #include "client/attr.h"
 #include "client/error.h"
 #include "client/farnova.h"
+#include "client/file.h"
 #include "client/names.h"
 
 #include <errno.h>
@@ -169,6 +170,17 @@ int farnova_link(struct farnova *fs, const char *from, const char *to)
 	return error ? error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(fs)) : 0;
 }
 
+int farnova_flink(struct farnova_file *file, const char *path)
+{
+	struct farnova *fs = file->fs;
+	struct proto_string string;
+	int error = names_path(path, &string);
+
+	if (error == 0)
+		error = names_link(fs, file->inode->handle, fs->root, string, NULL);
+	return result(fs, error, "link an open file to", path);
+}
+
 int farnova_symlink(struct farnova *fs, const char *target, const char *path)
 {
 	struct proto_string string;
@@ -199,6 +211,10 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 	                       .f_namemax = reply->statfs.name_max};
 	/* Inodes are made of free blocks, eight of 512 bytes each: what could be made is what is free. */
 	st->f_ffree = st->f_favail = reply->statfs.free_blocks * 8;
+	if (reply->statfs.inode_limit && reply->statfs.inode_limit < reply->statfs.inodes + st->f_ffree)
+		st->f_ffree = st->f_favail = reply->statfs.inode_limit > reply->statfs.inodes
+		                                 ? reply->statfs.inode_limit - reply->statfs.inodes
+		                                 : 0;
 	st->f_files = reply->statfs.inodes + st->f_ffree;
 	uint64_t id;
 	_Static_assert(sizeof(id) <= sizeof(reply->statfs.pool), "a part of the UUID");
@@ -207,12 +223,32 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 	return 0;
 }
 
-int farnova_statvfs(struct farnova *fs, struct statvfs *st)
+static int statvfs_of(struct farnova *fs, struct proto_handle handle, struct statvfs *st)
 {
 	struct proto_request request;
 	struct call call = {.request = &request, .receive = receive_statfs, .result = st};
 
 	request.op = PROTO_STATFS;
-	request.statfs.handle = fs->root;
-	return result(fs, call_run(fs, &call), "statvfs", fs->url.path);
+	request.statfs.handle = handle;
+	return call_run(fs, &call);
+}
+
+int farnova_statvfs(struct farnova *fs, struct statvfs *st)
+{
+	return result(fs, statvfs_of(fs, fs->root, st), "statvfs", fs->url.path);
+}
+
+int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
+{
+	struct proto_attr attr;
+	int error = find(fs, path, 0, &attr);
+
+	return result(fs, error ? error : statvfs_of(fs, attr.handle, st), "statvfs", path);
+}
+
+int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st)
+{
+	int error = statvfs_of(fs, (struct proto_handle){file.ino, file.generation}, st);
+
+	return error ? error_handle(fs, error, "statvfs", file.ino) : 0;
 }

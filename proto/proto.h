@@ -56,6 +56,9 @@ enum proto_op {
 	PROTO_SETXATTR = 51,
 	PROTO_LISTXATTR = 52,
 	PROTO_REMOVEXATTR = 53,
+	PROTO_TMPFILE = 60, /* opens a new file without a name; LINK may give it one */
+	PROTO_QUOTA_GET = 61,
+	PROTO_QUOTA_SET = 62,
 	/* notices */
 	PROTO_RECALL = 40,        /* server to client: drop what you know of this file's layout, up to `invalidation` */
 	PROTO_LAYOUT_RETURN = 41, /* client to server: header's `quiesced` has moved */
@@ -79,6 +82,7 @@ struct proto_attr {
 	uint32_t gid;
 	uint32_t rdev;
 	uint32_t flags; /* PROTO_FILE_* */
+	uint32_t project;
 	uint64_t size;
 	uint64_t blocks; /* of 4096 bytes */
 	int64_t atime_ns;
@@ -116,7 +120,8 @@ struct proto_string {
 #define PROTO_OPEN_NOFOLLOW  (1u << 6)
 #define PROTO_OPEN_DIRECTORY (1u << 7)
 #define PROTO_OPEN_LAYOUT    (1u << 8) /* grant a read layout along with it if that is possible */
-#define PROTO_OPEN_FLAGS     ((1u << 9) - 1)
+#define PROTO_OPEN_NOATIME   (1u << 9) /* the owner and the superuser only: reading leaves the access time */
+#define PROTO_OPEN_FLAGS     ((1u << 10) - 1)
 
 #define PROTO_WRITE_APPEND 1u
 
@@ -130,10 +135,14 @@ struct proto_string {
 #define PROTO_SET_ATIME_NOW (1u << 6)
 #define PROTO_SET_MTIME_NOW (1u << 7)
 #define PROTO_SET_FLAGS     (1u << 8)
-#define PROTO_SET_ALL       ((1u << 9) - 1)
+#define PROTO_SET_PROJECT   (1u << 9)
+#define PROTO_SET_ALL       ((1u << 10) - 1)
 
-#define PROTO_FILE_IMMUTABLE (1u << 0)
-#define PROTO_FILE_APPEND    (1u << 1)
+#define PROTO_FILE_IMMUTABLE       (1u << 0)
+#define PROTO_FILE_APPEND          (1u << 1)
+#define PROTO_FILE_PROJECT_INHERIT (1u << 2)
+
+#define PROTO_QUOTA_NEXT 1u /* of the known project with the lowest number from this one on; ENOENT: there is none */
 
 #define PROTO_MAX_XATTR_NAME  255u
 #define PROTO_MAX_XATTR_VALUE 65536u
@@ -197,7 +206,7 @@ struct proto_request {
 			uint64_t
 			    open; /* 0 or an open for writing: then SET_SIZE needs no permission of the file's mode */
 			uint32_t mask;
-			uint32_t mode, uid, gid, flags;
+			uint32_t mode, uid, gid, flags, project;
 			uint64_t size;
 			int64_t atime_ns, mtime_ns;
 		} setattr;
@@ -211,7 +220,7 @@ struct proto_request {
 			uint32_t mode;  /* of a file that is created */
 			uint32_t umask; /* to be taken from it unless the directory has a default ACL */
 			struct proto_string path;
-		} open;
+		} open; /* OPEN; TMPFILE: the path is a directory's, EXCLUSIVE means that it never gets a name */
 		struct {
 			struct proto_handle handle;
 			uint32_t flags; /* PROTO_OPEN_READ | WRITE | APPEND | TRUNCATE | DIRECTORY | LAYOUT */
@@ -310,6 +319,14 @@ struct proto_request {
 			uint64_t from_offset, to_offset; /* with length <= INT64_MAX */
 			uint64_t length;                 /* the server copies at most PROTO_MAX_COPY */
 		} copy;
+		struct {
+			uint32_t project; /* not 0 */
+			uint32_t flags;
+		} quota_get;
+		struct {
+			uint32_t project;                  /* not 0 */
+			uint64_t block_limit, inode_limit; /* blocks of 4096 bytes; 0 = none */
+		} quota_set;
 	};
 };
 
@@ -345,7 +362,7 @@ struct proto_reply {
 			struct proto_attr attr;
 			uint32_t extent_count;
 			struct proto_extent extents[PROTO_MAX_EXTENTS];
-		} open; /* OPEN REOPEN */
+		} open; /* OPEN REOPEN TMPFILE */
 		struct {
 			uint64_t size; /* of the file */
 			uint32_t length;
@@ -389,7 +406,12 @@ struct proto_reply {
 			const void *data;
 		} xattr; /* GETXATTR LISTXATTR */
 		struct {
+			uint32_t project;
+			uint64_t blocks, block_limit, inodes, inode_limit;
+		} quota; /* QUOTA_GET */
+		struct {
 			uint64_t blocks, free_blocks, inodes;
+			uint64_t inode_limit; /* 0 = as many as there is space for */
 			uint8_t pool[16];
 			uint32_t name_max;
 		} statfs;

@@ -17,6 +17,7 @@ static void put_attr(struct wire_writer *w, const struct proto_attr *a)
 	put_u32(w, a->gid);
 	put_u32(w, a->rdev);
 	put_u32(w, a->flags);
+	put_u32(w, a->project);
 	put_u64(w, a->size);
 	put_u64(w, a->blocks);
 	put_u64(w, (uint64_t)a->atime_ns);
@@ -35,6 +36,7 @@ static const char *take_attr(struct wire_reader *r, struct proto_attr *a)
 	a->gid = take_u32(r);
 	a->rdev = take_u32(r);
 	a->flags = take_u32(r);
+	a->project = take_u32(r);
 	a->size = take_u64(r);
 	a->blocks = take_u64(r);
 	a->atime_ns = (int64_t)take_u64(r);
@@ -190,6 +192,7 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 		return take_attr(r, &p->attr.attr);
 	case PROTO_OPEN:
 	case PROTO_REOPEN:
+	case PROTO_TMPFILE:
 		p->open.open = take_u64(r);
 		p->open.created = take_u16(r) != 0;
 		p->open.layout = take_u16(r) != 0;
@@ -238,10 +241,18 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 		if (p->xattr.total > PROTO_MAX_XATTR_VALUE || p->xattr.length > p->xattr.total)
 			return "attribute's length out of range";
 		return NULL;
+	case PROTO_QUOTA_GET:
+		p->quota.project = take_u32(r);
+		p->quota.blocks = take_u64(r);
+		p->quota.block_limit = take_u64(r);
+		p->quota.inodes = take_u64(r);
+		p->quota.inode_limit = take_u64(r);
+		return NULL;
 	case PROTO_STATFS:
 		p->statfs.blocks = take_u64(r);
 		p->statfs.free_blocks = take_u64(r);
 		p->statfs.inodes = take_u64(r);
+		p->statfs.inode_limit = take_u64(r);
 		take_bytes(r, p->statfs.pool, sizeof(p->statfs.pool));
 		p->statfs.name_max = take_u32(r);
 		return NULL;
@@ -262,6 +273,7 @@ static const char *take_body(struct wire_reader *r, struct proto_reply *p)
 	case PROTO_RMDIR:
 	case PROTO_SETXATTR:
 	case PROTO_REMOVEXATTR:
+	case PROTO_QUOTA_SET:
 		return NULL;
 	default:
 		return "reply to an unknown operation";
@@ -299,6 +311,7 @@ static void put_body(struct wire_writer *w, const struct proto_reply *p)
 		break;
 	case PROTO_OPEN:
 	case PROTO_REOPEN:
+	case PROTO_TMPFILE:
 		put_u64(w, p->open.open);
 		put_u16(w, p->open.created);
 		put_u16(w, p->open.layout);
@@ -343,10 +356,18 @@ static void put_body(struct wire_writer *w, const struct proto_reply *p)
 		put_u32(w, p->xattr.length);
 		put_bytes(w, p->xattr.data, p->xattr.length);
 		break;
+	case PROTO_QUOTA_GET:
+		put_u32(w, p->quota.project);
+		put_u64(w, p->quota.blocks);
+		put_u64(w, p->quota.block_limit);
+		put_u64(w, p->quota.inodes);
+		put_u64(w, p->quota.inode_limit);
+		break;
 	case PROTO_STATFS:
 		put_u64(w, p->statfs.blocks);
 		put_u64(w, p->statfs.free_blocks);
 		put_u64(w, p->statfs.inodes);
+		put_u64(w, p->statfs.inode_limit);
 		put_bytes(w, p->statfs.pool, sizeof(p->statfs.pool));
 		put_u32(w, p->statfs.name_max);
 		break;

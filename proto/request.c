@@ -128,6 +128,7 @@ static struct refusal take_setattr(struct wire_reader *r, struct proto_request *
 	q->setattr.uid = take_u32(r);
 	q->setattr.gid = take_u32(r);
 	q->setattr.flags = take_u32(r);
+	q->setattr.project = take_u32(r);
 	q->setattr.size = take_u64(r);
 	q->setattr.atime_ns = (int64_t)take_u64(r);
 	q->setattr.mtime_ns = (int64_t)take_u64(r);
@@ -168,6 +169,24 @@ static struct refusal take_open(struct wire_reader *r, struct proto_request *q)
 	struct refusal bad = check_open_flags(q->open.flags, PROTO_OPEN_FLAGS);
 	if (bad.error)
 		return bad;
+	if (q->open.mode & ~07777u || q->open.umask & ~0777u)
+		return refuse(EINVAL, "mode has more than permission bits");
+	return check_handle_and_path(q->open.dir, q->open.path);
+}
+
+/* A new file is written to, or it would be of no use; nothing else than EXCLUSIVE makes sense with it. */
+static struct refusal take_tmpfile(struct wire_reader *r, struct proto_request *q)
+{
+	q->open.dir = take_handle(r);
+	q->open.flags = take_u32(r);
+	q->open.mode = take_u32(r);
+	q->open.umask = take_u32(r);
+	q->open.path = take_string(r);
+	if (q->open.flags &
+	    ~(PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_EXCLUSIVE | PROTO_OPEN_LAYOUT))
+		return refuse(EINVAL, "open flag that means nothing without a name");
+	if (!(q->open.flags & PROTO_OPEN_WRITE))
+		return refuse(EINVAL, "a file without a name that is not written to");
 	if (q->open.mode & ~07777u || q->open.umask & ~0777u)
 		return refuse(EINVAL, "mode has more than permission bits");
 	return check_handle_and_path(q->open.dir, q->open.path);
@@ -334,9 +353,9 @@ static struct refusal take_body(struct wire_reader *r, struct proto_request *q)
 	case PROTO_REOPEN: {
 		q->reopen.handle = take_handle(r);
 		q->reopen.flags = take_u32(r);
-		struct refusal bad = check_open_flags(q->reopen.flags, PROTO_OPEN_READ | PROTO_OPEN_WRITE |
-		                                                           PROTO_OPEN_APPEND | PROTO_OPEN_TRUNCATE |
-		                                                           PROTO_OPEN_DIRECTORY | PROTO_OPEN_LAYOUT);
+		struct refusal bad = check_open_flags(
+		    q->reopen.flags, PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_TRUNCATE |
+		                         PROTO_OPEN_DIRECTORY | PROTO_OPEN_LAYOUT | PROTO_OPEN_NOATIME);
 		return bad.error ? bad : check_handle(q->reopen.handle);
 	}
 	case PROTO_CLOSE:
@@ -407,6 +426,19 @@ static struct refusal take_body(struct wire_reader *r, struct proto_request *q)
 		return q->seek.offset > INT64_MAX ? refuse(ENXIO, "seek beyond all files") : accepted;
 	case PROTO_COPY:
 		return take_copy(r, q);
+	case PROTO_TMPFILE:
+		return take_tmpfile(r, q);
+	case PROTO_QUOTA_GET:
+		q->quota_get.project = take_u32(r);
+		q->quota_get.flags = take_u32(r);
+		if (q->quota_get.flags & ~PROTO_QUOTA_NEXT)
+			return refuse(EINVAL, "unknown quota flag");
+		return q->quota_get.project ? accepted : refuse(EINVAL, "project 0 is none");
+	case PROTO_QUOTA_SET:
+		q->quota_set.project = take_u32(r);
+		q->quota_set.block_limit = take_u64(r);
+		q->quota_set.inode_limit = take_u64(r);
+		return q->quota_set.project ? accepted : refuse(EINVAL, "project 0 is none");
 	default:
 		return refuse(EOPNOTSUPP, "unknown operation");
 	}
@@ -506,6 +538,7 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_u32(w, q->setattr.uid);
 		put_u32(w, q->setattr.gid);
 		put_u32(w, q->setattr.flags);
+		put_u32(w, q->setattr.project);
 		put_u64(w, q->setattr.size);
 		put_u64(w, (uint64_t)q->setattr.atime_ns);
 		put_u64(w, (uint64_t)q->setattr.mtime_ns);
@@ -515,6 +548,7 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_u32(w, q->access.mask);
 		break;
 	case PROTO_OPEN:
+	case PROTO_TMPFILE:
 		put_handle(w, q->open.dir);
 		put_u32(w, q->open.flags);
 		put_u32(w, q->open.mode);
@@ -625,6 +659,15 @@ static void put_body(struct wire_writer *w, const struct proto_request *q)
 		put_u64(w, q->copy.from_offset);
 		put_u64(w, q->copy.to_offset);
 		put_u64(w, q->copy.length);
+		break;
+	case PROTO_QUOTA_GET:
+		put_u32(w, q->quota_get.project);
+		put_u32(w, q->quota_get.flags);
+		break;
+	case PROTO_QUOTA_SET:
+		put_u32(w, q->quota_set.project);
+		put_u64(w, q->quota_set.block_limit);
+		put_u64(w, q->quota_set.inode_limit);
 		break;
 	default: /* BYE, PING and LAYOUT_RETURN have no body */
 		break;

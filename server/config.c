@@ -56,6 +56,7 @@ static const struct setting settings[] = {
      "serve what can be read of a damaged pool; implies --read-only"},
     {"accept_unsafe_shutdown", FLAG, VALUE_OF(accept_unsafe_shutdown), 0, 1, "no", NULL,
      "start although the device says that it lost stores in a power failure"},
+    {TEXT_OF(atime), "relatime", "POLICY", "when reading sets access times: relatime, strictatime or noatime"},
     {TEXT_OF(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {TEXT_OF(pid_file), "", "PATH", "write the process id there once ready; removed at the end"},
     {"ready_fd", NUMBER, VALUE_OF(ready_fd), 1, 65535, NULL, "FD", "write the ready line to this descriptor as well"},
@@ -302,6 +303,11 @@ static enum config_result check(struct config *config, char *why, size_t why_siz
 		return bad(why, why_size, "no pool given; use --pool PATH (farnova mkfs makes one)");
 	if (strcmp(config->transport, "auto") && strcmp(config->transport, "verbs") && strcmp(config->transport, "tcp"))
 		return bad(why, why_size, "transport is '%s'; use auto, verbs or tcp", config->transport);
+	if (strcmp(config->atime, "relatime") && strcmp(config->atime, "strictatime") &&
+	    strcmp(config->atime, "noatime"))
+		return bad(why, why_size, "atime is '%s'; use relatime, strictatime or noatime", config->atime);
+	config->keep_atime = !strcmp(config->atime, "noatime") || config->read_only;
+	config->strict_atime = !strcmp(config->atime, "strictatime");
 	if (log_level_from_name(config->log_level) < 0)
 		return bad(why, why_size, "log_level is '%s'; use error, warn, info or debug", config->log_level);
 	if (config_split_address(config->listen, config->host, sizeof(config->host), &config->port) < 0)

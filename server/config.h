@@ -18,6 +18,7 @@ struct config {
 	char listen[1024];  /* as given: ADDR, ADDR:PORT, [ADDR6]:PORT or the path of a UNIX socket */
 	char transport[16]; /* auto, verbs or tcp */
 	char log_level[16];
+	char atime[16];      /* relatime, strictatime or noatime */
 	char pid_file[4096]; /* "" = none */
 	uint64_t workers;    /* 0 = half the CPUs */
 	uint64_t spin_us;    /* how long a worker polls after the last event; UINT64_MAX = chosen by the CPUs */
@@ -33,6 +34,10 @@ struct config {
 	bool read_only;
 	bool rescue;
 	bool accept_unsafe_shutdown;
+
+	/* from `atime` */
+	bool keep_atime;   /* reading never sets it */
+	bool strict_atime; /* reading always does */
 
 	/* from `listen` */
 	char host[1024];

@@ -43,6 +43,9 @@ static const struct operation operations[] = {
     [PROTO_FALLOCATE] = {op_fallocate, true, true},
     [PROTO_SEEK] = {op_seek, false, false},
     [PROTO_COPY] = {op_copy, true, true},
+    [PROTO_TMPFILE] = {op_tmpfile, true, true},
+    [PROTO_QUOTA_GET] = {op_quota_get, false, false},
+    [PROTO_QUOTA_SET] = {op_quota_set, true, true},
 };
 
 const struct operation *dispatch_operation(unsigned op)

@@ -5,6 +5,8 @@
 #ifndef FARNOVA_SERVER_OPS_H
 #define FARNOVA_SERVER_OPS_H
 
+#include <stdint.h>
+
 struct open;
 struct request;
 
@@ -28,7 +30,12 @@ int op_access(struct request *rq);
 int op_statfs(struct request *rq);
 int op_open(struct request *rq);
 int op_reopen(struct request *rq);
+int op_tmpfile(struct request *rq);
 int op_close(struct request *rq);
+
+/* ops_quota.c: limits of projects */
+int op_quota_get(struct request *rq);
+int op_quota_set(struct request *rq);
 
 /* ops_xattr.c: extended attributes */
 int op_getxattr(struct request *rq);

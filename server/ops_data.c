@@ -48,6 +48,8 @@ int op_read(struct request *rq)
 	rc = nova_getattr(&rq->call, file, &attr);
 	if (rc < 0)
 		return rc;
+	if (!(open->flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, file, &attr);
 	rq->out->read.size = attr.size;
 	rq->out->read.length = (uint32_t)count;
 	rq->out->read.data = rq->worker->data;
@@ -189,6 +191,8 @@ int op_layout_get(struct request *rq)
 		/* Past the end there is nothing to tell, and that is an answer. */
 		out->layout.granted = out->layout.extent_count > 0 || rq->in->layout_get.offset >= out->layout.size;
 	}
+	if (out->layout.granted && !(open->flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, core_handle(open->file->handle), NULL);
 	if (out->layout.granted)
 		return 0;
 	rc = nova_getattr(&rq->call, core_handle(open->file->handle), &attr);

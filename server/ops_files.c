@@ -53,15 +53,14 @@ int op_access(struct request *rq)
 int op_statfs(struct request *rq)
 {
 	struct nova_statfs st;
-	struct nova_attr attr;
 
-	int rc = nova_getattr(&rq->call, core_handle(rq->in->statfs.handle), &attr);
+	int rc = nova_statfs_at(&rq->call, core_handle(rq->in->statfs.handle), &st);
 	if (rc < 0)
 		return rc;
-	nova_statfs(rq->server->nova, &st);
 	rq->out->statfs.blocks = st.blocks;
 	rq->out->statfs.free_blocks = st.free_blocks;
 	rq->out->statfs.inodes = st.inodes;
+	rq->out->statfs.inode_limit = st.inode_limit;
 	memcpy(rq->out->statfs.pool, st.uuid, sizeof(st.uuid));
 	rq->out->statfs.name_max = WALK_NAME_MAX;
 	return 0;
@@ -73,6 +72,7 @@ static_assert(PROTO_SET_MODE == NOVA_SET_MODE && PROTO_SET_UID == NOVA_SET_UID &
                   PROTO_SET_SIZE == NOVA_SET_SIZE && PROTO_SET_ATIME == NOVA_SET_ATIME &&
                   PROTO_SET_MTIME == NOVA_SET_MTIME && PROTO_SET_ATIME_NOW == NOVA_SET_ATIME_NOW &&
                   PROTO_SET_MTIME_NOW == NOVA_SET_MTIME_NOW && PROTO_SET_FLAGS == NOVA_SET_FLAGS &&
+                  PROTO_SET_PROJECT == NOVA_SET_PROJECT && PROTO_FILE_PROJECT_INHERIT == NOVA_FILE_PROJECT_INHERIT &&
                   PROTO_FILE_IMMUTABLE == NOVA_FILE_IMMUTABLE && PROTO_FILE_APPEND == NOVA_FILE_APPEND,
               "masks pass through");
 
@@ -101,6 +101,7 @@ int op_setattr(struct request *rq)
 	    .uid = in->setattr.uid,
 	    .gid = in->setattr.gid,
 	    .flags = in->setattr.flags,
+	    .project = in->setattr.project,
 	    .size = in->setattr.size,
 	    .atime_ns = in->setattr.atime_ns,
 	    .mtime_ns = in->setattr.mtime_ns,
@@ -133,6 +134,8 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 		return -ENOTDIR;
 	if (S_ISDIR(attr->mode) && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
 		return -EISDIR;
+	if (flags & PROTO_OPEN_NOATIME && rq->call.cred->uid != 0 && rq->call.cred->uid != attr->uid)
+		return -EPERM;
 	if (!S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
 		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
 	if (rq->server->config.read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
@@ -183,7 +186,8 @@ static void grant_opened(struct request *rq, struct proto_handle handle)
 static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags, bool created)
 {
 	struct proto_reply *out = rq->out;
-	uint32_t keep = flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_DIRECTORY);
+	uint32_t keep = flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_DIRECTORY |
+	                         PROTO_OPEN_NOATIME);
 
 	if (flags & PROTO_OPEN_TRUNCATE && !created) {
 		int rc = truncate_opened(rq, attr);
@@ -200,6 +204,9 @@ static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags
 	request_attr(attr, &out->open.attr);
 	if (flags & PROTO_OPEN_LAYOUT && flags & PROTO_OPEN_READ && S_ISREG(attr->mode))
 		grant_opened(rq, handle);
+	/* What may be read now is read without telling. */
+	if (out->open.layout && !(flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, attr->handle, attr);
 	return 0;
 }
 
@@ -250,6 +257,29 @@ int op_open(struct request *rq)
 			return rc;
 	}
 	return open_inode(rq, &walk.attr, rq->in->open.flags, created);
+}
+
+/* Whoever makes it may use it as he says, whatever its mode is, as with OPEN and CREATE. */
+int op_tmpfile(struct request *rq)
+{
+	const struct proto_request *in = rq->in;
+	struct nova_attr attr;
+	struct walk walk;
+
+	int rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path, false,
+	                   false, &walk);
+	if (rc < 0)
+		return rc;
+	rq->call.umask = in->open.umask;
+	rc = nova_tmpfile(&rq->call, walk.attr.handle, in->open.mode, !(in->open.flags & PROTO_OPEN_EXCLUSIVE), &attr);
+	if (rc == -ENOSPC)
+		return request_no_space(rq);
+	if (rc < 0)
+		return rc;
+	/* The pin it was made with lasts until the open has its own. */
+	rc = open_inode(rq, &attr, in->open.flags & ~PROTO_OPEN_EXCLUSIVE, true);
+	nova_close(&rq->call, attr.handle);
+	return rc;
 }
 
 int op_reopen(struct request *rq)

@@ -197,6 +197,7 @@ int op_readdir(struct request *rq)
 	const struct proto_request *in = rq->in;
 	uint32_t limit = transport_max_message(rq->conn->transport);
 	struct listing listing = {.buffer = rq->worker->data};
+	bool noatime = false;
 
 	if (in->readdir.open != 0) {
 		const struct open *open = opens_get(&rq->session->opens, in->readdir.open);
@@ -204,6 +205,7 @@ int op_readdir(struct request *rq)
 		    open->file->handle.generation != in->readdir.handle.generation)
 			return -EBADF;
 		rq->call.opened = true;
+		noatime = open->flags & PROTO_OPEN_NOATIME;
 	}
 	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 8;
 	listing.size = in->readdir.size < limit ? in->readdir.size : limit;
@@ -214,6 +216,8 @@ int op_readdir(struct request *rq)
 		return rc;
 	if (listing.full && listing.used == 0)
 		return -EINVAL; /* not one entry fits what was asked for */
+	if (!noatime)
+		request_accessed(rq, core_handle(in->readdir.handle), NULL);
 	rq->out->readdir.end = !more;
 	rq->out->readdir.length = (uint32_t)listing.used;
 	rq->out->readdir.entries = rq->worker->data;
@@ -227,6 +231,7 @@ int op_readlink(struct request *rq)
 
 	if (length < 0)
 		return (int)length;
+	request_accessed(rq, core_handle(rq->in->readlink.handle), NULL);
 	rq->out->readlink.target.data = (const char *)rq->worker->data;
 	rq->out->readlink.target.length = (uint32_t)(length < PROTO_MAX_LINK ? length : PROTO_MAX_LINK);
 	return 0;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SPACE_RETRY_MS 2
 #define SPACE_WAIT_MS  2000
@@ -293,6 +294,21 @@ void request_run(struct conn *conn, const void *message, uint32_t length, struct
 	request_parked_free(rq.parked);
 }
 
+void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr)
+{
+	const struct config *config = &rq->server->config;
+	struct timespec now;
+
+	if (config->keep_atime)
+		return;
+	if (!config->strict_atime && attr) {
+		clock_gettime(CLOCK_REALTIME_COARSE, &now);
+		if (!nova_atime_due(attr, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec))
+			return;
+	}
+	nova_accessed(&rq->call, file, config->strict_atime ? NOVA_ATIME_STRICT : NOVA_ATIME_RELATIVE);
+}
+
 void request_attr(const struct nova_attr *in, struct proto_attr *out)
 {
 	*out = (struct proto_attr){
@@ -303,6 +319,7 @@ void request_attr(const struct nova_attr *in, struct proto_attr *out)
 	    .gid = in->gid,
 	    .rdev = in->rdev,
 	    .flags = in->flags,
+	    .project = in->project,
 	    .size = in->size,
 	    .blocks = in->blocks,
 	    .atime_ns = in->atime_ns,

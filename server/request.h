@@ -86,6 +86,12 @@ static inline struct proto_handle wire_handle(struct nova_handle h)
 	return (struct proto_handle){.ino = h.ino.n, .generation = h.generation};
 }
 
+/*
+ * request_accessed -- the request has read of this inode: its access time follows the server's policy. `attr` is what
+ * the inode is like now, or NULL. That it cannot be set is no reason to refuse the reading.
+ */
+void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr);
+
 /* request_attr -- attributes as they go on the wire. */
 void request_attr(const struct nova_attr *in, struct proto_attr *out);
 

@@ -26,12 +26,15 @@ static const char xattr_help[] =
     "      --create        set: fail if it is there\n"
     "      --replace       set: fail if it is not there\n" REMOTE_HELP;
 
-static const char lsattr_help[] = "Usage: farnova lsattr [OPTION]... URL...\n"
-                                  "Show the flags of files: i immutable, a append-only.\n\n" REMOTE_HELP;
+static const char lsattr_help[] =
+    "Usage: farnova lsattr [OPTION]... URL...\n"
+    "Show the flags of files: i immutable, a append-only, P (directories) what is made in it\n"
+    "has its project.\n\n" REMOTE_HELP;
 
 static const char chattr_help[] =
     "Usage: farnova chattr [OPTION]... +FLAGS|-FLAGS|=FLAGS URL...\n"
-    "Set (+), clear (-) or give exactly (=) flags: i immutable, a append-only. Only the superuser may.\n\n" REMOTE_HELP;
+    "Set (+), clear (-) or give exactly (=) flags: i immutable, a append-only, P pass on the\n"
+    "project (directories). Only the superuser may.\n\n" REMOTE_HELP;
 
 /* ---- flags ------------------------------------------------------------------------------------------------------ */
 
@@ -42,6 +45,7 @@ static const struct {
 } flag_names[] = {
     {'i', FARNOVA_FILE_IMMUTABLE, "immutable"},
     {'a', FARNOVA_FILE_APPEND, "append-only"},
+    {'P', FARNOVA_FILE_PROJECT_INHERIT, "project-inherit"},
 };
 
 #define FLAG_NAMES (sizeof(flag_names) / sizeof(flag_names[0]))

@@ -35,6 +35,7 @@ int ln_main(int argc, char **argv);
 int xattr_main(int argc, char **argv);
 int lsattr_main(int argc, char **argv);
 int chattr_main(int argc, char **argv);
+int quota_main(int argc, char **argv);
 int mount_main(int argc, char **argv);
 int umount_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

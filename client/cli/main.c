@@ -36,6 +36,7 @@ static const struct group groups[] = {
          {"xattr", "ACTION [OPTION]... URL...", "show and change extended attributes", xattr_main},
          {"lsattr", "[OPTION]... URL...", "show the flags of files", lsattr_main},
          {"chattr", "+FLAGS|-FLAGS URL...", "make files immutable or append-only", chattr_main},
+         {"quota", "ACTION [OPTION]... URL...", "limit what directory trees may use", quota_main},
          {"df", "[OPTION]... URL...", "show how full a file system is", df_main},
      }},
     {"On this host:",

@@ -12,7 +12,7 @@
 
 static const char mv_help[] = "Usage: farnova mv [OPTION]... URL... URL\n"
                               "Rename files on a server; into the last URL if that is a directory.\n\n"
-                              "  -n                  fail rather than replace what is there\n"
+                              "  -n, --no-clobber    fail rather than replace what is there\n"
                               "  -T                  the last URL is the new name, never a directory to move into\n"
                               "      --exchange      let the two files change places\n" REMOTE_HELP;
 
@@ -316,9 +316,11 @@ static int take_options(struct names_run *run, int argc, char **argv, const char
                         mode_t *mode)
 {
 	enum { OPTION_EXCHANGE = OPTION_COMMAND };
-	static const struct option long_options[] = {
-	    REMOTE_LONG_OPTIONS, {"exchange", no_argument, NULL, OPTION_EXCHANGE}, {NULL, 0, NULL, 0}};
-	/* --exchange, the last but one, is mv's alone. */
+	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
+	                                             {"exchange", no_argument, NULL, OPTION_EXCHANGE},
+	                                             {"no-clobber", no_argument, NULL, 'n'},
+	                                             {NULL, 0, NULL, 0}};
+	/* --exchange and --no-clobber are mv's alone. */
 	static const struct option common_options[] = {REMOTE_LONG_OPTIONS, {NULL, 0, NULL, 0}};
 	bool *const flags[256] = {
 	    ['d'] = &run->directories, ['f'] = &run->force,      ['r'] = &run->recursive,

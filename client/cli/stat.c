@@ -36,8 +36,9 @@ static void print_time(const char *label, const struct timespec *when)
 	printf("%8s: %s.%09ld %s\n", label, text, when->tv_nsec, zone);
 }
 
-static void print_stat(const char *url, const struct stat *st, const char *target, unsigned flags)
+static void print_stat(const char *url, const struct farnova_statx *all, const char *target)
 {
+	const struct stat *st = &all->stat;
 	char mode[11];
 
 	printf("%8s: ", "File");
@@ -54,14 +55,17 @@ static void print_stat(const char *url, const struct stat *st, const char *targe
 		printf(" %8s: %u,%u", "Device", major(st->st_rdev), minor(st->st_rdev));
 	printf("\n%8s: %04o/%s   Uid: %u   Gid: %u\n", "Mode", st->st_mode & 07777, mode_text(st->st_mode, mode),
 	       st->st_uid, st->st_gid);
-	if (flags) {
+	if (all->flags) {
 		printf("%8s: ", "Flags");
-		print_flags(stdout, flags, "", ", ");
+		print_flags(stdout, all->flags, "", ", ");
 		putchar('\n');
 	}
 	print_time("Access", &st->st_atim);
 	print_time("Modify", &st->st_mtim);
 	print_time("Change", &st->st_ctim);
+	print_time("Birth", &all->birth);
+	if (all->project)
+		printf("%8s: %" PRIu32 "\n", "Project", all->project);
 }
 
 static void print_json_time(const char *label, const struct timespec *when)
@@ -69,8 +73,10 @@ static void print_json_time(const char *label, const struct timespec *when)
 	printf(", \"%s\": %lld.%09ld", label, (long long)when->tv_sec, when->tv_nsec);
 }
 
-static void print_stat_json(const char *url, const struct stat *st, const char *target, unsigned flags, bool first)
+static void print_stat_json(const char *url, const struct farnova_statx *all, const char *target, bool first)
 {
+	const struct stat *st = &all->stat;
+
 	printf("%s\n  {\"url\": ", first ? "" : ",");
 	print_json_string(stdout, url);
 	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
@@ -79,11 +85,13 @@ static void print_stat_json(const char *url, const struct stat *st, const char *
 	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino, major(st->st_rdev),
 	       minor(st->st_rdev));
 	printf(", \"flags\": [");
-	print_flags(stdout, flags, "\"", ", ");
+	print_flags(stdout, all->flags, "\"", ", ");
 	putchar(']');
 	print_json_time("atime", &st->st_atim);
 	print_json_time("mtime", &st->st_mtim);
 	print_json_time("ctime", &st->st_ctim);
+	print_json_time("btime", &all->birth);
+	printf(", \"project\": %" PRIu32, all->project);
 	if (*target) {
 		printf(", \"target\": ");
 		print_json_string(stdout, target);
@@ -102,33 +110,29 @@ static int stat_url(struct stat_run *run, const char *url)
 	char target[PATH_MAX] = "";
 	struct farnova *fs;
 	const char *path;
-	unsigned flags = 0;
-	struct stat st;
+	struct farnova_statx all = {.size = sizeof(all)};
 
 	int code = remote_open(&run->remote, url, &fs, &path);
 	if (code)
 		return code;
-	if (run->follow ? farnova_stat(fs, path, &st) : farnova_lstat(fs, path, &st)) {
+	if (farnova_statx(fs, path, run->follow ? 0 : AT_SYMLINK_NOFOLLOW, &all)) {
 		report_remote("stat", url);
 		return EXIT_FAILED;
 	}
-	if (S_ISLNK(st.st_mode)) {
+	if (S_ISLNK(all.stat.st_mode)) {
 		ssize_t length = farnova_readlink(fs, path, target, sizeof(target) - 1);
 		if (length < 0) {
 			report_remote("stat", url);
 			return EXIT_FAILED;
 		}
 		target[length] = 0;
-	} else if (farnova_getflags(fs, path, &flags)) {
-		report_remote("stat", url);
-		return EXIT_FAILED;
 	}
 	if (run->json) {
-		print_stat_json(url, &st, target, flags, !run->printed);
+		print_stat_json(url, &all, target, !run->printed);
 	} else {
 		if (run->printed)
 			putchar('\n');
-		print_stat(url, &st, target, flags);
+		print_stat(url, &all, target);
 	}
 	run->printed = true;
 	return EXIT_OK;
@@ -143,7 +147,7 @@ static int df_url(struct stat_run *run, const char *url)
 	int code = remote_open(&run->remote, url, &fs, &path);
 	if (code)
 		return code;
-	if (farnova_statvfs(fs, &st)) {
+	if (farnova_statvfs_of(fs, path, &st)) {
 		report_remote("df", url);
 		return EXIT_FAILED;
 	}

@@ -268,7 +268,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 
 	if (!state)
 		return;
-	if (farnova_statvfs(state->fs, &st))
+	if (farnova_statvfs_at(state->fs, handle_of(state, ino), &st))
 		fuse_reply_err(req, errno);
 	else
 		fuse_reply_statfs(req, &st);

@@ -68,6 +68,7 @@ static void fill_request(struct proto_request *q, uint16_t op)
 		    PROTO_SET_MODE | PROTO_SET_SIZE | PROTO_SET_ATIME | PROTO_SET_MTIME_NOW | PROTO_SET_FLAGS;
 		q->setattr.mode = 0640;
 		q->setattr.flags = PROTO_FILE_APPEND;
+		q->setattr.project = 7;
 		q->setattr.size = INT64_MAX;
 		q->setattr.atime_ns = -1;
 		break;
@@ -144,6 +145,22 @@ static void fill_request(struct proto_request *q, uint16_t op)
 		q->rename.from = string("old");
 		q->rename.to = string("new");
 		break;
+	case PROTO_TMPFILE:
+		q->open.dir = dir;
+		q->open.flags = PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_EXCLUSIVE;
+		q->open.mode = 0600;
+		q->open.umask = 022;
+		q->open.path = string("a/dir");
+		break;
+	case PROTO_QUOTA_GET:
+		q->quota_get.project = 7;
+		q->quota_get.flags = PROTO_QUOTA_NEXT;
+		break;
+	case PROTO_QUOTA_SET:
+		q->quota_set.project = UINT32_MAX;
+		q->quota_set.block_limit = UINT64_MAX;
+		q->quota_set.inode_limit = 1;
+		break;
 	case PROTO_GETXATTR:
 		q->getxattr.name = string("user.a");
 		/* fall through */
@@ -193,7 +210,7 @@ static const uint16_t request_ops[] = {
     PROTO_WRITE,         PROTO_WRITE_COMMIT, PROTO_LAYOUT_GET, PROTO_READDIR,   PROTO_CREATE,      PROTO_SYMLINK,
     PROTO_READLINK,      PROTO_LINK,         PROTO_UNLINK,     PROTO_RMDIR,     PROTO_RENAME,      PROTO_STATFS,
     PROTO_LAYOUT_RETURN, PROTO_GETXATTR,     PROTO_SETXATTR,   PROTO_LISTXATTR, PROTO_REMOVEXATTR, PROTO_FALLOCATE,
-    PROTO_SEEK,          PROTO_COPY,
+    PROTO_SEEK,          PROTO_COPY,         PROTO_TMPFILE,    PROTO_QUOTA_GET, PROTO_QUOTA_SET,
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -295,7 +312,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_SETATTR, q.setattr.size = 1ULL << 63, EFBIG);
 	REFUSED(PROTO_ACCESS, q.access.mask = 8, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.flags = 0, EINVAL);
-	REFUSED(PROTO_OPEN, q.open.flags |= 1u << 9, EINVAL);
+	REFUSED(PROTO_OPEN, q.open.flags |= 1u << 10, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.flags = PROTO_OPEN_READ | PROTO_OPEN_APPEND, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.flags = PROTO_OPEN_READ | PROTO_OPEN_EXCLUSIVE, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.flags |= PROTO_OPEN_DIRECTORY, EINVAL);
@@ -320,6 +337,13 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_GETXATTR, (q.getxattr.name = (struct proto_string){long_path, 256}), ERANGE);
 	REFUSED(PROTO_REMOVEXATTR, (q.removexattr.name = (struct proto_string){"user.a\0b", 8}), EINVAL);
 	REFUSED(PROTO_LISTXATTR, q.listxattr.handle.ino = 0, ESTALE);
+	REFUSED(PROTO_TMPFILE, q.open.flags = PROTO_OPEN_READ, EINVAL);
+	REFUSED(PROTO_TMPFILE, q.open.flags |= PROTO_OPEN_CREATE, EINVAL);
+	REFUSED(PROTO_TMPFILE, q.open.mode = S_IFREG, EINVAL);
+	REFUSED(PROTO_TMPFILE, q.open.dir.ino = 0, ESTALE);
+	REFUSED(PROTO_QUOTA_GET, q.quota_get.project = 0, EINVAL);
+	REFUSED(PROTO_QUOTA_GET, q.quota_get.flags = 2, EINVAL);
+	REFUSED(PROTO_QUOTA_SET, q.quota_set.project = 0, EINVAL);
 	REFUSED(PROTO_SETXATTR, q.setxattr.flags = 4, EINVAL);
 	REFUSED(PROTO_SETXATTR, q.setxattr.name.length = 0, ERANGE);
 	REFUSED(PROTO_SETXATTR, (q.setxattr.length = 65537, q.setxattr.staging = 0), E2BIG);
@@ -412,8 +436,19 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 	case PROTO_READLINK:
 		p->readlink.target = string("target");
 		break;
+	case PROTO_TMPFILE:
+		p->open.open = 3;
+		p->open.created = true;
+		p->open.attr = attr;
+		break;
+	case PROTO_QUOTA_GET:
+		p->quota.project = 7;
+		p->quota.block_limit = 1ULL << 40;
+		p->quota.inodes = 5;
+		break;
 	case PROTO_STATFS:
 		p->statfs.blocks = 1000;
+		p->statfs.inode_limit = 10;
 		break;
 	case PROTO_RENAME:
 		p->rename.replaced_died = true;
