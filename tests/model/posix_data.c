@@ -298,7 +298,9 @@ int posix_fallocate_range(struct posix_model *model, posix_ino ino, int mode, ui
 		return -EFBIG;
 	switch (mode & ~FALLOC_FL_KEEP_SIZE) {
 	case 0:
-		allocate(node, offset, length);
+		rc = posix_project_room(model, node->attr.project, missing(node, offset, length), 0);
+		if (!rc)
+			allocate(node, offset, length);
 		break;
 	case FALLOC_FL_PUNCH_HOLE:
 		if (!(mode & FALLOC_FL_KEEP_SIZE))
@@ -306,7 +308,9 @@ int posix_fallocate_range(struct posix_model *model, posix_ino ino, int mode, ui
 		punch(node, offset, offset + length);
 		break;
 	case FALLOC_FL_ZERO_RANGE:
-		zero_range(node, offset, offset + length);
+		rc = posix_project_room(model, node->attr.project, missing(node, offset, length), 0);
+		if (!rc)
+			zero_range(node, offset, offset + length);
 		break;
 	case FALLOC_FL_COLLAPSE_RANGE:
 		rc = mode & FALLOC_FL_KEEP_SIZE ? -EINVAL : collapse(node, offset, length);

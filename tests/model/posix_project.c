@@ -12,7 +12,9 @@
 
 static uint64_t blocks_of(const struct node *node)
 {
-	return S_ISLNK(node->attr.mode) ? node->attr.size > TARGET_INLINE_MAX : node->attr.blocks;
+	uint64_t contents = S_ISLNK(node->attr.mode) ? node->attr.size > TARGET_INLINE_MAX : node->attr.blocks;
+
+	return contents + posix_xattr_blocks(node);
 }
 
 static struct posix_project used_by(const struct posix_model *model, uint32_t id)

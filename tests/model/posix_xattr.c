@@ -37,16 +37,20 @@ void posix_xattr_digest(const struct node *node, struct listing_digest *digest)
 		listing_digest_xattr(digest, node->xattrs[i].name, node->xattrs[i].value, node->xattrs[i].length);
 }
 
+/* A long value lies in blocks of its own. */
+static uint64_t value_blocks(const char *name, size_t length)
+{
+	if (strlen(strchr(name, '.') + 1) + length <= POSIX_XATTR_INLINE)
+		return 0;
+	return (length + POSIX_BLOCK - 1) / POSIX_BLOCK;
+}
+
 uint64_t posix_xattr_blocks(const struct node *node)
 {
 	uint64_t blocks = 0;
 
-	for (size_t i = 0; i < node->xattr_count; i++) {
-		const struct xattr *xattr = &node->xattrs[i];
-
-		if (strlen(strchr(xattr->name, '.') + 1) + xattr->length > POSIX_XATTR_INLINE)
-			blocks += (xattr->length + POSIX_BLOCK - 1) / POSIX_BLOCK;
-	}
+	for (size_t i = 0; i < node->xattr_count; i++)
+		blocks += value_blocks(node->xattrs[i].name, node->xattrs[i].length);
 	return blocks;
 }
 
@@ -70,6 +74,7 @@ int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, c
                    int flags, int64_t now)
 {
 	struct node *node = posix_node(model, ino);
+	uint64_t before, after;
 	bool found;
 	size_t at;
 
@@ -88,6 +93,10 @@ int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, c
 		return -EEXIST;
 	if (!found && flags & XATTR_REPLACE)
 		return -ENODATA;
+	before = found ? value_blocks(name, node->xattrs[at].length) : 0;
+	after = value_blocks(name, length);
+	if (after > before && posix_project_room(model, node->attr.project, after - before, 0))
+		return -EDQUOT;
 	if (!found) {
 		node->xattrs = posix_grown(node->xattrs, node->xattr_count, &node->xattr_room, sizeof(*node->xattrs));
 		memmove(&node->xattrs[at + 1], &node->xattrs[at], (node->xattr_count - at) * sizeof(*node->xattrs));
