@@ -117,23 +117,11 @@ static int may_move(const struct rename *r, const struct inode *inode, const str
 	return err;
 }
 
-static int check_rules(const struct rename *r)
+/* What is replaced must be of the moved inode's kind, and empty. */
+static int may_replace(const struct rename *r)
 {
-	int err = may_move(r, r->moved, r->from_dir, r->to_dir);
+	int err = perm_remove(r->call->cred, r->to_dir, r->victim);
 
-	if (!err)
-		err = names_may_add(r->call, r->to_dir);
-	if (!err)
-		err = names_same_project(r->moved, r->to_dir);
-	if (err || !r->victim)
-		return err;
-	if (r->flags & NOVA_RENAME_EXCHANGE) {
-		err = may_move(r, r->victim, r->to_dir, r->from_dir);
-		if (!err)
-			err = names_same_project(r->victim, r->from_dir);
-		return err ? err : names_may_add(r->call, r->from_dir);
-	}
-	err = perm_remove(r->call->cred, r->to_dir, r->victim);
 	if (err)
 		return err;
 	if (inode_is(r->victim, S_IFDIR) && !inode_is(r->moved, S_IFDIR))
@@ -141,6 +129,27 @@ static int check_rules(const struct rename *r)
 	if (!inode_is(r->victim, S_IFDIR) && inode_is(r->moved, S_IFDIR))
 		return -ENOTDIR;
 	return r->victim->dir.live ? -ENOTEMPTY : 0;
+}
+
+/* Projects come last: whoever gets EXDEV copies and removes, which must then be able to work. */
+static int check_rules(const struct rename *r)
+{
+	bool exchange = r->victim && r->flags & NOVA_RENAME_EXCHANGE;
+	int err = may_move(r, r->moved, r->from_dir, r->to_dir);
+
+	if (!err)
+		err = names_may_add(r->call, r->to_dir);
+	if (!err && exchange)
+		err = may_move(r, r->victim, r->to_dir, r->from_dir);
+	if (!err && exchange)
+		err = names_may_add(r->call, r->from_dir);
+	if (!err && r->victim && !exchange)
+		err = may_replace(r);
+	if (!err)
+		err = names_same_project(r->moved, r->to_dir);
+	if (!err && exchange)
+		err = names_same_project(r->victim, r->from_dir);
+	return err;
 }
 
 /* The moved inode's own log: its new parent, or only its ctime. */
