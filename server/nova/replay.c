@@ -551,6 +551,16 @@ static int take_project(struct nova *fs, struct inode *inode)
 	return inode->quota ? 0 : -ENOMEM;
 }
 
+/* What only the whole log can show. */
+static int check_whole(struct replay *replay)
+{
+	const char *wrong = xattr_check_places(replay->fs, replay->inode);
+
+	if (!wrong && replay->inode->type == S_IFLNK >> 12 && !replay->inode->symlink_line)
+		wrong = "a symbolic link without a target";
+	return wrong ? refuse(replay, 0, wrong) : 0;
+}
+
 int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size)
 {
 	struct replay replay = {.fs = fs, .inode = inode, .runs = runs, .why = why, .why_size = why_size};
@@ -571,8 +581,8 @@ int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, ch
 		err = -EAGAIN;
 	if (!err)
 		err = log_walk(&walk);
-	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
-		err = refuse(&replay, 0, "a symbolic link without a target");
+	if (!err)
+		err = check_whole(&replay);
 	if (err && walk.why[0])
 		snprintf(why, why_size, "%s", walk.why);
 	if (err)
@@ -613,8 +623,8 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	if (!err)
 		err = settled;
 	free(replay.gone);
-	if (!err && inode->type == S_IFLNK >> 12 && !inode->symlink_line)
-		err = refuse(&replay, 0, "a symbolic link without a target");
+	if (!err)
+		err = check_whole(&replay);
 	if (err && walk.why[0])
 		snprintf(why, why_size, "%s", walk.why);
 	inode->partial = err == -EIO && fs->rescue && inode->type == S_IFDIR >> 12;

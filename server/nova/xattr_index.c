@@ -429,17 +429,32 @@ struct bounds {
 	uint64_t blocks;
 };
 
+/* What the blocks hold now is not asked: a later entry may have freed them, and they may be anything since, inode slots
+ * too. xattr_check_places asks it of the blobs that are left. */
 static int check_run(void *context, uint64_t first, uint64_t count)
 {
 	struct bounds *bounds = context;
 
 	bounds->blocks += count;
-	if (!count || !alloc_valid(bounds->fs, first, count))
-		return -EIO;
+	return alloc_valid(bounds->fs, first, count) ? 0 : -EIO;
+}
+
+static int check_place(void *context, uint64_t first, uint64_t count)
+{
+	const struct nova *fs = context;
+
 	for (uint64_t chunk = chunk_of_block(first); chunk <= chunk_of_block(first + count - 1); chunk++)
-		if (__atomic_load_n(&bounds->fs->chunks[chunk], __ATOMIC_ACQUIRE))
-			return -EIO; /* it holds inode slots */
+		if (__atomic_load_n(&fs->chunks[chunk], __ATOMIC_ACQUIRE))
+			return -EIO;
 	return 0;
+}
+
+const char *xattr_check_places(struct nova *fs, const struct inode *inode)
+{
+	for (uint32_t i = 0; inode->xattrs && i < inode->xattrs->count; i++)
+		if (xattr_each_run(line_at(fs, inode->xattrs->refs[i].line), check_place, fs))
+			return "an extended attribute among inode slots";
+	return NULL;
 }
 
 /* What a list has to be is checked here, once: who goes by it later does not ask again. */

@@ -109,6 +109,9 @@ void xattr_forget(struct inode *inode);
 /* xattr_replay -- an entry of the inode's log, in order. NULL, or why it cannot be; *err -ENOMEM. */
 const char *xattr_replay(struct nova *fs, struct inode *inode, const struct nova_entry *entry, uint64_t line, int *err);
 
+/* xattr_check_places -- once the whole log was replayed: NULL, or why the blobs cannot lie where they do. */
+const char *xattr_check_places(struct nova *fs, const struct inode *inode);
+
 /* xattr_moved -- GC has copied the entry of refs[i] to another line. */
 void xattr_moved(const struct nova *fs, struct inode *inode, uint32_t i, uint64_t line);
 
