@@ -24,9 +24,12 @@
 #endif
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SANITIZED)
-#define FILES 100000u
+#define FILES     100000u
+/* The directory is looked at, so its index counts, whose tables are powers of two: for fewer names it weighs more. */
+#define DRAM_EACH 96ULL
 #else
-#define FILES 1000000u
+#define FILES     1000000u
+#define DRAM_EACH 64ULL
 #endif
 #define POOL (64 * MIB + FILES * 700ULL)
 
@@ -130,7 +133,7 @@ static void a_million_names_are_there_after_a_clean_unmount(void **state)
 	mount(false);
 	assert_false(f.fs->scanned);
 	nova_statfs(f.fs, &statfs);
-	assert_true(statfs.dram_bytes <= FILES * 64ULL);
+	assert_true(statfs.dram_bytes <= FILES * DRAM_EACH);
 	assert_all_there();
 }
 
@@ -143,7 +146,7 @@ static void a_million_names_are_there_after_a_scan_that_tells_how_far_it_is(void
 	assert_true(f.fs->scanned);
 	assert_true(progress_lines > 0);
 	nova_statfs(f.fs, &statfs);
-	assert_true(statfs.dram_bytes <= FILES * 64ULL);
+	assert_true(statfs.dram_bytes <= FILES * DRAM_EACH);
 	assert_all_there();
 }
 

@@ -98,7 +98,8 @@ static void forge(unsigned type, unsigned n, size_t offset, const void *bytes, s
 	le32 generation = le32_of(inode.generation);
 	uint32_t crc = crc32c_u64(0xffffffff, inode.ino);
 
-	memcpy(entry->payload + offset, bytes, length);
+	/* An attribute goes on in the entry's next lines. */
+	memcpy((uint8_t *)entry + offsetof(struct nova_entry, payload) + offset, bytes, length);
 	crc = crc32c(crc, &generation, sizeof(generation));
 	crc = crc32c_u64(crc, position);
 	entry->crc = le32_of(crc32c(crc, &entry->type, (size_t)entry->lines * 64 - 4));
