@@ -50,12 +50,20 @@ static uint32_t below(uint64_t *seed, uint32_t limit)
  * as a name may be, so that directories' logs fill their pages unevenly. */
 static const char *name_of(unsigned number)
 {
-	static char longest[256];
-	static const char *const names[NAMES + 1] = {
-	    "a", "b", "c", "d", "x", "y", "\x61\x50", "\x62\xcd", "seventeen-letters", longest, "ballast"};
+	/* As long as a name may be: five times 51 letters. */
+#define LETTERS "lllllllllllllllllllllllllllllllllllllllllllllllllll"
+	static const char *const names[NAMES + 1] = {"a",
+	                                             "b",
+	                                             "c",
+	                                             "d",
+	                                             "x",
+	                                             "y",
+	                                             "\x61\x50",
+	                                             "\x62\xcd",
+	                                             "seventeen-letters",
+	                                             LETTERS LETTERS LETTERS LETTERS LETTERS,
+	                                             "ballast"};
 
-	if (!longest[0])
-		memset(longest, 'l', 255);
 	return names[number <= RANDOM_BALLAST ? number : 0];
 }
 
