@@ -195,14 +195,18 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 		timeout_ms = left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
 	}
 	progress->leader_blocked = true;
+	progress->polling++;
 	connection_unlock(fs);
 	poll(fds, 2, timeout_ms);
 	connection_lock(fs);
+	progress->polling--;
 	if (progress->leader == waiter)
 		progress->leader_blocked = false;
+	/* A kick may be meant for one that lost the lead and has not come out yet: taken away from it, it would sleep
+	 * on, and nobody kicks it again when its answer comes. The last one out takes it. */
 	uint64_t kicks;
-	if (fds[1].revents && read(progress->kick, &kicks, sizeof(kicks)) < 0)
-		return; /* somebody else has read it */
+	if (fds[1].revents && progress->polling == 0 && read(progress->kick, &kicks, sizeof(kicks)) < 0)
+		return; /* EAGAIN cannot be: only here it is read, under the lock */
 }
 
 /*

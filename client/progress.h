@@ -30,6 +30,7 @@ struct progress {
 	struct waiter *waiting; /* all threads in progress_wait */
 	struct waiter *leader;
 	bool leader_blocked; /* it waits on the descriptor, without the lock */
+	unsigned polling;    /* threads that wait on the descriptor: the leader, and those that have lost the lead */
 	int kick;            /* eventfd that ends the wait of a leader whose lead was taken */
 	int rouse;           /* eventfd that ends a nap of the background thread */
 	unsigned resource_waiters;
