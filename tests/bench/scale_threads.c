@@ -18,7 +18,6 @@
 #define THREADS    2u
 #define BLOCK      4096u
 #define FILE_BYTES (UINT64_C(256) << 20)
-#define POOL_BYTES (UINT64_C(1536) << 20)
 #define STORES_MAX 64u // of one operation, at most
 
 enum { CREATE, CREATE_RAW, WRITE, WRITE_RAW, CREATE_US, CREATE_RAW_US, WRITE_US, WRITE_RAW_US };
@@ -248,6 +247,12 @@ static bool choose_cpus(struct lane *lanes)
 	return found == THREADS;
 }
 
+// Two zones, so that each thread has one; with --quick one, which little memory has room for twice.
+static uint64_t pool_bytes(const struct scale *scale)
+{
+	return UINT64_C(1 << 20) * (scale->million < 1000000 ? 768 : 1536);
+}
+
 static void measure(struct scale *scale, unsigned round)
 {
 	static struct lane lanes[THREADS];
@@ -255,8 +260,8 @@ static void measure(struct scale *scale, unsigned round)
 	struct pm raw;
 	char why[256] = "";
 
-	must(bench_pool_make(&pool, scale->pool, POOL_BYTES), "make a pool");
-	if (pm_create(scale->raw, POOL_BYTES, true, &raw, why, sizeof(why)))
+	must(bench_pool_make(&pool, scale->pool, pool_bytes(scale)), "make a pool");
+	if (pm_create(scale->raw, pool_bytes(scale), true, &raw, why, sizeof(why)))
 		must(-EIO, why);
 	pm_populate(&raw, 0, raw.size);
 	for (unsigned i = 0; i < THREADS; i++)
