@@ -250,7 +250,7 @@ static bool choose_cpus(struct lane *lanes)
 // Two zones, so that each thread has one; with --quick one, which little memory has room for twice.
 static uint64_t pool_bytes(const struct scale *scale)
 {
-	return UINT64_C(1 << 20) * (scale->million < 1000000 ? 768 : 1536);
+	return (uint64_t)(scale->million < 1000000 ? 768 : 1536) << 20;
 }
 
 static void measure(struct scale *scale, unsigned round)
