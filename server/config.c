@@ -14,6 +14,10 @@
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define CACHE_MIN MIB
+#define CACHE_MAX (16384 * GIB)
 
 enum kind { TEXT, NUMBER, SIZE, FLAG };
 
@@ -56,6 +60,13 @@ static const struct setting settings[] = {
      "serve what can be read of a damaged pool; implies --read-only"},
     {"accept_unsafe_shutdown", FLAG, VALUE_OF(accept_unsafe_shutdown), 0, 1, "no", NULL,
      "start although the device says that it lost stores in a power failure"},
+    {"full_scan", FLAG, VALUE_OF(full_scan), 0, 1, "no", NULL,
+     "read all logs after a clean stop too, to find damage now and not when it is met"},
+    {"cache_bytes", SIZE, VALUE_OF(cache_bytes), 0, CACHE_MAX, "0", "BYTES",
+     "memory for attributes and indexes of files that are not open, at least 1M; 0 = 40 bytes per inode of the pool, "
+     "at least 32M"},
+    {"progress_ms", NUMBER, VALUE_OF(progress_ms), 100, 3600000, "1000", "MS",
+     "how often a recovery that takes longer says in the log how far it is"},
     {TEXT_OF(atime), "relatime", "POLICY", "when reading sets access times: relatime, strictatime or noatime"},
     {TEXT_OF(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {TEXT_OF(pid_file), "", "PATH", "write the process id there once ready; removed at the end"},
@@ -91,7 +102,7 @@ static bool parse_number(const char *text, bool suffix, uint64_t *out)
 		return false;
 	uint64_t unit = 1;
 	if (suffix && *end && !end[1]) {
-		unit = *end == 'K' ? KIB : *end == 'M' ? MIB : *end == 'G' ? 1024 * MIB : 0;
+		unit = *end == 'K' ? KIB : *end == 'M' ? MIB : *end == 'G' ? GIB : 0;
 		end++;
 	}
 	if (*end || unit == 0 || value > UINT64_MAX / unit)
@@ -315,6 +326,9 @@ static enum config_result check(struct config *config, char *why, size_t why_siz
 		           "cannot understand the address '%s'; use ADDR, ADDR:PORT or [ADDR6]:PORT with a port from 0 "
 		           "to 65535",
 		           config->listen);
+	if (config->cache_bytes != 0 && config->cache_bytes < CACHE_MIN)
+		return bad(why, why_size, "cache_bytes is %llu; use 0 or at least 1M",
+		           (unsigned long long)config->cache_bytes);
 	if (config->host[0] == '/' && !strcmp(config->transport, "verbs"))
 		return bad(why, why_size, "%s is a UNIX socket, which only transport tcp can listen on", config->host);
 	return CONFIG_OK;

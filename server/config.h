@@ -34,6 +34,9 @@ struct config {
 	bool read_only;
 	bool rescue;
 	bool accept_unsafe_shutdown;
+	bool full_scan;       /* read all logs of a pool that was unmounted cleanly too */
+	uint64_t cache_bytes; /* soft limit of DRAM for in-core inodes and indexes, 0 = by the pool */
+	uint64_t progress_ms; /* how often a long recovery says how far it is */
 
 	/* from `atime` */
 	bool keep_atime;   /* reading never sets it */

@@ -78,6 +78,9 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .read_only = config->read_only,
 	    .rescue = config->rescue,
 	    .accept_unsafe_shutdown = config->accept_unsafe_shutdown,
+	    .full_scan = config->full_scan,
+	    .progress_ms = (unsigned)config->progress_ms,
+	    .cache_bytes = config->cache_bytes,
 	    .keep_blocks = layout_keep_blocks,
 	    .keep_context = server->layouts,
 	};

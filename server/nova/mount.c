@@ -21,7 +21,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define PROGRESS_MS 2000u
+#define PROGRESS_MS 1000u
 
 int nova_probe(const struct pm *pm, char *why, size_t why_size)
 {

@@ -112,7 +112,7 @@ struct nova_mount_options {
 	unsigned recovery_threads;   /* 0 = as many as CPUs */
 	bool full_scan; /* read all logs although a clean unmount saved what they say: finds damage now, not when it is
 	                   met */
-	unsigned progress_ms; /* how often a long scan says in the log how far it is; 0 = every 2 s */
+	unsigned progress_ms; /* how often a long scan says in the log how far it is; 0 = every second */
 	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
 	 * at least 32 MiB. Beside it every slot costs 13 bytes and every block a bit. */
 	uint64_t cache_bytes;

@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#define PROGRESS_SLOTS 64u
+
 static unsigned long long ull(uint64_t v)
 {
 	return v;
@@ -345,9 +347,17 @@ static void check_slot(struct check *check, uint64_t ino)
 	count_inode(check->report, inode);
 }
 
+void check_progress(struct check *check, const char *what, uint64_t done, uint64_t total)
+{
+	if (check->report->progress)
+		check->report->progress(check->report, what, done, total);
+}
+
 static void check_slots(struct check *check)
 {
 	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
+	const uint64_t slots = check->report->slot_chunks * NOVA_SLOTS_PER_CHUNK;
+	uint64_t done = 0;
 
 	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
 		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
@@ -355,10 +365,11 @@ static void check_slots(struct check *check)
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
 			if (check->owner[start + b] != CHECK_SLOTS)
 				continue;
-			for (uint64_t i = 0; i < NOVA_SLOTS_PER_CHUNK && !check->error; i++)
+			for (uint64_t i = 0; i < NOVA_SLOTS_PER_CHUNK && !check->error; i++, done++) {
+				if (done % PROGRESS_SLOTS == 0)
+					check_progress(check, "inodes", done, slots);
 				check_slot(check, (start + b) * per_block + i);
-			if (check->report->progress)
-				check->report->progress(check->report, start + b, check->medium.blocks);
+			}
 		}
 	}
 }

@@ -29,7 +29,8 @@ struct check_project {
 struct check_report {
 	/* Set by the caller; each may be NULL. */
 	void (*finding)(struct check_report *report, const struct check_finding *finding);
-	void (*progress)(struct check_report *report, uint64_t done, uint64_t total); /* in blocks looked at */
+	void (*progress)(struct check_report *report, const char *what, uint64_t done,
+	                 uint64_t total); /* "inodes", then "names" */
 	void (*project)(struct check_report *report,
 	                const struct check_project *project); /* each, in order, at the end */
 	void *context;

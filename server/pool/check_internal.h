@@ -117,6 +117,9 @@ struct check_inode *check_find(const struct check *check, uint64_t ino);
 void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* check_progress -- tell how much of `what` has been looked at. */
+void check_progress(struct check *check, const char *what, uint64_t done, uint64_t total);
+
 /* check_grow -- room for one more in an array that doubles; NULL and check->error without memory. */
 void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size);
 

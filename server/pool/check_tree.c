@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#define PROGRESS_NAMES 65536u
+
 static unsigned long long ull(uint64_t v)
 {
 	return v;
@@ -113,8 +115,11 @@ static void check_root(struct check *check)
 void check_tree(struct check *check)
 {
 	check_root(check);
-	for (size_t i = 0; i < check->name_count; i++)
+	for (size_t i = 0; i < check->name_count; i++) {
+		if (i % PROGRESS_NAMES == 0)
+			check_progress(check, "names", i, check->name_count);
 		follow_name(check, &check->names[i]);
+	}
 	check->report->names = check->name_count;
 	for (size_t i = 0; i < check->inode_count; i++) {
 		check_links(check, &check->inodes[i]);

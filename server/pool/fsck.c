@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PROGRESS_AFTER_NS 1000000000LL
+
 enum { EXIT_CLEAN = 0, EXIT_REPAIRED = 1, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
 
 static const char usage[] =
@@ -85,21 +87,30 @@ static void clear_progress(struct view *view)
 	view->progress_shown = false;
 }
 
-static void show_progress(struct check_report *report, uint64_t done, uint64_t total)
+static void show_progress(struct view *view, const char *what, uint64_t done, uint64_t total)
 {
-	struct view *view = report->context;
 	int percent = (int)(done * 100 / total);
 	struct timespec now;
 
 	if (percent == view->percent)
 		return;
-	view->percent = percent;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (now.tv_sec - view->start.tv_sec < 2)
+	if ((now.tv_sec - view->start.tv_sec) * 1000000000LL + now.tv_nsec - view->start.tv_nsec < PROGRESS_AFTER_NS)
 		return;
-	fprintf(stderr, "\rchecking %s: %d%%", view->options->path, percent);
+	view->percent = percent;
+	fprintf(stderr, "\r\033[Kchecking %s: %s %d%%", view->options->path, what, percent);
 	fflush(stderr);
 	view->progress_shown = true;
+}
+
+static void check_progressed(struct check_report *report, const char *what, uint64_t done, uint64_t total)
+{
+	show_progress(report->context, what, done, total);
+}
+
+static void repair_progressed(struct repair_report *report, const char *what, uint64_t done, uint64_t total)
+{
+	show_progress(report->context, what, done, total);
 }
 
 /* Text that quotes names from the medium must not drive the terminal. */
@@ -111,6 +122,7 @@ static void print_plain(const char *text)
 
 static void show_finding(struct view *view, const struct check_finding *finding, const char *prefix)
 {
+	clear_progress(view);
 	if (view->options->as_json) {
 		json_open(&view->json, NULL, '{');
 		json_text(&view->json, "part", finding->part);
@@ -122,7 +134,6 @@ static void show_finding(struct view *view, const struct check_finding *finding,
 		json_close(&view->json, '}');
 		return;
 	}
-	clear_progress(view);
 	printf("%s%s", prefix, finding->part);
 	if (finding->ino)
 		printf(" inode %llu", (unsigned long long)finding->ino);
@@ -222,6 +233,7 @@ static void show_result(struct view *view, const struct check_report *report, ui
 {
 	const size_t n = sizeof(counts) / sizeof(counts[0]);
 
+	clear_progress(view);
 	if (view->options->as_json) {
 		json_close(&view->json, ']');
 		json_number(&view->json, "errors", errors);
@@ -236,7 +248,6 @@ static void show_result(struct view *view, const struct check_report *report, ui
 		putchar('\n');
 		return;
 	}
-	clear_progress(view);
 	if (view->options->verbose)
 		for (size_t i = 0; i < n; i++)
 			printf("%12llu %s\n", (unsigned long long)count_of(report, i), counts[i].text);
@@ -258,7 +269,7 @@ static int check_only(struct view *view, const struct pm *pm)
 	int rc;
 
 	if (isatty(STDERR_FILENO))
-		report.progress = show_progress;
+		report.progress = check_progressed;
 	rc = nova_check(pm->base, pm->size, &report);
 	if (rc < 0)
 		return rc;
@@ -269,8 +280,11 @@ static int check_only(struct view *view, const struct pm *pm)
 static int check_and_repair(struct view *view, struct pm *pm)
 {
 	struct repair_report report = {.found = found, .repaired = repaired, .left = left, .context = view};
-	int rc = pool_repair(pm, &report);
+	int rc;
 
+	if (isatty(STDERR_FILENO))
+		report.progress = repair_progressed;
+	rc = pool_repair(pm, &report);
 	if (rc < 0)
 		return rc;
 	show_result(view, &report.check, report.errors, report.repairs);
@@ -287,7 +301,7 @@ static const char *reason(int error)
 int pool_fsck_main(int argc, char **argv)
 {
 	struct options options;
-	struct view view = {.options = &options, .json = {stdout, true}, .array = "findings"};
+	struct view view = {.options = &options, .json = {stdout, true}, .array = "findings", .percent = -1};
 	char why[512];
 	struct pm pm;
 	int rc;

@@ -103,6 +103,14 @@ static bool apply_first(struct repair *r)
 	return false;
 }
 
+static void tell_progress(struct check_report *report, const char *what, uint64_t done, uint64_t total)
+{
+	struct repair_report *to = report->context;
+
+	if (to->progress)
+		to->progress(to, what, done, total);
+}
+
 /* One look, and what can be done then. 1 done something, 0 not, -errno. */
 static int round_of_repair(struct repair *r)
 {
@@ -111,7 +119,7 @@ static int round_of_repair(struct repair *r)
 	const char *why;
 	int rc;
 
-	*report = (struct check_report){0};
+	*report = (struct check_report){.progress = tell_progress, .context = r->report};
 	rc = check_begin(&check, r->pm->base, r->pm->size, report, &why);
 	if (rc)
 		return rc == -ENOMEM ? rc : 0;
@@ -168,7 +176,7 @@ int pool_repair(struct pm *pm, struct repair_report *report)
 	report->errors = report->repairs = report->unsolved = 0;
 	if (unknown(pm))
 		return -EPROTONOSUPPORT;
-	report->check = (struct check_report){.finding = tell_found, .context = report};
+	report->check = (struct check_report){.finding = tell_found, .progress = tell_progress, .context = report};
 	rc = nova_check(pm->base, pm->size, &report->check);
 	if (rc <= 0)
 		return rc;
@@ -186,7 +194,7 @@ int pool_repair(struct pm *pm, struct repair_report *report)
 		if (did == 0)
 			break;
 	}
-	report->check = (struct check_report){.finding = tell_left, .context = report};
+	report->check = (struct check_report){.finding = tell_left, .progress = tell_progress, .context = report};
 	rc = nova_check(pm->base, pm->size, &report->check);
 	if (rc < 0)
 		return rc;

@@ -15,6 +15,8 @@ struct repair_report {
 	void (*found)(struct repair_report *report, const struct check_finding *finding);
 	void (*repaired)(struct repair_report *report, const struct check_finding *step);
 	void (*left)(struct repair_report *report, const struct check_finding *finding);
+	void (*progress)(struct repair_report *report, const char *what, uint64_t done,
+	                 uint64_t total); /* of each look, may be NULL */
 	void *context;
 
 	/* Set by pool_repair. */

@@ -7,6 +7,7 @@
 #include "server/pool/pool_commands.h"
 
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +24,24 @@
 static char directory[64];
 static char path[128];
 static char out[65536], err[8192];
+
+/* The commands' clock: it is so much later at each look. */
+static long clock_step_ms, clock_ahead_ms;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int rc = __real_clock_gettime(clock, now);
+
+	clock_ahead_ms += clock_step_ms;
+	now->tv_sec += clock_ahead_ms / 1000;
+	now->tv_nsec += clock_ahead_ms % 1000 * 1000000;
+	now->tv_sec += now->tv_nsec / 1000000000;
+	now->tv_nsec %= 1000000000;
+	return rc;
+}
 
 static int make_directory(void **state)
 {
@@ -274,6 +294,50 @@ static void fsck_repairs_what_it_tells_when_asked_to(void **state)
 	assert_non_null(strstr(out, "left: superblock: the superblock tells more blocks than there are"));
 }
 
+/* fsck with standard error on a terminal, and a clock that goes on by `step_ms` at each look; what the terminal got is
+ * in `err`. */
+static int fsck_on_terminal(long step_ms, const char *option)
+{
+	int master, slave, saved = dup(2), devnull = open("/dev/null", O_WRONLY | O_CLOEXEC), out_saved = dup(1);
+	char *argv[] = {(char *)"fsck", option ? (char *)option : path, option ? path : NULL, NULL};
+	ssize_t n;
+
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	fflush(stdout);
+	dup2(slave, 2);
+	dup2(devnull, 1);
+	clock_step_ms = step_ms;
+	int rc = pool_fsck_main(option ? 3 : 2, argv);
+	clock_step_ms = 0;
+	fflush(stdout);
+	dup2(saved, 2);
+	dup2(out_saved, 1);
+	assert_int_equal(fcntl(master, F_SETFL, O_NONBLOCK), 0);
+	n = read(master, err, sizeof(err) - 1);
+	err[n > 0 ? n : 0] = '\0';
+	for (int i = 0; i < 5; i++)
+		close((int[]){master, slave, saved, devnull, out_saved}[i]);
+	return rc;
+}
+
+static void fsck_tells_on_a_terminal_how_far_it_is_after_a_second(void **state)
+{
+	struct pm pm;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(fsck_on_terminal(0, NULL), 0);
+	assert_string_equal(err, "");
+	assert_int_equal(fsck_on_terminal(600, NULL), 0);
+	assert_non_null(strstr(err, "inodes 50%"));
+	assert_null(strstr(err, "inodes 0%"));
+	assert_non_null(strstr(err, "\r\033[K"));
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	pm.base[100] ^= 1;
+	pm_close(&pm);
+	assert_int_equal(fsck_on_terminal(600, "--repair"), 1);
+	assert_non_null(strstr(err, "inodes 50%"));
+}
+
 static void dump_refuses_what_is_no_pool(void **state)
 {
 	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
@@ -370,6 +434,7 @@ int main(void)
 	    TEST(help_is_told_on_stdout),
 	    TEST(fsck_tells_damage_with_exit_code_4),
 	    TEST(fsck_repairs_what_it_tells_when_asked_to),
+	    TEST(fsck_tells_on_a_terminal_how_far_it_is_after_a_second),
 	    TEST(dump_refuses_what_is_no_pool),
 	    TEST(dump_writes_images_that_fsck_accepts),
 	    TEST(dump_shows_places_by_number_and_path),

@@ -74,6 +74,23 @@ static void flags_win_over_the_file_wherever_they_stand(void **state)
 	assert_int_equal(config.max_clients, 9);
 }
 
+static void what_the_core_does_at_mount_is_configured(void **state)
+{
+	(void)state;
+	assert_int_equal(READ("--pool", "/p"), CONFIG_OK);
+	assert_false(config.full_scan);
+	assert_int_equal(config.cache_bytes, 0);
+	assert_int_equal(config.progress_ms, 1000);
+	assert_int_equal(read_file_with("pool = /p\nfull_scan = yes\ncache_bytes = 3G\nprogress_ms = 250\n", NULL),
+	                 CONFIG_OK);
+	assert_true(config.full_scan);
+	assert_int_equal(config.cache_bytes, 3ull << 30);
+	assert_int_equal(config.progress_ms, 250);
+	assert_int_equal(READ("--pool", "/p", "--full-scan", "--cache-bytes=1M"), CONFIG_OK);
+	assert_true(config.full_scan);
+	assert_int_equal(config.cache_bytes, 1 << 20);
+}
+
 static void wrong_flags_are_refused_with_what_would_be_right(void **state)
 {
 	(void)state;
@@ -91,6 +108,10 @@ static void wrong_flags_are_refused_with_what_would_be_right(void **state)
 	assert_refused(READ("--pool", "/p", "--transport", "udp"), "auto, verbs or tcp");
 	assert_refused(READ("--pool", "/p", "--log-level", "loud"), "error, warn, info or debug");
 	assert_refused(READ("--pool", "/p", "--squash-root=perhaps"), "yes or no");
+	assert_refused(READ("--pool", "/p", "--full-scan=maybe"), "yes or no");
+	assert_refused(READ("--pool", "/p", "--cache-bytes", "1048575"), "0 or at least 1M");
+	assert_refused(READ("--pool", "/p", "--cache-bytes", "16385G"), "number from 0");
+	assert_refused(READ("--pool", "/p", "--progress-ms", "0"), "number from 100");
 	assert_refused(READ("--pool", "/p", "--listen", "/run/x", "--transport", "verbs"), "UNIX socket");
 	char longer[5000];
 	memset(longer, 'x', sizeof(longer));
@@ -165,6 +186,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(flags_are_taken_in_either_form_and_have_defaults),
 	    cmocka_unit_test(flags_win_over_the_file_wherever_they_stand),
+	    cmocka_unit_test(what_the_core_does_at_mount_is_configured),
 	    cmocka_unit_test(wrong_flags_are_refused_with_what_would_be_right),
 	    cmocka_unit_test(wrong_lines_are_refused_with_their_number),
 	    cmocka_unit_test(help_and_version_are_asked_for_beside_anything),
