@@ -11,13 +11,15 @@
 #include "server/pool/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* The sets of images: one of each for all cases. */
-static _Alignas(4096) uint8_t settled[WORLD_SIZE];
+static struct sparse settled;
 static struct images images, deep;
 static uint64_t store_count; /* of operations, as far as kills were due */
 
@@ -33,14 +35,20 @@ struct attempt {
 	unsigned failures;
 };
 
-static void keep(const char *path, const uint8_t *image)
+static void keep(const char *path, const struct sparse *image)
 {
-	FILE *f = fopen(path, "wbe");
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	bool ok = fd >= 0 && ftruncate(fd, (off_t)image->size) == 0;
 
-	if (!f || fwrite(image, 1, WORLD_SIZE, f) != WORLD_SIZE)
+	for (size_t i = 0; ok && i < image->noted_count; i++) {
+		uint64_t at = (uint64_t)image->noted[i] << SPARSE_SHIFT;
+
+		ok = pwrite(fd, image->base + at, SPARSE_PAGE, (off_t)at) == SPARSE_PAGE;
+	}
+	if (!ok)
 		perror(path);
-	if (f)
-		fclose(f);
+	if (fd >= 0)
+		close(fd);
 }
 
 static size_t end_of(const struct crash_case *c)
@@ -50,7 +58,7 @@ static size_t end_of(const struct crash_case *c)
 	return c->count > 1 && c->operations[1].end > end ? c->operations[1].end : end;
 }
 
-static void tell(struct attempt *a, uint8_t *image, const char *family, const struct verdict *verdict)
+static void tell(struct attempt *a, const struct sparse *image, const char *family, const struct verdict *verdict)
 {
 	const struct trace *trace = &a->c->world.trace;
 	const char *site = a->event < end_of(a->c) ? trace->events[a->event].site : "its return";
@@ -58,7 +66,7 @@ static void tell(struct attempt *a, uint8_t *image, const char *family, const st
 	printf("FAIL %s, crash before event %zu (%s), image '%s': %s\n", crash_case_name(a->c),
 	       a->event - a->c->operations[0].begin, site, family, verdict->text);
 	if (a->failures == 1) {
-		verify_show(image, WORLD_SIZE, &a->oracle);
+		verify_show(image, &a->oracle);
 		if (a->settings->keep)
 			keep(a->settings->keep, image);
 	}
@@ -83,8 +91,8 @@ static bool try_image(void *context, uint8_t *image, const char *family)
 	if (settings->quiet)
 		return false;
 	/* What was mounted has changed the image: make it anew to show and keep it as the crash left it. */
-	images_rebuild(&images, settled);
-	tell(a, settled, family, &verdict);
+	images_rebuild(&images, &settled);
+	tell(a, &settled, family, &verdict);
 	return a->failures < settings->failures_max;
 }
 
@@ -96,27 +104,31 @@ static bool crash_here(struct attempt *a)
 
 static void begin_images(const struct crash_settings *settings)
 {
-	if (!images.work) {
-		images_init(&images, crash_initial, WORLD_SIZE);
-		images_init(&deep, crash_initial, WORLD_SIZE);
+	if (!images.work.base) {
+		images_init(&images, &crash_initial);
+		images_init(&deep, &crash_initial);
+		sparse_init(&settled, WORLD_ROOM);
 	}
-	images_reset(&images, crash_initial);
+	images_reset(&images, &crash_initial);
 	images.mutation = settings->mutation;
 	images.mutated_site = settings->site;
 }
 
-/* What was recorded is all that was stored: else something went past pm.h, and no image would tell the truth. */
+/* What was recorded is all that was stored: else something went past pm.h, and no image would tell the truth. Of a
+ * large pool only the pages are looked at that pm.h has stored to. */
 static bool all_stores_were_seen(const struct crash_case *c)
 {
+	uint64_t where;
+
 	for (size_t i = end_of(c); i < c->world.trace.count; i++)
 		images_step(&images, &c->world.trace, &c->world.trace.events[i]);
-	images_settle(&images, settled);
-	for (size_t i = 0; i < WORLD_SIZE; i++)
-		if (settled[i] != crash_memory[i]) {
-			printf("FAIL %s: byte %zu of the pool was stored past pm.h\n", crash_case_name(c), i);
-			return false;
-		}
-	return true;
+	images_settle(&images, &settled);
+	if (sparse_equal(&settled, &crash_memory, &where) &&
+	    (crash_memory.size > WORLD_SIZE || sparse_whole(&crash_memory, &where)))
+		return true;
+	printf("FAIL %s: page %llu of the pool was stored to past pm.h\n", crash_case_name(c),
+	       (unsigned long long)(where >> SPARSE_SHIFT));
+	return false;
 }
 
 static uint64_t number_of(const struct listing *listing, uint64_t number)
@@ -224,8 +236,8 @@ static void live_on(struct second_life *life)
 	struct world *world = &life->world;
 	char why[256];
 
-	pm_wrap(&world->pm, settled, WORLD_SIZE);
-	trace_init(&world->trace);
+	pm_wrap(&world->pm, settled.base, settled.size);
+	trace_init(&world->trace, &settled);
 	world->pm.observer = &world->trace.observer;
 	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
 	life->mounted = world->trace.count;
@@ -243,7 +255,7 @@ static void live_on(struct second_life *life)
 		world_must(world, path, world_create(world, path, S_IFREG | 0600));
 	}
 	world_must(world, "read the tree", snapshot_take(&life->tree, &world->call, world->root.handle));
-	if (nova_check(settled, WORLD_SIZE, &report))
+	if (nova_check(settled.base, settled.size, &report))
 		world_must(world, "fsck", -EIO);
 	life->orphans = report.orphans;
 }
@@ -279,7 +291,7 @@ static void kill_here(struct attempt *a)
 
 	images_copy(&deep, &images);
 	forget_flushes(&deep);
-	images_settle(&images, settled);
+	images_settle(&images, &settled);
 	a->counts->kills++;
 	live_on(&life);
 	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->orders[0].trees[0]) &&
@@ -341,16 +353,18 @@ static const char *judge_format(uint8_t *image, const struct format_attempt *a)
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	static char why[256];
 	struct check_report report = {0};
+	struct image_watch watch = images_watch(&images);
 	struct nova_statfs statfs;
 	struct nova *fs;
 	struct pm pm;
 
-	pm_wrap(&pm, image, WORLD_SIZE);
+	pm_wrap(&pm, image, images.work.size);
+	pm.observer = &watch.observer;
 	if (nova_mount(&pm, &options, &fs, why, sizeof(why)))
 		return a->returned ? "mkfs had returned but the pool does not mount" : NULL;
 	nova_statfs(fs, &statfs);
 	nova_unmount(fs);
-	if (nova_check(image, WORLD_SIZE, &report))
+	if (nova_check(image, images.work.size, &report))
 		return "the pool mounts but is not consistent";
 	if (memcmp(statfs.uuid, a->old_uuid, sizeof(statfs.uuid)) == 0)
 		return a->returned ? "mkfs had returned but the old pool is there" : NULL;
@@ -362,7 +376,6 @@ static bool try_format(void *context, uint8_t *image, const char *family)
 	struct format_attempt *a = context;
 	const char *wrong = judge_format(image, a);
 
-	images_touched(&images, 0, WORLD_SIZE);
 	a->counts->unique++;
 	a->counts->tried++;
 	if (!wrong)
@@ -377,7 +390,10 @@ static bool old_pool(uint8_t uuid[16])
 {
 	struct nova_statfs statfs;
 	struct world world;
-	bool ok = world_begin(&world, crash_memory, crash_initial, &world_states[0]) == 0;
+	bool ok;
+
+	crash_make_room();
+	ok = world_begin(&world, &crash_memory, &crash_initial, &world_states[0]) == 0;
 
 	if (ok) {
 		nova_statfs(world.fs, &statfs);
@@ -399,9 +415,9 @@ unsigned crash_case_format(const struct crash_settings *settings, struct crash_c
 		printf("FAIL mkfs: no old pool to overwrite\n");
 		return 1;
 	}
-	pm_wrap(&pm, crash_memory, WORLD_SIZE);
-	memcpy(crash_initial, crash_memory, WORLD_SIZE);
-	trace_init(&trace);
+	pm_wrap(&pm, crash_memory.base, crash_memory.size);
+	sparse_copy(&crash_initial, &crash_memory);
+	trace_init(&trace, &crash_memory);
 	pm.observer = &trace.observer;
 	if (nova_format(&pm, &(struct nova_format_options){0})) {
 		printf("FAIL mkfs fails\n");

@@ -7,11 +7,14 @@
 #include "tests/crash/crash_case.h"
 
 /* The live pool, and what it held when it was fresh. */
-extern uint8_t crash_memory[WORLD_SIZE];
-extern uint8_t crash_initial[WORLD_SIZE];
+extern struct sparse crash_memory;
+extern struct sparse crash_initial;
 
 /* crash_broken -- tell that the case itself went wrong; false. */
 bool crash_broken(const struct crash_case *c, const char *what, const char *why);
+
+/* crash_make_room -- for both, once. */
+void crash_make_room(void);
 
 /* crash_prepare -- a world in the state, with what the operations need, and its tree noted; false if that fails. */
 bool crash_prepare(struct crash_case *c);

@@ -12,8 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Alignas(4096) uint8_t crash_memory[WORLD_SIZE];
-_Alignas(4096) uint8_t crash_initial[WORLD_SIZE];
+struct sparse crash_memory;
+struct sparse crash_initial;
+
+void crash_make_room(void)
+{
+	if (crash_memory.base)
+		return;
+	sparse_init(&crash_memory, WORLD_ROOM);
+	sparse_init(&crash_initial, WORLD_ROOM);
+}
 
 const char *crash_case_name(const struct crash_case *c)
 {
@@ -46,7 +54,7 @@ bool crash_live_pool(const struct crash_case *c, uint64_t *orphans)
 {
 	struct check_report report = {.finding = tell_first};
 
-	if (nova_check(crash_memory, WORLD_SIZE, &report))
+	if (nova_check(crash_memory.base, crash_memory.size, &report))
 		return crash_broken(c, "the live pool", "not consistent");
 	*orphans = report.orphans;
 	return true;
@@ -168,7 +176,8 @@ bool crash_prepare(struct crash_case *c)
 	const struct operation *second = c->count > 1 ? c->operations[1].operation : NULL;
 
 	c->orders[0].possible = true;
-	world_begin(&c->world, crash_memory, crash_initial, c->state);
+	crash_make_room();
+	world_begin(&c->world, &crash_memory, &crash_initial, c->state);
 	if (!c->world.failed && first->prepare)
 		first->prepare(&c->world);
 	if (!c->world.failed && second && second->prepare && second->prepare != first->prepare) {
@@ -181,10 +190,10 @@ bool crash_prepare(struct crash_case *c)
 		world_hold_tree(&c->world);
 	if (c->world.failed)
 		return crash_broken(c, c->world.failed, strerror(-c->world.error));
-	c->generations = malloc(WORLD_INODES * sizeof(*c->generations));
+	c->generations = malloc(world_inodes(&c->world) * sizeof(*c->generations));
 	if (!c->generations)
 		abort();
-	memcpy(c->generations, c->world.generations, WORLD_INODES * sizeof(*c->generations));
+	memcpy(c->generations, c->world.generations, world_inodes(&c->world) * sizeof(*c->generations));
 	return note_tree(c, 0);
 }
 

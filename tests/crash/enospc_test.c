@@ -19,12 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_BLOCKS  (WORLD_SIZE / NOVA_BLOCK_SIZE)
+#define POOL_BLOCKS  (WORLD_ROOM / NOVA_BLOCK_SIZE)
 #define ENOUGH       96u /* blocks with which every operation succeeds, but one that needs an aligned chunk */
 #define BARE_RETRIES 4u  /* blocks that are given back while the reserve is gone */
 
-static _Alignas(4096) uint8_t memory[WORLD_SIZE];
-static _Alignas(4096) uint8_t initial[WORLD_SIZE];
+static struct sparse memory, initial;
 
 /* What a case tries. */
 struct full_case {
@@ -79,7 +78,7 @@ static bool sound(const struct full_case *c)
 {
 	struct check_report report = {.finding = tell_first};
 
-	if (nova_check(memory, WORLD_SIZE, &report))
+	if (nova_check(memory.base, memory.size, &report))
 		return wrong(c, "the pool is not consistent", report.errors);
 	if (report.free_blocks != free_blocks(c) + c->held_count)
 		return wrong(c, "blocks were lost, or freed twice",
@@ -179,7 +178,7 @@ static bool run_case(const struct world_state *state, const struct operation *op
 	bool ok;
 
 	c = (struct full_case){.state = state, .operation = operation};
-	world_begin(&c.world, memory, initial, state);
+	world_begin(&c.world, &memory, &initial, state);
 	if (!c.world.failed && operation->prepare)
 		operation->prepare(&c.world);
 	ok = c.world.failed ? wrong(&c, c.world.failed, c.world.error) : try_case(&c);
@@ -208,6 +207,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	log_set_level(LOG_LEVEL_ERROR);
+	sparse_init(&memory, WORLD_ROOM);
+	sparse_init(&initial, WORLD_ROOM);
 	for (size_t s = 0; s < world_state_count; s++)
 		for (size_t o = 0; o < operation_count; o++) {
 			if (!state_wanted(&world_states[s], state) || operations[o].ends ||

@@ -5,6 +5,7 @@
  */
 #include "tests/crash/grow_case.h"
 
+#include "server/nova/format.h"
 #include "server/pool/check.h"
 #include "tests/crash/images.h"
 #include "tests/crash/snapshot.h"
@@ -14,30 +15,44 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SMALL (11u << 20)
-#define LARGE (13u << 20)
+#define MIB  (1ULL << 20)
+#define ZONE ((uint64_t)NOVA_ZONE_BLOCKS * NOVA_BLOCK_SIZE)
 
-static _Alignas(4096) uint8_t memory[LARGE];
+/* A pool that grows. */
+struct growth {
+	const char *name;
+	uint64_t small, large; /* bytes */
+	bool clean;            /* it was unmounted; else the process that had it was killed */
+};
+
+static const struct growth growths[] = {
+    {"a clean pool", 11 * MIB, 13 * MIB, true},
+    {"a crashed pool", 11 * MIB, 13 * MIB, false},
+    {"a clean pool by a zone", 2 * MIB + ZONE - 4 * MIB, 2 * MIB + ZONE + 64 * MIB, true},
+    {"a crashed pool by a zone", 2 * MIB + ZONE - 4 * MIB, 2 * MIB + ZONE + 64 * MIB, false},
+};
+#define ROOM (2 * MIB + ZONE + 64 * MIB)
+
+static struct sparse memory;
 
 struct attempt {
+	const struct growth *growth;
 	const struct crash_settings *settings;
 	struct crash_counts *counts;
 	struct images images;
 	struct listing tree;
 	uint64_t small_blocks, large_blocks;
-	const char *name;
 	bool returned;
 	unsigned failures;
 };
 
 static const char *use(struct nova *fs, const struct attempt *a, bool full_size)
 {
-	static char data[64 << 10];
 	struct nova_call call = {0};
 	struct listing now = {0};
 	struct nova_attr attr;
 	const char *wrong = NULL;
-	int64_t rc = 0;
+	uint64_t got = 0;
 
 	if (nova_worker_open(fs, &call.worker))
 		return "no worker";
@@ -46,20 +61,21 @@ static const char *use(struct nova *fs, const struct attempt *a, bool full_size)
 	listing_free(&now);
 	if (!wrong && nova_create(&call, nova_root(fs), "filler", 6, S_IFREG | 0600, 0, &attr))
 		wrong = "create fails";
-	/* What it says it has it can give. */
-	for (uint64_t at = 0; !wrong && rc >= 0; at += sizeof(data)) {
-		rc = nova_write(&call, attr.handle, at, data, sizeof(data), 0, NULL);
-		if (rc < 0 && full_size && at < a->small_blocks * 4096)
-			wrong = "the space it has grown by cannot be used";
-	}
+	/* What it says it has it can give: all that it had before is less. */
+	for (uint64_t length = 64 * MIB; !wrong && length >= NOVA_BLOCK_SIZE; length /= 2)
+		while (nova_fallocate(&call, attr.handle, NOVA_FALLOCATE_KEEP_SIZE, got, length, NULL) == 0)
+			got += length;
+	if (!wrong && full_size && got < a->small_blocks * NOVA_BLOCK_SIZE)
+		wrong = "the space it has grown by cannot be used";
 	if (!wrong && nova_unlink(&call, nova_root(fs), "filler", 6, NULL))
 		wrong = "unlink fails";
 	nova_worker_close(call.worker);
 	return wrong;
 }
 
-static const char *judge(uint8_t *image, const struct attempt *a)
+static const char *judge(uint8_t *image, struct attempt *a)
 {
+	struct image_watch watch = images_watch(&a->images);
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	struct check_report report = {0};
 	static char why[256];
@@ -69,9 +85,10 @@ static const char *judge(uint8_t *image, const struct attempt *a)
 	struct pm pm;
 	bool large;
 
-	if (nova_check(image, LARGE, &report))
+	if (nova_check(image, a->growth->large, &report))
 		return "not consistent";
-	pm_wrap(&pm, image, LARGE);
+	pm_wrap(&pm, image, a->growth->large);
+	pm.observer = &watch.observer;
 	if (nova_mount(&pm, &options, &fs, why, sizeof(why)))
 		return why;
 	nova_statfs(fs, &statfs);
@@ -81,7 +98,7 @@ static const char *judge(uint8_t *image, const struct attempt *a)
 	else
 		wrong = use(fs, a, large);
 	nova_unmount(fs);
-	if (!wrong && nova_check(image, LARGE, &report))
+	if (!wrong && nova_check(image, a->growth->large, &report))
 		wrong = "not consistent after use";
 	return wrong;
 }
@@ -91,15 +108,14 @@ static bool try_image(void *context, uint8_t *image, const char *family)
 	struct attempt *a = context;
 	const char *wrong = judge(image, a);
 
-	images_touched(&a->images, 0, LARGE);
 	a->counts->unique++;
 	a->counts->tried++;
 	if (!wrong)
 		return true;
 	a->failures++;
 	if (!a->settings->quiet)
-		printf("FAIL grow of %s%s, image '%s': %s\n", a->name, a->returned ? " after its return" : "", family,
-		       wrong);
+		printf("FAIL grow of %s%s, image '%s': %s\n", a->growth->name, a->returned ? " after its return" : "",
+		       family, wrong);
 	return !a->settings->quiet && a->failures < a->settings->failures_max;
 }
 
@@ -111,43 +127,39 @@ static bool make_file(struct nova *fs, struct nova_call *call, const char *name)
 	       nova_write(call, attr.handle, 0, name, strlen(name), 0, NULL) > 0;
 }
 
-/* A small file system over a larger one, with its tree noted; `clean` or as a killed process leaves it. */
-static bool begin(struct attempt *a, bool clean)
+/* A small file system over a larger one, with its tree noted. */
+static bool begin(struct attempt *a, struct trace *trace)
 {
 	struct nova_call call = {0};
+	struct sparse killed;
 	struct nova_statfs statfs;
 	struct nova *fs;
 	struct pm pm;
 	bool ok = true;
 
-	pm_wrap(&pm, memory, LARGE);
+	sparse_clear(&memory, a->growth->large);
+	pm_wrap(&pm, memory.base, a->growth->large);
+	pm.observer = &trace->observer;
 	if (nova_format(&pm, NULL) || nova_mount(&pm, NULL, &fs, NULL, 0))
 		return false;
 	nova_statfs(fs, &statfs);
 	a->large_blocks = statfs.blocks;
 	nova_unmount(fs);
-	pm_wrap(&pm, memory, SMALL);
+	pm_wrap(&pm, memory.base, a->growth->small);
+	pm.observer = &trace->observer;
 	if (nova_format(&pm, NULL) || nova_mount(&pm, NULL, &fs, NULL, 0))
 		return false;
 	nova_statfs(fs, &statfs);
 	a->small_blocks = statfs.blocks;
 	ok = nova_worker_open(fs, &call.worker) == 0 && make_file(fs, &call, "one") && make_file(fs, &call, "two") &&
 	     snapshot_take(&a->tree, &call, nova_root(fs)) == 0;
-	if (!clean) {
-		uint8_t *killed = malloc(SMALL);
-
-		ok = ok && killed;
-		if (ok)
-			memcpy(killed, memory, SMALL);
-		nova_worker_close(call.worker);
-		nova_unmount(fs);
-		if (ok)
-			memcpy(memory, killed, SMALL);
-		free(killed);
-		return ok;
-	}
+	sparse_init(&killed, ROOM);
+	sparse_copy(&killed, &memory);
 	nova_worker_close(call.worker);
 	nova_unmount(fs);
+	if (!a->growth->clean)
+		sparse_copy(&memory, &killed);
+	sparse_free(&killed);
 	return ok;
 }
 
@@ -171,23 +183,26 @@ static void crash_everywhere(struct attempt *a, const struct trace *trace)
 	images_each(&a->images, &a->settings->limits, try_image, a, &a->counts->made);
 }
 
-static unsigned grow_one(const struct crash_settings *settings, struct crash_counts *counts, bool clean)
+static unsigned grow_one(const struct crash_settings *settings, struct crash_counts *counts,
+                         const struct growth *growth)
 {
-	struct attempt a = {.settings = settings, .counts = counts, .name = clean ? "a clean pool" : "a crashed pool"};
+	struct attempt a = {.growth = growth, .settings = settings, .counts = counts};
 	uint64_t old_bytes, new_bytes;
 	struct trace trace;
 	struct pm pm;
 
-	if (!begin(&a, clean)) {
-		printf("FAIL grow of %s: cannot prepare it\n", a.name);
+	trace_init(&trace, &memory);
+	if (!begin(&a, &trace)) {
+		printf("FAIL grow of %s: cannot prepare it\n", growth->name);
+		trace_free(&trace);
 		return 1;
 	}
-	images_init(&a.images, memory, LARGE);
-	trace_init(&trace);
-	pm_wrap(&pm, memory, LARGE);
+	trace_clear(&trace);
+	images_init(&a.images, &memory);
+	pm_wrap(&pm, memory.base, growth->large);
 	pm.observer = &trace.observer;
 	if (nova_grow(&pm, &old_bytes, &new_bytes, NULL, 0)) {
-		printf("FAIL grow of %s fails\n", a.name);
+		printf("FAIL grow of %s fails\n", growth->name);
 		a.failures++;
 	} else {
 		crash_everywhere(&a, &trace);
@@ -200,5 +215,11 @@ static unsigned grow_one(const struct crash_settings *settings, struct crash_cou
 
 unsigned grow_case(const struct crash_settings *settings, struct crash_counts *counts)
 {
-	return grow_one(settings, counts, true) + grow_one(settings, counts, false);
+	unsigned failures = 0;
+
+	sparse_init(&memory, ROOM);
+	for (size_t i = 0; i < sizeof(growths) / sizeof(growths[0]); i++)
+		failures += grow_one(settings, counts, &growths[i]);
+	sparse_free(&memory);
+	return failures;
 }

@@ -50,39 +50,34 @@ static uint64_t load(const uint8_t *image, uint64_t offset)
 	return value;
 }
 
-static void store(uint8_t *image, uint64_t offset, uint64_t value)
+static void store(struct sparse *image, uint64_t offset, uint64_t value)
 {
-	memcpy(image + offset, &value, ATOM);
+	sparse_note(image, offset, ATOM);
+	memcpy(image->base + offset, &value, ATOM);
 }
 
-void images_init(struct images *images, const void *initial, uint64_t size)
+void images_init(struct images *images, const struct sparse *initial)
 {
 	memset(images, 0, sizeof(*images));
-	images->size = size;
-	images->durable = aligned_alloc(4096, size);
-	images->work = aligned_alloc(4096, size);
-	if (!images->durable || !images->work) {
-		fprintf(stderr, "images: out of memory\n");
-		abort();
-	}
-	memcpy(images->durable, initial, size);
-	memcpy(images->work, initial, size);
+	sparse_init(&images->durable, initial->room);
+	sparse_init(&images->work, initial->room);
+	images_reset(images, initial);
 }
 
 void images_free(struct images *images)
 {
-	free(images->durable);
-	free(images->work);
+	sparse_free(&images->durable);
+	sparse_free(&images->work);
 	free(images->pending);
 	free(images->touched);
 	free(images->seen);
 	memset(images, 0, sizeof(*images));
 }
 
-void images_reset(struct images *images, const void *initial)
+void images_reset(struct images *images, const struct sparse *initial)
 {
-	memcpy(images->durable, initial, images->size);
-	memcpy(images->work, initial, images->size);
+	sparse_copy(&images->durable, initial);
+	sparse_copy(&images->work, initial);
 	images->hash = 0;
 	images->pending_count = 0;
 	images->touched_count = 0;
@@ -91,7 +86,7 @@ void images_reset(struct images *images, const void *initial)
 
 void images_copy(struct images *copy, const struct images *images)
 {
-	images_reset(copy, images->durable);
+	images_reset(copy, &images->durable);
 	copy->hash = images->hash;
 	copy->lines = images->lines;
 	copy->pending = grown(copy->pending, images->pending_count, &copy->pending_room, sizeof(*copy->pending));
@@ -119,7 +114,7 @@ static void add_store(struct images *images, const struct trace *trace, const st
 	bool streamed = event->type != PM_EV_SET8 && !mutated(images, IMAGE_NO_FLUSH, event);
 	uint64_t flushed_by = streamed ? 1ULL << event->thread : 0;
 
-	if (event->offset % ATOM || event->length % ATOM || event->offset + event->length > images->size) {
+	if (event->offset % ATOM || event->length % ATOM || event->offset + event->length > images->durable.size) {
 		fprintf(stderr, "images: store of %llu bytes at %llu by %s is not of whole atoms in the pool\n",
 		        (unsigned long long)event->length, (unsigned long long)event->offset, event->site);
 		abort();
@@ -149,11 +144,11 @@ static void flush(struct images *images, const struct trace_event *event)
 
 static void make_durable(struct images *images, const struct image_atom *atom)
 {
-	uint64_t old = load(images->durable, atom->offset);
+	uint64_t old = load(images->durable.base, atom->offset);
 
 	images->hash += atom_hash(atom->offset, atom->value) - atom_hash(atom->offset, old);
-	store(images->durable, atom->offset, atom->value);
-	store(images->work, atom->offset, atom->value);
+	store(&images->durable, atom->offset, atom->value);
+	store(&images->work, atom->offset, atom->value);
 }
 
 /* Whether a store is void, since a later one to the same atom, among the first `count` before the fence, is durable. */
@@ -254,7 +249,7 @@ static void choose_atoms(const struct images *images, struct image_choice *choic
 	qsort(order, images->pending_count, sizeof(*order), compare_atoms);
 	for (size_t i = 0; i < images->pending_count; i++) {
 		bool first = i == 0 || order[i - 1]->offset != order[i]->offset;
-		uint64_t before = first ? load(images->durable, order[i]->offset) : order[i - 1]->value;
+		uint64_t before = first ? load(images->durable.base, order[i]->offset) : order[i - 1]->value;
 
 		idle[order[i] - images->pending] = before == order[i]->value;
 	}
@@ -343,9 +338,10 @@ static void restore(struct images *images, const struct image_choice *choice)
 {
 	for (size_t i = 0; i < choice->count; i++)
 		if (choice->taken[i])
-			store(images->work, choice->atoms[i].offset, load(images->durable, choice->atoms[i].offset));
+			store(&images->work, choice->atoms[i].offset,
+			      load(images->durable.base, choice->atoms[i].offset));
 	for (size_t i = 0; i < images->touched_count; i++)
-		memcpy(images->work + images->touched[i].offset, images->durable + images->touched[i].offset,
+		memcpy(images->work.base + images->touched[i].offset, images->durable.base + images->touched[i].offset,
 		       images->touched[i].length);
 	images->touched_count = 0;
 }
@@ -363,16 +359,16 @@ static bool attempt(const struct attempt *a, const char *family)
 
 		if (!choice->taken[i])
 			continue;
-		hash +=
-		    atom_hash(atom->offset, atom->value) - atom_hash(atom->offset, load(images->work, atom->offset));
-		store(images->work, atom->offset, atom->value);
+		hash += atom_hash(atom->offset, atom->value) -
+		        atom_hash(atom->offset, load(images->work.base, atom->offset));
+		store(&images->work, atom->offset, atom->value);
 	}
 	if (a->made)
 		(*a->made)++;
 	images->current = choice;
 	images->attempted = hash;
 	if (is_new(images, hash))
-		go_on = a->try(a->context, images->work, family);
+		go_on = a->try(a->context, images->work.base, family);
 	images->current = NULL;
 	restore(images, choice);
 	return go_on;
@@ -457,14 +453,30 @@ bool images_each(struct images *images, const struct image_limits *limits,
 
 void images_touched(struct images *images, uint64_t offset, uint64_t length)
 {
+	sparse_note(&images->work, offset, length);
 	images->touched =
 	    grown(images->touched, images->touched_count + 1, &images->touched_room, sizeof(*images->touched));
 	images->touched[images->touched_count++] = (struct image_range){offset, length};
 }
 
-void images_rebuild(const struct images *images, uint8_t *out)
+static void watched(struct pm_observer *self, const struct pm_event *event)
 {
-	memcpy(out, images->durable, images->size);
+	struct image_watch *watch = (struct image_watch *)(void *)self;
+
+	if (event->type <= PM_EV_SET8)
+		images_touched(watch->images, event->offset, event->length);
+}
+
+_Static_assert(offsetof(struct image_watch, observer) == 0, "the observer leads, so that it can be cast back");
+
+struct image_watch images_watch(struct images *images)
+{
+	return (struct image_watch){{watched}, images};
+}
+
+void images_rebuild(const struct images *images, struct sparse *out)
+{
+	sparse_copy(out, &images->durable);
 	for (size_t i = 0; i < images->current->count; i++)
 		if (images->current->taken[i])
 			store(out, images->current->atoms[i].offset, images->current->atoms[i].value);
@@ -479,12 +491,14 @@ void images_forget(struct images *images)
 
 bool images_intact(const struct images *images)
 {
-	return memcmp(images->work, images->durable, images->size) == 0;
+	uint64_t where;
+
+	return sparse_equal(&images->work, &images->durable, &where);
 }
 
-void images_settle(const struct images *images, uint8_t *out)
+void images_settle(const struct images *images, struct sparse *out)
 {
-	memcpy(out, images->durable, images->size);
+	sparse_copy(out, &images->durable);
 	for (size_t i = 0; i < images->pending_count; i++)
 		store(out, images->pending[i].offset, images->pending[i].value);
 }

@@ -18,6 +18,7 @@
 #ifndef FARNOVA_TESTS_CRASH_IMAGES_H
 #define FARNOVA_TESTS_CRASH_IMAGES_H
 
+#include "tests/crash/sparse.h"
 #include "tests/crash/trace.h"
 
 #include <stdbool.h>
@@ -36,10 +37,9 @@ struct image_atom {
 enum image_mutation { IMAGE_AS_IS, IMAGE_NO_FLUSH, IMAGE_NO_FENCE };
 
 struct images {
-	uint8_t *durable; /* everything that is not pending */
-	uint8_t *work;    /* equal to durable but while an image is tried */
-	uint64_t size;
-	uint64_t hash; /* of durable, relative to the start */
+	struct sparse durable; /* everything that is not pending */
+	struct sparse work;    /* equal to durable but while an image is tried */
+	uint64_t hash;         /* of durable, relative to the start */
 	struct image_atom *pending;
 	size_t pending_count, pending_room;
 	size_t lines; /* numbers given to image_atom.line */
@@ -70,11 +70,11 @@ struct image_limits {
 };
 
 /* images_init -- start from `initial`, which is durable as a whole. Aborts without memory. */
-void images_init(struct images *images, const void *initial, uint64_t size);
+void images_init(struct images *images, const struct sparse *initial);
 void images_free(struct images *images);
-/* images_reset -- start anew from `initial`, with nothing tried. */
-void images_reset(struct images *images, const void *initial);
-/* images_copy -- bring `copy`, of the same size, into the same state, with nothing tried. */
+/* images_reset -- start anew from `initial`, for which there is room, with nothing tried. */
+void images_reset(struct images *images, const struct sparse *initial);
+/* images_copy -- bring `copy`, which has room for it, into the same state, with nothing tried. */
 void images_copy(struct images *copy, const struct images *images);
 
 /* images_step -- take one event of a trace into account. */
@@ -82,18 +82,25 @@ void images_step(struct images *images, const struct trace *trace, const struct 
 
 /*
  * images_each -- make the images that a crash at this moment may leave and call `try` with each in images->work, unless
- * an equal one was tried since images_forget. `try` may change the image if it tells what it changed by images_touched;
+ * an equal one was tried since images_forget. `try` may change the image if it tells what it changes by images_touched;
  * it returns false to stop. False if it did. `made` (may be NULL) is increased by the number of images made, tried
  * or not.
  */
 bool images_each(struct images *images, const struct image_limits *limits,
                  bool (*try)(void *context, uint8_t *image, const char *family), void *context, uint64_t *made);
 
-/* images_touched -- bytes of images->work were changed and must be restored. */
+/* images_touched -- bytes of images->work are changed and must be restored. */
 void images_touched(struct images *images, uint64_t offset, uint64_t length);
 
+/* Tells images_touched of what is stored through a struct pm: pm->observer = &watch.observer. */
+struct image_watch {
+	struct pm_observer observer;
+	struct images *images;
+};
+struct image_watch images_watch(struct images *images);
+
 /* images_rebuild -- while `try` runs: the image as it was given to it, into `out`. */
-void images_rebuild(const struct images *images, uint8_t *out);
+void images_rebuild(const struct images *images, struct sparse *out);
 
 /* images_forget -- begin a new set of images tried. */
 void images_forget(struct images *images);
@@ -102,6 +109,6 @@ void images_forget(struct images *images);
 bool images_intact(const struct images *images);
 
 /* images_settle -- store everything pending into `out`, which then is what the running program sees. */
-void images_settle(const struct images *images, uint8_t *out);
+void images_settle(const struct images *images, struct sparse *out);
 
 #endif

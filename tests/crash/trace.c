@@ -52,6 +52,8 @@ static void record(struct pm_observer *self, const struct pm_event *event)
 	struct trace_event *e;
 
 	pthread_mutex_lock(&trace->lock);
+	if (trace->memory && event->type <= PM_EV_SET8)
+		sparse_note(trace->memory, event->offset, event->length);
 	trace->events = grown(trace->events, trace->count + 1, &trace->room, sizeof(*trace->events));
 	e = &trace->events[trace->count++];
 	*e = (struct trace_event){
@@ -72,9 +74,10 @@ static void record(struct pm_observer *self, const struct pm_event *event)
 
 _Static_assert(offsetof(struct trace, observer) == 0, "the observer leads, so that it can be cast back");
 
-void trace_init(struct trace *trace)
+void trace_init(struct trace *trace, struct sparse *memory)
 {
 	memset(trace, 0, sizeof(*trace));
+	trace->memory = memory;
 	trace->observer.event = record;
 	pthread_mutex_init(&trace->lock, NULL);
 }

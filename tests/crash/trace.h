@@ -8,6 +8,7 @@
 #define FARNOVA_TESTS_CRASH_TRACE_H
 
 #include "common/pm.h"
+#include "tests/crash/sparse.h"
 
 #include <pthread.h>
 
@@ -27,12 +28,13 @@ struct trace {
 	size_t count, room;
 	uint8_t *data;
 	size_t data_count, data_room;
+	struct sparse *memory; /* what is stored to; noted there. May be NULL */
 	uint64_t threads[64];
 	unsigned thread_count;
 };
 
 /* trace_init -- an empty trace; attach it with `pm.observer = &trace.observer`. Aborts without memory. */
-void trace_init(struct trace *trace);
+void trace_init(struct trace *trace, struct sparse *memory);
 /* trace_clear -- forget the events, not the threads' numbers. */
 void trace_clear(struct trace *trace);
 void trace_free(struct trace *trace);

@@ -79,7 +79,7 @@ static bool mount_image(struct mounted *m, struct images *images, uint8_t *image
 	int rc;
 
 	*m = (struct mounted){.observer = {note_store}, .images = images, .trace = trace};
-	pm_wrap(&m->pm, image, images->size);
+	pm_wrap(&m->pm, image, images->work.size);
 	m->pm.observer = &m->observer;
 	rc = nova_mount(&m->pm, &options, &m->fs, why, sizeof(why));
 	if (rc)
@@ -125,7 +125,7 @@ static bool nothing_lost(struct mounted *m, uint8_t *image, struct verdict *verd
 	reclaimed = nova_reclaim_orphans(&m->call);
 	if (reclaimed < 0)
 		return wrong(verdict, "reclaiming orphans fails: %s", strerror(-reclaimed));
-	if (!consistent(image, m->images->size, "after the mount", &report, verdict))
+	if (!consistent(image, m->images->work.size, "after the mount", &report, verdict))
 		return false;
 	if (report.orphans)
 		return wrong(verdict, "%llu orphans are left after they were reclaimed",
@@ -192,7 +192,7 @@ static bool try_second(void *context, uint8_t *image, const char *family)
 	bool ok;
 
 	second->tried++;
-	if (!consistent(image, second->images->size, "crash in recovery", &report, second->verdict))
+	if (!consistent(image, second->images->work.size, "crash in recovery", &report, second->verdict))
 		return false;
 	if (!mount_image(&m, second->images, image, NULL, second->verdict))
 		return false;
@@ -201,7 +201,7 @@ static bool try_second(void *context, uint8_t *image, const char *family)
 	return ok;
 }
 
-static bool survives_second_crash(struct images *deep, const uint8_t *image, const struct trace *recovery,
+static bool survives_second_crash(struct images *deep, const struct sparse *image, const struct trace *recovery,
                                   const struct oracle *oracle, struct verdict *verdict, uint64_t *tried)
 {
 	static const struct image_limits limits = {.atoms = 12, .lines = 8, .atom_subsets = 4, .line_subsets = 2};
@@ -276,46 +276,45 @@ static bool verify_mounted(struct images *images, uint8_t *image, const struct o
 	ok =
 	    right_tree(&m, oracle, orphans, verdict) && nothing_lost(&m, image, verdict) && usable(&m, oracle, verdict);
 	unmount_image(&m);
-	return ok && consistent(image, images->size, "after use and unmount", &report, verdict);
+	return ok && consistent(image, images->work.size, "after use and unmount", &report, verdict);
 }
 
 bool verify_image(struct images *images, uint8_t *image, const struct oracle *oracle, struct images *deep,
                   struct verdict *verdict, uint64_t *deep_images)
 {
-	static uint8_t *crashed;
+	static struct sparse crashed;
 	struct check_report report;
 	static unsigned turn;
 	struct trace recovery;
 	bool ok;
 
 	verdict->text[0] = '\0';
-	if (!consistent(image, images->size, "after the crash", &report, verdict))
+	if (!consistent(image, images->work.size, "after the crash", &report, verdict))
 		return false;
-	if (turn++ % READ_ONLY_EVERY == 0 && !read_only_shows_it(image, images->size, oracle, report.orphans, verdict))
+	if (turn++ % READ_ONLY_EVERY == 0 &&
+	    !read_only_shows_it(image, images->work.size, oracle, report.orphans, verdict))
 		return false;
 	if (!deep)
 		return verify_mounted(images, image, oracle, NULL, report.orphans, verdict);
-	if (!crashed)
-		crashed = aligned_alloc(4096, images->size);
-	if (!crashed)
-		return wrong(verdict, "out of memory");
-	memcpy(crashed, image, images->size);
-	trace_init(&recovery);
+	if (!crashed.base)
+		sparse_init(&crashed, images->work.room);
+	sparse_copy(&crashed, &images->work);
+	trace_init(&recovery, NULL);
 	ok = verify_mounted(images, image, oracle, &recovery, report.orphans, verdict) &&
-	     survives_second_crash(deep, crashed, &recovery, oracle, verdict, deep_images);
+	     survives_second_crash(deep, &crashed, &recovery, oracle, verdict, deep_images);
 	trace_free(&recovery);
 	return ok;
 }
 
-void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle)
+void verify_show(const struct sparse *image, const struct oracle *oracle)
 {
 	struct listing now = {0};
 	struct verdict verdict = {0};
 	struct images images;
 	struct mounted m;
 
-	images_init(&images, image, size);
-	if (!mount_image(&m, &images, images.work, NULL, &verdict)) {
+	images_init(&images, image);
+	if (!mount_image(&m, &images, images.work.base, NULL, &verdict)) {
 		printf("    %s\n", verdict.text);
 		images_free(&images);
 		return;

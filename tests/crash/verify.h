@@ -34,6 +34,6 @@ bool verify_image(struct images *images, uint8_t *image, const struct oracle *or
                   struct verdict *verdict, uint64_t *deep_images);
 
 /* verify_show -- print how the tree of `image` differs from each of the oracle's. */
-void verify_show(uint8_t *image, uint64_t size, const struct oracle *oracle);
+void verify_show(const struct sparse *image, const struct oracle *oracle);
 
 #endif

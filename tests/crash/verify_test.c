@@ -36,7 +36,7 @@ static int record(void **state)
 {
 	memset(&made, 0, sizeof(made));
 	assert_true(crash_case_record(&made, state_named("fresh"), checklist_operation("create"), NULL, CRASH_SAME));
-	images_init(&images, crash_memory, WORLD_SIZE);
+	images_init(&images, &crash_memory);
 	return 0;
 }
 
@@ -60,7 +60,7 @@ static struct verdict judged(const struct oracle *oracle, bool *right)
 	struct verdict verdict;
 	uint64_t deep = 0;
 
-	*right = verify_image(&images, images.work, oracle, NULL, &verdict, &deep);
+	*right = verify_image(&images, images.work.base, oracle, NULL, &verdict, &deep);
 	return verdict;
 }
 
@@ -109,7 +109,7 @@ static void a_damaged_image_is_wrong_before_it_is_mounted(void **state)
 	struct verdict verdict;
 	bool right;
 
-	images.work[made.world.root.handle.ino.n * NOVA_SLOT_SIZE + 2 * NOVA_LINE_SIZE + 40] ^= 1;
+	images.work.base[made.world.root.handle.ino.n * NOVA_SLOT_SIZE + 2 * NOVA_LINE_SIZE + 40] ^= 1;
 	verdict = judged(&oracle, &right);
 	assert_false(right);
 	assert_non_null(strstr(verdict.text, "after the crash: fsck"));
@@ -137,12 +137,12 @@ static void a_pool_that_takes_no_more_data_is_wrong_unless_it_was_full(void **st
 	assert_int_equal(rc, -ENOSPC);
 	assert_null(made.world.failed);
 	posix_list(made.world.model, &tree);
-	images_reset(&images, crash_memory);
+	images_reset(&images, &crash_memory);
 	verdict = judged(&oracle, &right);
 	assert_false(right);
 	assert_non_null(strstr(verdict.text, "write after the crash"));
 	oracle.full = true;
-	images_reset(&images, crash_memory);
+	images_reset(&images, &crash_memory);
 	judged(&oracle, &right);
 	assert_true(right);
 	listing_free(&tree);

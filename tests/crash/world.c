@@ -33,24 +33,30 @@ static void make_tree(struct world *world)
 	world_must(world, "/e/sub", world_create(world, "/e/sub", S_IFDIR | 0755));
 }
 
-int world_begin(struct world *world, void *memory, void *initial, const struct world_state *state)
+uint64_t world_inodes(const struct world *world)
+{
+	return world->pm.size / NOVA_SLOT_SIZE;
+}
+
+int world_begin(struct world *world, struct sparse *memory, struct sparse *initial, const struct world_state *state)
 {
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	char why[256];
 
 	memset(world, 0, sizeof(*world));
-	memset(memory, 0, WORLD_SIZE);
-	world->generations = calloc(WORLD_INODES, sizeof(*world->generations));
+	sparse_clear(memory, WORLD_SIZE);
+	pm_wrap(&world->pm, memory->base, memory->size);
+	world->generations = calloc(world_inodes(world), sizeof(*world->generations));
 	if (!world->generations)
 		abort();
 	world->now = BEGIN_NS;
 	fixed_time_set(world->now);
 	fixed_random_restart();
-	pm_wrap(&world->pm, memory, WORLD_SIZE);
-	trace_init(&world->trace);
-	world_must(world, "format", nova_format(&world->pm, &(struct nova_format_options){0}));
-	memcpy(initial, memory, WORLD_SIZE);
+	trace_init(&world->trace, memory);
 	world->pm.observer = &world->trace.observer;
+	world_must(world, "format", nova_format(&world->pm, &(struct nova_format_options){0}));
+	sparse_copy(initial, memory);
+	trace_clear(&world->trace);
 	world_must(world, "mount", nova_mount(&world->pm, &options, &world->fs, why, sizeof(why)));
 	if (world->failed)
 		return world->error;

@@ -11,12 +11,13 @@
 #ifndef FARNOVA_TESTS_CRASH_WORLD_H
 #define FARNOVA_TESTS_CRASH_WORLD_H
 
+#include "server/nova/format.h"
 #include "server/nova/nova.h"
 #include "tests/crash/trace.h"
 #include "tests/model/posix_model.h"
 
 #define WORLD_SIZE      (12u << 20)
-#define WORLD_INODES    (WORLD_SIZE / 512u)
+#define WORLD_ROOM      WORLD_SIZE /* for the largest world */
 #define WORLD_HELD_MAX  32u
 #define WORLD_STEPS_MAX 16u
 
@@ -81,10 +82,12 @@ extern const struct world_state world_states[];
 extern const size_t world_state_count;
 
 /*
- * world_begin -- format `memory` (WORLD_SIZE bytes, page aligned), copy it to `initial`, mount it, make the tree and
- * bring it into the state. Everything since the copy is recorded. -errno, and world->failed says in which step.
+ * world_begin -- format `memory` (WORLD_ROOM), copy it to `initial`, mount it, make the tree and bring it into the
+ * state. Everything since the copy is recorded. -errno, and world->failed says in which step.
  */
-int world_begin(struct world *world, void *memory, void *initial, const struct world_state *state);
+int world_begin(struct world *world, struct sparse *memory, struct sparse *initial, const struct world_state *state);
+/* world_inodes -- one more than the greatest inode number that the pool has room for. */
+uint64_t world_inodes(const struct world *world);
 /* world_end -- close and unmount what is still open. */
 void world_end(struct world *world);
 

@@ -23,7 +23,7 @@
 struct run {
 	const struct random_settings *settings;
 	struct random_counts *counts;
-	uint8_t *memory;
+	struct sparse pool;
 	struct pm pm;
 	struct nova *fs;
 	struct nova_worker *worker;
@@ -32,7 +32,7 @@ struct run {
 	/* Of runs with crashes only. */
 	struct trace trace;
 	struct images images;
-	uint8_t *survivor;
+	struct sparse survivor;
 };
 
 __attribute__((format(printf, 2, 3))) static bool failed(const struct random_settings *settings, const char *format,
@@ -79,12 +79,11 @@ static bool make_pool(struct run *run, const struct random_settings *settings, s
 	int rc;
 
 	*run = (struct run){.settings = settings, .counts = counts};
-	run->memory = aligned_alloc(4096, settings->pool_size);
-	if (!run->memory)
-		abort();
-	memset(run->memory, 0, settings->pool_size);
+	/* All of it counts as stored to: not everything here is observed. */
+	sparse_init(&run->pool, settings->pool_size);
+	sparse_note(&run->pool, 0, settings->pool_size);
 	fixed_time_set(BEGIN_NS);
-	pm_wrap(&run->pm, run->memory, settings->pool_size);
+	pm_wrap(&run->pm, run->pool.base, settings->pool_size);
 	rc = nova_format(&run->pm, &(struct nova_format_options){0});
 	if (rc)
 		return failed(settings, "format fails: %s", strerror(-rc));
@@ -125,7 +124,7 @@ static bool sound(const struct run *run, uint64_t orphans)
 	struct nova_statfs statfs;
 
 	run->counts->checks++;
-	if (nova_check(run->memory, run->settings->pool_size, &report))
+	if (nova_check(run->pool.base, run->settings->pool_size, &report))
 		return false;
 	if (report.orphans != orphans)
 		return failed(run->settings, "%llu inodes without a name, %llu in the model",
@@ -176,7 +175,7 @@ static bool try_image(void *context, uint8_t *image, const char *family)
 
 	(void)family;
 	if (crash->number++ <= crash->chosen)
-		memcpy(run->survivor, image, run->settings->pool_size);
+		sparse_copy(&run->survivor, &run->images.work);
 	run->counts->images++;
 	return verify_image(&run->images, image, &crash->oracle, NULL, &crash->verdict, NULL);
 }
@@ -229,8 +228,8 @@ static bool crash_in(struct run *run, const struct random_op *op)
 	if (!ok)
 		return failed(run->settings, "after a crash before store %zu of %zu: %s", stop, run->trace.count,
 		              crash.verdict.text);
-	memcpy(run->memory, run->survivor, run->settings->pool_size);
-	images_reset(&run->images, run->memory);
+	sparse_copy(&run->pool, &run->survivor);
+	images_reset(&run->images, &run->pool);
 	trace_clear(&run->trace);
 	run->pm.observer = &run->trace.observer;
 	if (!mount_pool(run))
@@ -308,11 +307,9 @@ bool random_run(const struct random_settings *settings, const struct random_op *
 
 	if (!make_pool(&run, settings, counts))
 		return false;
-	run.survivor = malloc(settings->pool_size);
-	if (!run.survivor)
-		abort();
-	trace_init(&run.trace);
-	images_init(&run.images, run.memory, settings->pool_size);
+	sparse_init(&run.survivor, settings->pool_size);
+	trace_init(&run.trace, &run.pool);
+	images_init(&run.images, &run.pool);
 	run.pm.observer = &run.trace.observer;
 	ok = nova_getattr(&run.call, nova_root(run.fs), &root) == 0;
 	random_lane_begin(&run.lane, &run.call, &root, BEGIN_NS);
@@ -333,8 +330,8 @@ bool random_run(const struct random_settings *settings, const struct random_op *
 	random_lane_end(&run.lane);
 	images_free(&run.images);
 	trace_free(&run.trace);
-	free(run.survivor);
-	free(run.memory);
+	sparse_free(&run.survivor);
+	sparse_free(&run.pool);
 	return true;
 }
 
@@ -412,10 +409,10 @@ static bool next_life(struct run *run, struct racer *racers, unsigned threads, b
 	bool ok = true;
 
 	if (left)
-		memcpy(left, run->memory, run->settings->pool_size);
+		memcpy(left, run->pool.base, run->settings->pool_size);
 	unmount_pool(run);
 	if (left)
-		memcpy(run->memory, left, run->settings->pool_size);
+		memcpy(run->pool.base, left, run->settings->pool_size);
 	free(left);
 	if (killed)
 		run->counts->crashes++;
@@ -452,6 +449,6 @@ bool random_run_threads(const struct random_settings *settings, uint64_t seed, u
 	for (unsigned i = 0; i < threads; i++)
 		random_lane_end(&racers[i].lane);
 	unmount_pool(&run);
-	free(run.memory);
+	sparse_free(&run.pool);
 	return true;
 }
