@@ -33,6 +33,8 @@ int rm_main(int argc, char **argv);
 int mkdir_main(int argc, char **argv);
 int ln_main(int argc, char **argv);
 int xattr_main(int argc, char **argv);
+int getfacl_main(int argc, char **argv);
+int setfacl_main(int argc, char **argv);
 int lsattr_main(int argc, char **argv);
 int chattr_main(int argc, char **argv);
 int quota_main(int argc, char **argv);

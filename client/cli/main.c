@@ -10,7 +10,7 @@
 
 struct group {
 	const char *title;
-	struct command commands[16];
+	struct command commands[20];
 };
 
 static const struct group groups[] = {
@@ -34,6 +34,8 @@ static const struct group groups[] = {
          {"mkdir", "[OPTION]... URL...", "make directories", mkdir_main},
          {"ln", "[OPTION]... TARGET URL", "make hard and symbolic links", ln_main},
          {"xattr", "ACTION [OPTION]... URL...", "show and change extended attributes", xattr_main},
+         {"getfacl", "[OPTION]... URL...", "show access control lists", getfacl_main},
+         {"setfacl", "-m|-x ENTRIES URL...", "change access control lists", setfacl_main},
          {"lsattr", "[OPTION]... URL...", "show the flags of files", lsattr_main},
          {"chattr", "+FLAGS|-FLAGS URL...", "make files immutable or append-only", chattr_main},
          {"quota", "ACTION [OPTION]... URL...", "limit what directory trees may use", quota_main},
