@@ -6,6 +6,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/cli/walk.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,12 +31,14 @@ static const char xattr_help[] =
 static const char lsattr_help[] =
     "Usage: farnova lsattr [OPTION]... URL...\n"
     "Show the flags of files: i immutable, a append-only, P (directories) what is made in it\n"
-    "has its project.\n\n" REMOTE_HELP;
+    "has its project.\n\n"
+    "  -R, --recursive     all below directories, too; links there are passed over\n" REMOTE_HELP;
 
 static const char chattr_help[] =
     "Usage: farnova chattr [OPTION]... +FLAGS|-FLAGS|=FLAGS URL...\n"
     "Set (+), clear (-) or give exactly (=) flags: i immutable, a append-only, P pass on the\n"
-    "project (directories). Only the superuser may.\n\n" REMOTE_HELP;
+    "project (directories). Only the superuser may.\n\n"
+    "  -R, --recursive     all below directories, too; links there are passed over\n" REMOTE_HELP;
 
 /* ---- flags ------------------------------------------------------------------------------------------------------ */
 
@@ -82,33 +85,46 @@ static bool parse_change(const char *text, unsigned *set, unsigned *clear)
 	return true;
 }
 
-static int change_flags(struct remote *remote, const char *url, unsigned set, unsigned clear)
-{
-	struct farnova *fs;
-	const char *path;
-	unsigned flags;
+struct flag_change {
+	unsigned set, clear;
+};
 
-	int code = remote_open(remote, url, &fs, &path);
-	if (code)
-		return code;
-	if (farnova_getflags(fs, path, &flags) || farnova_setflags(fs, path, (flags & ~clear) | set)) {
-		report_remote(remote->command, url);
+/* Only files and directories have flags. */
+static bool has_flags(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) || S_ISDIR(st->st_mode);
+}
+
+static int change_flags(struct walk *walk, struct farnova *fs, const char *path, const char *url, const struct stat *st)
+{
+	const struct flag_change *change = walk->context;
+	unsigned flags, wanted;
+
+	if (walk->recursive && !has_flags(st))
+		return EXIT_OK;
+	if (farnova_getflags(fs, path, &flags)) {
+		report_remote("chattr", url);
+		return EXIT_FAILED;
+	}
+	wanted = (flags & ~change->clear) | change->set;
+	/* Among what is below a directory are files that inherit nothing. */
+	if (walk->recursive && !S_ISDIR(st->st_mode))
+		wanted &= ~FARNOVA_FILE_PROJECT_INHERIT;
+	if (farnova_setflags(fs, path, wanted)) {
+		report_remote("chattr", url);
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
 }
 
-static int show_flags(struct remote *remote, const char *url)
+static int show_flags(struct walk *walk, struct farnova *fs, const char *path, const char *url, const struct stat *st)
 {
-	struct farnova *fs;
-	const char *path;
 	unsigned flags;
 
-	int code = remote_open(remote, url, &fs, &path);
-	if (code)
-		return code;
+	if (walk->recursive && !has_flags(st))
+		return EXIT_OK;
 	if (farnova_getflags(fs, path, &flags)) {
-		report_remote(remote->command, url);
+		report_remote("lsattr", url);
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < FLAG_NAMES; i++)
@@ -119,64 +135,60 @@ static int show_flags(struct remote *remote, const char *url)
 	return EXIT_OK;
 }
 
-/* take_remote_options -- those that all commands have. -1 to go on, else an exit code. */
-static int take_remote_options(struct remote *remote, int argc, char **argv, const char *help)
+/* take_walk_options -- -R and those that all commands have. -1 to go on, else an exit code. */
+static int take_walk_options(struct walk *walk, int argc, char **argv, const char *help)
 {
-	static const struct option long_options[] = {REMOTE_LONG_OPTIONS, {NULL, 0, NULL, 0}};
+	static const struct option long_options[] = {
+	    REMOTE_LONG_OPTIONS, {"recursive", no_argument, NULL, 'R'}, {NULL, 0, NULL, 0}};
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		if ((code = remote_option(remote, option, help)) >= 0)
+	while ((option = getopt_long(argc, argv, "R", long_options, NULL)) != -1) {
+		if (option == 'R')
+			walk->recursive = true;
+		else if ((code = remote_option(walk->remote, option, help)) >= 0)
 			return code;
+	}
 	return -1;
 }
 
 int lsattr_main(int argc, char **argv)
 {
 	struct remote remote;
+	struct walk walk = {.remote = &remote, .visit = show_flags};
 
 	remote_init(&remote, "lsattr");
-	int code = take_remote_options(&remote, argc, argv, lsattr_help);
+	int code = take_walk_options(&walk, argc, argv, lsattr_help);
 	if (code < 0 && optind == argc)
 		code = report_usage("lsattr", "which URL?");
-	if (code < 0) {
-		code = EXIT_OK;
-		for (int i = optind; i < argc; i++) {
-			int result = show_flags(&remote, argv[i]);
-			code = result > code ? result : code;
-		}
-	}
+	if (code < 0)
+		code = walk_urls(&walk, argv + optind, argc - optind);
 	remote_done(&remote);
 	return code;
 }
 
 int chattr_main(int argc, char **argv)
 {
-	unsigned set = 0, clear = 0;
+	struct flag_change change = {0};
 	struct remote remote;
+	struct walk walk = {.remote = &remote, .visit = change_flags, .context = &change};
 	bool changes = false;
 
 	/* A change like -i looks like an option, so it is taken out before options are read. */
 	for (int i = 1; i < argc && !changes; i++) {
-		changes = parse_change(argv[i], &set, &clear);
+		changes = parse_change(argv[i], &change.set, &change.clear);
 		if (changes) {
 			memmove(&argv[i], &argv[i + 1], (size_t)(argc - i) * sizeof(*argv));
 			argc--;
 		}
 	}
 	remote_init(&remote, "chattr");
-	int code = take_remote_options(&remote, argc, argv, chattr_help);
+	int code = take_walk_options(&walk, argc, argv, chattr_help);
 	if (code < 0 && !changes)
 		code = report_usage("chattr", "which flags? Say +i, -i, +a, -a or =ia");
 	if (code < 0 && optind == argc)
 		code = report_usage("chattr", "which URL?");
-	if (code < 0) {
-		code = EXIT_OK;
-		for (int i = optind; i < argc; i++) {
-			int result = change_flags(&remote, argv[i], set, clear);
-			code = result > code ? result : code;
-		}
-	}
+	if (code < 0)
+		code = walk_urls(&walk, argv + optind, argc - optind);
 	remote_done(&remote);
 	return code;
 }

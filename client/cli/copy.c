@@ -7,6 +7,7 @@
  */
 #include "client/cli/copy.h"
 
+#include "client/cli/copy_flags.h"
 #include "client/cli/copy_xattrs.h"
 #include "client/cli/progress.h"
 #include "client/cli/report.h"
@@ -37,6 +38,7 @@ struct copy {
 	bool have_top;
 	dev_t top_dev; /* the directory made for the source at hand: not to be copied into itself */
 	ino_t top_ino;
+	struct late_flags *late_flags; /* of files that may yet get another name */
 	char *buffer;
 };
 
@@ -62,15 +64,6 @@ static void free_linked(void *node)
 
 	free(linked->target);
 	free(linked);
-}
-
-void copy_end(struct copy *copy)
-{
-	if (!copy)
-		return;
-	tdestroy(copy->links, free_linked);
-	free(copy->buffer);
-	free(copy);
 }
 
 char *copy_join(const char *directory, const char *name)
@@ -177,6 +170,15 @@ static bool copy_data(struct copy *copy, const char *source, struct place_file *
 	return error ? failed(copy, &copy->to, "writing", target, error) : true;
 }
 
+static bool keep_flags(struct copy *copy, const char *source, const char *target, const struct stat *st)
+{
+	struct late_flags **late = S_ISREG(st->st_mode) && st->st_nlink > 1 ? &copy->late_flags : NULL;
+	struct copy_flags_failure why;
+
+	return copy_flags(&copy->from, source, &copy->to, target, !copy->options.recursive, late, &why) ||
+	       failed(copy, why.place, "copying flags:", why.path, why.error);
+}
+
 /* `bare`: what the target has of ACLs is not the source's. */
 static bool keep_attributes(struct copy *copy, const char *source, const char *target, const struct stat *st, bool bare)
 {
@@ -195,6 +197,9 @@ static bool keep_attributes(struct copy *copy, const char *source, const char *t
 		return failed(copy, &copy->to, "setting the mode of", target, error);
 	if ((error = place_set_times(&copy->to, target, times, !copy->options.recursive)))
 		return failed(copy, &copy->to, "setting the times of", target, error);
+	/* Last: they may allow nothing more. */
+	if (copy->options.flags && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)))
+		return keep_flags(copy, source, target, st);
 	return true;
 }
 
@@ -409,6 +414,25 @@ static bool parent_passes_on(const struct copy *copy, const char *target)
 
 	free(parent);
 	return passes_on;
+}
+
+bool copy_end(struct copy *copy)
+{
+	bool good = true;
+	char *path;
+	int error;
+
+	if (!copy)
+		return true;
+	while (copy_flags_late(&copy->to, !copy->options.recursive, &copy->late_flags, &path, &error)) {
+		if (error)
+			good = failed(copy, &copy->to, "setting the flags of", path ? path : "a file", error);
+		free(path);
+	}
+	tdestroy(copy->links, free_linked);
+	free(copy->buffer);
+	free(copy);
+	return good;
 }
 
 bool copy_path(struct copy *copy, const char *source, const char *target)

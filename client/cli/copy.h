@@ -13,6 +13,7 @@ struct copy_options {
 	const char *command; /* for messages */
 	bool recursive;      /* directories; symbolic links and special files as such */
 	bool owners;         /* keep uid and gid; a refusal is an error */
+	bool flags;          /* keep what chattr sets; a refusal is an error */
 	bool verbose;        /* each name on stdout */
 };
 
@@ -31,6 +32,7 @@ bool copy_path(struct copy *copy, const char *source, const char *target);
 /* copy_join -- "directory/name", to be freed; NULL if memory is short. */
 char *copy_join(const char *directory, const char *name);
 
-void copy_end(struct copy *copy);
+/* copy_end -- set what could only be set when all is copied, and free it. False if that failed. */
+bool copy_end(struct copy *copy);
 
 #endif

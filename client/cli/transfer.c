@@ -16,13 +16,14 @@
 #define TRANSFER_HELP                                                                                                  \
 	"  -r, --recursive     directories with all that is in them; links are copied as links\n"                      \
 	"  -a, --archive       -r, and owners and groups too\n"                                                        \
+	"      --flags         what chattr sets, too: immutable, append-only; only the superuser may\n"                \
 	"  -T                  the last argument is the copy itself, never a directory to copy into\n"                 \
 	"  -v, --verbose       print each name\n"                                                                      \
 	"      --no-progress   no progress line (there is none anyway unless stderr is a terminal)\n"
 
 #define TRANSFER_NOTES                                                                                                 \
-	"\nModes, times, hard links, symbolic links and holes are kept. When a file cannot be copied the\n"            \
-	"others still are; each failure is reported and the exit code is 1.\n"
+	"\nModes, times, extended attributes, ACLs, hard links, symbolic links and holes are kept. When a file\n"      \
+	"cannot be copied the others still are; each failure is reported and the exit code is 1.\n"
 
 static const char put_help[] =
     "Usage: farnova put [OPTION]... FILE... URL\n"
@@ -175,7 +176,8 @@ static int copy_all(struct transfer *transfer, char **sources, int count, const 
 			continue;
 		}
 		if (copy && copy_id != from.id) {
-			copy_end(copy);
+			if (!copy_end(copy))
+				code = EXIT_FAILED;
 			copy = NULL;
 		}
 		if (!copy)
@@ -190,8 +192,7 @@ static int copy_all(struct transfer *transfer, char **sources, int count, const 
 		}
 		free(copy_target);
 	}
-	copy_end(copy);
-	return code;
+	return copy_end(copy) ? code : EXIT_FAILED;
 }
 
 static int transfer_files(struct transfer *transfer, char **sources, int count, const char *destination)
@@ -240,11 +241,12 @@ static int transfer_files(struct transfer *transfer, char **sources, int count, 
 
 static int transfer_main(struct transfer *transfer, int argc, char **argv)
 {
-	enum { OPTION_NO_PROGRESS = OPTION_COMMAND };
+	enum { OPTION_NO_PROGRESS = OPTION_COMMAND, OPTION_FLAGS };
 	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
 	                                             {"recursive", no_argument, NULL, 'r'},
 	                                             {"archive", no_argument, NULL, 'a'},
 	                                             {"verbose", no_argument, NULL, 'v'},
+	                                             {"flags", no_argument, NULL, OPTION_FLAGS},
 	                                             {"no-progress", no_argument, NULL, OPTION_NO_PROGRESS},
 	                                             {NULL, 0, NULL, 0}};
 	int option, code;
@@ -264,6 +266,9 @@ static int transfer_main(struct transfer *transfer, int argc, char **argv)
 			break;
 		case 'v':
 			transfer->options.verbose = true;
+			break;
+		case OPTION_FLAGS:
+			transfer->options.flags = true;
 			break;
 		case OPTION_NO_PROGRESS:
 			transfer->no_progress = true;
