@@ -71,14 +71,22 @@ static int may_chown(const struct nova_cred *cred, const struct inode *inode, un
 	return 0;
 }
 
+/* Anybody who may write may say "now", of both times, and to set a size sets one. Of one time alone it is as if the
+ * time were told (utimensat(2)). */
+static bool tells_times(unsigned mask)
+{
+	bool both = mask & NOVA_SET_ATIME_NOW && mask & NOVA_SET_MTIME_NOW;
+
+	if (mask & NOVA_SET_SIZE)
+		return mask & (NOVA_SET_ATIME | NOVA_SET_MTIME) || (mask & NOVA_SET_ATIME_NOW && !both);
+	return mask & (NOVA_SET_ATIME | NOVA_SET_MTIME) || (mask & SET_TIMES && !both);
+}
+
 static int may_set_times(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
 {
 	if (!(mask & SET_TIMES) || !perm_owner(cred, inode))
 		return 0;
-	/* Anybody who may write may say "now", of both times. */
-	if (mask & (NOVA_SET_ATIME | NOVA_SET_MTIME))
-		return -EPERM;
-	return perm_check(cred, inode, PERM_WRITE);
+	return tells_times(mask) ? -EPERM : perm_check(cred, inode, PERM_WRITE);
 }
 
 static int may_resize(const struct nova_call *call, const struct inode *inode, unsigned mask,
@@ -98,9 +106,8 @@ static int may_resize(const struct nova_call *call, const struct inode *inode, u
 /* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
 static int flags_allow(const struct inode *inode, unsigned mask)
 {
-	const unsigned kept =
-	    NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_PROJECT;
-	int err = mask & kept ? perm_flags_kept(inode) : 0;
+	const unsigned kept = NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
+	int err = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
 
 	if (!err && mask & NOVA_SET_SIZE)
 		err = perm_flags(inode, false);
@@ -152,6 +159,8 @@ static int may_set(const struct nova_call *call, const struct inode *inode, unsi
 static void plan(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in,
                  int64_t now, struct change *change)
 {
+	bool chown = mask & (NOVA_SET_UID | NOVA_SET_GID);
+
 	*change = (struct change){
 	    .mode = inode->mode,
 	    .uid = mask & NOVA_SET_UID ? in->uid : inode->uid,
@@ -163,10 +172,12 @@ static void plan(const struct nova_call *call, const struct inode *inode, unsign
 	    .project = mask & NOVA_SET_PROJECT ? in->project : inode->project,
 	    .sized = mask & NOVA_SET_SIZE,
 	};
-	if (mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID))
+	if (mask & NOVA_SET_SIZE)
 		change->mode = perm_mode_after_write(call->cred, inode);
-	change->unprivileged =
-	    mask & (NOVA_SET_SIZE | NOVA_SET_UID | NOVA_SET_GID) && xattr_has_privileges(call->worker->fs, inode);
+	if (chown)
+		change->mode &= perm_mode_after_chown(inode);
+	change->unprivileged = (mask & NOVA_SET_SIZE || (chown && !inode_is(inode, S_IFDIR))) &&
+	                       xattr_has_privileges(call->worker->fs, inode);
 	if (mask & NOVA_SET_MODE) {
 		change->mode = in->mode & 07777;
 		if (!perm_super(call->cred) && !perm_in_group(call->cred, change->gid))

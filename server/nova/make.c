@@ -26,7 +26,7 @@ void birth_inherit(const struct nova_call *call, const struct inode *dir, struct
 			birth->flags |= NOVA_FILE_PROJECT_INHERIT;
 	}
 	/* A member of the group alone may make a file that runs with its rights. */
-	if (S_ISREG(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	if (!S_ISDIR(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
 	    !perm_super(call->cred) && !perm_in_group(call->cred, birth->gid))
 		birth->mode &= ~(uint32_t)S_ISGID;
 	xattr_inherit(call, dir, &birth->mode, &birth->xattrs);

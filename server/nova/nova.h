@@ -264,7 +264,8 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 	           */
 
 /* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result.
- * SET_PROJECT is the superuser's, and its limits do not stand in the way. */
+ * SET_PROJECT is the superuser's, and its limits do not stand in the way. A new owner or group takes set-ID bits and
+ * capabilities from what is no directory, whoever gives it, unless a mode comes with it (chown(2)). */
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out);
 

@@ -71,15 +71,21 @@ int perm_remove(const struct nova_cred *cred, const struct inode *dir, const str
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
 }
 
-uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode)
+static uint16_t without_set_ids(uint16_t mode)
 {
-	uint16_t mode = inode->mode;
-
-	if (perm_super(cred) || !inode_is(inode, S_IFREG))
-		return mode;
 	mode &= (uint16_t)~S_ISUID;
 	/* Without group execution the bit means something else (mandatory locking), not a privilege. */
 	if (mode & S_IXGRP)
 		mode &= (uint16_t)~S_ISGID;
 	return mode;
+}
+
+uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode)
+{
+	return perm_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
+}
+
+uint16_t perm_mode_after_chown(const struct inode *inode)
+{
+	return inode_is(inode, S_IFDIR) ? inode->mode : without_set_ids(inode->mode);
 }

@@ -34,7 +34,11 @@ int perm_flags_kept(const struct inode *inode);
  * forbid it. */
 int perm_remove(const struct nova_cred *cred, const struct inode *dir, const struct inode *child);
 
-/* perm_mode_after_write -- the mode once someone who is not the superuser has changed the data or the owner. */
+/* perm_mode_after_write -- the mode once the data have changed: the superuser's changes take nothing from it. */
 uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode);
+
+/* perm_mode_after_chown -- the mode once the owner or group was set, by whomever: what runs as the old owner must not
+ * run as the new one (chown(2)). The bits of a directory mean something else. */
+uint16_t perm_mode_after_chown(const struct inode *inode);
 
 #endif

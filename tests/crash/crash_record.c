@@ -72,14 +72,6 @@ static bool note_tree(struct crash_case *c, unsigned done)
 
 	if (!crash_live_pool(c, &orphans))
 		return false;
-	if (world->unmodelled) {
-		order->orphans[done] = orphans;
-		if (last && last->ends)
-			listing_copy(&order->trees[done], &order->trees[done - 1]);
-		else
-			rc = snapshot_take(&order->trees[done], &world->call, world->root.handle);
-		return rc ? crash_broken(c, "reading the tree", strerror(-rc)) : true;
-	}
 	order->orphans[done] = posix_orphans(world->model);
 	posix_list(world->model, &order->trees[done]);
 	if (orphans != order->orphans[done])
@@ -152,8 +144,6 @@ static bool run_recorded(struct crash_case *c, unsigned k)
 	bool elsewhere = (c->state->other_thread || (k == 1 && c->actor == CRASH_OTHER)) && !operation->operation->ends;
 	bool ok = true;
 
-	if (operation->operation->unmodelled)
-		c->world.unmodelled = true;
 	if (elsewhere)
 		ok = run_with_worker(&run);
 	else if (k == 1 && c->actor == CRASH_HANDED)

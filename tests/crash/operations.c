@@ -3,6 +3,7 @@
  */
 #include "tests/crash/operations.h"
 
+#include "tests/crash/permissions.h"
 #include "tests/crash/steps.h"
 
 #include <errno.h>
@@ -434,39 +435,6 @@ static int run_removexattr_blob(struct world *world)
 	return world_removexattr(world, "/d/f", "user.large");
 }
 
-static int run_set_acl(struct world *world)
-{
-	return world_set_acl(world, "/d/f", "system.posix_acl_access");
-}
-
-static void set_acl_of_f(struct world *world)
-{
-	world_must(world, "set the ACL", run_set_acl(world));
-}
-
-static int run_remove_acl(struct world *world)
-{
-	return world_removexattr(world, "/d/f", "system.posix_acl_access");
-}
-
-static void set_default_acl_of_d(struct world *world)
-{
-	world_must(world, "set the ACL", world_set_acl(world, "/d", "system.posix_acl_default"));
-}
-
-static void set_capability(struct world *world)
-{
-	world->unmodelled = true; /* what a write does to it the model does not know */
-	world_must(world, "setxattr", world_setxattr(world, "/d/f", "security.capability", 20));
-}
-
-static int run_set_flags(struct world *world)
-{
-	struct nova_attr attr = {.flags = NOVA_FILE_IMMUTABLE, .mode = 0400};
-
-	return world_setattr(world, "/d/f", NOVA_SET_FLAGS | NOVA_SET_MODE, &attr);
-}
-
 static int run_accessed(struct world *world)
 {
 	return world_accessed(world, "/d/f");
@@ -533,6 +501,11 @@ static int run_rename_into_project(struct world *world)
 static int run_rename_across_projects(struct world *world)
 {
 	return refused(world_rename(world, "/d/g", "/d/sub/new", 0), -EXDEV);
+}
+
+static int run_link_across_projects(struct world *world)
+{
+	return refused(world_link(world, "/d/g", "/d/sub/new"), -EXDEV);
 }
 
 static int run_append_to_limit(struct world *world)
@@ -810,13 +783,26 @@ const struct operation operations[] = {
     {.name = "removexattr", .prepare = set_two_xattrs, .run = run_removexattr, .frees = true},
     {.name = "removexattr-blob", .prepare = set_two_xattrs, .run = run_removexattr_blob, .frees = true},
     {.name = "unlink-with-xattrs", .prepare = set_two_xattrs, .run = run_unlink, .frees = true},
-    {.name = "set-acl", .run = run_set_acl, .unmodelled = true},
-    {.name = "remove-acl", .prepare = set_acl_of_f, .run = run_remove_acl, .frees = true, .unmodelled = true},
-    {.name = "chmod-with-acl", .prepare = set_acl_of_f, .run = run_chmod, .unmodelled = true},
-    {.name = "create-under-acl", .prepare = set_default_acl_of_d, .run = run_create, .unmodelled = true},
-    {.name = "mkdir-under-acl", .prepare = set_default_acl_of_d, .run = run_mkdir, .unmodelled = true},
-    {.name = "write-with-capability", .prepare = set_capability, .run = run_overwrite, .unmodelled = true},
-    {.name = "set-flags", .run = run_set_flags, .unmodelled = true},
+    {.name = "set-acl", .run = run_set_acl},
+    {.name = "set-default-acl", .run = run_set_default_acl},
+    {.name = "remove-acl", .prepare = prepare_acl, .run = run_remove_acl, .frees = true},
+    {.name = "acl-to-mode", .prepare = prepare_acl, .run = run_acl_to_mode},
+    {.name = "chmod-with-acl", .prepare = prepare_acl, .run = run_chmod},
+    {.name = "create-under-acl", .prepare = prepare_default_acl, .run = run_create},
+    {.name = "mkdir-under-acl", .prepare = prepare_default_acl, .run = run_mkdir},
+    {.name = "create-by-user-under-acl", .prepare = prepare_default_acl_for_user, .run = run_create_by_user},
+    {.name = "create-by-user", .prepare = prepare_shared_directory, .run = run_create_by_user},
+    {.name = "mkdir-by-user", .prepare = prepare_shared_directory, .run = run_mkdir_by_user},
+    {.name = "write-with-capability", .prepare = prepare_privileges, .run = run_overwrite},
+    {.name = "write-by-user", .prepare = prepare_privileges, .run = run_write_by_user},
+    {.name = "truncate-by-user", .prepare = prepare_privileges, .run = run_truncate_by_user},
+    {.name = "collapse-by-user", .prepare = prepare_privileges, .run = run_collapse_by_user},
+    {.name = "chown-with-privileges", .prepare = prepare_privileges, .run = run_chown},
+    {.name = "set-flags", .run = run_set_flags},
+    {.name = "clear-flags", .prepare = prepare_immutable, .run = run_clear_flags},
+    {.name = "append-to-append-only", .prepare = prepare_append_only, .run = run_append_to_fixed},
+    {.name = "overwrite-append-only", .prepare = prepare_append_only, .run = run_overwrite_fixed},
+    {.name = "unlink-immutable", .prepare = prepare_immutable, .run = run_unlink_fixed},
     {.name = "gc-file", .prepare = lengthen_file, .run = run_gc_file, .long_past = true},
     {.name = "gc-reserved-file", .prepare = lengthen_reserved_file, .run = run_gc_file, .long_past = true},
     {.name = "accessed", .run = run_accessed},
@@ -828,6 +814,7 @@ const struct operation operations[] = {
     {.name = "mkdir-in-project", .prepare = make_project, .run = run_mkdir_in_project},
     {.name = "rename-into-project", .prepare = make_project, .run = run_rename_into_project},
     {.name = "rename-across-projects", .prepare = make_project, .run = run_rename_across_projects},
+    {.name = "link-across-projects", .prepare = make_project, .run = run_link_across_projects},
     {.name = "append-to-limit", .prepare = make_project, .run = run_append_to_limit},
     {.name = "append-beyond-limit", .prepare = make_project, .run = run_append_beyond_limit},
     {.name = "unlink-in-project", .prepare = make_project, .run = run_unlink_in_project, .frees = true},

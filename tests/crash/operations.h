@@ -17,7 +17,6 @@ struct operation {
 	int (*run)(struct world *world);      /* the one operation; 0 or -errno */
 	bool frees;                           /* must succeed although the pool is full */
 	bool long_past;                       /* as world_state.long_past; needs space */
-	bool unmodelled;                      /* not all done by steps: right is what the core says itself */
 	bool ends;                            /* the file system is no longer mounted after it */
 };
 

@@ -291,12 +291,7 @@ bool race_record(struct crash_case *c, const struct world_state *state, const st
 	c->count = 2;
 	c->operations[0].operation = first;
 	c->operations[1].operation = second;
-	if (first->unmodelled || second->unmodelled)
-		c->inapplicable = true;
-	if (c->inapplicable || !crash_prepare(c))
-		return false;
-	c->inapplicable = c->world.unmodelled;
-	if (c->inapplicable)
+	if (!crash_prepare(c))
 		return false;
 	if (!set_lane(&race, c, 0, plan) || !set_lane(&race, c, 1, plan))
 		return crash_broken(c, "running them", "no second worker");

@@ -24,7 +24,31 @@ void world_must(struct world *world, const char *step, int64_t rc)
 
 static bool has_model(const struct world *world)
 {
-	return world->model && !world->unmodelled;
+	return world->model != NULL;
+}
+
+/* ---- on whose behalf ---------------------------------------------------------------------------- */
+
+static void act_for(struct world *world, bool user)
+{
+	static const struct nova_cred cred = {.uid = WORLD_USER, .gid = WORLD_USER};
+	const struct posix_caller caller = {.uid = WORLD_USER, .gid = WORLD_USER, .umask = world->call.umask};
+
+	world->call.cred = user ? &cred : NULL;
+	if (has_model(world) && world->side != WORLD_CORE)
+		posix_act_for(world->model, user ? &caller : NULL);
+}
+
+void world_become_user(struct world *world, uint32_t umask)
+{
+	world->call.umask = umask;
+	act_for(world, true);
+}
+
+void world_become_super(struct world *world)
+{
+	world->call.umask = 0;
+	act_for(world, false);
 }
 
 /* ---- paths -------------------------------------------------------------------------------------- */
@@ -48,12 +72,17 @@ static const struct world_held *held(const struct world *world, const char *path
 static int look_up(struct world *world, struct world_object dir, const char *name, size_t length,
                    struct world_object *out)
 {
+	bool user = world->call.cred;
 	struct nova_attr attr = {0};
-	int rc = nova_lookup(&world->call, dir.handle, name, length, &attr);
+	int rc;
 
+	/* To find what is meant is the test's business. */
+	act_for(world, false);
+	rc = nova_lookup(&world->call, dir.handle, name, length, &attr);
 	out->handle = attr.handle;
 	if (has_model(world) && posix_lookup(world->model, dir.ino, name, length, &out->ino) != rc)
 		world_must(world, "core and model disagree on a look-up", rc ? rc : -EEXIST);
+	act_for(world, user);
 	return rc;
 }
 
@@ -81,11 +110,15 @@ static void follow(struct world *world, const struct world_held *object, struct 
 {
 	uint64_t number;
 	posix_ino now;
+	bool user = world->call.cred;
 
 	if (world->side != WORLD_BOTH || !has_model(world) || !world->second)
 		return;
-	if (posix_lookup(world->model, place->dir.ino, place->name, place->length, &now) == 0 &&
-	    now.n == object->object.ino.n)
+	act_for(world, false);
+	if (posix_lookup(world->model, place->dir.ino, place->name, place->length, &now))
+		now.n = 0; /* the root, which no name leads to */
+	act_for(world, user);
+	if (now.n == object->object.ino.n)
 		return;
 	if (!posix_find_name(world->model, object->object.ino, &place->dir.ino, place->moved))
 		return;
@@ -141,11 +174,12 @@ void world_hold(struct world *world, const char *path)
 
 static bool is_taken(struct world *world, const char *path)
 {
+	const struct nova_call call = {.worker = world->call.worker};
 	struct nova_attr attr;
 	struct place place;
 
 	find_place(world, path, &place);
-	return nova_lookup(&world->call, place.dir.handle, place.name, place.length, &attr) == 0;
+	return nova_lookup(&call, place.dir.handle, place.name, place.length, &attr) == 0;
 }
 
 void world_hold_tree(struct world *world)
@@ -523,7 +557,7 @@ int world_accessed(struct world *world, const char *path)
 	rc = answer(world, rc, &none);
 	if (!asks_model(world, rc))
 		return rc;
-	return agreed(world, "accessed", rc, posix_accessed(world->model, object.ino, now));
+	return agreed(world, "accessed", rc, posix_accessed(world->model, object.ino, false, now));
 }
 
 int world_chmod(struct world *world, const char *path, uint32_t mode)
@@ -531,25 +565,51 @@ int world_chmod(struct world *world, const char *path, uint32_t mode)
 	return world_setattr(world, path, NOVA_SET_MODE, &(struct nova_attr){.mode = mode});
 }
 
-int world_setxattr(struct world *world, const char *path, const char *name, size_t length)
+static int put_xattr(struct world *world, const char *path, const char *name, const void *value, size_t length)
 {
 	struct world_object object = world_find(world, path);
 	struct nova_handle none = {0};
-	uint8_t *value = malloc(length ? length : 1);
 	int64_t now = tick(world);
 	int rc = 0;
+
+	if (asks_core(world))
+		rc = nova_setxattr(&world->call, object.handle, name, strlen(name), value, length, 0, NULL);
+	rc = answer(world, rc, &none);
+	if (!asks_model(world, rc))
+		return rc;
+	return agreed(world, "setxattr", rc, posix_setxattr(world->model, object.ino, name, value, length, 0, now));
+}
+
+int world_setxattr(struct world *world, const char *path, const char *name, size_t length)
+{
+	uint8_t *value = malloc(length ? length : 1);
+	int rc;
 
 	if (!value)
 		abort();
 	fill(world, value, length);
-	if (asks_core(world))
-		rc = nova_setxattr(&world->call, object.handle, name, strlen(name), value, length, 0, NULL);
-	rc = answer(world, rc, &none);
-	if (asks_model(world, rc))
-		rc = agreed(world, "setxattr", rc,
-		            posix_setxattr(world->model, object.ino, name, value, length, 0, now));
+	rc = put_xattr(world, path, name, value, length);
 	free(value);
 	return rc;
+}
+
+int world_set_acl(struct world *world, const char *path, const char *name, bool named)
+{
+	/* u::rwx u:7:rw- g::r-x m::rwx o::--- */
+	static const uint8_t acl[] = {
+	    2,    0,    0,    0, /* version */
+	    0x01, 0,    7,    0,    0xff, 0xff, 0xff, 0xff, 0x02, 0,    6,    0,    WORLD_USER, 0,
+	    0,    0,    0x04, 0,    5,    0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,    7,          0,
+	    0xff, 0xff, 0xff, 0xff, 0x20, 0,    0,    0,    0xff, 0xff, 0xff, 0xff,
+	};
+	/* u::rw- g::r-- o::--x */
+	static const uint8_t minimal[] = {
+	    2,    0,    0,    0, /* version */
+	    1,    0,    6,    0,    0xff, 0xff, 0xff, 0xff, 4,    0,    4,    0,
+	    0xff, 0xff, 0xff, 0xff, 0x20, 0,    1,    0,    0xff, 0xff, 0xff, 0xff,
+	};
+
+	return put_xattr(world, path, name, named ? acl : minimal, named ? sizeof(acl) : sizeof(minimal));
 }
 
 int world_removexattr(struct world *world, const char *path, const char *name)
@@ -565,22 +625,6 @@ int world_removexattr(struct world *world, const char *path, const char *name)
 	if (!asks_model(world, rc))
 		return rc;
 	return agreed(world, "removexattr", rc, posix_removexattr(world->model, object.ino, name, now));
-}
-
-int world_set_acl(struct world *world, const char *path, const char *name)
-{
-	/* u::rwx u:7:rw- g::r-x m::rwx o::--- */
-	static const uint8_t acl[] = {
-	    2,    0,    0,    0, /* version */
-	    0x01, 0,    7,    0,    0xff, 0xff, 0xff, 0xff, 0x02, 0,    6,    0,    7, 0,
-	    0,    0,    0x04, 0,    5,    0,    0xff, 0xff, 0xff, 0xff, 0x10, 0,    7, 0,
-	    0xff, 0xff, 0xff, 0xff, 0x20, 0,    0,    0,    0xff, 0xff, 0xff, 0xff,
-	};
-	struct world_object object = world_find(world, path);
-
-	world->unmodelled = true;
-	tick(world);
-	return nova_setxattr(&world->call, object.handle, name, strlen(name), acl, sizeof(acl), 0, NULL);
 }
 
 int world_truncate(struct world *world, const char *path, uint64_t size)

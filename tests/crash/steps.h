@@ -11,6 +11,13 @@
 
 #include "tests/crash/world.h"
 
+/* world_become_user -- the next steps are WORLD_USER's, with this umask; world_become_super -- and the superuser's
+ * again.
+ */
+#define WORLD_USER 7u
+void world_become_user(struct world *world, uint32_t umask);
+void world_become_super(struct world *world);
+
 int world_create(struct world *world, const char *path, uint32_t mode);
 int world_symlink(struct world *world, const char *path, const char *target, size_t length);
 /* world_tmpfile -- a pinned file without a name, held as `path`. */
@@ -31,8 +38,8 @@ int world_chmod(struct world *world, const char *path, uint32_t mode);
 /* world_setxattr -- `length` (up to 64 KiB) bytes that no step before had. */
 int world_setxattr(struct world *world, const char *path, const char *name, size_t length);
 int world_removexattr(struct world *world, const char *path, const char *name);
-/* world_set_acl -- an ACL that names a user; the model knows nothing of ACLs and is left behind. */
-int world_set_acl(struct world *world, const char *path, const char *name);
+/* world_set_acl -- an ACL that names WORLD_USER, or one that says no more than a mode. */
+int world_set_acl(struct world *world, const char *path, const char *name, bool named);
 int world_truncate(struct world *world, const char *path, uint64_t size);
 /* world_fallocate -- `mode` as nova_fallocate. */
 int world_fallocate(struct world *world, const char *path, unsigned mode, uint64_t offset, uint64_t length);

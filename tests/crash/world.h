@@ -53,7 +53,6 @@ struct world {
 	struct nova_worker *worker;
 	struct nova_call call;
 	struct posix_model *model; /* NULL: this world has none */
-	bool unmodelled;           /* the model could not follow what was done */
 	enum world_side side;
 	struct world_answers answers;
 	bool disagreed;        /* WORLD_MODEL: the model would have answered otherwise */

@@ -69,6 +69,11 @@ static struct block *need(struct node *node, uint64_t index)
 	return &node->blocks[at];
 }
 
+bool posix_data_has_block(const struct node *node, uint64_t index)
+{
+	return find(node, index);
+}
+
 static uint8_t *need_bytes(struct node *node, uint64_t index)
 {
 	struct block *block = need(node, index);
@@ -145,11 +150,19 @@ static int get_file(const struct posix_model *model, posix_ino ino, struct node 
 	return S_ISREG((*node)->attr.mode) ? 0 : -EINVAL;
 }
 
+/* One whose contents the caller may read or write. */
+static int get_file_for(const struct posix_model *model, posix_ino ino, unsigned mask, struct node **node)
+{
+	int rc = get_file(model, ino, node);
+
+	return rc ? rc : posix_may_use(model, *node, mask);
+}
+
 ssize_t posix_read(const struct posix_model *model, posix_ino ino, uint64_t offset, void *buffer, size_t length)
 {
 	uint8_t *to = buffer;
 	struct node *node;
-	int rc = get_file(model, ino, &node);
+	int rc = get_file_for(model, ino, MAY_READ, &node);
 
 	if (rc)
 		return rc;
@@ -186,8 +199,10 @@ ssize_t posix_write(struct posix_model *model, posix_ino ino, uint64_t offset, c
 {
 	const uint8_t *from = data;
 	struct node *node;
-	int rc = get_file(model, ino, &node);
+	int rc = get_file_for(model, ino, MAY_WRITE, &node);
 
+	if (!rc)
+		rc = posix_may_change(node, append);
 	if (rc)
 		return rc;
 	if (append)
@@ -210,6 +225,7 @@ ssize_t posix_write(struct posix_model *model, posix_ino ino, uint64_t offset, c
 		node->attr.size = offset + length;
 	node->attr.mtime_ns = node->attr.ctime_ns = now;
 	counted(node);
+	posix_contents_changed(model, node);
 	return (ssize_t)length;
 }
 
@@ -291,7 +307,10 @@ int posix_fallocate_range(struct posix_model *model, posix_ino ino, int mode, ui
 	/* As Linux does, before it looks at the file. */
 	if (length == 0)
 		return -EINVAL;
-	rc = get_file(model, ino, &node);
+	rc = get_file_for(model, ino, MAY_WRITE, &node);
+	/* To reserve blocks takes nothing from a file that only grows. */
+	if (!rc)
+		rc = posix_may_change(node, !(mode & ~FALLOC_FL_KEEP_SIZE));
 	if (rc)
 		return rc;
 	if (offset > SIZE_MAX_BYTES || length > SIZE_MAX_BYTES - offset)
@@ -327,13 +346,14 @@ int posix_fallocate_range(struct posix_model *model, posix_ino ino, int mode, ui
 		node->attr.size = offset + length;
 	node->attr.mtime_ns = node->attr.ctime_ns = now;
 	counted(node);
+	posix_contents_changed(model, node);
 	return 0;
 }
 
 int64_t posix_seek(const struct posix_model *model, posix_ino ino, uint64_t offset, int whence)
 {
 	struct node *node;
-	int rc = get_file(model, ino, &node);
+	int rc = get_file_for(model, ino, MAY_READ, &node);
 
 	if (rc)
 		return rc;
@@ -356,61 +376,4 @@ int64_t posix_seek(const struct posix_model *model, posix_ino ino, uint64_t offs
 			break;
 	}
 	return whence == SEEK_DATA ? -ENXIO : (int64_t)node->attr.size;
-}
-
-/* One block or less: a hole where it may be one, else bytes. */
-static int copy_piece(struct posix_model *model, posix_ino from, uint64_t source, posix_ino to, uint64_t at,
-                      const uint8_t *data, size_t length, bool hole, int64_t now)
-{
-	if (hole && posix_seek(model, from, source, SEEK_HOLE) == (int64_t)source)
-		return posix_fallocate_range(model, to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, POSIX_BLOCK,
-		                             now);
-	return posix_write(model, to, at, data, length, false, now) < 0 ? -EIO : 0;
-}
-
-ssize_t posix_copy_range(struct posix_model *model, posix_ino from, uint64_t from_offset, posix_ino to,
-                         uint64_t to_offset, size_t length, int64_t now)
-{
-	struct node *source_node, *node;
-	struct posix_attr attr;
-	uint8_t *data;
-	ssize_t count;
-	uint64_t end;
-	int rc;
-
-	if (!posix_node(model, from) || !posix_node(model, to))
-		return -ESTALE;
-	rc = get_file(model, from, &source_node);
-	if (rc == 0)
-		rc = get_file(model, to, &node);
-	if (rc)
-		return rc;
-	/* As Linux does: what counts is how much there is to copy. */
-	if (from_offset >= source_node->attr.size)
-		return 0;
-	if (length > source_node->attr.size - from_offset)
-		length = source_node->attr.size - from_offset;
-	if (node == source_node && from_offset < to_offset + length && to_offset < from_offset + length)
-		return -EINVAL;
-	data = malloc(length ? length : 1);
-	if (!data)
-		abort();
-	count = posix_read(model, from, from_offset, data, length);
-	end = to_offset + (uint64_t)(count > 0 ? count : 0);
-	attr = node->attr;
-	for (uint64_t at = to_offset, next; rc == 0 && at < end; at = next) {
-		bool whole;
-
-		next = (at / POSIX_BLOCK + 1) * POSIX_BLOCK;
-		whole = at % POSIX_BLOCK == 0 && (next <= end || end >= attr.size);
-		if (next > end)
-			next = end;
-		rc = copy_piece(model, from, from_offset + (at - to_offset), to, at, data + (at - to_offset), next - at,
-		                whole && (from_offset ^ to_offset) % POSIX_BLOCK == 0, now);
-	}
-	free(data);
-	attr.size = end;
-	if (rc == 0 && count > 0 && node->attr.size < end)
-		rc = posix_setattr(model, to, POSIX_SET_SIZE, &attr, now);
-	return rc ? rc : count;
 }

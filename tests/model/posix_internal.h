@@ -42,6 +42,7 @@ struct node {
 };
 
 struct posix_model {
+	struct posix_caller caller;
 	struct node **nodes; /* by number; NULL where the life has ended */
 	uint64_t node_count, node_room;
 	struct posix_project *projects; /* of those that were given limits; only these are set */
@@ -61,12 +62,15 @@ void *posix_duplicate(const void *bytes, size_t size);
 void posix_data_free(struct node *node);
 void posix_data_copy(struct node *copy, const struct node *node);
 void posix_data_resize(struct node *node, uint64_t size);
+bool posix_data_has_block(const struct node *node, uint64_t index);
 void posix_data_digest(const struct node *node, struct listing_digest *digest);
 
 /* Of posix_project.c. */
 /* posix_project_room -- -EDQUOT if the project may not have so many more. */
 int posix_project_room(const struct posix_model *model, uint32_t id, uint64_t blocks, uint64_t inodes);
 bool posix_project_passes_on(const struct node *dir);
+/* posix_target_blocks -- that a symbolic link's target has of its own. */
+uint64_t posix_target_blocks(uint64_t length);
 void posix_project_inherit(const struct node *dir, struct node *node);
 
 /* Of posix_xattr.c. */
@@ -74,5 +78,49 @@ void posix_xattr_free(struct node *node);
 void posix_xattr_copy(struct node *copy, const struct node *node);
 uint64_t posix_xattr_blocks(const struct node *node);
 void posix_xattr_digest(const struct node *node, struct listing_digest *digest);
+/* posix_xattr_value -- NULL if there is none of that name. */
+const uint8_t *posix_xattr_value(const struct node *node, const char *name, size_t *length);
+/* posix_xattr_put, _drop -- whoever asks; an old value is replaced. */
+void posix_xattr_put(struct node *node, const char *name, const void *value, size_t length);
+void posix_xattr_drop(struct node *node, const char *name);
+
+/* Of posix_perm.c. */
+#define MAY_READ  4u
+#define MAY_WRITE 2u
+#define MAY_EXEC  1u
+
+bool posix_is_super(const struct posix_model *model);
+bool posix_in_group(const struct posix_model *model, uint32_t gid);
+/* posix_owns -- the owner, or whoever may act as one. */
+bool posix_owns(const struct posix_model *model, const struct node *node);
+/* posix_may -- 0, -EACCES, or -EPERM to write what is immutable. */
+int posix_may(const struct posix_model *model, const struct node *node, unsigned mask);
+/* posix_may_use -- the same of a file's contents, which an open file may always. */
+int posix_may_use(const struct posix_model *model, const struct node *node, unsigned mask);
+/* posix_may_remove -- may the name of `node` leave `dir`? */
+int posix_may_remove(const struct posix_model *model, const struct node *dir, const struct node *node);
+/* posix_is_fixed -- attributes, names and links stay as they are. */
+bool posix_is_fixed(const struct node *node);
+/* posix_may_change -- 0 or -EPERM: contents, size and blocks of a file; `adds`: only something at its end. */
+int posix_may_change(const struct node *node, bool adds);
+/* posix_contents_changed, posix_owner_changed -- what runs with a privilege is no longer what was given it. */
+void posix_contents_changed(const struct posix_model *model, struct node *node);
+void posix_owner_changed(struct node *node);
+/* posix_born -- owner, group and permissions of a newborn in `dir`. */
+void posix_born(const struct posix_model *model, const struct node *dir, struct node *node);
+
+/* Of posix_acl.c. */
+bool posix_acl_is(const char *name);
+/* posix_acl_set -- the ACL becomes what the value says. */
+int posix_acl_set(struct posix_model *model, struct node *node, const char *name, const void *value, size_t length,
+                  int64_t now);
+/* posix_acl_grants -- whether there is an access ACL; and then whether it grants all of `mask` to a caller who is not
+ * the owner. */
+bool posix_acl_grants(const struct posix_model *model, const struct node *node, unsigned mask, bool *granted);
+/* posix_acl_chmod -- the mode has changed. */
+void posix_acl_chmod(struct node *node);
+/* posix_acl_inherit -- what the default ACL of `dir` gives to a newborn with the mode that was asked for; false if
+ * there is none. */
+bool posix_acl_inherit(const struct node *dir, struct node *node);
 
 #endif

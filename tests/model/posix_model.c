@@ -110,6 +110,7 @@ struct posix_model *posix_copy(const struct posix_model *model)
 {
 	struct posix_model *copy = posix_memory(sizeof(*copy));
 
+	copy->caller = model->caller;
 	copy->node_count = copy->node_room = model->node_count;
 	copy->nodes = posix_memory(model->node_count * sizeof(struct node *));
 	for (uint64_t i = 0; i < model->node_count; i++)
@@ -257,16 +258,29 @@ static int get_dir(const struct posix_model *model, posix_ino ino, struct node *
 	return is_dir(*dir) ? 0 : -ENOTDIR;
 }
 
-/* A directory that can have another name. */
+/* A directory in which the caller may make names. */
+static int get_dir_for_names(const struct posix_model *model, posix_ino ino, struct node **dir)
+{
+	int rc = get_dir(model, ino, dir);
+
+	if (!rc && (*dir)->attr.nlink == 0)
+		rc = -ENOENT;
+	return rc ? rc : posix_may(model, *dir, MAY_WRITE | MAY_EXEC);
+}
+
+/* One that can have another name. That there is one already is told to whoever may look. */
 static int get_dir_for_name(const struct posix_model *model, posix_ino ino, const char *name, size_t length,
                             struct node **dir)
 {
 	int rc = check_name(name, length);
 
-	if (!rc)
-		rc = get_dir(model, ino, dir);
-	if (!rc && (*dir)->attr.nlink == 0)
-		rc = -ENOENT;
+	if (rc)
+		return rc;
+	rc = get_dir_for_names(model, ino, dir);
+	if (rc == -ESTALE || rc == -ENOTDIR || rc == -ENOENT)
+		return rc;
+	if (find_name(model, *dir, name, length) && posix_may(model, *dir, MAY_EXEC) == 0)
+		return -EEXIST;
 	return rc;
 }
 
@@ -276,6 +290,8 @@ int posix_lookup(const struct posix_model *model, posix_ino ino, const char *nam
 	struct node *node;
 	int rc = get_dir(model, ino, &dir);
 
+	if (!rc)
+		rc = posix_may(model, dir, MAY_EXEC);
 	if (rc)
 		return rc;
 	if (length == 0)
@@ -303,6 +319,8 @@ int posix_each_name(const struct posix_model *model, posix_ino ino,
 	struct node *dir;
 	int rc = get_dir(model, ino, &dir);
 
+	if (!rc)
+		rc = posix_may_use(model, dir, MAY_READ);
 	for (size_t i = 0; rc == 0 && i < dir->name_count; i++)
 		if (!each(context, dir->names[i].text, dir->names[i].length, dir->names[i].ino))
 			break;
@@ -328,30 +346,21 @@ bool posix_find_name(const struct posix_model *model, posix_ino ino, posix_ino *
 
 /* ---- making and removing names --------------------------------------------------------------------------------- */
 
-static int make(struct posix_model *model, posix_ino ino, const char *name, size_t length, uint32_t mode, int64_t now,
-                struct node **out)
+/* `blocks`: that it begins with. */
+static int make(struct posix_model *model, posix_ino ino, const char *name, size_t length, uint32_t mode,
+                uint64_t blocks, int64_t now, struct node **out)
 {
 	struct node *dir;
 	struct node *node;
 	int rc = get_dir_for_name(model, ino, name, length, &dir);
 
+	if (!rc && posix_project_passes_on(dir))
+		rc = posix_project_room(model, dir->attr.project, blocks, 1);
 	if (rc)
 		return rc;
-	if (find_name(model, dir, name, length))
-		return -EEXIST;
-	if (posix_project_passes_on(dir)) {
-		rc = posix_project_room(model, dir->attr.project, 0, 1);
-		if (rc)
-			return rc;
-	}
 	node = new_node(model, mode, now);
 	posix_project_inherit(dir, node);
-	/* A set-group-ID directory passes on its group, and the bit to directories. */
-	if (dir->attr.mode & S_ISGID) {
-		node->attr.gid = dir->attr.gid;
-		if (S_ISDIR(mode))
-			node->attr.mode |= S_ISGID;
-	}
+	posix_born(model, dir, node);
 	add_name(dir, name, length, node, now);
 	*out = node;
 	return 0;
@@ -382,8 +391,11 @@ int posix_make(struct posix_model *model, posix_ino dir, const char *name, size_
 	struct node *node;
 	int rc = make_type(&mode);
 
+	/* CAP_MKNOD */
+	if (!rc && (S_ISCHR(mode) || S_ISBLK(mode)) && !posix_is_super(model))
+		rc = -EPERM;
 	if (!rc)
-		rc = make(model, dir, name, length, mode, now, &node);
+		rc = make(model, dir, name, length, mode, 0, now, &node);
 	if (rc)
 		return rc;
 	if (S_ISCHR(mode) || S_ISBLK(mode))
@@ -405,7 +417,7 @@ int posix_symlink(struct posix_model *model, posix_ino dir, const char *name, si
 		return -ENOENT;
 	if (memchr(target, 0, target_length))
 		return -EINVAL;
-	rc = make(model, dir, name, length, S_IFLNK | 0777, now, &node);
+	rc = make(model, dir, name, length, S_IFLNK | 0777, posix_target_blocks(target_length), now, &node);
 	if (rc)
 		return rc;
 	node->target = posix_duplicate(target, target_length);
@@ -431,18 +443,15 @@ int posix_tmpfile(struct posix_model *model, posix_ino ino, uint32_t mode, int64
 {
 	struct node *dir;
 	struct node *node;
-	int rc = get_dir(model, ino, &dir);
+	int rc = get_dir_for_names(model, ino, &dir);
 
-	if (!rc && dir->attr.nlink == 0)
-		rc = -ENOENT;
 	if (!rc && posix_project_passes_on(dir))
 		rc = posix_project_room(model, dir->attr.project, 0, 1);
 	if (rc)
 		return rc;
 	node = new_node(model, S_IFREG | (mode & 07777), now);
 	posix_project_inherit(dir, node);
-	if (dir->attr.mode & S_ISGID)
-		node->attr.gid = dir->attr.gid;
+	posix_born(model, dir, node);
 	node->pins = 1;
 	node->linkable = true;
 	if (out)
@@ -463,12 +472,12 @@ int posix_link(struct posix_model *model, posix_ino file, posix_ino ino, const c
 	rc = get_dir_for_name(model, ino, name, length, &dir);
 	if (rc)
 		return rc;
-	if (find_name(model, dir, name, length))
-		return -EEXIST;
 	if (is_dir(node))
 		return -EPERM;
 	if (node->attr.nlink == 0 && !node->linkable)
 		return -ENOENT;
+	if (posix_is_fixed(node))
+		return -EPERM;
 	if (posix_project_passes_on(dir) && dir->attr.project != node->attr.project)
 		return -EXDEV;
 	add_name(dir, name, length, node, now);
@@ -486,11 +495,16 @@ static int remove_any(struct posix_model *model, posix_ino ino, const char *name
 
 	if (!rc)
 		rc = get_dir(model, ino, &dir);
+	if (!rc)
+		rc = posix_may(model, dir, MAY_EXEC);
 	if (rc)
 		return rc;
 	node = find_name(model, dir, name, length);
 	if (!node)
 		return -ENOENT;
+	rc = posix_may_remove(model, dir, node);
+	if (rc)
+		return rc;
 	if (rmdir != is_dir(node))
 		return rmdir ? -ENOTDIR : -EISDIR;
 	if (rmdir && node->name_count)
@@ -520,20 +534,60 @@ static bool lies_under(const struct posix_model *model, const struct node *node,
 	return node == above;
 }
 
-static int may_rename(const struct posix_model *model, const struct node *from_dir, const struct node *moved,
-                      const struct node *to_dir, const struct node *replaced, unsigned flags)
+/* A directory must not come to lie under itself, nor replace one over it. */
+static int places_allow(const struct posix_model *model, const struct node *from_dir, const struct node *moved,
+                        const struct node *to_dir, const struct node *replaced, unsigned flags)
 {
 	if (is_dir(moved) && lies_under(model, to_dir, moved))
 		return -EINVAL;
 	if (replaced && is_dir(replaced) && lies_under(model, from_dir, replaced))
 		return flags & POSIX_EXCHANGE ? -EINVAL : -ENOTEMPTY;
-	if (to_dir->attr.nlink == 0)
-		return -ENOENT;
-	if (!replaced || flags & POSIX_EXCHANGE)
-		return 0;
+	return 0;
+}
+
+/* To give a directory another parent is to write to it. */
+static int may_move(const struct posix_model *model, const struct node *from_dir, const struct node *node,
+                    const struct node *to_dir)
+{
+	int rc = posix_may_remove(model, from_dir, node);
+
+	if (!rc && is_dir(node) && from_dir != to_dir)
+		rc = posix_may(model, node, MAY_WRITE);
+	if (!rc && to_dir->attr.nlink == 0)
+		rc = -ENOENT;
+	return rc ? rc : posix_may(model, to_dir, MAY_WRITE | MAY_EXEC);
+}
+
+static int may_replace(const struct posix_model *model, const struct node *to_dir, const struct node *replaced,
+                       const struct node *moved)
+{
+	int rc = posix_may_remove(model, to_dir, replaced);
+
+	if (rc)
+		return rc;
 	if (is_dir(replaced) != is_dir(moved))
 		return is_dir(replaced) ? -EISDIR : -ENOTDIR;
 	return is_dir(replaced) && replaced->name_count ? -ENOTEMPTY : 0;
+}
+
+static int may_rename(const struct posix_model *model, const struct node *from_dir, const struct node *moved,
+                      const struct node *to_dir, const struct node *replaced, unsigned flags)
+{
+	int rc = places_allow(model, from_dir, moved, to_dir, replaced, flags);
+
+	if (!rc)
+		rc = may_move(model, from_dir, moved, to_dir);
+	if (!rc && replaced)
+		rc = flags & POSIX_EXCHANGE ? may_move(model, to_dir, replaced, from_dir)
+		                            : may_replace(model, to_dir, replaced, moved);
+	if (rc)
+		return rc;
+	if (posix_project_passes_on(to_dir) && to_dir->attr.project != moved->attr.project)
+		return -EXDEV;
+	if (flags & POSIX_EXCHANGE && posix_project_passes_on(from_dir) &&
+	    from_dir->attr.project != replaced->attr.project)
+		return -EXDEV;
+	return 0;
 }
 
 int posix_rename(struct posix_model *model, posix_ino from_ino, const char *from, size_t from_length, posix_ino to_ino,
@@ -555,6 +609,10 @@ int posix_rename(struct posix_model *model, posix_ino from_ino, const char *from
 		rc = get_dir(model, from_ino, &from_dir);
 	if (!rc)
 		rc = get_dir(model, to_ino, &to_dir);
+	if (!rc)
+		rc = posix_may(model, from_dir, MAY_EXEC);
+	if (!rc)
+		rc = posix_may(model, to_dir, MAY_EXEC);
 	if (rc)
 		return rc;
 	moved = find_name(model, from_dir, from, from_length);
@@ -568,11 +626,6 @@ int posix_rename(struct posix_model *model, posix_ino from_ino, const char *from
 	rc = may_rename(model, from_dir, moved, to_dir, replaced, flags);
 	if (rc)
 		return rc;
-	if (posix_project_passes_on(to_dir) && to_dir->attr.project != moved->attr.project)
-		return -EXDEV;
-	if (flags & POSIX_EXCHANGE && posix_project_passes_on(from_dir) &&
-	    from_dir->attr.project != replaced->attr.project)
-		return -EXDEV;
 	remove_name(from_dir, from, from_length, moved, now);
 	if (replaced)
 		remove_name(to_dir, to, to_length, replaced, now);
@@ -584,77 +637,8 @@ int posix_rename(struct posix_model *model, posix_ino from_ino, const char *from
 	return 0;
 }
 
-/* ---- attributes ------------------------------------------------------------------------------------------------ */
-
-static uint32_t subdirectories(const struct posix_model *model, const struct node *dir)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < dir->name_count; i++)
-		count += is_dir(posix_node(model, dir->names[i].ino));
-	return count;
-}
-
-int posix_getattr(const struct posix_model *model, posix_ino ino, struct posix_attr *attr)
-{
-	const struct node *node = posix_node(model, ino);
-
-	if (!node)
-		return -ESTALE;
-	*attr = node->attr;
-	attr->blocks += posix_xattr_blocks(node);
-	if (is_dir(node) && node->attr.nlink)
-		attr->nlink = 2 + subdirectories(model, node);
-	return 0;
-}
-
-int posix_accessed(struct posix_model *model, posix_ino ino, int64_t now)
-{
-	struct node *node = posix_node(model, ino);
-
-	if (!node)
-		return -ESTALE;
-	node->attr.atime_ns = now;
-	return 0;
-}
-
-int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const struct posix_attr *attr, int64_t now)
-{
-	struct node *node = posix_node(model, ino);
-
-	if (!node)
-		return -ESTALE;
-	if (mask & POSIX_SET_MODE && S_ISLNK(node->attr.mode))
-		return -EOPNOTSUPP;
-	if (mask & POSIX_SET_SIZE && is_dir(node))
-		return -EISDIR;
-	if (mask & POSIX_SET_SIZE && !S_ISREG(node->attr.mode))
-		return -EINVAL;
-	if (!mask)
-		return 0;
-	if (mask & POSIX_SET_MODE)
-		node->attr.mode = (node->attr.mode & S_IFMT) | (attr->mode & 07777);
-	if (mask & POSIX_SET_UID)
-		node->attr.uid = attr->uid;
-	if (mask & POSIX_SET_GID)
-		node->attr.gid = attr->gid;
-	if (mask & POSIX_SET_FLAGS)
-		node->attr.flags = attr->flags;
-	if (mask & POSIX_SET_PROJECT)
-		node->attr.project = attr->project;
-	if (mask & POSIX_SET_SIZE)
-		posix_data_resize(node, attr->size);
-	if (mask & (POSIX_SET_SIZE | POSIX_SET_MTIME_NOW))
-		node->attr.mtime_ns = now;
-	if (mask & POSIX_SET_MTIME)
-		node->attr.mtime_ns = attr->mtime_ns;
-	if (mask & POSIX_SET_ATIME_NOW)
-		node->attr.atime_ns = now;
-	if (mask & POSIX_SET_ATIME)
-		node->attr.atime_ns = attr->atime_ns;
-	node->attr.ctime_ns = now;
-	return 0;
-}
+/* ---- pins -----------------------------------------------------------------------------------------------------------
+ */
 
 int posix_open(struct posix_model *model, posix_ino ino)
 {

@@ -6,8 +6,9 @@
  * the core promises (server/nova/nova.h): "." and ".." are refused with -EINVAL where a name is made or removed, a
  * write is all or nothing, an inode whose life has ended is -ESTALE.
  *
- * All functions return 0 (or a count) or -errno and change nothing when they fail. Calls are the superuser's; `now` is
- * the time that the change gets. Running out of memory aborts. Not thread safe.
+ * All functions return 0 (or a count) or -errno and change nothing when they fail. Where several things forbid a call
+ * POSIX leaves open which is told; it is the one that the core finds first. `now` is the time that the change gets.
+ * Running out of memory aborts. Not thread safe.
  */
 #ifndef FARNOVA_TESTS_MODEL_POSIX_MODEL_H
 #define FARNOVA_TESTS_MODEL_POSIX_MODEL_H
@@ -33,7 +34,7 @@ struct posix_attr {
 	uint32_t nlink;
 	uint32_t uid, gid;
 	uint32_t rdev;
-	uint32_t flags; /* POSIX_PROJECT_INHERIT */
+	uint32_t flags; /* POSIX_IMMUTABLE, POSIX_APPEND_ONLY, POSIX_PROJECT_INHERIT */
 	uint32_t project;
 	uint64_t size;
 	uint64_t blocks; /* of POSIX_BLOCK bytes that hold data of a file or were allocated for it */
@@ -46,6 +47,20 @@ struct posix_model *posix_copy(const struct posix_model *model);
 void posix_free(struct posix_model *model);
 
 posix_ino posix_root(const struct posix_model *model);
+
+#define POSIX_GROUPS_MAX 4u
+
+/* On whose behalf. uid 0 is the superuser, who has all capabilities. */
+struct posix_caller {
+	uint32_t uid, gid;
+	uint32_t groups[POSIX_GROUPS_MAX]; /* supplementary */
+	unsigned group_count;
+	uint32_t umask;
+	bool opened; /* reading and writing of contents was allowed at open: the mode is not asked again */
+};
+
+/* posix_act_for -- whose calls come from now on; NULL: the superuser's, with no umask, as in a new model. */
+void posix_act_for(struct posix_model *model, const struct posix_caller *caller);
 
 /* posix_name_inode -- what the file system under test calls this inode; it appears in the listing. */
 void posix_name_inode(struct posix_model *model, posix_ino ino, uint64_t number, uint32_t generation);
@@ -96,13 +111,20 @@ int posix_getattr(const struct posix_model *model, posix_ino ino, struct posix_a
 #define POSIX_SET_FLAGS     (1u << 8)
 #define POSIX_SET_PROJECT   (1u << 9)
 
+/* As chattr(1) has them; only the superuser changes them. */
+#define POSIX_IMMUTABLE       (1u << 0)
+#define POSIX_APPEND_ONLY     (1u << 1)
 /* Directories: what is made in it has its project, directories also this flag. */
 #define POSIX_PROJECT_INHERIT (1u << 2)
 
 int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const struct posix_attr *attr, int64_t now);
 
-/* posix_accessed -- the inode was read: its access time, and nothing else, is `now`. */
-int posix_accessed(struct posix_model *model, posix_ino ino, int64_t now);
+/* posix_access -- 0 or -EACCES for R_OK | W_OK | X_OK, as access(2) with the caller's effective ids. */
+int posix_access(const struct posix_model *model, posix_ino ino, int mask);
+
+/* posix_accessed -- the inode was read: its access time, and nothing else, is `now`; with `relative` only where
+ * mount(8) says so of relatime. */
+int posix_accessed(struct posix_model *model, posix_ino ino, bool relative, int64_t now);
 
 struct posix_project {
 	uint32_t id;
@@ -110,6 +132,7 @@ struct posix_project {
 	uint64_t block_limit, inode_limit; /* 0 = none */
 };
 
+/* posix_set_limits -- -EPERM but for the superuser. */
 int posix_set_limits(struct posix_model *model, uint32_t id, uint64_t blocks, uint64_t inodes);
 /* posix_next_project -- the project with the lowest number from `from` on that has inodes or was given limits. */
 bool posix_next_project(const struct posix_model *model, uint32_t from, struct posix_project *out);
@@ -124,7 +147,8 @@ int posix_reclaim(struct posix_model *model);
 /* posix_orphans -- how many inodes without a name there are. */
 uint64_t posix_orphans(const struct posix_model *model);
 
-/* Extended attributes: names with their prefix, as in `man 7 xattr`. `flags`: XATTR_CREATE, XATTR_REPLACE. */
+/* Extended attributes: names with their prefix, as in `man 7 xattr`. `flags`: XATTR_CREATE, XATTR_REPLACE. The names
+ * system.posix_acl_access and system.posix_acl_default are the ACLs of acl(5), in the binary form of setxattr. */
 int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, const void *value, size_t length,
                    int flags, int64_t now);
 /* A value that together with the name behind its prefix is longer has blocks of its own, which count. */

@@ -10,9 +10,14 @@
 /* The one thing of its own that the core tells: a target longer than this takes a block. */
 #define TARGET_INLINE_MAX 284u
 
+uint64_t posix_target_blocks(uint64_t length)
+{
+	return length > TARGET_INLINE_MAX;
+}
+
 static uint64_t blocks_of(const struct node *node)
 {
-	uint64_t contents = S_ISLNK(node->attr.mode) ? node->attr.size > TARGET_INLINE_MAX : node->attr.blocks;
+	uint64_t contents = S_ISLNK(node->attr.mode) ? posix_target_blocks(node->attr.size) : node->attr.blocks;
 
 	return contents + posix_xattr_blocks(node);
 }
@@ -36,6 +41,10 @@ int posix_set_limits(struct posix_model *model, uint32_t id, uint64_t blocks, ui
 {
 	size_t i = 0;
 
+	if (!posix_is_super(model))
+		return -EPERM;
+	if (id == 0)
+		return -EINVAL;
 	while (i < model->project_count && model->projects[i].id != id)
 		i++;
 	if (i == model->project_count) {

@@ -54,11 +54,7 @@ uint64_t posix_xattr_blocks(const struct node *node)
 	return blocks;
 }
 
-/* user.* belongs to files and directories alone: the permission bits of others mean something else (xattr(7)). */
-static bool user_refused(const struct node *node, const char *name)
-{
-	return strncmp(name, "user.", 5) == 0 && !S_ISREG(node->attr.mode) && !S_ISDIR(node->attr.mode);
-}
+/* ---- values ----------------------------------------------------------------------------------------------------- */
 
 static size_t place(const struct node *node, const char *name, bool *found)
 {
@@ -70,13 +66,113 @@ static size_t place(const struct node *node, const char *name, bool *found)
 	return i;
 }
 
+const uint8_t *posix_xattr_value(const struct node *node, const char *name, size_t *length)
+{
+	bool found;
+	size_t at = place(node, name, &found);
+
+	if (!found)
+		return NULL;
+	*length = node->xattrs[at].length;
+	return node->xattrs[at].value;
+}
+
+void posix_xattr_put(struct node *node, const char *name, const void *value, size_t length)
+{
+	uint8_t *copy = posix_duplicate(value, length);
+	bool found;
+	size_t at = place(node, name, &found);
+
+	if (!found) {
+		node->xattrs = posix_grown(node->xattrs, node->xattr_count, &node->xattr_room, sizeof(*node->xattrs));
+		memmove(&node->xattrs[at + 1], &node->xattrs[at], (node->xattr_count - at) * sizeof(*node->xattrs));
+		node->xattrs[at] = (struct xattr){.name = posix_duplicate(name, strlen(name) + 1)};
+		node->xattr_count++;
+	}
+	free(node->xattrs[at].value);
+	node->xattrs[at].value = copy;
+	node->xattrs[at].length = length;
+}
+
+void posix_xattr_drop(struct node *node, const char *name)
+{
+	bool found;
+	size_t at = place(node, name, &found);
+
+	if (!found)
+		return;
+	free(node->xattrs[at].name);
+	free(node->xattrs[at].value);
+	node->xattr_count--;
+	memmove(&node->xattrs[at], &node->xattrs[at + 1], (node->xattr_count - at) * sizeof(*node->xattrs));
+}
+
+/* ---- who may: xattr(7) ------------------------------------------------------------------------------------------ */
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* user.* belongs to files and directories alone: the permission bits of others mean something else. */
+static int may_use_user(const struct posix_model *model, const struct node *node, bool change)
+{
+	if (!S_ISREG(node->attr.mode) && !S_ISDIR(node->attr.mode))
+		return change ? -EPERM : -ENODATA;
+	if (change && S_ISDIR(node->attr.mode) && node->attr.mode & S_ISVTX && !posix_owns(model, node))
+		return -EPERM;
+	return posix_may(model, node, change ? MAY_WRITE : MAY_READ);
+}
+
+static int may_use_acl(const struct posix_model *model, const struct node *node, const char *name, bool change)
+{
+	if (S_ISLNK(node->attr.mode))
+		return -EOPNOTSUPP;
+	if (!S_ISDIR(node->attr.mode) && strcmp(name, "system.posix_acl_default") == 0)
+		return change ? -EACCES : -ENODATA;
+	return change && !posix_owns(model, node) ? -EPERM : 0;
+}
+
+static int may_use(const struct posix_model *model, const struct node *node, const char *name, bool change)
+{
+	if (change && posix_is_fixed(node))
+		return -EPERM;
+	if (has_prefix(name, "user."))
+		return may_use_user(model, node, change);
+	if (has_prefix(name, "trusted."))
+		return posix_is_super(model) ? 0 : change ? -EPERM : -ENODATA;
+	if (has_prefix(name, "security."))
+		return posix_is_super(model) || !change ? 0 : -EPERM;
+	return posix_acl_is(name) ? may_use_acl(model, node, name, change) : -EOPNOTSUPP;
+}
+
+/* ---- the calls -------------------------------------------------------------------------------------------------- */
+
+static int set_plain(struct posix_model *model, struct node *node, const char *name, const void *value, size_t length,
+                     int flags, int64_t now)
+{
+	uint64_t before = 0, after = value_blocks(name, length);
+	size_t old;
+	bool found = posix_xattr_value(node, name, &old);
+
+	if (found && flags & XATTR_CREATE)
+		return -EEXIST;
+	if (!found && flags & XATTR_REPLACE)
+		return -ENODATA;
+	if (found)
+		before = value_blocks(name, old);
+	if (after > before && posix_project_room(model, node->attr.project, after - before, 0))
+		return -EDQUOT;
+	posix_xattr_put(node, name, value, length);
+	node->attr.ctime_ns = now;
+	return 0;
+}
+
 int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, const void *value, size_t length,
                    int flags, int64_t now)
 {
 	struct node *node = posix_node(model, ino);
-	uint64_t before, after;
-	bool found;
-	size_t at;
+	int rc;
 
 	if (!node)
 		return -ESTALE;
@@ -86,46 +182,34 @@ int posix_setxattr(struct posix_model *model, posix_ino ino, const char *name, c
 		return -ERANGE;
 	if (length > XATTR_VALUE_BYTES_MAX)
 		return -E2BIG;
-	if (user_refused(node, name))
-		return -EPERM;
-	at = place(node, name, &found);
-	if (found && flags & XATTR_CREATE)
-		return -EEXIST;
-	if (!found && flags & XATTR_REPLACE)
-		return -ENODATA;
-	before = found ? value_blocks(name, node->xattrs[at].length) : 0;
-	after = value_blocks(name, length);
-	if (after > before && posix_project_room(model, node->attr.project, after - before, 0))
-		return -EDQUOT;
-	if (!found) {
-		node->xattrs = posix_grown(node->xattrs, node->xattr_count, &node->xattr_room, sizeof(*node->xattrs));
-		memmove(&node->xattrs[at + 1], &node->xattrs[at], (node->xattr_count - at) * sizeof(*node->xattrs));
-		node->xattrs[at] = (struct xattr){.name = posix_duplicate(name, strlen(name) + 1)};
-		node->xattr_count++;
-	}
-	free(node->xattrs[at].value);
-	node->xattrs[at].value = posix_duplicate(value, length);
-	node->xattrs[at].length = length;
-	node->attr.ctime_ns = now;
-	return 0;
+	rc = may_use(model, node, name, true);
+	if (rc)
+		return rc;
+	if (posix_acl_is(name))
+		return posix_acl_set(model, node, name, value, length, now);
+	return set_plain(model, node, name, value, length, flags, now);
 }
 
 ssize_t posix_getxattr(const struct posix_model *model, posix_ino ino, const char *name, void *value, size_t size)
 {
 	const struct node *node = posix_node(model, ino);
-	bool found;
-	size_t at;
+	const uint8_t *found;
+	size_t length;
+	int rc;
 
 	if (!node)
 		return -ESTALE;
-	at = place(node, name, &found);
+	rc = may_use(model, node, name, false);
+	if (rc)
+		return rc;
+	found = posix_xattr_value(node, name, &length);
 	if (!found)
 		return -ENODATA;
-	if (size && size < node->xattrs[at].length)
+	if (size && size < length)
 		return -ERANGE;
 	if (size)
-		memcpy(value, node->xattrs[at].value, node->xattrs[at].length);
-	return (ssize_t)node->xattrs[at].length;
+		memcpy(value, found, length);
+	return (ssize_t)length;
 }
 
 ssize_t posix_listxattr(const struct posix_model *model, posix_ino ino, char *list, size_t size)
@@ -138,6 +222,9 @@ ssize_t posix_listxattr(const struct posix_model *model, posix_ino ino, char *li
 	for (size_t i = 0; i < node->xattr_count; i++) {
 		size_t n = strlen(node->xattrs[i].name) + 1;
 
+		/* CAP_SYS_ADMIN sees these, nobody else. */
+		if (has_prefix(node->xattrs[i].name, "trusted.") && !posix_is_super(model))
+			continue;
 		if (size && length + n > size)
 			return -ERANGE;
 		if (size)
@@ -150,20 +237,17 @@ ssize_t posix_listxattr(const struct posix_model *model, posix_ino ino, char *li
 int posix_removexattr(struct posix_model *model, posix_ino ino, const char *name, int64_t now)
 {
 	struct node *node = posix_node(model, ino);
-	bool found;
-	size_t at;
+	size_t length;
+	int rc;
 
 	if (!node)
 		return -ESTALE;
-	if (user_refused(node, name))
-		return -EPERM;
-	at = place(node, name, &found);
-	if (!found)
+	rc = may_use(model, node, name, true);
+	if (rc)
+		return rc;
+	if (!posix_xattr_value(node, name, &length))
 		return -ENODATA;
-	free(node->xattrs[at].name);
-	free(node->xattrs[at].value);
-	node->xattr_count--;
-	memmove(&node->xattrs[at], &node->xattrs[at + 1], (node->xattr_count - at) * sizeof(*node->xattrs));
+	posix_xattr_drop(node, name);
 	node->attr.ctime_ns = now;
 	return 0;
 }

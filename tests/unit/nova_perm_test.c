@@ -206,6 +206,69 @@ static void times_are_the_owners_and_now_is_every_writers(void **state)
 	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW, &in, NULL), -EACCES);
 }
 
+static void one_time_alone_is_set_to_now_by_owners_only(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle file = owned(f, "file", S_IFREG | 0620);
+	struct nova_call mine = as(f, &owner);
+	struct nova_call writer = as(f, &member);
+	struct nova_attr in = {.size = 5};
+
+	assert_int_equal(nova_setattr(&mine, file, NOVA_SET_ATIME_NOW, &in, NULL), 0);
+	assert_int_equal(nova_setattr(&writer, file, NOVA_SET_ATIME_NOW, &in, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&writer, file, NOVA_SET_MTIME_NOW, &in, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&writer, file, NOVA_SET_SIZE | NOVA_SET_MTIME_NOW, &in, NULL), 0);
+	assert_int_equal(nova_setattr(&writer, file, NOVA_SET_SIZE | NOVA_SET_ATIME_NOW, &in, NULL), -EPERM);
+	in.flags = NOVA_FILE_APPEND;
+	assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_FLAGS, &in, NULL), 0);
+	assert_int_equal(nova_setattr(&mine, file, NOVA_SET_ATIME_NOW, &in, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&mine, file, NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW, &in, NULL), 0);
+}
+
+static void a_new_owner_or_group_takes_away_set_ids_whoever_gives_it(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		uint32_t before, after;
+	} table[] = {
+	    {S_IFREG | 06755, S_IFREG | 0755},
+	    {S_IFREG | 06745, S_IFREG | 02745}, /* not executable by the group */
+	    {S_IFIFO | 06755, S_IFIFO | 0755},
+	    {S_IFDIR | 06755, S_IFDIR | 06755},
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		char name[2] = {(char)('a' + i), 0};
+		struct nova_handle file = owned(f, name, table[i].before);
+		struct nova_call super = as(f, &root);
+		struct nova_attr in = {.uid = 7, .gid = 8};
+		struct nova_attr attr;
+
+		assert_int_equal(nova_setattr(&super, file, i % 2 ? NOVA_SET_UID : NOVA_SET_GID, &in, &attr), 0);
+		assert_int_equal(attr.mode, table[i].after);
+		in.mode = table[i].before & 07777;
+		assert_int_equal(nova_setattr(&super, file, NOVA_SET_UID | NOVA_SET_MODE, &in, &attr), 0);
+		assert_int_equal(attr.mode, table[i].before);
+	}
+	fixture_assert_same_after_remount(f);
+}
+
+static void what_runs_with_a_groups_rights_is_made_by_its_members(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle dir = owned(f, "dir", S_IFDIR | 02777);
+	struct nova_call theirs = as(f, &other);
+	struct nova_call members = as(f, &member);
+	struct nova_attr attr;
+
+	assert_int_equal(nova_create(&theirs, dir, N("file"), S_IFREG | 02755, 0, &attr), 0);
+	assert_int_equal(attr.mode & 07777, 0755);
+	assert_int_equal(nova_create(&theirs, dir, N("fifo"), S_IFIFO | 02755, 0, &attr), 0);
+	assert_int_equal(attr.mode & 07777, 0755);
+	assert_int_equal(nova_create(&members, dir, N("other"), S_IFIFO | 02755, 0, &attr), 0);
+	assert_int_equal(attr.mode & 07777, 02755);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -219,6 +282,9 @@ int main(void)
 	    TEST(only_owners_and_the_superuser_change_modes_and_owners),
 	    TEST(writing_takes_away_set_user_id),
 	    TEST(times_are_the_owners_and_now_is_every_writers),
+	    TEST(one_time_alone_is_set_to_now_by_owners_only),
+	    TEST(a_new_owner_or_group_takes_away_set_ids_whoever_gives_it),
+	    TEST(what_runs_with_a_groups_rights_is_made_by_its_members),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

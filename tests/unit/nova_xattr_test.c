@@ -421,6 +421,16 @@ static void a_write_or_a_new_owner_takes_a_files_capabilities(void **state)
 	}
 }
 
+static void a_new_owner_of_a_directory_leaves_its_attributes(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle dir = fixture_create(f, f->root, "dir", S_IFDIR | 0755).handle;
+
+	assert_int_equal(set(f, dir, "security.capability", "caps", 4), 0);
+	assert_int_equal(nova_setattr(&f->call, dir, NOVA_SET_UID, &(struct nova_attr){.uid = 7}, NULL), 0);
+	assert_value(f, dir, "security.capability", "caps", 4);
+}
+
 /* ---- ACLs ------------------------------------------------------------------------------------------------------- */
 
 struct acl_item {
@@ -762,7 +772,7 @@ static void an_append_only_file_only_grows(void **state)
 	assert_memory_equal(back, "abcdef", 6);
 	assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_SIZE, &in, NULL), -EPERM);
 	assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_MODE, &in, NULL), -EPERM);
-	assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_MTIME_NOW, &in, NULL), 0);
+	assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW, &in, NULL), 0);
 	assert_int_equal(nova_unlink(&f->call, f->root, N("f"), NULL), -EPERM);
 	assert_int_equal(nova_link(&f->call, file, f->root, N("g"), NULL), -EPERM);
 	assert_int_equal(set(f, file, "user.a", "1", 1), -EPERM);
@@ -801,6 +811,7 @@ int main(void)
 	    TEST(user_attributes_follow_the_mode),
 	    TEST(trusted_and_security_attributes_are_the_superusers),
 	    TEST(a_write_or_a_new_owner_takes_a_files_capabilities),
+	    TEST(a_new_owner_of_a_directory_leaves_its_attributes),
 	    TEST(access_acl_decides_with_its_mask),
 	    TEST(an_access_acl_that_says_no_more_than_the_mode_is_the_mode),
 	    TEST(lists_that_are_none_are_refused),
