@@ -368,12 +368,16 @@ struct nova_xattr_entry {
 	uint8_t bytes[NOVA_XATTR_INLINE];
 };
 static_assert(sizeof(struct nova_xattr_entry) == 44, "xattr");
+
+/* A limit that no pool comes near is none, as 0 is. */
+#define NOVA_QUOTA_NONE (INT64_MAX / 4)
+
 /* A project's limits belong to its number, not to one of the directories that pass it on: these may come, go and be
  * several. So they lie where there is always a log, and the newest entry of a project holds. */
 struct nova_quota_entry {
 	le32 project; /* not 0 */
 	le32 reserved0;
-	le64 blocks; /* limits; 0 = none */
+	le64 blocks; /* limits; 0, or NOVA_QUOTA_NONE and more = none */
 	le64 inodes;
 	le64 time_ns; /* when it was set; the directory's times stay */
 	uint8_t reserved1[12];

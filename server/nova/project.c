@@ -7,9 +7,8 @@
 #include <stdlib.h>
 
 #define SHARDS    16u
-#define BATCH     256 /* that a shard takes beyond its need, and keeps twice of */
-/* No limit: nothing that fits a pool comes near it, and sums of it do not overflow. */
-#define UNLIMITED (INT64_MAX / 4)
+#define BATCH     256             /* that a shard takes beyond its need, and keeps twice of */
+#define UNLIMITED NOVA_QUOTA_NONE /* sums of it do not overflow */
 
 struct shard {
 	int64_t has[PROJECT_KINDS]; /* may be taken by any thread; atomic */

@@ -44,6 +44,11 @@ static bool get_counts(struct nova *fs, struct saved_source *source, bool apply)
 
 	if (!saved_get(source, &counts, sizeof counts) || source->left)
 		return false;
+	/* Each name and each unwritten block takes a line or a block of the pool. */
+	if (le64_get(counts.inodes) > fs->slot_chunks * NOVA_SLOTS_PER_CHUNK ||
+	    le64_get(counts.nameless) > le64_get(counts.inodes) ||
+	    le64_get(counts.promised) > fs->blocks * (NOVA_BLOCK_SIZE / NOVA_LINE_SIZE))
+		return false;
 	if (apply) {
 		fs->inodes = (int64_t)le64_get(counts.inodes);
 		fs->promised = (int64_t)le64_get(counts.promised);

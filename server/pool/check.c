@@ -238,6 +238,22 @@ static void check_zone(struct check *check, uint64_t zone)
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
+/* A clean unmount has brought home what all records say, and a mount after it does not read them. */
+static void check_settled(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
+{
+	const struct nova_slot_words *words = &medium_slot(&check->medium, ino)->words;
+	const le64 *pair = kind == NOVA_WORD_LIFE ? words->life : words->tail;
+	struct medium_word home;
+
+	if (kind == NOVA_WORD_HEAD)
+		return; /* it has no age of its own: the pages tell */
+	home = medium_word_pick(kind, owner, pair[0], pair[1]);
+	/* Home words that are of another generation, or damaged, are judged elsewhere. */
+	if ((home.valid[0] || home.valid[1]) && home.value < value)
+		check_say(check, "journal", ino, 0, "its %s word is older than in a record, though the pool is clean",
+		          kind == NOVA_WORD_LIFE ? "life" : "tail");
+}
+
 static void check_record_word(struct check *check, unsigned ring, const struct nova_record_word *word)
 {
 	uint64_t ino = le64_get(word->target) >> 8;
@@ -256,6 +272,8 @@ static void check_record_word(struct check *check, unsigned ring, const struct n
 		owner ^= (uint64_t)le32_get(word->generation) << 32;
 	if (!medium_word_value((enum nova_word_kind)kind, owner, word->word, &value))
 		check_say(check, "journal", ino, 0, "a record of ring %u holds a word that fails its CRC", ring);
+	else if (check->report->clean)
+		check_settled(check, ino, (enum nova_word_kind)kind, owner, value);
 }
 
 static void check_ring(struct check *check, unsigned number)

@@ -42,14 +42,20 @@ void check_project_use(struct check *check, uint32_t id, uint64_t blocks)
 	project->blocks += blocks;
 }
 
+/* As the saved state has it: 0 if there is none. */
+static uint64_t limit(le64 stored)
+{
+	return le64_get(stored) < (uint64_t)NOVA_QUOTA_NONE ? le64_get(stored) : 0;
+}
+
 void check_project_limits(struct check *check, const struct nova_quota_entry *quota, uint64_t line)
 {
 	struct check_project *project = project_of(check, le32_get(quota->project));
 
 	if (!project)
 		return;
-	project->block_limit = le64_get(quota->blocks);
-	project->inode_limit = le64_get(quota->inodes);
+	project->block_limit = limit(quota->blocks);
+	project->inode_limit = limit(quota->inodes);
 	project->line = line;
 }
 
