@@ -194,8 +194,6 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 	}
 	if (mask & NOVA_ATTR_ATIME && mask != NOVA_ATTR_ATIME)
 		return refuse(replay, position, "an access time that is not alone");
-	if (mask & NOVA_ATTR_FLAGS)
-		inode->flags = le32_get(attr->flags);
 	if (mask & NOVA_ATTR_PROJECT)
 		inode->project = le32_get(attr->project);
 	if (mask == NOVA_ATTR_ATIME) {
