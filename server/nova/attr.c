@@ -24,12 +24,7 @@ static_assert(NOVA_FILE_IMMUTABLE == NOVA_FLAG_IMMUTABLE && NOVA_FILE_APPEND == 
 
 int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
-	int err = inode_read(call->worker, file, false, &inode);
-
-	if (!err)
-		inode_attr(inode, attr);
-	return err;
+	return inode_look(call->worker, file, attr);
 }
 
 int nova_access(const struct nova_call *call, struct nova_handle file, int mask)

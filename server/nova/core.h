@@ -120,10 +120,12 @@ struct slot_chunk {
 	bool listed;
 	uint32_t free_count;
 	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];
-	/* Both atomic. Workers take slots in rows and should not write to each other's lines: these begin with one. */
-	uint32_t generation[NOVA_SLOTS_PER_CHUNK]
-	    __attribute__((aligned(NOVA_CACHE_LINE))); /* present or last life's */
-	struct inode *inodes[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
+	/* Both atomic, and asked for together. Workers take slots in rows and should not write to each other's lines:
+	 * the first begins one. */
+	struct slot_place {
+		struct inode *inode;
+		uint32_t generation; /* present or last life's */
+	} slots[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
 };
 
 struct inode_slab {
@@ -163,6 +165,7 @@ struct nova_worker {
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
 	struct inode *free_inodes; /* in-core inodes that belong to no slot */
+	uint32_t passed_by;        /* looks at cold inodes that left them cold */
 
 	/* Log lines promised through this worker, for which space is kept: one for each name, to remove it, and one for
 	 * each unwritten block, to write it; atomic. */

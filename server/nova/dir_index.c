@@ -13,7 +13,8 @@
 #define FIRST_ENTRIES 4u
 #define LARGE_PAGE    (2u << 20)
 #define LARGE_FROM    (4u << 20)
-#define TABLE_FROM    16u /* fewer are found faster by looking at each */
+#define PLACES_AHEAD  16u
+#define TABLE_FROM    16u /* fewer places are all looked at: that is faster */
 
 /* A large array is read at random: with large pages the CPU finds its way to each place in fewer looks. */
 static void want_large_pages(void *array, size_t bytes)
@@ -27,16 +28,22 @@ static void want_large_pages(void *array, size_t bytes)
 
 void dir_index_clear(struct dir_index *index)
 {
-	free(index->entries);
 	free(index->table);
+	free(index->order);
 	memset(index, 0, sizeof *index);
+}
+
+/* Of a table at most four fifths are used, so that what is looked for is found soon. */
+static uint32_t room_of(uint64_t places, bool hashed)
+{
+	return (uint32_t)(hashed ? places - places / 5 : places);
 }
 
 uint64_t dir_index_bytes(const struct dir_index *index)
 {
-	uint64_t table = index->table ? ((uint64_t)index->table_mask + 1) * sizeof *index->table : 0;
+	uint64_t order = index->order ? room_of(index->places, true) * sizeof *index->order : 0;
 
-	return index->capacity * sizeof *index->entries + table;
+	return index->places * sizeof *index->table + order;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -67,24 +74,47 @@ static int same_name(const struct dir_entry *entry, const uint8_t *base, const c
 	       memcmp(base + entry->line * NOVA_LINE_SIZE + ENTRY_NAME_OFFSET, name, length) == 0;
 }
 
+static uint32_t first_place(const struct dir_index *index, uint32_t hash)
+{
+	return index->order ? (uint32_t)((uint64_t)hash * index->places >> 32) : 0;
+}
+
+static uint32_t next_place(const struct dir_index *index, uint32_t at)
+{
+	return at + 1 == index->places && index->order ? 0 : at + 1;
+}
+
+static bool is_end(const struct dir_index *index, uint32_t at)
+{
+	return index->order ? !index->table[at].length : at == index->count;
+}
+
+/* The first entry with this hash from `at` on, or NULL; `at` becomes its place. */
+static struct dir_entry *probe(const struct dir_index *index, uint32_t hash, uint32_t *at)
+{
+	if (!index->places)
+		return NULL;
+	for (; !is_end(index, *at); *at = next_place(index, *at))
+		if (index->table[*at].hash == hash && index->table[*at].line)
+			return &index->table[*at];
+	return NULL;
+}
+
+const struct dir_entry *dir_index_likely(const struct dir_index *index, uint32_t hash)
+{
+	uint32_t at = first_place(index, hash);
+
+	return probe(index, hash, &at);
+}
+
 struct dir_entry *dir_index_find(const struct dir_index *index, const uint8_t *base, uint32_t hash, const char *name,
                                  size_t length)
 {
-	if (!index->table) {
-		for (uint32_t i = 0; i < index->count; i++) {
-			struct dir_entry *entry = &index->entries[i];
+	struct dir_entry *entry;
 
-			if (entry->hash == hash && entry->line && same_name(entry, base, name, length))
-				return entry;
-		}
-		return NULL;
-	}
-	for (uint32_t at = hash & index->table_mask; index->table[at]; at = (at + 1) & index->table_mask) {
-		struct dir_entry *entry = &index->entries[index->table[at] - 1];
-
-		if (entry->hash == hash && entry->line && same_name(entry, base, name, length))
+	for (uint32_t at = first_place(index, hash); (entry = probe(index, hash, &at)); at = next_place(index, at))
+		if (same_name(entry, base, name, length))
 			return entry;
-	}
 	return NULL;
 }
 
@@ -96,7 +126,7 @@ uint32_t dir_index_after(const struct dir_index *index, uint64_t cookie)
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (index->entries[middle].cookie > cookie)
+		if (dir_index_entry(index, middle)->cookie > cookie)
 			high = middle;
 		else
 			low = middle + 1;
@@ -111,83 +141,98 @@ struct dir_entry *dir_index_at(const struct dir_index *index, uint64_t cookie)
 
 	if (after == 0)
 		return NULL;
-	entry = &index->entries[after - 1];
+	entry = dir_index_entry(index, after - 1);
 	return entry->cookie == cookie && entry->line ? entry : NULL;
 }
 
-static void table_add(struct dir_index *index, uint32_t i)
+/* There is room. */
+static void put(struct dir_index *index, const struct dir_entry *entry)
 {
-	uint32_t at = index->entries[i].hash & index->table_mask;
+	uint32_t at = index->count;
 
-	while (index->table[at])
-		at = (at + 1) & index->table_mask;
-	index->table[at] = i + 1;
+	if (index->order) {
+		at = first_place(index, entry->hash);
+		while (index->table[at].length)
+			at = next_place(index, at);
+		index->order[index->count] = at;
+	}
+	index->table[at] = *entry;
+	index->count++;
 }
 
-/* Drop the tombstones and give every live entry its place in a table of twice the capacity. */
-static void rebuild(struct dir_index *index)
+static bool is_hashed(const struct dir_index *index, uint64_t places)
 {
-	uint32_t kept = 0;
+	return places >= TABLE_FROM && !index->loading;
+}
 
-	if (index->table)
-		memset(index->table, 0, ((size_t)index->table_mask + 1) * sizeof *index->table);
-	for (uint32_t i = 0; i < index->count; i++) {
-		if (!index->entries[i].line)
-			continue;
-		index->entries[kept] = index->entries[i];
-		if (index->table)
-			table_add(index, kept);
-		kept++;
+/* Have the place in the cache where the entry will be put. */
+static void prefetch_place(const struct dir_index *index, const struct dir_entry *entry)
+{
+	__builtin_prefetch(&index->table[first_place(index, entry->hash)], 1);
+}
+
+/* The live entries in a table of so many places. */
+static int rebuild(struct dir_index *index, uint64_t places)
+{
+	struct dir_index packed = {
+	    .places = (uint32_t)places, .live = index->live, .lines = index->lines, .loading = index->loading};
+
+	packed.table = calloc(places, sizeof *packed.table);
+	if (!packed.table)
+		return -ENOMEM;
+	want_large_pages(packed.table, places * sizeof *packed.table);
+	if (is_hashed(index, places)) {
+		packed.order = malloc(room_of(places, true) * sizeof *packed.order);
+		if (!packed.order) {
+			free(packed.table);
+			return -ENOMEM;
+		}
 	}
-	index->count = kept;
+	for (uint32_t i = 0; i < index->count; i++) {
+		if (i + PLACES_AHEAD < index->count)
+			prefetch_place(&packed, dir_index_entry(index, i + PLACES_AHEAD));
+		if (dir_index_entry(index, i)->line)
+			put(&packed, dir_index_entry(index, i));
+	}
+	free(index->table);
+	free(index->order);
+	*index = packed;
+	return 0;
+}
+
+/* So many places have room for `entries`. */
+static uint64_t places_for(const struct dir_index *index, uint64_t entries)
+{
+	uint64_t places = entries > FIRST_ENTRIES ? entries : FIRST_ENTRIES;
+
+	return is_hashed(index, places) ? places + places / 4 + 1 : places;
 }
 
 int dir_index_reserve(struct dir_index *index, uint32_t more)
 {
-	uint64_t capacity = index->capacity ? index->capacity : FIRST_ENTRIES;
-	struct dir_entry *entries;
-	uint32_t *table = NULL;
+	uint64_t needed = (uint64_t)index->live + more;
+	uint32_t room = room_of(index->places, index->order);
+	uint64_t places;
 
-	if ((uint64_t)index->count + more <= index->capacity)
+	if ((uint64_t)index->count + more <= room)
 		return 0;
-	/* Packing pays for itself once a quarter of the array is tombstones. */
-	if ((uint64_t)index->live + more <= index->capacity - index->capacity / 4) {
-		rebuild(index);
-		return 0;
-	}
-	while (capacity < (uint64_t)index->live + more + index->live / 2)
-		capacity *= 2;
-	if (capacity > 1u << 30)
-		return -ENOMEM;
-	if (capacity >= TABLE_FROM) {
-		table = calloc(capacity * 2, sizeof *table);
-		if (!table)
-			return -ENOMEM;
-		want_large_pages(table, capacity * 2 * sizeof *table);
-	}
-	entries = realloc(index->entries, capacity * sizeof *entries);
-	if (!entries) {
-		free(table);
-		return -ENOMEM;
-	}
-	want_large_pages(entries, capacity * sizeof *entries);
-	free(index->table);
-	index->entries = entries;
-	index->capacity = (uint32_t)capacity;
-	index->table = table;
-	index->table_mask = (uint32_t)(capacity * 2 - 1);
-	rebuild(index);
-	return 0;
+	/* Packing pays for itself once a quarter of the room is tombstones. */
+	if (needed <= room - room / 4)
+		return rebuild(index, index->places);
+	places = places_for(index, needed + index->live / 2);
+	return places > UINT32_MAX ? -ENOMEM : rebuild(index, places);
 }
 
 void dir_index_add(struct dir_index *index, const struct dir_entry *entry)
 {
-	index->entries[index->count] = *entry;
-	if (index->table)
-		table_add(index, index->count);
-	index->count++;
+	put(index, entry);
 	index->live++;
 	index->lines += entry_name_lines(entry->length);
+}
+
+void dir_index_load(struct dir_index *index)
+{
+	index->loading = true;
 }
 
 static int compare_cookies(const void *a, const void *b)
@@ -200,8 +245,18 @@ static int compare_cookies(const void *a, const void *b)
 
 void dir_index_sort(struct dir_index *index)
 {
-	qsort(index->entries, index->count, sizeof *index->entries, compare_cookies);
-	rebuild(index);
+	qsort(index->table, index->count, sizeof *index->table, compare_cookies);
+}
+
+int dir_index_settle(struct dir_index *index)
+{
+	int err = 0;
+
+	index->loading = false;
+	if (index->places >= TABLE_FROM)
+		err = rebuild(index, places_for(index, index->live));
+	index->loading = err;
+	return err;
 }
 
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry)

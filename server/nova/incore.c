@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_SLABS     8u    /* at most so many are looked at for one that is needed */
-#define COSTLY_INDEX    4096u /* bytes */
+#define SWEEP_SLABS     8u                     /* at most so many are looked at for one that is needed */
+#define COSTLY_INDEX    4096u                  /* bytes */
+#define PEEK_BYTES      (5u * NOVA_CACHE_LINE) /* of a slot, that most looks at it need */
+#define LET_IN          16u                    /* one look in so many at cold inodes makes one of them warm */
 #define CACHE_MIN       (32ULL << 20)
 #define CACHE_PER_INODE 40u /* with what a slot itself takes in DRAM, a cold inode stays under 64 bytes */
 
@@ -87,7 +89,7 @@ static void give_up(struct nova *fs, struct inode *inode)
 	struct slot_chunk *chunk = slots_chunk(fs, inode->ino);
 
 	incore_index_drop(fs, inode);
-	__atomic_store_n(&chunk->inodes[slot_index(chunk, inode->ino)], NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&chunk->slots[slot_index(inode->ino)].inode, NULL, __ATOMIC_RELEASE);
 	inode->ino = 0;
 	inode->loaded = false;
 }
@@ -215,7 +217,7 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
 
 	if (!chunk)
 		return -ESTALE;
-	place = &chunk->inodes[slot_index(chunk, ino)];
+	place = &chunk->slots[slot_index(ino)].inode;
 	*out = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	if (*out)
 		return 0;
@@ -240,15 +242,34 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
 	return 0;
 }
 
+bool incore_cold(const struct nova *fs, uint64_t ino)
+{
+	const struct slot_chunk *chunk = slots_chunk(fs, ino);
+
+	return chunk && !__atomic_load_n(&chunk->slots[slot_index(ino)].inode, __ATOMIC_ACQUIRE);
+}
+
+bool incore_pass_by(struct nova_worker *worker, uint64_t ino)
+{
+	const struct nova *fs = worker->fs;
+
+	if (!incore_cold(fs, ino))
+		return false;
+	return __atomic_load_n(&fs->incore, __ATOMIC_RELAXED) >= incore_limit(fs) && ++worker->passed_by % LET_IN;
+}
+
 void incore_prefetch(const struct nova *fs, uint64_t ino)
 {
 	const struct slot_chunk *chunk = slots_chunk(fs, ino);
-	const void *inode = chunk ? __atomic_load_n(&chunk->inodes[slot_index(chunk, ino)], __ATOMIC_RELAXED) : NULL;
-	const char *from = inode ? inode : (const void *)slot_at(fs, ino);
-	size_t bytes = inode ? offsetof(struct inode, file) : NOVA_SLOT_SIZE;
+	const char *inode;
 
-	for (size_t at = 0; chunk && at < bytes; at += NOVA_CACHE_LINE)
-		__builtin_prefetch(from + at);
+	if (!chunk)
+		return;
+	for (size_t at = 0; at < PEEK_BYTES; at += NOVA_CACHE_LINE)
+		__builtin_prefetch((const char *)slot_at(fs, ino) + at);
+	inode = (const void *)__atomic_load_n(&chunk->slots[slot_index(ino)].inode, __ATOMIC_RELAXED);
+	for (size_t at = 0; inode && at < offsetof(struct inode, file); at += NOVA_CACHE_LINE)
+		__builtin_prefetch(inode + at);
 }
 
 void incore_fini(struct nova *fs)

@@ -26,6 +26,16 @@
 /* incore_find -- the in-core inode of a slot, neither locked nor checked. -ESTALE no such slot, -ENOMEM. */
 int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out);
 
+/* incore_cold -- the slot has no in-core inode at this moment: nobody is changing what lives there. */
+bool incore_cold(const struct nova *fs, uint64_t ino);
+
+/*
+ * incore_pass_by -- should a look at this slot's attributes not make it an in-core inode? It is cold, there are as many
+ * in-core inodes as there may be, so one would have to go for it; and one look alone does not tell that more will come.
+ * Some are let in all the same, so that what is looked at often comes to be in core.
+ */
+bool incore_pass_by(struct nova_worker *worker, uint64_t ino);
+
 /* incore_prefetch -- fetch into the cache what incore_find and a look at the inode's attributes will read. */
 void incore_prefetch(const struct nova *fs, uint64_t ino);
 

@@ -277,3 +277,26 @@ void inode_attr(const struct inode *inode, struct nova_attr *attr)
 	    .change = inode->tail,
 	};
 }
+
+int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nova_attr *attr)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err;
+
+	/*
+	 * Cold before and after: whoever changed it in between has made it warm, changed its words and let it go cold
+	 * again, and by that replay_peek has seen it.
+	 */
+	if (incore_pass_by(worker, handle.ino.n)) {
+		struct inode cold = {.ino = handle.ino.n, .generation = handle.generation};
+
+		if (!replay_peek(worker->fs, &cold) && incore_cold(worker->fs, handle.ino.n)) {
+			inode_attr(&cold, attr);
+			return 0;
+		}
+	}
+	err = inode_read(worker, handle, false, &inode);
+	if (!err)
+		inode_attr(inode, attr);
+	return err;
+}

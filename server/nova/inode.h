@@ -30,6 +30,9 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct inode **out);
 void inode_unlock(struct inode *inode);
 
+/* inode_look -- its attributes, as inode_read and inode_attr would give them; a cold inode may stay cold. */
+int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nova_attr *attr);
+
 /* inode_write_two -- both; the same inode once. The caller holds no other. */
 int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct inode **out_a,
                     struct inode **out_b);

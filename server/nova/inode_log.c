@@ -187,9 +187,13 @@ __attribute__((format(printf, 2, 3))) static int damaged(struct log_walk *walk, 
 static int walk_lines(struct log_walk *walk, uint64_t page, uint64_t first, uint64_t *position)
 {
 	uint64_t end = first + page_lines(page);
+	const uint8_t *lines = page_line(walk->fs, walk->ino, page, 0);
+	uint64_t line = pm_offset(walk->fs->pm, lines) / NOVA_LINE_SIZE;
 
+	if (!page && walk->slot)
+		lines = walk->slot->log[0];
 	while (*position < end && *position < walk->tail) {
-		const uint8_t *at = page_line(walk->fs, walk->ino, page, *position - first);
+		const uint8_t *at = lines + (*position - first) * NOVA_LINE_SIZE;
 		const struct nova_entry *entry = (const void *)at;
 		uint64_t room = end < walk->tail ? end - *position : walk->tail - *position;
 		int err;
@@ -202,8 +206,7 @@ static int walk_lines(struct log_walk *walk, uint64_t page, uint64_t first, uint
 				return damaged(walk, "inode %llu, log position %llu: padding of wrong length",
 				               (unsigned long long)walk->ino, (unsigned long long)*position);
 		} else {
-			err =
-			    walk->entry(walk->context, entry, *position, pm_offset(walk->fs->pm, at) / NOVA_LINE_SIZE);
+			err = walk->entry(walk->context, entry, *position, line + *position - first);
 			if (err)
 				return err;
 		}

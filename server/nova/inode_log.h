@@ -42,6 +42,7 @@ void log_append_done(struct log_append *append);
 
 struct log_walk {
 	const struct nova *fs;
+	const struct nova_slot *slot; /* a copy to be read in its place, or NULL */
 	uint64_t ino;
 	uint32_t generation;
 	uint64_t tail;

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define NAMES_AHEAD 8u /* that a listing prefetches */
+
 int names_check(const char *name, size_t length)
 {
 	if (length > NOVA_NAME_MAX)
@@ -90,18 +92,20 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 			return -ENOENT;
 		found->ino.n = __atomic_load_n(&inode->parent, __ATOMIC_RELAXED);
 	} else {
-		const struct dir_entry *entry;
+		uint32_t hash = dir_index_hash(fs->hash_seed, name, length);
+		const struct dir_entry *entry = dir_index_likely(&inode->dir, hash);
 
 		if (length < 1)
 			return -ENOENT;
 		if (length > NOVA_NAME_MAX)
 			return -ENAMETOOLONG;
-		entry = names_find(fs, inode, name, length);
+		/* The name on the medium takes as long to come as the inode's lines: let all come at once. */
+		if (entry)
+			incore_prefetch(fs, entry->ino);
+		entry = dir_index_find(&inode->dir, fs->pm->base, hash, name, length);
 		if (!entry)
 			return inode->partial ? -EIO : -ENOENT;
 		found->ino.n = entry->ino;
-		/* Letting go of this lock waits for the name's own line: meanwhile the inode's can be on their way. */
-		incore_prefetch(fs, entry->ino);
 	}
 	found->generation = slots_generation(fs, found->ino.n);
 	return 0;
@@ -112,17 +116,14 @@ int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char
 {
 	/* Between the two locks the name may have gone or have come to mean another inode: then look again. */
 	for (unsigned attempt = 0;; attempt++) {
-		CLEANUP_UNLOCK struct inode *inode = NULL;
 		struct nova_handle found;
 		int err = find_handle(call, dir, name, length, &found);
 
 		if (err)
 			return err;
-		err = inode_read(call->worker, found, false, &inode);
-		if (!err) {
-			inode_attr(inode, attr);
+		err = inode_look(call->worker, found, attr);
+		if (!err)
 			return 0;
-		}
 		if (err != -ESTALE || attempt == 100)
 			return err == -ESTALE ? -EIO : err;
 	}
@@ -149,7 +150,7 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 	}
 	/* A name's first possible position is 1 (an ATTR entry comes before it), so cookie 0 is before all. */
 	for (i = dir_index_after(&inode->dir, cookie); i < inode->dir.count; i++) {
-		const struct dir_entry *entry = &inode->dir.entries[i];
+		const struct dir_entry *entry = dir_index_entry(&inode->dir, i);
 		struct nova_dirent out = {
 		    .cookie = entry->cookie,
 		    .ino = {entry->ino},
@@ -157,6 +158,8 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 		    .length = entry->length,
 		};
 
+		if (i + NAMES_AHEAD < inode->dir.count)
+			__builtin_prefetch(dir_index_entry(&inode->dir, i + NAMES_AHEAD));
 		if (!entry->line)
 			continue;
 		out.name = entry_name(line_at(fs, entry->line));

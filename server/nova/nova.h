@@ -114,7 +114,7 @@ struct nova_mount_options {
 	                   met */
 	unsigned progress_ms; /* how often a long scan says in the log how far it is; 0 = every second */
 	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
-	 * at least 32 MiB. Beside it every slot costs 13 bytes and every block a bit. */
+	 * at least 32 MiB. Beside it every slot costs 17 bytes and every block a bit. */
 	uint64_t cache_bytes;
 	/*
 	 * Blocks that an operation on `ino` no longer needs are offered here after the commit is durable and before

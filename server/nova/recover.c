@@ -134,7 +134,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 {
 	struct nova *fs = scanner->scan->fs;
 	struct inode *inode = &scanner->inode;
-	uint32_t i = slot_index(chunk, ino);
+	uint32_t i = slot_index(ino);
 	int err;
 
 	inode->ino = ino;
@@ -143,7 +143,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	err = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
 	if (err)
 		return err;
-	chunk->generation[i] = inode->generation;
+	chunk->slots[i].generation = inode->generation;
 	if (inode->life == NOVA_LIFE_NEVER || inode->life == NOVA_LIFE_FREE) {
 		if (inode->generation != SLOT_GENERATION_MAX)
 			slots_add_free(chunk, ino);

@@ -28,6 +28,7 @@ struct gone {
 struct replay {
 	struct nova *fs;
 	struct inode *inode;
+	const struct nova_slot *slot; /* a copy to be read in its place, or NULL */
 	const struct log_walk *walk;
 	struct slot_runs *runs; /* in place of the index, NULL = build the index */
 	bool unsorted;          /* GC has moved names: their cookies are out of order, and names go at the end */
@@ -243,13 +244,14 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 {
 	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
 	struct dir_index *dir = &replay->inode->dir;
+	uint64_t ino = le64_get(name->ino);
 	struct dir_entry added = {
 	    .cookie = le64_get(name->cookie),
 	    .line = line,
+	    .ino = ino,
 	    .type = name->file_type & 0xf,
 	    .length = name->name_length,
 	};
-	uint64_t ino = le64_get(name->ino);
 	int err;
 
 	if (replay->inode->type != S_IFDIR >> 12)
@@ -258,11 +260,10 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 		return refuse(replay, position, "an impossible name");
 	if (added.cookie > position)
 		return refuse(replay, position, "a name's cookie comes later than the name");
-	if (dir->count && added.cookie <= dir->entries[dir->count - 1].cookie)
+	if (dir->count && added.cookie <= dir_index_entry(dir, dir->count - 1)->cookie)
 		replay->unsorted = true;
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return refuse(replay, position, "a name leads to no inode");
-	added.ino = ino;
 	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
 	err = dir_index_reserve(dir, 1);
 	if (err)
@@ -324,14 +325,14 @@ static int settle_names(struct replay *replay)
 	int err = 0;
 
 	if (!replay->unsorted)
-		return 0;
+		return dir_index_settle(dir);
 	dir_index_sort(dir);
 	for (uint32_t i = 1; i < dir->count; i++)
-		if (dir->entries[i].cookie == dir->entries[i - 1].cookie)
-			return refuse(replay, dir->entries[i].cookie, "two names have this cookie");
+		if (dir_index_entry(dir, i)->cookie == dir_index_entry(dir, i - 1)->cookie)
+			return refuse(replay, dir_index_entry(dir, i)->cookie, "two names have this cookie");
 	for (size_t i = 0; !err && i < replay->gone_count; i++)
 		err = remove_name(replay, &replay->gone[i]);
-	return err;
+	return err ? err : dir_index_settle(dir);
 }
 
 static int symlink_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
@@ -450,7 +451,8 @@ static int replay_page(void *context, uint64_t block)
 static int read_header(struct replay *replay)
 {
 	struct inode *inode = replay->inode;
-	const struct nova_slot_header *header = &slot_at(replay->fs, inode->ino)->header;
+	const struct nova_slot *slot = replay->slot ? replay->slot : slot_at(replay->fs, inode->ino);
+	const struct nova_slot_header *header = &slot->header;
 
 	if (le32_get(header->crc) != entry_header_crc(header, inode->ino, inode->generation) ||
 	    le32_get(header->generation) != inode->generation)
@@ -559,6 +561,15 @@ static int check_whole(struct replay *replay)
 	return wrong ? refuse(replay, 0, wrong) : 0;
 }
 
+static void count_runs(struct inode *inode, const struct slot_runs *runs)
+{
+	for (uint32_t i = 0; i < runs->count; i++) {
+		inode->blocks += runs->run[i].count;
+		if (runs->run[i].value & FILE_UNWRITTEN)
+			inode->unwritten += runs->run[i].count;
+	}
+}
+
 int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size)
 {
 	struct replay replay = {.fs = fs, .inode = inode, .runs = runs, .why = why, .why_size = why_size};
@@ -586,13 +597,78 @@ int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, ch
 	if (err)
 		return err;
 	take_place(inode, &walk);
-	for (uint32_t i = 0; i < runs->count; i++) {
-		inode->blocks += runs->run[i].count;
-		if (runs->run[i].value & FILE_UNWRITTEN)
-			inode->unwritten += runs->run[i].count;
-	}
+	count_runs(inode, runs);
 	inode->blocks += xattr_blocks(inode);
 	return take_project(fs, inode);
+}
+
+/*
+ * As much of the slot as its tail says, while others may store to it: word by word, each of which is an atom on the
+ * medium. Whatever mixture that is, checksums and words tell; so this race is no fault.
+ */
+__attribute__((no_sanitize("thread"))) static void copy_slot(const struct nova *fs, uint64_t ino, uint64_t tail,
+                                                             struct nova_slot *copy)
+{
+	const volatile uint64_t *from = (const volatile uint64_t *)(const void *)slot_at(fs, ino);
+	uint64_t *to = (uint64_t *)(void *)copy;
+	size_t words = (offsetof(struct nova_slot, log) + tail * NOVA_LINE_SIZE) / sizeof *to;
+
+	for (size_t i = 0; i < words; i++)
+		to[i] = from[i];
+}
+
+/* A word both copies of which say the same. */
+static bool sound_word(enum nova_word_kind kind, uint64_t owner, const le64 *pair, uint64_t *value)
+{
+	return word_read(kind, owner, &pair[0], &pair[1], value) == WORD_GOOD;
+}
+
+/* Life and tail of the slot as they are now, if both are sound, that generation lives and its log is in the slot. */
+__attribute__((no_sanitize("thread"))) static bool peek_words(const struct nova *fs, uint64_t ino, uint32_t generation,
+                                                              uint64_t *life, uint64_t *tail)
+{
+	struct nova_slot_words words = *slot_words(fs, ino);
+
+	return sound_word(NOVA_WORD_LIFE, ino, words.life, life) && *life >> 8 == generation &&
+	       life_has_log((enum nova_life)(*life & 0xff)) &&
+	       sound_word(NOVA_WORD_TAIL, word_owner(ino, generation), words.tail, tail) && *tail <= NOVA_SLOT_LINES;
+}
+
+int replay_peek(struct nova *fs, struct inode *inode)
+{
+	struct nova_slot slot __attribute__((aligned(NOVA_LINE_SIZE)));
+	struct slot_runs runs;
+	char why[200];
+	struct replay replay = {
+	    .fs = fs, .inode = inode, .runs = &runs, .slot = &slot, .why = why, .why_size = sizeof why};
+	struct log_walk walk = {.fs = fs,
+	                        .slot = &slot,
+	                        .ino = inode->ino,
+	                        .generation = inode->generation,
+	                        .entry = replay_entry,
+	                        .context = &replay};
+	uint64_t life[2], tail[2];
+
+	if (!peek_words(fs, inode->ino, inode->generation, &life[0], &tail[0]))
+		return -EAGAIN;
+	inode->life = (uint8_t)life[0];
+	inode->tail = tail[0];
+	copy_slot(fs, inode->ino, inode->tail, &slot);
+	if (read_header(&replay) || inode->type == S_IFDIR >> 12)
+		return -EAGAIN;
+	replay.walk = &walk;
+	runs.count = 0;
+	walk.tail = inode->tail;
+	if (log_walk(&walk) || check_whole(&replay))
+		return -EAGAIN;
+	count_runs(inode, &runs);
+	/* Lines below a tail do not change, and those of another generation have other checksums: what was read is one
+	 * state if the words are of one. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (!peek_words(fs, inode->ino, inode->generation, &life[1], &tail[1]) || life[1] != life[0] ||
+	    tail[1] != tail[0])
+		return -EAGAIN;
+	return 0;
 }
 
 int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
@@ -615,6 +691,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	err = read_fixed(&replay, &walk);
 	if (err)
 		return err;
+	dir_index_load(&inode->dir);
 	err = log_walk(&walk);
 	/* A rescue shows the names before the damage, so they are put into order even then. */
 	settled = settle_names(&replay);

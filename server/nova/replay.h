@@ -32,6 +32,14 @@ struct slot_runs {
  */
 int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size);
 
+/*
+ * replay_peek -- the attributes, life and tail of a slot's inode, of which ino and generation are set and the rest is
+ * zero, without a lock and without a repair. The caller sees to it that the slot was cold before and is after. -EAGAIN
+ * where that cannot be: another generation lives there, the slot is being changed or damaged, it takes more than the
+ * slot's own lines, or it is a directory. Then lock and load it.
+ */
+int replay_peek(struct nova *fs, struct inode *inode);
+
 /* replay_reset -- forget the index. */
 void replay_reset(struct inode *inode);
 

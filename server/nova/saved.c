@@ -121,7 +121,7 @@ static void put_slots(struct nova *fs, struct saved_sink *sink)
 		for (unsigned i = 0; i < NOVA_SLOTS_PER_CHUNK / 64; i++)
 			slots.free[i] = le64_of(chunk->free[i]);
 		for (unsigned i = 0; i < NOVA_SLOTS_PER_CHUNK; i++)
-			slots.generation[i] = le32_of(chunk->generation[i]);
+			slots.generation[i] = le32_of(chunk->slots[i].generation);
 		saved_put(sink, &slots, sizeof slots);
 	}
 }
@@ -139,7 +139,7 @@ static bool get_slots(struct nova *fs, struct saved_source *source, bool apply)
 		if (!apply)
 			continue;
 		for (unsigned i = 0; i < NOVA_SLOTS_PER_CHUNK; i++) {
-			chunk->generation[i] = le32_get(slots.generation[i]);
+			chunk->slots[i].generation = le32_get(slots.generation[i]);
 			if (le64_get(slots.free[i / 64]) >> i % 64 & 1)
 				slots_add_free(chunk, chunk->first_ino + i);
 		}

@@ -25,14 +25,14 @@ uint32_t slots_generation(const struct nova *fs, uint64_t ino)
 {
 	const struct slot_chunk *chunk = slots_chunk(fs, ino);
 
-	return chunk ? __atomic_load_n(&chunk->generation[slot_index(chunk, ino)], __ATOMIC_RELAXED) : 0;
+	return chunk ? __atomic_load_n(&chunk->slots[slot_index(ino)].generation, __ATOMIC_RELAXED) : 0;
 }
 
 void slots_set_generation(const struct nova *fs, uint64_t ino, uint32_t generation)
 {
 	struct slot_chunk *chunk = slots_chunk(fs, ino);
 
-	__atomic_store_n(&chunk->generation[slot_index(chunk, ino)], generation, __ATOMIC_RELAXED);
+	__atomic_store_n(&chunk->slots[slot_index(ino)].generation, generation, __ATOMIC_RELAXED);
 }
 
 static struct slot_chunk *new_chunk(uint64_t first_block)
@@ -59,7 +59,7 @@ int slots_add_chunk(struct nova *fs, uint64_t first_block)
 
 void slots_add_free(struct slot_chunk *chunk, uint64_t ino)
 {
-	uint32_t i = slot_index(chunk, ino);
+	uint32_t i = slot_index(ino);
 
 	chunk->free[i / 64] |= 1ULL << i % 64;
 	chunk->free_count++;

@@ -12,9 +12,10 @@
 /* slots_chunk -- the chunk of slots an inode number lies in, NULL if it is not in one. */
 struct slot_chunk *slots_chunk(const struct nova *fs, uint64_t ino);
 
-static inline uint32_t slot_index(const struct slot_chunk *chunk, uint64_t ino)
+/* slot_index -- the slot's place in its chunk; told by the number alone, since to ask the chunk is to wait for it. */
+static inline uint32_t slot_index(uint64_t ino)
 {
-	return (uint32_t)(ino - chunk->first_ino);
+	return (ino - NOVA_PREAMBLE_BLOCKS * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)) % NOVA_SLOTS_PER_CHUNK;
 }
 
 /* slots_generation -- the generation of the slot's present or last life. */

@@ -537,77 +537,6 @@ static void entries_say_whose_request_made_them(void **state)
 	assert_int_equal(le32_get(entry->epoch), 1);
 }
 
-static void cold_indexes_are_dropped_and_built_again(void **state)
-{
-	struct fixture *f = *state;
-	struct nova_handle files[600];
-	char name[32];
-	char *before;
-	char *after;
-
-	f->fs->cache_bytes = 4096;
-	for (unsigned i = 0; i < 600; i++) {
-		snprintf(name, sizeof name, "file%u", i);
-		files[i] = fixture_create(f, f->root, name, S_IFREG | 0644).handle;
-		fixture_write(f, files[i], 0, name, sizeof name);
-	}
-	before = fixture_dump(f);
-	for (unsigned round = 0; round < 3; round++)
-		for (unsigned i = 0; i < 600; i++) {
-			char back[32];
-
-			snprintf(name, sizeof name, "file%u", i);
-			assert_int_equal(nova_read(&f->call, files[i], 0, back, sizeof back), sizeof back);
-			assert_string_equal(back, name);
-		}
-	/* A pass of the hand clears the marks of use, the next one drops. A directory in use keeps its index. */
-	assert_true(f->fs->index_bytes < 600 * 32 / 2 + 40000);
-	after = fixture_dump(f);
-	assert_string_equal(before, after);
-	free(before);
-	free(after);
-	fixture_assert_same_after_remount(f);
-}
-
-static void cold_inodes_are_given_up_and_pinned_ones_stay(void **state)
-{
-	struct fixture *f = *state;
-	struct nova_handle files[3000];
-	struct nova_statfs statfs;
-	struct nova_attr attr;
-	uint64_t limit = 3 * 1000 * sizeof(struct inode);
-	char name[32];
-
-	f->fs->cache_bytes = limit;
-	for (unsigned i = 0; i < 3000; i++) {
-		snprintf(name, sizeof name, "file%u", i);
-		files[i] = fixture_create(f, f->root, name, S_IFREG | 0644).handle;
-		fixture_write(f, files[i], i, name, sizeof name);
-		if (i == 7)
-			assert_int_equal(nova_open(&f->call, files[i], NULL), 0);
-	}
-	fixture_unlink(f, f->root, "file7");
-	for (unsigned round = 0; round < 4; round++)
-		for (unsigned i = 0; i < 3000; i++) {
-			char back[32];
-
-			snprintf(name, sizeof name, "file%u", i);
-			assert_int_equal(nova_getattr(&f->call, files[i], &attr), 0);
-			assert_int_equal(attr.size, i + sizeof name);
-			assert_int_equal(attr.nlink, i == 7 ? 0 : 1);
-			assert_int_equal(nova_read(&f->call, files[i], i, back, sizeof back), sizeof back);
-			assert_string_equal(back, name);
-		}
-	/* A third of the limit is for inodes; the hand's turns must not let them grow beyond it. */
-	assert_true(f->fs->incore <= 1000 + 1000 / 8 + NOVA_INODE_SLAB);
-	nova_statfs(f->fs, &statfs);
-	assert_true(statfs.dram_bytes >= f->fs->incore * sizeof(struct inode));
-	/* The orphan's pin was kept all the time: its close frees it. */
-	assert_int_equal(nova_close(&f->call, files[7]), 0);
-	assert_int_equal(nova_getattr(&f->call, files[7], &attr), -ESTALE);
-	fixture_assert_same_after_remount(f);
-}
-
 static void a_read_only_mount_reads_and_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -677,8 +606,6 @@ int main(void)
 	    TEST(readdir_tells_each_lasting_name_once_while_others_change),
 	    TEST(kept_blocks_are_not_reused_until_they_are_given_back),
 	    TEST(entries_say_whose_request_made_them),
-	    TEST(cold_indexes_are_dropped_and_built_again),
-	    TEST(cold_inodes_are_given_up_and_pinned_ones_stay),
 	    TEST(a_read_only_mount_reads_and_changes_nothing),
 	    TEST(a_pool_that_is_none_or_in_parts_is_refused),
 	};

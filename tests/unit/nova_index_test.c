@@ -265,8 +265,42 @@ static void cookies_stay_in_order_while_names_come_and_go(void **state)
 		}
 	}
 	for (uint32_t i = 1; i < index.count; i++)
-		assert_true(index.entries[i].cookie > index.entries[i - 1].cookie);
-	assert_true(index.capacity <= 4 * NAMES);
+		assert_true(dir_index_entry(&index, i)->cookie > dir_index_entry(&index, i - 1)->cookie);
+	assert_true(index.places <= 4 * NAMES);
+	dir_index_clear(&index);
+	free(base);
+}
+
+static void names_loaded_in_any_order_are_found_by_name_and_cookie(void **state)
+{
+	struct dir_index index = {0};
+	uint8_t *base = name_medium();
+	char name[16];
+
+	dir_index_load(&index);
+	for (unsigned i = 0; i < NAMES; i++) {
+		unsigned cookie = 1 + i * 7 % NAMES;
+
+		snprintf(name, sizeof name, "name%03u", cookie);
+		add_name(&index, cookie, cookie, dir_index_hash(3, name, 7));
+	}
+	dir_index_sort(&index);
+	for (unsigned cookie = 3; cookie <= NAMES; cookie += 3)
+		dir_index_remove(&index, dir_index_at(&index, cookie));
+	assert_int_equal(dir_index_settle(&index), 0);
+	assert_int_equal(index.count, index.live);
+	for (unsigned cookie = 1; cookie <= NAMES; cookie++) {
+		const struct dir_entry *entry;
+		uint32_t hash;
+
+		snprintf(name, sizeof name, "name%03u", cookie);
+		hash = dir_index_hash(3, name, 7);
+		entry = dir_index_find(&index, base, hash, name, 7);
+		assert_int_equal(entry == NULL, cookie % 3 == 0);
+		assert_ptr_equal(entry, dir_index_at(&index, cookie));
+		if (entry)
+			assert_ptr_equal(dir_index_likely(&index, hash), entry);
+	}
 	dir_index_clear(&index);
 	free(base);
 }
@@ -282,6 +316,7 @@ int main(void)
 	    cmocka_unit_test(the_file_index_matches_a_model),
 	    cmocka_unit_test(far_blocks_are_found_and_holes_skipped),
 	    cmocka_unit_test(names_decide_where_all_hashes_collide),
+	    cmocka_unit_test(names_loaded_in_any_order_are_found_by_name_and_cookie),
 	    cmocka_unit_test(cookies_stay_in_order_while_names_come_and_go),
 	};
 

@@ -225,7 +225,7 @@ static void fsck_finds_what_it_says_wrongly(void **state)
 	fixture_mount(&f);
 	f.fs->bitmap[NOVA_ZONE_FIRST_CHUNK / 64 + 8] |= 1ULL << 63;
 	f.fs->promised++;
-	f.fs->chunks[8]->generation[100]++;
+	f.fs->chunks[8]->slots[100].generation++;
 	f.fs->chunks[8]->free[0] &= ~(f.fs->chunks[8]->free[0] & -f.fs->chunks[8]->free[0]);
 	fixture_unmount(&f);
 	assert_int_equal(nova_check(f.memory, f.size, &report), 1);
