@@ -175,11 +175,11 @@ struct nova_worker {
 
 #define NOVA_GC_QUEUE 1024u
 
-/* Logs that wait for being shortened while nothing else happens. Of too many the oldest are forgotten. */
+/* Logs that wait for being shortened while nothing else happens. */
 struct gc_queue {
 	pthread_mutex_t lock;
 	uint32_t first;
-	uint32_t count;
+	uint32_t count; /* atomic, changed under the lock */
 	struct gc_waiting {
 		uint64_t ino;
 		uint32_t generation;

@@ -13,15 +13,21 @@
 
 /* ---- the queue ------------------------------------------------------------------------------------------------ */
 
-static void put(struct gc_queue *queue, const struct gc_waiting *waiting)
+/* False if the queue has no room beside what is to stay free. */
+static bool put(struct gc_queue *queue, const struct gc_waiting *waiting, uint32_t free)
 {
+	bool room;
+
+	if (__atomic_load_n(&queue->count, __ATOMIC_RELAXED) + free >= NOVA_GC_QUEUE)
+		return false;
 	pthread_mutex_lock(&queue->lock);
-	if (queue->count == NOVA_GC_QUEUE) {
-		queue->first = (queue->first + 1) % NOVA_GC_QUEUE;
-		queue->count--;
+	room = queue->count + free < NOVA_GC_QUEUE;
+	if (room) {
+		queue->waiting[(queue->first + queue->count) % NOVA_GC_QUEUE] = *waiting;
+		__atomic_store_n(&queue->count, queue->count + 1, __ATOMIC_RELAXED);
 	}
-	queue->waiting[(queue->first + queue->count++) % NOVA_GC_QUEUE] = *waiting;
 	pthread_mutex_unlock(&queue->lock);
+	return room;
 }
 
 static bool get(struct gc_queue *queue, struct gc_waiting *waiting)
@@ -33,26 +39,23 @@ static bool get(struct gc_queue *queue, struct gc_waiting *waiting)
 	if (got) {
 		*waiting = queue->waiting[queue->first];
 		queue->first = (queue->first + 1) % NOVA_GC_QUEUE;
-		queue->count--;
+		__atomic_store_n(&queue->count, queue->count - 1, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return got;
 }
 
-static uint32_t length(struct gc_queue *queue)
+static uint32_t length(const struct gc_queue *queue)
 {
-	uint32_t count;
-
-	pthread_mutex_lock(&queue->lock);
-	count = queue->count;
-	pthread_mutex_unlock(&queue->lock);
-	return count;
+	return __atomic_load_n(&queue->count, __ATOMIC_RELAXED);
 }
 
+/* In a full queue it finds no place; then its next append asks again. */
 void gc_queue(struct nova *fs, struct inode *inode)
 {
-	inode->gc.queued = true;
-	put(&fs->gc, &(struct gc_waiting){.ino = inode->ino, .generation = inode->generation});
+	const struct gc_waiting waiting = {.ino = inode->ino, .generation = inode->generation};
+
+	inode->gc.queued = put(&fs->gc, &waiting, NOVA_JOURNAL_RINGS);
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------------- */
@@ -113,9 +116,12 @@ int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags)
 				again = shorten(worker, inode, &waiting, slices, &done);
 			waiting.tail = inode->tail;
 		}
-		/* Before the lock is let go: else the inode could be queued anew in between. */
+		/*
+		 * Before the lock is let go: else the inode could be queued anew in between. There is room: each worker
+		 * is in one step at most, and appends leave a place for each.
+		 */
 		if (again)
-			put(queue, &waiting);
+			put(queue, &waiting, 0);
 		if (look == LOOK_LOCKED)
 			inode_unlock(inode);
 	}

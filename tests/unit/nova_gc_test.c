@@ -445,6 +445,40 @@ static void what_died_or_was_given_up_while_it_waited_is_passed_over(void **stat
 	fixture_close(&f);
 }
 
+static uint64_t shorten_all(struct fixture *f, uint64_t before)
+{
+	while (nova_gc_step(f->worker, 1000, NOVA_GC_BUSY) > 0)
+		;
+	return before - fixture_free_blocks(f);
+}
+
+static void of_more_logs_than_can_wait_each_is_shortened_in_the_end(void **state)
+{
+	enum { FILES = 1200 };
+	static struct nova_handle files[FILES];
+	static uint8_t data[4096];
+	struct fixture f;
+	uint64_t before;
+
+	(void)state;
+	fixture_open(&f, 64 * MIB);
+	for (unsigned i = 0; i < FILES; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "%u", i);
+		files[i] = fixture_create(&f, f.root, name, S_IFREG | 0644).handle;
+	}
+	before = fixture_free_blocks(&f);
+	for (unsigned i = 0; i < FILES; i++)
+		for (unsigned k = 0; k < 300; k++)
+			fixture_write(&f, files[i], 0, data, sizeof data);
+	assert_in_range(shorten_all(&f, before), FILES * 2 + 100, FILES * 5); /* some found no place */
+	for (unsigned i = 0; i < FILES; i++)
+		fixture_write(&f, files[i], 0, data, sizeof data);
+	assert_int_equal(shorten_all(&f, before), FILES * 2);
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +494,7 @@ int main(void)
 	    cmocka_unit_test(an_unused_log_is_shortened_and_a_used_one_left_alone),
 	    cmocka_unit_test(a_large_log_is_shortened_in_steps_of_the_size_asked_for),
 	    cmocka_unit_test(what_died_or_was_given_up_while_it_waited_is_passed_over),
+	    cmocka_unit_test(of_more_logs_than_can_wait_each_is_shortened_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
