@@ -257,6 +257,9 @@ ssize_t farnova_listxattr_at(struct farnova *fs, struct farnova_handle file, cha
 int farnova_removexattr_at(struct farnova *fs, struct farnova_handle file, const char *name);
 int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned *flags);
 int farnova_setflags_at(struct farnova *fs, struct farnova_handle file, unsigned flags);
+/* farnova_setproject_at -- project and all flags, in one change; unlike farnova_setproject it adds no flag. */
+int farnova_setproject_at(struct farnova *fs, struct farnova_handle file, uint32_t project, unsigned flags);
+int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farnova_statx *out);
 int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st);
 struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle dir);
 

@@ -42,15 +42,30 @@ int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnov
 	return 0;
 }
 
-int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out)
+static int statx_handle(struct farnova *fs, struct proto_handle handle, struct farnova_statx *out)
 {
 	struct proto_attr attr;
-	int error = out->size < sizeof(out->size) ? -EINVAL : attr_get(file->fs, file->inode->handle, &attr);
+	int error = out->size < sizeof(out->size) ? -EINVAL : attr_get(fs, handle, &attr);
 
 	if (error)
-		return error_handle(file->fs, error, "statx", file->inode->handle.ino);
-	tell(file->fs, &attr, out);
+		return error_handle(fs, error, "statx", handle.ino);
+	tell(fs, &attr, out);
 	return 0;
+}
+
+int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out)
+{
+	return statx_handle(file->fs, file->inode->handle, out);
+}
+
+static struct proto_handle in(struct farnova_handle handle)
+{
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+}
+
+int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farnova_statx *out)
+{
+	return statx_handle(fs, in(file), out);
 }
 
 /* ---- projects --------------------------------------------------------------------------------------------------- */
@@ -72,6 +87,18 @@ int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 	if (error == 0)
 		error = attr_set(fs, attr.handle, NULL, &change, NULL);
 	return error ? error_path(fs, error, "set the project of", path) : 0;
+}
+
+int farnova_setproject_at(struct farnova *fs, struct farnova_handle file, uint32_t project, unsigned flags)
+{
+	const struct attr_change change = {
+	    .mask = PROTO_SET_PROJECT | PROTO_SET_FLAGS,
+	    .project = project,
+	    .flags = flags,
+	};
+	int error = attr_set(fs, in(file), NULL, &change, NULL);
+
+	return error ? error_handle(fs, error, "set the project of", file.ino) : 0;
 }
 
 static int receive_quota(struct farnova *fs, struct call *call, const struct proto_reply *reply)

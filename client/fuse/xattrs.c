@@ -1,5 +1,6 @@
 /*
- * xattrs.c -- the FUSE operations on extended attributes, ACLs among them, and the ioctls behind chattr and lsattr.
+ * xattrs.c -- the FUSE operations on extended attributes, ACLs among them, and the ioctls behind chattr and lsattr,
+ * which set projects, too.
  *
  * Without the kernel's cache the kernel passes ACLs on like any attribute and the server goes by them. With it the
  * kernel checks permissions itself, so it is told that there are ACLs (names.c), reads them here and keeps them as long
@@ -106,6 +107,7 @@ static const struct {
 } known_flags[] = {
     {FARNOVA_FILE_IMMUTABLE, FS_IMMUTABLE_FL, FS_XFLAG_IMMUTABLE},
     {FARNOVA_FILE_APPEND, FS_APPEND_FL, FS_XFLAG_APPEND},
+    {FARNOVA_FILE_PROJECT_INHERIT, FS_PROJINHERIT_FL, FS_XFLAG_PROJINHERIT},
 };
 
 #define KNOWN_FLAGS (sizeof(known_flags) / sizeof(known_flags[0]))
@@ -138,20 +140,34 @@ static int from_kernel(unsigned fl, unsigned xflags, unsigned *flags)
 
 static void reply_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, unsigned command, size_t room)
 {
+	struct farnova_statx all = {.size = sizeof(all)};
 	struct fsxattr extended = {0};
-	unsigned flags, fl;
+	unsigned fl;
 
-	if (farnova_getflags_at(state->fs, handle_of(state, ino), &flags)) {
+	if (farnova_statx_at(state->fs, handle_of(state, ino), &all)) {
 		fuse_reply_err(req, errno);
 		return;
 	}
-	to_kernel(flags, &fl, &extended.fsx_xflags);
+	to_kernel(all.flags, &fl, &extended.fsx_xflags);
+	extended.fsx_projid = all.project;
 	bool plain = command == (unsigned)FS_IOC_GETFLAGS;
 	size_t size = plain ? sizeof(fl) : sizeof(extended);
 	if (room < size)
 		fuse_reply_err(req, EINVAL);
 	else
 		fuse_reply_ioctl(req, 0, plain ? (const void *)&fl : &extended, size);
+}
+
+/* A project that stays is not set: an immutable file, which this may be about to end, would refuse it. */
+static int set_all(struct mount_state *state, fuse_ino_t ino, uint32_t project, unsigned flags)
+{
+	struct farnova_statx all = {.size = sizeof(all)};
+
+	if (farnova_statx_at(state->fs, handle_of(state, ino), &all))
+		return -1;
+	if (all.project == project)
+		return farnova_setflags_at(state->fs, handle_of(state, ino), flags);
+	return farnova_setproject_at(state->fs, handle_of(state, ino), project, flags);
 }
 
 static void take_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, unsigned command, const void *in,
@@ -170,9 +186,10 @@ static void take_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino
 	else
 		memcpy(&extended, in, sizeof(extended));
 	int error = from_kernel(fl, extended.fsx_xflags, &flags);
-	if (!error && (extended.fsx_extsize || extended.fsx_cowextsize || extended.fsx_projid))
+	if (!error && (extended.fsx_extsize || extended.fsx_cowextsize))
 		error = -EOPNOTSUPP;
-	if (!error && farnova_setflags_at(state->fs, handle_of(state, ino), flags))
+	if (!error && (plain ? farnova_setflags_at(state->fs, handle_of(state, ino), flags)
+	                     : set_all(state, ino, extended.fsx_projid, flags)))
 		error = -errno;
 	if (error)
 		fuse_reply_err(req, -error);
