@@ -168,10 +168,6 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	clock_gettime(CLOCK_REALTIME, &time);
 	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 
-	/* An old pool must not mount once anything else of it is gone. */
-	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_0)), sizeof(struct nova_super));
-	pm_zero(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), sizeof(struct nova_super));
-	pm_fence(pm);
 	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten pool mount.
 	 */
 	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);

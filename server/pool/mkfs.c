@@ -156,7 +156,8 @@ static int look(struct options *options)
 		return refuse("%s", why);
 	if (rc)
 		return 0;
-	pool = nova_probe(&pm, why, sizeof(why)) == 0;
+	/* Also one of a newer version, or damaged. */
+	pool = nova_probe(&pm, why, sizeof(why)) != -EINVAL;
 	pm_close(&pm);
 	if (pool)
 		return refuse(

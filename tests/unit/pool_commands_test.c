@@ -3,6 +3,7 @@
  */
 #include "common/log.h"
 #include "common/pm.h"
+#include "server/nova/format.h"
 #include "server/pool/json.h"
 #include "server/pool/pool_commands.h"
 
@@ -124,10 +125,23 @@ static void mkfs_makes_a_pool_that_fsck_finds_clean(void **state)
 	assert_non_null(strstr(out, "gid: 6"));
 }
 
+static void damage(uint64_t byte)
+{
+	struct pm pm;
+
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	pm.base[byte] ^= 1;
+	pm_close(&pm);
+}
+
 static void mkfs_overwrites_nothing_unasked(void **state)
 {
 	assert_int_equal(MKFS("-s", "16M", path), 0);
 	assert_int_equal(MKFS("-s", "16M", path), 1);
+	assert_non_null(strstr(err, "holds a farnova file system already"));
+	damage(100);
+	damage(NOVA_SUPER_BLOCK_1 * NOVA_BLOCK_SIZE + 100);
+	assert_int_equal(MKFS("-s", "16M", path), 1); /* damaged as it is */
 	assert_non_null(strstr(err, "holds a farnova file system already"));
 	assert_int_equal(MKFS("-s", "12M", "--force", path), 0);
 	assert_int_equal(FSCK(path), 0);
@@ -249,12 +263,8 @@ static void help_is_told_on_stdout(void **state)
 
 static void fsck_tells_damage_with_exit_code_4(void **state)
 {
-	struct pm pm;
-
 	assert_int_equal(MKFS("-s", "16M", path), 0);
-	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
-	pm.base[100] ^= 1;
-	pm_close(&pm);
+	damage(100);
 	assert_int_equal(FSCK(path), 4);
 	assert_non_null(strstr(out, "superblock 0 is damaged"));
 	assert_non_null(strstr(out, "1 error found"));
