@@ -144,7 +144,7 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 	}
 	error = connect_first(fs, options.transport);
 	if (error) {
-		error_set(-error, "connect to \"%.200s\": %s", url, fs->trouble);
+		error_explained(-error, "connect to \"%.200s\": %s", url, fs->trouble);
 		goto fail;
 	}
 	error = pthread_create(&fs->background, NULL, progress_background, fs);

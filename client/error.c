@@ -57,27 +57,57 @@ static const char *advice(int error)
 		return "a value has at most 64 KiB";
 	case EIO:
 		return "run farnova fsck on the pool";
+	case ENOENT:
+		return "check the path: a part of it is not there";
+	case ENOTDIR:
+		return "check the path: a part of it is no directory";
+	case EISDIR:
+		return "name a file in it instead";
+	case EEXIST:
+		return "take another name, or remove what has this one";
+	case ENOTEMPTY:
+		return "remove what is in it first";
+	case ELOOP:
+		return "check the symbolic links: they lead in a circle, or there are more than 40";
+	case EROFS:
+		return "the pool is served read-only; the server's log says why";
+	case EFBIG:
+		return "a file has at most 4 PiB";
+	case EOPNOTSUPP:
+		return "this kind of file cannot have it, or what was named is of no known kind";
 	default:
 		return NULL;
 	}
+}
+
+/* say -- the text, then why it failed if the text does not say so, then what to do. */
+static void say(int error, bool explained, const char *format, va_list args)
+{
+	int used = vsnprintf(last_error, sizeof(last_error), format, args);
+	if (used > 0 && (size_t)used < sizeof(last_error)) {
+		char words[128];
+		const char *what = advice(error);
+		snprintf(last_error + used, sizeof(last_error) - (size_t)used, "%s%s%s%s", explained ? "" : ": ",
+		         explained ? "" : strerror_r(error, words, sizeof(words)), what ? "; " : "", what ? what : "");
+	}
+	errno = error;
 }
 
 int error_set(int error, const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	int used = vsnprintf(last_error, sizeof(last_error), format, args);
+	say(error, false, format, args);
 	va_end(args);
-	if (used > 0 && (size_t)used < sizeof(last_error)) {
-		char words[128];
-		const char *what = advice(error);
-		/* A host whose address cannot be found has no errno of its own: the system's words are of something
-		 * else. */
-		bool named = error != EADDRNOTAVAIL;
-		snprintf(last_error + used, sizeof(last_error) - (size_t)used, "%s%s%s%s", named ? ": " : "",
-		         named ? strerror_r(error, words, sizeof(words)) : "", what ? "; " : "", what ? what : "");
-	}
-	errno = error;
+	return -1;
+}
+
+int error_explained(int error, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say(error, true, format, args);
+	va_end(args);
 	return -1;
 }
 

@@ -13,6 +13,9 @@ struct farnova_file;
  */
 int error_set(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* error_explained -- the same for a text that says why it failed, too. */
+int error_explained(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* error_path -- error_set for `operation` on `path` of `fs`; `error` is negative, as inside the library. */
 int error_path(struct farnova *fs, int error, const char *operation, const char *path);
 

@@ -502,8 +502,7 @@ static int connect_host(const char *host, uint16_t port, int64_t deadline, char 
 	}
 	freeaddrinfo(list);
 	if (rc < 0)
-		transport_why(rc, why, why_size, "cannot connect to %s: %s%s", peer, strerror(-rc),
-		              rc == -ECONNREFUSED ? "; is farnovad running there?" : "");
+		transport_why(rc, why, why_size, "cannot connect to %s: %s", peer, strerror(-rc));
 	return rc;
 }
 
@@ -521,7 +520,7 @@ static int connect_path(const char *path, int64_t deadline, char *peer, size_t p
 	}
 	if (rc < 0)
 		transport_why(rc, why, why_size, "cannot connect to %s: %s%s", path, strerror(-rc),
-		              rc == -ECONNREFUSED || rc == -ENOENT ? "; is farnovad running?" : "");
+		              rc == -ENOENT ? "; is farnovad running?" : "");
 	return rc;
 }
 
