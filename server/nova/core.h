@@ -26,6 +26,8 @@
 /* A file of 4 PiB needs five levels of index; nothing in the format is bound to this. */
 #define NOVA_FILE_BLOCKS_MAX (1ULL << 40)
 #define NOVA_FILE_SIZE_MAX   (NOVA_FILE_BLOCKS_MAX << NOVA_BLOCK_SHIFT)
+static_assert(NOVA_FILE_BLOCKS_MAX <= NOVA_EXTENT_PLACES, "every file block can be told by a packed extent");
+static_assert(NOVA_EXTENT_UNWRITTEN == FILE_UNWRITTEN, "a packed extent has the value that the index has");
 
 #define NOVA_GROUP_BLOCKS    512u /* 2 MiB: what free space is counted by */
 #define NOVA_GROUPS_PER_ZONE (NOVA_ZONE_BLOCKS / NOVA_GROUP_BLOCKS)
@@ -52,15 +54,20 @@ struct zone {
 
 /* How far GC has got with a log (gc.c). Lost with the index; zero is a beginning. */
 struct gc_state {
-	uint64_t round;    /* position at which this round ends: the tail when it began */
-	uint64_t copied;   /* lines that it has written again so far */
-	uint64_t live;     /* that the last round wrote again, if that is more than there should be; else 0 */
-	uint64_t position; /* WRITE entries before this one need no second look, */
-	uint64_t block;    /* nor of this one the file blocks before */
-	uint64_t limit;    /* a log of fewer pages is let be, because there was no space */
-	uint64_t tail;     /* when GC was last asked */
-	uint64_t rest;     /* pages that were left when the idle log was last shortened */
-	bool queued;       /* it waits for that again */
+	uint64_t round;     /* position at which this round ends: the tail when it began */
+	uint64_t copied;    /* lines in which it has written extents again so far */
+	uint64_t live;      /* lines to allow extents where the last round wrote more than it should have; else 0 */
+	uint64_t extents;   /* of the file, when GC was last asked, */
+	uint64_t blocks;    /* and its blocks */
+	uint64_t split;     /* extents that were cut in two since this round began, at most, */
+	uint64_t was_split; /* and those from before it that it may not have met yet */
+	uint64_t position;  /* entries with extents before this one need no second look, */
+	uint32_t index;     /* nor of this one the extents before, */
+	uint64_t block;     /* nor of that one the file blocks before */
+	uint64_t limit;     /* a log of fewer pages is let be, because there was no space */
+	uint64_t tail;      /* when GC was last asked, 0 = not yet */
+	uint64_t rest;      /* pages that were left when the idle log was last shortened */
+	bool queued;        /* it waits for that again */
 };
 
 /* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may

@@ -38,6 +38,36 @@ uint64_t entry_write_value(const struct nova_write_entry *write)
 	return block && le32_get(write->flags) & NOVA_WRITE_UNWRITTEN ? block | FILE_UNWRITTEN : block;
 }
 
+struct nova_entry *entry_extents(struct entry_page *page, const struct entry_extent *extents, unsigned count,
+                                 uint64_t size)
+{
+	struct nova_entry *entry = &page->entry;
+	struct nova_extents_entry *payload = ENTRY_PAYLOAD(nova_extents_entry, entry);
+	uint8_t *bytes = (uint8_t *)page + ENTRY_EXTENTS_OFFSET;
+	struct nova_packed_extent *packed = (struct nova_packed_extent *)(void *)bytes;
+	uint8_t lines = entry_extents_lines(count);
+
+	memset(entry, 0, sizeof *entry);
+	memset((uint8_t *)page + (lines - 1u) * NOVA_LINE_SIZE, 0, lines > 1 ? NOVA_LINE_SIZE : 0);
+	entry->type = NOVA_ENTRY_EXTENTS;
+	entry->lines = lines;
+	payload->size = le64_of(size);
+	payload->count = le16_of((uint16_t)count);
+	for (unsigned i = 0; i < count; i++)
+		packed[i] = (struct nova_packed_extent){
+		    .place = le64_of(extents[i].file_block << NOVA_EXTENT_BLOCKS_BITS | extents[i].count),
+		    .block = le64_of(extents[i].value),
+		};
+	return entry;
+}
+
+unsigned entry_extents_count(const struct nova_entry *entry)
+{
+	unsigned count = le16_get(ENTRY_CONST_PAYLOAD(nova_extents_entry, entry)->count);
+
+	return count <= NOVA_EXTENTS_MAX && entry->lines == entry_extents_lines(count) ? count : 0;
+}
+
 /* An inode number, a generation and a place in the log, as they come before what they seed. */
 static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t place)
 {

@@ -36,6 +36,9 @@ static_assert(ENTRY_TARGET_OFFSET + NOVA_SYMLINK_INLINE == NOVA_LINE_SIZE, "a ta
 #define ENTRY_XATTR_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_xattr_entry, bytes))
 static_assert(ENTRY_XATTR_OFFSET + NOVA_XATTR_INLINE == NOVA_LINE_SIZE, "an attribute ends its line");
 
+#define ENTRY_EXTENTS_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_extents_entry, extents))
+static_assert(ENTRY_EXTENTS_OFFSET + NOVA_EXTENTS_INLINE * 16 == NOVA_LINE_SIZE, "two extents end their line");
+
 static inline const char *entry_name(const void *entry)
 {
 	return (const char *)entry + ENTRY_NAME_OFFSET;
@@ -59,6 +62,37 @@ static inline uint8_t entry_xattr_lines(size_t length)
 	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
+/* entry_extents_lines -- that so many packed extents take, at least 1; entry_extents_room -- how many lines hold. */
+static inline uint8_t entry_extents_lines(unsigned count)
+{
+	return (uint8_t)((ENTRY_EXTENTS_OFFSET + count * sizeof(struct nova_packed_extent) + NOVA_LINE_SIZE - 1) /
+	                 NOVA_LINE_SIZE);
+}
+
+static inline unsigned entry_extents_room(uint64_t lines)
+{
+	return (unsigned)((lines * NOVA_LINE_SIZE - ENTRY_EXTENTS_OFFSET) / sizeof(struct nova_packed_extent));
+}
+
+/* An extent as an EXTENTS entry tells it; `value` is as file_index.h has it. */
+struct entry_extent {
+	uint64_t file_block;
+	uint64_t value;
+	uint64_t count;
+};
+
+/* entry_extent -- the i-th of an EXTENTS entry whose count and lines have been checked. */
+static inline struct entry_extent entry_extent(const struct nova_entry *entry, unsigned i)
+{
+	const uint8_t *bytes = (const uint8_t *)entry + ENTRY_EXTENTS_OFFSET;
+	const struct nova_packed_extent *packed = (const struct nova_packed_extent *)(const void *)bytes + i;
+	uint64_t place = le64_get(packed->place);
+
+	return (struct entry_extent){.file_block = place >> NOVA_EXTENT_BLOCKS_BITS,
+	                             .value = le64_get(packed->block),
+	                             .count = place & NOVA_EXTENT_BLOCKS_MAX};
+}
+
 /* entry_start -- an entry of one line with an all-zero payload and no requester. */
 struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type);
 
@@ -68,6 +102,16 @@ struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block,
 
 /* entry_write_value -- the blocks of a WRITE entry, as file_index.h has them. */
 uint64_t entry_write_value(const struct nova_write_entry *write);
+
+/*
+ * entry_extents -- an EXTENTS entry of `count` extents, up to NOVA_EXTENTS_MAX and each of up to NOVA_EXTENT_BLOCKS_MAX
+ * blocks; `page` has room for all of them.
+ */
+struct nova_entry *entry_extents(struct entry_page *page, const struct entry_extent *extents, unsigned count,
+                                 uint64_t size);
+
+/* entry_extents_count -- how many extents an EXTENTS entry has; 0 if it has not the lines for just as many. */
+unsigned entry_extents_count(const struct nova_entry *entry);
 
 /* entry_crc -- what the entry's CRC has to be at its place; `entry` has entry->lines lines. */
 uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position);

@@ -74,6 +74,14 @@ uint64_t file_index_get(const struct file_index *index, uint64_t file_block)
 	return leaf ? leaf[file_block & (FANOUT - 1)] : 0;
 }
 
+void file_index_prefetch(const struct file_index *index, uint64_t file_block)
+{
+	const uint64_t *leaf = leaf_of(index, file_block);
+
+	if (leaf)
+		__builtin_prefetch(&leaf[file_block & (FANOUT - 1)]);
+}
+
 uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count)
 {
 	uint64_t first = file_index_get(index, file_block);

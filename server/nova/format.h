@@ -225,6 +225,7 @@ enum nova_entry_type {
 	NOVA_ENTRY_PARENT = 8,    /* directory: moved to another parent */
 	NOVA_ENTRY_XATTR = 9,     /* an extended attribute appears, has another value, or goes */
 	NOVA_ENTRY_QUOTA = 10,    /* root directory: the limits of a project */
+	NOVA_ENTRY_EXTENTS = 11,  /* runs of file blocks as GC found them, packed */
 };
 
 /*
@@ -294,6 +295,34 @@ struct nova_write_entry {
 	le32 reserved;
 };
 static_assert(sizeof(struct nova_write_entry) == 44, "write");
+
+/*
+ * What 64 bytes of a WRITE entry say in 16. Only GC writes these, and what a run has besides is said by the entries
+ * that it writes in the same commit.
+ */
+#define NOVA_EXTENT_BLOCKS_BITS 16u
+#define NOVA_EXTENT_BLOCKS_MAX  ((1u << NOVA_EXTENT_BLOCKS_BITS) - 1)
+#define NOVA_EXTENT_PLACES      (1ULL << (64 - NOVA_EXTENT_BLOCKS_BITS)) /* file blocks that can be told */
+#define NOVA_EXTENT_UNWRITTEN   (1ULL << 63)
+
+struct nova_packed_extent {
+	le64 place; /* file block << 16 | number of blocks, 1..65535 */
+	le64 block; /* first one in the pool, not 0 | NOVA_EXTENT_UNWRITTEN */
+};
+static_assert(sizeof(struct nova_packed_extent) == 16, "packed extent");
+
+#define NOVA_EXTENTS_INLINE   2u                     /* in the first line */
+#define NOVA_EXTENTS_PER_LINE (NOVA_LINE_SIZE / 16u) /* in each line after it */
+#define NOVA_EXTENTS_MAX      (2u + (NOVA_PAGE_LINES - 1u) * NOVA_EXTENTS_PER_LINE)
+
+struct nova_extents_entry {
+	le64 size;  /* of the file */
+	le16 count; /* 1..250; the entry has just the lines that they take */
+	le16 reserved;
+	struct nova_packed_extent extents[NOVA_EXTENTS_INLINE]; /* go on in the next lines without a gap */
+};
+static_assert(sizeof(struct nova_extents_entry) == 44, "extents");
+static_assert(NOVA_EXTENTS_MAX == 250, "extents of an entry");
 
 #define NOVA_NAME_INLINE 16u /* bytes of the name in the first line */
 

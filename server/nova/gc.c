@@ -6,6 +6,7 @@
  * happened, after it nothing is there twice. Between slices the log is an ordinary one, so whatever else appends to it,
  * in this thread or another, needs to know nothing of GC, and a slice needs to know nothing of what came before it.
  * Pages that are wholly dead cost a look; a file that is rewritten in order has no others at its log's beginning.
+ * Extents are appended packed, four in a line: so what lives of a fragmented file is a quarter of its log at most.
  *
  * When: `limit_pages` allows a log so many pages for what lives in it; an append to a longer one first runs one slice.
  * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already. Logs that nothing
@@ -28,44 +29,48 @@
 
 #define SLICE_PAGES    4u                                                /* that a slice looks at */
 #define SLICE_LINES    (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
-#define SLICE_LOOKS    4096u                                             /* extents that it compares */
+#define LOOKS_ENOUGH   320u                                              /* extents: then no other page is begun, */
+#define LOOKS_MOST     640u                                              /* and then not even this one ended */
 #define FREE_PAGES     9u                                                /* that any log may have beside what lives */
 #define IDLE_PAGES     2u /* the same of a log that nothing is appended to */
-#define LOOKS_PER_LINE 8u /* lines looked at for each that was appended */
+#define LOOKS_PER_LINE 8u /* lines looked at for each that was appended or died */
 #define SAID           256u
 #define STOPPED        1 /* the walk ended early */
 
-/* Extents of a file that lie in a row, to be told by one entry. */
+/* Extents of a file that lie in a row, to be told as one. */
 struct extent_run {
-	uint64_t file_block;
-	uint64_t value; /* as file_index.h has it */
-	uint64_t count;
+	struct entry_extent extent;
 	struct nova_request request;
 };
 
 static_assert(FREE_PAGES > SLICE_PAGES, "the page of the tail is never looked at");
+static_assert(LOOKS_MOST >= LOOKS_ENOUGH + NOVA_EXTENTS_MAX, "a page of packed extents is always ended");
 
 struct slice {
 	struct nova_worker *worker;
 	struct inode *inode;
 	struct log_append log;
-	struct extent_run run; /* not yet appended */
-	struct {
-		uint64_t file_block;
-		uint64_t value;
-		uint64_t count;
-	} said[SAID]; /* what lately went into runs, by file block */
+	struct extent_run run;     /* not yet among the gathered */
+	struct nova_request asked; /* the request of the last that is */
 	uint64_t looks;
-	uint64_t lines;        /* appended */
-	uint64_t position;     /* of the WRITE entry in which the slice stopped, */
+	uint64_t lines;        /* of extents, appended */
+	uint64_t page;         /* that is looked at, */
+	uint64_t done;         /* how many pages are done, */
+	uint64_t done_last;    /* and the last of them */
+	uint64_t position;     /* of the entry in which the slice stopped, 0 = in none, */
+	unsigned index;        /* its extent, */
 	uint64_t block;        /* and the file block behind what was copied of it */
 	uint64_t symlink_line; /* where the SYMLINK entry lies now, 0 = it was not moved */
 	unsigned moved;
+	unsigned xattrs_moved;
+	unsigned gathered_count;
+	struct entry_extent said[SAID]; /* what lately went into runs, by file block */
+	/* What follows is not set before it is used. */
+	struct entry_extent gathered[NOVA_EXTENTS_MAX]; /* not yet appended */
 	struct {
 		uint64_t *line; /* what says where an entry of a name or of limits lies, */
 		uint64_t now;   /* and where it lies now */
 	} lines_moved[SLICE_LINES];
-	unsigned xattrs_moved;
 	struct {
 		uint32_t place;
 		uint64_t line;
@@ -74,25 +79,53 @@ struct slice {
 
 /* ---- when ----------------------------------------------------------------------------------------------------- */
 
-/* How many lines what lives takes, with nothing between. */
-static uint64_t live_lines(const struct inode *inode)
+/* How many lines what lives takes with nothing between, but for extents. */
+static uint64_t other_lines(const struct inode *inode)
 {
-	return 3 + inode->dir.lines + inode->file.extents + xattr_lines(inode);
+	return 3 + inode->dir.lines + xattr_lines(inode);
+}
+
+/* The same of extents, each in a line. */
+static uint64_t extent_lines(const struct inode *inode)
+{
+	return inode->file.extents > inode->gc.live ? inode->file.extents : inode->gc.live;
+}
+
+/* Extents that may lie in the log as parts of entries that were longer once: as many were cut in two since a round of
+ * GC looked at them. */
+static uint64_t parts(const struct inode *inode)
+{
+	uint64_t split = inode->gc.was_split + inode->gc.split;
+
+	return split < inode->file.extents ? split : inode->file.extents;
 }
 
 /*
- * So many pages a log may have before an append: as many bytes as live lines and FREE_PAGES, or, where that leaves too
- * little dead for each look to find some, a quarter more than the lines. Copying costs the more the denser a log is: of
- * a file overwritten at random in single blocks, u lines are copied for 1 - u that are appended, where the live part of
- * the log is (u - 1) / ln u: with a quarter more u is 0.63.
+ * So many pages a log may have before an append.
+ *
+ * Extents: 64 bytes for each, less what a round of GC can add before it takes away: parts of old entries get places of
+ * their own, four in a line, and every slice adds some lines. So the log has never more than 64 bytes for each and
+ * FREE_PAGES, a slice's own pages aside. As copied extents are packed, three quarters of that and more are dead.
+ *
+ * Names and attributes: the same where FREE_PAGES leave enough dead, else a quarter more than their lines. Copying
+ * costs the more the denser a log is: of lines that die at random, u are copied for 1 - u that are appended, where the
+ * live part of the log is (u - 1) / ln u: with a quarter more u is 0.63.
  */
 static uint64_t limit_pages(const struct inode *inode)
 {
-	uint64_t lines = live_lines(inode) > inode->gc.live ? live_lines(inode) : inode->gc.live;
-	uint64_t dense = lines * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
-	uint64_t loose = (lines + lines / 4) / NOVA_PAGE_LINES;
+	uint64_t others = other_lines(inode);
+	uint64_t extents = extent_lines(inode);
+	uint64_t lines = extents - extents / 32 - parts(inode) / NOVA_EXTENTS_PER_LINE;
+	uint64_t dense = (others + lines) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
+	uint64_t loose = (others + others / 4) / NOVA_PAGE_LINES + lines * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE;
 
 	return dense > loose ? dense : loose;
+}
+
+/* More than these it shall not have in any case. */
+static uint64_t bound_pages(const struct inode *inode)
+{
+	return (other_lines(inode) + extent_lines(inode)) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
 }
 
 /* Where the log's first page begins, if it has one. */
@@ -119,99 +152,219 @@ static int copy_entry(struct slice *slice, const struct nova_entry *old, uint64_
 	    .slot = le16_get(old->request_slot),
 	    .sequence = le32_get(old->request_sequence),
 	};
-	slice->lines += old->lines;
 	return log_append_entry(slice->worker, &slice->log, &buffer.entry, NULL, line);
 }
 
-static int put_run(struct slice *slice)
+static int put_entry(struct slice *slice, struct nova_entry *entry, const struct nova_request *request)
+{
+	slice->log.request = *request;
+	slice->lines += entry->lines;
+	return log_append_entry(slice->worker, &slice->log, entry, NULL, NULL);
+}
+
+/* The first `count` of the gathered extents become an entry. */
+static int put_extents(struct slice *slice, unsigned count)
 {
 	const struct inode *inode = slice->inode;
-	struct entry_buffer buffer;
+	const struct entry_extent *first = slice->gathered;
+	struct entry_page page;
 	struct nova_entry *entry;
 
-	if (!slice->run.count)
-		return 0;
-	entry = entry_write(&buffer, slice->run.file_block, slice->run.value, slice->run.count, inode->size,
-	                    inode->mtime_ns);
-	slice->log.request = slice->run.request;
-	slice->run.count = 0;
-	slice->lines++;
-	return log_append_entry(slice->worker, &slice->log, entry, NULL, NULL);
+	if (count == 1) {
+		struct entry_buffer buffer;
+
+		entry =
+		    entry_write(&buffer, first->file_block, first->value, first->count, inode->size, inode->mtime_ns);
+		slice->gathered_count = 0;
+		return put_entry(slice, entry, &slice->asked);
+	}
+	entry = entry_extents(&page, first, count, inode->size);
+	slice->gathered_count -= count;
+	memmove(slice->gathered, slice->gathered + count, slice->gathered_count * sizeof *first);
+	return put_entry(slice, entry, &slice->asked);
+}
+
+/* Entries as long as there are extents to fill what the page has left, so that none is padded; at the end the rest. */
+static int put_gathered(struct slice *slice, bool rest)
+{
+	for (;;) {
+		uint64_t room = log_append_room(&slice->log);
+		unsigned fit = entry_extents_room(room ? room : NOVA_PAGE_LINES);
+		int err;
+
+		if (slice->gathered_count < fit && (!rest || !slice->gathered_count))
+			return 0;
+		err = put_extents(slice, slice->gathered_count < fit ? slice->gathered_count : fit);
+		if (err)
+			return err;
+	}
+}
+
+/* The run is whole. */
+static int gather_run(struct slice *slice)
+{
+	struct entry_extent *run = &slice->run.extent;
+
+	if (run->count)
+		slice->asked = slice->run.request;
+	while (run->count) {
+		struct entry_extent part = *run;
+		int err;
+
+		if (part.count > NOVA_EXTENT_BLOCKS_MAX)
+			part.count = NOVA_EXTENT_BLOCKS_MAX;
+		run->file_block += part.count;
+		run->value += part.count;
+		run->count -= part.count;
+		slice->gathered[slice->gathered_count++] = part;
+		err = put_gathered(slice, false);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /*
  * An old entry and a newer one can say the same of a block, that was freed and taken again for the same place; of a
  * file of few blocks most old entries do. Then all of them seem to live. To copy it more than once does no harm but
- * takes lines, so a slice remembers what it has copied, as far as there is room.
+ * takes room, so a slice remembers what it has copied, as far as there is room.
  */
-static bool is_said(struct slice *slice, const struct extent_run *run)
+static bool is_said(struct slice *slice, const struct entry_extent *live)
 {
-	unsigned i = (unsigned)(run->file_block % SAID);
+	struct entry_extent *said = &slice->said[live->file_block % SAID];
 
-	if (slice->said[i].value == run->value && slice->said[i].file_block == run->file_block &&
-	    slice->said[i].count >= run->count)
+	if (said->value == live->value && said->file_block == live->file_block && said->count >= live->count)
 		return true;
-	slice->said[i].file_block = run->file_block;
-	slice->said[i].value = run->value;
-	slice->said[i].count = run->count;
+	*said = *live;
 	return false;
 }
 
-/* One more piece that lives; where it goes on from the last one both become one entry. */
-static int add_run(struct slice *slice, const struct extent_run *more)
+/* One more piece that lives; where it goes on from the last one both become one. */
+static int add_run(struct slice *slice, const struct entry_extent *live, const struct nova_entry *entry)
 {
-	struct extent_run *run = &slice->run;
+	struct entry_extent *run = &slice->run.extent;
 	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
-	int err;
+	int err = 0;
 
-	if (run->count && more->file_block == run->file_block + run->count && more->value == run->value + run->count &&
+	if (run->count && live->file_block == run->file_block + run->count && live->value == run->value + run->count &&
 	    in_zone < NOVA_ZONE_BLOCKS) {
-		run->count += more->count;
-		run->request = more->request;
-		return 0;
+		run->count += live->count;
+	} else {
+		err = gather_run(slice);
+		*run = *live;
 	}
-	err = put_run(slice);
-	*run = *more;
+	slice->run.request = (struct nova_request){
+	    .client = le32_get(entry->request_client),
+	    .slot = le16_get(entry->request_slot),
+	    .sequence = le32_get(entry->request_sequence),
+	};
 	return err;
 }
 
-/*
- * What the file still has of an extent. It may be in many pieces by now: the slice stops where it has done enough, and
- * the next goes on there.
- */
-static int keep_extents(struct slice *slice, const struct nova_entry *entry, uint64_t position)
+/* What the file still has of an extent from file block `at` on. It may be in many pieces by now: where the slice has
+ * done enough it stops, and *stop is the file block with which the next one goes on. */
+static int keep_extent(struct slice *slice, const struct entry_extent *extent, uint64_t at,
+                       const struct nova_entry *entry, uint64_t *stop)
 {
-	const struct nova_write_entry *write = ENTRY_CONST_PAYLOAD(nova_write_entry, entry);
-	const struct inode *inode = slice->inode;
-	uint64_t first = le64_get(write->file_block);
-	uint64_t value = entry_write_value(write);
-	uint64_t end = first + le32_get(write->count);
-	uint64_t at = position == inode->gc.position ? inode->gc.block : first;
-	uint64_t count;
+	const struct file_index *file = &slice->inode->file;
+	uint64_t end = extent->file_block + extent->count;
+	struct entry_extent live;
 
-	if (!value || position < inode->gc.position)
-		return 0;
-	for (; file_index_next(&inode->file, at, &at) && at < end; at += count) {
-		struct extent_run live = {
-		    .file_block = at,
-		    .value = file_index_run(&inode->file, at, end - at, &count),
-		    .request = {le32_get(entry->request_client), le16_get(entry->request_slot),
-		                le32_get(entry->request_sequence)},
-		};
+	for (; file_index_next(file, at, &at) && at < end; at += live.count) {
 		int err = 0;
 
-		if (slice->lines >= SLICE_LINES || slice->looks >= SLICE_LOOKS) {
-			slice->position = position;
-			slice->block = at;
+		if (slice->looks >= LOOKS_MOST) {
+			*stop = at;
 			return STOPPED;
 		}
 		slice->looks++;
-		live.count = count;
-		if (live.value == value + (at - first) && !is_said(slice, &live))
-			err = add_run(slice, &live);
+		live.file_block = at;
+		live.value = file_index_run(file, at, end - at, &live.count);
+		if (live.value == extent->value + (at - extent->file_block) && !is_said(slice, &live))
+			err = add_run(slice, &live, entry);
 		if (err)
 			return err;
 	}
+	return 0;
+}
+
+/* How many extents an entry with extents has; a hole is none. */
+static unsigned count_in(const struct nova_entry *entry)
+{
+	if (entry->type == NOVA_ENTRY_EXTENTS)
+		return entry_extents_count(entry);
+	return entry_write_value(ENTRY_CONST_PAYLOAD(nova_write_entry, entry)) != 0;
+}
+
+static struct entry_extent extent_in(const struct nova_entry *entry, unsigned i)
+{
+	const struct nova_write_entry *write = ENTRY_CONST_PAYLOAD(nova_write_entry, entry);
+
+	if (entry->type == NOVA_ENTRY_EXTENTS)
+		return entry_extent(entry, i);
+	return (struct entry_extent){
+	    .file_block = le64_get(write->file_block),
+	    .value = entry_write_value(write),
+	    .count = le32_get(write->count),
+	};
+}
+
+static int keep_extents(struct slice *slice, const struct nova_entry *entry, uint64_t position)
+{
+	const struct gc_state *gc = &slice->inode->gc;
+	bool resume = position == gc->position;
+	unsigned count = count_in(entry);
+
+	if (position < gc->position)
+		return 0;
+	for (unsigned i = resume ? gc->index : 0; i < count; i++) {
+		struct entry_extent extent = extent_in(entry, i);
+		uint64_t from = resume && i == gc->index ? gc->block : extent.file_block;
+		int err = keep_extent(slice, &extent, from, entry, &slice->block);
+
+		if (err == STOPPED) {
+			slice->position = position;
+			slice->index = i;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * What the index says of all extents of a page is fetched before the first of them is looked at, so that what the cache
+ * lacks comes together and not one by one. The entries are not checked yet: they only choose what to fetch.
+ */
+static void prefetch_page(const struct file_index *file, const struct nova_page *page)
+{
+	const struct nova_entry *entry;
+
+	for (unsigned i = 0; i < NOVA_PAGE_LINES; i += entry->lines) {
+		entry = (const void *)page->lines[i];
+		if (entry->lines == 0 || i + entry->lines > NOVA_PAGE_LINES)
+			return;
+		if (entry->type != NOVA_ENTRY_WRITE && entry->type != NOVA_ENTRY_EXTENTS)
+			continue;
+		for (unsigned n = 0, count = count_in(entry); n < count; n++)
+			file_index_prefetch(file, extent_in(entry, n).file_block);
+	}
+}
+
+/* Another page, before its entries are looked at. */
+static int begin_page(void *context, uint64_t block)
+{
+	struct slice *slice = context;
+
+	if (slice->page) {
+		slice->done++;
+		slice->done_last = slice->page;
+	}
+	if (slice->done && slice->looks >= LOOKS_ENOUGH)
+		return STOPPED;
+	slice->page = block;
+	if (slice->inode->file.extents)
+		prefetch_page(&slice->inode->file, block_at(slice->worker->fs, block));
 	return 0;
 }
 
@@ -259,6 +412,7 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 
 	switch (entry->type) {
 	case NOVA_ENTRY_WRITE:
+	case NOVA_ENTRY_EXTENTS:
 		return keep_extents(slice, entry, position);
 	case NOVA_ENTRY_NAME:
 		return keep_name(slice, entry, line);
@@ -294,7 +448,8 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 	}
 	entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
-	/* The WRITE entries before gave the size already; to give it again would drop the blocks beyond the end. */
+	/* The entries of extents before gave the size already; to give it again would drop the blocks beyond the end.
+	 */
 	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_FLAGS |
 	                     NOVA_ATTR_PROJECT | (inode->file.extents ? 0 : NOVA_ATTR_SIZE));
 	attr->mode = le16_of(inode->mode);
@@ -354,45 +509,78 @@ static uint64_t page_after(const struct nova *fs, const struct inode *inode, uin
 	return next;
 }
 
-/* The first pages, up to and with `last`, are dead: the log goes on from the next one, which begins at `start`. */
-static int drop_pages(struct slice *slice, uint64_t last, uint64_t start)
+/* The pages that are done are dead: the log goes on from the next one. */
+static int drop_pages(struct slice *slice)
 {
 	struct inode *inode = slice->inode;
 	uint64_t old = inode->head;
-	uint64_t head = page_after(slice->worker->fs, inode, last);
+	uint64_t head = page_after(slice->worker->fs, inode, slice->done_last);
 
 	if (!head)
 		return -EIO;
 	switch_head(slice->worker, &slice->log, head);
 	inode->head = head;
-	inode->log_start = start;
+	inode->log_start = first_page_position(inode) + slice->done * NOVA_PAGE_LINES;
 	log_append_done(&slice->log);
 	for (unsigned i = 0; i < slice->moved; i++)
 		*slice->lines_moved[i].line = slice->lines_moved[i].now;
 	show_xattrs(slice);
 	if (slice->symlink_line)
 		inode->symlink_line = slice->symlink_line;
-	log_free_pages(slice->worker, inode, old, last);
+	log_free_pages(slice->worker, inode, old, slice->done_last);
 	return 0;
 }
 
-/* A round is over when every line that was there at its beginning has been looked at. What it found living should be
- * what the index counts; it is more where entries of one extent come in no order, so that they cannot be merged. */
+/* A round is over when every line that was there at its beginning has been looked at. What it wrote again should be a
+ * quarter of the lines that extents are allowed; it is more where parts of one extent come in no order, so that they
+ * cannot be merged. */
 static void end_round(struct inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 
 	if (first_page_position(inode) < gc->round)
 		return;
-	gc->live = gc->copied > live_lines(inode) + live_lines(inode) / 4 ? gc->copied : 0;
+	gc->live = gc->copied > inode->file.extents / 2 ? 2 * gc->copied : 0;
 	gc->copied = 0;
+	gc->was_split = gc->split;
+	gc->split = 0;
 	gc->round = inode->tail;
 }
 
-/* Look at the first `pages`. Where it had to stop within one, what it copied is true and there twice, for now. */
+/* The first one. */
+static void begin_round(struct inode *inode)
+{
+	inode->gc.round = inode->tail;
+	inode->gc.was_split += inode->gc.split;
+	inode->gc.split = 0;
+}
+
+/* What the slice gathered becomes part of the log, and the pages that are done go. */
+static int end_slice(struct slice *slice)
+{
+	struct inode *inode = slice->inode;
+	int err = gather_run(slice);
+
+	if (!err)
+		err = put_gathered(slice, true);
+	if (!err && !slice->done && slice->log.position == inode->tail)
+		return 0;
+	if (!err)
+		err = write_attributes(slice->worker, inode, &slice->log);
+	if (err)
+		return err;
+	if (slice->done)
+		return drop_pages(slice);
+	log_append_commit(slice->worker, &slice->log);
+	show_xattrs(slice);
+	return 0;
+}
+
+/* Look at the first pages, up to `pages` of them. Where it had to stop within one, what it copied of that one is true
+ * and there twice, for now. */
 static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t pages, char *why, size_t why_size)
 {
-	struct slice slice = {.worker = worker, .inode = inode};
+	struct slice slice;
 	struct log_walk walk = {
 	    .fs = worker->fs,
 	    .ino = inode->ino,
@@ -400,41 +588,38 @@ static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t p
 	    .tail = first_page_position(inode) + pages * NOVA_PAGE_LINES,
 	    .head = inode->head,
 	    .repair = true,
+	    .page = begin_page,
 	    .entry = keep_entry,
 	    .context = &slice,
 	};
-	int walked;
 	int err;
 
+	memset(&slice, 0, offsetof(struct slice, gathered));
+	slice.worker = worker;
+	slice.inode = inode;
 	if (!inode->gc.round)
-		inode->gc.round = inode->tail;
+		begin_round(inode);
 	log_append_start(&slice.log, inode, &inode->last_request, false);
-	walked = err = log_walk(&walk);
-	if (err >= 0)
-		err = put_run(&slice);
-	if (!err && walked == STOPPED && slice.log.position == inode->tail)
-		goto stopped;
-	if (!err)
-		err = write_attributes(worker, inode, &slice.log);
-	if (!err && walked == STOPPED) {
-		log_append_commit(worker, &slice.log);
-		show_xattrs(&slice);
-	} else if (!err) {
-		err = drop_pages(&slice, walk.last_page, walk.tail);
+	err = log_walk(&walk);
+	if (!err) {
+		slice.done++;
+		slice.done_last = walk.last_page;
 	}
+	if (err >= 0)
+		err = end_slice(&slice);
 	if (err) {
 		snprintf(why, why_size, "%s", walk.why);
 		log_append_drop(worker, &slice.log);
 		return err;
 	}
 	inode->gc.copied += slice.lines;
-	if (walked != STOPPED) {
-		end_round(inode);
-		return 0;
+	if (slice.position) {
+		inode->gc.position = slice.position;
+		inode->gc.index = slice.index;
+		inode->gc.block = slice.block;
 	}
-stopped:
-	inode->gc.position = slice.position;
-	inode->gc.block = slice.block;
+	if (slice.done)
+		end_round(inode);
 	return 0;
 }
 
@@ -462,16 +647,43 @@ bool gc_slice(struct nova_worker *worker, struct inode *inode)
 	return err == 0;
 }
 
-/* One slice keeps up with appends of some lines; an append of many, a write to scattered blocks, is followed by more.
+/*
+ * What became of the extents since GC was last asked; returns how many fewer there are. An operation takes away or
+ * replaces one row of file blocks. It cuts an extent in two only where all of that row was in this extent: then there
+ * are more extents than before, and no more blocks. Of a log that was just read nothing is known.
+ */
+static uint64_t count_extents(struct inode *inode)
+{
+	struct gc_state *gc = &inode->gc;
+	uint64_t before = gc->extents;
+
+	gc->extents = inode->file.extents;
+	if (!gc->tail)
+		gc->was_split = gc->extents;
+	else
+		gc->split += gc->extents > before && inode->blocks <= gc->blocks;
+	gc->blocks = inode->blocks;
+	return gc->extents < before ? before - gc->extents : 0;
+}
+
+/*
+ * One slice keeps up with appends of some lines; an append of many, a write to scattered blocks, is followed by more,
+ * as is what took many extents away. A log that has come to its bound all the same gets a slice for each of these
+ * lines.
  */
 void gc_if_due(struct nova_worker *worker, struct inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
-	uint64_t slices = 1 + (inode->tail - gc->tail) * LOOKS_PER_LINE / SLICE_LINES;
+	uint64_t lines = gc->tail ? inode->tail - gc->tail : 0;
+	uint64_t slices = 0;
 
-	while (slices-- > 0 && is_due(inode))
+	lines += count_extents(inode);
+	while (is_due(inode) && (slices <= lines * LOOKS_PER_LINE / SLICE_LINES ||
+	                         (slices <= lines && log_pages(inode) > bound_pages(inode)))) {
 		if (!gc_slice(worker, inode))
 			break;
+		slices++;
+	}
 	gc->tail = inode->tail;
 	if (!gc->queued && gc_idle_pages(inode))
 		gc_queue(worker->fs, inode);
@@ -483,7 +695,8 @@ void gc_if_due(struct nova_worker *worker, struct inode *inode)
  * over all that lives, is not for little. */
 static uint64_t idle_limit(const struct inode *inode, uint64_t share)
 {
-	uint64_t lines = live_lines(inode) > inode->gc.live ? live_lines(inode) : inode->gc.live;
+	uint64_t packed = inode->file.extents / NOVA_EXTENTS_PER_LINE;
+	uint64_t lines = other_lines(inode) + (packed > inode->gc.live / 2 ? packed : inode->gc.live / 2);
 
 	return IDLE_PAGES + (lines + lines / share) / NOVA_PAGE_LINES;
 }

@@ -87,10 +87,15 @@ static int add_page(struct nova_worker *worker, struct log_append *append)
 	return 0;
 }
 
+uint64_t log_append_room(const struct log_append *append)
+{
+	return append->page_first + page_lines(append->page) - append->position;
+}
+
 int log_append_entry(struct nova_worker *worker, struct log_append *append, struct nova_entry *entry,
                      uint64_t *position, uint64_t *line)
 {
-	uint64_t room = append->page_first + page_lines(append->page) - append->position;
+	uint64_t room = log_append_room(append);
 
 	if (room < entry->lines) {
 		struct nova_request request = append->request;

@@ -31,6 +31,9 @@ void log_append_start(struct log_append *append, struct inode *inode, const stru
 int log_append_entry(struct nova_worker *worker, struct log_append *append, struct nova_entry *entry,
                      uint64_t *position, uint64_t *line);
 
+/* log_append_room -- lines that are left in the page (or the slot) in which the next entry would go; 0 = none. */
+uint64_t log_append_room(const struct log_append *append);
+
 /* log_append_drop -- give back the pages of an append that will not be committed. */
 void log_append_drop(struct nova_worker *worker, struct log_append *append);
 

@@ -209,34 +209,67 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 	return 0;
 }
 
+/* `size` is what the file has with them. A value of 0 is a hole. */
+static int take_extent(struct replay *replay, const struct entry_extent *extent, uint64_t size, uint64_t position)
+{
+	uint64_t block = file_block_of(extent->value);
+
+	if (replay->inode->type != S_IFREG >> 12)
+		return refuse(replay, position, "data in what is not a file");
+	if (extent->count == 0 || extent->file_block >= NOVA_FILE_BLOCKS_MAX ||
+	    extent->count > NOVA_FILE_BLOCKS_MAX - extent->file_block || size > NOVA_FILE_SIZE_MAX)
+		return refuse(replay, position, "file range out of bounds");
+	/* What can be read lies within the file; only reserved blocks and holes may lie beyond its end. */
+	if (file_readable(extent->value) &&
+	    extent->file_block + extent->count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
+		return refuse(replay, position, "data beyond the end of the file");
+	if (block && !alloc_valid(replay->fs, block, extent->count))
+		return refuse(replay, position, "blocks outside the space for data");
+	return set_blocks(replay, extent->file_block, extent->count, extent->value);
+}
+
 static int write_entry(struct replay *replay, const struct nova_write_entry *write, uint64_t position)
 {
 	struct inode *inode = replay->inode;
-	uint64_t file_block = le64_get(write->file_block);
-	uint64_t block = le64_get(write->block);
-	uint64_t count = le32_get(write->count);
-	uint64_t size = le64_get(write->size);
+	const struct entry_extent extent = {
+	    .file_block = le64_get(write->file_block),
+	    .value = entry_write_value(write),
+	    .count = le32_get(write->count),
+	};
 	uint32_t flags = le32_get(write->flags);
-	uint64_t value = entry_write_value(write);
 	int err;
 
-	if (inode->type != S_IFREG >> 12)
-		return refuse(replay, position, "data in what is not a file");
-	if (count == 0 || file_block >= NOVA_FILE_BLOCKS_MAX || count > NOVA_FILE_BLOCKS_MAX - file_block ||
-	    size > NOVA_FILE_SIZE_MAX)
-		return refuse(replay, position, "file range out of bounds");
-	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !block))
+	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !extent.value))
 		return refuse(replay, position, "blocks in a state this version does not know");
-	/* What can be read lies within the file; only reserved blocks and holes may lie beyond its end. */
-	if (file_readable(value) && file_block + count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
-		return refuse(replay, position, "data beyond the end of the file");
-	if (block && !alloc_valid(replay->fs, block, count))
+	if (le64_get(write->block) & FILE_UNWRITTEN)
 		return refuse(replay, position, "blocks outside the space for data");
-	err = set_blocks(replay, file_block, count, block ? value : 0);
+	err = take_extent(replay, &extent, le64_get(write->size), position);
 	if (err)
 		return err;
-	inode->size = size;
+	inode->size = le64_get(write->size);
 	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(write->time_ns);
+	return 0;
+}
+
+/* Times, as everything else that GC gathers, are told by the entries behind it. */
+static int extents_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position)
+{
+	uint64_t size = le64_get(ENTRY_CONST_PAYLOAD(nova_extents_entry, entry)->size);
+	unsigned count = entry_extents_count(entry);
+
+	if (count == 0)
+		return refuse(replay, position, "a number of extents that is not that of its lines");
+	for (unsigned i = 0; i < count; i++) {
+		const struct entry_extent extent = entry_extent(entry, i);
+		int err;
+
+		if (!file_block_of(extent.value))
+			return refuse(replay, position, "an extent without blocks");
+		err = take_extent(replay, &extent, size, position);
+		if (err)
+			return err;
+	}
+	replay->inode->size = size;
 	return 0;
 }
 
@@ -412,6 +445,11 @@ static int replay_entry(void *context, const struct nova_entry *entry, uint64_t 
 		if (replay->runs)
 			return -EAGAIN;
 		return xattr_entry(replay, entry, position, line);
+	case NOVA_ENTRY_EXTENTS:
+		/* GC leaves no log within its slot: only a forged one has it there. */
+		if (replay->runs)
+			return -EAGAIN;
+		return extents_entry(replay, entry, position);
 	default:
 		break;
 	}

@@ -113,6 +113,15 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 	r->told |= mask;
 }
 
+static bool lies_in_zone(const struct reading *r, uint64_t block, uint64_t count)
+{
+	const struct medium *medium = &r->check->medium;
+
+	return count <= NOVA_ZONE_BLOCKS && medium_usable_block(medium, block) &&
+	       medium_usable_block(medium, block + count - 1) &&
+	       medium_zone_of(block) == medium_zone_of(block + count - 1);
+}
+
 static void read_write(struct reading *r, const struct nova_write_entry *write)
 {
 	uint64_t file_block = le64_get(write->file_block), block = le64_get(write->block);
@@ -138,14 +147,58 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 	}
 	if (size < r->inode->size)
 		say(r, "writes and shrinks the file from %llu to %llu bytes", ull(r->inode->size), ull(size));
-	if (block && (!medium_usable_block(&r->check->medium, block) ||
-	              !medium_usable_block(&r->check->medium, block + count - 1) ||
-	              medium_zone_of(block) != medium_zone_of(block + count - 1))) {
+	if (block && !lies_in_zone(r, block, count)) {
 		say(r, "puts data into blocks %llu to %llu, not in the pool's usable blocks", ull(block),
 		    ull(block + count - 1));
 		return;
 	}
 	add_run(r, file_block, count, block, flags);
+	set_size(r, size);
+}
+
+/* One of several extents that a single entry tells, each in 16 bytes. */
+static void read_extent(struct reading *r, unsigned i, uint64_t place, uint64_t where, uint64_t size)
+{
+	uint64_t file_block = place >> 16, count = place & 0xffff;
+	bool unwritten = where >> 63;
+	uint64_t block = where & ~(1ULL << 63);
+
+	if (count == 0 || file_block >= FILE_BLOCK_LIMIT || count > FILE_BLOCK_LIMIT - file_block)
+		say(r, "has as extent %u %llu blocks at file block %llu", i, ull(count), ull(file_block));
+	else if (!unwritten && file_block + count > size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0))
+		say(r, "has as extent %u the file blocks %llu to %llu though the file has only %llu bytes", i,
+		    ull(file_block), ull(file_block + count - 1), ull(size));
+	else if (!lies_in_zone(r, block, count))
+		say(r, "has extent %u in blocks %llu to %llu, not in the pool's usable blocks", i, ull(block),
+		    ull(block + count - 1));
+	else
+		add_run(r, file_block, count, block, unwritten);
+}
+
+static void read_extents(struct reading *r, const struct nova_entry *entry)
+{
+	const struct nova_extents_entry *payload = (const struct nova_extents_entry *)(const void *)entry->payload;
+	const uint8_t *bytes = entry->payload + offsetof(struct nova_extents_entry, extents);
+	unsigned count = le16_get(payload->count);
+	uint64_t size = le64_get(payload->size);
+
+	if (!is_type(r, S_IFREG)) {
+		say(r, "has extents of what is no regular file");
+		return;
+	}
+	/* Two of them end the first line, and four are a line. */
+	if (count == 0 || entry->lines != 1 + (count > 2 ? (count - 2 + 3) / 4 : 0)) {
+		say(r, "has %u lines for %u extents", entry->lines, count);
+		return;
+	}
+	if (size < r->inode->size)
+		say(r, "has extents and shrinks the file from %llu to %llu bytes", ull(r->inode->size), ull(size));
+	for (unsigned i = 0; i < count; i++) {
+		struct nova_packed_extent extent;
+
+		memcpy(&extent, bytes + i * sizeof(extent), sizeof(extent));
+		read_extent(r, i, le64_get(extent.place), le64_get(extent.block), size);
+	}
 	set_size(r, size);
 }
 
@@ -270,11 +323,11 @@ static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
 		                     (uint64_t)((const uint8_t *)quota - r->check->medium.base) / NOVA_LINE_SIZE);
 }
 
-/* All but those that are followed by a name, a target or a value. */
+/* All but those that are followed by a name, a target, a value or extents. */
 static bool has_one_line(unsigned type)
 {
 	return type != NOVA_ENTRY_PAD && type != NOVA_ENTRY_NAME && type != NOVA_ENTRY_SYMLINK &&
-	       type != NOVA_ENTRY_XATTR;
+	       type != NOVA_ENTRY_XATTR && type != NOVA_ENTRY_EXTENTS;
 }
 
 static void read_entry(struct reading *r, const struct nova_entry *entry)
@@ -303,6 +356,9 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 		return;
 	case NOVA_ENTRY_WRITE:
 		read_write(r, payload);
+		return;
+	case NOVA_ENTRY_EXTENTS:
+		read_extents(r, entry);
 		return;
 	case NOVA_ENTRY_NAME:
 		read_name(r, entry);

@@ -91,6 +91,33 @@ static size_t room(const struct nova_entry *entry, const void *field)
 	return (size_t)(end - (const uint8_t *)field);
 }
 
+static void show_extents(struct dump_view *view, const struct nova_entry *entry)
+{
+	const struct nova_extents_entry *extents = PAYLOAD(nova_extents_entry, entry);
+	const uint8_t *bytes = (const uint8_t *)extents->extents;
+	size_t count = le16_get(extents->count), most = room(entry, bytes) / sizeof(struct nova_packed_extent);
+
+	dump_number(view, "size", le64_get(extents->size));
+	dump_number(view, "count", count);
+	dump_open(view, "extents", '[');
+	for (size_t i = 0; i < count && i < most; i++) {
+		struct nova_packed_extent extent;
+		uint64_t place, block;
+
+		memcpy(&extent, bytes + i * sizeof(extent), sizeof(extent));
+		place = le64_get(extent.place);
+		block = le64_get(extent.block);
+		dump_open(view, NULL, '{');
+		dump_number(view, "file_block", place >> NOVA_EXTENT_BLOCKS_BITS);
+		dump_number(view, "block", block & ~NOVA_EXTENT_UNWRITTEN);
+		dump_number(view, "count", place & NOVA_EXTENT_BLOCKS_MAX);
+		if (block & NOVA_EXTENT_UNWRITTEN)
+			dump_text(view, "state", "unwritten");
+		dump_close(view, '}');
+	}
+	dump_close(view, ']');
+}
+
 static void show_name(struct dump_view *view, const struct nova_entry *entry)
 {
 	const struct nova_name_entry *name = PAYLOAD(nova_name_entry, entry);
@@ -174,10 +201,10 @@ static void show_gone(struct dump_view *view, const struct nova_name_gone_entry 
 static const char *entry_name(unsigned type)
 {
 	static const char *const names[] = {
-	    [NOVA_ENTRY_PAD] = "pad",         [NOVA_ENTRY_ATTR] = "attr",     [NOVA_ENTRY_TIMES] = "times",
-	    [NOVA_ENTRY_WRITE] = "write",     [NOVA_ENTRY_NAME] = "name",     [NOVA_ENTRY_NAME_GONE] = "name gone",
-	    [NOVA_ENTRY_SYMLINK] = "symlink", [NOVA_ENTRY_PARENT] = "parent", [NOVA_ENTRY_XATTR] = "xattr",
-	    [NOVA_ENTRY_QUOTA] = "quota",
+	    [NOVA_ENTRY_PAD] = "pad",         [NOVA_ENTRY_ATTR] = "attr",       [NOVA_ENTRY_TIMES] = "times",
+	    [NOVA_ENTRY_WRITE] = "write",     [NOVA_ENTRY_NAME] = "name",       [NOVA_ENTRY_NAME_GONE] = "name gone",
+	    [NOVA_ENTRY_SYMLINK] = "symlink", [NOVA_ENTRY_PARENT] = "parent",   [NOVA_ENTRY_XATTR] = "xattr",
+	    [NOVA_ENTRY_QUOTA] = "quota",     [NOVA_ENTRY_EXTENTS] = "extents",
 	};
 
 	return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";
@@ -207,6 +234,9 @@ void dump_entry(struct dump_view *view, const struct medium_log *log)
 		break;
 	case NOVA_ENTRY_WRITE:
 		show_write(view, PAYLOAD(nova_write_entry, entry));
+		break;
+	case NOVA_ENTRY_EXTENTS:
+		show_extents(view, entry);
 		break;
 	case NOVA_ENTRY_NAME:
 		show_name(view, entry);

@@ -85,6 +85,7 @@ static mode_t type_by_log(struct repair *r, const struct medium_inode *inode, in
 			*birth = (int64_t)le64_get(((const struct nova_attr_entry *)payload)->time_ns);
 		switch (log.entry->type) {
 		case NOVA_ENTRY_WRITE:
+		case NOVA_ENTRY_EXTENTS:
 			return S_IFREG;
 		case NOVA_ENTRY_SYMLINK:
 			return S_IFLNK;

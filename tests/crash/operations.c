@@ -619,9 +619,48 @@ static void lengthen_file_for_step(struct world *world)
 	lengthen_for_step(world, "/d/f");
 }
 
+/* Two packed extents and the hole between them. */
+static int run_write_packed(struct world *world)
+{
+	return world_write(world, "/d/f", 10 * 4096 + 100, 2 * 4096 + 200, 0);
+}
+
+static int run_truncate_packed(struct world *world)
+{
+	return world_truncate(world, "/d/f", 11 * 4096 + 100);
+}
+
 static int run_gc_step_file(struct world *world)
 {
 	return run_gc_step(world, "/d/f");
+}
+
+/* Four extents and two reserved ones in pieces, which a first slice packs, in a log that has to be cut again. */
+static void pack_file(struct world *world, const char *path)
+{
+	for (unsigned i = 0; i < 4; i++)
+		world_must(world, "pieces", world_write(world, path, (8 + 2 * i) * 4096, 4096, 0));
+	world_must(world, "reserve", world_fallocate(world, path, NOVA_FALLOCATE_KEEP_SIZE, 20 * 4096, 3 * 4096));
+	lengthen_for_step(world, path);
+	world_must(world, "pack", nova_gc_step(world->call.worker, 8, NOVA_GC_BUSY));
+	if (!world->failed && world_log_start(world, path) == 0)
+		world_must(world, "pack", -ENOTRECOVERABLE);
+}
+
+static void pack_f(struct world *world)
+{
+	pack_file(world, "/d/f");
+}
+
+static void lengthen_packed_file_for_step(struct world *world)
+{
+	uint64_t lines;
+
+	pack_f(world);
+	lines = world_log_lines(world, "/d/f");
+	while (!world->failed && world_log_lines(world, "/d/f") < lines + 6 * 63)
+		world_must(world, "lengthen",
+		           world_chmod(world, "/d/f", 0700 | (world_log_lines(world, "/d/f") & 077)));
 }
 
 static void lengthen_directory_for_step(struct world *world)
@@ -821,6 +860,10 @@ const struct operation operations[] = {
     {.name = "gc-limits", .prepare = lengthen_root, .run = run_gc_limits, .long_past = true},
     {.name = "gc-directory", .prepare = lengthen_directory, .run = run_gc_directory, .long_past = true},
     {.name = "gc-step-file", .prepare = lengthen_file_for_step, .run = run_gc_step_file, .long_past = true},
+    {.name = "write-packed", .prepare = pack_f, .run = run_write_packed, .long_past = true},
+    {.name = "truncate-packed", .prepare = pack_f, .run = run_truncate_packed, .frees = true, .long_past = true},
+    {.name = "unlink-packed", .prepare = pack_f, .run = run_unlink, .frees = true, .long_past = true},
+    {.name = "gc-packed-file", .prepare = lengthen_packed_file_for_step, .run = run_gc_step_file, .long_past = true},
     {.name = "gc-step-directory",
      .prepare = lengthen_directory_for_step,
      .run = run_gc_step_directory,
