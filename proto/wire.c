@@ -18,15 +18,15 @@ const char *wire_check_header(const struct wire_header *h, uint32_t magic, size_
 	return NULL;
 }
 
-int wire_finish(const struct wire_writer *w, void *buffer, struct wire_header *h)
+int wire_finish(const struct wire *w, void *buffer, struct wire_header *h)
 {
 	if (w->failed)
 		return -EMSGSIZE;
 	size_t length = (size_t)(w->at - (uint8_t *)buffer);
-	struct wire_writer head = {.at = buffer, .end = w->at};
+	struct wire head = wire_puts(buffer, length);
 
 	h->length = (uint32_t)length;
-	put_header(&head, h);
+	wire_head(&head, h);
 	return (int)length;
 }
 

@@ -1,8 +1,9 @@
 /*
- * wire.h -- bounded cursors over a message: the only way bytes are put into one or taken out.
+ * wire.h -- a bounded cursor over a message: the only way bytes are put into one or taken out.
  *
- * A cursor that has run over its end stays failed: every later put writes nothing and every later take gives zero, so
- * a function takes all its fields and asks once at the end.
+ * Each kind of message has one list of its fields, which serves both ways: a cursor either puts them or takes them. One
+ * that has run over its end stays failed: every later put writes nothing and every later take gives zero, so a function
+ * goes over all its fields and asks once at the end. Putting changes nothing of the native form.
  */
 #ifndef FARNOVA_PROTO_WIRE_H
 #define FARNOVA_PROTO_WIRE_H
@@ -12,125 +13,137 @@
 
 #include <string.h>
 
-struct wire_writer {
-	uint8_t *at;
+/* Lists of fields are compiled once for each way, so that no field asks which it is. */
+#define WIRE_FIELDS static inline __attribute__((always_inline))
+
+struct wire {
+	uint8_t *at; /* never stored to by a cursor that takes */
 	uint8_t *end;
+	bool takes;
 	bool failed;
 };
 
-struct wire_reader {
-	const uint8_t *at;
-	const uint8_t *end;
-	bool failed;
-};
+static inline struct wire wire_puts(void *buffer, size_t size)
+{
+	return (struct wire){.at = buffer, .end = (uint8_t *)buffer + size};
+}
 
-static inline uint8_t *wire_room(struct wire_writer *w, size_t size)
+static inline struct wire wire_takes(const void *message, size_t length)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)message;
+
+	return (struct wire){.at = bytes, .end = bytes + length, .takes = true};
+}
+
+/* wire_step -- go over `size` bytes: where they lie, or NULL. */
+WIRE_FIELDS uint8_t *wire_step(struct wire *w, size_t size)
 {
 	if (w->failed || (size_t)(w->end - w->at) < size) {
 		w->failed = true;
 		return NULL;
 	}
-	uint8_t *room = w->at;
+	uint8_t *bytes = w->at;
 	w->at += size;
-	return room;
-}
-
-static inline const uint8_t *wire_take(struct wire_reader *r, size_t size)
-{
-	if (r->failed || (size_t)(r->end - r->at) < size) {
-		r->failed = true;
-		return NULL;
-	}
-	const uint8_t *bytes = r->at;
-	r->at += size;
 	return bytes;
 }
 
-static inline void put_bytes(struct wire_writer *w, const void *data, size_t size)
+WIRE_FIELDS void field_bytes(struct wire *w, void *data, size_t size)
 {
-	uint8_t *room = wire_room(w, size);
-	if (room && size > 0)
-		memcpy(room, data, size);
-}
+	uint8_t *bytes = wire_step(w, size);
 
-static inline void put_u16(struct wire_writer *w, uint16_t v)
-{
-	le16 wire = le16_of(v);
-	put_bytes(w, &wire, sizeof(wire));
-}
-
-static inline void put_u32(struct wire_writer *w, uint32_t v)
-{
-	le32 wire = le32_of(v);
-	put_bytes(w, &wire, sizeof(wire));
-}
-
-static inline void put_u64(struct wire_writer *w, uint64_t v)
-{
-	le64 wire = le64_of(v);
-	put_bytes(w, &wire, sizeof(wire));
-}
-
-static inline void take_bytes(struct wire_reader *r, void *data, size_t size)
-{
-	const uint8_t *bytes = wire_take(r, size);
-	if (bytes)
+	if (w->takes && bytes)
 		memcpy(data, bytes, size);
-	else
+	else if (w->takes)
 		memset(data, 0, size);
+	else if (bytes && size > 0)
+		memcpy(bytes, data, size);
 }
 
-static inline uint16_t take_u16(struct wire_reader *r)
+WIRE_FIELDS void field_u16(struct wire *w, uint16_t *v)
 {
-	le16 wire;
-	take_bytes(r, &wire, sizeof(wire));
-	return le16_get(wire);
+	le16 wire = le16_of(w->takes ? 0 : *v);
+
+	field_bytes(w, &wire, sizeof(wire));
+	if (w->takes)
+		*v = le16_get(wire);
 }
 
-static inline uint32_t take_u32(struct wire_reader *r)
+WIRE_FIELDS void field_u32(struct wire *w, uint32_t *v)
 {
-	le32 wire;
-	take_bytes(r, &wire, sizeof(wire));
-	return le32_get(wire);
+	le32 wire = le32_of(w->takes ? 0 : *v);
+
+	field_bytes(w, &wire, sizeof(wire));
+	if (w->takes)
+		*v = le32_get(wire);
 }
 
-static inline uint64_t take_u64(struct wire_reader *r)
+WIRE_FIELDS void field_u64(struct wire *w, uint64_t *v)
 {
-	le64 wire;
-	take_bytes(r, &wire, sizeof(wire));
-	return le64_get(wire);
+	le64 wire = le64_of(w->takes ? 0 : *v);
+
+	field_bytes(w, &wire, sizeof(wire));
+	if (w->takes)
+		*v = le64_get(wire);
 }
 
-/* Handles, strings and attributes have one shape in all messages. */
-
-static inline void put_handle(struct wire_writer *w, struct proto_handle h)
+WIRE_FIELDS void field_i64(struct wire *w, int64_t *v)
 {
-	put_u64(w, h.ino);
-	put_u32(w, h.generation);
+	uint64_t bits = w->takes ? 0 : (uint64_t)*v;
+
+	field_u64(w, &bits);
+	if (w->takes)
+		*v = (int64_t)bits;
 }
 
-static inline struct proto_handle take_handle(struct wire_reader *r)
+/* Truth in 32 and in 16 bits. */
+WIRE_FIELDS void field_flag(struct wire *w, bool *v)
 {
-	struct proto_handle h;
-	h.ino = take_u64(r);
-	h.generation = take_u32(r);
-	return h;
+	uint32_t number = w->takes ? 0 : *v;
+
+	field_u32(w, &number);
+	if (w->takes)
+		*v = number != 0;
 }
 
-static inline void put_string(struct wire_writer *w, struct proto_string s)
+WIRE_FIELDS void field_short_flag(struct wire *w, bool *v)
 {
-	put_u32(w, s.length);
-	put_bytes(w, s.data, s.length);
+	uint16_t number = w->takes ? 0 : *v;
+
+	field_u16(w, &number);
+	if (w->takes)
+		*v = number != 0;
 }
 
-static inline struct proto_string take_string(struct wire_reader *r)
+/* field_data -- bytes that stay where they are: what is taken points into the message. */
+WIRE_FIELDS void field_data(struct wire *w, const void **data, size_t size)
 {
-	struct proto_string s;
-	s.length = take_u32(r);
-	s.data = (const char *)wire_take(r, s.length);
-	if (!s.data)
-		s.length = 0;
-	return s;
+	uint8_t *bytes = wire_step(w, size);
+
+	if (w->takes)
+		*data = bytes;
+	else if (bytes && size > 0)
+		memcpy(bytes, *data, size);
+}
+
+/* Handles and strings have one shape in all messages. */
+
+WIRE_FIELDS void field_handle(struct wire *w, struct proto_handle *h)
+{
+	field_u64(w, &h->ino);
+	field_u32(w, &h->generation);
+}
+
+WIRE_FIELDS void field_string(struct wire *w, struct proto_string *s)
+{
+	const void *data = w->takes ? NULL : s->data;
+
+	field_u32(w, &s->length);
+	field_data(w, &data, s->length);
+	if (!w->takes)
+		return;
+	s->data = data;
+	if (!data)
+		s->length = 0;
 }
 
 /* The first 32 bytes of every message. */
@@ -150,35 +163,23 @@ struct wire_header {
 };
 #define WIRE_HEADER_SIZE 32u
 
-static inline void put_header(struct wire_writer *w, const struct wire_header *h)
+WIRE_FIELDS void wire_head(struct wire *w, struct wire_header *h)
 {
-	put_u32(w, h->magic);
-	put_u32(w, h->length);
-	put_u16(w, h->op);
-	put_u16(w, h->slot);
-	put_u32(w, h->sequence);
-	put_u32(w, h->cred_or_status);
-	put_u32(w, h->reserved);
-	put_u64(w, h->invalidation);
-}
-
-static inline void take_header(struct wire_reader *r, struct wire_header *h)
-{
-	h->magic = take_u32(r);
-	h->length = take_u32(r);
-	h->op = take_u16(r);
-	h->slot = take_u16(r);
-	h->sequence = take_u32(r);
-	h->cred_or_status = take_u32(r);
-	h->reserved = take_u32(r);
-	h->invalidation = take_u64(r);
+	field_u32(w, &h->magic);
+	field_u32(w, &h->length);
+	field_u16(w, &h->op);
+	field_u16(w, &h->slot);
+	field_u32(w, &h->sequence);
+	field_u32(w, &h->cred_or_status);
+	field_u32(w, &h->reserved);
+	field_u64(w, &h->invalidation);
 }
 
 /* wire_check_header -- NULL if a message's header is sound for `magic` and `length`, else the reason. */
 const char *wire_check_header(const struct wire_header *h, uint32_t magic, size_t length);
 
 /* wire_finish -- write the header in front of the body that `w` holds; the message's length or -EMSGSIZE. */
-int wire_finish(const struct wire_writer *w, void *buffer, struct wire_header *h);
+int wire_finish(const struct wire *w, void *buffer, struct wire_header *h);
 
 /* wire_bad_handle, wire_bad_path, wire_bad_extent -- NULL if sound, else the reason. */
 const char *wire_bad_handle(struct proto_handle h);
