@@ -4,6 +4,7 @@
  *   client_calls URL -- as root, on an empty file system
  */
 #include "client/farnova.h"
+#include "tests/integration/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,16 +15,6 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-/* CHECK -- the condition holds, or the test ends with where and why. */
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 /* FAILS -- the call returns -1 with the errno, and the last error names it in words. */
 #define FAILS(call, expected)                                                                                          \

@@ -10,6 +10,7 @@
  */
 #include "client/farnova.h"
 #include "tests/integration/blocks.h"
+#include "tests/integration/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +24,6 @@
 #define BLOCKS  256u
 #define READERS 2u  /* on each connection */
 #define MOST    20u /* blocks of a write or read */
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 static const char *url;
 static atomic_bool stop;

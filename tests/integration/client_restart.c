@@ -8,6 +8,7 @@
  */
 #include "client/farnova.h"
 #include "tests/integration/blocks.h"
+#include "tests/integration/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +20,6 @@
 #define THREADS 4u
 #define BLOCKS  128u
 #define NAMES   8u
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 /* What a thread knows to be acknowledged. */
 struct owner {

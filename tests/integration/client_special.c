@@ -5,6 +5,7 @@
  *   client_special wait URL READY GO   -- open a file without a name, say READY, wait for the file GO, and name it then
  */
 #include "client/farnova.h"
+#include "tests/integration/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 
 static struct farnova_file *nameless(struct farnova *fs, int flags)

@@ -6,6 +6,7 @@
  */
 #include "client/farnova.h"
 #include "tests/integration/blocks.h"
+#include "tests/integration/check.h"
 #include "tests/unit/client_server.h"
 
 #include <arpa/inet.h>
@@ -25,16 +26,6 @@
 
 #define THREADS 4u
 #define CUTS    25u
-
-/* CHECK -- for threads other than cmocka's, whose asserts may not be used there. */
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 /* ---- the relay -------------------------------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  */
 #include "client/farnova.h"
 #include "tests/integration/blocks.h"
+#include "tests/integration/check.h"
 #include "tests/unit/client_server.h"
 
 #include <errno.h>
@@ -20,16 +21,6 @@
 #include <cmocka.h>
 
 #define MANY 80u /* more than a session has slots */
-
-/* CHECK -- for threads other than cmocka's, whose asserts may not be used there. */
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: not so: %s (errno %d, last error: %s)\n", __FILE__, __LINE__,          \
-			        #condition, errno, farnova_last_error());                                              \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
 
 static struct client_server server;
 

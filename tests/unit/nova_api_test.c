@@ -14,24 +14,6 @@
 
 #include <cmocka.h>
 
-#define N(s) (s), strlen(s)
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 64 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void files_and_directories_keep_names_and_attributes(void **state)
 {
 	struct fixture *f = *state;
@@ -585,7 +567,7 @@ static void a_pool_that_is_none_or_in_parts_is_refused(void **state)
 	fixture_mount(f);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -16,22 +16,6 @@
 #define SECOND 1000000000LL
 #define DAY    (24 * 3600 * SECOND)
 
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 64 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct nova_attr attr_of(struct fixture *f, struct nova_handle handle)
 {
 	struct nova_attr attr;
@@ -107,9 +91,10 @@ static void a_log_of_access_times_is_kept_short(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(the_first_read_after_a_change_sets_it_and_no_other, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_first_read_after_a_change_sets_it_and_no_other, fixture_setup,
+	                                    fixture_teardown),
 	    cmocka_unit_test(it_is_due_by_the_times_and_by_age),
-	    cmocka_unit_test_setup_teardown(a_log_of_access_times_is_kept_short, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_log_of_access_times_is_kept_short, fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

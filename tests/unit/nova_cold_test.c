@@ -15,24 +15,6 @@
 
 #include <cmocka.h>
 
-#define N(s) (s), strlen(s)
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 64 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void cold_indexes_are_dropped_and_built_again(void **state)
 {
 	struct fixture *f = *state;
@@ -247,7 +229,7 @@ static void attributes_of_a_cold_inode_are_of_one_moment(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {

@@ -16,26 +16,9 @@
 
 #include <cmocka.h>
 
-#define N(s)  (s), strlen(s)
 #define BLOCK 4096u
 #define KEEP  NOVA_FALLOCATE_KEEP_SIZE
 #define PUNCH (NOVA_FALLOCATE_PUNCH_HOLE | NOVA_FALLOCATE_KEEP_SIZE)
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 16 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
 
 static void tell(struct check_report *report, const struct check_finding *finding)
 {
@@ -575,7 +558,7 @@ static void random_changes_match_the_model(void **state)
 	posix_free(model);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_small, fixture_teardown)
 
 int main(void)
 {

@@ -71,6 +71,32 @@ void fixture_close(struct fixture *f)
 	munmap(f->memory, f->size);
 }
 
+static int setup(void **state, uint64_t size)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	fixture_open(f, size);
+	*state = f;
+	return 0;
+}
+
+int fixture_setup(void **state)
+{
+	return setup(state, 64 * MIB);
+}
+
+int fixture_setup_small(void **state)
+{
+	return setup(state, 16 * MIB);
+}
+
+int fixture_teardown(void **state)
+{
+	fixture_close(*state);
+	free(*state);
+	return 0;
+}
+
 struct nova_attr fixture_create(struct fixture *f, struct nova_handle dir, const char *name, uint32_t mode)
 {
 	struct nova_attr attr;
@@ -97,6 +123,21 @@ void fixture_unlink(struct fixture *f, struct nova_handle dir, const char *name)
 void fixture_write(struct fixture *f, struct nova_handle file, uint64_t offset, const void *data, size_t length)
 {
 	assert_int_equal(nova_write(&f->call, file, offset, data, length, 0, NULL), length);
+}
+
+struct nova_call fixture_as(struct fixture *f, const struct nova_cred *cred)
+{
+	return (struct nova_call){.worker = f->worker, .cred = cred};
+}
+
+struct nova_handle fixture_owned(struct fixture *f, const char *name, uint32_t mode)
+{
+	struct nova_attr attr = fixture_create(f, f->root, name, mode);
+	struct nova_attr in = {.uid = 100, .gid = 300, .mode = mode & 07777};
+
+	assert_int_equal(nova_setattr(&f->call, attr.handle, NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_MODE, &in, NULL),
+	                 0);
+	return attr.handle;
 }
 
 uint64_t fixture_free_blocks(struct fixture *f)

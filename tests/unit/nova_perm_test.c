@@ -14,45 +14,11 @@
 
 #include <cmocka.h>
 
-#define N(s) (s), strlen(s)
-
 static const uint32_t groups[] = {300, 301};
 static const struct nova_cred root = {.uid = 0, .gid = 0};
 static const struct nova_cred owner = {.uid = 100, .gid = 200};
 static const struct nova_cred member = {.uid = 101, .gid = 201, .group_count = 2, .groups = groups};
 static const struct nova_cred other = {.uid = 102, .gid = 202};
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 16 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
-static struct nova_call as(struct fixture *f, const struct nova_cred *cred)
-{
-	return (struct nova_call){.worker = f->worker, .cred = cred};
-}
-
-/* An inode of the root directory owned by 100:300. */
-static struct nova_handle owned(struct fixture *f, const char *name, uint32_t mode)
-{
-	struct nova_attr attr = fixture_create(f, f->root, name, mode);
-	struct nova_attr in = {.uid = 100, .gid = 300, .mode = mode & 07777};
-
-	assert_int_equal(nova_setattr(&f->call, attr.handle, NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_MODE, &in, NULL),
-	                 0);
-	return attr.handle;
-}
 
 static void access_follows_the_first_class_that_matches(void **state)
 {
@@ -71,10 +37,10 @@ static void access_follows_the_first_class_that_matches(void **state)
 	    {0001, &root, X_OK, 0},        {0000, NULL, R_OK | W_OK | X_OK, 0},
 	    {0020, &member, W_OK, 0},      {0020, &member, R_OK | W_OK, -EACCES},
 	};
-	struct nova_handle file = owned(f, "file", S_IFREG);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG);
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-		struct nova_call call = as(f, table[i].cred);
+		struct nova_call call = fixture_as(f, table[i].cred);
 		struct nova_attr in = {.mode = table[i].mode};
 
 		assert_int_equal(nova_setattr(&f->call, file, NOVA_SET_MODE, &in, NULL), 0);
@@ -86,8 +52,8 @@ static void access_follows_the_first_class_that_matches(void **state)
 static void data_needs_the_mode_unless_it_was_checked_at_open(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "file", S_IFREG | 0640);
-	struct nova_call call = as(f, &other);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 0640);
+	struct nova_call call = fixture_as(f, &other);
 	char byte;
 
 	assert_int_equal(nova_read(&call, file, 0, &byte, 1), -EACCES);
@@ -95,7 +61,7 @@ static void data_needs_the_mode_unless_it_was_checked_at_open(void **state)
 	call.opened = true;
 	assert_int_equal(nova_write(&call, file, 0, "x", 1, 0, NULL), 1);
 	assert_int_equal(nova_read(&call, file, 0, &byte, 1), 1);
-	call = as(f, &member);
+	call = fixture_as(f, &member);
 	assert_int_equal(nova_read(&call, file, 0, &byte, 1), 1);
 	assert_int_equal(nova_write(&call, file, 0, "x", 1, 0, NULL), -EACCES);
 }
@@ -103,8 +69,8 @@ static void data_needs_the_mode_unless_it_was_checked_at_open(void **state)
 static void names_need_the_directory(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "dir", S_IFDIR | 0711);
-	struct nova_call call = as(f, &other);
+	struct nova_handle dir = fixture_owned(f, "dir", S_IFDIR | 0711);
+	struct nova_call call = fixture_as(f, &other);
 	struct nova_attr attr;
 
 	fixture_create(f, dir, "file", S_IFREG | 0644);
@@ -122,10 +88,10 @@ static void names_need_the_directory(void **state)
 static void a_sticky_directory_protects_names_of_others(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "tmp", S_IFDIR | 01777);
-	struct nova_call mine = as(f, &member);
-	struct nova_call theirs = as(f, &other);
-	struct nova_call owners = as(f, &owner);
+	struct nova_handle dir = fixture_owned(f, "tmp", S_IFDIR | 01777);
+	struct nova_call mine = fixture_as(f, &member);
+	struct nova_call theirs = fixture_as(f, &other);
+	struct nova_call owners = fixture_as(f, &owner);
 
 	assert_int_equal(nova_create(&mine, dir, N("a"), S_IFREG | 0666, 0, NULL), 0);
 	assert_int_equal(nova_create(&mine, dir, N("b"), S_IFREG | 0666, 0, NULL), 0);
@@ -140,8 +106,8 @@ static void a_sticky_directory_protects_names_of_others(void **state)
 static void set_group_id_directories_pass_on_their_group(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "dir", S_IFDIR | 02777);
-	struct nova_call call = as(f, &other);
+	struct nova_handle dir = fixture_owned(f, "dir", S_IFDIR | 02777);
+	struct nova_call call = fixture_as(f, &other);
 	struct nova_attr attr;
 
 	assert_int_equal(nova_create(&call, dir, N("file"), S_IFREG | 0644, 0, &attr), 0);
@@ -156,10 +122,10 @@ static void set_group_id_directories_pass_on_their_group(void **state)
 static void only_owners_and_the_superuser_change_modes_and_owners(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "file", S_IFREG | 0666);
-	struct nova_call mine = as(f, &owner);
-	struct nova_call theirs = as(f, &member);
-	struct nova_call super = as(f, &root);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 0666);
+	struct nova_call mine = fixture_as(f, &owner);
+	struct nova_call theirs = fixture_as(f, &member);
+	struct nova_call super = fixture_as(f, &root);
 	struct nova_attr in = {.mode = 02755, .uid = 101, .gid = 200};
 	struct nova_attr out;
 
@@ -179,9 +145,9 @@ static void only_owners_and_the_superuser_change_modes_and_owners(void **state)
 static void writing_takes_away_set_user_id(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "file", S_IFREG | 06777);
-	struct nova_call call = as(f, &other);
-	struct nova_call super = as(f, &root);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 06777);
+	struct nova_call call = fixture_as(f, &other);
+	struct nova_call super = fixture_as(f, &root);
 	struct nova_attr attr;
 
 	assert_int_equal(nova_write(&super, file, 0, "x", 1, 0, &attr), 1);
@@ -194,10 +160,10 @@ static void writing_takes_away_set_user_id(void **state)
 static void times_are_the_owners_and_now_is_every_writers(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "file", S_IFREG | 0620);
-	struct nova_call mine = as(f, &owner);
-	struct nova_call writer = as(f, &member);
-	struct nova_call theirs = as(f, &other);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 0620);
+	struct nova_call mine = fixture_as(f, &owner);
+	struct nova_call writer = fixture_as(f, &member);
+	struct nova_call theirs = fixture_as(f, &other);
 	struct nova_attr in = {.atime_ns = 1, .mtime_ns = 2};
 
 	assert_int_equal(nova_setattr(&mine, file, NOVA_SET_ATIME | NOVA_SET_MTIME, &in, NULL), 0);
@@ -209,9 +175,9 @@ static void times_are_the_owners_and_now_is_every_writers(void **state)
 static void one_time_alone_is_set_to_now_by_owners_only(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "file", S_IFREG | 0620);
-	struct nova_call mine = as(f, &owner);
-	struct nova_call writer = as(f, &member);
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 0620);
+	struct nova_call mine = fixture_as(f, &owner);
+	struct nova_call writer = fixture_as(f, &member);
 	struct nova_attr in = {.size = 5};
 
 	assert_int_equal(nova_setattr(&mine, file, NOVA_SET_ATIME_NOW, &in, NULL), 0);
@@ -239,8 +205,8 @@ static void a_new_owner_or_group_takes_away_set_ids_whoever_gives_it(void **stat
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		char name[2] = {(char)('a' + i), 0};
-		struct nova_handle file = owned(f, name, table[i].before);
-		struct nova_call super = as(f, &root);
+		struct nova_handle file = fixture_owned(f, name, table[i].before);
+		struct nova_call super = fixture_as(f, &root);
 		struct nova_attr in = {.uid = 7, .gid = 8};
 		struct nova_attr attr;
 
@@ -256,9 +222,9 @@ static void a_new_owner_or_group_takes_away_set_ids_whoever_gives_it(void **stat
 static void what_runs_with_a_groups_rights_is_made_by_its_members(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "dir", S_IFDIR | 02777);
-	struct nova_call theirs = as(f, &other);
-	struct nova_call members = as(f, &member);
+	struct nova_handle dir = fixture_owned(f, "dir", S_IFDIR | 02777);
+	struct nova_call theirs = fixture_as(f, &other);
+	struct nova_call members = fixture_as(f, &member);
 	struct nova_attr attr;
 
 	assert_int_equal(nova_create(&theirs, dir, N("file"), S_IFREG | 02755, 0, &attr), 0);
@@ -269,7 +235,7 @@ static void what_runs_with_a_groups_rights_is_made_by_its_members(void **state)
 	assert_int_equal(attr.mode & 07777, 02755);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_small, fixture_teardown)
 
 int main(void)
 {

@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-#define N(s)    (s), strlen(s)
 #define BLOCK   4096u
 #define PROJECT 77u
 
@@ -22,19 +21,8 @@ static uint8_t data[64 * BLOCK];
 
 static int setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 64 * MIB);
 	memset(data, 0xda, sizeof data);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
+	return fixture_setup(state);
 }
 
 static void assign(struct fixture *f, struct nova_handle handle, uint32_t project, bool inherit)
@@ -406,17 +394,20 @@ static void threads_together_reach_the_limit_and_never_pass_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(what_is_made_in_a_project_belongs_to_it, setup, teardown),
-	    cmocka_unit_test_setup_teardown(blocks_and_inodes_are_counted_as_they_come_and_go, setup, teardown),
-	    cmocka_unit_test_setup_teardown(what_would_pass_the_limit_leaves_no_trace, setup, teardown),
-	    cmocka_unit_test_setup_teardown(reserved_blocks_and_attributes_count_too, setup, teardown),
-	    cmocka_unit_test_setup_teardown(limits_survive_and_the_newest_holds_however_long_the_log, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_limit_below_what_is_used_lets_only_less_be_used, setup, teardown),
-	    cmocka_unit_test_setup_teardown(links_and_renames_into_a_project_are_of_it, setup, teardown),
-	    cmocka_unit_test_setup_teardown(an_inode_that_changes_its_project_takes_its_blocks_along, setup, teardown),
-	    cmocka_unit_test_setup_teardown(only_the_superuser_decides, setup, teardown),
-	    cmocka_unit_test_setup_teardown(statfs_in_a_project_tells_its_limit, setup, teardown),
-	    cmocka_unit_test_setup_teardown(threads_together_reach_the_limit_and_never_pass_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_made_in_a_project_belongs_to_it, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(blocks_and_inodes_are_counted_as_they_come_and_go, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(what_would_pass_the_limit_leaves_no_trace, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(reserved_blocks_and_attributes_count_too, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(limits_survive_and_the_newest_holds_however_long_the_log, setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(a_limit_below_what_is_used_lets_only_less_be_used, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(links_and_renames_into_a_project_are_of_it, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(an_inode_that_changes_its_project_takes_its_blocks_along, setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(only_the_superuser_decides, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(statfs_in_a_project_tells_its_limit, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(threads_together_reach_the_limit_and_never_pass_it, setup,
+	                                    fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

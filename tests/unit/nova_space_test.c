@@ -13,8 +13,6 @@
 
 #include <cmocka.h>
 
-#define N(s) (s), strlen(s)
-
 static int setup_small(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);

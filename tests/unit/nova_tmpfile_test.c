@@ -13,24 +13,6 @@
 
 #include <cmocka.h>
 
-#define N(s) (s), strlen(s)
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 64 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static struct nova_attr tmpfile_with_data(struct fixture *f, bool linkable)
 {
 	struct nova_attr attr;
@@ -146,14 +128,17 @@ static void it_belongs_to_who_made_it_and_needs_a_directory_to_write_to(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(a_file_without_a_name_ends_with_its_last_close, setup, teardown),
-	    cmocka_unit_test_setup_teardown(a_link_names_it_and_then_it_is_a_file_as_any_other, setup, teardown),
-	    cmocka_unit_test_setup_teardown(linked_unlinked_and_still_open_it_is_an_orphan_for_good, setup, teardown),
-	    cmocka_unit_test_setup_teardown(exclusive_it_never_gets_a_name, setup, teardown),
-	    cmocka_unit_test_setup_teardown(after_a_restart_it_waits_for_its_owner_until_it_is_reclaimed, setup,
-	                                    teardown),
-	    cmocka_unit_test_setup_teardown(it_belongs_to_who_made_it_and_needs_a_directory_to_write_to, setup,
-	                                    teardown),
+	    cmocka_unit_test_setup_teardown(a_file_without_a_name_ends_with_its_last_close, fixture_setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(a_link_names_it_and_then_it_is_a_file_as_any_other, fixture_setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(linked_unlinked_and_still_open_it_is_an_orphan_for_good, fixture_setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(exclusive_it_never_gets_a_name, fixture_setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(after_a_restart_it_waits_for_its_owner_until_it_is_reclaimed, fixture_setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(it_belongs_to_who_made_it_and_needs_a_directory_to_write_to, fixture_setup,
+	                                    fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,6 @@
 
 #include <cmocka.h>
 
-#define N(s)    (s), strlen(s)
 #define ACCESS  "system.posix_acl_access"
 #define DEFAULT "system.posix_acl_default"
 
@@ -27,42 +26,10 @@ static const struct nova_cred member = {.uid = 101, .gid = 201, .group_count = 2
 static const struct nova_cred named = {.uid = 103, .gid = 203};
 static const struct nova_cred other = {.uid = 102, .gid = 202};
 
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-
-	fixture_open(f, 16 * MIB);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_close(*state);
-	free(*state);
-	return 0;
-}
-
-static struct nova_call as(struct fixture *f, const struct nova_cred *cred)
-{
-	return (struct nova_call){.worker = f->worker, .cred = cred};
-}
-
-/* An inode of the root directory owned by 100:300. */
-static struct nova_handle owned(struct fixture *f, const char *name, uint32_t mode)
-{
-	struct nova_attr attr = fixture_create(f, f->root, name, mode);
-	struct nova_attr in = {.uid = 100, .gid = 300, .mode = mode & 07777};
-
-	assert_int_equal(nova_setattr(&f->call, attr.handle, NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_MODE, &in, NULL),
-	                 0);
-	return attr.handle;
-}
-
 static int set_as(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, const char *name,
                   const void *value, size_t size)
 {
-	struct nova_call call = as(f, cred);
+	struct nova_call call = fixture_as(f, cred);
 
 	return nova_setxattr(&call, file, N(name), value, size, 0, NULL);
 }
@@ -75,14 +42,14 @@ static int set(struct fixture *f, struct nova_handle file, const char *name, con
 static ssize_t get_as(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, const char *name,
                       void *value, size_t size)
 {
-	struct nova_call call = as(f, cred);
+	struct nova_call call = fixture_as(f, cred);
 
 	return nova_getxattr(&call, file, N(name), value, size, NULL);
 }
 
 static int remove_as(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, const char *name)
 {
-	struct nova_call call = as(f, cred);
+	struct nova_call call = fixture_as(f, cred);
 
 	return nova_removexattr(&call, file, N(name), NULL);
 }
@@ -178,8 +145,8 @@ static void lists_tell_names_in_order_and_hide_trusted_ones(void **state)
 	static const char all[] = "user.b\0trusted.t\0security.s\0user.a";
 	static const char seen[] = "user.b\0security.s\0user.a";
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0644);
-	struct nova_call call = as(f, &owner);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0644);
+	struct nova_call call = fixture_as(f, &owner);
 	char list[100];
 
 	assert_int_equal(nova_listxattr(&f->call, file, list, sizeof list, NULL), 0);
@@ -366,9 +333,9 @@ static void a_damaged_blob_is_told(void **state)
 static void user_attributes_follow_the_mode(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0640);
-	struct nova_handle sticky = owned(f, "s", S_IFDIR | 01777);
-	struct nova_handle fifo = owned(f, "p", S_IFIFO | 0666);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0640);
+	struct nova_handle sticky = fixture_owned(f, "s", S_IFDIR | 01777);
+	struct nova_handle fifo = fixture_owned(f, "p", S_IFIFO | 0666);
 
 	assert_int_equal(set_as(f, &owner, file, "user.a", "1", 1), 0);
 	assert_int_equal(set_as(f, &member, file, "user.a", "1", 1), -EACCES);
@@ -385,7 +352,7 @@ static void user_attributes_follow_the_mode(void **state)
 static void trusted_and_security_attributes_are_the_superusers(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0600);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0600);
 
 	assert_int_equal(set_as(f, &owner, file, "trusted.a", "1", 1), -EPERM);
 	assert_int_equal(set_as(f, &root, file, "trusted.a", "1", 1), 0);
@@ -477,7 +444,7 @@ static void assert_acl(struct fixture *f, struct nova_handle file, const char *n
 
 static int may(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, int mask)
 {
-	struct nova_call call = as(f, cred);
+	struct nova_call call = fixture_as(f, cred);
 
 	return nova_access(&call, file, mask);
 }
@@ -485,7 +452,7 @@ static int may(struct fixture *f, const struct nova_cred *cred, struct nova_hand
 static void access_acl_decides_with_its_mask(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0600);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0600);
 	struct nova_attr in = {.mode = 0600};
 
 	assert_int_equal(set_acl_as(f, &other, file, ACCESS, ITEMS({U_OBJ, 6, 0}, {G_OBJ, 4, 0}, {OTHER, 0, 0})),
@@ -526,7 +493,7 @@ static void access_acl_decides_with_its_mask(void **state)
 static void an_access_acl_that_says_no_more_than_the_mode_is_the_mode(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0600);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0600);
 	uint8_t value[100];
 
 	assert_int_equal(set_acl_as(f, &owner, file, ACCESS, ITEMS({U_OBJ, 7, 0}, {G_OBJ, 5, 0}, {OTHER, 1, 0})), 0);
@@ -560,8 +527,8 @@ static void lists_that_are_none_are_refused(void **state)
 	    {{{U_OBJ, 6, 0}, {G_OBJ, 4, 0}, {64, 4, 0}, {OTHER, 4, 0}}, 4},
 	};
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0600);
-	struct nova_handle dir = owned(f, "d", S_IFDIR | 0700);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0600);
+	struct nova_handle dir = fixture_owned(f, "d", S_IFDIR | 0700);
 	uint8_t value[100];
 	size_t size;
 
@@ -582,7 +549,7 @@ static void lists_that_are_none_are_refused(void **state)
 static void long_lists_are_kept_up_to_a_page(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0600);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0600);
 	const struct nova_cred last = {.uid = 1493, .gid = 9};
 	static struct acl_item items[600];
 	static uint8_t value[5000];
@@ -607,8 +574,8 @@ static void long_lists_are_kept_up_to_a_page(void **state)
 static void what_is_made_inherits_the_default_acl(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "d", S_IFDIR | 0777);
-	struct nova_call call = as(f, &owner);
+	struct nova_handle dir = fixture_owned(f, "d", S_IFDIR | 0777);
+	struct nova_call call = fixture_as(f, &owner);
 	struct nova_attr file, sub, link, plain;
 
 	call.umask = 077;
@@ -634,7 +601,7 @@ static void what_is_made_inherits_the_default_acl(void **state)
 		assert_int_equal(nova_listxattr(&f->call, link.handle, NULL, 0, NULL), 0);
 		fixture_remount(f);
 	}
-	call = as(f, &owner);
+	call = fixture_as(f, &owner);
 	/* A default of the three classes alone limits the mode, and nothing else is inherited by files. */
 	assert_int_equal(set_acl_as(f, &owner, dir, DEFAULT, ITEMS({U_OBJ, 6, 0}, {G_OBJ, 4, 0}, {OTHER, 0, 0})), 0);
 	call.umask = 0777;
@@ -651,7 +618,7 @@ static void what_is_made_inherits_the_default_acl(void **state)
 static void long_default_lists_are_inherited(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "d", S_IFDIR | 0777);
+	struct nova_handle dir = fixture_owned(f, "d", S_IFDIR | 0777);
 	static struct acl_item items[300];
 	static uint8_t value[4000];
 	struct nova_attr sub, deeper;
@@ -681,7 +648,7 @@ static void long_default_lists_are_inherited(void **state)
 static void a_file_without_a_name_inherits_too(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "d", S_IFDIR | 0777);
+	struct nova_handle dir = fixture_owned(f, "d", S_IFDIR | 0777);
 	struct nova_attr attr;
 
 	assert_int_equal(set_acl_as(f, &root, dir, DEFAULT,
@@ -699,7 +666,7 @@ static void a_file_without_a_name_inherits_too(void **state)
 
 static int set_flags(struct fixture *f, const struct nova_cred *cred, struct nova_handle file, uint32_t flags)
 {
-	struct nova_call call = as(f, cred);
+	struct nova_call call = fixture_as(f, cred);
 	struct nova_attr in = {.flags = flags};
 
 	return nova_setattr(&call, file, NOVA_SET_FLAGS, &in, NULL);
@@ -708,8 +675,8 @@ static int set_flags(struct fixture *f, const struct nova_cred *cred, struct nov
 static void only_the_superuser_sets_flags(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0666);
-	struct nova_handle fifo = owned(f, "p", S_IFIFO | 0666);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0666);
+	struct nova_handle fifo = fixture_owned(f, "p", S_IFIFO | 0666);
 
 	assert_int_equal(set_flags(f, &owner, file, NOVA_FILE_IMMUTABLE), -EPERM);
 	assert_int_equal(set_flags(f, &owner, file, 0), 0);
@@ -728,11 +695,11 @@ static void only_the_superuser_sets_flags(void **state)
 static void nothing_of_an_immutable_file_changes(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0666);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0666);
 	struct nova_attr in = {.mode = 0600, .size = 1, .uid = 3};
 	static const unsigned masks[] = {NOVA_SET_MODE,  NOVA_SET_UID,   NOVA_SET_GID,       NOVA_SET_SIZE,
 	                                 NOVA_SET_ATIME, NOVA_SET_MTIME, NOVA_SET_MTIME_NOW, NOVA_SET_ATIME_NOW};
-	struct nova_call opened = as(f, &root);
+	struct nova_call opened = fixture_as(f, &root);
 	struct nova_attr before;
 
 	opened.opened = true;
@@ -746,7 +713,7 @@ static void nothing_of_an_immutable_file_changes(void **state)
 	assert_int_equal(nova_unlink(&f->call, f->root, N("f"), NULL), -EPERM);
 	assert_int_equal(nova_link(&f->call, file, f->root, N("g"), NULL), -EPERM);
 	assert_int_equal(nova_rename(&f->call, f->root, N("f"), f->root, N("g"), 0, NULL), -EPERM);
-	owned(f, "new", S_IFREG | 0600);
+	fixture_owned(f, "new", S_IFREG | 0600);
 	assert_int_equal(nova_rename(&f->call, f->root, N("new"), f->root, N("f"), 0, NULL), -EPERM);
 	assert_int_equal(set(f, file, "user.a", "1", 1), -EPERM);
 	assert_int_equal(remove_as(f, &root, file, ACCESS), -EPERM);
@@ -760,7 +727,7 @@ static void nothing_of_an_immutable_file_changes(void **state)
 static void an_append_only_file_only_grows(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle file = owned(f, "f", S_IFREG | 0666);
+	struct nova_handle file = fixture_owned(f, "f", S_IFREG | 0666);
 	struct nova_attr in = {.mode = 0600, .size = 1};
 	char back[6];
 
@@ -781,7 +748,7 @@ static void an_append_only_file_only_grows(void **state)
 static void flags_of_a_directory_guard_its_names(void **state)
 {
 	struct fixture *f = *state;
-	struct nova_handle dir = owned(f, "d", S_IFDIR | 0777);
+	struct nova_handle dir = fixture_owned(f, "d", S_IFDIR | 0777);
 
 	fixture_create(f, dir, "old", S_IFREG | 0600);
 	assert_int_equal(set_flags(f, &root, dir, NOVA_FILE_APPEND), 0);
@@ -798,7 +765,7 @@ static void flags_of_a_directory_guard_its_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_small, fixture_teardown)
 	    TEST(values_of_every_kind_of_place_come_back_after_a_remount),
 	    TEST(flags_and_sizes_are_judged_as_setxattr_says),
 	    TEST(lists_tell_names_in_order_and_hide_trusted_ones),
