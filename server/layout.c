@@ -1,134 +1,19 @@
 /*
- * layout.c -- who may READ which file's blocks, and when a freed block may be used again. layout.h has the invariants.
+ * layout.c -- who may READ which file's blocks: holders, grants, recalls and changes. layout.h has the invariants.
  */
 #include "server/layout.h"
 
-#include "common/log.h"
+#include "server/layout_kept.h"
+#include "server/layout_table.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define SHARDS           256u
-#define SHARD_BUCKETS    64u
-#define MAX_RETURNING    4096u        /* layouts a session may owe before it is granted no more */
-#define MAX_KEPT         (16u * 1024) /* blocks one session's READs may keep before it is nudged at once */
-#define NUDGE_MS         100          /* and how long they may wait */
-#define MAX_FREE_ENTRIES 64u
+#define MAX_RETURNING 4096u        /* layouts a session may owe before it is granted no more */
+#define MAX_KEPT      (16u * 1024) /* blocks one session's READs may keep before it is nudged at once */
+#define NUDGE_MS      100          /* and how long they may wait */
 
-struct layout_entry {
-	struct layout_entry *next;
-	uint64_t ino;
-	struct layout_holder *holders;
-	struct layout_waiter *waiters;
-	unsigned changes;           /* running or waiting */
-	int64_t forbidden_until_ms; /* no layouts before: others write */
-};
-
-struct shard {
-	pthread_mutex_t lock;
-	struct layout_entry *buckets[SHARD_BUCKETS];
-	struct layout_entry *free; /* a write of a file without layouts makes and ends an entry */
-	unsigned free_count;
-} __attribute__((aligned(64)));
-
-struct layout_table {
-	unsigned share_ms;
-	atomic_uint_least64_t kept_blocks;
-	struct shard shards[SHARDS];
-};
-
-/* Blocks that several sessions' READs keep: the last to go frees them. */
-struct kept_shared {
-	atomic_uint refs;
-};
-
-struct kept {
-	struct kept *next;
-	uint64_t number;
-	int64_t since_ms;
-	nova_block first;
-	uint64_t count; /* 0: only regions */
-	struct kept_shared *shared;
-	struct region *regions;
-};
-
-/* The change this thread is running: blocks freed under it are told to its session by its reply. */
-static _Thread_local const struct layout_change *running;
-
-static int64_t clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* ---- entries ---------------------------------------------------------------------------------------------------- */
-
-static uint64_t spread(uint64_t ino)
-{
-	return (ino * 0x9e3779b97f4a7c15u) >> 40;
-}
-
-static struct shard *shard_of(struct layout_table *table, uint64_t ino)
-{
-	return &table->shards[spread(ino) % SHARDS];
-}
-
-static struct layout_entry **bucket_of(struct shard *shard, uint64_t ino)
-{
-	return &shard->buckets[spread(ino) / SHARDS % SHARD_BUCKETS];
-}
-
-static struct layout_entry *entry_find(struct shard *shard, uint64_t ino)
-{
-	struct layout_entry *entry = *bucket_of(shard, ino);
-
-	while (entry && entry->ino != ino)
-		entry = entry->next;
-	return entry;
-}
-
-static struct layout_entry *entry_get(struct shard *shard, uint64_t ino)
-{
-	struct layout_entry *entry = entry_find(shard, ino);
-
-	if (entry)
-		return entry;
-	entry = shard->free;
-	if (entry) {
-		shard->free = entry->next;
-		shard->free_count--;
-	} else {
-		entry = malloc(sizeof(*entry));
-		if (!entry)
-			return NULL;
-	}
-	struct layout_entry **bucket = bucket_of(shard, ino);
-	*entry = (struct layout_entry){.next = *bucket, .ino = ino};
-	*bucket = entry;
-	return entry;
-}
-
-/* Takes the entry out of the table if nothing needs it any more. */
-static void entry_put(struct shard *shard, struct layout_entry *entry, int64_t now_ms)
-{
-	if (entry->holders || entry->waiters || entry->changes || entry->forbidden_until_ms > now_ms)
-		return;
-	struct layout_entry **link = bucket_of(shard, entry->ino);
-	while (*link != entry)
-		link = &(*link)->next;
-	*link = entry->next;
-	if (shard->free_count < MAX_FREE_ENTRIES) {
-		entry->next = shard->free;
-		shard->free = entry;
-		shard->free_count++;
-	} else {
-		free(entry);
-	}
-}
+/* ---- holders ---------------------------------------------------------------------------------------------------- */
 
 static bool is_active(const struct layout_holder *holder)
 {
@@ -169,175 +54,6 @@ static void wake_waiters(struct layout_entry *entry)
 		mailbox_post(waiter->owner->mailbox, &waiter->mail);
 	}
 }
-
-/* ---- the table -------------------------------------------------------------------------------------------------- */
-
-struct layout_table *layout_table_create(unsigned share_ms)
-{
-	struct layout_table *table = aligned_alloc(64, sizeof(*table));
-
-	if (!table)
-		return NULL;
-	table->share_ms = share_ms;
-	atomic_init(&table->kept_blocks, 0);
-	for (unsigned i = 0; i < SHARDS; i++) {
-		table->shards[i] = (struct shard){0};
-		pthread_mutex_init(&table->shards[i].lock, NULL);
-	}
-	return table;
-}
-
-static void free_entries(struct layout_entry *entry)
-{
-	while (entry) {
-		struct layout_entry *next = entry->next;
-		free(entry);
-		entry = next;
-	}
-}
-
-void layout_table_destroy(struct layout_table *table)
-{
-	for (unsigned i = 0; i < SHARDS; i++) {
-		for (unsigned b = 0; b < SHARD_BUCKETS; b++)
-			free_entries(table->shards[i].buckets[b]);
-		free_entries(table->shards[i].free);
-		pthread_mutex_destroy(&table->shards[i].lock);
-	}
-	free(table);
-}
-
-uint64_t layout_kept_blocks(const struct layout_table *table)
-{
-	return atomic_load_explicit(&table->kept_blocks, memory_order_relaxed);
-}
-
-void layout_sweep(struct layout_table *table, int64_t now_ms)
-{
-	for (unsigned i = 0; i < SHARDS; i++) {
-		struct shard *shard = &table->shards[i];
-		pthread_mutex_lock(&shard->lock);
-		for (unsigned b = 0; b < SHARD_BUCKETS; b++) {
-			for (struct layout_entry *entry = shard->buckets[b], *next; entry; entry = next) {
-				next = entry->next;
-				entry_put(shard, entry, now_ms);
-			}
-		}
-		pthread_mutex_unlock(&shard->lock);
-	}
-}
-
-/* ---- kept blocks ------------------------------------------------------------------------------------------------ */
-
-static struct kept *kept_new(uint64_t number)
-{
-	struct kept *kept = malloc(sizeof(*kept));
-
-	if (kept)
-		*kept = (struct kept){.number = number, .since_ms = clock_ms()};
-	return kept;
-}
-
-static void kept_release(struct layout_owner *owner, struct kept *kept)
-{
-	if (kept->count > 0) {
-		bool last =
-		    !kept->shared || atomic_fetch_sub_explicit(&kept->shared->refs, 1, memory_order_acq_rel) == 1;
-		if (last) {
-			free(kept->shared);
-			atomic_fetch_sub_explicit(&owner->table->kept_blocks, kept->count, memory_order_relaxed);
-			nova_free_blocks(owner->nova, kept->first, kept->count);
-		}
-	}
-	free(kept);
-}
-
-static void kept_append(struct layout_owner *owner, struct kept *kept)
-{
-	kept->next = NULL;
-	if (owner->kept_last)
-		owner->kept_last->next = kept;
-	else
-		owner->kept_first = kept;
-	owner->kept_last = kept;
-	owner->kept_blocks += kept->count;
-}
-
-/* One change frees runs in a row: adjacent ones become one. */
-static bool kept_extend(struct layout_owner *owner, uint64_t number, nova_block first, uint64_t count)
-{
-	struct kept *last = owner->kept_last;
-
-	if (!last || last->number != number || last->shared || last->count == 0 ||
-	    last->first.n + last->count != first.n)
-		return false;
-	last->count += count;
-	owner->kept_blocks += count;
-	return true;
-}
-
-/* The session itself learns of its own change by the reply, under the change's number; others by when they go. */
-static bool by_own_change(const struct layout_holder *holder)
-{
-	return running && running->own == holder;
-}
-
-static bool keep_for(struct layout_holder *holder, nova_block first, uint64_t count, struct kept_shared *shared)
-{
-	bool own = by_own_change(holder);
-
-	if (own && !shared && kept_extend(holder->owner, running->number, first, count))
-		return true;
-	struct kept *kept = kept_new(own ? running->number : 0);
-	if (!kept)
-		return false;
-	kept->first = first;
-	kept->count = count;
-	kept->shared = shared;
-	if (own) {
-		kept_append(holder->owner, kept);
-	} else {
-		kept->next = holder->kept;
-		holder->kept = kept;
-	}
-	return true;
-}
-
-/*
- * Every holder still in the entry may have READs of the blocks in flight. At a change those are the session's own
- * layout and LEAVING ones: all others have returned. At the death of an inode they are LEAVING ones.
- */
-bool layout_keep_blocks(void *context, nova_ino ino, nova_block first, uint64_t count)
-{
-	struct layout_table *table = context;
-	struct shard *shard = shard_of(table, ino.n);
-	unsigned holders = 0;
-	bool kept_all = true;
-
-	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = entry_find(shard, ino.n);
-	for (struct layout_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry)
-		holders++;
-	if (holders > 0) {
-		struct kept_shared *shared = holders > 1 ? malloc(sizeof(*shared)) : NULL;
-		kept_all = holders == 1 || shared;
-		if (shared)
-			atomic_init(&shared->refs, holders);
-		for (struct layout_holder *h = entry->holders; h && kept_all; h = h->next_of_entry)
-			kept_all = keep_for(h, first, count, shared);
-		atomic_fetch_add_explicit(&table->kept_blocks, count, memory_order_relaxed);
-	}
-	pthread_mutex_unlock(&shard->lock);
-
-	/* References that were not handed out are never dropped: the blocks stay away until the next mount finds them.
-	 */
-	if (!kept_all)
-		log_error("layout", "out of memory: %llu freed blocks stay unused until the next mount",
-		          (unsigned long long)count);
-	return holders > 0;
-}
-
-/* ---- holders ---------------------------------------------------------------------------------------------------- */
 
 static void list_push_front(struct holder_list *list, struct layout_holder *holder)
 {
@@ -387,7 +103,7 @@ static void start_return(struct layout_holder *holder, enum layout_state state)
 	list_remove(&owner->holding, holder);
 	holder->state = state;
 	holder->number = ++owner->told;
-	holder->since_ms = clock_ms();
+	holder->since_ms = layout_clock_ms();
 	holder->retired = region_take(&holder->regions, 0, UINT64_MAX);
 	region_set_free(&holder->regions);
 	list_push_back(&owner->returning, holder);
@@ -398,7 +114,7 @@ static void holder_gone(struct layout_holder *holder)
 {
 	struct layout_owner *owner = holder->owner;
 	struct layout_entry *entry = holder->entry;
-	struct shard *shard = shard_of(owner->table, entry->ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, entry->ino);
 
 	/* Before anything that waits for this holder goes on, its registrations must have ended. */
 	owner->regions -= region_end_list(holder->retired, owner->connected);
@@ -416,14 +132,10 @@ static void holder_gone(struct layout_holder *holder)
 	holder->owner = NULL;
 	if (is_active(holder))
 		wake_waiters(entry);
-	entry_put(shard, entry, clock_ms());
+	layout_entry_put(shard, entry, layout_clock_ms());
 	pthread_mutex_unlock(&shard->lock);
 
-	while (kept) {
-		struct kept *next = kept->next;
-		kept_release(owner, kept);
-		kept = next;
-	}
+	kept_release_all(owner, kept);
 	if (!mail_pending)
 		free(holder); /* else when the mail arrives */
 }
@@ -444,7 +156,7 @@ static void recall_delivered(struct mail *mail)
 		free(holder);
 		return;
 	}
-	struct shard *shard = shard_of(owner->table, holder->entry->ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, holder->entry->ino);
 	pthread_mutex_lock(&shard->lock);
 	holder->mail_pending = false;
 	bool tell = holder->state == LAYOUT_POSTED;
@@ -480,24 +192,6 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table)
 	*owner = (struct layout_owner){.table = table};
 }
 
-static void release_kept_until(struct layout_owner *owner, uint64_t quiesced)
-{
-	/* A change's blocks stand before the regions that cover them: all registrations end before any block is free.
-	 */
-	for (struct kept *kept = owner->kept_first; kept && kept->number <= quiesced; kept = kept->next) {
-		owner->regions -= region_end_list(kept->regions, owner->connected);
-		kept->regions = NULL;
-	}
-	while (owner->kept_first && owner->kept_first->number <= quiesced) {
-		struct kept *kept = owner->kept_first;
-		owner->kept_first = kept->next;
-		if (!owner->kept_first)
-			owner->kept_last = NULL;
-		owner->kept_blocks -= kept->count;
-		kept_release(owner, kept);
-	}
-}
-
 int layout_quiesced(struct layout_owner *owner, uint64_t quiesced)
 {
 	if (quiesced > owner->told)
@@ -505,7 +199,7 @@ int layout_quiesced(struct layout_owner *owner, uint64_t quiesced)
 	if (quiesced <= owner->quiesced)
 		return 0;
 	owner->quiesced = quiesced;
-	release_kept_until(owner, quiesced);
+	kept_release_until(owner, quiesced);
 	while (owner->returning.first && owner->returning.first->number <= quiesced) {
 		struct layout_holder *holder = owner->returning.first;
 		list_remove(&owner->returning, holder);
@@ -529,9 +223,7 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 {
 	if (!anything_waits(owner))
 		return 0;
-	int64_t since = INT64_MAX;
-	if (owner->kept_first)
-		since = owner->kept_first->since_ms;
+	int64_t since = kept_since(owner);
 	if (owner->returning.first && owner->returning.first->since_ms < since)
 		since = owner->returning.first->since_ms;
 
@@ -543,8 +235,7 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 
 void layout_forgive(struct layout_owner *owner, int64_t late_ms)
 {
-	for (struct kept *kept = owner->kept_first; kept; kept = kept->next)
-		kept->since_ms += late_ms;
+	kept_forgive(owner, late_ms);
 	for (struct layout_holder *holder = owner->returning.first; holder; holder = holder->next)
 		holder->since_ms += late_ms;
 }
@@ -552,7 +243,7 @@ void layout_forgive(struct layout_owner *owner, int64_t late_ms)
 void layout_owner_end(struct layout_owner *owner)
 {
 	owner->connected = false;
-	release_kept_until(owner, UINT64_MAX);
+	kept_release_until(owner, UINT64_MAX);
 	while (owner->returning.first) {
 		struct layout_holder *holder = owner->returning.first;
 		list_remove(&owner->returning, holder);
@@ -575,23 +266,23 @@ int layout_grant(struct layout_owner *owner, struct proto_handle handle, struct 
 	if (!owner->connected || owner->returning.count >= MAX_RETURNING)
 		return -EBUSY;
 	struct layout_holder *fresh = NULL;
-	struct shard *shard = shard_of(owner->table, handle.ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, handle.ino);
 	int rc = 0;
 
 	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = entry_get(shard, handle.ino);
+	struct layout_entry *entry = layout_entry_get(shard, handle.ino);
 	struct layout_holder *own = entry ? own_holder(entry, owner) : NULL;
 	if (!entry) {
 		rc = -ENOMEM;
 	} else if (own) {
 		rc = own->state == LAYOUT_HOLDING ? 0 : -EBUSY;
-	} else if (entry->changes > 0 || entry->forbidden_until_ms > clock_ms()) {
+	} else if (entry->changes > 0 || entry->forbidden_until_ms > layout_clock_ms()) {
 		rc = -EBUSY;
 	} else {
 		fresh = calloc(1, sizeof(*fresh));
 		if (!fresh) {
 			rc = -ENOMEM;
-			entry_put(shard, entry, clock_ms());
+			layout_entry_put(shard, entry, layout_clock_ms());
 		} else {
 			*fresh = (struct layout_holder){
 			    .mail.deliver = recall_delivered,
@@ -623,7 +314,7 @@ bool layout_room(struct layout_owner *owner, const struct layout_holder *holder)
 	struct layout_holder *victim = owner->holding.last;
 	if (!victim || victim == holder || owner->returning.first)
 		return false;
-	struct shard *shard = shard_of(owner->table, victim->entry->ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, victim->entry->ino);
 	pthread_mutex_lock(&shard->lock);
 	start_return(victim, LAYOUT_RECALLED);
 	pthread_mutex_unlock(&shard->lock);
@@ -633,11 +324,11 @@ bool layout_room(struct layout_owner *owner, const struct layout_holder *holder)
 
 void layout_close(struct layout_owner *owner, struct proto_handle handle)
 {
-	struct shard *shard = shard_of(owner->table, handle.ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, handle.ino);
 	bool tell = false;
 
 	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = entry_find(shard, handle.ino);
+	struct layout_entry *entry = layout_entry_find(shard, handle.ino);
 	struct layout_holder *own = entry ? own_holder(entry, owner) : NULL;
 	if (own && own->state == LAYOUT_HOLDING) {
 		start_return(own, LAYOUT_LEAVING);
@@ -679,12 +370,12 @@ static struct layout_holder *go_locked(struct layout_owner *owner, struct layout
 int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, bool drop_own,
                         struct layout_waiter *waiter, struct layout_change *change)
 {
-	struct shard *shard = shard_of(owner->table, handle.ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, handle.ino);
 	struct layout_holder *tell = NULL;
 
 	*change = (struct layout_change){0};
 	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = entry_get(shard, handle.ino);
+	struct layout_entry *entry = layout_entry_get(shard, handle.ino);
 	if (!entry) {
 		pthread_mutex_unlock(&shard->lock);
 		return -ENOMEM;
@@ -698,7 +389,7 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
 		waiter->posted = false;
 		waiter->next = entry->waiters;
 		entry->waiters = waiter;
-		entry->forbidden_until_ms = clock_ms() + owner->table->share_ms;
+		entry->forbidden_until_ms = layout_clock_ms() + owner->table->share_ms;
 	} else {
 		tell = go_locked(owner, entry, drop_own, change);
 	}
@@ -707,14 +398,14 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
 		return 1;
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	running = change;
+	kept_set_change(change);
 	return 0;
 }
 
 void layout_change_go(struct layout_waiter *waiter, bool drop_own, struct layout_change *change)
 {
 	struct layout_owner *owner = waiter->owner;
-	struct shard *shard = shard_of(owner->table, waiter->ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, waiter->ino);
 
 	*change = (struct layout_change){.recalled = true};
 	pthread_mutex_lock(&shard->lock);
@@ -722,19 +413,19 @@ void layout_change_go(struct layout_waiter *waiter, bool drop_own, struct layout
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	running = change;
+	kept_set_change(change);
 }
 
 /* Under the shard's lock. */
-static void change_gone(struct shard *shard, struct layout_entry *entry)
+static void change_gone(struct layout_shard *shard, struct layout_entry *entry)
 {
 	entry->changes--;
-	entry_put(shard, entry, clock_ms());
+	layout_entry_put(shard, entry, layout_clock_ms());
 }
 
 void layout_change_abandon(struct layout_waiter *waiter)
 {
-	struct shard *shard = shard_of(waiter->owner->table, waiter->ino);
+	struct layout_shard *shard = layout_shard_of(waiter->owner->table, waiter->ino);
 
 	pthread_mutex_lock(&shard->lock);
 	change_gone(shard, waiter->entry);
@@ -743,7 +434,7 @@ void layout_change_abandon(struct layout_waiter *waiter)
 
 bool layout_change_cancel(struct layout_waiter *waiter)
 {
-	struct shard *shard = shard_of(waiter->owner->table, waiter->ino);
+	struct layout_shard *shard = layout_shard_of(waiter->owner->table, waiter->ino);
 
 	pthread_mutex_lock(&shard->lock);
 	bool posted = waiter->posted;
@@ -773,14 +464,8 @@ static void retire_regions(struct layout_change *change, uint64_t offset, uint64
 			end = r->offset + r->length;
 	}
 	effect->length = end - effect->offset;
-	if (!list)
+	if (!list || kept_regions(change->owner, change->number, list))
 		return;
-	struct kept *kept = kept_new(change->number);
-	if (kept) {
-		kept->regions = list;
-		kept_append(change->owner, kept);
-		return;
-	}
 	/* No memory to remember them: end them now. A READ under way there ends the connection, and that is safe. */
 	change->owner->regions -= region_end_list(list, change->owner->connected);
 }
@@ -788,16 +473,16 @@ static void retire_regions(struct layout_change *change, uint64_t offset, uint64
 void layout_change_end(struct layout_change *change, uint64_t offset, uint64_t length, struct layout_effect *effect)
 {
 	struct layout_owner *owner = change->owner;
-	struct shard *shard = shard_of(owner->table, change->ino);
+	struct layout_shard *shard = layout_shard_of(owner->table, change->ino);
 
-	running = NULL;
+	kept_set_change(NULL);
 	*effect = (struct layout_effect){.holder = change->own};
 	if (change->own && length > 0)
 		retire_regions(change, offset, length, effect);
 
 	pthread_mutex_lock(&shard->lock);
 	if (change->recalled)
-		change->entry->forbidden_until_ms = clock_ms() + owner->table->share_ms;
+		change->entry->forbidden_until_ms = layout_clock_ms() + owner->table->share_ms;
 	change_gone(shard, change->entry);
 	pthread_mutex_unlock(&shard->lock);
 }
