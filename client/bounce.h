@@ -20,8 +20,8 @@ struct bounce {
 	uint32_t free; /* a bit for each */
 };
 
-/* bounce_init -- register the buffers with `conn`. After a reconnect memory, and what is taken of it, stay as they are.
- */
+/* bounce_init -- register the buffers with `conn`. After a reconnect memory, and what is taken of it, stay as
+ * they are. */
 int bounce_init(struct bounce *bounce, struct transport_conn *conn);
 void bounce_destroy(struct bounce *bounce);
 

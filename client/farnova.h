@@ -157,8 +157,7 @@ struct farnova_statx {
 int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnova_statx *out);
 int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out);
 
-/* ---- projects: how much a directory tree may use ------------------------------------------------------------------
- */
+/* ---- projects: how much a directory tree may use ----------------------------------------------------------------- */
 
 struct farnova_quota {
 	uint32_t project;
@@ -189,8 +188,7 @@ void farnova_seekdir(struct farnova_dir *dir, off_t position);
 off_t farnova_telldir(struct farnova_dir *dir);
 int farnova_closedir(struct farnova_dir *dir);
 
-/* ---- by handle: for programs that serve others (a FUSE mount, a gateway) ------------------------------------------
- */
+/* ---- by handle: for programs that serve others (a FUSE mount, a gateway) ----------------------------------------- */
 
 /* An inode's name for ever. A handle whose inode has died gets ESTALE, never another file. */
 struct farnova_handle {

@@ -203,8 +203,8 @@ struct proto_request {
 		} getattr, readlink, statfs;
 		struct {
 			struct proto_handle handle;
-			uint64_t
-			    open; /* 0 or an open for writing: then SET_SIZE needs no permission of the file's mode */
+			/* 0, or an open for writing: then SET_SIZE needs no permission of the file's mode. */
+			uint64_t open;
 			uint32_t mask;
 			uint32_t mode, uid, gid, flags, project;
 			uint64_t size;

@@ -8,8 +8,7 @@
 
 #define MAX_STATUS 4095u
 
-/* ---- directory entries --------------------------------------------------------------------------------------------
- */
+/* ---- directory entries ------------------------------------------------------------------------------------------- */
 
 #define DIRENT_FIXED 24u /* cookie 8, ino 8, type 4, length 4 */
 
@@ -50,8 +49,7 @@ int proto_dirent_next(const void *entries, size_t length, size_t *position, stru
 	return 1;
 }
 
-/* ---- fields --------------------------------------------------------------------------------------------------------
- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 WIRE_FIELDS void attributes(struct wire *w, struct proto_attr *a)
 {
@@ -188,8 +186,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 	}
 }
 
-/* ---- what a reply says ---------------------------------------------------------------------------------------------
- */
+/* ---- what a reply says ------------------------------------------------------------------------------------------- */
 
 static const char *check_attributes(const struct proto_attr *a)
 {
@@ -312,8 +309,7 @@ static const char *check(const struct proto_reply *p)
 	}
 }
 
-/* ---- replies -------------------------------------------------------------------------------------------------------
- */
+/* ---- replies ----------------------------------------------------------------------------------------------------- */
 
 int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t size)
 {
@@ -361,8 +357,7 @@ int proto_decode_reply(const void *message, size_t length, struct proto_reply *o
 	return *why ? -EPROTO : 0;
 }
 
-/* ---- notices ------------------------------------------------------------------------------------------------------
- */
+/* ---- notices ----------------------------------------------------------------------------------------------------- */
 
 bool proto_is_recall(const void *message, size_t length)
 {

@@ -69,8 +69,7 @@ static bool can_be_created(uint32_t mode)
 	}
 }
 
-/* ---- operations with more than a few fields -----------------------------------------------------------------------
- */
+/* ---- operations with more than a few fields ---------------------------------------------------------------------- */
 
 static struct refusal check_hello(const struct proto_request *q)
 {
@@ -223,8 +222,7 @@ static struct refusal check_copy(const struct proto_request *q)
 	return bad.error ? bad : check_range(q->copy.to_offset, q->copy.length);
 }
 
-/* ---- all operations ------------------------------------------------------------------------------------------------
- */
+/* ---- all operations ---------------------------------------------------------------------------------------------- */
 
 static struct refusal check_body(const struct proto_request *q)
 {

@@ -58,8 +58,8 @@ struct layout_holder {
 	struct layout_owner *owner;
 	struct layout_entry *entry; /* NULL once dead */
 	struct layout_holder *next_of_entry;
-	struct layout_holder *previous,
-	    *next; /* in owner->holding (newest use first) or owner->returning (by number) */
+	/* In owner->holding (newest use first) or owner->returning (by number). */
+	struct layout_holder *previous, *next;
 	struct proto_handle handle;
 	enum layout_state state;   /* under the shard's lock */
 	bool mail_pending;         /* under the shard's lock: the mail is on its way, the holder must stay */

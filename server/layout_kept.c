@@ -139,8 +139,8 @@ bool layout_keep_blocks(void *context, nova_ino ino, nova_block first, uint64_t 
 	}
 	pthread_mutex_unlock(&shard->lock);
 
-	/* References that were not handed out are never dropped: the blocks stay away until the next mount finds them.
-	 */
+	/* References that were not handed out are never dropped: the blocks stay away until the next mount
+	 * finds them. */
 	if (!kept_all)
 		log_error("layout", "out of memory: %llu freed blocks stay unused until the next mount",
 		          (unsigned long long)count);
@@ -162,8 +162,8 @@ bool kept_regions(struct layout_owner *owner, uint64_t number, struct region *li
 
 void kept_release_until(struct layout_owner *owner, uint64_t quiesced)
 {
-	/* A change's blocks stand before the regions that cover them: all registrations end before any block is free.
-	 */
+	/* A change's blocks stand before the regions that cover them: all registrations end before any block
+	 * is free. */
 	for (struct kept *kept = owner->kept_first; kept && kept->number <= quiesced; kept = kept->next) {
 		owner->regions -= region_end_list(kept->regions, owner->connected);
 		kept->regions = NULL;

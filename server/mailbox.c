@@ -34,8 +34,8 @@ void mailbox_post(struct mailbox *box, struct mail *mail)
 	atomic_store(&box->waiting, true);
 	pthread_mutex_unlock(&box->lock);
 
-	/* Both sides store their own flag, then load the other's: one of them sees the other, so no mail is slept over.
-	 */
+	/* Both sides store their own flag, then load the other's: one of them sees the other, so no mail is
+	 * slept over. */
 	if (atomic_load(&box->sleeping)) {
 		uint64_t one = 1;
 		/* A full counter (EAGAIN) is readable as well. */

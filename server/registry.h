@@ -31,8 +31,8 @@ void registry_remove(struct registry *registry, struct session *session);
 /* registry_owner -- the worker that has the session with this id and key; NULL if there is none. */
 struct worker *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
 
-/* registry_get -- the session with this id if `worker`, the caller, has it; else NULL. It stays until the worker acts.
- */
+/* registry_get -- the session with this id if `worker`, the caller, has it; else NULL. It stays until the
+ * worker acts. */
 struct session *registry_get(struct registry *registry, uint64_t id, const struct worker *worker);
 
 /* registry_hand_on -- the worker that has the session, the caller, gives it to `to`. */

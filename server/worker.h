@@ -80,8 +80,8 @@ int worker_start(struct worker *worker);
 /* worker_give -- hand a connection to the worker; any thread. -ENOMEM: turned away. */
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
 
-/* worker_join -- after server->stopping was set: wake it and wait for its end. worker_destroy -- once all have ended.
- */
+/* worker_join -- after server->stopping was set: wake it and wait for its end. worker_destroy -- once all have
+ * ended. */
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 

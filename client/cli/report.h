@@ -20,8 +20,8 @@ int report_usage(const char *command, const char *format, ...) __attribute__((fo
 /* print_name -- a file's name; on a terminal control characters become '?', so that no name can drive the terminal. */
 void print_name(FILE *out, const char *name);
 
-/* print_json_string -- quoted and escaped; bytes that are not UTF-8 become \udcXX, as Python's surrogateescape reads.
- */
+/* print_json_string -- quoted and escaped; bytes that are not UTF-8 become \udcXX, as Python's surrogateescape
+ * reads. */
 void print_json_string(FILE *out, const char *text);
 
 /* human_size -- "1.5G" in `buffer`, powers of 1024. */

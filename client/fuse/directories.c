@@ -49,8 +49,8 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 		release(directory);
 }
 
-/* Entries from `offset` on into `data`; the bytes used, or -1 and errno if there is not even one because of an error.
- */
+/* Entries from `offset` on into `data`; the bytes used, or -1 and errno if there is not even one because of an
+ * error. */
 static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offset, char *data, size_t size)
 {
 	struct dirent *entry;

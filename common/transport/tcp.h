@@ -78,8 +78,8 @@ static inline struct tcp_queue *tcp_queue_of(const struct tcp_conn *conn)
 	return (struct tcp_queue *)conn->base.queue;
 }
 
-/* tcp_conn_create -- a connection over a connected socket with the hellos exchanged. Takes the socket also on failure.
- */
+/* tcp_conn_create -- a connection over a connected socket with the hellos exchanged. Takes the socket also on
+ * failure. */
 int tcp_conn_create(struct transport_queue *queue, int fd, const struct transport_hello *own,
                     const struct transport_hello *theirs, const char *peer, struct transport_conn **out);
 

@@ -126,8 +126,8 @@ static void enter_unposted(struct verbs_conn *conn)
 	conn->in_unposted = true;
 }
 
-/* The request at the tail has its operation filled in: decide on its completion, link it, and post unless more follows.
- */
+/* The request at the tail has its operation filled in: decide on its completion, link it, and post unless more
+ * follows. */
 static void post(struct verbs_conn *conn, struct verbs_request *this, uint32_t bytes, unsigned flags)
 {
 	this->wr.wr_id = verbs_work_id(conn, conn->tail & ~VERBS_RECEIVE_BIT);
@@ -164,8 +164,8 @@ static uint8_t *ring_take(struct verbs_conn *conn, uint32_t length)
 {
 	uint64_t at, skip;
 
-	/* From the start again where nothing is outstanding (a request that completes later would set the head back).
-	 */
+	/* From the start again where nothing is outstanding (a request that completes later would set the head
+	 * back). */
 	if (conn->head == conn->tail)
 		conn->send_head = conn->send_tail = 0;
 	at = conn->send_tail & (conn->send_size - 1);
@@ -476,8 +476,8 @@ static int verbs_arm(struct transport_queue *base)
 
 /* ---- registrations ---------------------------------------------------------------------------------------------- */
 
-/* The kernel says EFAULT both for memory it will not pin for long (page cache, fsdax) and for memory that is not there.
- */
+/* The kernel says EFAULT both for memory it will not pin for long (page cache, fsdax) and for memory that is
+ * not there. */
 static int registration_error(int error, void *address, size_t length)
 {
 	uintptr_t start = (uintptr_t)address & ~(uintptr_t)4095;

@@ -116,8 +116,8 @@ struct inode {
 	uint64_t index_bytes;       /* what of the index is counted in fs->index_bytes */
 	struct inode *next_free;    /* while it belongs to no slot: the worker's next one */
 	struct xattr_index *xattrs; /* NULL while there are none */
-	const struct nova_entry
-	    *acl; /* the XATTR entry with the access ACL, or NULL; stays while the index is dropped */
+	/* The XATTR entry with the access ACL, or NULL; stays while the index is dropped. */
+	const struct nova_entry *acl;
 };
 
 /* A chunk of slots. */

@@ -3,7 +3,7 @@
  *
  * A write goes to private blocks, copied and merged at its edges, and becomes true with one commit; the blocks it
  * replaces are released after that. Reserved blocks are private: until the commit that writes them they read as zeros.
- Invariant: on the medium the bytes of a file's last block beyond its end are zero.
+ * Invariant: on the medium the bytes of a file's last block beyond its end are zero.
  */
 #include "server/nova/data.h"
 

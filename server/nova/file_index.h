@@ -44,8 +44,8 @@ uint64_t file_index_get(const struct file_index *index, uint64_t file_block);
 /* file_index_prefetch -- bring what file_index_get will look at into the cache; any number will do. */
 void file_index_prefetch(const struct file_index *index, uint64_t file_block);
 
-/* file_index_run -- the block at file_block, and in *count how many from there, up to max, lie in a row (or are hole).
- */
+/* file_index_run -- the block at file_block, and in *count how many from there, up to max, lie in a row (or
+ * are hole). */
 uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count);
 
 /* file_index_next -- the first file block at or after `from` that is no hole; false if there is none. */

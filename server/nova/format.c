@@ -168,8 +168,8 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	clock_gettime(CLOCK_REALTIME, &time);
 	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 
-	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten pool mount.
-	 */
+	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten
+	 * pool mount. */
 	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);
 	zero_blocks(pm, NOVA_SUPER_BLOCK_1, 1);
 	pm_fence(pm);

@@ -103,8 +103,8 @@ enum nova_chunk_kind { NOVA_CHUNK_GENERAL = 0, NOVA_CHUNK_SLOTS = 1 };
 #define NOVA_RO_COMPAT_PARITY    (1ULL << 1)
 #define NOVA_INCOMPAT_REPLICAS   (1ULL << 0) /* slots, log pages and journals in two copies */
 
-/* Data checksums, parity and replicas have their place in the format; this version of the program keeps none of them.
- */
+/* Data checksums, parity and replicas have their place in the format; this version of the program keeps none
+ * of them. */
 #define NOVA_KNOWN_RO_COMPAT 0ULL
 #define NOVA_KNOWN_INCOMPAT  0ULL
 

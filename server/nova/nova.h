@@ -110,8 +110,8 @@ struct nova_mount_options {
 	bool rescue;                 /* read-only, and damage does not refuse the mount: see nova_mount */
 	bool accept_unsafe_shutdown; /* mount writable although the device may have lost stores: see nova_mount */
 	unsigned recovery_threads;   /* 0 = as many as CPUs */
-	bool full_scan; /* read all logs although a clean unmount saved what they say: finds damage now, not when it is
-	                   met */
+	/* Read all logs although a clean unmount saved what they say: finds damage now, not when it is met. */
+	bool full_scan;
 	unsigned progress_ms; /* how often a long scan says in the log how far it is; 0 = every second */
 	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
 	 * at least 32 MiB. Beside it every slot costs 17 bytes and every block a bit. */
@@ -257,11 +257,9 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 
 /* File flags, as chattr sets them. Only the superuser changes these; -EOPNOTSUPP for what is no file or directory.
  * What the first two forbid fails with -EPERM for everyone. */
-#define NOVA_FILE_IMMUTABLE (1u << 0) /* only the flags change; no link, removal or new name in a directory */
-#define NOVA_FILE_APPEND    (1u << 1) /* a file takes NOVA_WRITE_APPEND only, a directory loses no name */
-#define NOVA_FILE_PROJECT_INHERIT                                                                                      \
-	(1u << 2) /* directories: what is made in it has its project, directories also this                            \
-	           */
+#define NOVA_FILE_IMMUTABLE       (1u << 0) /* only the flags change; no link, removal or new name in a directory */
+#define NOVA_FILE_APPEND          (1u << 1) /* a file takes NOVA_WRITE_APPEND only, a directory loses no name */
+#define NOVA_FILE_PROJECT_INHERIT (1u << 2) /* what is made in the directory has its project; directories this, too */
 
 /* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result.
  * SET_PROJECT is the superuser's, and its limits do not stand in the way. A new owner or group takes set-ID bits and

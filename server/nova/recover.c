@@ -22,12 +22,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define THREADS_MAX 64u
-#define SCAN_WHY    200u
-#define SLOTS_AHEAD 4u
-#define CHUNKS_AT_ONCE                                                                                                 \
-	8u /* few enough for threads to share a small pool, many enough not to meet over an empty one                  \
-	    */
+#define THREADS_MAX    64u
+#define SCAN_WHY       200u
+#define SLOTS_AHEAD    4u
+/* Few enough for threads to share a small pool, many enough not to meet over an empty one. */
+#define CHUNKS_AT_ONCE 8u
 
 struct scan {
 	struct nova *fs;

@@ -206,8 +206,8 @@ static bool get_projects(struct nova *fs, struct saved_source *source, bool appl
 static const struct section {
 	enum nova_saved_type type;
 	void (*put)(struct nova *fs, struct saved_sink *sink);
-	/* Without `apply` it only checks; with it, it cannot fail any more. All of the source belongs to the section.
-	 */
+	/* Without `apply` it only checks; with it, it cannot fail any more. All of the source belongs to the
+	 * section. */
 	bool (*get)(struct nova *fs, struct saved_source *source, bool apply);
 } sections[] = {
     {NOVA_SAVED_COUNTS, put_counts, get_counts},
@@ -337,8 +337,8 @@ static const struct section *section_of_type(uint32_t type)
 	return NULL;
 }
 
-/* Goes over all sections; each type that is known has to be there once. False leaves `bad` with the type it failed at.
- */
+/* Goes over all sections; each type that is known has to be there once. False leaves `bad` with the type it
+ * failed at. */
 static bool walk_sections(struct nova *fs, const struct nova_saved *head, bool apply, uint32_t *bad)
 {
 	struct saved_source source = {.fs = fs, .head = head, .left = le64_get(head->length)};

@@ -31,8 +31,8 @@ void repair_pair(struct repair *r, le64 *first, le64 *second, uint64_t word);
 struct nova_slot *repair_slot(struct repair *r, uint64_t ino);
 void *repair_block(struct repair *r, uint64_t block);
 
-/* repair_take_blocks -- the first of `count` free blocks in a row, aligned to `count`, now used; 0 if there are none.
- */
+/* repair_take_blocks -- the first of `count` free blocks in a row, aligned to `count`, now used; 0 if there
+ * are none. */
 uint64_t repair_take_blocks(struct repair *r, unsigned count);
 
 /* An entry of up to five lines under construction. */

@@ -359,8 +359,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_COPY, q.copy.to_offset = UINT64_MAX, EFBIG);
 }
 
-/* ---- replies ------------------------------------------------------------------------------------------------------
- */
+/* ---- replies ----------------------------------------------------------------------------------------------------- */
 
 static const struct proto_attr attr = {
     .handle = {.ino = 42, .generation = 1},
