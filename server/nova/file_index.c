@@ -82,6 +82,47 @@ void file_index_prefetch(const struct file_index *index, uint64_t file_block)
 		__builtin_prefetch(&leaf[file_block & (FANOUT - 1)]);
 }
 
+/* What lies in [from, end), of which the first is found; `node` has `entries`. */
+static bool next_in_node(const void *node, uint32_t height, uint64_t from, uint64_t end, uint64_t entries,
+                         uint64_t *found)
+{
+	uint64_t first = from >> (SHIFT * height);
+
+	if (!node)
+		return false;
+	if (height == 0) {
+		const uint64_t *leaf = node;
+
+		for (uint64_t i = first; i < entries && i < end; i++)
+			if (leaf[i]) {
+				*found = i;
+				return true;
+			}
+		return false;
+	}
+	for (uint64_t i = first; i < entries; i++) {
+		uint64_t base = i << (SHIFT * height);
+
+		if (base >= end)
+			return false;
+		if (next_in_node(((void *const *)node)[i], height - 1, from > base ? from - base : 0, end - base,
+		                 FANOUT, found)) {
+			*found += base;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A caller that wants to know of a few blocks does not pay for a search through a hole behind them. */
+static bool next_below(const struct file_index *index, uint64_t from, uint64_t end, uint64_t *file_block)
+{
+	if (!covers(index, from))
+		return false;
+	return next_in_node(index->root, index->height, from, end, index->height ? FANOUT : index->capacity,
+	                    file_block);
+}
+
 uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count)
 {
 	uint64_t first = file_index_get(index, file_block);
@@ -90,10 +131,7 @@ uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uin
 	if (first == 0) {
 		uint64_t next;
 
-		if (!file_index_next(index, file_block, &next))
-			next = file_block + max;
-		n = next - file_block;
-		*count = n < max ? n : max;
+		*count = next_below(index, file_block, file_block + max, &next) ? next - file_block : max;
 		return 0;
 	}
 	while (n < max) {
@@ -113,38 +151,9 @@ uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uin
 	return first;
 }
 
-static bool next_in_node(const void *node, uint32_t height, uint64_t from, uint64_t limit, uint64_t *found)
-{
-	uint64_t first = from >> (SHIFT * height);
-
-	if (!node)
-		return false;
-	if (height == 0) {
-		const uint64_t *leaf = node;
-
-		for (uint64_t i = first; i < limit; i++)
-			if (leaf[i]) {
-				*found = i;
-				return true;
-			}
-		return false;
-	}
-	for (uint64_t i = first; i < FANOUT; i++) {
-		uint64_t base = i << (SHIFT * height);
-
-		if (next_in_node(((void *const *)node)[i], height - 1, from > base ? from - base : 0, FANOUT, found)) {
-			*found += base;
-			return true;
-		}
-	}
-	return false;
-}
-
 bool file_index_next(const struct file_index *index, uint64_t from, uint64_t *file_block)
 {
-	if (!covers(index, from))
-		return false;
-	return next_in_node(index->root, index->height, from, index->height ? FANOUT : index->capacity, file_block);
+	return next_below(index, from, UINT64_MAX, file_block);
 }
 
 static int grow_array(struct file_index *index, uint64_t blocks)

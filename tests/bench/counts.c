@@ -23,12 +23,15 @@
 #define POOL_BYTES (UINT64_C(512) << 20)
 #define DATA_BYTES (UINT64_C(64) << 20)
 #define MAX_WANTED 16
+#define PROJECT    7u
 
 struct counting {
 	struct bench_pool pool;
 	struct nova_handle data;
 	struct nova_handle append;
-	struct nova_handle other; // a directory
+	struct nova_handle other;   // a directory
+	struct nova_handle limited; // a directory of a project with a limit, with a file in it
+	struct nova_handle limited_data;
 };
 
 struct operation {
@@ -143,6 +146,39 @@ static void run_big_write(struct counting *c, uint32_t i)
 	put(c, c->data, (uint64_t)i * 37 % (DATA_BYTES / BIG) * BIG, BIG, 0);
 }
 
+static void run_create_quota(struct counting *c, uint32_t i)
+{
+	make_in(c, c->limited, 'f', i, S_IFREG | 0644);
+}
+
+static void undo_create_quota(struct counting *c, uint32_t i)
+{
+	remove_from(c, c->limited, 'f', i);
+}
+
+static void run_overwrite_quota(struct counting *c, uint32_t i)
+{
+	put(c, c->limited_data, (uint64_t)i * 7919 % (DATA_BYTES / BLOCK) * BLOCK, BLOCK, 0);
+}
+
+static void run_read(struct counting *c, uint32_t i)
+{
+	must(nova_read(&c->pool.call, c->data, (uint64_t)i * 7919 % (DATA_BYTES / BLOCK) * BLOCK, bytes, BLOCK),
+	     "read");
+}
+
+static void run_read_relatime(struct counting *c, uint32_t i)
+{
+	run_read(c, i);
+	must(nova_accessed(&c->pool.call, c->data, NOVA_ATIME_RELATIVE), "access time");
+}
+
+static void run_read_strictatime(struct counting *c, uint32_t i)
+{
+	run_read(c, i);
+	must(nova_accessed(&c->pool.call, c->data, NOVA_ATIME_STRICT), "access time");
+}
+
 static const struct operation operations[] = {
     {"create", NULL, run_create, run_unlink},
     {"mkdir", NULL, run_mkdir, undo_mkdir},
@@ -153,6 +189,10 @@ static const struct operation operations[] = {
     {"append_4k", NULL, run_append, NULL},
     {"write_64b", NULL, run_small_write, NULL},
     {"write_1m", NULL, run_big_write, NULL},
+    {"create_quota", NULL, run_create_quota, undo_create_quota},
+    {"overwrite_4k_quota", NULL, run_overwrite_quota, NULL},
+    {"read_4k_relatime", NULL, run_read_relatime, NULL},
+    {"read_4k_strictatime", NULL, run_read_strictatime, NULL},
 };
 
 // All that comes before is done for all, then all are counted, then all are undone: as when many files are made.
@@ -186,14 +226,27 @@ static void count(struct counting *c, const struct operation *operation, FILE *j
 	}
 }
 
+static void make_limited(struct counting *c)
+{
+	const struct nova_attr project = {.project = PROJECT, .flags = NOVA_FILE_PROJECT_INHERIT};
+
+	must(nova_quota_set(&c->pool.call, PROJECT, POOL_BYTES / BLOCK, OPS * 2), "limits");
+	c->limited = make_in(c, c->pool.root, 'x', 3, S_IFDIR | 0755);
+	must(nova_setattr(&c->pool.call, c->limited, NOVA_SET_PROJECT | NOVA_SET_FLAGS, &project, NULL), "project");
+	c->limited_data = make_in(c, c->limited, 'x', 0, S_IFREG | 0644);
+}
+
 static void prepare(struct counting *c, const char *path)
 {
 	must(bench_pool_make(&c->pool, path, POOL_BYTES), "make a pool");
 	c->data = make_in(c, c->pool.root, 'x', 0, S_IFREG | 0644);
 	c->append = make_in(c, c->pool.root, 'x', 1, S_IFREG | 0644);
 	c->other = make_in(c, c->pool.root, 'x', 2, S_IFDIR | 0755);
-	for (uint64_t at = 0; at < DATA_BYTES; at += BIG)
+	make_limited(c);
+	for (uint64_t at = 0; at < DATA_BYTES; at += BIG) {
 		put(c, c->data, at, BIG, 0);
+		put(c, c->limited_data, at, BIG, 0);
+	}
 	/* The steady state: slots, blocks and log pages have been used before. */
 	for (uint32_t i = 0; i < OPS; i++)
 		run_create(c, i);
@@ -201,6 +254,8 @@ static void prepare(struct counting *c, const char *path)
 		run_unlink(c, i);
 	for (uint32_t i = 0; i < OPS; i++)
 		run_overwrite(c, i);
+	for (uint32_t i = 0; i < OPS; i++)
+		run_overwrite_quota(c, i);
 }
 
 static bool is_wanted(const char **wanted, unsigned n, const char *name)

@@ -36,6 +36,7 @@ extern const struct scale_group scale_names;
 extern const struct scale_group scale_extents;
 extern const struct scale_group scale_rewrite;
 extern const struct scale_group scale_threads;
+extern const struct scale_group scale_policies;
 
 // must -- end the program unless rc is 0 or more.
 void must(int64_t rc, const char *what);

@@ -186,6 +186,15 @@ static void far_blocks_are_found_and_holes_skipped(void **state)
 		assert_int_equal(file_index_get(&index, at), i + 1);
 	}
 	assert_false(file_index_next(&index, at, &at));
+	/* A hole is told up to the next block, or as far as was asked for, whatever of the tree lies between. */
+	for (size_t i = 0; i + 1 < sizeof(places) / sizeof(places[0]); i++) {
+		uint64_t hole = places[i + 1] - places[i] - 1, run;
+
+		for (uint64_t max = 1; hole && max <= 2 * hole + 2; max *= 2) {
+			assert_int_equal(file_index_run(&index, places[i] + 1, max, &run), 0);
+			assert_int_equal(run, max < hole ? max : hole);
+		}
+	}
 	file_index_truncate(&index, 512, NULL, NULL);
 	assert_int_equal(file_index_get(&index, 511), 2);
 	assert_int_equal(file_index_get(&index, 512), 0);
