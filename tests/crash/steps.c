@@ -323,7 +323,7 @@ int world_tmpfile(struct world *world, const char *dir_path, const char *path)
 		rc = nova_tmpfile(&world->call, dir.handle, 0640, true, &attr);
 	rc = answer(world, rc, &attr.handle);
 	if (asks_model(world, rc))
-		rc = agreed_made(world, "tmpfile", rc, posix_tmpfile(world->model, dir.ino, 0640, now, &made.ino),
+		rc = agreed_made(world, "tmpfile", rc, posix_tmpfile(world->model, dir.ino, 0640, true, now, &made.ino),
 		                 made.ino, attr.handle);
 	made.handle = attr.handle;
 	if (rc == 0)

@@ -439,7 +439,7 @@ ssize_t posix_readlink(const struct posix_model *model, posix_ino ino, char *buf
 	return (ssize_t)node->attr.size;
 }
 
-int posix_tmpfile(struct posix_model *model, posix_ino ino, uint32_t mode, int64_t now, posix_ino *out)
+int posix_tmpfile(struct posix_model *model, posix_ino ino, uint32_t mode, bool linkable, int64_t now, posix_ino *out)
 {
 	struct node *dir;
 	struct node *node;
@@ -453,7 +453,7 @@ int posix_tmpfile(struct posix_model *model, posix_ino ino, uint32_t mode, int64
 	posix_project_inherit(dir, node);
 	posix_born(model, dir, node);
 	node->pins = 1;
-	node->linkable = true;
+	node->linkable = linkable;
 	if (out)
 		*out = node->ino;
 	return 0;

@@ -77,8 +77,9 @@ int posix_symlink(struct posix_model *model, posix_ino dir, const char *name, si
                   size_t target_length, int64_t now, posix_ino *out);
 /* posix_readlink -- copies up to `size` bytes, returns the target's length. */
 ssize_t posix_readlink(const struct posix_model *model, posix_ino ino, char *buffer, size_t size);
-/* posix_tmpfile -- a pinned regular file without a name; posix_link gives it one, the last posix_close else ends it. */
-int posix_tmpfile(struct posix_model *model, posix_ino dir, uint32_t mode, int64_t now, posix_ino *out);
+/* posix_tmpfile -- a pinned regular file without a name; posix_link gives it one if it is `linkable`, the last
+ * posix_close else ends it. */
+int posix_tmpfile(struct posix_model *model, posix_ino dir, uint32_t mode, bool linkable, int64_t now, posix_ino *out);
 int posix_link(struct posix_model *model, posix_ino file, posix_ino dir, const char *name, size_t length, int64_t now);
 int posix_unlink(struct posix_model *model, posix_ino dir, const char *name, size_t length, int64_t now);
 int posix_rmdir(struct posix_model *model, posix_ino dir, const char *name, size_t length, int64_t now);

@@ -103,7 +103,7 @@ static void a_file_made_without_a_name_can_get_one(void **state)
 {
 	posix_ino made, found;
 
-	assert_int_equal(posix_tmpfile(model, dir, 0600, 4, &made), 0);
+	assert_int_equal(posix_tmpfile(model, dir, 0600, true, 4, &made), 0);
 	assert_int_equal(attr_of(dir).mtime_ns, 3);
 	assert_int_equal(posix_link(model, made, dir, NAME("named"), 5), 0);
 	assert_int_equal(posix_close(model, made), 0);

@@ -17,7 +17,8 @@ struct random_settings {
 };
 
 struct random_counts {
-	uint64_t operations, no_space, checks, remounts, crashes, images;
+	struct random_tally tally;
+	uint64_t checks, remounts, crashes, images;
 };
 
 /* random_run -- by one thread. False, with a message, if the file system is wrong. Not to be called again after that.

@@ -18,7 +18,7 @@ static int usage(const char *program)
 {
 	fprintf(stderr,
 	        "usage: %s [--seed N] [--runs N] [--ops N] [--threads N] [--size MIB] [--crash-every N]\n"
-	        "          [--remount-every N] [--check-every N] [--ballast MIB] [--save FILE]\n"
+	        "          [--remount-every N] [--check-every N] [--ballast MIB] [--kinds] [--save FILE]\n"
 	        "       %s --replay FILE [--size MIB] [--crash-every N] [--remount-every N] [--check-every N]\n"
 	        "\n"
 	        "Does random operations in a pool in memory and in a model of POSIX and compares them; remounts, and "
@@ -26,7 +26,8 @@ static int usage(const char *program)
 	        "at random stores, going on from what the crash left. --threads N: N threads at once, each in a "
 	        "directory of\n"
 	        "its own, in rounds of --ops operations. --ballast MIB: a file of that size first, so that\n"
-	        "the pool is nearly full. A run that fails is cut down and saved to FILE (random.ops), "
+	        "the pool is nearly full. --kinds: tell how often each kind of operation was done. A run that fails is "
+	        "cut down and saved to FILE (random.ops), "
 	        "which\n"
 	        "--replay takes. Give it the same sizes and intervals.\n",
 	        program, program);
@@ -39,6 +40,7 @@ struct wish {
 	unsigned runs, threads;
 	size_t ops;
 	const char *save, *replay;
+	bool kinds;
 };
 
 /* ---- cutting down ----------------------------------------------------------------------------------------------- */
@@ -174,12 +176,19 @@ static int replay(const struct wish *wish)
 static bool parse(int argc, char **argv, struct wish *wish)
 {
 	static const struct option options[] = {
-	    {"seed", required_argument, NULL, 's'},          {"runs", required_argument, NULL, 'r'},
-	    {"ops", required_argument, NULL, 'o'},           {"threads", required_argument, NULL, 't'},
-	    {"size", required_argument, NULL, 'm'},          {"crash-every", required_argument, NULL, 'c'},
-	    {"remount-every", required_argument, NULL, 'u'}, {"check-every", required_argument, NULL, 'k'},
-	    {"ballast", required_argument, NULL, 'b'},       {"save", required_argument, NULL, 'f'},
-	    {"replay", required_argument, NULL, 'p'},        {0},
+	    {"seed", required_argument, NULL, 's'},
+	    {"runs", required_argument, NULL, 'r'},
+	    {"ops", required_argument, NULL, 'o'},
+	    {"threads", required_argument, NULL, 't'},
+	    {"size", required_argument, NULL, 'm'},
+	    {"crash-every", required_argument, NULL, 'c'},
+	    {"remount-every", required_argument, NULL, 'u'},
+	    {"check-every", required_argument, NULL, 'k'},
+	    {"ballast", required_argument, NULL, 'b'},
+	    {"save", required_argument, NULL, 'f'},
+	    {"replay", required_argument, NULL, 'p'},
+	    {"kinds", no_argument, NULL, 'i'},
+	    {0},
 	};
 	int option;
 
@@ -217,6 +226,9 @@ static bool parse(int argc, char **argv, struct wish *wish)
 		case 'f':
 			wish->save = optarg;
 			break;
+		case 'i':
+			wish->kinds = true;
+			break;
 		case 'p':
 			wish->replay = optarg;
 			break;
@@ -225,6 +237,21 @@ static bool parse(int argc, char **argv, struct wish *wish)
 		}
 	}
 	return optind == argc && wish->ops > 0 && wish->threads <= 16 && wish->settings.pool_size >= 10u << 20;
+}
+
+static void tell(const struct wish *wish, const struct random_counts *counts)
+{
+	const struct random_tally *tally = &counts->tally;
+
+	for (uint8_t i = 0; i < RANDOM_KINDS && wish->kinds; i++)
+		printf("%12s: %" PRIu64 " of %" PRIu64 " succeed\n", random_kind_name(i), tally->done[i],
+		       tally->tried[i]);
+	printf("%" PRIu64 " operations (refused: %" PRIu64 " ENOSPC, %" PRIu64 " EDQUOT, %" PRIu64 " EXDEV, %" PRIu64
+	       " EPERM, %" PRIu64 " EACCES), %" PRIu64 " comparisons, %" PRIu64 " remounts, %" PRIu64
+	       " crashes, %" PRIu64 " images tried\n",
+	       random_tally_all(tally), tally->no_space, tally->over_limit, tally->across_projects,
+	       tally->not_permitted, tally->no_access, counts->checks, counts->remounts, counts->crashes,
+	       counts->images);
 }
 
 int main(int argc, char **argv)
@@ -251,8 +278,6 @@ int main(int argc, char **argv)
 			printf("FAIL seed %" PRIu64 "\n", wish.seed + i);
 			wrong++;
 		}
-	printf("%" PRIu64 " operations (%" PRIu64 " without space), %" PRIu64 " comparisons, %" PRIu64
-	       " remounts, %" PRIu64 " crashes, %" PRIu64 " images tried\n",
-	       counts.operations, counts.no_space, counts.checks, counts.remounts, counts.crashes, counts.images);
+	tell(&wish, &counts);
 	return wrong ? 1 : 0;
 }

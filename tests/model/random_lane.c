@@ -1,0 +1,82 @@
+/*
+ * random_lane.c -- does random operations in the core and in the model.
+ */
+#include "tests/model/random_lane.h"
+
+#include "tests/crash/fixed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+void random_lane_begin(struct random_lane *lane, const struct nova_call *call, const struct nova_attr *root,
+                       uint32_t projects, int64_t now)
+{
+	*lane = (struct random_lane){.call = *call, .model = posix_new(root->mode & 07777, now), .now = now};
+	lane->slots.projects = projects;
+	posix_name_inode(lane->model, posix_root(lane->model), root->handle.ino.n, root->handle.generation);
+	for (unsigned i = 0; i < RANDOM_SLOTS; i++)
+		lane->slots.slots[i] = (struct random_slot){root->handle, posix_root(lane->model)};
+}
+
+void random_lane_end(struct random_lane *lane)
+{
+	posix_free(lane->model);
+	lane->model = NULL;
+}
+
+void random_lane_restart(struct random_lane *lane, const struct nova_call *call)
+{
+	uint32_t sequence = lane->call.request.sequence;
+
+	lane->call = *call;
+	lane->call.request.sequence = sequence;
+	memset(lane->slots.pins, 0, sizeof(lane->slots.pins));
+	posix_restart(lane->model);
+	posix_reclaim(lane->model);
+}
+
+static bool agree(struct random_lane *lane, const struct random_op *op, const struct random_answer *core,
+                  const struct random_answer *model)
+{
+	const char *kind = random_kind_name(op->kind);
+
+	if (random_answers_agree(core, model))
+		return true;
+	if (core->rc != model->rc)
+		snprintf(lane->wrong, sizeof(lane->wrong),
+		         "%s: the core answers %" PRId64 " (%s), the model %" PRId64 " (%s)", kind, core->rc,
+		         core->rc < 0 ? strerror((int)-core->rc) : "success", model->rc,
+		         model->rc < 0 ? strerror((int)-model->rc) : "success");
+	else if (core->told != model->told)
+		snprintf(lane->wrong, sizeof(lane->wrong), "%s: other bytes, names or attributes than in the model",
+		         kind);
+	else
+		snprintf(lane->wrong, sizeof(lane->wrong), "%s: another inode than in the model", kind);
+	return false;
+}
+
+bool random_lane_do(struct random_lane *lane, const struct random_op *op)
+{
+	struct random_op chosen = *op;
+	struct random_answer core, model;
+	posix_ino ino = {0};
+
+	lane->now += RANDOM_STEP_NS;
+	fixed_time_set(lane->now);
+	lane->call.request.sequence++;
+	random_op_suit(lane->model, &lane->slots, &chosen);
+	if (random_op_skipped(&lane->slots, &chosen))
+		return true;
+	core = random_core_do(&lane->call, &lane->slots, &chosen);
+	random_tally_answer(&lane->tally, op, core.rc);
+	/* What failed for want of space must have changed nothing: the model is not told of it, and the next comparison
+	 * of the whole shows whether that is true. */
+	if (core.rc == -ENOSPC)
+		return true;
+	model = random_model_do(lane->model, &lane->slots, &chosen, lane->now, &core, &ino);
+	if (!agree(lane, op, &core, &model))
+		return false;
+	random_slots_keep(&lane->slots, &chosen, &core, ino);
+	return true;
+}
