@@ -6,6 +6,7 @@
 #include "server/nova/core.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -230,4 +231,17 @@ int snapshot_take(struct listing *listing, const struct nova_call *call, struct 
 		listing_add_project(listing, &(struct listing_project){quota.project, quota.blocks, quota.block_limit,
 		                                                       quota.inodes, quota.inode_limit});
 	return rc;
+}
+
+int snapshot_nameless(struct listing *listing, const struct nova_call *call, struct nova_handle handle,
+                      const char *path)
+{
+	char buffer[(DEPTH_MAX + 1) * 256];
+	struct nova_attr attr;
+	int rc = nova_getattr(call, handle, &attr);
+
+	if (rc || attr.nlink)
+		return rc == -ESTALE ? 0 : rc;
+	snprintf(buffer, sizeof(buffer), "%s", path);
+	return add_inode(listing, call, handle, buffer, strlen(buffer), 0);
 }

@@ -10,4 +10,8 @@
 /* snapshot_take -- replace what *listing holds. -errno, with a line that says where, if something cannot be read. */
 int snapshot_take(struct listing *listing, const struct nova_call *call, struct nova_handle root);
 
+/* snapshot_nameless -- append what a handle means, as `path`, if that is alive and has no name; 0 also if not. */
+int snapshot_nameless(struct listing *listing, const struct nova_call *call, struct nova_handle handle,
+                      const char *path);
+
 #endif

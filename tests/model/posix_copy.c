@@ -10,17 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct copy {
-	posix_ino from, to;
-	uint64_t from_offset, to_offset, end; /* `end`: in the target */
-	uint64_t size;                        /* of the target, before */
-	uint8_t *data;
-};
-
 /* A part of the target, in one block, that is to become a hole or gets bytes. */
 struct piece {
 	uint64_t at, end;
 	bool hole;
+};
+
+struct copy {
+	posix_ino from, to;
+	uint64_t from_offset, to_offset, end; /* `end`: in the target */
+	uint64_t size;                        /* of the target, before */
+	struct piece *pieces;
+	size_t count;
 };
 
 /* The piece that begins at `at`. A hole must fill its block, or what the file has of it. */
@@ -37,53 +38,57 @@ static struct piece piece_at(const struct posix_model *model, const struct copy 
 	return piece;
 }
 
+/* All of it as the files are before: in one file a block can be in both ranges, at its two ends. */
+static void plan(const struct posix_model *model, struct copy *copy)
+{
+	size_t room = 0;
+
+	for (uint64_t at = copy->to_offset; at < copy->end; at = copy->pieces[copy->count++].end) {
+		copy->pieces = posix_grown(copy->pieces, copy->count, &room, sizeof(*copy->pieces));
+		copy->pieces[copy->count] = piece_at(model, copy, at);
+	}
+}
+
 /* Blocks that the target does not have and gets. What becomes a hole is given back only after that. */
 static uint64_t blocks_taken(const struct posix_model *model, const struct copy *copy)
 {
+	const struct node *target = posix_node(model, copy->to);
 	uint64_t count = 0;
 
-	for (uint64_t at = copy->to_offset; at < copy->end;) {
-		struct piece piece = piece_at(model, copy, at);
-
-		count += !piece.hole && !posix_data_has_block(posix_node(model, copy->to), at / POSIX_BLOCK);
-		at = piece.end;
-	}
+	for (size_t i = 0; i < copy->count; i++)
+		count += !copy->pieces[i].hole && !posix_data_has_block(target, copy->pieces[i].at / POSIX_BLOCK);
 	return count;
 }
 
-static int copy_pieces(struct posix_model *model, const struct copy *copy, int64_t now)
+static int copy_piece(struct posix_model *model, const struct copy *copy, const struct piece *piece,
+                      const uint8_t *data, int64_t now)
 {
-	for (uint64_t at = copy->to_offset; at < copy->end;) {
-		struct piece piece = piece_at(model, copy, at);
-		int64_t rc;
+	ssize_t n;
 
-		if (piece.hole)
-			rc = posix_fallocate_range(model, copy->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
-			                           POSIX_BLOCK, now);
-		else
-			rc = posix_write(model, copy->to, at, copy->data + (at - copy->to_offset), piece.end - at,
-			                 false, now);
-		if (rc < 0)
-			return (int)rc;
-		at = piece.end;
-	}
-	return 0;
+	if (piece->hole)
+		return posix_fallocate_range(model, copy->to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, piece->at,
+		                             POSIX_BLOCK, now);
+	n = posix_write(model, copy->to, piece->at, data + (piece->at - copy->to_offset), piece->end - piece->at, false,
+	                now);
+	return n < 0 ? (int)n : 0;
 }
 
 /* Nothing fails from here on but for want of room in a project, which is asked for first. */
-static int copy_bytes(struct posix_model *model, struct copy *copy, int64_t now)
+static int copy_bytes(struct posix_model *model, const struct copy *copy, int64_t now)
 {
 	const struct posix_attr attr = {.size = copy->end};
 	uint64_t length = copy->end - copy->to_offset;
 	int rc = posix_project_room(model, posix_node(model, copy->to)->attr.project, blocks_taken(model, copy), 0);
+	uint8_t *data;
 
 	if (rc)
 		return rc;
-	copy->data = posix_memory(length);
-	posix_read(model, copy->from, copy->from_offset, copy->data, length);
-	rc = copy_pieces(model, copy, now);
-	free(copy->data);
-	if (!rc && copy->size < copy->end && posix_node(model, copy->to)->attr.size < copy->end)
+	data = posix_memory(length);
+	posix_read(model, copy->from, copy->from_offset, data, length);
+	for (size_t i = 0; i < copy->count && !rc; i++)
+		rc = copy_piece(model, copy, &copy->pieces[i], data, now);
+	free(data);
+	if (!rc && posix_node(model, copy->to)->attr.size < copy->end)
 		rc = posix_setattr(model, copy->to, POSIX_SET_SIZE, &attr, now);
 	return rc;
 }
@@ -121,10 +126,12 @@ ssize_t posix_copy_range(struct posix_model *model, posix_ino from, uint64_t fro
 		return -EINVAL;
 	if (length == 0)
 		return 0;
-	copy = (struct copy){from, to, from_offset, to_offset, to_offset + length, target->attr.size, NULL};
+	copy = (struct copy){from, to, from_offset, to_offset, to_offset + length, target->attr.size, NULL, 0};
 	/* It was allowed: the steps that it is made of ask no more. */
 	model->caller.opened = true;
+	plan(model, &copy);
 	rc = copy_bytes(model, &copy, now);
+	free(copy.pieces);
 	model->caller = caller;
 	return rc ? rc : (ssize_t)length;
 }

@@ -750,3 +750,14 @@ void posix_list(const struct posix_model *model, struct listing *listing)
 		listing_add_project(listing, &(struct listing_project){project.id, project.blocks, project.block_limit,
 		                                                       project.inodes, project.inode_limit});
 }
+
+void posix_list_nameless(const struct posix_model *model, posix_ino ino, const char *path, struct listing *listing)
+{
+	char buffer[(DEPTH_MAX + 1) * (NAME_BYTES_MAX + 1)];
+	const struct node *node = posix_node(model, ino);
+
+	if (!node || node->attr.nlink)
+		return;
+	snprintf(buffer, sizeof(buffer), "%s", path);
+	list_node(model, node, listing, buffer, strlen(buffer), 0);
+}

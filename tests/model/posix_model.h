@@ -182,5 +182,7 @@ ssize_t posix_copy_range(struct posix_model *model, posix_ino from, uint64_t fro
 
 /* posix_list -- append every name with its inode to the listing, as a walk of the file system under test would. */
 void posix_list(const struct posix_model *model, struct listing *listing);
+/* posix_list_nameless -- append the inode as `path` if it is alive and has no name. */
+void posix_list_nameless(const struct posix_model *model, posix_ino ino, const char *path, struct listing *listing);
 
 #endif

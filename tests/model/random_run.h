@@ -19,6 +19,8 @@ struct random_settings {
 struct random_counts {
 	struct random_tally tally;
 	uint64_t checks, remounts, crashes, images;
+	uint64_t rounds,
+	    overlaps; /* of threads on the same files: all, and those in which calls ran at the same time */
 };
 
 /* random_run -- by one thread. False, with a message, if the file system is wrong. Not to be called again after that.
@@ -33,5 +35,13 @@ bool random_run(const struct random_settings *settings, const struct random_op *
  */
 bool random_run_threads(const struct random_settings *settings, uint64_t seed, unsigned threads, unsigned rounds,
                         size_t count, struct random_counts *counts);
+
+/*
+ * random_run_shared -- 2 to 4 threads on the same files, `rounds` times a few operations each, of which some order must
+ * explain what was answered and what is there (random_history.h), also in what a kill among them leaves. False, with a
+ * message, if it is wrong.
+ */
+bool random_run_shared(const struct random_settings *settings, uint64_t seed, unsigned threads, size_t rounds,
+                       struct random_counts *counts);
 
 #endif

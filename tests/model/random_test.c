@@ -16,21 +16,21 @@
 
 static int usage(const char *program)
 {
-	fprintf(stderr,
-	        "usage: %s [--seed N] [--runs N] [--ops N] [--threads N] [--size MIB] [--crash-every N]\n"
-	        "          [--remount-every N] [--check-every N] [--ballast MIB] [--kinds] [--save FILE]\n"
-	        "       %s --replay FILE [--size MIB] [--crash-every N] [--remount-every N] [--check-every N]\n"
-	        "\n"
-	        "Does random operations in a pool in memory and in a model of POSIX and compares them; remounts, and "
-	        "crashes\n"
-	        "at random stores, going on from what the crash left. --threads N: N threads at once, each in a "
-	        "directory of\n"
-	        "its own, in rounds of --ops operations. --ballast MIB: a file of that size first, so that\n"
-	        "the pool is nearly full. --kinds: tell how often each kind of operation was done. A run that fails is "
-	        "cut down and saved to FILE (random.ops), "
-	        "which\n"
-	        "--replay takes. Give it the same sizes and intervals.\n",
-	        program, program);
+	fprintf(
+	    stderr,
+	    "usage: %s [--seed N] [--runs N] [--ops N] [--threads N [--shared]] [--size MIB]\n"
+	    "          [--crash-every N] [--remount-every N] [--check-every N] [--ballast MIB] [--kinds] [--whole]\n"
+	    "          [--save FILE]\n"
+	    "       %s --replay FILE [--size MIB] [--crash-every N] [--remount-every N] [--check-every N]\n"
+	    "\n"
+	    "Does random operations in a pool in memory and in a model of POSIX and compares them; remounts, and\n"
+	    "crashes at random stores, going on from what the crash left. --threads N: N threads at once, each in a\n"
+	    "directory of its own, in rounds of --ops operations. --shared: 2 to 4 threads on the same files, --ops\n"
+	    "rounds of a few operations each, for which there must be an order that explains them. --ballast MIB: a\n"
+	    "file of that size first, so that the pool is nearly full. --kinds: tell how often each kind of operation\n"
+	    "was done. A run of one thread that fails is cut down and saved to FILE (random.ops), which --replay\n"
+	    "takes, unless --whole says not to. Give it the same sizes and intervals.\n",
+	    program, program);
 	return 2;
 }
 
@@ -40,7 +40,7 @@ struct wish {
 	unsigned runs, threads;
 	size_t ops;
 	const char *save, *replay;
-	bool kinds;
+	bool kinds, shared, whole;
 };
 
 /* ---- cutting down ----------------------------------------------------------------------------------------------- */
@@ -129,6 +129,10 @@ static bool run_seed(const struct wish *wish, uint64_t seed, struct random_count
 
 	if (!ops)
 		abort();
+	if (wish->threads > 1 && wish->shared) {
+		free(ops);
+		return random_run_shared(&wish->settings, seed, wish->threads, wish->ops, counts);
+	}
 	if (wish->threads > 1) {
 		free(ops);
 		return random_run_threads(&wish->settings, seed, wish->threads, 6, wish->ops, counts);
@@ -136,7 +140,7 @@ static bool run_seed(const struct wish *wish, uint64_t seed, struct random_count
 	for (size_t i = 0; i < wish->ops; i++)
 		ops[i] = random_op_make(&state);
 	ok = random_run(&wish->settings, ops, wish->ops, counts);
-	if (!ok)
+	if (!ok && !wish->whole)
 		save(wish, ops, cut_down(wish, ops, wish->ops));
 	free(ops);
 	return ok;
@@ -188,6 +192,8 @@ static bool parse(int argc, char **argv, struct wish *wish)
 	    {"save", required_argument, NULL, 'f'},
 	    {"replay", required_argument, NULL, 'p'},
 	    {"kinds", no_argument, NULL, 'i'},
+	    {"shared", no_argument, NULL, 'h'},
+	    {"whole", no_argument, NULL, 'w'},
 	    {0},
 	};
 	int option;
@@ -226,6 +232,12 @@ static bool parse(int argc, char **argv, struct wish *wish)
 		case 'f':
 			wish->save = optarg;
 			break;
+		case 'w':
+			wish->whole = true;
+			break;
+		case 'h':
+			wish->shared = true;
+			break;
 		case 'i':
 			wish->kinds = true;
 			break;
@@ -236,7 +248,8 @@ static bool parse(int argc, char **argv, struct wish *wish)
 			return false;
 		}
 	}
-	return optind == argc && wish->ops > 0 && wish->threads <= 16 && wish->settings.pool_size >= 10u << 20;
+	return optind == argc && wish->ops > 0 && wish->threads <= (wish->shared ? 4 : 16) &&
+	       wish->threads > wish->shared && wish->settings.pool_size >= 10u << 20;
 }
 
 static void tell(const struct wish *wish, const struct random_counts *counts)
@@ -252,6 +265,9 @@ static void tell(const struct wish *wish, const struct random_counts *counts)
 	       random_tally_all(tally), tally->no_space, tally->over_limit, tally->across_projects,
 	       tally->not_permitted, tally->no_access, counts->checks, counts->remounts, counts->crashes,
 	       counts->images);
+	if (counts->rounds)
+		printf("%" PRIu64 " rounds of threads on the same files, in %" PRIu64 " of them at the same time\n",
+		       counts->rounds, counts->overlaps);
 }
 
 int main(int argc, char **argv)

@@ -219,6 +219,21 @@ static void a_new_owner_or_group_takes_away_set_ids_whoever_gives_it(void **stat
 	fixture_assert_same_after_remount(f);
 }
 
+static void a_directory_that_gets_another_parent_is_written_to(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle from = fixture_owned(f, "from", S_IFDIR | 0777);
+	struct nova_handle to = fixture_owned(f, "to", S_IFDIR | 0777);
+	struct nova_call theirs = fixture_as(f, &other);
+
+	fixture_create(f, from, "dir", S_IFDIR | 0755);
+	fixture_create(f, from, "file", S_IFREG | 0644);
+	assert_int_equal(nova_rename(&theirs, from, N("file"), to, N("file"), 0, NULL), 0);
+	assert_int_equal(nova_rename(&theirs, from, N("dir"), from, N("dir2"), 0, NULL), 0);
+	assert_int_equal(nova_rename(&theirs, from, N("dir2"), to, N("dir"), 0, NULL), -EACCES);
+	assert_int_equal(nova_rename(&theirs, to, N("file"), from, N("dir2"), NOVA_RENAME_EXCHANGE, NULL), -EACCES);
+}
+
 static void what_runs_with_a_groups_rights_is_made_by_its_members(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +265,7 @@ int main(void)
 	    TEST(times_are_the_owners_and_now_is_every_writers),
 	    TEST(one_time_alone_is_set_to_now_by_owners_only),
 	    TEST(a_new_owner_or_group_takes_away_set_ids_whoever_gives_it),
+	    TEST(a_directory_that_gets_another_parent_is_written_to),
 	    TEST(what_runs_with_a_groups_rights_is_made_by_its_members),
 	};
 
