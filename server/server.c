@@ -84,9 +84,14 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .keep_blocks = layout_keep_blocks,
 	    .keep_context = server->layouts,
 	};
-	rc = nova_mount(&server->pm, &options, &server->nova, why, why_size);
-	if (rc < 0)
+	char reason[512] = "";
+	rc = nova_mount(&server->pm, &options, &server->nova, reason, sizeof(reason));
+	if (rc < 0) {
+		snprintf(why, why_size, "cannot serve pool '%s': %s%s", config->pool,
+		         reason[0] ? reason : strerror(-rc),
+		         rc == -EIO ? "; look at it with `farnova fsck`, or serve what can be read with --rescue" : "");
 		return rc;
+	}
 	server->config.read_only = nova_read_only(server->nova);
 	if (server->config.read_only)
 		log_info("pool", "read-only%s: requests that would change something get EROFS",
