@@ -10,25 +10,31 @@
 
 struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type)
 {
-	memset(&buffer->entry, 0, sizeof buffer->entry);
-	buffer->entry.type = (uint8_t)type;
-	buffer->entry.lines = 1;
+	buffer->words[0] = le64_of((uint64_t)type << 32 | 1ULL << 40);
+	for (unsigned i = 1; i < NOVA_LINE_SIZE / 8; i++)
+		buffer->words[i] = le64_of(0);
 	return &buffer->entry;
 }
 
+/* The commonest entry, and the only one that a write waits for: its fields are put together in words. */
 struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block, uint64_t value, uint64_t count,
                                uint64_t size, int64_t time_ns)
 {
-	struct nova_entry *entry = entry_start(buffer, NOVA_ENTRY_WRITE);
-	struct nova_write_entry *write = ENTRY_PAYLOAD(nova_write_entry, entry);
+	uint64_t block = file_block_of(value);
 
-	write->file_block = le64_of(file_block);
-	write->block = le64_of(file_block_of(value));
-	write->count = le32_of((uint32_t)count);
-	write->size = le64_of(size);
-	write->time_ns = le64_of((uint64_t)time_ns);
-	write->flags = le32_of(value & FILE_UNWRITTEN ? NOVA_WRITE_UNWRITTEN : 0);
-	return entry;
+	static_assert(offsetof(struct nova_entry, payload) == 20 && offsetof(struct nova_write_entry, block) == 8 &&
+	                  offsetof(struct nova_write_entry, count) == 16 &&
+	                  offsetof(struct nova_write_entry, size) == 20 &&
+	                  offsetof(struct nova_write_entry, flags) == 36,
+	              "where the words below cut");
+	entry_start(buffer, NOVA_ENTRY_WRITE);
+	buffer->words[2] = le64_of(file_block << 32);
+	buffer->words[3] = le64_of(file_block >> 32 | block << 32);
+	buffer->words[4] = le64_of(block >> 32 | count << 32);
+	buffer->words[5] = le64_of(size);
+	buffer->words[6] = le64_of((uint64_t)time_ns);
+	buffer->words[7] = le64_of(value & FILE_UNWRITTEN ? NOVA_WRITE_UNWRITTEN : 0);
+	return &buffer->entry;
 }
 
 uint64_t entry_write_value(const struct nova_write_entry *write)
@@ -71,17 +77,39 @@ unsigned entry_extents_count(const struct nova_entry *entry)
 /* An inode number, a generation and a place in the log, as they come before what they seed. */
 static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t place)
 {
-	uint32_t high = htole32((uint32_t)(place >> 32));
+	uint32_t crc = crc32c_u64(crc32c_u64(0xffffffff, ino), generation | place << 32);
 
-	return crc32c(crc32c_u64(crc32c_u64(0xffffffff, ino), generation | place << 32), &high, sizeof high);
+	return crc32c_u32(crc, (uint32_t)(place >> 32));
 }
 
 uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position)
 {
 	uint32_t lines = entry->type == NOVA_ENTRY_PAD ? 1 : entry->lines;
+	uint32_t crc = crc32c_line(seed(ino, generation, position), entry);
 
-	return crc32c(seed(ino, generation, position), (const uint8_t *)entry + sizeof entry->crc,
-	              lines * NOVA_LINE_SIZE - sizeof entry->crc);
+	if (lines > 1)
+		crc = crc32c(crc, (const uint8_t *)entry + NOVA_LINE_SIZE, (lines - 1) * NOVA_LINE_SIZE);
+	return crc;
+}
+
+void entry_seal(struct nova_entry *entry, const struct nova_request *request, uint32_t epoch, uint64_t ino,
+                uint32_t generation, uint64_t position)
+{
+	le64 *words = (void *)entry;
+	uint64_t type_and_lines = le64_get(words[0]) & 0x0000ffff00000000;
+	uint64_t payload = le64_get(words[2]) & 0xffffffff00000000;
+	uint64_t first = type_and_lines | (uint64_t)request->slot << 48;
+
+	static_assert(offsetof(struct nova_entry, type) == 4 && offsetof(struct nova_entry, request_slot) == 6 &&
+	                  offsetof(struct nova_entry, request_client) == 8 &&
+	                  offsetof(struct nova_entry, request_sequence) == 12 &&
+	                  offsetof(struct nova_entry, epoch) == 16,
+	              "the words have these");
+	words[0] = le64_of(first);
+	words[1] = le64_of(request->client | (uint64_t)request->sequence << 32);
+	/* Whole: the compiler knows what of it has not changed, and would store the rest alone. */
+	*(volatile uint64_t *)&words[2] = htole64(epoch | payload);
+	words[0] = le64_of(first | entry_crc(entry, ino, generation, position));
 }
 
 bool entry_valid(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position, uint64_t room)
@@ -110,14 +138,12 @@ uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uin
 /* What is seeded with an inode and its life, and not with a place. */
 static uint32_t life_seed(uint64_t ino, uint32_t generation)
 {
-	le32 generation_le = le32_of(generation);
-
-	return crc32c(crc32c_u64(0xffffffff, ino), &generation_le, sizeof generation_le);
+	return crc32c_u32(crc32c_u64(0xffffffff, ino), generation);
 }
 
 uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation)
 {
-	return crc32c(life_seed(ino, generation), (const uint8_t *)header + 4, 60);
+	return crc32c_line(life_seed(ino, generation), header);
 }
 
 uint32_t entry_blob_seed(uint64_t ino, uint32_t generation)

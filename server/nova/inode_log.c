@@ -45,11 +45,7 @@ static void store_entry(struct nova_worker *worker, struct log_append *append, s
 	const struct inode *inode = append->inode;
 	uint8_t *to = page_line(worker->fs, inode->ino, append->page, append->position - append->page_first);
 
-	entry->request_client = le32_of(append->request.client);
-	entry->request_slot = le16_of(append->request.slot);
-	entry->request_sequence = le32_of(append->request.sequence);
-	entry->epoch = le32_of(worker->fs->epoch);
-	entry->crc = le32_of(entry_crc(entry, inode->ino, inode->generation, append->position));
+	entry_seal(entry, &append->request, worker->fs->epoch, inode->ino, inode->generation, append->position);
 	pm_copy(worker->fs->pm, to, entry, lines * NOVA_LINE_SIZE);
 	if (line)
 		*line = pm_offset(worker->fs->pm, to) / NOVA_LINE_SIZE;

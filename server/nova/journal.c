@@ -24,9 +24,9 @@ static size_t record_bytes(const struct nova_record *record)
 
 static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
 {
-	le32 seed = le32_of(ring);
+	uint32_t crc = crc32c_line(crc32c_u32(0xffffffff, ring), record);
 
-	return crc32c(crc32c(0xffffffff, &seed, sizeof seed), (const uint8_t *)record + 4, record_bytes(record) - 4);
+	return crc32c(crc, (const uint8_t *)record + NOVA_LINE_SIZE, record_bytes(record) - NOVA_LINE_SIZE);
 }
 
 static uint64_t home_word(const struct journal_word *word)

@@ -76,6 +76,8 @@ int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64
 		err = file_index_reserve(&inode->file, file_block, count);
 	if (err)
 		return err;
+	/* remap_show will want it, when there is nothing left to do meanwhile. */
+	file_index_prefetch(&inode->file, file_block);
 	if (flag) {
 		err = alloc_promise(remap->worker, count);
 		if (err)

@@ -7,13 +7,15 @@
 
 #include <string.h>
 
-/* The 15 bytes kind, owner, value go through registers: read back from memory in other pieces than they were stored in,
- * they would have to wait for all stores before them, a block's among them. */
+/* Over the 15 bytes kind, owner, value. */
 static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
-	uint64_t rest = htole64(owner >> 56 | value << 8);
-	uint32_t crc = crc32c(crc32c_u64(0xffffffff, (uint64_t)kind | owner << 8), &rest, 7);
-	uint16_t folded = (uint16_t)(crc >> 16 ^ crc);
+	uint64_t rest = owner >> 56 | value << 8;
+	uint32_t crc = crc32c_u32(crc32c_u64(0xffffffff, (uint64_t)kind | owner << 8), (uint32_t)rest);
+	uint16_t folded;
+
+	crc = crc32c_u8(crc32c_u16(crc, (uint16_t)(rest >> 32)), (uint8_t)(rest >> 48));
+	folded = (uint16_t)(crc >> 16 ^ crc);
 
 	return folded ? folded : 0xffff;
 }
