@@ -65,6 +65,48 @@ void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint
 	fixes[check->fix_count++] = (struct check_fix){kind, ino, a, b, c};
 }
 
+/* ---- use of blocks ------------------------------------------------------------------------------ */
+
+static void set_owner(struct check *check, uint64_t first, uint64_t count, uint32_t owner)
+{
+	for (uint64_t block = first; block < first + count; block++) {
+		check->owner[block] = owner;
+		check->used[block / 64] |= 1ULL << block % 64;
+	}
+}
+
+bool check_is_slots(const struct check *check, uint64_t block)
+{
+	return (check->used[block / 64] >> block % 64 & 1) && check->owner[block] == CHECK_SLOTS;
+}
+
+uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there)
+{
+	uint64_t left = medium_zone_blocks(&check->medium, zone) - word * 64;
+
+	*there = left < 64 ? (1ULL << left) - 1 : ~0ULL;
+	if (word * 64 < NOVA_ZONE_FIRST_CHUNK)
+		return *there;
+	return check->used[medium_zone_start(zone) / 64 + word];
+}
+static_assert(NOVA_PREAMBLE_BLOCKS % 64 == 0 && NOVA_ZONE_BLOCKS % 64 == 0 && NOVA_ZONE_FIRST_CHUNK % 64 == 0,
+              "zones and what is usable in them begin with a word of the map");
+
+/* All at once where nothing is wrong, as nearly always; else nothing, and each block has to be looked at. */
+static bool claim_run(struct check *check, const struct check_inode *inode, uint64_t first, uint64_t count)
+{
+	uint64_t last = first + count - 1;
+
+	if (count == 0 || count > NOVA_ZONE_BLOCKS || !medium_usable_block(&check->medium, first) ||
+	    !medium_usable_block(&check->medium, last) || medium_zone_of(first) != medium_zone_of(last))
+		return false;
+	for (uint64_t block = first; block <= last; block++)
+		if (check->owner[block])
+			return false;
+	set_owner(check, first, count, (uint32_t)(inode - check->inodes) + 1);
+	return true;
+}
+
 /* One block; false, and told, if it cannot be the inode's. */
 static bool claim_block(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
 {
@@ -77,7 +119,7 @@ static bool claim_block(struct check *check, const struct check_inode *inode, co
 		check_say(check, "block", inode->ino, block, "%s lies in block %llu, which inode %llu uses too", what,
 		          ull(block), ull(check->inodes[owner - 1].ino));
 	else
-		check->owner[block] = (uint32_t)(inode - check->inodes) + 1;
+		set_owner(check, block, 1, (uint32_t)(inode - check->inodes) + 1);
 	return owner == 0;
 }
 
@@ -92,6 +134,8 @@ static bool usable(struct check *check, const struct check_inode *inode, const c
 
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first, uint64_t count)
 {
+	if (claim_run(check, inode, first, count))
+		return;
 	for (uint64_t block = first; block < first + count && usable(check, inode, what, block); block++)
 		claim_block(check, inode, what, block);
 }
@@ -117,6 +161,8 @@ static void claim_content_now(struct check *check, const struct check_late_claim
 	const struct check_inode *inode = &check->inodes[claim->inode];
 	uint64_t foreign = 0;
 
+	if (claim_run(check, inode, claim->block, claim->count))
+		return;
 	for (uint64_t i = 0; i < claim->count; i++) {
 		if (usable(check, inode, what[claim->content], claim->block + i) &&
 		    claim_block(check, inode, what[claim->content], claim->block + i)) {
@@ -231,8 +277,7 @@ static void check_zone(struct check *check, uint64_t zone)
 		if (word.value != NOVA_CHUNK_SLOTS)
 			continue;
 		check->report->slot_chunks++;
-		for (unsigned i = 0; i < NOVA_CHUNK_BLOCKS; i++)
-			check->owner[start + b + i] = CHECK_SLOTS;
+		set_owner(check, start + b, NOVA_CHUNK_BLOCKS, CHECK_SLOTS);
 	}
 }
 
@@ -381,7 +426,7 @@ static void check_slots(struct check *check)
 		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
 
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
-			if (check->owner[start + b] != CHECK_SLOTS)
+			if (!check_is_slots(check, start + b))
 				continue;
 			for (uint64_t i = 0; i < NOVA_SLOTS_PER_CHUNK && !check->error; i++, done++) {
 				if (done % PROGRESS_SLOTS == 0)
@@ -395,9 +440,12 @@ static void check_slots(struct check *check)
 static void count_free(struct check *check)
 {
 	check->report->blocks = check->medium.blocks;
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block++)
-		if (check->owner[block] == 0 && medium_usable_block(&check->medium, block))
-			check->report->free_blocks++;
+	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
+		for (uint64_t word = 0; word * 64 < medium_zone_blocks(&check->medium, zone); word++) {
+			uint64_t there, used = check_used(check, zone, word, &there);
+
+			check->report->free_blocks += (uint64_t)__builtin_popcountll(there & ~used);
+		}
 }
 
 struct check_inode *check_find(const struct check *check, uint64_t ino)
@@ -417,6 +465,7 @@ struct check_inode *check_find(const struct check *check, uint64_t ino)
 
 int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why)
 {
+	size_t owners;
 	int rc;
 
 	*check = (struct check){.report = report};
@@ -427,14 +476,17 @@ int check_begin(struct check *check, const void *image, uint64_t size, struct ch
 	rc = medium_open(&check->medium, image, size, why);
 	if (rc)
 		return rc;
-	check->owner_bytes = check->medium.blocks * sizeof(*check->owner);
+	owners = (check->medium.blocks * sizeof(*check->owner) + 63) / 64 * 64;
+	check->owner_bytes = owners + (check->medium.blocks / 64 + 1) * sizeof(*check->used);
 	check->owner =
 	    mmap(NULL, check->owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (check->owner != MAP_FAILED)
-		return 0;
-	check->owner = NULL;
-	check_end(check);
-	return -ENOMEM;
+	if (check->owner == MAP_FAILED) {
+		check->owner = NULL;
+		check_end(check);
+		return -ENOMEM;
+	}
+	check->used = (uint64_t *)(void *)((uint8_t *)check->owner + owners);
+	return 0;
 }
 
 int check_run(struct check *check)

@@ -84,6 +84,7 @@ struct check {
 	uint64_t epoch;
 	uint32_t *owner; /* by block: index of the inode that uses it + 1, 0 = free, CHECK_SLOTS = a chunk of slots */
 	size_t owner_bytes;
+	uint64_t *used; /* the same as a bit per block: whether there is an owner; behind the owners in memory */
 	struct check_inode *inodes;
 	size_t inode_count, inode_room;
 	struct check_name *names;
@@ -126,6 +127,13 @@ void *check_grow(struct check *check, void *array, size_t count, size_t *room, s
 /* check_claim -- note that the inode uses blocks [first, first + count); tells blocks out of place or used twice. */
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
                  uint64_t count);
+
+/* check_is_slots -- whether the block is the first of a chunk of slots. */
+bool check_is_slots(const struct check *check, uint64_t block);
+
+/* check_used -- of the blocks of word `word` of a zone's map, as the allocation state saves it: those that are in use
+ * or in a metadata area, and in *there those that exist at all. */
+uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there);
 
 /* check_claim_content -- the same for data from file block `at` on, a symlink's target, or the value of the extended
  * attribute whose entry is at position `at`. */

@@ -46,6 +46,13 @@ static void check_counts(struct check *check, const struct medium_saved_section 
 			          ull(u64_at(section->payload, i)), counts[i].what, ull(counts[i].found));
 }
 
+static void count_bits(uint64_t bits, uint64_t start, uint64_t *count, uint64_t *first)
+{
+	if (bits && *count == 0)
+		*first = start + (uint64_t)__builtin_ctzll(bits);
+	*count += (uint64_t)__builtin_popcountll(bits);
+}
+
 static void check_blocks(struct check *check, const struct medium_saved_section *section)
 {
 	uint64_t word = 0, lost = 0, shared = 0, first_lost = 0, first_shared = 0;
@@ -58,18 +65,16 @@ static void check_blocks(struct check *check, const struct medium_saved_section 
 	}
 	word = 0;
 	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
-		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
+		uint64_t words = (medium_zone_blocks(&check->medium, zone) + 63) / 64;
 
-		for (uint64_t b = 0; b < blocks; b++) {
-			bool said = u64_at(section->payload, word + b / 64) >> b % 64 & 1;
-			bool used = check->owner[start + b] || !medium_usable_block(&check->medium, start + b);
+		for (uint64_t w = 0; w < words; w++, word++) {
+			uint64_t there, used = check_used(check, zone, w, &there);
+			uint64_t said = u64_at(section->payload, word);
+			uint64_t start = medium_zone_start(zone) + w * 64;
 
-			if (said && !used && lost++ == 0)
-				first_lost = start + b;
-			if (!said && used && shared++ == 0)
-				first_shared = start + b;
+			count_bits(said & ~used & there, start, &lost, &first_lost);
+			count_bits(used & ~said & there, start, &shared, &first_shared);
 		}
-		word += (blocks + 63) / 64;
 	}
 	if (lost)
 		check_say(check, PART, 0, first_lost, "%llu free blocks are said to be in use, the first is this one",
@@ -107,7 +112,7 @@ static void check_slots(struct check *check, const struct medium_saved_section *
 	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block += NOVA_CHUNK_BLOCKS) {
 		struct nova_saved_slots slots;
 
-		if (check->owner[block] != CHECK_SLOTS)
+		if (!check_is_slots(check, block))
 			continue;
 		memcpy(&slots, at, sizeof(slots));
 		at += sizeof(slots);

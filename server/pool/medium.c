@@ -34,17 +34,13 @@ static uint32_t crc_u32(uint32_t crc, uint32_t value)
 bool medium_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value)
 {
 	uint64_t raw = le64_get(stored);
-	uint8_t bytes[15];
+	le64 rest = le64_of(owner >> 56 | raw >> 16 << 8);
 	uint32_t crc;
 	uint16_t folded;
 
 	*value = raw >> 16;
-	bytes[0] = (uint8_t)kind;
-	for (int i = 0; i < 8; i++)
-		bytes[1 + i] = (uint8_t)(owner >> (8 * i));
-	for (int i = 0; i < 6; i++)
-		bytes[9 + i] = (uint8_t)(*value >> (8 * i));
-	crc = crc32c(CRC_START, bytes, sizeof(bytes));
+	/* 15 bytes: kind, owner, value. A large pool has many of these words, so they are not put together bytewise. */
+	crc = crc32c(crc32c_u64(CRC_START, (uint64_t)kind | owner << 8), &rest, 7);
 	folded = (uint16_t)(crc >> 16 ^ crc);
 	if (folded == 0)
 		folded = 0xffff;
@@ -56,7 +52,10 @@ struct medium_word medium_word_pick(enum nova_word_kind kind, uint64_t owner, le
 	struct medium_word word = {0};
 
 	word.valid[0] = medium_word_value(kind, owner, first, &word.copy[0]);
-	word.valid[1] = medium_word_value(kind, owner, second, &word.copy[1]);
+	word.valid[1] = word.valid[0];
+	word.copy[1] = word.copy[0];
+	if (le64_get(first) != le64_get(second))
+		word.valid[1] = medium_word_value(kind, owner, second, &word.copy[1]);
 	if (word.valid[0])
 		word.value = word.copy[0];
 	if (word.valid[1] && (!word.valid[0] || word.copy[1] > word.value))
