@@ -53,9 +53,12 @@ static void keep(const char *path, const struct sparse *image)
 
 static size_t end_of(const struct crash_case *c)
 {
-	size_t end = c->operations[0].end;
+	size_t end = 0;
 
-	return c->count > 1 && c->operations[1].end > end ? c->operations[1].end : end;
+	for (unsigned k = 0; k < c->count; k++)
+		if (c->operations[k].end > end)
+			end = c->operations[k].end;
+	return end;
 }
 
 static void tell(struct attempt *a, const struct sparse *image, const char *family, const struct verdict *verdict)
@@ -147,20 +150,29 @@ static void add_right(struct oracle *oracle, const struct crash_order *order, un
 	oracle->right[oracle->count++] = (struct oracle_tree){&order->trees[done], order->orphans[done]};
 }
 
+/* Whether the operation is among the first `done` of the order. */
+static bool is_among(const struct crash_order *order, unsigned operation, unsigned done)
+{
+	for (unsigned i = 0; i < done; i++)
+		if (order->sequence[i] == operation)
+			return true;
+	return false;
+}
+
 /* Of each order that the operations may have had: what was acknowledged is there, what runs may be, the rest is not. */
 static void expect(struct attempt *a)
 {
 	const struct crash_case *c = a->c;
-	uint64_t number = c->state->nearly_full;
+	uint64_t number = crash_memory.size * 2 + c->state->nearly_full;
 
 	a->oracle = (struct oracle){.full = c->state->nearly_full, .generations = c->generations};
-	for (unsigned o = 0; o < 2; o++)
+	for (unsigned o = 0; o < CRASH_ORDERS_MAX; o++)
 		for (unsigned done = 0; c->orders[o].possible && done <= c->count; done++) {
 			bool possible = true;
 
 			for (unsigned k = 0; k < c->count; k++) {
 				const struct crash_operation *operation = &c->operations[k];
-				bool there = ((k + c->orders[o].first) % c->count) < done;
+				bool there = is_among(&c->orders[o], k, done);
 				bool acknowledged = a->event >= operation->end;
 
 				possible &= there ? acknowledged || a->event > operation->begin : !acknowledged;

@@ -19,7 +19,8 @@ struct crash_counts {
 	uint64_t kills; /* processes killed, each followed by a second life and a power failure */
 };
 
-#define CRASH_OPERATIONS_MAX 2u
+#define CRASH_OPERATIONS_MAX 3u
+#define CRASH_ORDERS_MAX     6u
 
 /* Who does the second operation. */
 enum crash_actor {
@@ -32,8 +33,8 @@ enum crash_actor {
 
 /* What the file system must hold when so many operations of one order are done, and how many inodes without a name. */
 struct crash_order {
-	bool possible; /* it explains what the operations answered and what they left */
-	unsigned first;
+	bool possible;                           /* it explains what the operations answered and what they left */
+	unsigned sequence[CRASH_OPERATIONS_MAX]; /* of the operations, by their number in the case */
 	struct listing trees[CRASH_OPERATIONS_MAX + 1];
 	uint64_t orphans[CRASH_OPERATIONS_MAX + 1];
 };
@@ -49,8 +50,8 @@ struct crash_case {
 		int result;
 	} operations[CRASH_OPERATIONS_MAX];
 	struct world world;
-	uint32_t *generations;        /* as the world's, before the operations */
-	struct crash_order orders[2]; /* by which operation comes first; but for races only the first order */
+	uint32_t *generations;                       /* as the world's, before the operations */
+	struct crash_order orders[CRASH_ORDERS_MAX]; /* but for races only the first */
 };
 
 struct crash_settings {

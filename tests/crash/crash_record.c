@@ -30,6 +30,9 @@ const char *crash_case_name(const struct crash_case *c)
 
 	if (c->count == 1)
 		snprintf(name, sizeof(name), "%s in %s", c->operations[0].operation->name, c->state->name);
+	else if (c->count == 3)
+		snprintf(name, sizeof(name), "%s beside %s beside %s in %s", c->operations[0].operation->name,
+		         c->operations[1].operation->name, c->operations[2].operation->name, c->state->name);
 	else
 		snprintf(name, sizeof(name), "%s %s %s%s in %s", c->operations[0].operation->name,
 		         c->actor == CRASH_RACE ? "beside" : "then", c->operations[1].operation->name, actors[c->actor],
@@ -160,19 +163,27 @@ static bool run_recorded(struct crash_case *c, unsigned k)
 	return true;
 }
 
+/* What several of them need is prepared once. */
+static bool prepares_anew(const struct crash_case *c, unsigned k)
+{
+	for (unsigned i = 0; i < k; i++)
+		if (c->operations[i].operation->prepare == c->operations[k].operation->prepare)
+			return false;
+	return c->operations[k].operation->prepare != NULL;
+}
+
 bool crash_prepare(struct crash_case *c)
 {
-	const struct operation *first = c->operations[0].operation;
-	const struct operation *second = c->count > 1 ? c->operations[1].operation : NULL;
-
 	c->orders[0].possible = true;
+	for (unsigned k = 0; k < CRASH_OPERATIONS_MAX; k++)
+		c->orders[0].sequence[k] = k;
 	crash_make_room();
 	world_begin(&c->world, &crash_memory, &crash_initial, c->state);
-	if (!c->world.failed && first->prepare)
-		first->prepare(&c->world);
-	if (!c->world.failed && second && second->prepare && second->prepare != first->prepare) {
-		second->prepare(&c->world);
-		c->inapplicable = c->world.failed && !c->world.disagreed;
+	for (unsigned k = 0; k < c->count && !c->world.failed; k++) {
+		if (!prepares_anew(c, k))
+			continue;
+		c->operations[k].operation->prepare(&c->world);
+		c->inapplicable = k > 0 && c->world.failed && !c->world.disagreed;
 		if (c->inapplicable)
 			return false;
 	}
@@ -208,7 +219,7 @@ void crash_case_end(struct crash_case *c)
 	world_end(&c->world);
 	free(c->generations);
 	c->generations = NULL;
-	for (unsigned o = 0; o < 2; o++)
+	for (unsigned o = 0; o < CRASH_ORDERS_MAX; o++)
 		for (unsigned i = 0; i <= CRASH_OPERATIONS_MAX; i++)
 			listing_free(&c->orders[o].trees[i]);
 }

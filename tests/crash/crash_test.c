@@ -14,6 +14,7 @@
 #include "tests/crash/mutations.h"
 #include "tests/crash/parallel.h"
 #include "tests/crash/race.h"
+#include "tests/crash/trios.h"
 
 #include "common/log.h"
 
@@ -33,7 +34,7 @@ static const char usage[] =
     "  --singles          try single operations (what is tried if nothing else is asked for)\n"
     "  --pairs            try pairs of operations: those of the checklist, then all, in an order that the seed gives\n"
     "  --seconds=N        begin no further pair after so long (default 0: no limit)\n"
-    "  --races            try operations beside each other in two threads, likewise\n"
+    "  --races            try operations beside each other in two threads, some in three, likewise\n"
     "  --race-seconds=N   begin no further race after so long (default 0: no limit)\n"
     "  --jobs=N           processes (default: one for each CPU)\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
@@ -178,7 +179,7 @@ static bool wanted_alone(const struct options *options, const char *name)
 /* Rewriting a log and new slots need more space than such a pool has. */
 static bool has_room(const struct world_state *state, const struct operation *operation)
 {
-	return !(state->nearly_full && operation->long_past);
+	return !(state->nearly_full && operation->long_past) && !(operation->zones && !state->zones);
 }
 
 static bool may_follow(const struct world_state *state, const struct operation *first, const struct operation *second)
@@ -301,9 +302,25 @@ static unsigned try_any_pair(void *context, uint64_t i, struct crash_counts *cou
 /* The stops that are tried for each race: more than any operation's stores, flushes and fences. */
 #define RACE_STOPS 96u
 
-static unsigned try_race(const struct options *options, const struct world_state *state, const struct operation *first,
-                         const struct operation *second, const struct race_plan *plan, struct crash_counts *counts,
-                         bool *past)
+static bool may_race(const struct options *options, const struct world_state *state, const struct operation *const *all,
+                     unsigned count)
+{
+	if (!named(options->state, state->name) || !named(options->operation, all[0]->name) ||
+	    !named(options->then, all[1]->name))
+		return false;
+	for (unsigned k = 0; k < count; k++) {
+		if (all[k]->ends)
+			return false;
+		for (unsigned i = 0; i < k; i++)
+			if (!may_follow(state, all[i], all[k]))
+				return false;
+	}
+	return true;
+}
+
+static unsigned try_race(const struct options *options, const struct world_state *state,
+                         const struct operation *const *all, unsigned count, const struct race_plan *plan,
+                         struct crash_counts *counts, bool *past)
 {
 	struct crash_settings settings = settings_of(options, options->effort / 2);
 	struct crash_counts before = *counts;
@@ -311,10 +328,9 @@ static unsigned try_race(const struct options *options, const struct world_state
 	unsigned failures = 1;
 
 	*past = true;
-	if (!named(options->state, state->name) || !named(options->operation, first->name) ||
-	    !named(options->then, second->name) || !may_follow(state, first, second) || second->ends)
+	if (!may_race(options, state, all, count))
 		return 0;
-	if (race_record(&c, state, first, second, plan, past))
+	if (race_record(&c, state, all, count, plan, past))
 		failures = crash_case_try(&c, &settings, counts);
 	if (c.inapplicable) {
 		counts->inapplicable++;
@@ -325,7 +341,7 @@ static unsigned try_race(const struct options *options, const struct world_state
 }
 
 /* Those that the checklist names, each stopped before each of its stores, in some states. */
-static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps", "nearly-full"};
+static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps", "nearly-full", "second-zone"};
 #define RACE_STATES (sizeof(race_states) / sizeof(race_states[0]))
 
 static const struct world_state *state_named(const char *name)
@@ -342,19 +358,22 @@ static unsigned try_listed_race(void *context, uint64_t i, struct crash_counts *
 	const struct world_state *state = state_named(race_states[i % RACE_STATES]);
 	uint64_t race = i / RACE_STATES;
 	const char *const *names = checklist[race / CHECKLIST_MAX].races[race % CHECKLIST_MAX];
+	const struct operation *both[2];
 	unsigned failures = 0;
-	bool past = !names[0];
+	bool past = false;
 
+	if (!names[0])
+		return 0;
+	for (unsigned k = 0; k < 2; k++)
+		both[k] = checklist_operation(names[k]);
 	for (unsigned stop = 0; !past && !failures && stop < RACE_STOPS; stop++) {
 		/* The second stops too, at another place each time, but for every third time. */
 		const struct race_plan plan = {
-		    .first = stop,
-		    .second = stop % 3 ? (unsigned)(stop * 5 + i) % 24 : RACE_NEVER,
+		    .stop = {stop, stop % 3 ? (unsigned)(stop * 5 + i) % 24 : RACE_NEVER},
 		    .same_name = stop & 1,
 		};
 
-		failures = try_race(options, state, checklist_operation(names[0]), checklist_operation(names[1]), &plan,
-		                    counts, &past);
+		failures = try_race(options, state, both, 2, &plan, counts, &past);
 	}
 	return failures;
 }
@@ -373,14 +392,43 @@ static unsigned try_any_race(void *context, uint64_t i, struct crash_counts *cou
 	const struct world_state *state = &world_states[n / RACE_STOPS / operation_count / operation_count];
 	/* Most operations have few stores. */
 	const struct race_plan plan = {
-	    .first = n % 2 ? (unsigned)(n % RACE_STOPS) : (unsigned)(n % RACE_STOPS) / 4,
-	    .second = n % 3 ? (unsigned)(n / 3 % 24) : RACE_NEVER,
+	    .stop = {n % 2 ? (unsigned)(n % RACE_STOPS) : (unsigned)(n % RACE_STOPS) / 4,
+	             n % 3 ? (unsigned)(n / 3 % 24) : RACE_NEVER},
 	    .same_name = n / 7 % 2,
 	};
+	const struct operation *const both[] = {&operations[n / RACE_STOPS / operation_count % operation_count],
+	                                        &operations[n / RACE_STOPS % operation_count]};
 	bool past;
 
-	return try_race(options, state, &operations[n / RACE_STOPS / operation_count % operation_count],
-	                &operations[n / RACE_STOPS % operation_count], &plan, counts, &past);
+	return try_race(options, state, both, 2, &plan, counts, &past);
+}
+
+/* Three at a time: each of them begins, and is stopped before each of its stores. */
+static const char *const trio_states[] = {"fresh", "slot-full"};
+#define TRIO_STATES (sizeof(trio_states) / sizeof(trio_states[0]))
+
+static unsigned try_trio(void *context, uint64_t i, struct crash_counts *counts)
+{
+	const struct options *options = context;
+	const struct world_state *state = state_named(trio_states[i % TRIO_STATES]);
+	unsigned begins = (unsigned)(i / TRIO_STATES % 3);
+	const char *const *names = trios[i / TRIO_STATES / 3].operations;
+	const struct operation *all[3];
+	unsigned failures = 0;
+	bool past = false;
+
+	for (unsigned k = 0; k < 3; k++)
+		all[k] = checklist_operation(names[(begins + k) % 3]);
+	for (unsigned stop = 0; !past && !failures && stop < RACE_STOPS; stop++) {
+		const struct race_plan plan = {
+		    .stop = {stop, stop % 4 ? (unsigned)(stop * 5 + i) % 20 : RACE_NEVER,
+		             stop % 3 ? (unsigned)(stop * 7 + i) % 12 : RACE_NEVER},
+		    .same_name = stop & 1,
+		};
+
+		failures = try_race(options, state, all, 3, &plan, counts, &past);
+	}
+	return failures;
 }
 
 /* ---- all ---------------------------------------------------------------------------------------- */
@@ -434,15 +482,17 @@ static unsigned try_pairs(struct options *options, uint64_t *cases)
 static unsigned try_races(struct options *options, uint64_t *cases)
 {
 	struct parallel parallel = {.jobs = options->jobs};
-	struct crash_counts listed = {0}, any = {0};
+	struct crash_counts listed = {0}, three = {0}, any = {0};
 	uint64_t begun;
 	unsigned failed = parallel_each(&parallel, RACE_STATES * checklist_count * CHECKLIST_MAX, try_listed_race,
 	                                options, &listed, &begun);
 
 	tell("races of the checklist", &listed, failed);
+	failed += parallel_each(&parallel, TRIO_STATES * trio_count * 3, try_trio, options, &three, &begun);
+	tell("races of three threads", &three, failed);
 	parallel.seconds = options->race_seconds;
 	failed += parallel_each(&parallel, race_count(), try_any_race, options, &any, &begun);
-	*cases += listed.cases + any.cases;
+	*cases += listed.cases + three.cases + any.cases;
 	tell("races", &any, failed);
 	printf("crash: races %" PRIu64 " of %" PRIu64 " with seed %" PRIu64 "\n", begun, race_count(), options->seed);
 	return failed;
@@ -451,7 +501,7 @@ static unsigned try_races(struct options *options, uint64_t *cases)
 static int try_all(struct options *options)
 {
 	uint64_t cases = 0;
-	unsigned failed = checklist_check() != 0;
+	unsigned failed = checklist_check() | trios_check();
 
 	if (failed)
 		return 1;

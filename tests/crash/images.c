@@ -22,6 +22,17 @@ static void *grown(void *array, size_t needed, size_t *room, size_t size)
 	return array;
 }
 
+static void *allocate(size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size);
+
+	if (!memory) {
+		fprintf(stderr, "images: out of memory\n");
+		abort();
+	}
+	return memory;
+}
+
 static uint64_t mix(uint64_t x)
 {
 	x ^= x >> 30;
@@ -151,31 +162,69 @@ static void make_durable(struct images *images, const struct image_atom *atom)
 	store(&images->work, atom->offset, atom->value);
 }
 
-/* Whether a store is void, since a later one to the same atom, among the first `count` before the fence, is durable. */
-static bool overtaken(const struct image_atom *all, size_t count, size_t at, uint64_t bit)
+/* Of each offset that a fence makes durable, the number of the last store. */
+struct overtakers {
+	struct {
+		uint64_t offset;
+		size_t last; /* counted from 1 */
+	} * place;
+	size_t mask;
+};
+
+static size_t place_of(const struct overtakers *overtakers, uint64_t offset)
 {
-	for (size_t i = at + 1; i < count; i++)
-		if (all[i].offset == all[at].offset && all[i].flushed_by & bit)
-			return true;
-	return false;
+	size_t i = (size_t)mix(offset) & overtakers->mask;
+
+	while (overtakers->place[i].last && overtakers->place[i].offset != offset)
+		i = (i + 1) & overtakers->mask;
+	return i;
+}
+
+/* Whether a store is void, since a later one to the same atom is durable. */
+static bool overtaken(const struct overtakers *overtakers, uint64_t offset, size_t at)
+{
+	return overtakers->place[place_of(overtakers, offset)].last > at + 1;
+}
+
+/* False: there are none. */
+static bool find_overtakers(const struct images *images, uint64_t bit, struct overtakers *overtakers)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < images->pending_count; i++)
+		count += (images->pending[i].flushed_by & bit) != 0;
+	if (count == 0)
+		return false;
+	overtakers->mask = 1;
+	while (overtakers->mask < count * 2)
+		overtakers->mask = overtakers->mask * 2 + 1;
+	overtakers->place = allocate(overtakers->mask + 1, sizeof(*overtakers->place));
+	for (size_t i = 0; i < images->pending_count; i++)
+		if (images->pending[i].flushed_by & bit) {
+			size_t place = place_of(overtakers, images->pending[i].offset);
+
+			overtakers->place[place].offset = images->pending[i].offset;
+			overtakers->place[place].last = i + 1;
+		}
+	return true;
 }
 
 static void fence(struct images *images, const struct trace_event *event)
 {
 	uint64_t bit = 1ULL << event->thread;
 	size_t kept = 0;
+	struct overtakers overtakers;
 
-	if (mutated(images, IMAGE_NO_FENCE, event))
+	if (mutated(images, IMAGE_NO_FENCE, event) || !find_overtakers(images, bit, &overtakers))
 		return;
 	for (size_t i = 0; i < images->pending_count; i++)
 		if (images->pending[i].flushed_by & bit)
 			make_durable(images, &images->pending[i]);
-	/* Atoms ahead of `kept` are not moved before they were looked at, so what lies behind `i` is as it was. */
 	for (size_t i = 0; i < images->pending_count; i++)
-		if (!(images->pending[i].flushed_by & bit) &&
-		    !overtaken(images->pending, images->pending_count, i, bit))
+		if (!(images->pending[i].flushed_by & bit) && !overtaken(&overtakers, images->pending[i].offset, i))
 			images->pending[kept++] = images->pending[i];
 	images->pending_count = kept;
+	free(overtakers.place);
 }
 
 void images_step(struct images *images, const struct trace *trace, const struct trace_event *event)
@@ -217,17 +266,6 @@ struct attempt {
 	void *context;
 	uint64_t *made;
 };
-
-static void *allocate(size_t count, size_t size)
-{
-	void *memory = calloc(count ? count : 1, size);
-
-	if (!memory) {
-		fprintf(stderr, "images: out of memory\n");
-		abort();
-	}
-	return memory;
-}
 
 static int compare_atoms(const void *a, const void *b)
 {

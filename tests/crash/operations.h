@@ -18,6 +18,7 @@ struct operation {
 	bool frees;                           /* must succeed although the pool is full */
 	bool long_past;                       /* as world_state.long_past; needs space */
 	bool ends;                            /* the file system is no longer mounted after it */
+	bool zones;                           /* needs a pool of two zones */
 };
 
 extern const struct operation operations[];

@@ -1,8 +1,8 @@
 /*
- * race.c -- interleaves two threads at their stores.
+ * race.c -- interleaves threads at their stores.
  *
- * The observer of the pool stops a thread before the store that the plan says, and lets the other go on. Which order
- * the operations had is for the core's locks to decide; afterwards the model does both in either order, and an order is
+ * The observer of the pool stops a thread before the store that the plan says, and lets the others go on. Which order
+ * the operations had is for the core's locks to decide; afterwards the model does them in each order, and an order is
  * possible if it gives the answers that were given and leaves the tree that is there.
  */
 #include "tests/crash/race.h"
@@ -17,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LANE_NS      1000000000 /* the second operation is so much later */
-#define LANE_ROUNDS  100
+#define LANE_NS      1000000000 /* each operation is so much later than the one before */
+#define LANE_ROUNDS  80
 #define POLL_US      100
 #define POLLS_MAX    500 /* a thread that does nothing for so long is taken to wait */
 #define POLLS_ASLEEP 3   /* or that sleeps whenever it is looked at */
@@ -33,6 +33,7 @@ struct lane {
 	pthread_t thread;
 	pid_t tid; /* under the lock, as are the next five */
 	unsigned stop, events;
+	unsigned begun_at, ended_at; /* by the race's clock: what stores nothing has no event to tell it by */
 	bool stopped, released, done;
 };
 
@@ -41,7 +42,9 @@ struct race {
 	struct trace *trace;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct lane lanes[2];
+	unsigned clock; /* under the lock */
+	unsigned count;
+	struct lane lanes[CRASH_OPERATIONS_MAX];
 };
 
 _Static_assert(offsetof(struct race, observer) == 0, "the observer leads, so that it can be cast back");
@@ -88,12 +91,14 @@ static void *run_lane(void *context)
 
 	pthread_mutex_lock(&race->lock);
 	lane->tid = gettid();
+	lane->begun_at = ++race->clock;
 	pthread_mutex_unlock(&race->lock);
 	own_lane = lane;
 	operation->begin = events_so_far(race->trace);
 	operation->result = operation->operation->run(&lane->actor);
 	operation->end = events_so_far(race->trace);
 	pthread_mutex_lock(&race->lock);
+	lane->ended_at = ++race->clock;
 	lane->done = true;
 	pthread_cond_broadcast(&race->changed);
 	pthread_mutex_unlock(&race->lock);
@@ -156,26 +161,36 @@ static void wait_for_first(struct race *race, struct lane *lane)
 	pthread_mutex_unlock(&race->lock);
 }
 
-static bool run_both(struct race *race, bool *past)
+/* Each runs until it stops, waits or is done; how many could be started. */
+static unsigned start_all(struct race *race, bool *past)
 {
-	struct lane *first = &race->lanes[0], *second = &race->lanes[1];
+	for (unsigned k = 0; k < race->count; k++) {
+		struct lane *lane = &race->lanes[k];
 
-	if (pthread_create(&first->thread, NULL, run_lane, first))
-		return false;
-	wait_for_first(race, first);
-	*past = first->done;
-	if (pthread_create(&second->thread, NULL, run_lane, second)) {
-		release(race, first);
-		pthread_join(first->thread, NULL);
-		return false;
+		if (pthread_create(&lane->thread, NULL, run_lane, lane))
+			return k;
+		if (k) {
+			wait_for(race, lane);
+			continue;
+		}
+		wait_for_first(race, lane);
+		*past = lane->done;
 	}
-	wait_for(race, second);
-	release(race, first);
-	wait_for(race, first);
-	release(race, second);
-	pthread_join(first->thread, NULL);
-	pthread_join(second->thread, NULL);
-	return true;
+	return race->count;
+}
+
+static bool run_all(struct race *race, bool *past)
+{
+	unsigned started = start_all(race, past);
+
+	for (unsigned k = 0; k < started; k++) {
+		release(race, &race->lanes[k]);
+		if (k + 1 < started)
+			wait_for(race, &race->lanes[k]);
+	}
+	for (unsigned k = 0; k < started; k++)
+		pthread_join(race->lanes[k].thread, NULL);
+	return started == race->count;
 }
 
 /* ---- what order explains it ---------------------------------------------------------------------- */
@@ -195,28 +210,66 @@ static bool follow(const struct lane *lane, struct posix_model *model)
 	return !actor.disagreed && !actor.failed && actor.answers.next == actor.answers.count;
 }
 
-static void note_order(struct crash_case *c, const struct race *race, unsigned first, const struct listing *live,
-                       uint64_t orphans)
+/* What was acknowledged before another began came before it. */
+static bool in_time(const struct race *race, const struct crash_order *order)
+{
+	for (unsigned i = 0; i < race->count; i++)
+		for (unsigned k = i + 1; k < race->count; k++)
+			if (race->lanes[order->sequence[k]].ended_at < race->lanes[order->sequence[i]].begun_at)
+				return false;
+	return true;
+}
+
+static void note_order(struct crash_case *c, const struct race *race, struct crash_order *order,
+                       const struct listing *live, uint64_t orphans)
 {
 	struct posix_model *model = posix_copy(c->world.model);
-	struct crash_order *order = &c->orders[first];
 
-	/* If the first was acknowledged before the second began, then it came first. */
-	order->possible = first == 0 || c->operations[0].end > c->operations[1].begin;
-	order->first = first;
-	for (unsigned done = 0; done <= 2; done++) {
+	order->possible = in_time(race, order);
+	for (unsigned done = 0; done <= c->count; done++) {
 		if (done)
-			order->possible &= follow(&race->lanes[done == 1 ? first : !first], model);
+			order->possible &= follow(&race->lanes[order->sequence[done - 1]], model);
 		posix_list(model, &order->trees[done]);
 		order->orphans[done] = posix_orphans(model);
 	}
-	order->possible &= order->orphans[2] == orphans && listing_equal(&order->trees[2], live);
+	order->possible &= order->orphans[c->count] == orphans && listing_equal(&order->trees[c->count], live);
 	posix_free(model);
+}
+
+/* All orders of two or three. Returns how many. */
+static unsigned all_orders(struct crash_case *c)
+{
+	static const uint8_t of_two[][2] = {{0, 1}, {1, 0}};
+	static const uint8_t of_three[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	unsigned count = c->count == 2 ? 2 : 6;
+
+	for (unsigned o = 0; o < count; o++)
+		for (unsigned i = 0; i < c->count; i++)
+			c->orders[o].sequence[i] = c->count == 2 ? of_two[o][i] : of_three[o][i];
+	return count;
+}
+
+static bool tell_unexplained(const struct crash_case *c, unsigned orders, const struct listing *live)
+{
+	crash_broken(c, "what they answered and left", "no order of them explains it");
+	for (unsigned k = 0; k < c->count; k++)
+		printf("    %s: %s\n", c->operations[k].operation->name,
+		       c->operations[k].result ? strerror(-c->operations[k].result) : "success");
+	for (unsigned o = 0; o < orders; o++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "order %u%u%u", c->orders[o].sequence[0], c->orders[o].sequence[1],
+		         c->count > 2 ? c->orders[o].sequence[2] : 0);
+		listing_print_difference(stdout, name, &c->orders[o].trees[c->count], "core", live);
+	}
+	return false;
 }
 
 static bool explain(struct crash_case *c, const struct race *race)
 {
 	struct listing live = {0};
+	bool explained = false;
+	unsigned orders;
 	uint64_t orphans;
 	int rc;
 
@@ -226,17 +279,15 @@ static bool explain(struct crash_case *c, const struct race *race)
 	if (rc)
 		return crash_broken(c, "reading the tree after them", strerror(-rc));
 	listing_free(&c->orders[0].trees[0]);
-	note_order(c, race, 0, &live, orphans);
-	note_order(c, race, 1, &live, orphans);
-	if (!c->orders[0].possible && !c->orders[1].possible) {
-		crash_broken(c, "what they answered and left", "no order of the two explains it");
-		for (unsigned o = 0; o < 2; o++)
-			listing_print_difference(stdout, o ? "second first" : "first first", &c->orders[o].trees[2],
-			                         "core", &live);
-		rc = -EPROTO;
+	orders = all_orders(c);
+	for (unsigned o = 0; o < orders; o++) {
+		note_order(c, race, &c->orders[o], &live, orphans);
+		explained |= c->orders[o].possible;
 	}
+	if (!explained)
+		tell_unexplained(c, orders, &live);
 	listing_free(&live);
-	return rc == 0;
+	return explained;
 }
 
 /* ---- the case ------------------------------------------------------------------------------------- */
@@ -249,7 +300,7 @@ static bool set_lane(struct race *race, struct crash_case *c, unsigned k, const 
 	    .race = race,
 	    .operation = &c->operations[k],
 	    .actor = c->world,
-	    .stop = k ? plan->second : plan->first,
+	    .stop = plan->stop[k],
 	};
 	lane->actor.side = WORLD_CORE;
 	lane->actor.second = k && !plan->same_name;
@@ -268,7 +319,7 @@ static bool set_lane(struct race *race, struct crash_case *c, unsigned k, const 
 
 static bool acceptable(const struct crash_case *c, const struct race *race)
 {
-	for (unsigned k = 0; k < 2; k++) {
+	for (unsigned k = 0; k < c->count; k++) {
 		const struct world *actor = &race->lanes[k].actor;
 
 		if (actor->failed)
@@ -279,31 +330,40 @@ static bool acceptable(const struct crash_case *c, const struct race *race)
 	return true;
 }
 
-bool race_record(struct crash_case *c, const struct world_state *state, const struct operation *first,
-                 const struct operation *second, const struct race_plan *plan, bool *past)
+static bool set_lanes(struct race *race, struct crash_case *c, const struct race_plan *plan)
 {
-	struct race race = {.observer = {observe}, .trace = &c->world.trace};
+	for (unsigned k = 0; k < c->count; k++)
+		if (!set_lane(race, c, k, plan))
+			return false;
+	return true;
+}
+
+bool race_record(struct crash_case *c, const struct world_state *state, const struct operation *const *all,
+                 unsigned count, const struct race_plan *plan, bool *past)
+{
+	struct race race = {.observer = {observe}, .trace = &c->world.trace, .count = count};
 	bool ok;
 
 	*past = false;
 	c->state = state;
 	c->actor = CRASH_RACE;
-	c->count = 2;
-	c->operations[0].operation = first;
-	c->operations[1].operation = second;
+	c->count = count;
+	for (unsigned k = 0; k < count; k++)
+		c->operations[k].operation = all[k];
 	if (!crash_prepare(c))
 		return false;
-	if (!set_lane(&race, c, 0, plan) || !set_lane(&race, c, 1, plan))
-		return crash_broken(c, "running them", "no second worker");
+	if (!set_lanes(&race, c, plan))
+		return crash_broken(c, "running them", "no worker for each");
 	pthread_mutex_init(&race.lock, NULL);
 	pthread_cond_init(&race.changed, NULL);
 	c->world.pm.observer = &race.observer;
-	ok = run_both(&race, past);
+	ok = run_all(&race, past);
 	c->world.pm.observer = &c->world.trace.observer;
-	nova_worker_close(race.lanes[1].actor.worker);
+	for (unsigned k = 1; k < count; k++)
+		nova_worker_close(race.lanes[k].actor.worker);
 	pthread_cond_destroy(&race.changed);
 	pthread_mutex_destroy(&race.lock);
 	if (!ok)
-		return crash_broken(c, "running them", "no second thread");
+		return crash_broken(c, "running them", "no thread for each");
 	return acceptable(c, &race) && explain(c, &race);
 }

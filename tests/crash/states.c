@@ -3,6 +3,8 @@
  */
 #include "tests/crash/steps.h"
 
+#include "server/nova/alloc.h"
+#include "server/nova/zone.h"
 #include "server/pool/medium.h"
 
 #include <errno.h>
@@ -12,6 +14,8 @@
 /* The objects whose logs the operations append to. */
 static const char *const aged[] = {"/d", "/e", "/d/f", "/d/g", "/d/empty", "/d/sub", "/d/two", "/d/full", "/e/y"};
 #define AGED (sizeof(aged) / sizeof(aged[0]))
+
+#define FIRST_ZONE_LEFT 2u /* blocks */
 
 /* Read from the medium, since the core does not tell. */
 static bool read_inode(struct world *world, const char *path, struct medium *medium, struct medium_inode *inode)
@@ -57,6 +61,16 @@ void world_age(struct world *world, const char *path, unsigned pages, unsigned l
 	while (!world->failed && world_log_lines(world, path) < target)
 		world_must(world, "age",
 		           world_chmod(world, path, 0700 | (uint32_t)(world_log_lines(world, path) & 077)));
+}
+
+void world_use_up_slots(struct world *world)
+{
+	while (!world->failed && (world->fs->free_chunks || world->worker->slot_count)) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/e/slot%u", world->slots_used++);
+		world_must(world, path, world_create(world, path, S_IFREG | 0600));
+	}
 }
 
 /* ---- states ------------------------------------------------------------------------------------- */
@@ -207,20 +221,92 @@ static void prepare_recycled(struct world *world)
 	}
 }
 
+/* ---- two zones ---- */
+
+static void make_far_file(struct world *world)
+{
+	world_must(world, "/e/far", world_create(world, "/e/far", S_IFREG | 0600));
+	world_must(world, "/e/far", world_write(world, "/e/far", 0, 5000, 0));
+	if (world_find(world, "/e/far").handle.ino.n * NOVA_SLOT_SIZE < world->fs->zones[1].first * NOVA_BLOCK_SIZE)
+		world_must(world, "the slot is not in the second zone", -EXDEV);
+}
+
+/* All that the operation adds lies in the second zone, newborn inodes and the next page of each log too, all that it
+ * frees in the first. */
+static void prepare_second_zone(struct world *world)
+{
+	prepare_slot_full(world);
+	world_use_up_slots(world);
+	world_by_another(world, make_far_file);
+}
+
+/* Little is left of the first zone but what it keeps for slots: what an operation adds lies in both. The rest is taken
+ * in DRAM only, as blocks are that are kept for readers: a file of that size would be read in each recovery. */
+static void prepare_first_zone_full(struct world *world)
+{
+	struct zone *zone = &world->fs->zones[0];
+	uint64_t first, got;
+
+	alloc_drain(world->worker);
+	for (uint64_t want = NOVA_ZONE_BLOCKS; want; want /= 2)
+		for (got = 1; got && zone->free >= NOVA_GROUP_BLOCKS + FIRST_ZONE_LEFT + want;) {
+			got = zone_take(world->fs, zone, want, 1, &first);
+			world->fs->kept_blocks += got;
+		}
+	/* A worker takes single blocks from what was freed last, and runs from where there are some. */
+	for (unsigned i = 0; i < FIRST_ZONE_LEFT; i++)
+		if (zone_take(world->fs, zone, 1, 1, &first))
+			alloc_free(world->worker, first, 1);
+}
+
 const struct world_state world_states[] = {
-    {"fresh", "new objects, all free space never used", prepare_fresh, false, false, false},
-    {"slot-full", "the part of each log that lies in the slot is full", prepare_slot_full, false, false, false},
-    {"page-full", "each log ends with its page", prepare_page_full, false, false, true},
-    {"line-left", "one line is left in each slot or page, so that longer entries need padding", prepare_line_left,
-     false, false, true},
-    {"ring-wraps", "the next journal record takes the place of an old one", prepare_ring_wraps, false, false, false},
-    {"other-thread", "what came before was done by another thread with another worker", prepare_other_thread, false,
-     true, false},
-    {"handed-over", "two threads that have ended used the worker before", prepare_handed_over, false, false, false},
-    {"remounted", "the operation is the first after a mount, in another thread", prepare_remounted, false, true, false},
-    {"nearly-full", "four data blocks are free", prepare_nearly_full, true, false, true},
-    {"fragmented", "free space is single blocks between others", prepare_fragmented, true, false, true},
-    {"recycled", "free slots and blocks hold valid metadata of what was there before", prepare_recycled, false, false,
-     true},
+    {.name = "fresh", .meaning = "new objects, all free space never used", .prepare = prepare_fresh},
+    {.name = "slot-full",
+     .meaning = "the part of each log that lies in the slot is full",
+     .prepare = prepare_slot_full},
+    {.name = "page-full", .meaning = "each log ends with its page", .prepare = prepare_page_full, .long_past = true},
+    {.name = "line-left",
+     .meaning = "one line is left in each slot or page, so that longer entries need padding",
+     .prepare = prepare_line_left,
+     .long_past = true},
+    {.name = "ring-wraps",
+     .meaning = "the next journal record takes the place of an old one",
+     .prepare = prepare_ring_wraps},
+    {.name = "other-thread",
+     .meaning = "what came before was done by another thread with another worker",
+     .prepare = prepare_other_thread,
+     .other_thread = true},
+    {.name = "handed-over",
+     .meaning = "two threads that have ended used the worker before",
+     .prepare = prepare_handed_over},
+    {.name = "remounted",
+     .meaning = "the operation is the first after a mount, in another thread",
+     .prepare = prepare_remounted,
+     .other_thread = true},
+    {.name = "nearly-full",
+     .meaning = "four data blocks are free",
+     .prepare = prepare_nearly_full,
+     .nearly_full = true,
+     .long_past = true},
+    {.name = "fragmented",
+     .meaning = "free space is single blocks between others",
+     .prepare = prepare_fragmented,
+     .nearly_full = true,
+     .long_past = true},
+    {.name = "recycled",
+     .meaning = "free slots and blocks hold valid metadata of what was there before",
+     .prepare = prepare_recycled,
+     .long_past = true},
+    {.name = "second-zone",
+     .meaning = "everything lies in the pool's first zone, and what is added in the second: log pages, data, slots",
+     .prepare = prepare_second_zone,
+     .other_thread = true,
+     .long_past = true,
+     .zones = true},
+    {.name = "first-zone-full",
+     .meaning = "few blocks are left in the first of two zones, so that what is added lies in both",
+     .prepare = prepare_first_zone_full,
+     .long_past = true,
+     .zones = true},
 };
 const size_t world_state_count = sizeof(world_states) / sizeof(world_states[0]);

@@ -51,6 +51,22 @@ void world_become_super(struct world *world)
 	act_for(world, false);
 }
 
+void world_by_another(struct world *world, void (*prepare)(struct world *world))
+{
+	struct nova_worker *first = world->worker;
+
+	if (world->failed)
+		return;
+	world_must(world, "another worker", nova_worker_open(world->fs, &world->worker));
+	if (!world->failed) {
+		world->call.worker = world->worker;
+		prepare(world);
+		nova_worker_close(world->worker);
+	}
+	world->worker = first;
+	world->call.worker = first;
+}
+
 /* ---- paths -------------------------------------------------------------------------------------- */
 
 /* Where a name is or will be. */
@@ -225,7 +241,7 @@ static int answer(struct world *world, int rc, struct nova_handle *made)
 {
 	struct world_answers *answers = &world->answers;
 
-	if (rc == 0 && world->side != WORLD_MODEL && world->generations && made->ino.n)
+	if (rc == 0 && world->side != WORLD_MODEL && world->generations && made->generation)
 		world->generations[made->ino.n] = made->generation;
 	if (world->side == WORLD_BOTH)
 		return rc;
@@ -558,6 +574,55 @@ int world_accessed(struct world *world, const char *path)
 	if (!asks_model(world, rc))
 		return rc;
 	return agreed(world, "accessed", rc, posix_accessed(world->model, object.ino, false, now));
+}
+
+static uint64_t digest(uint64_t digest, uint64_t value)
+{
+	return (digest ^ value) * 0x9e3779b97f4a7c15ULL ^ digest >> 29;
+}
+
+/* What was seen is kept in the place of a handle. */
+static uint64_t seen_in_core(struct world *world, struct nova_handle handle, int *rc)
+{
+	struct nova_attr attr;
+
+	*rc = nova_getattr(&world->call, handle, &attr);
+	if (*rc)
+		return 0;
+	return digest(digest(digest(digest(digest(0, attr.mode), attr.nlink), attr.size), (uint64_t)attr.mtime_ns),
+	              (uint64_t)attr.ctime_ns) ^
+	       digest(digest(1, (uint64_t)attr.atime_ns), attr.blocks);
+}
+
+static uint64_t seen_in_model(const struct world *world, posix_ino ino, int *rc)
+{
+	struct posix_attr attr;
+
+	*rc = posix_getattr(world->model, ino, &attr);
+	if (*rc)
+		return 0;
+	return digest(digest(digest(digest(digest(0, attr.mode), attr.nlink), attr.size), (uint64_t)attr.mtime_ns),
+	              (uint64_t)attr.ctime_ns) ^
+	       digest(digest(1, (uint64_t)attr.atime_ns), attr.blocks);
+}
+
+int world_look(struct world *world, const char *path)
+{
+	struct world_object object = world_find(world, path);
+	struct nova_handle seen = {0};
+	uint64_t expected;
+	int rc = 0, model_rc;
+
+	tick(world);
+	if (asks_core(world))
+		seen.ino.n = seen_in_core(world, object.handle, &rc);
+	rc = answer(world, rc, &seen);
+	if (!asks_model(world, rc))
+		return rc;
+	expected = seen_in_model(world, object.ino, &model_rc);
+	if (rc == 0 && model_rc == 0 && seen.ino.n != expected)
+		model_rc = -ESTALE;
+	return agreed(world, "look", rc, model_rc);
 }
 
 int world_chmod(struct world *world, const char *path, uint32_t mode)

@@ -34,6 +34,8 @@ int world_set_project(struct world *world, const char *path, uint32_t project, b
 int world_set_limits(struct world *world, uint32_t project, uint64_t blocks, uint64_t inodes);
 /* world_accessed -- as after a read: the access time is now. */
 int world_accessed(struct world *world, const char *path);
+/* world_look -- all that the core tells of an inode at once. Who has seen a change must find it after a crash. */
+int world_look(struct world *world, const char *path);
 int world_chmod(struct world *world, const char *path, uint32_t mode);
 /* world_setxattr -- `length` (up to 64 KiB) bytes that no step before had. */
 int world_setxattr(struct world *world, const char *path, const char *name, size_t length);
@@ -49,6 +51,10 @@ int world_copy(struct world *world, const char *from_path, uint64_t from_offset,
 /* world_open -- pin, and hold; world_close -- undo one world_open. */
 int world_open(struct world *world, const char *path);
 int world_close(struct world *world, const char *path);
+
+/* world_by_another -- part of a preparation: done by another worker, whose blocks come from the second zone if there is
+ * one. */
+void world_by_another(struct world *world, void (*prepare)(struct world *world));
 
 /* world_hold -- from now on `path`, a static string, means the object that it names now, also without any name. */
 void world_hold(struct world *world, const char *path);

@@ -7,7 +7,7 @@
 #include "tests/crash/images.h"
 #include "tests/crash/snapshot.h"
 
-#define ORACLE_TREES_MAX 6u
+#define ORACLE_TREES_MAX 24u
 
 /* What is right: one of these. */
 struct oracle {

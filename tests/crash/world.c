@@ -44,7 +44,7 @@ int world_begin(struct world *world, struct sparse *memory, struct sparse *initi
 	char why[256];
 
 	memset(world, 0, sizeof(*world));
-	sparse_clear(memory, WORLD_SIZE);
+	sparse_clear(memory, state->zones ? WORLD_ZONES : WORLD_SIZE);
 	pm_wrap(&world->pm, memory->base, memory->size);
 	world->generations = calloc(world_inodes(world), sizeof(*world->generations));
 	if (!world->generations)

@@ -17,7 +17,9 @@
 #include "tests/model/posix_model.h"
 
 #define WORLD_SIZE      (12u << 20)
-#define WORLD_ROOM      WORLD_SIZE /* for the largest world */
+/* Zones are large, but only what is stored to takes memory. The second one alone has more blocks than are kept back. */
+#define WORLD_ZONES     ((uint64_t)(NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_BLOCKS + 4096u) * NOVA_BLOCK_SIZE)
+#define WORLD_ROOM      WORLD_ZONES /* for the largest world */
 #define WORLD_HELD_MAX  32u
 #define WORLD_STEPS_MAX 16u
 
@@ -60,6 +62,7 @@ struct world {
 	int64_t now;           /* time of the next step */
 	uint8_t round;         /* of the bytes written */
 	bool second;           /* an operation was done since the state was prepared */
+	unsigned slots_used;   /* by world_use_up_slots */
 	struct world_object root;
 	struct world_held held[WORLD_HELD_MAX];
 	unsigned held_count;
@@ -75,6 +78,7 @@ struct world_state {
 	bool nearly_full;  /* operations that need space may fail with ENOSPC */
 	bool other_thread; /* the operation runs in another thread, with a worker of its own */
 	bool long_past;    /* preparing it stores too much to be tried with each mutation */
+	bool zones;        /* the pool has two zones, WORLD_ZONES bytes */
 };
 
 extern const struct world_state world_states[];
@@ -93,6 +97,9 @@ void world_end(struct world *world);
 /* world_age -- append to the log of `path` until `left` lines are left before the end of its slot or page. `pages`: 0
  * the slot's end, else the end of so many pages. */
 void world_age(struct world *world, const char *path, unsigned pages, unsigned left);
+
+/* world_use_up_slots -- make files, until no slot is free in the chunks that there are. */
+void world_use_up_slots(struct world *world);
 
 /* What the log of `path` looks like on the medium: lines since birth, and the first position if GC has rewritten it. */
 uint64_t world_log_lines(struct world *world, const char *path);
