@@ -270,6 +270,11 @@ static int keep_extent(struct slice *slice, const struct entry_extent *extent, u
 	uint64_t end = extent->file_block + extent->count;
 	struct entry_extent live;
 
+	/* Most extents of a file that has many are single blocks. */
+	if (extent->count == 1 && file_index_get(file, extent->file_block) != extent->value) {
+		slice->looks++;
+		return 0;
+	}
 	for (; file_index_next(file, at, &at) && at < end; at += live.count) {
 		int err = 0;
 

@@ -6,7 +6,9 @@
 #include "common/log.h"
 #include "server/nova/format.h"
 #include "server/pool/check.h"
+#include "server/pool/dump_view.h"
 #include "server/pool/medium.h"
+#include "server/pool/repair.h"
 #include "tests/unit/nova_fixture.h"
 
 #include <errno.h>
@@ -312,6 +314,83 @@ static void a_long_extent_is_packed_in_parts(void **state)
 	fixture_close(&f);
 }
 
+static void dump_shows_packed_extents(void **state)
+{
+	static const char *const wanted[] = {"\"type\":\"extents\"",
+	                                     "\"extents\":[{\"file_block\":", "\"state\":\"unwritten\""};
+	struct dump_view view = {.as_json = true};
+	struct nova_handle file;
+	size_t length = 0;
+	char *text = NULL;
+	struct fixture f;
+	FILE *out;
+
+	(void)state;
+	file = make_packed(&f, SIZE);
+	fixture_unmount(&f);
+	out = open_memstream(&text, &length);
+	view.json = (struct json){out, true};
+	open_medium(&f);
+	assert_true(dump_inode(&view, &medium, file.ino.n, true));
+	medium_close(&medium);
+	fclose(out);
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		if (!strstr(text, wanted[i]))
+			fail_msg("dump does not say %s", wanted[i]);
+	free(text);
+	fixture_close(&f);
+}
+
+static void nothing(struct repair_report *report, const struct check_finding *finding)
+{
+	(void)report, (void)finding;
+}
+
+static void repair(struct fixture *f)
+{
+	struct repair_report report = {.found = nothing, .repaired = nothing, .left = nothing};
+
+	assert_int_equal(pool_repair(&f->pm, &report), 1);
+	assert_true(report.repairs > 0);
+}
+
+/* Of a damaged entry what it alone told is a hole, and the rest stays. A lost header is made anew: extents are a
+ * file's. */
+static void repair_keeps_what_other_entries_tell(void **state)
+{
+	struct nova_slot_header *header;
+	struct medium_inode inode;
+	struct nova_handle file;
+	struct nova_entry *entry;
+	unsigned lost, holes = 0;
+	uint64_t position;
+	struct fixture f;
+
+	(void)state;
+	file = make_packed(&f, SIZE);
+	fixture_unmount(&f);
+	log_set_level(LOG_LEVEL_ERROR);
+	header = (void *)((uint8_t *)f.memory + file.ino.n * NOVA_SLOT_SIZE);
+	memset(header, 0xff, sizeof *header);
+	entry = find_entry(&f, file.ino, NOVA_ENTRY_EXTENTS, 0, &inode, &position);
+	lost = le16_get(((struct nova_extents_entry *)(void *)entry->payload)->count);
+	((uint8_t *)entry)[40] ^= 1;
+	repair(&f);
+	fixture_mount_scan(&f);
+	file = fixture_lookup(&f, f.root, "file").handle;
+	for (unsigned i = 0; i < PIECES; i++) {
+		unsigned back;
+
+		assert_int_equal(nova_read(&f.call, file, (uint64_t)i * 2 * 4096, &back, sizeof back), sizeof back);
+		holes += back == 0;
+		if (back)
+			assert_int_equal(back, 4000 + i);
+	}
+	assert_in_range(holes, 1, lost);
+	fixture_assert_same_after_remount(&f);
+	fixture_close(&f);
+}
+
 /* ---- what is forged ------------------------------------------------------------------------------------------- */
 
 #define COUNT               offsetof(struct nova_extents_entry, count)
@@ -511,6 +590,8 @@ int main(void)
 	    cmocka_unit_test(an_extent_that_falls_into_pieces_does_not_break_the_bound),
 	    cmocka_unit_test(what_gc_packed_reads_as_before_and_is_sound),
 	    cmocka_unit_test(a_long_extent_is_packed_in_parts),
+	    cmocka_unit_test(dump_shows_packed_extents),
+	    cmocka_unit_test(repair_keeps_what_other_entries_tell),
 	    cmocka_unit_test(forged_extents_are_refused_and_told),
 	    cmocka_unit_test(an_extent_across_the_border_of_zones_is_refused_and_told),
 	    cmocka_unit_test(extents_over_each_other_are_judged_by_what_is_left),
