@@ -56,7 +56,8 @@ struct zone {
 struct gc_state {
 	uint64_t round;     /* position at which this round ends: the tail when it began */
 	uint64_t copied;    /* lines in which it has written extents again so far */
-	uint64_t live;      /* lines to allow extents where the last round wrote more than it should have; else 0 */
+	uint64_t sweep;     /* position before which no extent lives once the sweep has ended, 0 = there is none */
+	uint64_t swept;     /* file block up to which it has written all extents again */
 	uint64_t extents;   /* of the file, when GC was last asked, */
 	uint64_t blocks;    /* and its blocks */
 	uint64_t split;     /* extents that were cut in two since this round began, at most, */
@@ -68,6 +69,7 @@ struct gc_state {
 	uint64_t tail;      /* when GC was last asked, 0 = not yet */
 	uint64_t rest;      /* pages that were left when the idle log was last shortened */
 	bool queued;        /* it waits for that again */
+	bool sweep_due;     /* a sweep is to begin as soon as the log has room for it */
 };
 
 /* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may

@@ -8,6 +8,9 @@
  * Pages that are wholly dead cost a look; a file that is rewritten in order has no others at its log's beginning.
  * Extents are appended packed, four in a line: so what lives of a fragmented file is a quarter of its log at most.
  *
+ * A sweep writes all extents of a file again in the file's order, where that alone makes one of many parts. Then every
+ * extent told before its beginning is dead, without a look.
+ *
  * When: `limit_pages` allows a log so many pages for what lives in it; an append to a longer one first runs one slice.
  * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already. Logs that nothing
  * is appended to for a while are shortened further by whoever calls nova_gc_step (gc_queue.c).
@@ -27,15 +30,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SLICE_PAGES    4u                                                /* that a slice looks at */
-#define SLICE_LINES    (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
-#define LOOKS_ENOUGH   320u                                              /* extents: then no other page is begun, */
-#define LOOKS_MOST     640u                                              /* and then not even this one ended */
-#define FREE_PAGES     9u                                                /* that any log may have beside what lives */
-#define IDLE_PAGES     2u /* the same of a log that nothing is appended to */
-#define LOOKS_PER_LINE 8u /* lines looked at for each that was appended or died */
-#define SAID           256u
-#define STOPPED        1 /* the walk ended early */
+#define SLICE_PAGES     4u                                                /* that a slice looks at */
+#define SLICE_LINES     (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
+#define LOOKS_ENOUGH    320u                                              /* extents: then no other page is begun, */
+#define LOOKS_MOST      640u                                              /* and then not even this one ended */
+#define LOOK_BLOCKS     8192u                                             /* of an extent that one look takes in, */
+#define BLOCKS_PER_LOOK 64u /* since it takes the time of a look for so many */
+#define FREE_PAGES      9u  /* that any log may have beside what lives */
+#define IDLE_PAGES      2u  /* the same of a log that nothing is appended to */
+#define LOOKS_PER_LINE  8u  /* lines looked at for each that was appended or died */
+#define SAID            256u
+#define STOPPED         1 /* the walk ended early */
 
 /* Extents of a file that lie in a row, to be told as one. */
 struct extent_run {
@@ -45,6 +50,8 @@ struct extent_run {
 
 static_assert(FREE_PAGES > SLICE_PAGES, "the page of the tail is never looked at");
 static_assert(LOOKS_MOST >= LOOKS_ENOUGH + NOVA_EXTENTS_MAX, "a page of packed extents is always ended");
+static_assert(LOOKS_MOST * BLOCKS_PER_LOOK + LOOK_BLOCKS <= NOVA_EXTENT_BLOCKS_MAX,
+              "all that a slice looks at could be told as one extent");
 
 struct slice {
 	struct nova_worker *worker;
@@ -85,19 +92,13 @@ static uint64_t other_lines(const struct inode *inode)
 	return 3 + inode->dir.lines + xattr_lines(inode);
 }
 
-/* The same of extents, each in a line. */
-static uint64_t extent_lines(const struct inode *inode)
-{
-	return inode->file.extents > inode->gc.live ? inode->file.extents : inode->gc.live;
-}
-
-/* Extents that may lie in the log as parts of entries that were longer once: as many were cut in two since a round of
- * GC looked at them. */
+/* Extents of which GC may come to write more than it takes away: those that may lie in the log as parts of entries that
+ * were longer once, as many as were cut in two since a round of GC looked at them; before a sweep, all. */
 static uint64_t parts(const struct inode *inode)
 {
 	uint64_t split = inode->gc.was_split + inode->gc.split;
 
-	return split < inode->file.extents ? split : inode->file.extents;
+	return !inode->gc.sweep_due && split < inode->file.extents ? split : inode->file.extents;
 }
 
 /*
@@ -114,7 +115,7 @@ static uint64_t parts(const struct inode *inode)
 static uint64_t limit_pages(const struct inode *inode)
 {
 	uint64_t others = other_lines(inode);
-	uint64_t extents = extent_lines(inode);
+	uint64_t extents = inode->file.extents;
 	uint64_t lines = extents - extents / 32 - parts(inode) / NOVA_EXTENTS_PER_LINE;
 	uint64_t dense = (others + lines) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
 	uint64_t loose = (others + others / 4) / NOVA_PAGE_LINES + lines * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE;
@@ -125,7 +126,7 @@ static uint64_t limit_pages(const struct inode *inode)
 /* More than these it shall not have in any case. */
 static uint64_t bound_pages(const struct inode *inode)
 {
-	return (other_lines(inode) + extent_lines(inode)) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
+	return (other_lines(inode) + inode->file.extents) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
 }
 
 /* Where the log's first page begins, if it has one. */
@@ -141,17 +142,22 @@ static uint64_t log_pages(const struct inode *inode)
 
 /* ---- what lives ----------------------------------------------------------------------------------------------- */
 
+static struct nova_request request_of(const struct nova_entry *entry)
+{
+	return (struct nova_request){
+	    .client = le32_get(entry->request_client),
+	    .slot = le16_get(entry->request_slot),
+	    .sequence = le32_get(entry->request_sequence),
+	};
+}
+
 /* The entry as it is, and who asked for it. */
 static int copy_entry(struct slice *slice, const struct nova_entry *old, uint64_t *line)
 {
 	struct entry_page buffer;
 
 	memcpy(&buffer, old, (size_t)old->lines * NOVA_LINE_SIZE);
-	slice->log.request = (struct nova_request){
-	    .client = le32_get(old->request_client),
-	    .slot = le16_get(old->request_slot),
-	    .sequence = le32_get(old->request_sequence),
-	};
+	slice->log.request = request_of(old);
 	return log_append_entry(slice->worker, &slice->log, &buffer.entry, NULL, line);
 }
 
@@ -203,25 +209,12 @@ static int put_gathered(struct slice *slice, bool rest)
 /* The run is whole. */
 static int gather_run(struct slice *slice)
 {
-	struct entry_extent *run = &slice->run.extent;
-
-	if (run->count)
-		slice->asked = slice->run.request;
-	while (run->count) {
-		struct entry_extent part = *run;
-		int err;
-
-		if (part.count > NOVA_EXTENT_BLOCKS_MAX)
-			part.count = NOVA_EXTENT_BLOCKS_MAX;
-		run->file_block += part.count;
-		run->value += part.count;
-		run->count -= part.count;
-		slice->gathered[slice->gathered_count++] = part;
-		err = put_gathered(slice, false);
-		if (err)
-			return err;
-	}
-	return 0;
+	if (!slice->run.extent.count)
+		return 0;
+	slice->asked = slice->run.request;
+	slice->gathered[slice->gathered_count++] = slice->run.extent;
+	slice->run.extent.count = 0;
+	return put_gathered(slice, false);
 }
 
 /*
@@ -240,7 +233,7 @@ static bool is_said(struct slice *slice, const struct entry_extent *live)
 }
 
 /* One more piece that lives; where it goes on from the last one both become one. */
-static int add_run(struct slice *slice, const struct entry_extent *live, const struct nova_entry *entry)
+static int add_run(struct slice *slice, const struct entry_extent *live, const struct nova_request *request)
 {
 	struct entry_extent *run = &slice->run.extent;
 	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
@@ -253,12 +246,19 @@ static int add_run(struct slice *slice, const struct entry_extent *live, const s
 		err = gather_run(slice);
 		*run = *live;
 	}
-	slice->run.request = (struct nova_request){
-	    .client = le32_get(entry->request_client),
-	    .slot = le16_get(entry->request_slot),
-	    .sequence = le32_get(entry->request_sequence),
-	};
+	slice->run.request = *request;
 	return err;
+}
+
+/* What lies at a file block and goes on up to `end`, which takes the longer the more that is. */
+static struct entry_extent look_at(struct slice *slice, uint64_t at, uint64_t end)
+{
+	struct entry_extent live = {.file_block = at};
+	uint64_t most = end - at < LOOK_BLOCKS ? end - at : LOOK_BLOCKS;
+
+	live.value = file_index_run(&slice->inode->file, at, most, &live.count);
+	slice->looks += 1 + live.count / BLOCKS_PER_LOOK;
+	return live;
 }
 
 /* What the file still has of an extent from file block `at` on. It may be in many pieces by now: where the slice has
@@ -267,11 +267,12 @@ static int keep_extent(struct slice *slice, const struct entry_extent *extent, u
                        const struct nova_entry *entry, uint64_t *stop)
 {
 	const struct file_index *file = &slice->inode->file;
+	const struct nova_request request = request_of(entry);
 	uint64_t end = extent->file_block + extent->count;
 	struct entry_extent live;
 
 	/* Most extents of a file that has many are single blocks. */
-	if (extent->count == 1 && file_index_get(file, extent->file_block) != extent->value) {
+	if (extent->count == 1 && (at > extent->file_block || file_index_get(file, at) != extent->value)) {
 		slice->looks++;
 		return 0;
 	}
@@ -282,11 +283,9 @@ static int keep_extent(struct slice *slice, const struct entry_extent *extent, u
 			*stop = at;
 			return STOPPED;
 		}
-		slice->looks++;
-		live.file_block = at;
-		live.value = file_index_run(file, at, end - at, &live.count);
+		live = look_at(slice, at, end);
 		if (live.value == extent->value + (at - extent->file_block) && !is_said(slice, &live))
-			err = add_run(slice, &live, entry);
+			err = add_run(slice, &live, &request);
 		if (err)
 			return err;
 	}
@@ -324,9 +323,14 @@ static int keep_extents(struct slice *slice, const struct nova_entry *entry, uin
 		return 0;
 	for (unsigned i = resume ? gc->index : 0; i < count; i++) {
 		struct entry_extent extent = extent_in(entry, i);
-		uint64_t from = resume && i == gc->index ? gc->block : extent.file_block;
-		int err = keep_extent(slice, &extent, from, entry, &slice->block);
+		uint64_t from = extent.file_block;
+		int err;
 
+		if (resume && i == gc->index && from < gc->block)
+			from = gc->block;
+		if (position < gc->sweep && from < gc->swept)
+			from = gc->swept;
+		err = keep_extent(slice, &extent, from, entry, &slice->block);
 		if (err == STOPPED) {
 			slice->position = position;
 			slice->index = i;
@@ -536,18 +540,43 @@ static int drop_pages(struct slice *slice)
 	return 0;
 }
 
-/* A round is over when every line that was there at its beginning has been looked at. What it wrote again should be a
- * quarter of the lines that extents are allowed; it is more where parts of one extent come in no order, so that they
- * cannot be merged. */
+static void begin_sweep(struct inode *inode)
+{
+	inode->gc.sweep_due = false;
+	inode->gc.sweep = inode->tail;
+	inode->gc.swept = 0;
+}
+
+/*
+ * A round is over when every line that was there at its beginning has been looked at. What it wrote again of extents
+ * should be a quarter of the lines that they are allowed. It is more where parts of one extent come in no order, as
+ * after writes here and there into reserved blocks: in the log's order they cannot be merged, so a sweep follows.
+ */
 static void end_round(struct inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 
 	if (first_page_position(inode) < gc->round)
 		return;
-	gc->live = gc->copied > inode->file.extents / 2 ? 2 * gc->copied : 0;
+	if (gc->sweep_due)
+		begin_sweep(inode);
 	gc->copied = 0;
 	gc->was_split = gc->split;
+	gc->split = 0;
+	gc->round = inode->tail;
+}
+
+/* Whatever extent an entry before the sweep told was written again by the sweep, or by whoever changed it meanwhile. */
+static void end_sweep(struct inode *inode)
+{
+	struct gc_state *gc = &inode->gc;
+
+	gc->position = gc->sweep;
+	gc->index = 0;
+	gc->block = 0;
+	gc->sweep = 0;
+	gc->copied = 0;
+	gc->was_split += gc->split;
 	gc->split = 0;
 	gc->round = inode->tail;
 }
@@ -581,6 +610,42 @@ static int end_slice(struct slice *slice)
 	return 0;
 }
 
+static void begin_slice(struct slice *slice, struct nova_worker *worker, struct inode *inode)
+{
+	memset(slice, 0, offsetof(struct slice, gathered));
+	slice->worker = worker;
+	slice->inode = inode;
+	log_append_start(&slice->log, inode, &inode->last_request, false);
+}
+
+/* A slice of a sweep: extents are written again in the order of the file, each as long as it is by now. No page goes.
+ */
+static int sweep_slice(struct nova_worker *worker, struct inode *inode)
+{
+	uint64_t at = inode->gc.swept;
+	struct entry_extent live;
+	struct slice slice;
+	bool more;
+	int err = 0;
+
+	begin_slice(&slice, worker, inode);
+	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.looks < LOOKS_ENOUGH) {
+		live = look_at(&slice, at, NOVA_FILE_BLOCKS_MAX);
+		err = add_run(&slice, &live, &inode->last_request);
+		at += live.count;
+	}
+	if (!err)
+		err = end_slice(&slice);
+	if (err) {
+		log_append_drop(worker, &slice.log);
+		return err;
+	}
+	inode->gc.swept = at;
+	if (!more)
+		end_sweep(inode);
+	return 0;
+}
+
 /* Look at the first pages, up to `pages` of them. Where it had to stop within one, what it copied of that one is true
  * and there twice, for now. */
 static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t pages, char *why, size_t why_size)
@@ -599,12 +664,9 @@ static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t p
 	};
 	int err;
 
-	memset(&slice, 0, offsetof(struct slice, gathered));
-	slice.worker = worker;
-	slice.inode = inode;
+	begin_slice(&slice, worker, inode);
 	if (!inode->gc.round)
 		begin_round(inode);
-	log_append_start(&slice.log, inode, &inode->last_request, false);
 	err = log_walk(&walk);
 	if (!err) {
 		slice.done++;
@@ -618,6 +680,7 @@ static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t p
 		return err;
 	}
 	inode->gc.copied += slice.lines;
+	inode->gc.sweep_due |= !inode->gc.sweep && inode->gc.copied > inode->file.extents / 2 + NOVA_PAGE_LINES;
 	if (slice.position) {
 		inode->gc.position = slice.position;
 		inode->gc.index = slice.index;
@@ -632,7 +695,9 @@ static bool is_due(const struct inode *inode)
 {
 	uint64_t pages = log_pages(inode);
 
-	return pages > FREE_PAGES && pages >= inode->gc.limit && pages > limit_pages(inode);
+	if (pages <= FREE_PAGES || pages < inode->gc.limit)
+		return false;
+	return inode->gc.sweep || inode->gc.sweep_due || pages > limit_pages(inode);
 }
 
 bool gc_slice(struct nova_worker *worker, struct inode *inode)
@@ -643,7 +708,13 @@ bool gc_slice(struct nova_worker *worker, struct inode *inode)
 
 	if (pages < 2 || pages < inode->gc.limit)
 		return false;
-	err = run_slice(worker, inode, pages - 1 < SLICE_PAGES ? pages - 1 : SLICE_PAGES, why, sizeof why);
+	if (inode->gc.sweep_due && pages <= limit_pages(inode))
+		begin_sweep(inode);
+	/* Where a sweep has come to the bound, slices that take pages away make room for the rest of it. */
+	if (inode->gc.sweep && (!inode->gc.swept || pages + 2 < bound_pages(inode)))
+		err = sweep_slice(worker, inode);
+	else
+		err = run_slice(worker, inode, pages - 1 < SLICE_PAGES ? pages - 1 : SLICE_PAGES, why, sizeof why);
 	if (err == -EIO)
 		log_error(NOVA_LOG_NAME, "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
 		          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
@@ -700,8 +771,7 @@ void gc_if_due(struct nova_worker *worker, struct inode *inode)
  * over all that lives, is not for little. */
 static uint64_t idle_limit(const struct inode *inode, uint64_t share)
 {
-	uint64_t packed = inode->file.extents / NOVA_EXTENTS_PER_LINE;
-	uint64_t lines = other_lines(inode) + (packed > inode->gc.live / 2 ? packed : inode->gc.live / 2);
+	uint64_t lines = other_lines(inode) + inode->file.extents / NOVA_EXTENTS_PER_LINE;
 
 	return IDLE_PAGES + (lines + lines / share) / NOVA_PAGE_LINES;
 }
@@ -714,9 +784,18 @@ bool gc_idle_pages(const struct inode *inode)
 	       pages > idle_limit(inode, 8);
 }
 
+/* A sweep leaves whole pages of dead extents, which go at once. */
+static bool is_sweeping(const struct inode *inode)
+{
+	const struct gc_state *gc = &inode->gc;
+
+	return gc->sweep || gc->sweep_due || first_page_position(inode) + NOVA_PAGE_LINES <= gc->position;
+}
+
 bool gc_idle_slice(struct nova_worker *worker, struct inode *inode, uint64_t end)
 {
-	if (first_page_position(inode) < end && log_pages(inode) > idle_limit(inode, 16) && gc_slice(worker, inode))
+	if ((first_page_position(inode) < end || is_sweeping(inode)) && log_pages(inode) > idle_limit(inode, 16) &&
+	    gc_slice(worker, inode))
 		return true;
 	inode->gc.rest = log_pages(inode);
 	return false;

@@ -20,7 +20,7 @@ bool gc_slice(struct nova_worker *worker, struct inode *inode);
 bool gc_idle_pages(const struct inode *inode);
 
 /* gc_idle_slice -- a slice of that. False when enough is done: the log is short, or begins at `end` or later, so that
- * all that was there when the tail was `end` has been looked at. */
+ * all that was there when the tail was `end` has been looked at, and a sweep that this asked for is over. */
 bool gc_idle_slice(struct nova_worker *worker, struct inode *inode, uint64_t end);
 
 #endif
