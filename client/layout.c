@@ -123,6 +123,15 @@ void layout_refused(struct inode *inode)
 	inode->ask_ns = connection_now() + ASK_AGAIN_NS;
 }
 
+void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size, uint64_t offset, uint64_t length)
+{
+	if (!inode->layout)
+		return;
+	inode->size = size;
+	if (length > 0)
+		extents_forget(&layouts->pool, &inode->extents, offset, length);
+}
+
 void layout_written(struct layouts *layouts, struct inode *inode, const struct proto_reply *reply)
 {
 	if (!inode->layout)
@@ -131,10 +140,7 @@ void layout_written(struct layouts *layouts, struct inode *inode, const struct p
 		layout_drop(layouts, inode);
 		return;
 	}
-	inode->size = reply->write.size;
-	if (reply->write.replaced_length > 0)
-		extents_forget(&layouts->pool, &inode->extents, reply->write.replaced_offset,
-		               reply->write.replaced_length);
+	layout_replaced(layouts, inode, reply->write.size, reply->write.replaced_offset, reply->write.replaced_length);
 	for (uint32_t i = 0; i < reply->write.extent_count; i++)
 		extents_add(&layouts->pool, &inode->extents, &reply->write.extents[i]);
 }

@@ -67,6 +67,9 @@ void layout_granted(struct layouts *layouts, struct inode *inode, uint64_t size,
 void layout_refused(struct inode *inode);
 /* layout_written -- what the reply to a write of this client says of the layout. */
 void layout_written(struct layouts *layouts, struct inode *inode, const struct proto_reply *reply);
+/* layout_replaced -- of the layout, if the file has one, only [offset, offset + length) is not true any more; the file
+ * has `size` bytes now. */
+void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size, uint64_t offset, uint64_t length);
 /* layout_drop -- forget the layout of the file, if it has one. */
 void layout_drop(struct layouts *layouts, struct inode *inode);
 void layout_drop_handle(struct layouts *layouts, struct proto_handle handle);

@@ -24,10 +24,22 @@ static int fail(struct farnova_file *file, int error, const char *operation)
 
 /* ---- fallocate -------------------------------------------------------------------------------------------------- */
 
-/* receive_moved -- the layout told blocks that are not the file's any more. */
-static int receive_moved(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+/* changed -- what a change says of the layout: one that was sent twice says nothing of what the first did. */
+static void changed(struct farnova *fs, const struct call *call, bool moved, uint64_t size, uint64_t offset,
+                    uint64_t length)
 {
-	layout_drop(&fs->layouts, call->file->inode);
+	if (moved || call->resent)
+		layout_drop(&fs->layouts, call->file->inode);
+	else
+		layout_replaced(&fs->layouts, call->file->inode, size, offset, length);
+}
+
+static int receive_allocated(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	bool moved = call->request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
+
+	changed(fs, call, moved, reply->fallocate.attr.size, reply->fallocate.replaced_offset,
+	        reply->fallocate.replaced_length);
 	return 0;
 }
 
@@ -35,7 +47,7 @@ int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t l
 {
 	struct proto_request request;
 	struct call call = {
-	    .request = &request, .receive = receive_moved, .file = file, .changing = &file->inode->changing};
+	    .request = &request, .receive = receive_allocated, .file = file, .changing = &file->inode->changing};
 	int error = 0;
 
 	if (offset < 0 || length <= 0)
@@ -83,7 +95,7 @@ int64_t space_seek(struct farnova_file *file, int64_t offset, int whence)
 
 static int receive_copied(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
-	layout_drop(&fs->layouts, call->file->inode);
+	changed(fs, call, false, reply->copy.attr.size, reply->copy.replaced_offset, reply->copy.replaced_length);
 	*(ssize_t *)call->result = (ssize_t)reply->copy.count;
 	return 0;
 }

@@ -419,8 +419,15 @@ struct proto_reply {
 			uint64_t offset;
 		} seek;
 		struct {
-			uint64_t count;         /* 0 at the end of the source */
-			struct proto_attr attr; /* of the target */
+			struct proto_attr attr;
+			/* As of a write, without extents. Collapsing and inserting end the layout: a RECALL has come.
+			 */
+			uint64_t replaced_offset, replaced_length;
+		} fallocate;
+		struct {
+			uint64_t count;                            /* 0 at the end of the source */
+			struct proto_attr attr;                    /* of the target */
+			uint64_t replaced_offset, replaced_length; /* of the target, as of a write, without extents */
 		} copy;
 	};
 };

@@ -109,7 +109,6 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 	case PROTO_CREATE:
 	case PROTO_SYMLINK:
 	case PROTO_LINK:
-	case PROTO_FALLOCATE:
 		attributes(w, &p->attr.attr);
 		break;
 	case PROTO_OPEN:
@@ -180,6 +179,13 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 	case PROTO_COPY:
 		field_u64(w, &p->copy.count);
 		attributes(w, &p->copy.attr);
+		field_u64(w, &p->copy.replaced_offset);
+		field_u64(w, &p->copy.replaced_length);
+		break;
+	case PROTO_FALLOCATE:
+		attributes(w, &p->fallocate.attr);
+		field_u64(w, &p->fallocate.replaced_offset);
+		field_u64(w, &p->fallocate.replaced_length);
 		break;
 	default: /* the others have no body */
 		break;
@@ -193,6 +199,11 @@ static const char *check_attributes(const struct proto_attr *a)
 	if (a->size > INT64_MAX)
 		return "file size out of range";
 	return wire_bad_handle(a->handle);
+}
+
+static const char *check_replaced(uint64_t offset, uint64_t length)
+{
+	return offset > INT64_MAX || length > INT64_MAX ? "replaced range out of range" : NULL;
 }
 
 /* Extents come in order and do not overlap: the client's cache may rely on it. */
@@ -256,7 +267,6 @@ static const char *check(const struct proto_reply *p)
 	case PROTO_CREATE:
 	case PROTO_SYMLINK:
 	case PROTO_LINK:
-	case PROTO_FALLOCATE:
 		return check_attributes(&p->attr.attr);
 	case PROTO_OPEN:
 	case PROTO_REOPEN:
@@ -267,10 +277,10 @@ static const char *check(const struct proto_reply *p)
 		return p->read.size > INT64_MAX ? "file size out of range" : NULL;
 	case PROTO_WRITE:
 	case PROTO_WRITE_COMMIT:
-		if (p->write.size > INT64_MAX || p->write.replaced_offset > INT64_MAX ||
-		    p->write.replaced_length > INT64_MAX)
-			return "file size or replaced range out of range";
-		return check_extents(p->write.extent_count, p->write.extents);
+		if (p->write.size > INT64_MAX)
+			return "file size out of range";
+		why = check_replaced(p->write.replaced_offset, p->write.replaced_length);
+		return why ? why : check_extents(p->write.extent_count, p->write.extents);
 	case PROTO_LAYOUT_GET:
 		if (p->layout.size > INT64_MAX)
 			return "file size out of range";
@@ -289,7 +299,11 @@ static const char *check(const struct proto_reply *p)
 	case PROTO_COPY:
 		if (p->copy.count > PROTO_MAX_COPY)
 			return "more was copied than is allowed";
-		return check_attributes(&p->copy.attr);
+		why = check_attributes(&p->copy.attr);
+		return why ? why : check_replaced(p->copy.replaced_offset, p->copy.replaced_length);
+	case PROTO_FALLOCATE:
+		why = check_attributes(&p->fallocate.attr);
+		return why ? why : check_replaced(p->fallocate.replaced_offset, p->fallocate.replaced_length);
 	case PROTO_BYE:
 	case PROTO_CRED:
 	case PROTO_PING:

@@ -5,8 +5,11 @@
 #ifndef FARNOVA_SERVER_OPS_H
 #define FARNOVA_SERVER_OPS_H
 
+#include "proto/proto.h"
+
 #include <stdint.h>
 
+struct layout_change;
 struct open;
 struct request;
 
@@ -50,6 +53,14 @@ int op_write_commit(struct request *rq);
 int op_layout_get(struct request *rq);
 /* ops_get_open -- the open a request names, if it is of a file and has one of the rights `access`. */
 int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out);
+/*
+ * ops_old_size -- of a file that is about to change, if the session's own layout of it goes on: else nobody asks.
+ * ops_range_changed -- whole blocks [*from, *from + *count) that are not what they were after a change of
+ * [offset, offset + length): what lies between the old end and the data has become zeros from nothing, and the old last
+ * block may have been copied.
+ */
+uint64_t ops_old_size(struct request *rq, struct proto_handle file, const struct layout_change *change);
+void ops_range_changed(uint64_t old_size, uint64_t offset, uint64_t length, uint64_t *from, uint64_t *count);
 
 /* ops_space.c: where a file has data */
 int op_fallocate(struct request *rq);

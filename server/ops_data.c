@@ -78,11 +78,14 @@ static void tell_replaced(struct request *rq, const struct layout_effect *effect
 	    grant_extents(rq, effect->holder, effect->offset, effect->length, out->write.extents, WRITE_EXTENTS, &size);
 }
 
-/*
- * The change under way: [offset, offset + length) was written. What lies between the old end and the data has changed
- * from nothing to zeros, and the old last block may have been copied.
- */
-static void range_changed(uint64_t old_size, uint64_t offset, uint64_t length, uint64_t *from, uint64_t *count)
+uint64_t ops_old_size(struct request *rq, struct proto_handle file, const struct layout_change *change)
+{
+	struct nova_attr attr;
+
+	return change->own && nova_getattr(&rq->call, core_handle(file), &attr) == 0 ? attr.size : 0;
+}
+
+void ops_range_changed(uint64_t old_size, uint64_t offset, uint64_t length, uint64_t *from, uint64_t *count)
 {
 	uint64_t start = old_size < offset ? old_size : offset;
 	uint64_t end = (offset + length + BLOCK - 1) / BLOCK * BLOCK;
@@ -112,7 +115,7 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 	struct layout_change change;
 	struct layout_effect effect;
 	struct nova_attr attr = {0};
-	uint64_t from = 0, count = 0, old_size = 0;
+	uint64_t from = 0, count = 0;
 
 	int rc = ops_get_open(rq, open_id, PROTO_OPEN_WRITE, &open);
 	if (rc < 0)
@@ -124,12 +127,11 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 		return rc;
 
 	rq->call.opened = true;
-	if (change.own && nova_getattr(&rq->call, file, &attr) == 0)
-		old_size = attr.size;
+	uint64_t old_size = ops_old_size(rq, open->file->handle, &change);
 	ssize_t written = nova_write(&rq->call, file, offset, data, length, append ? NOVA_WRITE_APPEND : 0, &attr);
 	if (written >= 0) {
 		offset = append ? attr.size - length : offset;
-		range_changed(old_size, offset, length, &from, &count);
+		ops_range_changed(old_size, offset, length, &from, &count);
 		if (change.own && attr.size > old_size && transport_conn_kind(rq->conn->transport) == TRANSPORT_TCP)
 			include_previous(&change.own->regions, &from, &count);
 	}

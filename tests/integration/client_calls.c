@@ -376,6 +376,70 @@ static void copying(void)
 	CHECK(farnova_unlink(fs, "from") == 0 && farnova_unlink(fs, "to") == 0);
 }
 
+/* A file of this connection is changed in all ways and read through its own layout, beside a copy of it in memory. */
+static void changing_under_a_layout(void)
+{
+	enum { SIZE = 256 * BLOCK, MOST = 64 * BLOCK };
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	static char model[SIZE + MOST], back[SIZE + MOST + 1], data[MOST];
+	struct farnova_file *file = farnova_open(fs, "under", O_RDWR | O_CREAT, 0600);
+	unsigned seed = 1;
+	size_t size = 0;
+
+	CHECK(file);
+	for (unsigned round = 0; round < 3000; round++) {
+		off_t at = rand_r(&seed) % SIZE, from = rand_r(&seed) % SIZE;
+		size_t length = 1 + (size_t)rand_r(&seed) % (rand_r(&seed) % 2 ? MOST : 3 * BLOCK);
+		size_t end = (size_t)at + length;
+		unsigned way = rand_r(&seed) % 6;
+
+		if (way == 0 || size == 0) {
+			memset(data, 'a' + (int)round % 26, length);
+			CHECK(farnova_pwrite(file, data, length, at) == (ssize_t)length);
+			memcpy(model + at, data, length);
+		} else if (way == 1) {
+			CHECK(farnova_fallocate(file, punch, at, (off_t)length) == 0);
+			memset(model + at, 0, at < (off_t)size ? (end < size ? end : size) - (size_t)at : 0);
+			end = 0;
+		} else if (way == 2) {
+			CHECK(farnova_fallocate(file, FALLOC_FL_ZERO_RANGE, at, (off_t)length) == 0);
+			memset(model + at, 0, length);
+		} else if (way == 3) {
+			CHECK(farnova_fallocate(file, 0, at, (off_t)length) == 0);
+		} else if (way == 4) {
+			length = from >= (off_t)size ? 0 : length < size - (size_t)from ? length : size - (size_t)from;
+			if (from < at + (off_t)length && at < from + (off_t)length)
+				continue;
+			off_t in = from, out = at;
+			CHECK(farnova_copy_file_range(file, &in, file, &out, length ? length : 1, 0) ==
+			      (ssize_t)length);
+			memcpy(model + at, model + from, length);
+			end = length ? (size_t)at + length : 0;
+		} else if (way == 5 && round % 16 == 0) {
+			CHECK(farnova_fallocate(file, FALLOC_FL_COLLAPSE_RANGE, 0, BLOCK) == (size > BLOCK ? 0 : -1));
+			if (size > BLOCK) {
+				memmove(model, model + BLOCK, size - BLOCK);
+				memset(model + size - BLOCK, 0, BLOCK);
+				size -= BLOCK;
+			}
+			end = 0;
+		} else {
+			end = 0;
+		}
+		size = end > size ? end : size;
+		/* Some of it most times, so that much of the layout is older than the last change; all of it now and
+		 * then. */
+		off_t look = round % 32 ? rand_r(&seed) % SIZE : 0;
+		size_t want = round % 32 ? 3 * BLOCK : sizeof(back);
+		size_t there = look < (off_t)size ? size - (size_t)look : 0;
+		CHECK(farnova_pread(file, back, want, look) == (ssize_t)(want < there ? want : there));
+		CHECK(memcmp(back, model + look, want < there ? want : there) == 0);
+	}
+	CHECK(farnova_fallocate(file, punch, 0, 1LL << 52) == 0);
+	CHECK(farnova_pread(file, back, sizeof(back), 0) == (ssize_t)size && back[0] == 0);
+	CHECK(farnova_close(file) == 0 && farnova_unlink(fs, "under") == 0);
+}
+
 static void names(void)
 {
 	char long_name[300], long_path[5000], buffer[64];
@@ -741,6 +805,7 @@ int main(int argc, char **argv)
 	appending();
 	reserving_and_punching();
 	copying();
+	changing_under_a_layout();
 	names();
 	attributes();
 	directories();

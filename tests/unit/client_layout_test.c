@@ -118,6 +118,30 @@ static void reply_to_a_write_replaces_what_it_names(void **state)
 	discard(fs);
 }
 
+static void reply_to_an_allocation_ends_only_its_range(void **state)
+{
+	struct farnova *fs = make();
+	struct layouts *layouts = &fs->layouts;
+	struct inode *inode = layout_open(layouts, file);
+	const struct proto_extent all = {.offset = 0, .length = 16384, .address = 0x4000, .key = 6};
+	struct proto_extent found;
+
+	layout_replaced(layouts, inode, 16384, 0, 4096);
+	assert_false(layout_usable(layouts, inode)); /* no layout comes of a change */
+	layout_granted(layouts, inode, 16384, &all, 1);
+	layout_replaced(layouts, inode, 20480, 4096, 8192);
+	assert_true(layout_usable(layouts, inode));
+	assert_int_equal(inode->size, 20480);
+	assert_true(extents_find(&inode->extents, 0, &found));
+	assert_int_equal(found.length, 4096);
+	assert_false(extents_find(&inode->extents, 4096, &found));
+	assert_false(extents_find(&inode->extents, 12287, &found));
+	assert_true(extents_find(&inode->extents, 12288, &found));
+	assert_int_equal(found.address, 0x4000 + 12288);
+	layout_close(layouts, inode);
+	discard(fs);
+}
+
 static void lost_connection_ends_layouts_and_reads(void **state)
 {
 	struct farnova *fs = make();
@@ -153,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(recall_ends_the_layout_and_its_extents),
 	    cmocka_unit_test(own_change_under_way_keeps_reads_off_the_layout),
 	    cmocka_unit_test(reply_to_a_write_replaces_what_it_names),
+	    cmocka_unit_test(reply_to_an_allocation_ends_only_its_range),
 	    cmocka_unit_test(lost_connection_ends_layouts_and_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

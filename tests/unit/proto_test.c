@@ -465,6 +465,13 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 	case PROTO_COPY:
 		p->copy.count = PROTO_MAX_COPY;
 		p->copy.attr = attr;
+		p->copy.replaced_offset = 4096;
+		p->copy.replaced_length = PROTO_MAX_COPY;
+		break;
+	case PROTO_FALLOCATE:
+		p->fallocate.attr = attr;
+		p->fallocate.replaced_offset = 4096;
+		p->fallocate.replaced_length = 8192;
 		break;
 	default:
 		p->attr.attr = attr;

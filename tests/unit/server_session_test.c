@@ -433,6 +433,77 @@ static void own_write_replaces_extents_and_the_old_block_stays_until_quiesced(vo
 	raw_close(c);
 }
 
+static bool reads_from(struct raw_client *c, const struct proto_extent *extent, char first)
+{
+	static char back[4096];
+	struct transport_event event;
+
+	if (transport_read(c->conn, back, NULL, extent->address, extent->key, sizeof(back), back, 0) != 0)
+		return false;
+	do
+		event.type = TRANSPORT_MESSAGE;
+	while (transport_poll(c->queue, &event, 1) == 0);
+	return event.type == TRANSPORT_DONE && back[0] == first;
+}
+
+static void own_punch_and_copy_leave_the_rest_of_the_layout(void **state)
+{
+	const uint64_t far = 1u << 20;
+	struct proto_extent near, rest;
+	struct proto_reply reply;
+	static char block[4096];
+
+	(void)state;
+	struct raw_client *c = client();
+	uint64_t open = hold_layout(c, "punched", &near);
+	memset(block, 'z', sizeof(block));
+	struct proto_request request = write_request(open, far, block, sizeof(block));
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(reply.write.extent_count, 3); /* with the block before, and the hole between them */
+	rest = reply.write.extents[2];
+	assert_int_equal(rest.offset, far);
+
+	request = (struct proto_request){.op = PROTO_FALLOCATE};
+	request.fallocate.open = open;
+	request.fallocate.length = 100; /* of a block, which is written anew */
+	request.fallocate.mode = PROTO_FALLOCATE_PUNCH_HOLE | PROTO_FALLOCATE_KEEP_SIZE;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(reply.fallocate.attr.size, far + 4096);
+	assert_int_equal(reply.fallocate.replaced_offset, 0);
+	assert_int_equal(reply.fallocate.replaced_length, 4096);
+	c->quiesced = reply.invalidation;
+
+	request = (struct proto_request){.op = PROTO_COPY};
+	request.copy.from_open = request.copy.to_open = open;
+	request.copy.from_offset = far;
+	request.copy.to_offset = 8192;
+	request.copy.length = 4096;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(reply.copy.count, 4096);
+	assert_int_equal(reply.copy.replaced_offset, 8192);
+	assert_int_equal(reply.copy.replaced_length, 4096);
+	c->quiesced = reply.invalidation;
+	request = (struct proto_request){.op = PROTO_PING};
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(c->recall_count, 0);
+	assert_true(reads_from(c, &rest, 'z'));
+
+	/* What moves blocks ends it. */
+	request = (struct proto_request){.op = PROTO_FALLOCATE};
+	request.fallocate.open = open;
+	request.fallocate.length = 4096;
+	request.fallocate.mode = PROTO_FALLOCATE_COLLAPSE_RANGE;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(reply.fallocate.replaced_length, 0);
+	assert_int_equal(c->recall_count, 1);
+	c->quiesced = c->recalls[0].invalidation;
+	request = (struct proto_request){.op = PROTO_PING};
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(transport_read(c->conn, block, NULL, rest.address, rest.key, 4096, block, 0), 0);
+	assert_true(raw_wait_closed(c, 5000));
+	raw_close(c);
+}
+
 static void layouts_end_with_the_connection_and_opens_do_not(void **state)
 {
 	struct proto_extent extent;
@@ -712,6 +783,7 @@ int main(void)
 	    CASE(lease_does_not_end_while_the_server_itself_stands_still),
 	    PATIENT(waiting_write_is_run_once_when_its_client_comes_back),
 	    CASE(own_write_replaces_extents_and_the_old_block_stays_until_quiesced),
+	    CASE(own_punch_and_copy_leave_the_rest_of_the_layout),
 	    CASE(layouts_end_with_the_connection_and_opens_do_not),
 	    CASE(file_that_is_unlinked_while_open_lives_until_its_close),
 	    CASE(limits_are_kept_and_root_is_squashed),
