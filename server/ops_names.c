@@ -53,16 +53,24 @@ static int check_new_name(const struct walk *walk)
 	return walk->length == 0 || dots ? -EEXIST : 0;
 }
 
+/* Where a name is to be made; a slash may only follow one of a directory. */
+static int new_name(struct request *rq, struct proto_handle dir, struct proto_string path, bool directory,
+                    struct walk *walk)
+{
+	int rc = parent_of(rq, dir, path, walk);
+	if (rc == 0)
+		rc = check_new_name(walk);
+	if (rc == 0 && walk->slash && !directory)
+		rc = -ENOENT;
+	return rc;
+}
+
 int op_create(struct request *rq)
 {
 	struct nova_attr attr;
 	struct walk walk;
 
-	int rc = parent_of(rq, rq->in->create.dir, rq->in->create.path, &walk);
-	if (rc == 0)
-		rc = check_new_name(&walk);
-	if (rc == 0 && walk.slash && !S_ISDIR(rq->in->create.mode))
-		rc = -ENOENT;
+	int rc = new_name(rq, rq->in->create.dir, rq->in->create.path, S_ISDIR(rq->in->create.mode), &walk);
 	if (rc < 0)
 		return rc;
 	rq->call.umask = rq->in->create.umask;
@@ -76,11 +84,7 @@ int op_symlink(struct request *rq)
 	struct nova_attr attr;
 	struct walk walk;
 
-	int rc = parent_of(rq, rq->in->symlink.dir, rq->in->symlink.path, &walk);
-	if (rc == 0)
-		rc = check_new_name(&walk);
-	if (rc == 0 && walk.slash)
-		rc = -ENOENT;
+	int rc = new_name(rq, rq->in->symlink.dir, rq->in->symlink.path, false, &walk);
 	if (rc < 0)
 		return rc;
 	rc = nova_symlink(&rq->call, walk.dir, walk.name, walk.length, target.data, target.length, &attr);
@@ -92,11 +96,7 @@ int op_link(struct request *rq)
 	struct nova_attr attr;
 	struct walk walk;
 
-	int rc = parent_of(rq, rq->in->link.dir, rq->in->link.path, &walk);
-	if (rc == 0)
-		rc = check_new_name(&walk);
-	if (rc == 0 && walk.slash)
-		rc = -ENOENT;
+	int rc = new_name(rq, rq->in->link.dir, rq->in->link.path, false, &walk);
 	if (rc < 0)
 		return rc;
 	rc = nova_link(&rq->call, core_handle(rq->in->link.file), walk.dir, walk.name, walk.length, &attr);
