@@ -24,9 +24,11 @@
 
 #include <cmocka.h>
 
-#define SIZE       (12 * MIB)
-#define INODES_MAX 64u
-#define WORD_MAX   0xffffffffffffULL
+#define SIZE            (12 * MIB)
+#define INODES_MAX      64u
+#define WORD_MAX        0xffffffffffffULL
+#define ENTRIES_MAX     400u
+#define SLOTS_PER_BLOCK (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)
 
 static uint64_t random_state;
 
@@ -76,6 +78,9 @@ static void populate(struct fixture *f)
 			                 0);
 		name[100 + i] = 'n';
 	}
+	/* So often that GC packs its extents. */
+	for (unsigned i = 0; i < 900; i++)
+		fixture_write(f, file, random_below(100) * 4096, data, 4096);
 	fixture_write(f, small, 0, data, 5000);
 	assert_int_equal(nova_fallocate(&f->call, small, 0, 8192, 20000, NULL), 0);
 	assert_int_equal(
@@ -229,24 +234,6 @@ static void forget_unmount(const struct pool *pool, bool crashed)
 	}
 }
 
-static void find_inodes(struct pool *pool)
-{
-	struct medium medium = open_medium(pool);
-	uint64_t first = 0;
-
-	for (uint64_t b = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK; b + 16 <= medium.blocks; b += NOVA_CHUNK_BLOCKS)
-		if (medium_chunk(&medium, b).value == NOVA_CHUNK_SLOTS)
-			for (first = b * 8; first < b * 8 + NOVA_SLOTS_PER_CHUNK; first++) {
-				struct medium_inode inode;
-
-				if (medium_inode(&medium, first, &inode) == 0 && life_has_log(inode.life) &&
-				    pool->inodes < INODES_MAX)
-					pool->inos[pool->inodes++] = first;
-			}
-	medium_close(&medium);
-	assert_true(pool->inodes > 30);
-}
-
 static unsigned find_entries(struct medium *medium, const struct medium_inode *inode, struct place *places,
                              unsigned max)
 {
@@ -259,6 +246,29 @@ static unsigned find_entries(struct medium *medium, const struct medium_inode *i
 		if (step == MEDIUM_ENTRY && count < max)
 			places[count++] = (struct place){(struct nova_entry *)(uintptr_t)log.entry, log.entry_position};
 	return count;
+}
+
+/* All that are in use. Every type of entry is among theirs, so that each is forged. */
+static void find_inodes(struct pool *pool)
+{
+	struct medium medium = open_medium(pool);
+	unsigned types = 0;
+
+	for (uint64_t ino = (NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK) * SLOTS_PER_BLOCK;
+	     ino < medium.blocks * SLOTS_PER_BLOCK && pool->inodes < INODES_MAX; ino++) {
+		uint64_t chunk = ino / SLOTS_PER_BLOCK / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS;
+		struct place places[ENTRIES_MAX];
+		struct medium_inode inode;
+
+		if (medium_chunk(&medium, chunk).value != NOVA_CHUNK_SLOTS || medium_inode(&medium, ino, &inode) ||
+		    !life_has_log(inode.life))
+			continue;
+		pool->inos[pool->inodes++] = ino;
+		for (unsigned n = find_entries(&medium, &inode, places, ENTRIES_MAX); n > 0; n--)
+			types |= 1u << places[n - 1].entry->type;
+	}
+	medium_close(&medium);
+	assert_int_equal(types, (2u << NOVA_ENTRY_EXTENTS) - 2);
 }
 
 /* A number that looks as if it could be right, or is at an edge. */
@@ -297,8 +307,8 @@ static void forge_bytes(const struct pool *pool, uint8_t *bytes, size_t size)
 
 static void forge_entry(const struct pool *pool, struct medium *medium, const struct medium_inode *inode)
 {
-	struct place places[400];
-	unsigned count = find_entries(medium, inode, places, 400);
+	struct place places[ENTRIES_MAX];
+	unsigned count = find_entries(medium, inode, places, ENTRIES_MAX);
 	struct place *place;
 
 	if (!count)
