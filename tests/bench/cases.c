@@ -94,13 +94,12 @@ static bool stamped(const struct bench_cases *c, uint64_t offset, size_t n)
 	return true;
 }
 
-static int make_files(struct bench_cases *c)
+// Calls `one` for [from, to), unmeasured: nothing of it needs to be durable.
+static int each(struct bench_cases *c, int (*one)(struct bench_cases *c, uint32_t i), uint32_t from, uint32_t to)
 {
-	if (!c->api->create || !c->api->unlink)
-		return -EOPNOTSUPP;
 	c->place->durable = false;
-	for (uint32_t i = 0; i < c->scale.files; i++) {
-		int rc = c->api->create(c->subject, c->names[i]);
+	for (uint32_t i = from; i < to; i++) {
+		int rc = one(c, i);
 
 		if (rc)
 			return rc;
@@ -109,61 +108,81 @@ static int make_files(struct bench_cases *c)
 	return 0;
 }
 
-// Removes files [from, to) of `names`, unmeasured.
-static int remove_files(struct bench_cases *c, char (*names)[NAME_MAX_LEN], uint32_t from, uint32_t to)
+// Calls `one` for each file, or for as many as there is time for. Inlined, so that the call in `one` is all there is.
+static inline __attribute__((always_inline)) int
+measure(struct bench_cases *c, int (*one)(struct bench_cases *c, uint32_t i), struct bench_sample *sample)
 {
-	c->place->durable = false;
-	for (uint32_t i = from; i < to; i++) {
-		int rc = c->api->unlink(c->subject, names[i]);
+	uint64_t start = now_ns();
+	uint32_t done = 0;
+
+	do {
+		int rc = one(c, done);
 
 		if (rc)
 			return rc;
-	}
-	c->place->durable = true;
+		done++;
+	} while (done < c->scale.files && !out_of_time(c, start, done));
+	sample->ns = now_ns() - start;
+	sample->ops = done;
 	return 0;
+}
+
+static inline int create_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->create(c->subject, c->names[i]);
+}
+
+static inline int mkdir_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->mkdir(c->subject, c->names[i]);
+}
+
+static inline int rmdir_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->rmdir(c->subject, c->names[i]);
+}
+
+static inline int stat_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->stat(c->subject, c->names[c->order[i]]);
+}
+
+static inline int rename_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->rename(c->subject, c->names[i], c->renamed[i]);
+}
+
+static inline int unlink_one(struct bench_cases *c, uint32_t i)
+{
+	return c->api->unlink(c->subject, c->names[i]);
+}
+
+static inline int unlink_renamed(struct bench_cases *c, uint32_t i)
+{
+	return c->api->unlink(c->subject, c->renamed[i]);
+}
+
+static int make_files(struct bench_cases *c)
+{
+	if (!c->api->create || !c->api->unlink)
+		return -EOPNOTSUPP;
+	return each(c, create_one, 0, c->scale.files);
 }
 
 static int run_create(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
 {
 	if (!c->api->create)
 		return -EOPNOTSUPP;
-
-	uint64_t start = now_ns();
-	uint32_t done = 0;
-	do {
-		int rc = c->api->create(c->subject, c->names[done]);
-		if (rc)
-			return rc;
-		done++;
-	} while (done < c->scale.files && !out_of_time(c, start, done));
-	sample->ns = now_ns() - start;
-	sample->ops = done;
-	return c->api->unlink ? remove_files(c, c->names, 0, done) : 0;
+	int rc = measure(c, create_one, sample);
+	return rc || !c->api->unlink ? rc : each(c, unlink_one, 0, (uint32_t)sample->ops);
 }
 
 static int run_mkdir(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
 {
 	if (!c->api->mkdir || !c->api->rmdir)
 		return -EOPNOTSUPP;
-
-	uint64_t start = now_ns();
-	uint32_t done = 0;
-	do {
-		int rc = c->api->mkdir(c->subject, c->names[done]);
-		if (rc)
-			return rc;
-		done++;
-	} while (done < c->scale.files && !out_of_time(c, start, done));
-	sample->ns = now_ns() - start;
-	sample->ops = done;
-	c->place->durable = false;
-	for (uint32_t i = 0; i < done; i++) {
-		int rc = c->api->rmdir(c->subject, c->names[i]);
-		if (rc)
-			return rc;
-	}
-	c->place->durable = true;
-	return 0;
+	int rc = measure(c, mkdir_one, sample);
+	return rc ? rc : each(c, rmdir_one, 0, (uint32_t)sample->ops);
 }
 
 static int run_stat(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
@@ -171,20 +190,9 @@ static int run_stat(struct bench_cases *c, uint32_t round, struct bench_sample *
 	if (!c->api->stat)
 		return -EOPNOTSUPP;
 	int rc = make_files(c);
-	if (rc)
-		return rc;
-
-	uint64_t start = now_ns();
-	uint32_t done = 0;
-	do {
-		rc = c->api->stat(c->subject, c->names[c->order[done]]);
-		if (rc)
-			return rc;
-		done++;
-	} while (done < c->scale.files && !out_of_time(c, start, done));
-	sample->ns = now_ns() - start;
-	sample->ops = done;
-	return remove_files(c, c->names, 0, c->scale.files);
+	if (!rc)
+		rc = measure(c, stat_one, sample);
+	return rc ? rc : each(c, unlink_one, 0, c->scale.files);
 }
 
 static int run_rename(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
@@ -192,21 +200,11 @@ static int run_rename(struct bench_cases *c, uint32_t round, struct bench_sample
 	if (!c->api->rename)
 		return -EOPNOTSUPP;
 	int rc = make_files(c);
-	if (rc)
-		return rc;
-
-	uint64_t start = now_ns();
-	uint32_t done = 0;
-	do {
-		rc = c->api->rename(c->subject, c->names[done], c->renamed[done]);
-		if (rc)
-			return rc;
-		done++;
-	} while (done < c->scale.files && !out_of_time(c, start, done));
-	sample->ns = now_ns() - start;
-	sample->ops = done;
-	rc = remove_files(c, c->renamed, 0, done);
-	return rc ? rc : remove_files(c, c->names, done, c->scale.files);
+	if (!rc)
+		rc = measure(c, rename_one, sample);
+	if (!rc)
+		rc = each(c, unlink_renamed, 0, (uint32_t)sample->ops);
+	return rc ? rc : each(c, unlink_one, (uint32_t)sample->ops, c->scale.files);
 }
 
 static int run_unlink(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
@@ -214,20 +212,9 @@ static int run_unlink(struct bench_cases *c, uint32_t round, struct bench_sample
 	if (!c->api->unlink)
 		return -EOPNOTSUPP;
 	int rc = make_files(c);
-	if (rc)
-		return rc;
-
-	uint64_t start = now_ns();
-	uint32_t done = 0;
-	do {
-		rc = c->api->unlink(c->subject, c->names[done]);
-		if (rc)
-			return rc;
-		done++;
-	} while (done < c->scale.files && !out_of_time(c, start, done));
-	sample->ns = now_ns() - start;
-	sample->ops = done;
-	return remove_files(c, c->names, done, c->scale.files);
+	if (!rc)
+		rc = measure(c, unlink_one, sample);
+	return rc ? rc : each(c, unlink_one, (uint32_t)sample->ops, c->scale.files);
 }
 
 // Opens the data file, filled with stamped blocks; the first data case of a subject pays for it, in its warm-up.
