@@ -158,8 +158,7 @@ void alloc_drain(struct nova_worker *worker)
 	if (worker->run_left)
 		zone_free(worker->fs, worker->run_first, worker->run_left);
 	worker->run_left = 0;
-	for (uint32_t i = 0; i < worker->block_count; i++)
-		zone_free(worker->fs, worker->blocks[i], 1);
+	zone_free_singles(worker->fs, worker->blocks, worker->block_count);
 	worker->block_count = 0;
 	alloc_drain_streams(worker);
 	spin_unlock(&worker->lock);
@@ -276,8 +275,7 @@ static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool p
 		worker->blocks[worker->block_count++] = blocks[--count];
 	got = pop_run(worker, want, first);
 	spin_unlock(&worker->lock);
-	while (count)
-		zone_free(fs, blocks[--count], 1);
+	zone_free_singles(fs, blocks, count);
 	return got;
 }
 
@@ -330,8 +328,7 @@ void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
 	}
 	spin_lock(&worker->lock);
 	if (worker->block_count == NOVA_WORKER_BLOCKS) {
-		for (uint32_t i = 0; i < NOVA_WORKER_BLOCKS / 2; i++)
-			zone_free(fs, worker->blocks[i], 1);
+		zone_free_singles(fs, worker->blocks, NOVA_WORKER_BLOCKS / 2);
 		worker->block_count -= NOVA_WORKER_BLOCKS / 2;
 		memmove(worker->blocks, worker->blocks + NOVA_WORKER_BLOCKS / 2,
 		        worker->block_count * sizeof worker->blocks[0]);

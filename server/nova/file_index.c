@@ -259,6 +259,40 @@ uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t 
 	return old;
 }
 
+void file_index_set_run(struct file_index *index, uint64_t file_block, uint64_t value, uint64_t count,
+                        file_index_replaced *replaced, void *context)
+{
+	uint64_t before = file_block ? file_index_get(index, file_block - 1) : 0;
+	uint64_t after = file_index_get(index, file_block + count);
+	uint64_t last = before;   /* what lay at the file block before the one at hand */
+	uint64_t gone = 0;        /* extents that began in what is replaced, or right behind it */
+	uint64_t run = 0;         /* the first of a row that was replaced, */
+	uint64_t from = 0, n = 0; /* which goes from here to here */
+
+	while (n < count) {
+		uint64_t *leaf = leaf_of(index, file_block + n);
+		uint64_t i = (file_block + n) & (FANOUT - 1);
+
+		for (; i < FANOUT && n < count; i++, n++) {
+			uint64_t old = leaf[i];
+
+			leaf[i] = value + n;
+			gone += begins(last, old);
+			last = old;
+			if (replaced && n && old != (run ? run + (n - from) : 0)) {
+				replaced(context, run, value + from, n - from);
+				from = n;
+			}
+			if (n == from)
+				run = old;
+		}
+	}
+	if (replaced)
+		replaced(context, run, value + from, n - from);
+	index->extents += (uint64_t)begins(before, value) + begins(value + count - 1, after);
+	index->extents -= gone + begins(last, after);
+}
+
 struct truncation {
 	void (*drop)(void *context, uint64_t block);
 	void *context;

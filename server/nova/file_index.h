@@ -54,6 +54,14 @@ bool file_index_next(const struct file_index *index, uint64_t from, uint64_t *fi
 /* file_index_reserve -- room for a range, so that file_index_set cannot fail on it. -ENOMEM changes nothing visible. */
 int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t count);
 
+/* `count` file blocks led to `old` and those that follow it (0: to none of them), and lead to `value` and so on now. */
+typedef void file_index_replaced(void *context, uint64_t old, uint64_t value, uint64_t count);
+
+/* file_index_set_run -- `count` > 0 file blocks lead to `value`, which is not 0, and those that follow it; tells what
+ * they replace in as few rows as there are (`replaced` may be NULL). The range was reserved. */
+void file_index_set_run(struct file_index *index, uint64_t file_block, uint64_t value, uint64_t count,
+                        file_index_replaced *replaced, void *context);
+
 /* file_index_set -- returns what lay there. The range was reserved, or `block` is 0. */
 uint64_t file_index_set(struct file_index *index, uint64_t file_block, uint64_t block);
 

@@ -146,26 +146,41 @@ void release_flush(struct release *release)
 	release->count = 0;
 }
 
-void release_block(void *context, uint64_t value)
+/* How many of the blocks from here on are in its zone. */
+static uint64_t left_in_zone(uint64_t block)
 {
-	struct release *release = context;
+	return NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+}
+
+void release_blocks(struct release *release, uint64_t value, uint64_t count)
+{
 	uint64_t block = file_block_of(value);
 
-	release->inode->blocks--;
+	release->inode->blocks -= count;
 	if (value & FILE_UNWRITTEN) {
-		release->inode->unwritten--;
-		release->kept_promises++;
+		release->inode->unwritten -= count;
+		release->kept_promises += count;
 	}
-
 	/* A run stays within its zone: the allocator has one bitmap for each. */
-	if (release->count && block == release->first + release->count &&
-	    (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS) {
-		release->count++;
-		return;
+	while (count) {
+		uint64_t n = count < left_in_zone(block) ? count : left_in_zone(block);
+
+		if (release->count && block == release->first + release->count &&
+		    left_in_zone(block) != NOVA_ZONE_BLOCKS) {
+			release->count += n;
+		} else {
+			release_flush(release);
+			release->first = block;
+			release->count = n;
+		}
+		block += n;
+		count -= n;
 	}
-	release_flush(release);
-	release->first = block;
-	release->count = 1;
+}
+
+void release_block(void *context, uint64_t value)
+{
+	release_blocks(context, value, 1);
 }
 
 /* ---- death ---------------------------------------------------------------------------------------------------- */

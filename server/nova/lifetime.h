@@ -48,7 +48,9 @@ struct release {
 	uint64_t kept_promises; /* of unwritten blocks that are no more */
 };
 
-/* release_block -- the inode has one block less; `value` is as file_index.h has it. release_flush -- after the last. */
+/* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as file_index.h
+ * has it. release_flush -- after the last. */
+void release_blocks(struct release *release, uint64_t value, uint64_t count);
 void release_block(void *release, uint64_t value);
 void release_flush(struct release *release);
 

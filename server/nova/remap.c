@@ -146,25 +146,24 @@ static void show_hole(struct release *release, const struct piece *piece)
 		release_block(release, file_index_set(file, at, 0));
 }
 
-static void show_blocks(struct release *release, const struct piece *piece)
+static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_t count)
 {
+	struct release *release = context;
 	struct inode *inode = release->inode;
 
-	for (uint64_t n = 0; n < piece->count; n++) {
-		uint64_t value = piece->value + n;
-		uint64_t old = file_index_set(&inode->file, piece->file_block + n, value);
-
-		if (file_block_of(old) == file_block_of(value)) {
-			/* Written in place: the line that was promised for it has been used. */
-			inode->unwritten -= (old & ~value) == FILE_UNWRITTEN;
-			release->kept_promises += (old & ~value) == FILE_UNWRITTEN;
-			continue;
+	if (file_block_of(old) == file_block_of(value)) {
+		/* Written in place: the lines that were promised for them have been used. */
+		if ((old & ~value) == FILE_UNWRITTEN) {
+			inode->unwritten -= count;
+			release->kept_promises += count;
 		}
-		if (old)
-			release_block(release, old);
-		inode->blocks++;
-		inode->unwritten += (value & FILE_UNWRITTEN) != 0;
+		return;
 	}
+	if (old)
+		release_blocks(release, old, count);
+	inode->blocks += count;
+	if (value & FILE_UNWRITTEN)
+		inode->unwritten += count;
 }
 
 void remap_show(struct remap *remap)
@@ -173,7 +172,8 @@ void remap_show(struct remap *remap)
 
 	for (unsigned i = 0; i < remap->count; i++)
 		if (remap->pieces[i].value)
-			show_blocks(&release, &remap->pieces[i]);
+			file_index_set_run(&remap->inode->file, remap->pieces[i].file_block, remap->pieces[i].value,
+			                   remap->pieces[i].count, blocks_replaced, &release);
 		else
 			show_hole(&release, &remap->pieces[i]);
 	release_flush(&release);

@@ -157,8 +157,7 @@ static int set_blocks(struct replay *replay, uint64_t file_block, uint64_t count
 
 		if (err)
 			return err;
-		for (uint64_t i = 0; i < count; i++)
-			file_index_set(index, file_block + i, value + i);
+		file_index_set_run(index, file_block, value, count, NULL, NULL);
 	} else {
 		for (uint64_t at = file_block; file_index_next(index, at, &at) && at < file_block + count; at++)
 			file_index_set(index, at, 0);

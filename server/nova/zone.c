@@ -160,7 +160,7 @@ static void mark_in_group(struct zone *zone, uint32_t group, uint64_t start, uin
 		freed_in_group(zone, group, start);
 }
 
-static void mark(struct nova *fs, struct zone *zone, uint64_t start, uint64_t count, bool used)
+static void mark_bits(struct zone *zone, uint64_t start, uint64_t count, bool used)
 {
 	uint64_t end = start + count;
 
@@ -171,6 +171,11 @@ static void mark(struct nova *fs, struct zone *zone, uint64_t start, uint64_t co
 		mark_in_group(zone, (uint32_t)(at / NOVA_GROUP_BLOCKS), at, to, used);
 		at = to;
 	}
+}
+
+static void mark(struct nova *fs, struct zone *zone, uint64_t start, uint64_t count, bool used)
+{
+	mark_bits(zone, start, count, used);
 	if (used) {
 		zone->free -= count;
 		__atomic_fetch_sub(&fs->free_blocks, count, __ATOMIC_RELAXED);
@@ -187,6 +192,20 @@ void zone_free(struct nova *fs, uint64_t first, uint64_t count)
 	pthread_mutex_lock(&zone->lock);
 	mark(fs, zone, first - zone->first, count, false);
 	pthread_mutex_unlock(&zone->lock);
+}
+
+void zone_free_singles(struct nova *fs, const uint64_t *blocks, uint32_t count)
+{
+	for (uint32_t i = 0, from = 0; i < count; from = i) {
+		struct zone *zone = zone_of(fs, blocks[i]);
+
+		pthread_mutex_lock(&zone->lock);
+		for (; i < count && zone_of(fs, blocks[i]) == zone; i++)
+			mark_bits(zone, blocks[i] - zone->first, 1, false);
+		zone->free += i - from;
+		pthread_mutex_unlock(&zone->lock);
+	}
+	__atomic_fetch_add(&fs->free_blocks, count, __ATOMIC_RELAXED);
 }
 
 /* ---- find ----------------------------------------------------------------------------------------------------- */

@@ -44,4 +44,7 @@ bool zone_give_up_kept(struct zone *zone);
 
 void zone_free(struct nova *fs, uint64_t first, uint64_t count);
 
+/* zone_free_singles -- the same for blocks that lie anywhere; a zone's lock is taken once for those in a row in it. */
+void zone_free_singles(struct nova *fs, const uint64_t *blocks, uint32_t count);
+
 #endif

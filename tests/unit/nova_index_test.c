@@ -116,6 +116,30 @@ static uint64_t model_extents(const uint64_t *model)
 	return extents;
 }
 
+/* What file_index_set_run tells, beside what was there. */
+struct row {
+	const uint64_t *model;
+	uint64_t value;
+	uint64_t told;
+	uint64_t last; /* the last block that was told of */
+	bool any;
+};
+
+static void check_replaced(void *context, uint64_t old, uint64_t value, uint64_t count)
+{
+	struct row *row = context;
+
+	assert_int_equal(value, row->value + row->told);
+	assert_true(count > 0);
+	for (uint64_t i = 0; i < count; i++)
+		assert_int_equal(row->model[row->told + i], old ? old + i : 0);
+	/* As few rows as there are. */
+	assert_false(row->any && old == (row->last ? row->last + 1 : 0));
+	row->last = old ? old + count - 1 : 0;
+	row->any = true;
+	row->told += count;
+}
+
 static void the_file_index_matches_a_model(void **state)
 {
 	struct file_index index = {0};
@@ -139,6 +163,15 @@ static void the_file_index_matches_a_model(void **state)
 			}
 			file_index_truncate(&index, first, count_drop, &dropped);
 			assert_int_equal(dropped, expected);
+		} else if (rand() % 2) {
+			struct row row = {.model = model + first};
+
+			assert_int_equal(file_index_reserve(&index, first, count), 0);
+			row.value = 1000000 + (uint64_t)rand() % 2 * 5000 + first;
+			file_index_set_run(&index, first, row.value, count, check_replaced, &row);
+			assert_int_equal(row.told, count);
+			for (uint64_t i = 0; i < count; i++)
+				model[first + i] = row.value + i;
 		} else {
 			assert_int_equal(file_index_reserve(&index, first, count), 0);
 			for (uint64_t i = 0; i < count; i++) {
