@@ -162,6 +162,29 @@ int nova_symlink(const struct nova_call *call, struct nova_handle dir, const cha
 	return make(call, dir, name, length, &birth, target, attr);
 }
 
+/* Whether the locked inode may get this name in the locked directory. */
+static int may_link(const struct nova_call *call, const struct inode *inode, struct inode *dir, const char *name,
+                    size_t length)
+{
+	struct nova *fs = call->worker->fs;
+	int err = names_may_add(call, dir);
+
+	if (err != -ENOTDIR && err != -ENOENT && names_find(fs, dir, name, length))
+		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
+	if (err)
+		return err;
+	if (inode_is(inode, S_IFDIR))
+		return -EPERM;
+	if (inode->life == NOVA_LIFE_ORPHAN)
+		return -ENOENT;
+	err = perm_flags_kept(inode);
+	if (!err)
+		err = names_same_project(inode, dir);
+	if (!err && inode->nlink == UINT32_MAX)
+		err = -EMLINK;
+	return err ? err : names_room(fs, dir, 1);
+}
+
 int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
               size_t length, struct nova_attr *attr)
 {
@@ -177,21 +200,7 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	err = inode_write_two(worker, file, dir_handle, &inode, &dir);
 	if (err)
 		return err;
-	err = names_may_add(call, dir);
-	if (err != -ENOTDIR && err != -ENOENT && names_find(worker->fs, dir, name, length))
-		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
-	if (!err && inode_is(inode, S_IFDIR))
-		err = -EPERM;
-	if (!err && inode->life == NOVA_LIFE_ORPHAN)
-		err = -ENOENT;
-	if (!err)
-		err = perm_flags_kept(inode);
-	if (!err)
-		err = names_same_project(inode, dir);
-	if (!err && inode->nlink == UINT32_MAX)
-		err = -EMLINK;
-	if (!err)
-		err = names_room(worker->fs, dir, 1);
+	err = may_link(call, inode, dir, name, length);
 	if (err)
 		goto unlock;
 
