@@ -779,9 +779,11 @@ static uint64_t idle_limit(const struct inode *inode, uint64_t share)
 bool gc_idle_pages(const struct inode *inode)
 {
 	uint64_t pages = log_pages(inode);
+	uint64_t rest = inode->gc.rest;
 
-	return pages > 2 * IDLE_PAGES && pages > inode->gc.rest + inode->gc.rest / 16 + IDLE_PAGES &&
-	       pages > idle_limit(inode, 8);
+	/* A round looks at every extent, though it packs four in a line: so much must have been appended since. */
+	rest += (rest + inode->file.extents / NOVA_PAGE_LINES) / 16 + IDLE_PAGES;
+	return pages > 2 * IDLE_PAGES && pages > rest && pages > idle_limit(inode, 8);
 }
 
 /* A sweep leaves whole pages of dead extents, which go at once. */

@@ -9,7 +9,8 @@
 #define REWRITE_BLOCKS 64u
 #define SLICES         100u // of the rewrites; the first ten and the last ten are compared
 #define END_SLICES     10u
-#define LOOK_EVERY     16u         // writes between two looks at the size of the log
+#define LOOK_EVERY     16u         // writes between two looks at the size of the log,
+#define LOOK_RARELY    256u        // where the time of each write counts
 #define LOG_FREE       (64u << 10) // what the log may take beside 64 bytes for each live extent
 #define LOG_PER_EXTENT 64u
 
@@ -41,11 +42,22 @@ static void read_block(struct bench_pool *pool, struct nova_handle file, uint64_
 
 /* ---- a million extents ---------------------------------------------------------------------------------------- */
 
-enum { FILL, FIRST_READ, OVERWRITE, READ };
+enum { FILL, FIRST_READ, OVERWRITE, READ, FREE_BEFORE, EXTENTS_OVER_BOUND };
 
 static const char *const extent_cases[] = {
-    "write_extents_1m", "first_read_extents_1m", "overwrite_extents_1m", "read_extents_1m", NULL,
+    "write_extents_1m", "first_read_extents_1m",     "overwrite_extents_1m",
+    "read_extents_1m",  "extents_1m_log_over_bound", NULL,
 };
+
+// What the file takes beside its `extents` blocks is its log; so much of its bound at most, in both lives.
+static void look_at_extents(struct scale *scale, const struct bench_pool *pool, uint64_t extents)
+{
+	double bytes = scale->values[FREE_BEFORE][0] - (double)scale_free_bytes(pool) - (double)extents * BLOCK;
+	double over = bytes / (LOG_FREE + (double)LOG_PER_EXTENT * (double)extents);
+
+	if (over > scale->values[EXTENTS_OVER_BOUND][0])
+		scale->values[EXTENTS_OVER_BOUND][0] = over;
+}
 
 // Every second block, so that no two extents can be one.
 static void make_extents(struct scale *scale, unsigned round)
@@ -57,9 +69,14 @@ static void make_extents(struct scale *scale, unsigned round)
 	must(bench_pool_make(&pool, scale->pool, (uint64_t)scale->million * (BLOCK + 512) + (UINT64_C(256) << 20)),
 	     "make a pool");
 	file = make_file(&pool);
+	scale->values[FREE_BEFORE][0] = (double)scale_free_bytes(&pool);
+	scale->values[EXTENTS_OVER_BOUND][0] = 0;
 	start = scale_seconds();
-	for (uint64_t i = 0; i < scale->million; i++)
+	for (uint64_t i = 0; i < scale->million; i++) {
 		write_block(&pool, file, 2 * i);
+		if (i % LOOK_RARELY == 0)
+			look_at_extents(scale, &pool, i + 1);
+	}
 	scale->values[FILL][round] = (scale_seconds() - start) * 1e6 / scale->million;
 	bench_pool_close(&pool);
 }
@@ -84,8 +101,11 @@ static void use_extents(struct scale *scale, unsigned round)
 			read_block(&pool, attr.handle, 2 * scale_random(&random, scale->million));
 		scale->values[READ][i] = (scale_seconds() - start) * 1e6 / scale->ops;
 		start = scale_seconds();
-		for (uint32_t n = 0; n < scale->ops; n++)
+		for (uint32_t n = 0; n < scale->ops; n++) {
 			write_block(&pool, attr.handle, 2 * scale_random(&random, scale->million));
+			if (n % LOOK_RARELY == 0)
+				look_at_extents(scale, &pool, scale->million);
+		}
 		scale->values[OVERWRITE][i] = (scale_seconds() - start) * 1e6 / scale->ops;
 	}
 	bench_pool_close(&pool);
@@ -99,6 +119,7 @@ static void run_extents(struct scale *scale)
 	scale_result(scale, "first_read_extents_1m", "farnova", "s", FIRST_READ, 1);
 	scale_result(scale, "overwrite_extents_1m", "farnova", "us", OVERWRITE, scale->rounds);
 	scale_result(scale, "read_extents_1m", "farnova", "us", READ, scale->rounds);
+	scale_result(scale, "extents_1m_log_over_bound", "farnova", "ratio", EXTENTS_OVER_BOUND, 1);
 }
 
 const struct scale_group scale_extents = {extent_cases, run_extents};

@@ -174,7 +174,7 @@ static void an_extent_in_many_pieces_is_copied_in_several_slices(void **state)
 			memcpy(data + i * 4096, &value, sizeof value);
 			fixture_write(&f, file.handle, i * 4096, data + i * 4096, 4096);
 		}
-	assert_in_range(before - fixture_free_blocks(&f), blocks, blocks + 16 + blocks * 5 / 4 / 63);
+	assert_in_range(before - fixture_free_blocks(&f), blocks, blocks + 16 + blocks / 64);
 	for (uint64_t i = 0; i < blocks; i++) {
 		uint64_t back;
 
