@@ -6,6 +6,8 @@
 
 #include "tests/crash/operations.h"
 
+#include <stdio.h>
+
 #define CHECKLIST_MAX 12u
 
 struct checklist_row {
@@ -26,7 +28,7 @@ const struct operation *checklist_operation(const char *name);
 /* checklist_check -- 0 if each row names something and all names exist; else 1, and what is wrong is told. */
 int checklist_check(void);
 
-/* checklist_list -- print it as a table in Markdown. */
-void checklist_list(void);
+/* checklist_list -- write it as a table in Markdown. */
+void checklist_list(FILE *out);
 
 #endif

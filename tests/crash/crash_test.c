@@ -37,6 +37,8 @@ static const char usage[] =
     "  --races            try operations beside each other in two threads, some in three, likewise\n"
     "  --race-seconds=N   begin no further race after so long (default 0: no limit)\n"
     "  --jobs=N           processes (default: one for each CPU)\n"
+    "  --part=I/N         only the I-th of N parts of the operations, pairs and races\n"
+    "  --progress=N       tell how far it is after each N seconds\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
     "  --seed=N           of the random subsets and of the order of pairs (default 1; 0: another each day)\n"
     "  --effort=PERCENT   so many images of the usual number (default 100)\n"
@@ -50,7 +52,7 @@ static const char usage[] =
 struct options {
 	const char *state, *operation, *then, *keep;
 	uint64_t seed, effort, deep, kills;
-	unsigned jobs, seconds, race_seconds;
+	unsigned jobs, seconds, race_seconds, part, parts, progress;
 	bool singles, pairs, races, mutations, verbose;
 };
 
@@ -76,6 +78,8 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"race-seconds", required_argument, NULL, 'N'},
 	    {"seconds", required_argument, NULL, 'n'},
 	    {"jobs", required_argument, NULL, 'j'},
+	    {"part", required_argument, NULL, 'p'},
+	    {"progress", required_argument, NULL, 'P'},
 	    {"checklist", no_argument, NULL, 'c'},
 	    {"mutations", no_argument, NULL, 'm'},
 	    {"seed", required_argument, NULL, 'S'},
@@ -119,8 +123,17 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'j':
 			options->jobs = (unsigned)strtoul(optarg, NULL, 0);
 			break;
+		case 'p':
+			if (sscanf(optarg, "%u/%u", &options->part, &options->parts) == 2 && options->part &&
+			    options->part <= options->parts)
+				break;
+			fprintf(stderr, "crash_test: --part=%s is not of the form I/N\n", optarg);
+			return 2;
+		case 'P':
+			options->progress = (unsigned)strtoul(optarg, NULL, 0);
+			break;
 		case 'c':
-			checklist_list();
+			checklist_list(stdout);
 			return 1;
 		case 'm':
 			options->mutations = true;
@@ -443,18 +456,30 @@ static unsigned tell(const char *what, const struct crash_counts *counts, unsign
 	return failed;
 }
 
+static struct parallel parallel_of(const struct options *options, const char *what, unsigned seconds)
+{
+	return (struct parallel){
+	    .jobs = options->jobs,
+	    .seconds = seconds,
+	    .part = options->part,
+	    .parts = options->parts,
+	    .progress = options->progress,
+	    .what = what,
+	};
+}
+
 static unsigned try_singles(struct options *options, uint64_t *cases)
 {
-	const struct parallel parallel = {.jobs = options->jobs};
+	const struct parallel parallel = parallel_of(options, "operations", 0);
 	struct crash_settings settings = settings_of(options, options->effort);
 	struct crash_counts counts = {0};
 	uint64_t begun;
 	unsigned failed =
 	    parallel_each(&parallel, world_state_count * operation_count, try_single, options, &counts, &begun);
 
-	if (wanted_alone(options, "mkfs"))
+	if (options->part <= 1 && wanted_alone(options, "mkfs"))
 		failed += crash_case_format(&settings, &counts) != 0;
-	if (wanted_alone(options, "grow"))
+	if (options->part <= 1 && wanted_alone(options, "grow"))
 		failed += grow_case(&settings, &counts) != 0;
 	*cases += counts.cases;
 	return tell("operations", &counts, failed);
@@ -462,14 +487,14 @@ static unsigned try_singles(struct options *options, uint64_t *cases)
 
 static unsigned try_pairs(struct options *options, uint64_t *cases)
 {
-	struct parallel parallel = {.jobs = options->jobs};
+	struct parallel parallel = parallel_of(options, "pairs of the checklist", 0);
 	struct crash_counts listed = {0}, any = {0};
 	uint64_t begun;
 	unsigned failed = parallel_each(&parallel, world_state_count * checklist_count * CHECKLIST_MAX, try_listed_pair,
 	                                options, &listed, &begun);
 
 	tell("pairs of the checklist", &listed, failed);
-	parallel.seconds = options->seconds;
+	parallel = parallel_of(options, "pairs", options->seconds);
 	failed += parallel_each(&parallel, pair_count(), try_any_pair, options, &any, &begun);
 	*cases += listed.cases + any.cases;
 	tell("pairs", &any, failed);
@@ -481,7 +506,7 @@ static unsigned try_pairs(struct options *options, uint64_t *cases)
 
 static unsigned try_races(struct options *options, uint64_t *cases)
 {
-	struct parallel parallel = {.jobs = options->jobs};
+	struct parallel parallel = parallel_of(options, "listed races", 0);
 	struct crash_counts listed = {0}, three = {0}, any = {0};
 	uint64_t begun;
 	unsigned failed = parallel_each(&parallel, RACE_STATES * checklist_count * CHECKLIST_MAX, try_listed_race,
@@ -490,7 +515,7 @@ static unsigned try_races(struct options *options, uint64_t *cases)
 	tell("races of the checklist", &listed, failed);
 	failed += parallel_each(&parallel, TRIO_STATES * trio_count * 3, try_trio, options, &three, &begun);
 	tell("races of three threads", &three, failed);
-	parallel.seconds = options->race_seconds;
+	parallel = parallel_of(options, "races", options->race_seconds);
 	failed += parallel_each(&parallel, race_count(), try_any_race, options, &any, &begun);
 	*cases += listed.cases + three.cases + any.cases;
 	tell("races", &any, failed);

@@ -16,8 +16,10 @@
 
 /* In memory that all processes share; all atomic. */
 struct shared {
-	uint64_t next;
+	uint64_t next; /* in the part, as is the next one */
+	uint64_t count;
 	uint64_t failed;
+	uint64_t told; /* seconds since the start */
 	uint64_t counts[COUNT_WORDS];
 };
 
@@ -68,19 +70,40 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static void work(struct shared *shared, double end, uint64_t count,
+static void tell_progress(struct shared *shared, const struct parallel *parallel, double start)
+{
+	uint64_t done = __atomic_load_n(&shared->next, __ATOMIC_RELAXED);
+	uint64_t told = __atomic_load_n(&shared->told, __ATOMIC_RELAXED);
+	double gone = now() - start, left;
+
+	if (!parallel->progress || done == 0 || gone < (double)(told + parallel->progress) ||
+	    !__atomic_compare_exchange_n(&shared->told, &told, (uint64_t)gone, false, __ATOMIC_RELAXED,
+	                                 __ATOMIC_RELAXED))
+		return;
+	if (done > shared->count)
+		done = shared->count;
+	left = gone / (double)done * (double)(shared->count - done);
+	if (parallel->seconds && left > parallel->seconds - gone)
+		left = parallel->seconds - gone;
+	printf("crash: %s: %llu of %llu in %.0f min, about %.0f min left\n", parallel->what, (unsigned long long)done,
+	       (unsigned long long)shared->count, gone / 60, left / 60);
+}
+
+static void work(struct shared *shared, const struct parallel *parallel, double start,
                  unsigned (*try)(void *context, uint64_t i, struct crash_counts *counts), void *context)
 {
+	uint64_t first = parallel->parts ? parallel->part - 1 : 0, step = parallel->parts ? parallel->parts : 1;
 	struct crash_counts counts = {0};
 	uint64_t words[COUNT_WORDS];
 
-	while (end == 0 || now() < end) {
+	while (parallel->seconds == 0 || now() < start + parallel->seconds) {
 		uint64_t i = __atomic_fetch_add(&shared->next, 1, __ATOMIC_RELAXED);
 
-		if (i >= count)
+		if (i >= shared->count)
 			break;
-		if (try(context, i, &counts))
+		if (try(context, first + i * step, &counts))
 			__atomic_fetch_add(&shared->failed, 1, __ATOMIC_RELAXED);
+		tell_progress(shared, parallel, start);
 	}
 	memcpy(words, &counts, sizeof(words));
 	for (size_t i = 0; i < COUNT_WORDS; i++)
@@ -92,18 +115,19 @@ unsigned parallel_each(const struct parallel *parallel, uint64_t count,
                        struct crash_counts *counts, uint64_t *begun)
 {
 	struct shared *shared = share(sizeof(*shared));
-	double end = parallel->seconds ? now() + parallel->seconds : 0;
+	double start = now();
 	uint64_t words[COUNT_WORDS];
 	unsigned started = 0, failed;
 
+	shared->count = parallel->parts ? (count + parallel->parts - parallel->part) / parallel->parts : count;
 	fflush(stdout);
 	if (parallel->jobs <= 1)
-		work(shared, end, count, try, context);
+		work(shared, parallel, start, try, context);
 	for (; parallel->jobs > 1 && started < parallel->jobs; started++) {
 		pid_t child = fork();
 
 		if (child == 0) {
-			work(shared, end, count, try, context);
+			work(shared, parallel, start, try, context);
 			fflush(stdout);
 			_exit(0);
 		}
@@ -125,7 +149,7 @@ unsigned parallel_each(const struct parallel *parallel, uint64_t count,
 	for (size_t i = 0; i < COUNT_WORDS; i++)
 		words[i] += shared->counts[i];
 	memcpy(counts, words, sizeof(words));
-	*begun = shared->next < count ? shared->next : count;
+	*begun = shared->next < shared->count ? shared->next : shared->count;
 	failed = (unsigned)shared->failed;
 	munmap(shared, sizeof(*shared));
 	return failed;

@@ -9,13 +9,18 @@
 #include "tests/crash/crash_case.h"
 
 struct parallel {
-	unsigned jobs;    /* processes */
-	unsigned seconds; /* after which no further case is begun; 0 = no limit */
+	unsigned jobs;     /* processes */
+	unsigned seconds;  /* after which no further case is begun; 0 = no limit */
+	unsigned part;     /* only this one, from 1 on, ... */
+	unsigned parts;    /* ... of so many: every parts-th case; 0 = all */
+	unsigned progress; /* tell how far it is after each so many seconds; 0 = never */
+	const char *what;  /* they are, for that */
 };
 
 /*
- * parallel_each -- call `try` for 0..count-1; it returns how many things were wrong. Adds to *counts; *begun tells how
- * many cases were begun. Returns the number of cases in which something was wrong, a process that died included.
+ * parallel_each -- call `try` for 0..count-1, or what of them is of the part; it returns how many things were wrong.
+ * Adds to *counts; *begun tells how many cases were begun. Returns the number of cases in which something was wrong, a
+ * process that died included.
  */
 unsigned parallel_each(const struct parallel *parallel, uint64_t count,
                        unsigned (*try)(void *context, uint64_t i, struct crash_counts *counts), void *context,
