@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -633,6 +634,67 @@ static void damaged_messages_never_harm(void **state)
 	}
 }
 
+/* ---- the corpus of the fuzz targets ---- */
+
+/* A seed that is no message any more leads nowhere. FARNOVA_RENEW_CORPUS=1 writes all of them as they have to be. */
+static size_t seed_of(const char *target, const char *name, const void *message, int length)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s/%s", FARNOVA_SOURCE_DIR, target, name);
+	f = fopen(path, getenv("FARNOVA_RENEW_CORPUS") ? "w+e" : "re");
+	if (!f)
+		fail_msg("there is no %s: run this test with FARNOVA_RENEW_CORPUS=1", path);
+	if (getenv("FARNOVA_RENEW_CORPUS")) {
+		fwrite(message, 1, (size_t)length, f);
+		rewind(f);
+	}
+	n = fread(again, 1, sizeof(again), f);
+	fclose(f);
+	return n;
+}
+
+static void assert_good_seed(int rc, unsigned op, const char *target, const char *name, const char *why)
+{
+	if (rc || strcmp(proto_op_name(op), name) != 0)
+		fail_msg("tests/fuzz/corpus/%s/%s is no %s (%s): run this test with FARNOVA_RENEW_CORPUS=1", target,
+		         name, name, rc ? why : proto_op_name(op));
+}
+
+static void the_fuzz_targets_have_a_seed_of_each_message_as_it_is_now(void **state)
+{
+	const struct proto_recall recall = {.invalidation = 31, .handle = file};
+	struct proto_recall recalled;
+	const char *why = NULL;
+	size_t n;
+
+	for (size_t i = 0; i < COUNT(request_ops); i++) {
+		const char *name = proto_op_name(request_ops[i]);
+		struct proto_request q, q_out;
+		struct proto_reply p, p_out;
+		uint8_t entries[100];
+		size_t used;
+		int length, rc;
+
+		fill_request(&q, request_ops[i]);
+		length = proto_encode_request(&q, buffer, sizeof(buffer));
+		n = seed_of("proto_request_fuzz", name, buffer, length);
+		rc = proto_decode_request(again, n, &q_out, &why);
+		assert_good_seed(rc, q_out.op, "proto_request_fuzz", name, why);
+		if (request_ops[i] == PROTO_LAYOUT_RETURN)
+			continue; /* a notice has no reply */
+		fill_reply(&p, request_ops[i], entries, &used);
+		length = proto_encode_reply(&p, buffer, sizeof(buffer));
+		n = seed_of("proto_reply_fuzz", name, buffer, length);
+		rc = proto_decode_reply(again, n, &p_out, &why);
+		assert_good_seed(rc, p_out.op, "proto_reply_fuzz", name, why);
+	}
+	n = seed_of("proto_reply_fuzz", "RECALL", buffer, proto_encode_recall(&recall, buffer, sizeof(buffer)));
+	assert_int_equal(proto_decode_recall(again, n, &recalled, &why), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -645,6 +707,7 @@ int main(void)
 	    cmocka_unit_test(directory_entries_with_bad_names_are_refused),
 	    cmocka_unit_test(a_recall_survives_the_wire_and_is_told_from_a_reply),
 	    cmocka_unit_test(damaged_messages_never_harm),
+	    cmocka_unit_test(the_fuzz_targets_have_a_seed_of_each_message_as_it_is_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
