@@ -127,6 +127,29 @@ static bool make_file(struct nova *fs, struct nova_call *call, const char *name)
 	       nova_write(call, attr.handle, 0, name, strlen(name), 0, NULL) > 0;
 }
 
+/* Files and a chunk of slots where a second worker looks first: in the second zone, if there is one. */
+static bool use_the_end(struct nova *fs)
+{
+	struct nova_call call = {0};
+	struct nova_worker *first;
+	bool ok = true;
+
+	if (nova_worker_open(fs, &first))
+		return false;
+	if (nova_worker_open(fs, &call.worker))
+		ok = false;
+	for (unsigned i = 0; ok && i < 2 * NOVA_SLOTS_PER_CHUNK; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "old%u", i);
+		ok = make_file(fs, &call, name);
+	}
+	if (call.worker)
+		nova_worker_close(call.worker);
+	nova_worker_close(first);
+	return ok;
+}
+
 /* A small file system over a larger one, with its tree noted. */
 static bool begin(struct attempt *a, struct trace *trace)
 {
@@ -144,7 +167,10 @@ static bool begin(struct attempt *a, struct trace *trace)
 		return false;
 	nova_statfs(fs, &statfs);
 	a->large_blocks = statfs.blocks;
+	ok = use_the_end(fs);
 	nova_unmount(fs);
+	if (!ok)
+		return false;
 	pm_wrap(&pm, memory.base, a->growth->small);
 	pm.observer = &trace->observer;
 	if (nova_format(&pm, NULL) || nova_mount(&pm, NULL, &fs, NULL, 0))
