@@ -212,6 +212,7 @@ int main(int argc, char **argv)
 	for (size_t s = 0; s < world_state_count; s++)
 		for (size_t o = 0; o < operation_count; o++) {
 			if (!state_wanted(&world_states[s], state) || operations[o].ends ||
+			    (operations[o].zones && !world_states[s].zones) ||
 			    (operation && strcmp(operation, operations[o].name) != 0))
 				continue;
 			cases++;

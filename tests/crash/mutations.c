@@ -252,7 +252,7 @@ static bool wanted(const struct world_state *state, const struct operation *oper
 {
 	if (state_name && strcmp(state_name, state->name) != 0)
 		return false;
-	if (operation_name && strcmp(operation_name, operation->name) != 0)
+	if ((operation_name && strcmp(operation_name, operation->name) != 0) || (operation->zones && !state->zones))
 		return false;
 	return !state->long_past && (!operation->long_past || strcmp(state->name, "fresh") == 0);
 }
