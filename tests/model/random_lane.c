@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void random_lane_begin(struct random_lane *lane, const struct nova_call *call, const struct nova_attr *root,
                        uint32_t projects, int64_t now)
@@ -65,7 +66,8 @@ bool random_lane_do(struct random_lane *lane, const struct random_op *op)
 	lane->now += RANDOM_STEP_NS;
 	fixed_time_set(lane->now);
 	lane->call.request.sequence++;
-	random_op_suit(lane->model, &lane->slots, &chosen);
+	if (op->name != RANDOM_BALLAST)
+		random_op_suit(lane->model, &lane->slots, &chosen, RANDOM_NAMES);
 	if (random_op_skipped(&lane->slots, &chosen))
 		return true;
 	core = random_core_do(&lane->call, &lane->slots, &chosen);
@@ -79,4 +81,55 @@ bool random_lane_do(struct random_lane *lane, const struct random_op *op)
 		return false;
 	random_slots_keep(&lane->slots, &chosen, &core, ino);
 	return true;
+}
+
+/* ---- little space ------------------------------------------------------------------------------------------------ */
+
+#define BALLAST (RANDOM_SLOTS - 1)
+
+static bool make_ballast(struct random_lane *lane)
+{
+	const struct random_op op = {
+	    .kind = RANDOM_MAKE, .name = RANDOM_BALLAST, .to = BALLAST, .flags = S_IFREG | 0600};
+
+	return random_lane_do(lane, &op);
+}
+
+bool random_lane_ballast(struct random_lane *lane, uint32_t mib)
+{
+	const struct random_op op = {.kind = RANDOM_APPEND, .slot = BALLAST, .length = 1u << 20, .fill = 7};
+	bool ok = mib == 0 || make_ballast(lane);
+
+	for (uint32_t i = 0; i < mib && ok; i++)
+		ok = random_lane_do(lane, &op);
+	return ok;
+}
+
+static uint64_t ballast_size(const struct random_lane *lane)
+{
+	struct posix_attr attr;
+
+	return posix_getattr(lane->model, lane->slots.slots[BALLAST].ino, &attr) ? 0 : attr.size;
+}
+
+static bool reserve(struct random_lane *lane, uint32_t length)
+{
+	const struct random_op op = {
+	    .kind = RANDOM_FALLOCATE, .slot = BALLAST, .offset = ballast_size(lane), .length = length};
+
+	return random_lane_do(lane, &op);
+}
+
+bool random_lane_fill_up(struct random_lane *lane, uint64_t left)
+{
+	struct random_op op = {.kind = RANDOM_TRUNCATE, .slot = BALLAST};
+	bool ok = lane->slots.slots[BALLAST].ino.n || make_ballast(lane);
+
+	for (uint32_t length = 1u << 20; length >= 4096 && ok; length /= 4)
+		for (uint64_t refused = lane->tally.no_space; ok && lane->tally.no_space == refused;)
+			ok = reserve(lane, length);
+	if (!ok || ballast_size(lane) < left)
+		return false;
+	op.offset = ballast_size(lane) - left;
+	return random_lane_do(lane, &op);
 }

@@ -30,4 +30,10 @@ void random_lane_restart(struct random_lane *lane, const struct nova_call *call)
 /* random_lane_do -- do it in the core and in the model; false, with lane->wrong, if they disagree. */
 bool random_lane_do(struct random_lane *lane, const struct random_op *op);
 
+/* random_lane_ballast -- a file of so many MiB in the last slot, which leaves little space, until an operation removes
+ * or cuts it. random_lane_fill_up -- it takes what is left but for so many bytes, in blocks that are reserved only:
+ * they cost a copy of the model nothing. */
+bool random_lane_ballast(struct random_lane *lane, uint32_t mib);
+bool random_lane_fill_up(struct random_lane *lane, uint64_t left);
+
 #endif

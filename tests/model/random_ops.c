@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 
 #define WRITE_MAX 70000u
-#define NAMES     RANDOM_BALLAST
 #define FAR       (1ull << 40)
 
 /* How often each kind comes. */
@@ -177,8 +176,8 @@ struct random_op random_op_make(uint64_t *seed)
 		op.slot %= 4;
 	if (below(seed, 2))
 		op.slot2 %= 4;
-	op.name = (uint8_t)below(seed, NAMES);
-	op.name2 = (uint8_t)below(seed, NAMES);
+	op.name = (uint8_t)below(seed, RANDOM_NAMES);
+	op.name2 = (uint8_t)below(seed, RANDOM_NAMES);
 	/* Slot 0 stays the lane's own directory. */
 	op.to = (uint8_t)(1 + below(seed, RANDOM_SLOTS - 1));
 	op.flags = any_flags(seed, op.kind);
@@ -204,17 +203,17 @@ const char *random_name(unsigned number)
 {
 	/* As long as a name may be: five times 51 letters. */
 #define LETTERS "lllllllllllllllllllllllllllllllllllllllllllllllllll"
-	static const char *const names[NAMES + 1] = {"a",
-	                                             "b",
-	                                             "c",
-	                                             "d",
-	                                             "x",
-	                                             "y",
-	                                             "\x61\x50",
-	                                             "\x62\xcd",
-	                                             "seventeen-letters",
-	                                             LETTERS LETTERS LETTERS LETTERS LETTERS,
-	                                             "ballast"};
+	static const char *const names[RANDOM_NAMES + 1] = {"a",
+	                                                    "b",
+	                                                    "c",
+	                                                    "d",
+	                                                    "x",
+	                                                    "y",
+	                                                    "\x61\x50",
+	                                                    "\x62\xcd",
+	                                                    "seventeen-letters",
+	                                                    LETTERS LETTERS LETTERS LETTERS LETTERS,
+	                                                    "ballast"};
 
 	return names[number <= RANDOM_BALLAST ? number : 0];
 }

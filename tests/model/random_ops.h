@@ -111,10 +111,12 @@ uint64_t random_next(uint64_t *seed);
 void random_op_print(FILE *out, const struct random_op *op);
 bool random_op_parse(const char *line, struct random_op *op);
 
-/* random_op_suit -- mostly the slots are moved on to the next ones that have what the operation is for, as the model
- * knows, and limits chosen near to what is in use: else nearly everything would be refused. Depends on nothing but the
- * operation and what the model holds. */
-void random_op_suit(const struct posix_model *model, const struct random_slots *slots, struct random_op *op);
+/* random_op_suit -- mostly slots and names (of the first `names`) are moved on to the next ones that have what the
+ * operation is for, as the model knows, and limits chosen near to what is in use: else nearly everything would be
+ * refused. Depends on nothing but the operation and what the model holds. */
+#define RANDOM_NAMES RANDOM_BALLAST
+void random_op_suit(const struct posix_model *model, const struct random_slots *slots, struct random_op *op,
+                    unsigned names);
 
 /* random_op_skipped -- there is nothing to do for it, as a pin that it wants is taken or has nothing. What the whole
  * run stands on, the directory that slot 0 is, is given no flags and no project, and what lies above it is not looked

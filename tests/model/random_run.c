@@ -162,20 +162,6 @@ static bool step(struct run *run, const struct random_op *op, size_t number)
 	return ok;
 }
 
-/* A file that leaves little space, until an operation removes or cuts it. */
-static bool fill_up(struct run *run)
-{
-	struct random_op op = {
-	    .kind = RANDOM_MAKE, .name = RANDOM_BALLAST, .to = RANDOM_SLOTS - 1, .flags = S_IFREG | 0600};
-	bool ok = !run->pool.settings->ballast || random_lane_do(&run->lane, &op);
-
-	op = (struct random_op){.kind = RANDOM_APPEND, .slot = RANDOM_SLOTS - 1, .length = 1u << 20, .fill = 7};
-	for (uint32_t i = 0; i < run->pool.settings->ballast && ok; i++)
-		ok = random_lane_do(&run->lane, &op);
-	follow(run);
-	return ok;
-}
-
 bool random_run(const struct random_settings *settings, const struct random_op *ops, size_t count,
                 struct random_counts *counts)
 {
@@ -191,7 +177,8 @@ bool random_run(const struct random_settings *settings, const struct random_op *
 	run.pool.pm.observer = &run.trace.observer;
 	ok = nova_getattr(&run.pool.call, nova_root(run.pool.fs), &root) == 0;
 	random_lane_begin(&run.lane, &run.pool.call, &root, 0, RANDOM_BEGIN_NS);
-	ok = ok && fill_up(&run);
+	ok = ok && random_lane_ballast(&run.lane, settings->ballast);
+	follow(&run);
 	for (size_t i = 0; i < count && ok; i++) {
 		ok = step(&run, &ops[i], i + 1);
 		if (!ok)

@@ -22,6 +22,7 @@
 #define SHARED_NAMES 4u
 #define OFFSET_MAX   30000u
 #define LENGTH_MAX   12000u
+#define LEFT         8192u /* bytes, where the pool is to be full */
 
 #define YIELD_EVERY 12u /* stores, on average */
 #define SLEEP_EVERY 30u /* likewise */
@@ -155,7 +156,7 @@ static struct random_op make_op(const struct shared *shared, uint64_t *seed)
 		op.offset &= ~4095ull;
 		op.length &= ~4095u;
 	}
-	random_op_suit(shared->lane.model, &shared->lane.slots, &op);
+	random_op_suit(shared->lane.model, &shared->lane.slots, &op, SHARED_NAMES);
 	return op;
 }
 
@@ -294,10 +295,14 @@ static bool next_life(struct shared *shared, bool killed)
 	return random_pool_reclaim(&shared->pool) && right(shared) && open_workers(shared);
 }
 
-/* What one thread does between rounds: limits, and whatever else comes. */
+/* What one thread does between rounds: limits, and whatever else comes. A pool that is to be full is made so again, by
+ * a file in a slot that threads do not share. */
 static bool do_alone(struct shared *shared, uint64_t *seed)
 {
 	struct random_op op = make_op(shared, seed);
+
+	if (shared->pool.settings->ballast && !random_lane_fill_up(&shared->lane, LEFT))
+		return random_failed(shared->pool.settings, "between rounds: %s", shared->lane.wrong);
 
 	if (random_next(seed) % 2)
 		op.kind = RANDOM_SETLIMITS;

@@ -3,6 +3,7 @@
  */
 #include "tests/model/random_ops.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 /* Each kind: whether it wants a file (S_IFREG), a directory or anything alive (0) in its slots. */
@@ -51,6 +52,44 @@ static uint8_t suited(const struct posix_model *model, const struct random_slots
 	return from;
 }
 
+/* The next of the names that is there, or is not there, as is wanted. */
+static uint8_t suited_name(const struct posix_model *model, posix_ino dir, uint8_t from, bool there, unsigned names)
+{
+	for (unsigned i = 0; i < names; i++) {
+		uint8_t number = (uint8_t)((from + i) % names);
+		const char *name = random_name(number);
+		posix_ino found;
+
+		if ((posix_lookup(model, dir, name, strlen(name), &found) == 0) == there)
+			return number;
+	}
+	return from;
+}
+
+static void choose_names(const struct posix_model *model, const struct random_slots *slots, struct random_op *op,
+                         unsigned names)
+{
+	posix_ino dir = slots->slots[op->slot].ino;
+
+	switch (op->kind) {
+	case RANDOM_LOOKUP:
+	case RANDOM_UNLINK:
+	case RANDOM_RMDIR:
+	case RANDOM_RENAME:
+		op->name = suited_name(model, dir, op->name, true, names);
+		break;
+	case RANDOM_MAKE:
+	case RANDOM_SYMLINK:
+		op->name = suited_name(model, dir, op->name, false, names);
+		break;
+	case RANDOM_LINK:
+		op->name = suited_name(model, slots->slots[op->slot2].ino, op->name, false, names);
+		break;
+	default:
+		break;
+	}
+}
+
 /* Near to what the project uses: a limit that is far away is never met. */
 static void choose_limits(const struct posix_model *model, const struct random_slots *slots, struct random_op *op)
 {
@@ -66,7 +105,8 @@ static void choose_limits(const struct posix_model *model, const struct random_s
 		op->offset -= 16;
 }
 
-void random_op_suit(const struct posix_model *model, const struct random_slots *slots, struct random_op *op)
+void random_op_suit(const struct posix_model *model, const struct random_slots *slots, struct random_op *op,
+                    unsigned names)
 {
 	if (op->kind == RANDOM_SETLIMITS)
 		choose_limits(model, slots, op);
@@ -75,4 +115,6 @@ void random_op_suit(const struct posix_model *model, const struct random_slots *
 		return;
 	op->slot = suited(model, slots, op->slot, wanted(op->kind, false));
 	op->slot2 = suited(model, slots, op->slot2, wanted(op->kind, true));
+	if ((op->fill >> 27) % 4)
+		choose_names(model, slots, op, names);
 }
