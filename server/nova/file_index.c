@@ -137,12 +137,15 @@ uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uin
 	while (n < max) {
 		uint64_t at = file_block + n;
 		const uint64_t *leaf = leaf_of(index, at);
-		uint64_t in_leaf = at & (FANOUT - 1);
+		uint64_t i = at & (FANOUT - 1);
+		uint64_t end = index->height ? FANOUT : index->capacity;
 
 		if (!leaf)
 			break;
-		for (; in_leaf < FANOUT && n < max && covers(index, file_block + n); in_leaf++, n++)
-			if (leaf[in_leaf] != first + n) {
+		if (end - i > max - n)
+			end = i + (max - n);
+		for (; i < end; i++, n++)
+			if (leaf[i] != first + n) {
 				*count = n;
 				return first;
 			}
