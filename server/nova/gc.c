@@ -647,7 +647,7 @@ static int sweep_slice(struct nova_worker *worker, struct inode *inode)
 }
 
 /* Look at the first pages, up to `pages` of them. Where it had to stop within one, what it copied of that one is true
- * and there twice, for now. */
+ * and there twice until the next slice drops the page. */
 static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t pages, char *why, size_t why_size)
 {
 	struct slice slice;
