@@ -668,7 +668,8 @@ __attribute__((no_sanitize("thread"))) static bool peek_words(const struct nova 
 
 	return sound_word(NOVA_WORD_LIFE, ino, words.life, life) && *life >> 8 == generation &&
 	       life_has_log((enum nova_life)(*life & 0xff)) &&
-	       sound_word(NOVA_WORD_TAIL, word_owner(ino, generation), words.tail, tail) && *tail <= NOVA_SLOT_LINES;
+	       sound_word(NOVA_WORD_TAIL, word_owner(ino, generation), words.tail, tail) && *tail > 0 &&
+	       *tail <= NOVA_SLOT_LINES;
 }
 
 int replay_peek(struct nova *fs, struct inode *inode)

@@ -2,6 +2,7 @@
  * nova_cold_test.c -- inodes and indexes that are given up for want of memory, and looks at inodes that are not there.
  */
 #include "server/nova/core.h"
+#include "server/nova/words.h"
 #include "tests/unit/nova_fixture.h"
 
 #include <errno.h>
@@ -144,6 +145,32 @@ static void a_look_at_a_cold_inode_tells_what_loading_it_would(void **state)
 	free(warm);
 }
 
+/* A live inode has a log: nothing may be told of one whose tail says that it has none. */
+static void a_look_at_a_cold_inode_without_a_log_fails_as_loading_it_would(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle file = fixture_create(f, f->root, "file", S_IFREG | 0644).handle;
+	struct nova_slot *slot = (void *)((uint8_t *)f->memory + file.ino.n * NOVA_SLOT_SIZE);
+	uint64_t empty = word_make(NOVA_WORD_TAIL, word_owner(file.ino.n, file.generation), 0);
+	struct nova_slot_words words = slot->words;
+	struct nova_attr attr;
+
+	for (unsigned i = 0; i < 100; i++) {
+		char name[32];
+
+		snprintf(name, sizeof name, "other%u", i);
+		fixture_create(f, f->root, name, S_IFREG | 0644);
+	}
+	fixture_unmount(f);
+	fixture_mount(f);
+	f->fs->cache_bytes = 1;
+	fixture_lookup(f, f->root, "other0");
+	slot->words.tail[0] = slot->words.tail[1] = le64_of(empty);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(nova_getattr(&f->call, file, &attr), -EIO);
+	slot->words = words;
+}
+
 struct onlooker {
 	struct fixture *f;
 	uint64_t *ino; /* of the file that is changed; atomic */
@@ -237,6 +264,7 @@ int main(void)
 	    TEST(cold_indexes_are_dropped_and_built_again),
 	    TEST(cold_inodes_are_given_up_and_pinned_ones_stay),
 	    TEST(a_look_at_a_cold_inode_tells_what_loading_it_would),
+	    TEST(a_look_at_a_cold_inode_without_a_log_fails_as_loading_it_would),
 	    TEST(attributes_of_a_cold_inode_are_of_one_moment),
 	};
 
