@@ -4,7 +4,7 @@
 #include "server/server.h"
 
 #include "common/log.h"
-#include "server/worker.h"
+#include "server/loop/worker.h"
 
 #include <errno.h>
 #include <stdio.h>

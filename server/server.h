@@ -5,15 +5,15 @@
 #ifndef FARNOVA_SERVER_SERVER_H
 #define FARNOVA_SERVER_SERVER_H
 
-#include "common/pm.h"
+#include "common/pm/pm.h"
 #include "proto/proto.h"
 #include "server/config.h"
-#include "server/layout.h"
-#include "server/listen.h"
+#include "server/loop/janitor.h"
+#include "server/loop/listen.h"
+#include "server/net/placement.h"
 #include "server/nova/nova.h"
-#include "server/placement.h"
-#include "server/registry.h"
-#include "server/tidy.h"
+#include "server/state/layout/layout.h"
+#include "server/state/registry.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
 #define FARNOVA_CLI_ACL_REMOTE_H
 
 #include "client/cli/acl_text.h"
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 struct file_acls {
 	struct acl access; /* what the mode says where there is none */

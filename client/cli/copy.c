@@ -9,7 +9,7 @@
 
 #include "client/cli/copy_flags.h"
 #include "client/cli/copy_xattrs.h"
-#include "client/cli/progress.h"
+#include "client/cli/progress_bar.h"
 #include "client/cli/report.h"
 #include "common/file_type.h"
 

@@ -5,7 +5,7 @@
 #ifndef FARNOVA_CLI_COPY_H
 #define FARNOVA_CLI_COPY_H
 
-#include "client/cli/place.h"
+#include "client/cli/fs_endpoint.h"
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
 #ifndef FARNOVA_CLI_COPY_XATTRS_H
 #define FARNOVA_CLI_COPY_XATTRS_H
 
-#include "client/cli/place.h"
+#include "client/cli/fs_endpoint.h"
 
 #include <stdbool.h>
 

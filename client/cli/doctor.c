@@ -2,7 +2,7 @@
  * doctor.c -- `farnova doctor`: look for what keeps farnova from working well, and say what to do.
  */
 #include "client/cli/command.h"
-#include "client/cli/findings.h"
+#include "client/cli/diagnostics.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
 

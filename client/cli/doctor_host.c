@@ -1,7 +1,7 @@
 /*
  * doctor_host.c -- what `farnova doctor` looks at on the host itself: limits, FUSE, kernel and CPU.
  */
-#include "client/cli/findings.h"
+#include "client/cli/diagnostics.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
  * Like mkfs, fsck and dump this looks at the medium itself, not at a server; so it uses the persistence seam of common/
  * where commands on URLs use farnova.h alone.
  */
-#include "client/cli/findings.h"
-#include "common/pm.h"
+#include "client/cli/diagnostics.h"
+#include "common/pm/pm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
  * doctor_rdma.c -- what `farnova doctor` says about RDMA devices.
  */
-#include "client/cli/findings.h"
+#include "client/cli/diagnostics.h"
 
 #include <errno.h>
 #include <infiniband/verbs.h>

@@ -2,8 +2,8 @@
  * main.c -- `farnova`: find the command that was asked for and run it.
  */
 #include "client/cli/command.h"
-#include "client/farnova.h"
-#include "server/pool/pool_commands.h"
+#include "client/include/farnova.h"
+#include "server/pool/cmd/pool_commands.h"
 
 #include <stdio.h>
 #include <string.h>

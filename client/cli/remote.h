@@ -7,7 +7,7 @@
 #ifndef FARNOVA_CLI_REMOTE_H
 #define FARNOVA_CLI_REMOTE_H
 
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 #include <getopt.h>
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 #include "client/cli/report.h"
 
 #include "client/cli/command.h"
-#include "client/cli/progress.h"
-#include "client/farnova.h"
+#include "client/cli/progress_bar.h"
+#include "client/include/farnova.h"
 
 #include <errno.h>
 #include <stdarg.h>

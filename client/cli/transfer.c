@@ -3,7 +3,7 @@
  */
 #include "client/cli/command.h"
 #include "client/cli/copy.h"
-#include "client/cli/progress.h"
+#include "client/cli/progress_bar.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
 

@@ -4,7 +4,7 @@
 #ifndef FARNOVA_FUSE_FUSE_MOUNT_H
 #define FARNOVA_FUSE_FUSE_MOUNT_H
 
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 #include <stdbool.h>
 

@@ -6,8 +6,8 @@
 
 #define FUSE_USE_VERSION 314
 
-#include "client/farnova.h"
 #include "client/fuse/nodes.h"
+#include "client/include/farnova.h"
 
 #include <fuse3/fuse_lowlevel.h>
 #include <limits.h>

@@ -9,7 +9,7 @@
 #ifndef FARNOVA_FUSE_NODES_H
 #define FARNOVA_FUSE_NODES_H
 
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 #include <stdbool.h>
 #include <stdint.h>

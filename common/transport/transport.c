@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "common/transport/internal.h"
+#include "common/transport/base/internal.h"
 
 static const struct transport_ops *const kinds[] = {
     [TRANSPORT_TCP] = &transport_tcp_ops,

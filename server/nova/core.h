@@ -11,10 +11,10 @@
 #define FARNOVA_NOVA_CORE_H
 
 #include "common/log.h"
-#include "common/pm.h"
-#include "server/nova/dir_index.h"
-#include "server/nova/file_index.h"
-#include "server/nova/format.h"
+#include "common/pm/pm.h"
+#include "server/nova/inode/dir_index.h"
+#include "server/nova/inode/file_index.h"
+#include "server/nova/media/format.h"
 #include "server/nova/nova.h"
 
 #include <pthread.h>

@@ -14,7 +14,7 @@
 #ifndef FARNOVA_NOVA_NOVA_H
 #define FARNOVA_NOVA_NOVA_H
 
-#include "common/pm.h"
+#include "common/pm/pm.h"
 
 #include <stdbool.h>
 #include <stddef.h>

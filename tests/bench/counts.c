@@ -1,11 +1,11 @@
-// counts.c -- what an operation of the core costs in persistent stores, by the counting observer of common/pm.h.
+// counts.c -- what an operation of the core costs in persistent stores, by the counting observer of common/pm/pm.h.
 //
 //	counts --json FILE [--case NAME]... POOL
 //
 // Averages over many operations, so that what happens once in a while (a new log page, a new chunk of slots, GC) has
 // its share. The places are the steady state's: slots and blocks that were freed before are used again.
 #include "common/log.h"
-#include "common/pm_count.h"
+#include "common/pm/pm_count.h"
 #include "tests/bench/pool.h"
 #include "tests/bench/results.h"
 

@@ -1,5 +1,5 @@
 // driver-farnova.c -- drives a farnova server through the client library.
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 #include "tests/bench/driver.h"
 
 #include <errno.h>

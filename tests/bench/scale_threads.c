@@ -1,7 +1,7 @@
 // scale_threads.c -- two threads over one: creates in two directories, and writes to two files.
 //
 // The raw medium does the very stores of these operations and nothing else: each thread's stores, flushes and fences
-// are recorded once through the observer of common/pm.h and replayed at the same places of a file of the same size.
+// are recorded once through the observer of common/pm/pm.h and replayed at the same places of a file of the same size.
 // What two threads reach there over one is what the medium leaves to reach.
 #include "tests/bench/scale.h"
 

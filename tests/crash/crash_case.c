@@ -7,8 +7,8 @@
 #include "tests/crash/snapshot.h"
 #include "tests/crash/steps.h"
 
-#include "server/nova/format.h"
-#include "server/pool/check.h"
+#include "server/nova/media/format.h"
+#include "server/pool/check/check.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  */
 #include "tests/crash/crash_internal.h"
 
-#include "server/pool/check.h"
+#include "server/pool/check/check.h"
 #include "tests/crash/snapshot.h"
 #include "tests/crash/steps.h"
 

@@ -11,8 +11,8 @@
 #include "tests/crash/snapshot.h"
 
 #include "common/log.h"
-#include "server/nova/alloc.h"
-#include "server/pool/check.h"
+#include "server/nova/space/alloc.h"
+#include "server/pool/check/check.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
  */
 #include "tests/crash/grow_case.h"
 
-#include "server/nova/format.h"
-#include "server/pool/check.h"
+#include "server/nova/media/format.h"
+#include "server/pool/check/check.h"
 #include "tests/crash/images.h"
 #include "tests/crash/snapshot.h"
 

@@ -3,9 +3,9 @@
  */
 #include "tests/crash/steps.h"
 
-#include "server/nova/alloc.h"
-#include "server/nova/zone.h"
-#include "server/pool/medium.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/zone.h"
+#include "server/pool/image/image.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef FARNOVA_TESTS_CRASH_TRACE_H
 #define FARNOVA_TESTS_CRASH_TRACE_H
 
-#include "common/pm.h"
+#include "common/pm/pm.h"
 #include "tests/crash/sparse.h"
 
 #include <pthread.h>

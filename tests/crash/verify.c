@@ -4,7 +4,7 @@
 #include "tests/crash/verify.h"
 
 #include "server/nova/nova.h"
-#include "server/pool/check.h"
+#include "server/pool/check/check.h"
 
 #include <errno.h>
 #include <stdarg.h>

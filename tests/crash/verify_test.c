@@ -4,7 +4,7 @@
 #include "tests/crash/crash_internal.h"
 
 #include "common/log.h"
-#include "server/nova/format.h"
+#include "server/nova/media/format.h"
 #include "tests/crash/checklist.h"
 #include "tests/crash/steps.h"
 

@@ -11,7 +11,7 @@
 #ifndef FARNOVA_TESTS_CRASH_WORLD_H
 #define FARNOVA_TESTS_CRASH_WORLD_H
 
-#include "server/nova/format.h"
+#include "server/nova/media/format.h"
 #include "server/nova/nova.h"
 #include "tests/crash/trace.h"
 #include "tests/model/posix_model.h"

@@ -3,7 +3,7 @@
  */
 #include "tests/crash/zone_operations.h"
 
-#include "server/nova/zone.h"
+#include "server/nova/space/zone.h"
 #include "tests/crash/steps.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/transport/tcp.h"
+#include "common/transport/tcp/tcp.h"
 
 #define KEY_OF(index) (0x100000ull * ((index) + 1) | (index))
 

@@ -4,7 +4,7 @@
 #ifndef FARNOVA_TESTS_CHECK_H
 #define FARNOVA_TESTS_CHECK_H
 
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  *
  *   client_calls URL -- as root, on an empty file system
  */
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 #include "tests/integration/check.h"
 
 #include <errno.h>

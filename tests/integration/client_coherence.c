@@ -8,7 +8,7 @@
  * the file's own, whole, and not older than what was acknowledged before the read began. A third connection makes, cuts
  * and removes files all the time, so that freed blocks are soon somebody else's.
  */
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 #include "tests/integration/blocks.h"
 #include "tests/integration/check.h"
 

@@ -6,7 +6,7 @@
  *
  * Each thread overwrites blocks of a file of its own that it opened once, makes and renames others, and reads back.
  */
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 #include "tests/integration/blocks.h"
 #include "tests/integration/check.h"
 

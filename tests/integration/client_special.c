@@ -4,7 +4,7 @@
  *   client_special calls URL           -- all that needs no restart
  *   client_special wait URL READY GO   -- open a file without a name, say READY, wait for the file GO, and name it then
  */
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 #include "tests/integration/check.h"
 
 #include <errno.h>

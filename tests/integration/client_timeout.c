@@ -6,7 +6,7 @@
  *     stat      stat the root, the same
  *     blocked   the milliseconds a stat took, whatever it gave
  */
-#include "client/farnova.h"
+#include "client/include/farnova.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * hostile.c -- a client that does all it should not: `hostile TRANSPORT HOST PORT`. After each kind of mischief another
  * client must be served as before. Exit status 0 if it always was.
  */
-#include "tests/integration/raw_client.h"
+#include "tests/support/raw_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

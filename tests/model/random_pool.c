@@ -3,7 +3,7 @@
  */
 #include "tests/model/random_pool.h"
 
-#include "server/pool/check.h"
+#include "server/pool/check/check.h"
 #include "tests/crash/fixed.h"
 #include "tests/crash/snapshot.h"
 

@@ -6,7 +6,7 @@
  * meet in the middle also on few CPUs. In some rounds what a kill would leave is copied at one of the stores while all
  * threads are at work: it must recover to what is right for that moment.
  */
-#include "server/pool/check.h"
+#include "server/pool/check/check.h"
 #include "tests/crash/fixed.h"
 #include "tests/model/random_history.h"
 #include "tests/model/random_pool.h"

@@ -1,0 +1,225 @@
+/*
+ * at.c -- the public calls by handle.
+ */
+#include "client/api/attr.h"
+#include "client/api/dir.h"
+#include "client/api/names.h"
+#include "client/include/farnova.h"
+#include "client/link/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+static struct proto_handle in(struct farnova_handle handle)
+{
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+}
+
+static struct farnova_handle out(struct proto_handle handle)
+{
+	return (struct farnova_handle){.ino = handle.ino, .generation = handle.generation};
+}
+
+/* tell -- the result of a call that made or found an inode. */
+static int tell(const struct farnova *fs, const struct proto_attr *attr, struct farnova_handle *handle, struct stat *st)
+{
+	if (handle)
+		*handle = out(attr->handle);
+	if (st)
+		attr_stat(fs, attr, st);
+	return 0;
+}
+
+struct farnova_handle farnova_root(const struct farnova *fs)
+{
+	return out(fs->root);
+}
+
+int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
+                      struct stat *st)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_name(name, &string);
+	if (error == 0)
+		error = names_lookup(fs, in(dir), string, PROTO_LOOKUP_NOFOLLOW, &attr);
+	return error ? error_path(fs, error, "look up", name) : tell(fs, &attr, handle, st);
+}
+
+int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat *st)
+{
+	struct proto_attr attr;
+	int error = attr_get(fs, in(file), &attr);
+	return error ? error_handle(fs, error, "stat", file.ino) : tell(fs, &attr, NULL, st);
+}
+
+/* time_of -- what the masks say of a time, as utimensat has it. */
+static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const struct timespec *value)
+{
+	if (mask & now)
+		return (struct timespec){.tv_nsec = UTIME_NOW};
+	return mask & set ? *value : (struct timespec){.tv_nsec = UTIME_OMIT};
+}
+
+#define SET_ALL                                                                                                        \
+	(FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE | FARNOVA_SET_ATIME |                 \
+	 FARNOVA_SET_MTIME | FARNOVA_SET_ATIME_NOW | FARNOVA_SET_MTIME_NOW)
+
+int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                       struct stat *st)
+{
+	const struct timespec times[2] = {
+	    time_of(mask, FARNOVA_SET_ATIME, FARNOVA_SET_ATIME_NOW, &st->st_atim),
+	    time_of(mask, FARNOVA_SET_MTIME, FARNOVA_SET_MTIME_NOW, &st->st_mtim),
+	};
+	struct attr_change change;
+	struct proto_attr attr;
+	int error = mask & ~SET_ALL ? -EINVAL : attr_times(times, &change);
+
+	if (error == 0 && mask & FARNOVA_SET_SIZE && st->st_size < 0)
+		error = -EINVAL;
+	if (error)
+		return error_handle(fs, error, "set attributes of", file.ino);
+	/* The masks of the interface and of the protocol are the same. */
+	change.mask |= mask & (FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE);
+	change.mode = st->st_mode;
+	change.uid = st->st_uid;
+	change.gid = st->st_gid;
+	change.size = mask & FARNOVA_SET_SIZE ? (uint64_t)st->st_size : 0;
+	error = attr_set(fs, in(file), open, &change, &attr);
+	return error ? error_handle(fs, error, "set attributes of", file.ino) : tell(fs, &attr, NULL, st);
+}
+
+_Static_assert(FARNOVA_SET_MODE == PROTO_SET_MODE && FARNOVA_SET_UID == PROTO_SET_UID &&
+                   FARNOVA_SET_GID == PROTO_SET_GID && FARNOVA_SET_SIZE == PROTO_SET_SIZE &&
+                   FARNOVA_SET_ATIME == PROTO_SET_ATIME && FARNOVA_SET_MTIME == PROTO_SET_MTIME &&
+                   FARNOVA_SET_ATIME_NOW == PROTO_SET_ATIME_NOW && FARNOVA_SET_MTIME_NOW == PROTO_SET_MTIME_NOW,
+               "the interface's masks are the protocol's");
+
+int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode)
+{
+	int error = names_access(fs, in(file), mode);
+	return error ? error_handle(fs, error, "access", file.ino) : 0;
+}
+
+struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle handle, int flags)
+{
+	struct farnova_file *file = NULL;
+	struct proto_request request;
+	uint32_t proto;
+
+	request.op = PROTO_REOPEN;
+	request.reopen.handle = in(handle);
+	int error = file_flags(flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW), &proto);
+	if (error == 0)
+		error = file_open(fs, &request, proto, NULL, &file);
+	if (error)
+		error_handle(fs, error, "open", handle.ino);
+	return file;
+}
+
+struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                       mode_t mode, struct farnova_handle *handle, struct stat *st)
+{
+	struct farnova_file *file = NULL;
+	struct proto_request request;
+	struct proto_attr attr;
+	uint32_t proto;
+
+	request.op = PROTO_OPEN;
+	request.open.dir = in(dir);
+	request.open.mode = mode & 07777;
+	request.open.umask = cred_umask(&fs->creds);
+	int error = names_name(name, &request.open.path);
+	if (error == 0)
+		error = file_flags(flags | O_CREAT | O_NOFOLLOW, &proto);
+	if (error == 0)
+		error = file_open(fs, &request, proto, &attr, &file);
+	if (error)
+		error_path(fs, error, "create", name);
+	else
+		tell(fs, &attr, handle, st);
+	return file;
+}
+
+int farnova_mknod_at(struct farnova *fs, struct farnova_handle dir, const char *name, mode_t mode, dev_t dev,
+                     struct farnova_handle *handle, struct stat *st)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_name(name, &string);
+	if (error == 0)
+		error = names_create(fs, in(dir), string, mode & S_IFMT ? mode : mode | S_IFREG, dev, &attr);
+	return error ? error_path(fs, error, "make", name) : tell(fs, &attr, handle, st);
+}
+
+int farnova_symlink_at(struct farnova *fs, const char *target, struct farnova_handle dir, const char *name,
+                       struct farnova_handle *handle, struct stat *st)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_name(name, &string);
+	if (error == 0)
+		error = names_symlink(fs, target, in(dir), string, &attr);
+	return error ? error_path(fs, error, "symlink", name) : tell(fs, &attr, handle, st);
+}
+
+ssize_t farnova_readlink_at(struct farnova *fs, struct farnova_handle file, char *buffer, size_t size)
+{
+	ssize_t length = names_readlink(fs, in(file), buffer, size);
+	return length < 0 ? error_handle(fs, (int)length, "read the link", file.ino) : length;
+}
+
+int farnova_link_at(struct farnova *fs, struct farnova_handle file, struct farnova_handle dir, const char *name,
+                    struct stat *st)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_name(name, &string);
+	if (error == 0)
+		error = names_link(fs, in(file), in(dir), string, &attr);
+	return error ? error_path(fs, error, "link", name) : tell(fs, &attr, NULL, st);
+}
+
+static int remove_at(struct farnova *fs, const char *operation, uint16_t op, struct farnova_handle dir,
+                     const char *name)
+{
+	struct proto_string string;
+	int error = names_name(name, &string);
+	if (error == 0)
+		error = names_remove(fs, op, in(dir), string);
+	return error ? error_path(fs, error, operation, name) : 0;
+}
+
+int farnova_unlink_at(struct farnova *fs, struct farnova_handle dir, const char *name)
+{
+	return remove_at(fs, "unlink", PROTO_UNLINK, dir, name);
+}
+
+int farnova_rmdir_at(struct farnova *fs, struct farnova_handle dir, const char *name)
+{
+	return remove_at(fs, "rmdir", PROTO_RMDIR, dir, name);
+}
+
+int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const char *from,
+                      struct farnova_handle to_dir, const char *to, unsigned flags)
+{
+	struct proto_string source, target;
+	int error = names_name(from, &source);
+	if (error == 0)
+		error = names_name(to, &target);
+	if (error == 0)
+		error = names_rename(fs, in(from_dir), source, in(to_dir), target, flags);
+	return error ? error_path(fs, error, "rename", from) : 0;
+}
+
+struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle handle)
+{
+	struct farnova_file *file = farnova_open_at(fs, handle, O_RDONLY | O_DIRECTORY);
+	if (!file)
+		return NULL;
+	struct farnova_dir *dir = dir_of(file);
+	if (!dir)
+		error_handle(fs, -ENOMEM, "open directory", handle.ino);
+	return dir;
+}

@@ -1,0 +1,121 @@
+/*
+ * attr.c -- attributes between the protocol's form and POSIX's, and the calls that get or set them by handle.
+ */
+#include "client/api/attr.h"
+
+#include "client/api/file.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NS_PER_S   1000000000
+#define BLOCK_SIZE (64 * 1024) /* what suits a transfer: one READ */
+
+static struct timespec timespec_of(int64_t ns)
+{
+	int64_t s = ns / NS_PER_S, rest = ns % NS_PER_S;
+	if (rest < 0) {
+		rest += NS_PER_S;
+		s--;
+	}
+	return (struct timespec){.tv_sec = s, .tv_nsec = rest};
+}
+
+void attr_stat(const struct farnova *fs, const struct proto_attr *attr, struct stat *st)
+{
+	memset(st, 0, sizeof(*st));
+	memcpy(&st->st_dev, fs->session.pool, sizeof(st->st_dev));
+	st->st_ino = attr->handle.ino;
+	st->st_mode = attr->mode;
+	st->st_nlink = attr->nlink;
+	st->st_uid = attr->uid;
+	st->st_gid = attr->gid;
+	st->st_rdev = attr->rdev;
+	st->st_size = (off_t)attr->size;
+	st->st_blksize = BLOCK_SIZE;
+	st->st_blocks = (blkcnt_t)attr->blocks * 8;
+	st->st_atim = timespec_of(attr->atime_ns);
+	st->st_mtim = timespec_of(attr->mtime_ns);
+	st->st_ctim = timespec_of(attr->ctime_ns);
+}
+
+int attr_receive(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	if (call->result)
+		*(struct proto_attr *)call->result = reply->attr.attr;
+	return 0;
+}
+
+int attr_get(struct farnova *fs, struct proto_handle handle, struct proto_attr *attr)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+
+	request.op = PROTO_GETATTR;
+	request.getattr.handle = handle;
+	return call_run(fs, &call);
+}
+
+/* receive_resized -- the layout told a size and blocks that are not the file's any more. */
+static int receive_resized(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	layout_drop_handle(&fs->layouts, reply->attr.attr.handle);
+	return attr_receive(fs, call, reply);
+}
+
+int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file *open,
+             const struct attr_change *change, struct proto_attr *attr)
+{
+	bool resize = change->mask & PROTO_SET_SIZE;
+	struct proto_request request;
+	struct call call = {.request = &request,
+	                    .receive = resize ? receive_resized : attr_receive,
+	                    .result = attr,
+	                    .file = open,
+	                    .changing = resize ? &fs->layouts.blind_changes : NULL};
+
+	request.op = PROTO_SETATTR;
+	request.setattr.handle = handle;
+	request.setattr.open = 0;
+	request.setattr.mask = change->mask;
+	request.setattr.mode = change->mode & 07777;
+	request.setattr.uid = change->uid;
+	request.setattr.gid = change->gid;
+	request.setattr.flags = change->flags;
+	request.setattr.project = change->project;
+	request.setattr.size = change->size;
+	request.setattr.atime_ns = change->atime_ns;
+	request.setattr.mtime_ns = change->mtime_ns;
+	return call_run(fs, &call);
+}
+
+/* time_ns -- UTIME_NOW and UTIME_OMIT become masks. */
+static int time_ns(const struct timespec *time, uint32_t set, uint32_t now, uint32_t *mask, int64_t *ns)
+{
+	if (time->tv_nsec == UTIME_OMIT)
+		return 0;
+	if (time->tv_nsec == UTIME_NOW) {
+		*mask |= now;
+		return 0;
+	}
+	if (time->tv_nsec < 0 || time->tv_nsec >= NS_PER_S)
+		return -EINVAL;
+	*mask |= set;
+	if (__builtin_mul_overflow((int64_t)time->tv_sec, (int64_t)NS_PER_S, ns) ||
+	    __builtin_add_overflow(*ns, (int64_t)time->tv_nsec, ns))
+		return -EINVAL;
+	return 0;
+}
+
+int attr_times(const struct timespec times[2], struct attr_change *change)
+{
+	*change = (struct attr_change){0};
+	if (!times) {
+		change->mask = PROTO_SET_ATIME_NOW | PROTO_SET_MTIME_NOW;
+		return 0;
+	}
+	int error = time_ns(&times[0], PROTO_SET_ATIME, PROTO_SET_ATIME_NOW, &change->mask, &change->atime_ns);
+	if (error)
+		return error;
+	return time_ns(&times[1], PROTO_SET_MTIME, PROTO_SET_MTIME_NOW, &change->mask, &change->mtime_ns);
+}

@@ -1,0 +1,175 @@
+/*
+ * connect.c -- the public calls that begin and end a connection.
+ */
+#include "client/api/file.h"
+#include "client/api/names.h"
+#include "client/include/farnova.h"
+#include "client/link/error.h"
+#include "client/session/call.h"
+#include "client/session/reconnect.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#define DEFAULT_TIMEOUT_MS 30000
+
+const char *farnova_version(void)
+{
+	return FARNOVA_VERSION;
+}
+
+const char *farnova_transport(const struct farnova *fs)
+{
+	return transport_kind_name(fs->kind);
+}
+
+/* take_options -- as far as the caller's structure goes; what a later version added must not ask for anything. */
+static int take_options(const struct farnova_options *given, struct farnova_options *options)
+{
+	*options = (struct farnova_options){.size = sizeof(*options)};
+	if (!given)
+		return 0;
+	if (given->size < offsetof(struct farnova_options, reserved) || given->size > 4096)
+		return -EINVAL;
+	memcpy(options, given, given->size < sizeof(*options) ? given->size : sizeof(*options));
+	for (size_t i = offsetof(struct farnova_options, reserved); i < given->size; i++) {
+		if (((const char *)given)[i])
+			return -EINVAL;
+	}
+	return options->timeout_ms < -1 ? -EINVAL : 0;
+}
+
+static void destroy(struct farnova *fs)
+{
+	connection_shut(fs);
+	cred_destroy(&fs->creds);
+	layout_destroy(&fs->layouts);
+	progress_destroy(&fs->progress);
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
+}
+
+static struct farnova *make(void)
+{
+	struct farnova *fs = calloc(1, sizeof(*fs));
+	if (!fs)
+		return NULL;
+	fs->state = CONNECTION_ENDED;
+	pthread_mutexattr_t adaptive;
+	pthread_mutexattr_init(&adaptive);
+	/* The lock is held for microseconds: spinning a little is cheaper than sleeping. */
+	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&fs->lock, &adaptive);
+	pthread_mutexattr_destroy(&adaptive);
+	if (progress_init(&fs->progress) != 0)
+		goto no_progress;
+	if (layout_init(&fs->layouts) != 0)
+		goto no_layouts;
+	if (cred_init(&fs->creds) != 0)
+		goto no_creds;
+	return fs;
+no_creds:
+	layout_destroy(&fs->layouts);
+no_layouts:
+	progress_destroy(&fs->progress);
+no_progress:
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
+	return NULL;
+}
+
+/* enter_path -- the URL's PATH becomes the root of this connection. */
+static int enter_path(struct farnova *fs)
+{
+	struct proto_string path;
+	struct proto_attr attr;
+
+	if (*fs->url.path == '\0')
+		return 0;
+	int error = names_path(fs->url.path, &path);
+	if (error == 0)
+		error = names_lookup(fs, fs->root, path, 0, &attr);
+	if (error == 0 && !S_ISDIR(attr.mode))
+		error = -ENOTDIR;
+	if (error == 0)
+		fs->root = attr.handle;
+	return error;
+}
+
+static void stop_background(struct farnova *fs)
+{
+	connection_lock(fs);
+	fs->progress.stop = true;
+	progress_wake_all(fs);
+	connection_unlock(fs);
+	pthread_join(fs->background, NULL);
+}
+
+static void disconnect(struct farnova *fs)
+{
+	stop_background(fs);
+	connection_lock(fs);
+	connection_bye(fs);
+	connection_unlock(fs);
+	destroy(fs);
+}
+
+struct farnova *farnova_connect(const char *url, const struct farnova_options *given)
+{
+	struct farnova_options options;
+	const char *why;
+
+	if (take_options(given, &options) != 0) {
+		error_set(EINVAL, "connect to \"%.200s\": options are not of this version", url);
+		return NULL;
+	}
+	struct farnova *fs = make();
+	if (!fs) {
+		error_set(ENOMEM, "connect to \"%.200s\"", url);
+		return NULL;
+	}
+	int error = url_parse(url, &fs->url, &why);
+	if (error) {
+		error_set(-error, "connect to \"%.200s\": %s", url, why);
+		goto fail;
+	}
+	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
+	if (getrandom(fs->client, sizeof(fs->client), 0) != sizeof(fs->client)) {
+		error_set(errno, "connect to \"%.200s\": no random numbers", url);
+		goto fail;
+	}
+	error = connect_first(fs, options.transport);
+	if (error) {
+		error_explained(-error, "connect to \"%.200s\": %s", url, fs->trouble);
+		goto fail;
+	}
+	error = pthread_create(&fs->background, NULL, progress_background, fs);
+	if (error) {
+		error_set(error, "connect to \"%.200s\": cannot start a thread", url);
+		goto fail;
+	}
+	error = enter_path(fs);
+	if (error) {
+		disconnect(fs);
+		error_set(-error, "connect to \"%.200s\": its path", url);
+		return NULL;
+	}
+	return fs;
+fail:
+	destroy(fs);
+	return NULL;
+}
+
+void farnova_disconnect(struct farnova *fs)
+{
+	while (fs->files)
+		file_close(fs->files);
+	connection_lock(fs);
+	call_flush_closes(fs, 0);
+	connection_unlock(fs);
+	disconnect(fs);
+}

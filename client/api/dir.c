@@ -1,0 +1,165 @@
+/*
+ * dir.c -- open directories: entries in batches, positions that stay true.
+ *
+ * Positions told to the program: 0 before ".", 1 before "..", and c + 2 after the entry whose cookie the server says is
+ * c (so 2 is before the first of them, whose cookies begin at 1).
+ */
+#include "client/api/dir.h"
+
+#include "client/api/names.h"
+#include "client/link/error.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 8192u /* bytes of entries asked for at a time */
+#define DOTS  2
+
+struct farnova_dir {
+	struct farnova_file *file;
+	pthread_mutex_t lock;
+	uint64_t position; /* of the next entry */
+	struct dirent entry;
+	bool filled, end; /* entries is what follows `position`; nothing comes after it */
+	size_t used, at;
+	uint8_t entries[PROTO_MAX_MESSAGE];
+};
+
+struct farnova_dir *dir_of(struct farnova_file *file)
+{
+	struct farnova_dir *dir = calloc(1, sizeof(*dir));
+	if (!dir) {
+		file_close(file);
+		return NULL;
+	}
+	pthread_mutex_init(&dir->lock, NULL);
+	dir->file = file;
+	file->attached = dir;
+	return dir;
+}
+
+struct farnova_dir *farnova_opendir(struct farnova *fs, const char *path)
+{
+	struct farnova_file *file = farnova_open(fs, path, O_RDONLY | O_DIRECTORY, 0);
+	if (!file)
+		return NULL;
+	struct farnova_dir *dir = dir_of(file);
+	if (!dir)
+		error_path(fs, -ENOMEM, "open directory", path);
+	return dir;
+}
+
+int farnova_closedir(struct farnova_dir *dir)
+{
+	pthread_mutex_destroy(&dir->lock);
+	file_close(dir->file);
+	return 0;
+}
+
+static int receive_entries(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct farnova_dir *dir = call->result;
+
+	if (reply->readdir.length > sizeof(dir->entries))
+		return -EPROTO;
+	memcpy(dir->entries, reply->readdir.entries, reply->readdir.length);
+	dir->used = reply->readdir.length;
+	dir->at = 0;
+	dir->end = reply->readdir.end;
+	dir->filled = true;
+	return 0;
+}
+
+static int fill(struct farnova_dir *dir)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_entries, .result = dir, .file = dir->file};
+
+	request.op = PROTO_READDIR;
+	request.readdir.handle = dir->file->inode->handle;
+	request.readdir.cookie = dir->position - DOTS;
+	request.readdir.size = BATCH;
+	return call_run(dir->file->fs, &call);
+}
+
+/* dot -- "." or "..": the server does not tell them. */
+static struct dirent *dot(struct farnova_dir *dir)
+{
+	struct farnova *fs = dir->file->fs;
+	struct proto_attr attr = {.handle = dir->file->inode->handle};
+	const char *name = dir->position == 0 ? "." : "..";
+
+	/* A directory that may be read but not searched does not tell its parent: its own number will do. */
+	if (dir->position == 1 &&
+	    names_lookup(fs, dir->file->inode->handle, (struct proto_string){.data = "..", .length = 2}, 0, &attr) != 0)
+		attr.handle = dir->file->inode->handle;
+	dir->entry.d_ino = attr.handle.ino;
+	dir->entry.d_type = DT_DIR;
+	strcpy(dir->entry.d_name, name);
+	dir->entry.d_off = (off_t)++dir->position;
+	return &dir->entry;
+}
+
+/* next -- NULL at the end, or with `*error`. */
+static struct dirent *next(struct farnova_dir *dir, int *error)
+{
+	struct proto_dirent entry;
+
+	if (dir->position < DOTS)
+		return dot(dir);
+	for (;;) {
+		if (dir->filled && proto_dirent_next(dir->entries, dir->used, &dir->at, &entry))
+			break;
+		if (dir->filled && dir->end)
+			return NULL;
+		bool before = dir->filled;
+		*error = fill(dir);
+		if (*error)
+			return NULL;
+		/* Neither entries nor the end, twice: asking again would go on for ever. */
+		if (before && dir->used == 0 && !dir->end) {
+			*error = -EPROTO;
+			return NULL;
+		}
+	}
+	dir->position = entry.cookie + DOTS;
+	dir->entry.d_ino = entry.ino;
+	dir->entry.d_off = (off_t)dir->position;
+	dir->entry.d_type = (unsigned char)IFTODT(entry.type);
+	memcpy(dir->entry.d_name, entry.name, entry.length);
+	dir->entry.d_name[entry.length] = '\0';
+	return &dir->entry;
+}
+
+struct dirent *farnova_readdir(struct farnova_dir *dir)
+{
+	int before = errno, error = 0;
+
+	pthread_mutex_lock(&dir->lock);
+	struct dirent *entry = next(dir, &error);
+	pthread_mutex_unlock(&dir->lock);
+	if (error)
+		error_handle(dir->file->fs, error, "read directory", dir->file->inode->handle.ino);
+	else
+		errno = before;
+	return entry;
+}
+
+void farnova_seekdir(struct farnova_dir *dir, off_t position)
+{
+	pthread_mutex_lock(&dir->lock);
+	dir->position = position < 0 ? 0 : (uint64_t)position;
+	dir->filled = false;
+	pthread_mutex_unlock(&dir->lock);
+}
+
+off_t farnova_telldir(struct farnova_dir *dir)
+{
+	pthread_mutex_lock(&dir->lock);
+	off_t position = (off_t)dir->position;
+	pthread_mutex_unlock(&dir->lock);
+	return position;
+}

@@ -1,0 +1,335 @@
+/*
+ * file.c -- open files: open, close, position, attributes.
+ */
+#include "client/api/file.h"
+
+#include "client/api/attr.h"
+#include "client/api/names.h"
+#include "client/api/space.h"
+#include "client/io/data.h"
+#include "client/link/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- open and close --------------------------------------------------------------------------------------------- */
+
+int file_flags(int flags, uint32_t *out)
+{
+	static const struct {
+		int flag;
+		uint32_t proto;
+	} map[] = {
+	    {O_CREAT, PROTO_OPEN_CREATE},      {O_TRUNC, PROTO_OPEN_TRUNCATE},      {O_APPEND, PROTO_OPEN_APPEND},
+	    {O_NOFOLLOW, PROTO_OPEN_NOFOLLOW}, {O_DIRECTORY, PROTO_OPEN_DIRECTORY}, {O_NOATIME, PROTO_OPEN_NOATIME},
+	};
+	const int accepted = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC |
+	                     O_SYNC | O_DSYNC | O_NOATIME | O_NOCTTY | O_NONBLOCK | O_LARGEFILE | O_DIRECT;
+	int access = flags & O_ACCMODE;
+
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return -EINVAL;
+	if (access == O_ACCMODE || flags & ~(accepted | 0100000 /* O_LARGEFILE as the kernel passes it */))
+		return -EINVAL;
+	*out = 0;
+	if (access == O_RDONLY || access == O_RDWR)
+		*out |= PROTO_OPEN_READ | PROTO_OPEN_LAYOUT;
+	if (access == O_WRONLY || access == O_RDWR)
+		*out |= PROTO_OPEN_WRITE;
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
+		if (flags & map[i].flag)
+			*out |= map[i].proto;
+	}
+	if (flags & O_CREAT && flags & O_EXCL)
+		*out |= PROTO_OPEN_EXCLUSIVE;
+	if (!(*out & PROTO_OPEN_WRITE)) {
+		*out &= ~PROTO_OPEN_APPEND; /* means nothing to a reader */
+		if (*out & PROTO_OPEN_TRUNCATE)
+			return -EACCES;
+	}
+	if (*out & PROTO_OPEN_DIRECTORY)
+		*out &= ~PROTO_OPEN_LAYOUT;
+	if (*out & PROTO_OPEN_CREATE && *out & PROTO_OPEN_DIRECTORY)
+		return -EINVAL;
+	return 0;
+}
+
+static void link_file(struct farnova *fs, struct farnova_file *file)
+{
+	file->next = fs->files;
+	if (file->next)
+		file->next->previous = file;
+	fs->files = file;
+}
+
+static void unlink_file(struct farnova *fs, struct farnova_file *file)
+{
+	if (file->previous)
+		file->previous->next = file->next;
+	else
+		fs->files = file->next;
+	if (file->next)
+		file->next->previous = file->previous;
+}
+
+struct opened {
+	struct farnova_file *file;
+	struct proto_attr *attr;
+};
+
+static int receive_open(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct opened *opened = call->result;
+	struct farnova_file *file = opened->file;
+	struct inode *inode = layout_open(&fs->layouts, reply->open.attr.handle);
+
+	if (!inode) {
+		call_close(fs, reply->open.open);
+		return -ENOMEM;
+	}
+	if (file->flags & PROTO_OPEN_TRUNCATE || call->resent)
+		layout_drop(&fs->layouts, inode);
+	if (reply->open.layout && !call->resent)
+		layout_granted(&fs->layouts, inode, reply->open.attr.size, reply->open.extents,
+		               reply->open.extent_count);
+	file->inode = inode;
+	file->mode = reply->open.attr.mode;
+	file->open = reply->open.open;
+	file->session = fs->session.id;
+	if (opened->attr)
+		*opened->attr = reply->open.attr;
+	link_file(fs, file);
+	return 0;
+}
+
+int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags, struct proto_attr *attr,
+              struct farnova_file **out)
+{
+	struct farnova_file *file = calloc(1, sizeof(*file));
+	struct opened opened = {.file = file, .attr = attr};
+	struct call call = {.request = request, .receive = receive_open, .result = &opened};
+
+	if (!file)
+		return -ENOMEM;
+	file->fs = fs;
+	file->flags = flags;
+	file->cred = cred_number(&fs->creds);
+	pthread_mutex_init(&file->position_lock, NULL);
+	if (request->op != PROTO_REOPEN)
+		request->open.flags = flags;
+	else
+		request->reopen.flags = flags;
+	/* Which file is truncated, and no more to be READ under its layout, is known only with the reply. */
+	if (flags & PROTO_OPEN_TRUNCATE)
+		call.changing = &fs->layouts.blind_changes;
+	int error = call_run(fs, &call);
+	if (error) {
+		pthread_mutex_destroy(&file->position_lock);
+		free(file);
+		return error;
+	}
+	*out = file;
+	return 0;
+}
+
+void file_close(struct farnova_file *file)
+{
+	struct farnova *fs = file->fs;
+
+	connection_lock(fs);
+	unlink_file(fs, file);
+	layout_close(&fs->layouts, file->inode);
+	if (file->session == fs->session.id && !file->error)
+		call_close(fs, file->open);
+	connection_unlock(fs);
+	pthread_mutex_destroy(&file->position_lock);
+	free(file->attached);
+	free(file);
+}
+
+void file_reopened(struct farnova *fs, struct farnova_file *file, int status, const struct proto_reply *reply)
+{
+	file->session = fs->session.id;
+	file->error = status;
+	if (status == 0)
+		file->open = reply->open.open;
+}
+
+/* O_TMPFILE is two bits, one of them O_DIRECTORY; O_EXCL has a meaning of its own with it. */
+static int tmpfile_flags(int flags, uint32_t *out)
+{
+	int error = flags & (O_CREAT | O_TRUNC) ? -EINVAL : file_flags(flags & ~(O_TMPFILE | O_EXCL | O_NOFOLLOW), out);
+
+	*out &= ~PROTO_OPEN_NOATIME;
+	if (error == 0 && !(*out & PROTO_OPEN_WRITE))
+		error = -EINVAL;
+	if (error == 0 && flags & O_EXCL)
+		*out |= PROTO_OPEN_EXCLUSIVE;
+	return error;
+}
+
+struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode)
+{
+	struct farnova_file *file = NULL;
+	struct proto_request request;
+	uint32_t proto;
+	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+
+	request.op = nameless ? PROTO_TMPFILE : PROTO_OPEN;
+	request.open.dir = fs->root;
+	request.open.mode = mode & 07777;
+	request.open.umask = cred_umask(&fs->creds);
+	int error = names_path(path, &request.open.path);
+	if (error == 0)
+		error = nameless ? tmpfile_flags(flags, &proto) : file_flags(flags, &proto);
+	if (error == 0)
+		error = file_open(fs, &request, proto, NULL, &file);
+	if (error)
+		error_path(fs, error, "open", path);
+	return file;
+}
+
+int farnova_close(struct farnova_file *file)
+{
+	file_close(file);
+	return 0;
+}
+
+/* ---- position --------------------------------------------------------------------------------------------------- */
+
+static int fail(struct farnova_file *file, int error, const char *operation)
+{
+	return error_handle(file->fs, error, operation, file->inode->handle.ino);
+}
+
+ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length)
+{
+	pthread_mutex_lock(&file->position_lock);
+	ssize_t count = farnova_pread(file, buffer, length, (off_t)file->position);
+	if (count > 0)
+		file->position += (uint64_t)count;
+	pthread_mutex_unlock(&file->position_lock);
+	return count;
+}
+
+ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length)
+{
+	uint64_t end = 0;
+
+	pthread_mutex_lock(&file->position_lock);
+	ssize_t count = data_write(file, data, length, file->position, &end);
+	if (count > 0)
+		file->position = end;
+	pthread_mutex_unlock(&file->position_lock);
+	return count < 0 ? fail(file, (int)count, "write") : count;
+}
+
+ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, off_t offset)
+{
+	ssize_t count = offset < 0 ? -EINVAL : data_read(file, buffer, length, (uint64_t)offset);
+	return count < 0 ? fail(file, (int)count, "read") : count;
+}
+
+ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset)
+{
+	uint64_t end;
+	ssize_t count = offset < 0 ? -EINVAL : data_write(file, data, length, (uint64_t)offset, &end);
+	return count < 0 ? fail(file, (int)count, "write") : count;
+}
+
+static int64_t seek_base(struct farnova_file *file, int whence)
+{
+	struct proto_attr attr;
+	int error;
+
+	switch (whence) {
+	case SEEK_SET:
+		return 0;
+	case SEEK_CUR:
+		return (int64_t)file->position;
+	case SEEK_END:
+		error = attr_get(file->fs, file->inode->handle, &attr);
+		return error ? error : (int64_t)attr.size;
+	default:
+		return -EINVAL;
+	}
+}
+
+off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence)
+{
+	off_t position;
+
+	pthread_mutex_lock(&file->position_lock);
+	bool searches = whence == SEEK_DATA || whence == SEEK_HOLE;
+	int64_t base = searches ? space_seek(file, offset, whence) : seek_base(file, whence);
+	if (base < 0)
+		position = base;
+	else if (searches)
+		file->position = (uint64_t)(position = base);
+	else if (__builtin_add_overflow(base, offset, &position))
+		position = -EOVERFLOW;
+	else if (position < 0)
+		position = -EINVAL;
+	else
+		file->position = (uint64_t)position;
+	pthread_mutex_unlock(&file->position_lock);
+	return position < 0 ? fail(file, (int)position, "seek in") : position;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
+
+static int set(struct farnova_file *file, const char *operation, struct farnova_file *open,
+               const struct attr_change *change)
+{
+	int error = attr_set(file->fs, file->inode->handle, open, change, NULL);
+	return error ? fail(file, error, operation) : 0;
+}
+
+int farnova_ftruncate(struct farnova_file *file, off_t length)
+{
+	struct attr_change change = {.mask = PROTO_SET_SIZE, .size = (uint64_t)length};
+	if (length < 0 || !(file->flags & PROTO_OPEN_WRITE))
+		return fail(file, -EINVAL, "truncate");
+	return set(file, "truncate", file, &change);
+}
+
+int farnova_fsync(struct farnova_file *file)
+{
+	/* Whatever returned is durable; what is left to tell is that the file is gone. */
+	connection_lock(file->fs);
+	int error = file->error;
+	connection_unlock(file->fs);
+	return error ? fail(file, error, "sync") : 0;
+}
+
+int farnova_fstat(struct farnova_file *file, struct stat *st)
+{
+	struct proto_attr attr;
+	int error = attr_get(file->fs, file->inode->handle, &attr);
+	if (error)
+		return fail(file, error, "stat");
+	attr_stat(file->fs, &attr, st);
+	return 0;
+}
+
+int farnova_fchmod(struct farnova_file *file, mode_t mode)
+{
+	struct attr_change change = {.mask = PROTO_SET_MODE, .mode = mode};
+	return set(file, "chmod", NULL, &change);
+}
+
+int farnova_fchown(struct farnova_file *file, uid_t uid, gid_t gid)
+{
+	struct attr_change change = {.uid = uid, .gid = gid};
+	change.mask = (uid != (uid_t)-1 ? PROTO_SET_UID : 0) | (gid != (gid_t)-1 ? PROTO_SET_GID : 0);
+	return set(file, "chown", NULL, &change);
+}
+
+int farnova_futimens(struct farnova_file *file, const struct timespec times[2])
+{
+	struct attr_change change;
+	int error = attr_times(times, &change);
+	return error ? fail(file, error, "set the times of") : set(file, "set the times of", NULL, &change);
+}

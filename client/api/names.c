@@ -1,0 +1,159 @@
+/*
+ * names.c -- operations on names, beneath both the calls by path and those by handle.
+ */
+#include "client/api/names.h"
+
+#include "client/api/attr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+int names_path(const char *path, struct proto_string *out)
+{
+	size_t length = strnlen(path, PROTO_MAX_PATH);
+	if (length == 0)
+		return -ENOENT;
+	if (length == PROTO_MAX_PATH)
+		return -ENAMETOOLONG;
+	*out = (struct proto_string){.data = path, .length = (uint32_t)length};
+	return 0;
+}
+
+int names_name(const char *name, struct proto_string *out)
+{
+	if (strchr(name, '/'))
+		return -EINVAL;
+	return names_path(name, out);
+}
+
+int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
+                 struct proto_attr *attr)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+
+	request.op = PROTO_LOOKUP;
+	request.lookup.dir = dir;
+	request.lookup.flags = flags;
+	request.lookup.path = path;
+	return call_run(fs, &call);
+}
+
+int names_access(struct farnova *fs, struct proto_handle handle, int mode)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	if (mode & ~(R_OK | W_OK | X_OK))
+		return -EINVAL;
+	request.op = PROTO_ACCESS;
+	request.access.handle = handle;
+	request.access.mask = (uint32_t)mode;
+	return call_run(fs, &call);
+}
+
+int names_create(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t mode, dev_t dev,
+                 struct proto_attr *attr)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+	bool device = S_ISCHR(mode) || S_ISBLK(mode);
+
+	/* The protocol has device numbers of 32 bits, as the kernel's new encoding: minor 20 bits, major 12. */
+	if (device && (major(dev) > 0xfff || minor(dev) > 0xfffff))
+		return -EINVAL;
+	request.op = PROTO_CREATE;
+	request.create.dir = dir;
+	request.create.mode = mode;
+	request.create.umask = cred_umask(&fs->creds);
+	request.create.rdev = device ? (uint32_t)dev : 0;
+	request.create.path = path;
+	return call_run(fs, &call);
+}
+
+int names_symlink(struct farnova *fs, const char *target, struct proto_handle dir, struct proto_string path,
+                  struct proto_attr *attr)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+
+	request.op = PROTO_SYMLINK;
+	request.symlink.dir = dir;
+	request.symlink.path = path;
+	int error = names_path(target, &request.symlink.target);
+	return error ? error : call_run(fs, &call);
+}
+
+struct link_text {
+	char *buffer;
+	size_t size;
+	ssize_t length;
+};
+
+static int receive_link(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct link_text *text = call->result;
+	size_t length = reply->readlink.target.length < text->size ? reply->readlink.target.length : text->size;
+	memcpy(text->buffer, reply->readlink.target.data, length);
+	text->length = (ssize_t)length;
+	return 0;
+}
+
+ssize_t names_readlink(struct farnova *fs, struct proto_handle handle, char *buffer, size_t size)
+{
+	struct link_text text = {.buffer = buffer, .size = size};
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_link, .result = &text};
+
+	if (size == 0)
+		return -EINVAL;
+	request.op = PROTO_READLINK;
+	request.readlink.handle = handle;
+	int error = call_run(fs, &call);
+	return error ? error : text.length;
+}
+
+int names_link(struct farnova *fs, struct proto_handle file, struct proto_handle dir, struct proto_string path,
+               struct proto_attr *attr)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+
+	request.op = PROTO_LINK;
+	request.link.file = file;
+	request.link.dir = dir;
+	request.link.path = path;
+	return call_run(fs, &call);
+}
+
+int names_remove(struct farnova *fs, uint16_t op, struct proto_handle dir, struct proto_string path)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	request.op = op;
+	request.unlink.dir = dir;
+	request.unlink.path = path;
+	return call_run(fs, &call);
+}
+
+int names_rename(struct farnova *fs, struct proto_handle from_dir, struct proto_string from, struct proto_handle to_dir,
+                 struct proto_string to, unsigned flags)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	request.op = PROTO_RENAME;
+	request.rename.from_dir = from_dir;
+	request.rename.to_dir = to_dir;
+	request.rename.flags = (flags & RENAME_NOREPLACE ? PROTO_RENAME_NOREPLACE : 0) |
+	                       (flags & RENAME_EXCHANGE ? PROTO_RENAME_EXCHANGE : 0);
+	request.rename.from = from;
+	request.rename.to = to;
+	return call_run(fs, &call);
+}

@@ -1,0 +1,254 @@
+/*
+ * path.c -- the public calls by path.
+ */
+#include "client/api/attr.h"
+#include "client/api/file.h"
+#include "client/api/names.h"
+#include "client/include/farnova.h"
+#include "client/link/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+/* find -- the attributes of what `path` names. */
+static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_attr *attr)
+{
+	struct proto_string string;
+	int error = names_path(path, &string);
+	return error ? error : names_lookup(fs, fs->root, string, flags, attr);
+}
+
+/* result -- of a call on `path`. */
+static int result(struct farnova *fs, int error, const char *operation, const char *path)
+{
+	return error ? error_path(fs, error, operation, path) : 0;
+}
+
+static int stat_with(struct farnova *fs, const char *path, uint32_t flags, struct stat *st)
+{
+	struct proto_attr attr;
+	int error = find(fs, path, flags, &attr);
+	if (error)
+		return error_path(fs, error, "stat", path);
+	attr_stat(fs, &attr, st);
+	return 0;
+}
+
+int farnova_stat(struct farnova *fs, const char *path, struct stat *st)
+{
+	return stat_with(fs, path, 0, st);
+}
+
+int farnova_lstat(struct farnova *fs, const char *path, struct stat *st)
+{
+	return stat_with(fs, path, PROTO_LOOKUP_NOFOLLOW, st);
+}
+
+int farnova_access(struct farnova *fs, const char *path, int mode)
+{
+	struct proto_attr attr;
+	int error = find(fs, path, 0, &attr);
+	if (error == 0)
+		error = names_access(fs, attr.handle, mode);
+	return result(fs, error, "access", path);
+}
+
+/* set -- the same for all calls that set attributes by path. */
+static int set(struct farnova *fs, const char *operation, const char *path, uint32_t flags,
+               const struct attr_change *change)
+{
+	struct proto_attr attr;
+	int error = find(fs, path, flags, &attr);
+	if (error == 0)
+		error = attr_set(fs, attr.handle, NULL, change, NULL);
+	return result(fs, error, operation, path);
+}
+
+int farnova_truncate(struct farnova *fs, const char *path, off_t length)
+{
+	struct attr_change change = {.mask = PROTO_SET_SIZE, .size = (uint64_t)length};
+	if (length < 0)
+		return error_path(fs, -EINVAL, "truncate", path);
+	return set(fs, "truncate", path, 0, &change);
+}
+
+int farnova_chmod(struct farnova *fs, const char *path, mode_t mode)
+{
+	struct attr_change change = {.mask = PROTO_SET_MODE, .mode = mode};
+	return set(fs, "chmod", path, 0, &change);
+}
+
+static int chown_with(struct farnova *fs, const char *operation, const char *path, uint32_t flags, uid_t uid, gid_t gid)
+{
+	struct attr_change change = {.uid = uid, .gid = gid};
+	change.mask = (uid != (uid_t)-1 ? PROTO_SET_UID : 0) | (gid != (gid_t)-1 ? PROTO_SET_GID : 0);
+	return set(fs, operation, path, flags, &change);
+}
+
+int farnova_chown(struct farnova *fs, const char *path, uid_t uid, gid_t gid)
+{
+	return chown_with(fs, "chown", path, 0, uid, gid);
+}
+
+int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid)
+{
+	return chown_with(fs, "lchown", path, PROTO_LOOKUP_NOFOLLOW, uid, gid);
+}
+
+int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags)
+{
+	struct attr_change change;
+	int error = flags & ~AT_SYMLINK_NOFOLLOW ? -EINVAL : attr_times(times, &change);
+	if (error)
+		return error_path(fs, error, "utimens", path);
+	return set(fs, "utimens", path, flags & AT_SYMLINK_NOFOLLOW ? PROTO_LOOKUP_NOFOLLOW : 0, &change);
+}
+
+static int create(struct farnova *fs, const char *operation, const char *path, mode_t mode, dev_t dev)
+{
+	struct proto_string string;
+	int error = names_path(path, &string);
+	if (error == 0)
+		error = names_create(fs, fs->root, string, mode, dev, NULL);
+	return result(fs, error, operation, path);
+}
+
+int farnova_mkdir(struct farnova *fs, const char *path, mode_t mode)
+{
+	return create(fs, "mkdir", path, S_IFDIR | (mode & 07777), 0);
+}
+
+int farnova_mknod(struct farnova *fs, const char *path, mode_t mode, dev_t dev)
+{
+	return create(fs, "mknod", path, mode & S_IFMT ? mode : mode | S_IFREG, dev);
+}
+
+static int remove_name(struct farnova *fs, const char *operation, uint16_t op, const char *path)
+{
+	struct proto_string string;
+	int error = names_path(path, &string);
+	if (error == 0)
+		error = names_remove(fs, op, fs->root, string);
+	return result(fs, error, operation, path);
+}
+
+int farnova_rmdir(struct farnova *fs, const char *path)
+{
+	return remove_name(fs, "rmdir", PROTO_RMDIR, path);
+}
+
+int farnova_unlink(struct farnova *fs, const char *path)
+{
+	return remove_name(fs, "unlink", PROTO_UNLINK, path);
+}
+
+int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigned flags)
+{
+	struct proto_string source, target;
+	int error = names_path(from, &source);
+	if (error == 0)
+		error = names_path(to, &target);
+	if (error == 0)
+		error = names_rename(fs, fs->root, source, fs->root, target, flags);
+	if (!error)
+		return 0;
+	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", from, to, connection_name(fs),
+	                 error == -EINVAL && flags <= PROTO_RENAME_EXCHANGE
+	                     ? ": a directory cannot be moved below itself, nor \".\" or \"..\" be renamed"
+	                     : "");
+}
+
+int farnova_link(struct farnova *fs, const char *from, const char *to)
+{
+	struct proto_string target;
+	struct proto_attr attr;
+	int error = names_path(to, &target);
+	if (error == 0)
+		error = find(fs, from, PROTO_LOOKUP_NOFOLLOW, &attr);
+	if (error == 0)
+		error = names_link(fs, attr.handle, fs->root, target, NULL);
+	return error ? error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(fs)) : 0;
+}
+
+int farnova_flink(struct farnova_file *file, const char *path)
+{
+	struct farnova *fs = file->fs;
+	struct proto_string string;
+	int error = names_path(path, &string);
+
+	if (error == 0)
+		error = names_link(fs, file->inode->handle, fs->root, string, NULL);
+	return result(fs, error, "link an open file to", path);
+}
+
+int farnova_symlink(struct farnova *fs, const char *target, const char *path)
+{
+	struct proto_string string;
+	int error = names_path(path, &string);
+	if (error == 0)
+		error = names_symlink(fs, target, fs->root, string, NULL);
+	return result(fs, error, "symlink", path);
+}
+
+ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size)
+{
+	struct proto_attr attr;
+	ssize_t length = find(fs, path, PROTO_LOOKUP_NOFOLLOW, &attr);
+	if (length == 0)
+		length = names_readlink(fs, attr.handle, buffer, size);
+	return length < 0 ? error_path(fs, (int)length, "readlink", path) : length;
+}
+
+static int receive_statfs(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct statvfs *st = call->result;
+
+	*st = (struct statvfs){.f_bsize = 4096,
+	                       .f_frsize = 4096,
+	                       .f_blocks = reply->statfs.blocks,
+	                       .f_bfree = reply->statfs.free_blocks,
+	                       .f_bavail = reply->statfs.free_blocks,
+	                       .f_namemax = reply->statfs.name_max};
+	/* Inodes are made of free blocks, eight of 512 bytes each: what could be made is what is free. */
+	st->f_ffree = st->f_favail = reply->statfs.free_blocks * 8;
+	if (reply->statfs.inode_limit && reply->statfs.inode_limit < reply->statfs.inodes + st->f_ffree)
+		st->f_ffree = st->f_favail = reply->statfs.inode_limit > reply->statfs.inodes
+		                                 ? reply->statfs.inode_limit - reply->statfs.inodes
+		                                 : 0;
+	st->f_files = reply->statfs.inodes + st->f_ffree;
+	uint64_t id;
+	_Static_assert(sizeof(id) <= sizeof(reply->statfs.pool), "a part of the UUID");
+	__builtin_memcpy(&id, reply->statfs.pool, sizeof(id));
+	st->f_fsid = id;
+	return 0;
+}
+
+static int statvfs_of(struct farnova *fs, struct proto_handle handle, struct statvfs *st)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_statfs, .result = st};
+
+	request.op = PROTO_STATFS;
+	request.statfs.handle = handle;
+	return call_run(fs, &call);
+}
+
+int farnova_statvfs(struct farnova *fs, struct statvfs *st)
+{
+	return result(fs, statvfs_of(fs, fs->root, st), "statvfs", fs->url.path);
+}
+
+int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
+{
+	struct proto_attr attr;
+	int error = find(fs, path, 0, &attr);
+
+	return result(fs, error ? error : statvfs_of(fs, attr.handle, st), "statvfs", path);
+}
+
+int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st)
+{
+	int error = statvfs_of(fs, (struct proto_handle){file.ino, file.generation}, st);
+
+	return error ? error_handle(fs, error, "statvfs", file.ino) : 0;
+}

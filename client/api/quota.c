@@ -1,0 +1,155 @@
+/*
+ * quota.c -- projects: who belongs to one, and its limits; and all attributes of a file, its project among them.
+ */
+#include "client/api/attr.h"
+#include "client/api/file.h"
+#include "client/api/names.h"
+#include "client/link/error.h"
+#include "client/session/call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define BLOCK 4096u
+#define NS    1000000000
+
+/* ---- all attributes --------------------------------------------------------------------------------------------- */
+
+static void tell(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out)
+{
+	struct farnova_statx all = {.size = out->size, .flags = attr->flags, .project = attr->project};
+	int64_t seconds = attr->btime_ns / NS;
+
+	/* Before 1970 the seconds round down: the nanoseconds are never negative. */
+	seconds -= attr->btime_ns % NS < 0;
+	all.birth = (struct timespec){.tv_sec = seconds, .tv_nsec = attr->btime_ns - seconds * NS};
+	attr_stat(fs, attr, &all.stat);
+	memcpy(out, &all, out->size < sizeof(all) ? out->size : sizeof(all));
+}
+
+int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnova_statx *out)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = flags & ~AT_SYMLINK_NOFOLLOW || out->size < sizeof(out->size) ? -EINVAL : names_path(path, &string);
+
+	if (error == 0)
+		error = names_lookup(fs, fs->root, string, flags ? PROTO_LOOKUP_NOFOLLOW : 0, &attr);
+	if (error)
+		return error_path(fs, error, "statx", path);
+	tell(fs, &attr, out);
+	return 0;
+}
+
+static int statx_handle(struct farnova *fs, struct proto_handle handle, struct farnova_statx *out)
+{
+	struct proto_attr attr;
+	int error = out->size < sizeof(out->size) ? -EINVAL : attr_get(fs, handle, &attr);
+
+	if (error)
+		return error_handle(fs, error, "statx", handle.ino);
+	tell(fs, &attr, out);
+	return 0;
+}
+
+int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out)
+{
+	return statx_handle(file->fs, file->inode->handle, out);
+}
+
+static struct proto_handle in(struct farnova_handle handle)
+{
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+}
+
+int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farnova_statx *out)
+{
+	return statx_handle(fs, in(file), out);
+}
+
+/* ---- projects --------------------------------------------------------------------------------------------------- */
+
+int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
+{
+	struct attr_change change = {.mask = PROTO_SET_PROJECT, .project = project};
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_path(path, &string);
+
+	if (error == 0)
+		error = names_lookup(fs, fs->root, string, PROTO_LOOKUP_NOFOLLOW, &attr);
+	if (error == 0 && S_ISDIR(attr.mode)) {
+		change.mask |= PROTO_SET_FLAGS;
+		change.flags =
+		    project ? attr.flags | PROTO_FILE_PROJECT_INHERIT : attr.flags & ~PROTO_FILE_PROJECT_INHERIT;
+	}
+	if (error == 0)
+		error = attr_set(fs, attr.handle, NULL, &change, NULL);
+	return error ? error_path(fs, error, "set the project of", path) : 0;
+}
+
+int farnova_setproject_at(struct farnova *fs, struct farnova_handle file, uint32_t project, unsigned flags)
+{
+	const struct attr_change change = {
+	    .mask = PROTO_SET_PROJECT | PROTO_SET_FLAGS,
+	    .project = project,
+	    .flags = flags,
+	};
+	int error = attr_set(fs, in(file), NULL, &change, NULL);
+
+	return error ? error_handle(fs, error, "set the project of", file.ino) : 0;
+}
+
+static int receive_quota(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct farnova_quota *quota = call->result;
+
+	*quota = (struct farnova_quota){
+	    .project = reply->quota.project,
+	    .bytes = reply->quota.blocks * BLOCK,
+	    .byte_limit = reply->quota.block_limit * BLOCK,
+	    .files = reply->quota.inodes,
+	    .file_limit = reply->quota.inode_limit,
+	};
+	return 0;
+}
+
+static int get(struct farnova *fs, uint32_t project, uint32_t flags, struct farnova_quota *quota)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_quota, .result = quota};
+
+	request.op = PROTO_QUOTA_GET;
+	request.quota_get.project = project;
+	request.quota_get.flags = flags;
+	return project ? call_run(fs, &call) : -EINVAL;
+}
+
+static int failed(struct farnova *fs, int error, const char *what, uint32_t project)
+{
+	return error ? error_set(-error, "%s project %u on %s", what, project, connection_name(fs)) : 0;
+}
+
+int farnova_quota_get(struct farnova *fs, uint32_t project, struct farnova_quota *quota)
+{
+	return failed(fs, get(fs, project, 0, quota), "get the limits of", project);
+}
+
+int farnova_quota_next(struct farnova *fs, uint32_t project, struct farnova_quota *quota)
+{
+	return failed(fs, get(fs, project ? project : 1, PROTO_QUOTA_NEXT, quota), "find a project from", project);
+}
+
+int farnova_quota_set(struct farnova *fs, uint32_t project, uint64_t byte_limit, uint64_t file_limit)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	request.op = PROTO_QUOTA_SET;
+	request.quota_set.project = project;
+	/* What is less than a block is a limit all the same, and none is none. */
+	request.quota_set.block_limit = byte_limit / BLOCK + (byte_limit % BLOCK != 0);
+	request.quota_set.inode_limit = file_limit;
+	return failed(fs, project ? call_run(fs, &call) : -EINVAL, "set the limits of", project);
+}

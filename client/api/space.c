@@ -1,0 +1,180 @@
+/*
+ * space.c -- where a file has data: fallocate, the seek for data and holes, copies inside the server.
+ */
+#include "client/api/space.h"
+
+#include "client/api/attr.h"
+#include "client/include/farnova.h"
+#include "client/link/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+_Static_assert(FALLOC_FL_KEEP_SIZE == PROTO_FALLOCATE_KEEP_SIZE && FALLOC_FL_PUNCH_HOLE == PROTO_FALLOCATE_PUNCH_HOLE &&
+                   FALLOC_FL_COLLAPSE_RANGE == PROTO_FALLOCATE_COLLAPSE_RANGE &&
+                   FALLOC_FL_ZERO_RANGE == PROTO_FALLOCATE_ZERO_RANGE &&
+                   FALLOC_FL_INSERT_RANGE == PROTO_FALLOCATE_INSERT_RANGE,
+               "the protocol's modes are Linux's");
+
+static int fail(struct farnova_file *file, int error, const char *operation)
+{
+	return error_handle(file->fs, error, operation, file->inode->handle.ino);
+}
+
+/* ---- fallocate -------------------------------------------------------------------------------------------------- */
+
+/* changed -- what a change says of the layout: one that was sent twice says nothing of what the first did. */
+static void changed(struct farnova *fs, const struct call *call, bool moved, uint64_t size, uint64_t offset,
+                    uint64_t length)
+{
+	if (moved || call->resent)
+		layout_drop(&fs->layouts, call->file->inode);
+	else
+		layout_replaced(&fs->layouts, call->file->inode, size, offset, length);
+}
+
+static int receive_allocated(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	bool moved = call->request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
+
+	changed(fs, call, moved, reply->fallocate.attr.size, reply->fallocate.replaced_offset,
+	        reply->fallocate.replaced_length);
+	return 0;
+}
+
+int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t length)
+{
+	struct proto_request request;
+	struct call call = {
+	    .request = &request, .receive = receive_allocated, .file = file, .changing = &file->inode->changing};
+	int error = 0;
+
+	if (offset < 0 || length <= 0)
+		error = -EINVAL;
+	else if (length > INT64_MAX - offset)
+		error = -EFBIG;
+	else if (!(file->flags & PROTO_OPEN_WRITE))
+		error = -EBADF;
+	else if (mode & ~(int)PROTO_FALLOCATE_MODES)
+		error = -EOPNOTSUPP;
+	if (error == 0) {
+		request.op = PROTO_FALLOCATE;
+		request.fallocate.offset = (uint64_t)offset;
+		request.fallocate.length = (uint64_t)length;
+		request.fallocate.mode = (uint32_t)mode;
+		error = call_run(file->fs, &call);
+	}
+	return error ? fail(file, error, "allocate space in") : 0;
+}
+
+/* ---- seek ------------------------------------------------------------------------------------------------------- */
+
+static int receive_seek(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	*(int64_t *)call->result = (int64_t)reply->seek.offset;
+	return 0;
+}
+
+int64_t space_seek(struct farnova_file *file, int64_t offset, int whence)
+{
+	struct proto_request request;
+	int64_t found = 0;
+	struct call call = {.request = &request, .receive = receive_seek, .result = &found, .file = file};
+
+	if (offset < 0)
+		return -ENXIO;
+	request.op = PROTO_SEEK;
+	request.seek.offset = (uint64_t)offset;
+	request.seek.what = whence == SEEK_DATA ? PROTO_SEEK_DATA : PROTO_SEEK_HOLE;
+	int error = call_run(file->fs, &call);
+	return error ? error : found;
+}
+
+/* ---- copy ------------------------------------------------------------------------------------------------------- */
+
+static int receive_copied(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	changed(fs, call, false, reply->copy.attr.size, reply->copy.replaced_offset, reply->copy.replaced_length);
+	*(ssize_t *)call->result = (ssize_t)reply->copy.count;
+	return 0;
+}
+
+static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_file *out, uint64_t out_offset,
+                    uint64_t length)
+{
+	struct proto_request request;
+	ssize_t count = 0;
+	struct call call = {.request = &request,
+	                    .receive = receive_copied,
+	                    .result = &count,
+	                    .file = out,
+	                    .source = in,
+	                    .changing = &out->inode->changing};
+
+	if (in->fs != out->fs)
+		return -EXDEV;
+	if (!(in->flags & PROTO_OPEN_READ) || !(out->flags & PROTO_OPEN_WRITE) || out->flags & PROTO_OPEN_APPEND)
+		return -EBADF;
+	if (in_offset > INT64_MAX || out_offset > INT64_MAX)
+		return -EINVAL;
+	if (length > PROTO_MAX_COPY)
+		length = PROTO_MAX_COPY;
+	if (length > INT64_MAX - in_offset)
+		length = INT64_MAX - in_offset; /* no file reaches so far */
+	if (length == 0)
+		return 0;
+	if (length > INT64_MAX - out_offset)
+		return -EFBIG;
+	request.op = PROTO_COPY;
+	request.copy.from_offset = in_offset;
+	request.copy.to_offset = out_offset;
+	request.copy.length = length;
+	int error = call_run(out->fs, &call);
+	return error ? error : count;
+}
+
+/* Positions are locked in the order of addresses; each only if it is used. */
+static void lock_positions(struct farnova_file *a, struct farnova_file *b)
+{
+	if (a && b && a > b) {
+		struct farnova_file *first = b;
+		b = a;
+		a = first;
+	}
+	if (a)
+		pthread_mutex_lock(&a->position_lock);
+	if (b && b != a)
+		pthread_mutex_lock(&b->position_lock);
+}
+
+static void unlock_positions(struct farnova_file *a, struct farnova_file *b)
+{
+	if (a)
+		pthread_mutex_unlock(&a->position_lock);
+	if (b && b != a)
+		pthread_mutex_unlock(&b->position_lock);
+}
+
+ssize_t farnova_copy_file_range(struct farnova_file *in, off_t *in_offset, struct farnova_file *out, off_t *out_offset,
+                                size_t length, unsigned flags)
+{
+	struct farnova_file *in_moves = in_offset ? NULL : in, *out_moves = out_offset ? NULL : out;
+
+	lock_positions(in_moves, out_moves);
+	uint64_t from = in_offset ? (uint64_t)*in_offset : in->position;
+	uint64_t to = out_offset ? (uint64_t)*out_offset : out->position;
+	ssize_t count = flags ? -EINVAL : copy(in, from, out, to, length);
+	if (count > 0) {
+		if (in_offset)
+			*in_offset += count;
+		else
+			in->position = from + (uint64_t)count;
+		if (out_offset)
+			*out_offset += count;
+		else
+			out->position = to + (uint64_t)count;
+	}
+	unlock_positions(in_moves, out_moves);
+	return count < 0 ? fail(out, (int)count, "copy into") : count;
+}

@@ -1,0 +1,367 @@
+/*
+ * xattr.c -- extended attributes, and the flags that chattr sets.
+ */
+#include "client/api/xattr.h"
+
+#include "client/api/attr.h"
+#include "client/api/file.h"
+#include "client/api/names.h"
+#include "client/include/farnova.h"
+#include "client/link/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#define SMALL_VALUE 4096u /* up to here a value goes in the message; a larger one through the staging ring */
+#define SET_FIXED   (PROTO_REQUEST_HEADER + 32u + PROTO_MAX_XATTR_NAME) /* of a SETXATTR beside the value */
+
+static int name_string(const char *name, struct proto_string *out)
+{
+	size_t length = strnlen(name, PROTO_MAX_XATTR_NAME + 1);
+
+	if (length == 0 || length > PROTO_MAX_XATTR_NAME)
+		return -ERANGE;
+	*out = (struct proto_string){.data = name, .length = (uint32_t)length};
+	return 0;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+/* What has come of a value or a list that may need more than one reply. */
+struct pieces {
+	uint8_t *to;
+	size_t size;
+	size_t have;
+	size_t total;
+	uint64_t change;
+};
+
+static int receive_piece(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct pieces *pieces = call->result;
+
+	if (pieces->have > 0 && (reply->xattr.change != pieces->change || reply->xattr.total != pieces->total))
+		return -ESTALE; /* it has changed since the first piece */
+	pieces->change = reply->xattr.change;
+	pieces->total = reply->xattr.total;
+	if (pieces->size == 0)
+		return 0;
+	if (pieces->total > pieces->size)
+		return -ERANGE;
+	if (reply->xattr.length > pieces->total - pieces->have ||
+	    (reply->xattr.length == 0 && pieces->have < pieces->total))
+		return -EPROTO;
+	memcpy(pieces->to + pieces->have, reply->xattr.data, reply->xattr.length);
+	pieces->have += reply->xattr.length;
+	return 0;
+}
+
+static ssize_t read_pieces(struct farnova *fs, struct proto_request *request, void *to, size_t size)
+{
+	struct pieces pieces = {.to = to, .size = size};
+	int error;
+
+	do {
+		struct call call = {.request = request, .receive = receive_piece, .result = &pieces};
+		size_t left = size - pieces.have;
+
+		request->getxattr.offset = (uint32_t)pieces.have;
+		request->getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
+		error = call_run(fs, &call);
+		if (error == -ESTALE && pieces.have > 0) {
+			pieces.have = 0; /* begin anew; a file that has died is told then */
+			error = 0;
+			continue;
+		}
+	} while (error == 0 && size > 0 && pieces.have < pieces.total);
+	return error ? error : (ssize_t)pieces.total;
+}
+
+ssize_t xattr_get(struct farnova *fs, struct proto_handle handle, const char *name, void *value, size_t size)
+{
+	struct proto_request request;
+
+	request.op = PROTO_GETXATTR;
+	request.getxattr.handle = handle;
+	int error = name_string(name, &request.getxattr.name);
+	return error ? error : read_pieces(fs, &request, value, size);
+}
+
+ssize_t xattr_list(struct farnova *fs, struct proto_handle handle, char *list, size_t size)
+{
+	struct proto_request request;
+
+	request.op = PROTO_LISTXATTR;
+	request.listxattr.handle = handle;
+	return read_pieces(fs, &request, list, size);
+}
+
+/* ---- changing --------------------------------------------------------------------------------------------------- */
+
+int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, const void *value, size_t size,
+              int flags)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+		return -EINVAL;
+	if (size > PROTO_MAX_XATTR_VALUE)
+		return -E2BIG;
+	request.op = PROTO_SETXATTR;
+	request.setxattr.handle = handle;
+	request.setxattr.flags =
+	    (flags & XATTR_CREATE ? PROTO_XATTR_CREATE : 0) | (flags & XATTR_REPLACE ? PROTO_XATTR_REPLACE : 0);
+	request.setxattr.length = (uint32_t)size;
+	request.setxattr.staging = PROTO_XATTR_HERE;
+	request.setxattr.value = value;
+	connection_lock(fs);
+	bool small = size <= SMALL_VALUE && size + SET_FIXED <= fs->session.max_write;
+	connection_unlock(fs);
+	if (!small && size > 0) {
+		call.staged = value;
+		call.staged_length = (uint32_t)size;
+		call.staging = &request.setxattr.staging;
+	}
+	int error = name_string(name, &request.setxattr.name);
+	return error ? error : call_run(fs, &call);
+}
+
+int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *name)
+{
+	struct proto_request request;
+	struct call call = {.request = &request};
+
+	request.op = PROTO_REMOVEXATTR;
+	request.removexattr.handle = handle;
+	int error = name_string(name, &request.removexattr.name);
+	return error ? error : call_run(fs, &call);
+}
+
+/* ---- by path ---------------------------------------------------------------------------------------------------- */
+
+static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_handle *handle)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_path(path, &string);
+
+	if (error == 0)
+		error = names_lookup(fs, fs->root, string, flags, &attr);
+	if (error == 0)
+		*handle = attr.handle;
+	return error;
+}
+
+/* told -- a result, or the error of `operation` on attribute `name` (NULL: of all) of `path`. */
+static ssize_t told(struct farnova *fs, ssize_t result, const char *operation, const char *name, const char *path)
+{
+	char words[320];
+
+	if (result >= 0)
+		return result;
+	snprintf(words, sizeof(words), "%s%s%.255s of", operation, name ? " " : "", name ? name : "");
+	return error_path(fs, (int)result, words, path);
+}
+
+static ssize_t get_path(struct farnova *fs, const char *path, uint32_t flags, const char *name, void *value,
+                        size_t size)
+{
+	struct proto_handle handle;
+	ssize_t result = find(fs, path, flags, &handle);
+
+	if (result == 0)
+		result = xattr_get(fs, handle, name, value, size);
+	return told(fs, result, "get extended attribute", name, path);
+}
+
+ssize_t farnova_getxattr(struct farnova *fs, const char *path, const char *name, void *value, size_t size)
+{
+	return get_path(fs, path, 0, name, value, size);
+}
+
+ssize_t farnova_lgetxattr(struct farnova *fs, const char *path, const char *name, void *value, size_t size)
+{
+	return get_path(fs, path, PROTO_LOOKUP_NOFOLLOW, name, value, size);
+}
+
+static int set_path(struct farnova *fs, const char *path, uint32_t lookup, const char *name, const void *value,
+                    size_t size, int flags)
+{
+	struct proto_handle handle;
+	int error = find(fs, path, lookup, &handle);
+
+	if (error == 0)
+		error = xattr_set(fs, handle, name, value, size, flags);
+	return (int)told(fs, error, "set extended attribute", name, path);
+}
+
+int farnova_setxattr(struct farnova *fs, const char *path, const char *name, const void *value, size_t size, int flags)
+{
+	return set_path(fs, path, 0, name, value, size, flags);
+}
+
+int farnova_lsetxattr(struct farnova *fs, const char *path, const char *name, const void *value, size_t size, int flags)
+{
+	return set_path(fs, path, PROTO_LOOKUP_NOFOLLOW, name, value, size, flags);
+}
+
+static ssize_t list_path(struct farnova *fs, const char *path, uint32_t flags, char *list, size_t size)
+{
+	struct proto_handle handle;
+	ssize_t result = find(fs, path, flags, &handle);
+
+	if (result == 0)
+		result = xattr_list(fs, handle, list, size);
+	return told(fs, result, "list extended attributes", NULL, path);
+}
+
+ssize_t farnova_listxattr(struct farnova *fs, const char *path, char *list, size_t size)
+{
+	return list_path(fs, path, 0, list, size);
+}
+
+ssize_t farnova_llistxattr(struct farnova *fs, const char *path, char *list, size_t size)
+{
+	return list_path(fs, path, PROTO_LOOKUP_NOFOLLOW, list, size);
+}
+
+static int remove_path(struct farnova *fs, const char *path, uint32_t flags, const char *name)
+{
+	struct proto_handle handle;
+	int error = find(fs, path, flags, &handle);
+
+	if (error == 0)
+		error = xattr_remove(fs, handle, name);
+	return (int)told(fs, error, "remove extended attribute", name, path);
+}
+
+int farnova_removexattr(struct farnova *fs, const char *path, const char *name)
+{
+	return remove_path(fs, path, 0, name);
+}
+
+int farnova_lremovexattr(struct farnova *fs, const char *path, const char *name)
+{
+	return remove_path(fs, path, PROTO_LOOKUP_NOFOLLOW, name);
+}
+
+/* ---- by file and by handle -------------------------------------------------------------------------------------- */
+
+static struct proto_handle in(struct farnova_handle handle)
+{
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+}
+
+static struct farnova_handle of(const struct farnova_file *file)
+{
+	return (struct farnova_handle){.ino = file->inode->handle.ino, .generation = file->inode->handle.generation};
+}
+
+/* told_of -- the same of an inode known by number. */
+static ssize_t told_of(struct farnova *fs, ssize_t result, const char *operation, const char *name, uint64_t ino)
+{
+	char words[320];
+
+	if (result >= 0)
+		return result;
+	snprintf(words, sizeof(words), "%s%s%.255s of", operation, name ? " " : "", name ? name : "");
+	return error_handle(fs, (int)result, words, ino);
+}
+
+ssize_t farnova_getxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, void *value, size_t size)
+{
+	return told_of(fs, xattr_get(fs, in(file), name, value, size), "get extended attribute", name, file.ino);
+}
+
+int farnova_setxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, const void *value,
+                        size_t size, int flags)
+{
+	return (int)told_of(fs, xattr_set(fs, in(file), name, value, size, flags), "set extended attribute", name,
+	                    file.ino);
+}
+
+ssize_t farnova_listxattr_at(struct farnova *fs, struct farnova_handle file, char *list, size_t size)
+{
+	return told_of(fs, xattr_list(fs, in(file), list, size), "list extended attributes", NULL, file.ino);
+}
+
+int farnova_removexattr_at(struct farnova *fs, struct farnova_handle file, const char *name)
+{
+	return (int)told_of(fs, xattr_remove(fs, in(file), name), "remove extended attribute", name, file.ino);
+}
+
+ssize_t farnova_fgetxattr(struct farnova_file *file, const char *name, void *value, size_t size)
+{
+	return farnova_getxattr_at(file->fs, of(file), name, value, size);
+}
+
+int farnova_fsetxattr(struct farnova_file *file, const char *name, const void *value, size_t size, int flags)
+{
+	return farnova_setxattr_at(file->fs, of(file), name, value, size, flags);
+}
+
+ssize_t farnova_flistxattr(struct farnova_file *file, char *list, size_t size)
+{
+	return farnova_listxattr_at(file->fs, of(file), list, size);
+}
+
+int farnova_fremovexattr(struct farnova_file *file, const char *name)
+{
+	return farnova_removexattr_at(file->fs, of(file), name);
+}
+
+/* ---- file flags ------------------------------------------------------------------------------------------------- */
+
+_Static_assert(FARNOVA_FILE_IMMUTABLE == PROTO_FILE_IMMUTABLE && FARNOVA_FILE_APPEND == PROTO_FILE_APPEND,
+               "the interface's flags are the protocol's");
+
+static int set_flags(struct farnova *fs, struct proto_handle handle, unsigned flags)
+{
+	const struct attr_change change = {.mask = PROTO_SET_FLAGS, .flags = flags};
+
+	return attr_set(fs, handle, NULL, &change, NULL);
+}
+
+int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags)
+{
+	struct proto_string string;
+	struct proto_attr attr;
+	int error = names_path(path, &string);
+
+	if (error == 0)
+		error = names_lookup(fs, fs->root, string, 0, &attr);
+	if (error)
+		return error_path(fs, error, "get the flags of", path);
+	*flags = attr.flags;
+	return 0;
+}
+
+int farnova_setflags(struct farnova *fs, const char *path, unsigned flags)
+{
+	struct proto_handle handle;
+	int error = find(fs, path, 0, &handle);
+
+	if (error == 0)
+		error = set_flags(fs, handle, flags);
+	return error ? error_path(fs, error, "set the flags of", path) : 0;
+}
+
+int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned *flags)
+{
+	struct proto_attr attr;
+	int error = attr_get(fs, in(file), &attr);
+
+	if (error)
+		return error_handle(fs, error, "get the flags of", file.ino);
+	*flags = attr.flags;
+	return 0;
+}
+
+int farnova_setflags_at(struct farnova *fs, struct farnova_handle file, unsigned flags)
+{
+	int error = set_flags(fs, in(file), flags);
+	return error ? error_handle(fs, error, "set the flags of", file.ino) : 0;
+}

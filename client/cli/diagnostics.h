@@ -1,0 +1,39 @@
+/*
+ * diagnostics.h -- what `farnova doctor` finds: each finding has a level, a sentence, and what to do about it.
+ */
+#ifndef FARNOVA_CLI_DIAGNOSTICS_H
+#define FARNOVA_CLI_DIAGNOSTICS_H
+
+#include <stdbool.h>
+
+enum finding_level {
+	FINDING_OK,
+	FINDING_NOTE, /* works, but could work better, or differently than one may think */
+	FINDING_BAD,  /* something asked for does not work */
+};
+
+struct findings {
+	bool json;
+	unsigned count;
+	unsigned bad;
+};
+
+/*
+ * finding -- print one finding. `check` is a fixed word for scripts; `advice` says what to do, NULL where there is
+ * nothing to do.
+ */
+void finding(struct findings *findings, const char *check, enum finding_level level, const char *advice,
+             const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The checks, by file. `doctor_pool` tries a pool, or the place where one is to be; the url check is doctor.c's. */
+void doctor_host(struct findings *findings);
+void doctor_rdma(struct findings *findings);
+void doctor_pool(struct findings *findings, const char *path);
+
+/*
+ * doctor_register -- register memory with the first active RDMA device. 0, -ENODEV if there is none, or -errno;
+ * `device` receives its name.
+ */
+int doctor_register(void *memory, unsigned long length, char device[64]);
+
+#endif

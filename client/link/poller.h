@@ -1,0 +1,77 @@
+/*
+ * poller.h -- who polls the connection: threads that wait take turns, and a background thread sits in for them.
+ *
+ * Of the threads that wait for something one leads: it polls the queue, acts on what arrives for anyone, and wakes
+ * those it was for. The others sleep. A leader that has polled in vain for a while waits on the queue's descriptor; a
+ * thread that comes then takes the lead from it and polls.
+ */
+#ifndef FARNOVA_CLIENT_POLLER_H
+#define FARNOVA_CLIENT_POLLER_H
+
+#include "common/cpu_share.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct farnova;
+
+/* A thread that waits. */
+struct waiter {
+	struct waiter *previous, *next;
+	pthread_cond_t wake;
+	bool woken;    /* something it waits for may have happened */
+	bool resource; /* it waits for a slot, room in the staging ring or a bounce buffer */
+	bool asleep;   /* in pthread_cond_wait */
+};
+
+struct progress {
+	struct waiter *waiting; /* all threads in progress_wait */
+	struct waiter *leader;
+	bool leader_blocked; /* it waits on the descriptor, without the lock */
+	unsigned polling;    /* threads that wait on the descriptor: the leader, and those that have lost the lead */
+	int kick;            /* eventfd that ends the wait of a leader whose lead was taken */
+	int rouse;           /* eventfd that ends a nap of the background thread */
+	unsigned resource_waiters;
+	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
+	int64_t spin_ns;             /* how long a leader polls at least before it blocks; 0: not at all */
+	int64_t expected_ns;         /* how long leaders have waited lately: a moving mean */
+	struct cpu_share cpu;        /* when polling keeps the CPU from others, and they from us */
+	unsigned keen_polls;         /* polls before it offers the CPU to others between polls */
+	bool stop;
+	struct waiter background;
+};
+
+int progress_init(struct progress *progress);
+void progress_destroy(struct progress *progress);
+
+/* progress_self -- the calling thread's waiter. */
+struct waiter *progress_self(void);
+
+/*
+ * progress_wait -- make progress until the waiter has been woken; lock held, given up meanwhile. -ETIMEDOUT once
+ * `deadline_ns` (0: none) has passed. Spurious returns happen: look at what is waited for and call again.
+ */
+int progress_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns);
+
+/* progress_called -- a call is being made. */
+static inline void progress_called(struct progress *progress)
+{
+	atomic_fetch_add_explicit(&progress->calls, 1, memory_order_relaxed);
+}
+
+/* progress_poll -- act on whatever has arrived, without waiting; lock held. For threads that cannot go on posting. */
+void progress_poll(struct farnova *fs);
+
+/* progress_wake -- `waiter` (may be NULL) may go on; lock held. */
+void progress_wake(struct farnova *fs, struct waiter *waiter);
+/* progress_wake_resource -- a slot, staging room or a bounce buffer has become free; lock held. */
+void progress_wake_resource(struct farnova *fs);
+/* progress_wake_all -- the connection's state has changed; lock held. */
+void progress_wake_all(struct farnova *fs);
+
+/* progress_background -- the background thread: serves recalls while no call runs, and reconnects. */
+void *progress_background(void *fs);
+
+#endif

@@ -1,0 +1,474 @@
+/*
+ * reconnect.c -- make a connection: the first one, and again after it was lost.
+ *
+ * While the connection is lost all other threads wait, so the background thread has the new one to itself until it
+ * declares it up: it opens or resumes the session, makes credentials known and opens files again in slot 0.
+ */
+#include "client/session/reconnect.h"
+
+#include "client/api/file.h"
+#include "client/session/call.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CONNECT_MS       3000
+#define ANSWER_MS        5000
+#define BYE_MS           1000
+#define FIRST_PAUSE_NS   10000000
+#define LONGEST_PAUSE_NS 500000000
+#define STAGING_MOST     (4u * 1024 * 1024) /* of the ring that is used: the image on verbs is locked memory */
+
+/* A connection that is not yet the connection. */
+struct candidate {
+	struct transport_queue *queue;
+	struct transport_conn *conn;
+};
+
+static int trouble(struct farnova *fs, int error, const char *what)
+{
+	char words[128];
+	snprintf(fs->trouble, sizeof(fs->trouble), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
+	return error;
+}
+
+static void discard(struct candidate *candidate)
+{
+	if (candidate->conn)
+		transport_close(candidate->conn);
+	if (candidate->queue)
+		transport_queue_destroy(candidate->queue);
+	*candidate = (struct candidate){0};
+}
+
+/* ---- one request at a time, without slots or other threads ------------------------------------------------------- */
+
+/* next_message -- wait until one arrives; the event's data are to be released. */
+static int next_message(struct candidate *candidate, int64_t deadline_ns, struct transport_event *event)
+{
+	for (;;) {
+		int count = transport_poll(candidate->queue, event, 1);
+		if (count < 0)
+			return count;
+		if (count > 0 && event->type == TRANSPORT_CLOSED)
+			return event->status;
+		if (count > 0 && event->type == TRANSPORT_MESSAGE)
+			return 0;
+		if (count > 0)
+			continue;
+		int64_t left_ms = (deadline_ns - connection_now()) / 1000000;
+		if (left_ms <= 0)
+			return -ETIMEDOUT;
+		struct pollfd fd = {.fd = transport_fd(candidate->queue), .events = POLLIN};
+		if (transport_arm(candidate->queue) == 0)
+			poll(&fd, 1, (int)left_ms);
+	}
+}
+
+/* ask -- send a request and wait for its reply in fs->reply (whose pointers are gone). The reply's status is not looked
+ * at. -errno of the connection. */
+static int ask(struct farnova *fs, struct candidate *candidate, struct proto_request *request, int timeout_ms)
+{
+	int64_t deadline_ns = connection_now() + (int64_t)timeout_ms * 1000000;
+	struct transport_event event;
+	const char *why;
+	int length, error;
+
+	request->quiesced = 0;
+	length = proto_encode_request(request, fs->message, sizeof(fs->message));
+	if (length < 0)
+		return length;
+	struct iovec iov = {.iov_base = fs->message, .iov_len = (size_t)length};
+	error = transport_send(candidate->conn, &iov, 1, 0);
+	if (error)
+		return error;
+	for (;;) {
+		error = next_message(candidate, deadline_ns, &event);
+		if (error)
+			return error;
+		bool recall = proto_is_recall(event.data, event.length);
+		if (!recall)
+			error = proto_decode_reply(event.data, event.length, &fs->reply, &why);
+		transport_release(candidate->conn, event.data);
+		if (error)
+			return -EPROTO;
+		/* A recall is about nothing: on this connection no layout has been granted yet. */
+		if (recall)
+			continue;
+		if (fs->reply.op == request->op && fs->reply.slot == request->slot &&
+		    fs->reply.sequence == request->sequence)
+			return 0;
+		/* In slot 0 the reply kept for what was in it before the connection was lost may come instead. */
+		if (request->op == PROTO_PING && fs->reply.slot == request->slot &&
+		    fs->reply.sequence == request->sequence)
+			return 0;
+		return -EPROTO;
+	}
+}
+
+/* ask_in_slot -- a new request in slot 0. */
+static int ask_in_slot(struct farnova *fs, struct candidate *candidate, struct proto_request *request)
+{
+	struct slot *slot = &fs->slots[0];
+
+	request->slot = 0;
+	request->sequence = ++slot->sequence;
+	slot->busy = true;
+	int error = ask(fs, candidate, request, ANSWER_MS);
+	if (error == 0)
+		slot->busy = false;
+	return error;
+}
+
+/* ---- the session ------------------------------------------------------------------------------------------------ */
+
+static void own_cred(struct proto_request *request)
+{
+	gid_t groups[PROTO_MAX_GROUPS];
+	int count = getgroups(PROTO_MAX_GROUPS, groups);
+
+	request->hello.uid = geteuid();
+	request->hello.gid = getegid();
+	request->hello.group_count = count > 0 ? (uint32_t)count : 0;
+	for (uint32_t i = 0; i < request->hello.group_count; i++)
+		request->hello.groups[i] = groups[i];
+}
+
+/* hello -- open or resume the session; its answer is in fs->reply. */
+static int hello(struct farnova *fs, struct candidate *candidate)
+{
+	struct proto_request request;
+
+	request.op = PROTO_HELLO;
+	request.slot = PROTO_SLOT_NONE;
+	request.sequence = 0;
+	request.cred = 0;
+	request.hello.min_version = PROTO_VERSION;
+	request.hello.max_version = PROTO_VERSION;
+	request.hello.features = 0;
+	memcpy(request.hello.client, fs->client, sizeof(fs->client));
+	request.hello.session = fs->session.id;
+	request.hello.session_key = fs->session.key;
+	own_cred(&request);
+	int error = ask(fs, candidate, &request, ANSWER_MS);
+	if (error)
+		return trouble(fs, error, "it accepts connections but does not answer as a farnova server");
+	if (fs->reply.status)
+		return trouble(fs, -(int)fs->reply.status, "the server refuses the session");
+	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.hello.slots < 2)
+		return trouble(fs, -EPROTO, "the server is configured with too few slots or too small messages");
+	if (fs->session.id && memcmp(fs->session.pool, fs->reply.hello.pool, sizeof(fs->session.pool)) != 0)
+		return trouble(fs, -ESTALE, "another pool is served there now");
+	return 0;
+}
+
+/* dial -- a candidate by `kind`, with its session. */
+static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, struct candidate *candidate)
+{
+	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = 2 * PROTO_MAX_SLOTS};
+
+	*candidate = (struct candidate){0};
+	int error = transport_queue_create(kind, &candidate->queue);
+	if (error)
+		return trouble(fs, error, "cannot make a completion queue");
+	error = transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, timeout_ms, &candidate->conn,
+	                          fs->trouble, sizeof(fs->trouble));
+	if (error == 0)
+		error = hello(fs, candidate);
+	if (error)
+		discard(candidate);
+	return error;
+}
+
+/* prepare_memory -- the staging ring and the bounce buffers on the new connection. */
+static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint64_t ring)
+{
+	uint64_t size = ring < STAGING_MOST ? ring : STAGING_MOST;
+	int error = bounce_init(&fs->bounce, candidate->conn);
+
+	if (error)
+		return trouble(fs, error, "cannot register memory for reads (see the memlock limit)");
+	staging_init(&fs->staging, size / STAGING_ALIGN * STAGING_ALIGN);
+	if (!transport_needs_region(candidate->conn))
+		return 0;
+	if (!fs->staging_memory) {
+		void *memory = mmap(NULL, STAGING_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED)
+			return trouble(fs, -ENOMEM, "cannot get memory for writes");
+		madvise(memory, STAGING_MOST, MADV_DONTFORK);
+		fs->staging_memory = memory;
+	}
+	error = transport_register(candidate->conn, fs->staging_memory, fs->staging.size, 0, 0, &fs->staging_region);
+	return error ? trouble(fs, error, "cannot register memory for writes (see the memlock limit)") : 0;
+}
+
+/* adopt_session -- what the server said in HELLO is so from now on. */
+static int adopt_session(struct farnova *fs, struct candidate *candidate)
+{
+	const struct proto_reply *reply = &fs->reply;
+	bool resumed = reply->hello.resumed && reply->hello.session == fs->session.id;
+
+	fs->layouts.seen = reply->invalidation;
+	fs->layouts.told = 0;
+	fs->session.id = reply->hello.session;
+	fs->session.key = reply->hello.session_key;
+	fs->session.instance = reply->hello.instance;
+	memcpy(fs->session.pool, reply->hello.pool, sizeof(fs->session.pool));
+	fs->session.slots = reply->hello.slots;
+	fs->session.lease_ms = reply->hello.lease_ms;
+	fs->session.max_read = reply->hello.max_read;
+	fs->session.max_write = reply->hello.max_write;
+	fs->session.staging_address = reply->hello.staging_address;
+	fs->session.staging_key = reply->hello.staging_key;
+	fs->root = fs->root.ino ? fs->root : reply->hello.root;
+	if (!resumed)
+		call_session_new(fs);
+	return prepare_memory(fs, candidate, reply->hello.staging_size);
+}
+
+/* settle_slot_0 -- what was in it when the connection was lost has been executed or has not. */
+static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
+{
+	struct proto_request request;
+
+	if (!fs->slots[0].busy)
+		return 0;
+	request.op = PROTO_PING;
+	request.slot = 0;
+	request.sequence = fs->slots[0].sequence;
+	request.cred = 0;
+	int error = ask(fs, candidate, &request, ANSWER_MS);
+	if (error)
+		return error;
+	fs->slots[0].busy = false;
+	if (fs->reply.op == PROTO_REOPEN && fs->reply.status == 0)
+		call_close(fs, fs->reply.open.open);
+	return 0;
+}
+
+/* announce_creds -- make known what this session has not been told. */
+static int announce_creds(struct farnova *fs, struct candidate *candidate)
+{
+	struct proto_request request;
+
+	for (unsigned number = 1; number <= fs->creds.count; number++) {
+		struct cred *cred = fs->creds.list[number - 1];
+		if (cred->session == fs->session.id)
+			continue;
+		request.cred = 0;
+		cred_request(&fs->creds, number, &request);
+		int error = ask_in_slot(fs, candidate, &request);
+		if (error)
+			return error;
+		if (fs->reply.status == 0)
+			cred->session = fs->session.id;
+	}
+	return 0;
+}
+
+static struct farnova_file *not_reopened(struct farnova *fs)
+{
+	struct farnova_file *file = fs->files;
+	while (file && (file->session == fs->session.id || file->error))
+		file = file->next;
+	return file;
+}
+
+static bool still_open(const struct farnova *fs, const struct farnova_file *file)
+{
+	const struct farnova_file *other = fs->files;
+	while (other && other != file)
+		other = other->next;
+	return other != NULL;
+}
+
+/* reopen_files -- by handle, in the new session; the lock is held but for the exchanges themselves. */
+static int reopen_files(struct farnova *fs, struct candidate *candidate)
+{
+	struct farnova_file *file;
+
+	while ((file = not_reopened(fs)) != NULL) {
+		struct proto_request request;
+		request.op = PROTO_REOPEN;
+		request.cred = file->cred;
+		request.reopen.handle = file->inode->handle;
+		request.reopen.flags = file->flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND |
+		                                      PROTO_OPEN_DIRECTORY | PROTO_OPEN_NOATIME);
+		connection_unlock(fs);
+		int error = ask_in_slot(fs, candidate, &request);
+		connection_lock(fs);
+		if (error)
+			return error;
+		/* No file can have been opened meanwhile, but this one may have been closed. */
+		if (still_open(fs, file))
+			file_reopened(fs, file, -(int)fs->reply.status, &fs->reply);
+		else if (fs->reply.status == 0)
+			call_close(fs, fs->reply.open.open);
+	}
+	return 0;
+}
+
+/* take_up -- the candidate becomes the connection. */
+static void take_up(struct farnova *fs, struct candidate *candidate)
+{
+	fs->queue = candidate->queue;
+	fs->conn = candidate->conn;
+	fs->state = CONNECTION_UP;
+	fs->epoch++;
+	fs->heard_ns = fs->sent_ns = connection_now();
+	fs->trouble[0] = '\0';
+	fs->progress.leader = NULL;
+	fs->progress.leader_blocked = false;
+	call_session_resumed(fs);
+	progress_wake_all(fs);
+}
+
+/* ---- the first time --------------------------------------------------------------------------------------------- */
+
+static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_ms)
+{
+	struct candidate candidate;
+	const char *host = fs->url.host;
+	bool bracket = strchr(host, ':') || *host == '/';
+
+	snprintf(fs->name, sizeof(fs->name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host,
+	         bracket ? "]" : "", fs->url.port, transport_kind_name(kind));
+	fs->kind = kind;
+	int error = dial(fs, kind, timeout_ms, &candidate);
+	if (error)
+		return error;
+	connection_lock(fs);
+	error = adopt_session(fs, &candidate);
+	if (error) {
+		discard(&candidate);
+		fs->session.id = 0; /* dies with its lease; the next attempt is another's */
+	} else {
+		take_up(fs, &candidate);
+	}
+	connection_unlock(fs);
+	return error;
+}
+
+/* connect_auto -- verbs if a device is active and the server answers there, else TCP; why what was tried has failed. */
+static int connect_auto(struct farnova *fs, int timeout_ms)
+{
+	char verbs[sizeof(fs->trouble) / 2], tcp[sizeof(fs->trouble) / 2];
+	bool try_verbs =
+	    *fs->url.host != '/' && transport_available(TRANSPORT_VERBS, fs->trouble, sizeof(fs->trouble)) == 0;
+
+	if (try_verbs && connect_by(fs, TRANSPORT_VERBS, timeout_ms) == 0)
+		return 0;
+	snprintf(verbs, sizeof(verbs), "%.200s", fs->trouble);
+	int error = connect_by(fs, TRANSPORT_TCP, timeout_ms);
+	if (error == 0 || !try_verbs)
+		return error;
+	snprintf(tcp, sizeof(tcp), "%.230s", fs->trouble);
+	snprintf(fs->trouble, sizeof(fs->trouble), "by tcp: %.230s; by verbs: %.200s", tcp, verbs);
+	return error;
+}
+
+int connect_first(struct farnova *fs, const char *transport)
+{
+	int timeout_ms = fs->timeout_ms < 0 ? INT32_MAX : fs->timeout_ms;
+	enum transport_kind kind;
+
+	if (!transport || strcmp(transport, "auto") == 0)
+		return connect_auto(fs, timeout_ms);
+	int error = transport_kind_from_name(transport, &kind);
+	if (error)
+		return trouble(fs, error, "the transport is auto, verbs or tcp");
+	error = transport_available(kind, fs->trouble, sizeof(fs->trouble));
+	return error ? error : connect_by(fs, kind, timeout_ms);
+}
+
+/* ---- again ------------------------------------------------------------------------------------------------------ */
+
+/* attempt -- lock held, given up while the network is waited for. */
+static int attempt(struct farnova *fs)
+{
+	struct candidate candidate;
+
+	if (fs->queue)
+		transport_queue_destroy(fs->queue);
+	fs->queue = NULL;
+	connection_unlock(fs);
+	int error = dial(fs, fs->kind, CONNECT_MS, &candidate);
+	connection_lock(fs);
+	if (error)
+		return error;
+	error = adopt_session(fs, &candidate);
+	if (error == 0)
+		error = settle_slot_0(fs, &candidate);
+	if (error == 0)
+		error = announce_creds(fs, &candidate);
+	if (error == 0)
+		error = reopen_files(fs, &candidate);
+	if (error == 0 && !fs->progress.stop) {
+		take_up(fs, &candidate);
+		return 0;
+	}
+	fs->bounce.region = fs->staging_region = NULL;
+	discard(&candidate);
+	return error;
+}
+
+void reconnect(struct farnova *fs)
+{
+	struct waiter *self = &fs->progress.background;
+	int64_t pause_ns = FIRST_PAUSE_NS;
+
+	while (!fs->progress.stop && attempt(fs) != 0) {
+		int64_t until_ns = connection_now() + pause_ns;
+		struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+		self->asleep = true;
+		while (!fs->progress.stop && connection_now() < until_ns)
+			pthread_cond_clockwait(&self->wake, &fs->lock, CLOCK_MONOTONIC, &until);
+		self->asleep = false;
+		pause_ns = 2 * pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : LONGEST_PAUSE_NS;
+	}
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+void connection_bye(struct farnova *fs)
+{
+	struct candidate candidate = {.queue = fs->queue, .conn = fs->conn};
+	struct transport_event event;
+	struct proto_request request;
+	int64_t deadline_ns = connection_now() + (int64_t)BYE_MS * 1000000;
+
+	request.op = PROTO_BYE;
+	request.slot = PROTO_SLOT_NONE;
+	request.sequence = 0;
+	request.cred = 0;
+	if (fs->state != CONNECTION_UP || connection_send(fs, &request, 0) != 0)
+		return;
+	/* Replies that nobody waits for come first; the one to BYE is the last thing the server says. */
+	while (next_message(&candidate, deadline_ns, &event) == 0) {
+		const char *why;
+		bool last = !proto_is_recall(event.data, event.length) &&
+		            proto_decode_reply(event.data, event.length, &fs->reply, &why) == 0 &&
+		            fs->reply.op == PROTO_BYE;
+		transport_release(fs->conn, event.data);
+		if (last)
+			return;
+	}
+}
+
+void connection_shut(struct farnova *fs)
+{
+	if (fs->conn)
+		transport_close(fs->conn);
+	if (fs->queue)
+		transport_queue_destroy(fs->queue);
+	fs->conn = NULL;
+	fs->queue = NULL;
+	fs->state = CONNECTION_ENDED;
+	bounce_destroy(&fs->bounce);
+	if (fs->staging_memory)
+		munmap(fs->staging_memory, STAGING_MOST);
+}

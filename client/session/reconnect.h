@@ -1,0 +1,27 @@
+/*
+ * reconnect.h -- make a connection: the first one, and again after it was lost.
+ */
+#ifndef FARNOVA_CLIENT_RECONNECT_H
+#define FARNOVA_CLIENT_RECONNECT_H
+
+#include "client/link/connection.h"
+
+/*
+ * connect_first -- connect by the transport asked for (NULL or "auto": verbs if that answers, else TCP) and open a
+ * session. -errno with the reason of each attempt in fs->trouble. The background thread is not running yet.
+ */
+int connect_first(struct farnova *fs, const char *transport);
+
+/*
+ * reconnect -- one attempt to get a lost connection back, and a pause after a failure; lock held, given up meanwhile.
+ * On success the session is resumed or opened anew, credentials are known and files open again.
+ */
+void reconnect(struct farnova *fs);
+
+/* connection_bye -- end the session cleanly, waiting a moment for the answer; lock held. */
+void connection_bye(struct farnova *fs);
+
+/* connection_shut -- close the connection and free what belongs to it; lock held, no thread waits. */
+void connection_shut(struct farnova *fs);
+
+#endif

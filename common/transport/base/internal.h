@@ -1,0 +1,138 @@
+/*
+ * internal.h -- what every transport is made of: the table of its functions, and the head that its queues,
+ * connections and regions begin with. For the transports themselves; everyone else includes transport.h.
+ */
+#ifndef FARNOVA_COMMON_TRANSPORT_INTERNAL_H
+#define FARNOVA_COMMON_TRANSPORT_INTERNAL_H
+
+#include <stdarg.h>
+
+#include "common/transport/base/credits.h"
+#include "common/transport/base/events.h"
+#include "common/transport/transport.h"
+
+#define TRANSPORT_MESSAGE_LIMIT      (64u * 1024)
+#define TRANSPORT_DEFAULT_MESSAGE    (16u * 1024 + 512)
+#define TRANSPORT_DEFAULT_DEPTH      64u
+#define TRANSPORT_DEFAULT_OPERATIONS 64u
+#define TRANSPORT_OPERATION_LIMIT    4096u
+#define TRANSPORT_RIGHTS             (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE | TRANSPORT_LOCAL_WRITE)
+#define TRANSPORT_PEER_SIZE          160
+
+/* Limits of one side as told to the other; checked by transport_hello_check on arrival. */
+struct transport_hello {
+	uint32_t message_size;
+	uint32_t receive_depth;
+	uint32_t operations;
+};
+
+/*
+ * The functions of one transport. transport.c has checked arguments that can be checked without knowing the transport
+ * (see each), so that both kinds refuse the same things.
+ */
+struct transport_ops {
+	enum transport_kind kind;
+	bool needs_region;
+	int (*available)(char *why, size_t why_size);
+	int (*queue_create)(struct transport_queue **out);
+	void (*queue_destroy)(struct transport_queue *queue);
+	/* Do what there is to do and push events; called only when the ring is empty. */
+	int (*work)(struct transport_queue *queue, int max);
+	int (*fd)(const struct transport_queue *queue);
+	int (*arm)(struct transport_queue *queue);
+	int (*listen)(const char *host, uint16_t port, struct transport_listener **out, char *why, size_t why_size);
+	void (*listener_close)(struct transport_listener *listener);
+	int (*listener_fd)(const struct transport_listener *listener);
+	int (*listener_next)(struct transport_listener *listener, struct transport_pending **out);
+	/* `own` is within limits, defaults filled in. */
+	int (*accept)(struct transport_pending *pending, struct transport_queue *queue,
+	              const struct transport_hello *own, struct transport_conn **out);
+	void (*reject)(struct transport_pending *pending);
+	int (*connect)(struct transport_queue *queue, const char *host, uint16_t port,
+	               const struct transport_hello *own, int timeout_ms, struct transport_conn **out, char *why,
+	               size_t why_size);
+	void (*close)(struct transport_conn *conn);
+	int (*local_cpu)(const struct transport_conn *conn); /* NULL: never known */
+	/* The connection lives, a credit is there, 0 < length <= max_message. The function takes the credit. */
+	int (*send)(struct transport_conn *conn, const struct iovec *iov, int count, uint32_t length, unsigned flags);
+	/* Get what was posted with TRANSPORT_MORE out, as what should have followed was refused. */
+	void (*flush)(struct transport_conn *conn);
+	/* The credit is booked as owed; tell the peer if it is overdue. */
+	void (*release)(struct transport_conn *conn, const void *data);
+	/* length > 0, base + length does not wrap, rights are known ones. */
+	int (*register_)(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
+	                 struct transport_region **out);
+	void (*deregister)(struct transport_region *region);
+	/* The connection lives, length > 0, `local` lies in `region` if there is one. */
+	int (*read)(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
+	            uint64_t key, uint32_t length, void *context, unsigned flags);
+	int (*write)(struct transport_conn *conn, const void *local, struct transport_region *region, uint64_t remote,
+	             uint64_t key, uint32_t length, void *context, unsigned flags);
+};
+
+extern const struct transport_ops transport_tcp_ops;
+extern const struct transport_ops transport_verbs_ops;
+
+struct transport_queue {
+	const struct transport_ops *ops;
+	struct event_ring events;
+	uint64_t activity; /* grows with all that arrives */
+};
+
+struct transport_listener {
+	const struct transport_ops *ops;
+	uint16_t port;
+};
+
+struct transport_pending {
+	const struct transport_ops *ops;
+	struct transport_hello hello; /* the peer's */
+	char peer[TRANSPORT_PEER_SIZE];
+};
+
+struct transport_conn {
+	const struct transport_ops *ops;
+	struct transport_queue *queue;
+	void *user;
+	struct transport_hello own, theirs;
+	struct credits credits;
+	struct transport_region *regions;
+	bool dead; /* its TRANSPORT_CLOSED is in the ring or was taken */
+	char peer[TRANSPORT_PEER_SIZE];
+};
+
+struct transport_region {
+	struct transport_conn *conn;
+	struct transport_region *next, *previous; /* of the connection */
+	uint8_t *address;
+	size_t length;
+	uint64_t base;
+	uint64_t key;
+	unsigned rights;
+};
+
+/* transport_hello_check -- -EPROTO unless the peer's limits are ones a peer may have. */
+int transport_hello_check(const struct transport_hello *hello);
+
+/* transport_conn_init -- fill the common head and reserve room for its events; -ENOMEM. */
+int transport_conn_init(struct transport_conn *conn, const struct transport_ops *ops, struct transport_queue *queue,
+                        const struct transport_hello *own, const struct transport_hello *theirs, const char *peer);
+/* transport_conn_fini -- forget its events and the room for them. */
+void transport_conn_fini(struct transport_conn *conn);
+
+/* transport_conn_failed -- the one TRANSPORT_CLOSED event; false if it has been given already. */
+bool transport_conn_failed(struct transport_conn *conn, int status);
+void transport_push_message(struct transport_conn *conn, const void *data, uint32_t length);
+void transport_push_done(struct transport_conn *conn, void *context);
+
+void transport_region_link(struct transport_region *region, struct transport_conn *conn);
+void transport_region_unlink(struct transport_region *region);
+
+/* transport_why -- write the sentence for the caller, if it wants one, and return `error`. */
+int transport_why(int error, char *why, size_t why_size, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+struct sockaddr;
+/* transport_format_address -- "192.0.2.1:7", "[::1]:7" or "unix:/path". */
+void transport_format_address(const struct sockaddr *address, uint32_t size, char *out, size_t out_size);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * tcp.h -- a connection of the tcp transport, for its own files: tcp.c (queues, connections, posts), tcp_input.c (what
+ * comes from the peer), tcp_output.c (what goes to it), tcp_setup.c (how connections come to be).
+ */
+#ifndef FARNOVA_COMMON_TRANSPORT_TCP_H
+#define FARNOVA_COMMON_TRANSPORT_TCP_H
+
+#include "common/transport/tcp/tcp_output.h"
+
+struct tcp_link { /* of a list with a head of its own */
+	struct tcp_link *next, *previous;
+};
+
+/* A read, or a write that is to be acknowledged. The peer answers in the order of posting. */
+struct tcp_operation {
+	uint8_t *local; /* where a read lands; NULL: a write */
+	uint32_t length;
+	struct tcp_region *region;
+	void *context;
+};
+
+/* A received message; `data` is what the caller sees. */
+struct tcp_slot {
+	struct tcp_slot *next;     /* of the free ones */
+	struct tcp_slot *next_all; /* of the connection's */
+	_Alignas(64) uint8_t data[];
+};
+
+/* The frame that is coming in. */
+struct tcp_input {
+	uint8_t header[TCP_HEADER_SIZE];
+	uint32_t have; /* bytes of the header */
+	bool in_body;
+	struct tcp_frame frame;
+	uint8_t *destination;
+	uint64_t remaining;
+	struct tcp_slot *slot;     /* a message's */
+	struct tcp_region *region; /* a write's */
+};
+
+struct tcp_conn {
+	struct transport_conn base;
+	struct tcp_link link;   /* of the queue: living, dead, or closed and to be freed */
+	struct tcp_link unsent; /* of the queue, while output waits */
+	bool in_unsent;
+	bool wants_writable; /* epoll tells when the socket takes more */
+	int fd;
+	bool within_host; /* the peer is on this host */
+	struct tcp_input input;
+	struct tcp_output output;
+	uint32_t acks; /* writes done for the peer and not yet acknowledged */
+	struct tcp_operation *operations;
+	uint32_t operation_mask, operation_head, operation_tail;
+	struct tcp_slot *free_slots, *all_slots;
+	uint32_t slots;
+	struct tcp_region **regions; /* by index of their keys */
+	uint32_t region_capacity;
+	uint32_t *next_free; /* by index: the free index after it; region_capacity ends the list */
+	uint32_t first_free;
+};
+
+struct tcp_queue {
+	struct transport_queue base;
+	int epoll;
+	uint32_t count; /* living connections */
+	struct tcp_link living, dead, closed, unsent;
+	uint8_t *buffer; /* what a read of a socket brings beyond the body that was expected */
+	size_t buffer_size;
+};
+
+static inline struct tcp_conn *tcp_conn_of(struct transport_conn *conn)
+{
+	return (struct tcp_conn *)conn;
+}
+
+static inline struct tcp_queue *tcp_queue_of(const struct tcp_conn *conn)
+{
+	return (struct tcp_queue *)conn->base.queue;
+}
+
+/* tcp_conn_create -- a connection over a connected socket with the hellos exchanged. Takes the socket also on
+ * failure. */
+int tcp_conn_create(struct transport_queue *queue, int fd, const struct transport_hello *own,
+                    const struct transport_hello *theirs, const char *peer, struct transport_conn **out);
+
+/* tcp_conn_fail -- end it: TRANSPORT_CLOSED with `status`. `reason` (may be NULL) is logged and the peer told. */
+void tcp_conn_fail(struct tcp_conn *conn, int status, const char *reason);
+
+/* tcp_conn_flush -- send what the socket takes, and see to it that the rest follows. */
+void tcp_conn_flush(struct tcp_conn *conn);
+
+/* tcp_conn_frame -- queue a frame with the credits owed. */
+void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answers);
+
+/* tcp_conn_region -- the region of a key if it allows `right` on the whole range, else NULL. */
+struct tcp_region *tcp_conn_region(struct tcp_conn *conn, uint64_t key, uint64_t remote, uint32_t length,
+                                   unsigned right);
+
+/* tcp_input_receive -- take what the socket has (one system call) and act on it. */
+void tcp_input_receive(struct tcp_conn *conn);
+/* tcp_input_bytes -- act on bytes that have come from the peer. */
+void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count);
+
+/* tcp_setup.c */
+int tcp_listen(const char *host, uint16_t port, struct transport_listener **out, char *why, size_t why_size);
+void tcp_listener_close(struct transport_listener *listener);
+int tcp_listener_fd(const struct transport_listener *listener);
+int tcp_listener_next(struct transport_listener *listener, struct transport_pending **out);
+int tcp_accept(struct transport_pending *pending, struct transport_queue *queue, const struct transport_hello *own,
+               struct transport_conn **out);
+void tcp_reject(struct transport_pending *pending);
+int tcp_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
+                int timeout_ms, struct transport_conn **out, char *why, size_t why_size);
+
+static inline void tcp_link_init(struct tcp_link *head)
+{
+	head->next = head->previous = head;
+}
+
+static inline void tcp_link_add(struct tcp_link *head, struct tcp_link *link)
+{
+	link->next = head;
+	link->previous = head->previous;
+	link->previous->next = link;
+	head->previous = link;
+}
+
+static inline void tcp_link_remove(struct tcp_link *link)
+{
+	link->previous->next = link->next;
+	link->next->previous = link->previous;
+}
+
+static inline bool tcp_link_empty(const struct tcp_link *head)
+{
+	return head->next == head;
+}
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * tcp_input.c -- what the peer sends: frames taken from the socket, checked, and executed.
+ *
+ * Everything here is hostile until checked. The peer's reads and writes are executed against the connection's own table
+ * of regions; a body goes straight to where it belongs, so that no more than a header is ever kept from one call to the
+ * next.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/transport/tcp/tcp.h"
+
+static struct tcp_slot *take_slot(struct tcp_conn *conn)
+{
+	struct tcp_slot *slot = conn->free_slots;
+	size_t size = (conn->base.own.message_size + 63u) & ~63u;
+
+	if (slot != NULL) {
+		conn->free_slots = slot->next;
+		return slot;
+	}
+	slot = aligned_alloc(64, sizeof(*slot) + size);
+	if (slot == NULL)
+		return NULL;
+	slot->next_all = conn->all_slots;
+	conn->all_slots = slot;
+	conn->slots++;
+	return slot;
+}
+
+static void begin_body(struct tcp_conn *conn, uint8_t *destination)
+{
+	conn->input.in_body = true;
+	conn->input.destination = destination;
+	conn->input.remaining = conn->input.frame.length;
+}
+
+static void begin_message(struct tcp_conn *conn, const struct tcp_frame *frame)
+{
+	struct tcp_slot *slot;
+
+	if (frame->length > conn->base.own.message_size) {
+		tcp_conn_fail(conn, -EPROTO, "message larger than this side receives");
+		return;
+	}
+	if (conn->free_slots == NULL && conn->slots == conn->base.own.receive_depth) {
+		tcp_conn_fail(conn, -EPROTO, "message without a credit");
+		return;
+	}
+	slot = take_slot(conn);
+	if (slot == NULL) {
+		tcp_conn_fail(conn, -ENOMEM, "no memory for a message");
+		return;
+	}
+	conn->input.slot = slot;
+	begin_body(conn, slot->data);
+}
+
+static void send_acks(struct tcp_conn *conn)
+{
+	if (conn->acks == 0)
+		return;
+	tcp_conn_frame(conn, (struct tcp_frame){.type = TCP_WRITE_ACK, .length = conn->acks}, conn->acks);
+	conn->acks = 0;
+}
+
+/* The peer has told how many operations it keeps outstanding; the output's reserve was made for that many. */
+static bool too_many(const struct tcp_conn *conn)
+{
+	return conn->output.answers + conn->acks >= conn->base.theirs.operations;
+}
+
+static void execute_read(struct tcp_conn *conn, const struct tcp_frame *frame)
+{
+	struct tcp_region *region;
+
+	if (too_many(conn)) {
+		tcp_conn_fail(conn, -EPROTO, "more outstanding operations than agreed");
+		return;
+	}
+	region = tcp_conn_region(conn, frame->key, frame->remote, frame->length, TRANSPORT_REMOTE_READ);
+	if (region == NULL) {
+		tcp_conn_fail(conn, -EACCES, "read outside what the key allows");
+		return;
+	}
+	send_acks(conn); /* answers go out in the order of the operations */
+	tcp_conn_frame(conn, (struct tcp_frame){.type = TCP_READ_RESPONSE, .length = frame->length}, 0);
+	tcp_output_external(&conn->output, region->base.address + (frame->remote - region->base.base), frame->length,
+	                    region, 1);
+}
+
+static void begin_write(struct tcp_conn *conn, const struct tcp_frame *frame)
+{
+	struct tcp_region *region;
+
+	if (frame->wants_ack && too_many(conn)) {
+		tcp_conn_fail(conn, -EPROTO, "more outstanding operations than agreed");
+		return;
+	}
+	region = tcp_conn_region(conn, frame->key, frame->remote, frame->length, TRANSPORT_REMOTE_WRITE);
+	if (region == NULL) {
+		tcp_conn_fail(conn, -EACCES, "write outside what the key allows");
+		return;
+	}
+	conn->input.region = region;
+	begin_body(conn, region->base.address + (frame->remote - region->base.base));
+}
+
+static struct tcp_operation *oldest_operation(struct tcp_conn *conn)
+{
+	if (conn->operation_head == conn->operation_tail)
+		return NULL;
+	return &conn->operations[conn->operation_head & conn->operation_mask];
+}
+
+static void finish_operation(struct tcp_conn *conn, const struct tcp_operation *operation)
+{
+	conn->operation_head++;
+	if (operation->region != NULL)
+		operation->region->local_users--;
+	if (operation->context != NULL)
+		transport_push_done(&conn->base, operation->context);
+}
+
+static void begin_response(struct tcp_conn *conn, const struct tcp_frame *frame)
+{
+	struct tcp_operation *operation = oldest_operation(conn);
+
+	if (operation == NULL || operation->local == NULL || operation->length != frame->length)
+		tcp_conn_fail(conn, -EPROTO, "answer to a read that was not asked for");
+	else
+		begin_body(conn, operation->local);
+}
+
+static void take_acks(struct tcp_conn *conn, uint32_t count)
+{
+	for (; count > 0; count--) {
+		struct tcp_operation *operation = oldest_operation(conn);
+
+		if (operation == NULL || operation->local != NULL) {
+			tcp_conn_fail(conn, -EPROTO, "acknowledgement of a write that was not sent");
+			return;
+		}
+		finish_operation(conn, operation);
+	}
+}
+
+static void begin_frame(struct tcp_conn *conn, const uint8_t header[TCP_HEADER_SIZE])
+{
+	struct tcp_frame *frame = &conn->input.frame;
+	const char *reason;
+
+	if (tcp_frame_decode(header, frame, &reason) != 0) {
+		tcp_conn_fail(conn, -EPROTO, reason);
+		return;
+	}
+	if (credits_grant(&conn->base.credits, frame->credits) != 0) {
+		tcp_conn_fail(conn, -EPROTO, "more credits than were taken");
+		return;
+	}
+	switch (frame->type) {
+	case TCP_HELLO:
+		tcp_conn_fail(conn, -EPROTO, "second hello");
+		return;
+	case TCP_MESSAGE:
+		begin_message(conn, frame);
+		return;
+	case TCP_READ_REQUEST:
+		execute_read(conn, frame);
+		return;
+	case TCP_READ_RESPONSE:
+		begin_response(conn, frame);
+		return;
+	case TCP_WRITE:
+		begin_write(conn, frame);
+		return;
+	case TCP_WRITE_ACK:
+		take_acks(conn, frame->length);
+		return;
+	case TCP_CREDIT:
+		return;
+	case TCP_ERROR:
+		tcp_conn_fail(conn, -(int)frame->length, NULL);
+		return;
+	}
+}
+
+static void end_body(struct tcp_conn *conn)
+{
+	struct tcp_input *input = &conn->input;
+
+	input->in_body = false;
+	if (input->frame.type == TCP_MESSAGE) {
+		transport_push_message(&conn->base, input->slot->data, input->frame.length);
+		input->slot = NULL;
+	} else if (input->frame.type == TCP_READ_RESPONSE) {
+		finish_operation(conn, oldest_operation(conn));
+	} else if (input->frame.wants_ack) {
+		conn->acks++;
+	}
+}
+
+static void advance_body(struct tcp_conn *conn, size_t count)
+{
+	conn->input.destination += count;
+	conn->input.remaining -= count;
+	if (conn->input.remaining == 0)
+		end_body(conn);
+}
+
+static void take_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count)
+{
+	struct tcp_input *input = &conn->input;
+
+	while (count > 0 && !conn->base.dead) {
+		size_t part;
+
+		if (input->in_body) {
+			part = count < input->remaining ? count : input->remaining;
+			memcpy(input->destination, bytes, part);
+			advance_body(conn, part);
+		} else if (input->have == 0 && count >= TCP_HEADER_SIZE) {
+			part = TCP_HEADER_SIZE;
+			begin_frame(conn, bytes);
+		} else {
+			part = TCP_HEADER_SIZE - input->have;
+			part = count < part ? count : part;
+			memcpy(input->header + input->have, bytes, part);
+			input->have += (uint32_t)part;
+			if (input->have == TCP_HEADER_SIZE) {
+				input->have = 0;
+				begin_frame(conn, input->header);
+			}
+		}
+		bytes += part;
+		count -= part;
+	}
+}
+
+static void answer(struct tcp_conn *conn)
+{
+	if (conn->base.dead)
+		return;
+	send_acks(conn);
+	if (!tcp_output_empty(&conn->output))
+		tcp_conn_flush(conn);
+}
+
+void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count)
+{
+	take_bytes(conn, bytes, count);
+	answer(conn);
+}
+
+void tcp_input_receive(struct tcp_conn *conn)
+{
+	struct tcp_queue *queue = tcp_queue_of(conn);
+	struct iovec iov[2] = {{conn->input.destination, conn->input.remaining}, {queue->buffer, queue->buffer_size}};
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+	size_t body = conn->input.in_body ? conn->input.remaining : 0;
+	ssize_t count;
+
+	do
+		count = body > 0 ? recvmsg(conn->fd, &message, MSG_DONTWAIT)
+		                 : recv(conn->fd, queue->buffer, queue->buffer_size, MSG_DONTWAIT);
+	while (count < 0 && errno == EINTR);
+	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return;
+	if (count <= 0) {
+		tcp_conn_fail(conn, count == 0 ? -ECONNRESET : -errno, NULL);
+		return;
+	}
+	queue->base.activity++;
+	if ((size_t)count < body)
+		body = (size_t)count;
+	if (body > 0)
+		advance_body(conn, body);
+	tcp_input_bytes(conn, queue->buffer, (size_t)count - body);
+}

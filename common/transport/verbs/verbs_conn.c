@@ -1,0 +1,310 @@
+/*
+ * verbs_conn.c -- the objects a connection is made of: a protection domain, a queue pair, receive buffers, a send ring.
+ *
+ * The protection domain belongs to the connection alone, so no key of one connection is of use on another. There is no
+ * shared receive queue: it would tie connections to one domain.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "common/log.h"
+#include "common/transport/verbs/verbs.h"
+
+#define CQ_ENTRIES     4096
+#define INLINE_WANTED  256
+#define PLACES_AT_MOST 65536u
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- completion queues ------------------------------------------------------------------------------------------ */
+
+static void cq_free(struct verbs_cq *cq)
+{
+	if (cq->cq != NULL)
+		ibv_destroy_cq(cq->cq);
+	if (cq->channel != NULL)
+		ibv_destroy_comp_channel(cq->channel);
+	free(cq);
+}
+
+static int cq_create(struct verbs_queue *queue, struct ibv_context *device, uint32_t capacity, struct verbs_cq **out)
+{
+	struct epoll_event interest = {.events = EPOLLIN};
+	struct verbs_cq *cq = calloc(1, sizeof(*cq));
+	int rc;
+
+	if (cq == NULL)
+		return -ENOMEM;
+	cq->device = device;
+	cq->capacity = capacity;
+	cq->channel = ibv_create_comp_channel(device);
+	if (cq->channel != NULL)
+		cq->cq = ibv_create_cq(device, (int)capacity, cq, cq->channel, 0);
+	if (cq->cq == NULL || fcntl(cq->channel->fd, F_SETFL, O_NONBLOCK) != 0 ||
+	    epoll_ctl(queue->epoll, EPOLL_CTL_ADD, cq->channel->fd, &interest) != 0) {
+		rc = errno != 0 ? -errno : -ENOMEM;
+		cq_free(cq);
+		return rc;
+	}
+	cq->next = queue->cqs;
+	queue->cqs = cq;
+	*out = cq;
+	return 0;
+}
+
+static int cq_reserve(struct verbs_queue *queue, struct ibv_context *device, uint32_t room, uint32_t max_entries,
+                      struct verbs_cq **out)
+{
+	struct verbs_cq *cq = queue->cqs;
+	int rc = 0;
+
+	while (cq != NULL && (cq->device != device || cq->capacity - cq->reserved < room))
+		cq = cq->next;
+	if (cq == NULL) {
+		if (room > max_entries)
+			return -EINVAL;
+		rc = cq_create(queue, device, room > CQ_ENTRIES ? room : least(CQ_ENTRIES, max_entries), &cq);
+	}
+	if (rc != 0)
+		return rc;
+	cq->reserved += room;
+	*out = cq;
+	return 0;
+}
+
+/* ---- the table of connections ----------------------------------------------------------------------------------- */
+
+static int take_place(struct verbs_queue *queue, struct verbs_conn *conn)
+{
+	uint32_t index = 0, grown;
+	struct verbs_place *places;
+
+	while (index < queue->place_count && queue->places[index].conn != NULL)
+		index++;
+	if (index == queue->place_count) {
+		if (index == PLACES_AT_MOST)
+			return -ENOSPC;
+		grown = index == 0 ? 16 : 2 * index;
+		places = realloc(queue->places, grown * sizeof(*places));
+		if (places == NULL)
+			return -ENOMEM;
+		memset(places + index, 0, (grown - index) * sizeof(*places));
+		queue->places = places;
+		queue->place_count = grown;
+	}
+	queue->places[index].conn = conn;
+	conn->handle = (uint32_t)++queue->places[index].generation << 16 | index;
+	return 0;
+}
+
+/* ---- building --------------------------------------------------------------------------------------------------- */
+
+static int allocate_registered(struct ibv_pd *pd, size_t size, uint8_t **bytes, struct ibv_mr **mr)
+{
+	*bytes = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
+	if (*bytes == NULL)
+		return -ENOMEM;
+	memset(*bytes, 0, size); /* a short message must not carry what was on the heap before */
+	*mr = ibv_reg_mr(pd, *bytes, size, IBV_ACCESS_LOCAL_WRITE);
+	return *mr != NULL ? 0 : -errno;
+}
+
+static int create_queue_pair(struct verbs_conn *conn)
+{
+	struct ibv_qp_init_attr attributes = {
+	    .send_cq = conn->cq->cq,
+	    .recv_cq = conn->cq->cq,
+	    .cap = {.max_send_wr = conn->depth,
+	            .max_recv_wr = conn->receive_count,
+	            .max_send_sge = 1,
+	            .max_recv_sge = 1,
+	            .max_inline_data = INLINE_WANTED},
+	    .qp_type = IBV_QPT_RC,
+	};
+
+	if (rdma_create_qp(conn->id, conn->pd, &attributes) != 0) {
+		attributes.cap.max_inline_data = 0; /* not every device sends inline */
+		if (rdma_create_qp(conn->id, conn->pd, &attributes) != 0)
+			return -errno;
+	}
+	conn->inline_limit = attributes.cap.max_inline_data;
+	return 0;
+}
+
+int verbs_conn_post_receive(struct verbs_conn *conn, uint32_t buffer)
+{
+	struct ibv_sge sge = {
+	    .addr = (uintptr_t)conn->receive_bytes + (uint64_t)buffer * conn->receive_stride,
+	    .length = conn->receive_stride,
+	    .lkey = conn->receive_mr->lkey,
+	};
+	struct ibv_recv_wr wr = {
+	    .wr_id = verbs_work_id(conn, VERBS_RECEIVE_BIT | buffer), .sg_list = &sge, .num_sge = 1};
+	struct ibv_recv_wr *bad;
+
+	return -ibv_post_recv(conn->id->qp, &wr, &bad);
+}
+
+static int size_queues(struct verbs_conn *conn, const struct transport_hello *own, const struct ibv_device_attr *device)
+{
+	uint32_t requests = 1;
+
+	conn->receive_count = own->receive_depth + VERBS_CREDIT_SLOTS;
+	conn->receive_stride = (own->message_size + 63u) & ~63u;
+	conn->depth = own->operations + own->receive_depth + 2 * VERBS_CREDIT_SLOTS;
+	conn->depth = least(conn->depth, (uint32_t)device->max_qp_wr);
+	if (conn->receive_count > (uint32_t)device->max_qp_wr || conn->depth < 2 * VERBS_CREDIT_SLOTS)
+		return -EINVAL;
+	conn->signal_every = least(conn->depth, own->operations) / 4;
+	conn->signal_every = conn->signal_every == 0 ? 1 : conn->signal_every;
+	while (requests < conn->depth)
+		requests *= 2;
+	conn->request_mask = requests - 1;
+	conn->requests = calloc(requests, sizeof(*conn->requests));
+	return conn->requests != NULL ? 0 : -ENOMEM;
+}
+
+static int build(struct verbs_conn *conn, const struct transport_hello *own)
+{
+	struct verbs_queue *queue = verbs_queue_of(conn);
+	struct ibv_device_attr device;
+	struct ibv_port_attr port;
+	int rc;
+
+	if (ibv_query_device(conn->id->verbs, &device) != 0 ||
+	    ibv_query_port(conn->id->verbs, conn->id->port_num, &port) != 0)
+		return -ENODEV;
+	conn->operation_limit = port.max_msg_sz;
+	conn->read_depth = (uint8_t)least((uint32_t)device.max_qp_init_rd_atom, RDMA_MAX_INIT_DEPTH);
+	conn->served_depth = (uint8_t)least((uint32_t)device.max_qp_rd_atom, RDMA_MAX_RESP_RES);
+	rc = size_queues(conn, own, &device);
+	if (rc != 0)
+		return rc;
+	rc = take_place(queue, conn);
+	if (rc != 0)
+		return rc;
+	rc = cq_reserve(queue, conn->id->verbs, conn->depth + conn->receive_count, (uint32_t)device.max_cqe, &conn->cq);
+	if (rc != 0)
+		return rc;
+	conn->cq_room = conn->depth + conn->receive_count;
+	conn->pd = ibv_alloc_pd(conn->id->verbs);
+	if (conn->pd == NULL)
+		return -errno;
+	rc = create_queue_pair(conn);
+	if (rc != 0)
+		return rc;
+	rc = allocate_registered(conn->pd, (size_t)conn->receive_count * conn->receive_stride, &conn->receive_bytes,
+	                         &conn->receive_mr);
+	for (uint32_t i = 0; rc == 0 && i < conn->receive_count; i++)
+		rc = verbs_conn_post_receive(conn, i);
+	return rc;
+}
+
+int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const struct transport_hello *own,
+                     struct verbs_conn **out)
+{
+	struct verbs_conn *conn = calloc(1, sizeof(*conn));
+	int rc;
+
+	if (conn == NULL)
+		return -ENOMEM;
+	conn->base.queue = queue;
+	conn->base.ops = &transport_verbs_ops;
+	conn->id = id;
+	rc = build(conn, own);
+	if (rc != 0) {
+		if (rc == -ENOMEM)
+			log_error("transport",
+			          "a connection's buffers cannot be registered: %s; raise the limit of locked "
+			          "memory (ulimit -l)",
+			          strerror(-rc));
+		conn->id = NULL;
+		if (id->qp != NULL)
+			rdma_destroy_qp(id);
+		verbs_conn_destroy(conn);
+		return rc;
+	}
+	*out = conn;
+	return 0;
+}
+
+int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *own,
+                        const struct transport_hello *theirs, const char *peer)
+{
+	uint64_t size = 128 * 1024;
+	int rc;
+
+	while (size < 4ull * theirs->message_size)
+		size *= 2;
+	conn->send_size = size;
+	rc = allocate_registered(conn->pd, size + 64, &conn->send_bytes, &conn->send_mr);
+	if (rc != 0)
+		return rc;
+	rc = transport_conn_init(&conn->base, &transport_verbs_ops, conn->base.queue, own, theirs, peer);
+	if (rc != 0)
+		return rc;
+	conn->ready = true;
+	conn->id->context = conn;
+	return 0;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+static void leave_unposted(struct verbs_conn *conn)
+{
+	struct verbs_conn **link = &verbs_queue_of(conn)->unposted;
+
+	if (!conn->in_unposted)
+		return;
+	while (*link != conn)
+		link = &(*link)->next_unposted;
+	*link = conn->next_unposted;
+	conn->in_unposted = false;
+}
+
+static void end_regions(struct verbs_conn *conn)
+{
+	while (conn->base.regions != NULL) {
+		struct verbs_region *region = (struct verbs_region *)conn->base.regions;
+
+		transport_region_unlink(&region->base);
+		ibv_dereg_mr(region->mr);
+		free(region);
+	}
+	if (conn->receive_mr != NULL)
+		ibv_dereg_mr(conn->receive_mr);
+	if (conn->send_mr != NULL)
+		ibv_dereg_mr(conn->send_mr);
+}
+
+void verbs_conn_destroy(struct verbs_conn *conn)
+{
+	struct verbs_queue *queue = verbs_queue_of(conn);
+
+	/* The queue pair first: as long as it lives its peer can use what is registered. */
+	if (conn->id != NULL && conn->id->qp != NULL)
+		rdma_destroy_qp(conn->id);
+	end_regions(conn);
+	if (conn->pd != NULL)
+		ibv_dealloc_pd(conn->pd);
+	if (conn->id != NULL)
+		rdma_destroy_id(conn->id);
+	if (conn->cq != NULL)
+		conn->cq->stale += conn->cq_room;
+	if (conn->handle != 0)
+		queue->places[conn->handle & (PLACES_AT_MOST - 1)].conn = NULL;
+	leave_unposted(conn);
+	if (conn->ready)
+		transport_conn_fini(&conn->base);
+	free(conn->receive_bytes);
+	free(conn->send_bytes);
+	free(conn->requests);
+	conn->next_closed = queue->closed;
+	queue->closed = conn;
+}

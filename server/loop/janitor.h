@@ -1,0 +1,27 @@
+/*
+ * janitor.h -- a thread that shortens the logs of inodes while nobody uses them.
+ */
+#ifndef FARNOVA_SERVER_JANITOR_H
+#define FARNOVA_SERVER_JANITOR_H
+
+#include "server/nova/nova.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct tidy {
+	struct nova_worker *worker;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool running;  /* the thread was started */
+	bool stopping; /* under the lock */
+};
+
+/* tidy_start -- where no worker or thread can be had the server works without it: a warning is logged. */
+void tidy_start(struct tidy *tidy, struct nova *nova);
+
+/* tidy_stop -- ends the thread and closes its worker. Nothing if it was not started. */
+void tidy_stop(struct tidy *tidy);
+
+#endif

@@ -1,0 +1,441 @@
+/*
+ * worker.c -- a thread that serves connections: their events, mail from other threads, timers.
+ *
+ * It polls its queues; while something came within the last spin_us it goes on polling, with a look at libevent now and
+ * then; otherwise it arms the queues and blocks in libevent.
+ */
+#include "server/loop/worker.h"
+
+#include "common/log.h"
+#include "server/net/conn.h"
+#include "server/ops/dispatch.h"
+#include "server/ops/request.h"
+#include "server/server.h"
+#include "server/state/session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BATCH       32
+#define TICK_MS     100
+#define SOON_MS     1
+#define SWEEP_MS    1000
+#define ADAPTIVE_NS 500000  /* waits of up to so long are worth polling for */
+#define PLACE_NS    5000000 /* between looks at where the clients poll */
+#define HELLO_MS    10000   /* a connection that has not said HELLO by then is ended */
+#define STALLED_MS  10000   /* one that gives no credit for so long, too */
+#define LATE_MS     200     /* a tick so late means that this thread, or the whole host, stood still */
+
+struct arrival {
+	struct mail mail;
+	struct worker *worker;
+	struct transport_pending *pending;
+	enum transport_kind kind;
+};
+
+static void read_clock(struct worker *worker)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	worker->now_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	worker->now_ms = worker->now_ns / 1000000;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------ */
+
+static void arrival_delivered(struct mail *mail)
+{
+	struct arrival *arrival = (struct arrival *)(void *)mail;
+	struct worker *worker = arrival->worker;
+	bool in = false;
+
+	if (atomic_load(&worker->server->stopping))
+		transport_reject(arrival->pending);
+	else
+		in = conn_open(worker, arrival->pending, arrival->kind) == 0;
+	if (!in) {
+		atomic_fetch_sub(&worker->load, 1);
+		atomic_fetch_sub(&worker->server->connections, 1);
+	}
+	free(arrival);
+}
+
+int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind)
+{
+	struct arrival *arrival = malloc(sizeof(*arrival));
+
+	if (!arrival) {
+		transport_reject(pending);
+		return -ENOMEM;
+	}
+	*arrival =
+	    (struct arrival){.mail.deliver = arrival_delivered, .worker = worker, .pending = pending, .kind = kind};
+	atomic_fetch_add(&worker->load, 1);
+	atomic_fetch_add(&worker->server->connections, 1);
+	mailbox_post(&worker->mailbox, &arrival->mail);
+	return 0;
+}
+
+static void close_broken(struct worker *worker)
+{
+	for (struct conn *conn = worker->conns, *next; conn && worker->broken > 0; conn = next) {
+		next = conn->next;
+		if (conn->broken)
+			conn_close(conn);
+	}
+}
+
+static void flush_stalled(struct worker *worker)
+{
+	for (struct conn *conn = worker->conns; conn; conn = conn->next) {
+		if (conn->out_first)
+			conn_flush(conn);
+	}
+}
+
+static void handle_event(struct transport_event *event)
+{
+	struct conn *conn = transport_user(event->conn);
+
+	if (event->type == TRANSPORT_CLOSED)
+		conn_fail(conn, conn->session && conn->session->ended ? NULL : strerror(-event->status));
+	if (event->type != TRANSPORT_MESSAGE)
+		return;
+	if (!conn->broken)
+		dispatch_message(conn, event->data, event->length);
+	transport_release(event->conn, event->data);
+}
+
+/* Takes and handles what the queues have; whether anything arrived, also what gives no event. */
+static bool poll_queues(struct worker *worker)
+{
+	struct transport_event events[BATCH];
+	bool any = false;
+
+	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
+		if (!worker->queues[kind])
+			continue;
+		uint64_t before = transport_activity(worker->queues[kind]);
+		int count = transport_poll(worker->queues[kind], events, BATCH);
+		if (count < 0) {
+			log_error("worker", "the %s queue has failed: %s; its clients are let go",
+			          transport_kind_name((enum transport_kind)kind), strerror(-count));
+			for (struct conn *conn = worker->conns; conn; conn = conn->next) {
+				if (transport_conn_kind(conn->transport) == (enum transport_kind)kind)
+					conn_fail(conn, "its completion queue has failed");
+			}
+			continue;
+		}
+		for (int i = 0; i < count; i++)
+			handle_event(&events[i]);
+		any = any || count > 0 || transport_activity(worker->queues[kind]) != before;
+	}
+	return any;
+}
+
+/* ---- timers ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * A lease measures the client's silence, not the server's deafness: for as long as this thread did not run (the host
+ * was suspended, or too busy) it heard nobody, and clients on this host did not run either. All that is timed grows by
+ * that. A longer lease is always safe: blocks and locks are only kept for longer.
+ */
+static void forgive(struct worker *worker, int64_t late_ms)
+{
+	log_info("worker", "worker %u stood still for %lld ms: leases grow by as much", worker->index,
+	         (long long)late_ms);
+	for (struct conn *conn = worker->conns; conn; conn = conn->next)
+		conn_forgive(conn, late_ms);
+	for (struct session *session = worker->sessions; session; session = session->next)
+		session_forgive(session, late_ms);
+	worker->grace_ends_ms += late_ms;
+}
+
+static void tick(struct worker *worker)
+{
+	struct server *server = worker->server;
+
+	for (struct conn *conn = worker->conns; conn; conn = conn->next) {
+		if (!conn->session && worker->now_ms - conn->opened_ms > HELLO_MS)
+			conn_fail(conn, "it has not said HELLO");
+		if (conn->out_first && worker->now_ms - conn->out_since_ms > STALLED_MS)
+			conn_fail(conn, "it does not take its messages");
+	}
+	for (struct session *session = worker->sessions, *next; session; session = next) {
+		next = session->next;
+		session_tick(session);
+	}
+	if (worker->index == 0 && worker->now_ms >= worker->sweep_ms) {
+		worker->sweep_ms = worker->now_ms + SWEEP_MS;
+		layout_sweep(server->layouts, worker->now_ms);
+	}
+}
+
+/*
+ * A crash leaves files that were unlinked while open. Their clients have a lease to come back and open them again; what
+ * nobody has opened by then goes.
+ */
+static void reclaim_orphans(struct worker *worker)
+{
+	const struct nova_call call = {.worker = worker->nova};
+
+	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
+	    worker->now_ms < worker->grace_ends_ms)
+		return;
+	worker->orphans_reclaimed = true;
+	int count = nova_reclaim_orphans(&call);
+	if (count < 0)
+		log_error("worker", "cannot reclaim orphans: %s", strerror(-count));
+	else if (count > 0)
+		log_info("worker", "reclaimed %d files that were unlinked while open", count);
+}
+
+static void nudge_delivered(struct mail *mail)
+{
+	struct worker *worker = (struct worker *)((char *)mail - offsetof(struct worker, nudge));
+
+	atomic_store(&worker->nudge_pending, false);
+	for (struct session *session = worker->sessions; session; session = session->next)
+		layout_nudge(&session->layouts);
+}
+
+void worker_nudge_all(struct server *server)
+{
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		struct worker *worker = &server->workers[i];
+		if (!atomic_exchange(&worker->nudge_pending, true))
+			mailbox_post(&worker->mailbox, &worker->nudge);
+	}
+}
+
+/* A client that polls on this worker's CPU and the worker that polls there hold each other up: one of them moves. */
+static void keep_apart(struct worker *worker)
+{
+	if (worker->own_cpu < 0 || worker->now_ns - worker->placed_ns < PLACE_NS)
+		return;
+	worker->placed_ns = worker->now_ns;
+	for (const struct conn *conn = worker->conns; conn; conn = conn->next) {
+		if (transport_local_cpu(conn->transport) != worker->own_cpu)
+			continue;
+		worker->own_cpu = placement_leave(&worker->server->placement, worker->own_cpu);
+		return;
+	}
+}
+
+/* ---- the loop --------------------------------------------------------------------------------------------------- */
+
+/* Everything there is to do now; whether there was anything. */
+static bool work(struct worker *worker)
+{
+	bool any = poll_queues(worker);
+
+	if (mailbox_deliver(&worker->mailbox) > 0)
+		any = true;
+	if (worker->stalled > 0)
+		flush_stalled(worker);
+	if (worker->space_first && worker->now_ms >= worker->space_ms)
+		request_retry_space(worker);
+	if (worker->now_ms >= worker->tick_ms) {
+		if (worker->now_ms - worker->tick_ms > LATE_MS)
+			forgive(worker, worker->now_ms - worker->tick_ms);
+		worker->tick_ms = worker->now_ms + TICK_MS;
+		tick(worker);
+		reclaim_orphans(worker);
+	}
+	if (worker->broken > 0)
+		close_broken(worker);
+	return any;
+}
+
+/* Arms everything; false if something may be there already. */
+static bool may_sleep(struct worker *worker)
+{
+	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
+		if (worker->queues[kind] && transport_arm(worker->queues[kind]) != 0)
+			return false;
+	}
+	return mailbox_sleep(&worker->mailbox);
+}
+
+static void block(struct worker *worker)
+{
+	if (!may_sleep(worker))
+		return;
+	if (worker->stalled > 0 || worker->space_first) {
+		const struct timeval soon = {.tv_usec = SOON_MS * 1000};
+		event_add(worker->soon, &soon);
+	}
+	event_base_loop(worker->base, EVLOOP_ONCE);
+	mailbox_awake(&worker->mailbox);
+}
+
+static void let_go_of_all(struct worker *worker)
+{
+	while (worker->conns)
+		conn_close(worker->conns);
+	/* Opens stay pinned: a file unlinked while open is the next mount's orphan, and its client may come back. */
+	while (worker->sessions)
+		session_free(worker->sessions, false);
+	request_retry_space(worker);
+}
+
+/*
+ * How long to poll before blocking. Where clients have come back soon lately it is twice what they took, as blocking
+ * and being woken costs more than such a wait, most of all with verbs; where they have not, polling only takes the CPU.
+ */
+static int64_t patience(const struct worker *worker)
+{
+	if (worker->spin_ns == 0 || worker->expected_ns > ADAPTIVE_NS)
+		return worker->spin_ns;
+	int64_t adapted = 2 * worker->expected_ns < ADAPTIVE_NS ? 2 * worker->expected_ns : ADAPTIVE_NS;
+	return adapted > worker->spin_ns ? adapted : worker->spin_ns;
+}
+
+/* There is something to do after `waited_ns`. One long wait is not to spoil the mean for long. */
+static void learn(struct worker *worker, int64_t waited_ns)
+{
+	if (waited_ns > 4 * ADAPTIVE_NS)
+		waited_ns = 4 * ADAPTIVE_NS;
+	worker->expected_ns += (waited_ns - worker->expected_ns) / 8;
+}
+
+static void *worker_main(void *argument)
+{
+	struct worker *worker = argument;
+
+	read_clock(worker);
+	worker->tick_ms = worker->now_ms;
+	worker->grace_ends_ms = worker->now_ms + (int64_t)worker->server->config.lease_ms;
+	int64_t busy_ns = worker->now_ns;
+	worker->own_cpu = placement_settle(&worker->server->placement);
+	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
+		read_clock(worker);
+		if (work(worker)) {
+			learn(worker, worker->now_ns - busy_ns);
+			busy_ns = worker->now_ns;
+			keep_apart(worker);
+		} else if (worker->now_ns - busy_ns >= patience(worker) ||
+		           cpu_share_crowded(&worker->cpu, worker->now_ns)) {
+			block(worker);
+			read_clock(worker);
+		} else {
+			/* A client on this host may wait for this very CPU to send what is polled for. */
+			cpu_share_yield(&worker->cpu);
+		}
+	}
+	let_go_of_all(worker);
+	return NULL;
+}
+
+/* Wakes the loop; what there is to do is found by polling. */
+static void on_wake(evutil_socket_t fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------- */
+
+static int add_event(struct worker *worker, unsigned at, int fd, short what, const struct timeval *time)
+{
+	worker->events[at] = event_new(worker->base, fd, what | EV_PERSIST, on_wake, NULL);
+	return worker->events[at] && event_add(worker->events[at], time) == 0 ? 0 : -ENOMEM;
+}
+
+static int make_events(struct worker *worker)
+{
+	const struct timeval tick_time = {.tv_usec = TICK_MS * 1000};
+
+	worker->base = event_base_new();
+	if (!worker->base)
+		return -ENOMEM;
+	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
+		if (worker->queues[kind] &&
+		    add_event(worker, kind, transport_fd(worker->queues[kind]), EV_READ, NULL) < 0)
+			return -ENOMEM;
+	}
+	if (add_event(worker, TRANSPORT_KINDS, worker->mailbox.fd, EV_READ, NULL) < 0 ||
+	    add_event(worker, TRANSPORT_KINDS + 1, -1, 0, &tick_time) < 0)
+		return -ENOMEM;
+	worker->soon = event_new(worker->base, -1, 0, on_wake, NULL);
+	return worker->soon ? 0 : -ENOMEM;
+}
+
+int worker_init(struct worker *worker, struct server *server, unsigned index, const bool kinds[TRANSPORT_KINDS],
+                char *why, size_t why_size)
+{
+	worker->server = server;
+	worker->index = index;
+	worker->spin_ns = (int64_t)server->config.spin_us * 1000;
+	worker->nudge.deliver = nudge_delivered;
+	int rc = mailbox_init(&worker->mailbox);
+	if (rc < 0) {
+		worker->mailbox.fd = -1;
+		snprintf(why, why_size, "cannot make a worker's mailbox: %s", strerror(-rc));
+		return rc;
+	}
+	rc = nova_worker_open(server->nova, &worker->nova);
+	for (unsigned kind = 0; kind < TRANSPORT_KINDS && rc == 0; kind++) {
+		if (kinds[kind])
+			rc = transport_queue_create((enum transport_kind)kind, &worker->queues[kind]);
+	}
+	if (rc == 0)
+		rc = make_events(worker);
+	if (rc < 0)
+		snprintf(why, why_size, "cannot set up worker %u: %s", index, strerror(-rc));
+	return rc;
+}
+
+int worker_start(struct worker *worker)
+{
+	int rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
+
+	worker->started = rc == 0;
+	return rc;
+}
+
+static void nothing_delivered(struct mail *mail)
+{
+	free(mail);
+}
+
+void worker_join(struct worker *worker)
+{
+	if (!worker->started)
+		return;
+	struct mail *wake = malloc(sizeof(*wake));
+	if (wake) { /* else its tick wakes it */
+		wake->deliver = nothing_delivered;
+		mailbox_post(&worker->mailbox, wake);
+	}
+	pthread_join(worker->thread, NULL);
+	worker->started = false;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	if (!worker->server)
+		return;
+	request_parked_free(worker->spare);
+	if (worker->soon)
+		event_free(worker->soon);
+	for (unsigned i = 0; i < TRANSPORT_KINDS + 2; i++) {
+		if (worker->events[i])
+			event_free(worker->events[i]);
+	}
+	if (worker->base)
+		event_base_free(worker->base);
+	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
+		if (worker->queues[kind])
+			transport_queue_destroy(worker->queues[kind]);
+	}
+	if (worker->nova)
+		nova_worker_close(worker->nova);
+	if (worker->mailbox.fd >= 0)
+		mailbox_destroy(&worker->mailbox);
+}

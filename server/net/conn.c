@@ -1,0 +1,193 @@
+/*
+ * conn.c -- one connection of a client to a worker: what it says, what it is sent, and how it ends.
+ */
+#include "server/net/conn.h"
+
+#include "common/log.h"
+#include "proto/proto.h"
+#include "server/loop/worker.h"
+#include "server/server.h"
+#include "server/state/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A client has one request in each slot, so it is owed no more replies than slots; a few more for HELLO and BYE. */
+#define MAX_OWED_REPLIES (PROTO_MAX_SLOTS + 4u)
+#define COMPLAINTS_BURST 8u
+#define COMPLAINT_MS     1000
+
+struct out_message {
+	struct out_message *next;
+	size_t length;
+	bool reply;
+	uint8_t data[];
+};
+
+int conn_open(struct worker *worker, struct transport_pending *pending, enum transport_kind kind)
+{
+	const struct transport_options options = {
+	    .message_size = (uint32_t)worker->server->config.message_size,
+	    .receive_depth = PROTO_MAX_SLOTS + 16, /* every slot's request, and notices beside them */
+	};
+	struct conn *conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		transport_reject(pending);
+		return -ENOMEM;
+	}
+	int rc = transport_accept(pending, worker->queues[kind], &options, &conn->transport);
+	if (rc < 0) {
+		log_warn("conn", "cannot let a client in over %s: %s", transport_kind_name(kind), strerror(-rc));
+		free(conn);
+		return rc;
+	}
+	conn->worker = worker;
+	conn->token = ++worker->next_token;
+	conn->opened_ms = conn->heard_ms = worker->now_ms;
+	transport_set_user(conn->transport, conn);
+	conn->next = worker->conns;
+	if (conn->next)
+		conn->next->previous = conn;
+	worker->conns = conn;
+	log_debug("conn", "%s connected over %s", transport_peer(conn->transport), transport_kind_name(kind));
+	return 0;
+}
+
+void conn_fail(struct conn *conn, const char *why)
+{
+	if (conn->broken)
+		return;
+	if (why)
+		log_info("conn", "ending the connection of %s: %s", transport_peer(conn->transport), why);
+	conn->broken = true;
+	conn->worker->broken++;
+}
+
+/* What was heard since the worker runs again is not to lie in the future. */
+static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
+{
+	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;
+}
+
+void conn_forgive(struct conn *conn, int64_t late_ms)
+{
+	int64_t now = conn->worker->now_ms;
+
+	later(&conn->opened_ms, late_ms, now);
+	later(&conn->heard_ms, late_ms, now);
+	later(&conn->out_since_ms, late_ms, now);
+}
+
+void conn_complain(struct conn *conn, const char *what, const char *why)
+{
+	int64_t now = conn->worker->now_ms;
+
+	if (now - conn->complained_ms >= COMPLAINT_MS) {
+		if (conn->complaints > COMPLAINTS_BURST)
+			log_warn("conn", "%s: %u more bad messages", transport_peer(conn->transport),
+			         conn->complaints - COMPLAINTS_BURST);
+		conn->complaints = 0;
+		conn->complained_ms = now;
+	}
+	if (++conn->complaints <= COMPLAINTS_BURST)
+		log_warn("conn", "%s: %s refused: %s", transport_peer(conn->transport), what, why);
+}
+
+static void keep_message(struct conn *conn, const void *message, size_t length, bool reply)
+{
+	if (reply && ++conn->out_replies > MAX_OWED_REPLIES) {
+		conn_fail(conn, "it does not take its replies");
+		return;
+	}
+	struct out_message *out = malloc(sizeof(*out) + length);
+	if (!out) {
+		conn_fail(conn, "out of memory for a message to it");
+		return;
+	}
+	out->next = NULL;
+	out->length = length;
+	out->reply = reply;
+	memcpy(out->data, message, length);
+	if (conn->out_last) {
+		conn->out_last->next = out;
+	} else {
+		conn->out_first = out;
+		conn->out_since_ms = conn->worker->now_ms;
+		conn->worker->stalled++;
+	}
+	conn->out_last = out;
+}
+
+void conn_send(struct conn *conn, const void *message, size_t length, bool reply)
+{
+	if (conn->broken)
+		return;
+	if (!conn->out_first) {
+		struct iovec iov = {.iov_base = (void *)(uintptr_t)message, .iov_len = length};
+		int rc = transport_send(conn->transport, &iov, 1, 0);
+		if (rc == 0)
+			return;
+		if (rc != -EAGAIN) {
+			conn_fail(conn, strerror(-rc));
+			return;
+		}
+	}
+	keep_message(conn, message, length, reply);
+}
+
+static void drop_first(struct conn *conn)
+{
+	struct out_message *out = conn->out_first;
+
+	conn->out_first = out->next;
+	if (out->reply)
+		conn->out_replies--;
+	free(out);
+	if (!conn->out_first) {
+		conn->out_last = NULL;
+		conn->worker->stalled--;
+	}
+}
+
+bool conn_flush(struct conn *conn)
+{
+	while (conn->out_first && !conn->broken) {
+		struct out_message *out = conn->out_first;
+		struct iovec iov = {.iov_base = out->data, .iov_len = out->length};
+		int rc = transport_send(conn->transport, &iov, 1, 0);
+		if (rc == -EAGAIN)
+			break;
+		if (rc < 0) {
+			conn_fail(conn, strerror(-rc));
+			break;
+		}
+		conn->out_since_ms = conn->worker->now_ms;
+		drop_first(conn);
+	}
+	return conn->out_first;
+}
+
+void conn_close(struct conn *conn)
+{
+	struct worker *worker = conn->worker;
+
+	while (conn->out_first)
+		drop_first(conn);
+	if (conn->broken)
+		worker->broken--;
+	if (conn->previous)
+		conn->previous->next = conn->next;
+	else
+		worker->conns = conn->next;
+	if (conn->next)
+		conn->next->previous = conn->previous;
+
+	/* The queue pair goes first: what waits for this client's READs may go on only when it can READ no more. */
+	transport_close(conn->transport);
+	if (conn->session)
+		session_disconnected(conn->session);
+	free(conn);
+	atomic_fetch_sub(&worker->server->connections, 1);
+	atomic_fetch_sub(&worker->load, 1);
+}

@@ -1,0 +1,205 @@
+/*
+ * extent_map.c -- pieces of a file on their way from the allocator through the log into the index.
+ */
+#include "server/nova/change/extent_map.h"
+
+#include "server/nova/change/inode_life.h"
+#include "server/nova/inode/incore.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void remap_init(struct remap *remap, struct nova_worker *worker, struct inode *inode)
+{
+	remap->worker = worker;
+	remap->inode = inode;
+	remap->pieces = remap->space;
+	remap->capacity = REMAP_INLINE;
+	remap->count = remap->fresh = 0;
+	remap->unfilled_end = remap->promised = 0;
+}
+
+static void free_pieces(struct remap *remap)
+{
+	if (remap->pieces != remap->space)
+		free(remap->pieces);
+}
+
+static void fini(struct remap *remap)
+{
+	free_pieces(remap);
+	incore_index_changed(remap->worker->fs, remap->inode);
+}
+
+static int add_piece(struct remap *remap, const struct piece *piece)
+{
+	if (remap->count == remap->capacity) {
+		struct piece *more = malloc(2 * remap->capacity * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		memcpy(more, remap->pieces, remap->count * sizeof *more);
+		free_pieces(remap);
+		remap->pieces = more;
+		remap->capacity *= 2;
+	}
+	remap->pieces[remap->count++] = *piece;
+	remap->fresh += piece->fresh;
+	return 0;
+}
+
+/* How many of these file blocks are holes: what a write to them makes the file take. */
+static uint64_t count_holes(const struct inode *inode, uint64_t first, uint64_t blocks)
+{
+	uint64_t holes = 0;
+
+	while (blocks) {
+		uint64_t count;
+
+		if (!file_index_run(&inode->file, first, blocks, &count))
+			holes += count;
+		first += count;
+		blocks -= count;
+	}
+	return holes;
+}
+
+int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
+{
+	struct inode *inode = remap->inode;
+	int err = inode->quota ? project_grow(inode, count_holes(inode, file_block, count)) : 0;
+
+	if (!err)
+		err = file_index_reserve(&inode->file, file_block, count);
+	if (err)
+		return err;
+	/* remap_show will want it, when there is nothing left to do meanwhile. */
+	file_index_prefetch(&inode->file, file_block);
+	if (flag) {
+		err = alloc_promise(remap->worker, count);
+		if (err)
+			return err;
+		remap->promised += count;
+	}
+	while (count) {
+		struct piece piece = {.file_block = file_block, .fresh = true};
+		bool unfilled = file_block + count == remap->unfilled_end;
+		int64_t got = privileged ? alloc_run(remap->worker, count, true, &piece.value)
+		                         : alloc_data(remap->worker, inode, file_block, count, unfilled, &piece.value);
+
+		if (got < 0)
+			return (int)got;
+		piece.count = (uint64_t)got;
+		piece.value |= flag;
+		err = add_piece(remap, &piece);
+		if (err) {
+			alloc_free(remap->worker, file_block_of(piece.value), piece.count);
+			return err;
+		}
+		file_block += piece.count;
+		count -= piece.count;
+	}
+	return 0;
+}
+
+int remap_place(struct remap *remap, uint64_t file_block, uint64_t value, uint64_t count)
+{
+	int err = value ? file_index_reserve(&remap->inode->file, file_block, count) : 0;
+
+	/* An entry counts its blocks in 32 bits; only holes come longer. */
+	while (!err && count) {
+		struct piece piece = {.file_block = file_block, .value = value};
+
+		piece.count = count < UINT32_MAX ? count : UINT32_MAX;
+		err = add_piece(remap, &piece);
+		file_block += piece.count;
+		count -= piece.count;
+	}
+	return err;
+}
+
+int remap_log(const struct remap *remap, struct txn *txn, struct log_append *log, uint64_t size)
+{
+	for (unsigned i = 0; i < remap->count; i++) {
+		const struct piece *piece = &remap->pieces[i];
+		struct entry_buffer buffer;
+		struct nova_entry *entry =
+		    entry_write(&buffer, piece->file_block, piece->value, piece->count, size, txn->now);
+		int err = txn_entry(txn, log, entry, NULL, NULL);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void show_hole(struct release *release, const struct piece *piece)
+{
+	struct file_index *file = &release->inode->file;
+	uint64_t end = piece->file_block + piece->count;
+	uint64_t at = piece->file_block;
+
+	for (; file_index_next(file, at, &at) && at < end; at++)
+		release_block(release, file_index_set(file, at, 0));
+}
+
+static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_t count)
+{
+	struct release *release = context;
+	struct inode *inode = release->inode;
+
+	if (file_block_of(old) == file_block_of(value)) {
+		/* Written in place: the lines that were promised for them have been used. */
+		if ((old & ~value) == FILE_UNWRITTEN) {
+			inode->unwritten -= count;
+			release->kept_promises += count;
+		}
+		return;
+	}
+	if (old)
+		release_blocks(release, old, count);
+	inode->blocks += count;
+	if (value & FILE_UNWRITTEN)
+		inode->unwritten += count;
+}
+
+void remap_show(struct remap *remap)
+{
+	struct release release = {.worker = remap->worker, .inode = remap->inode};
+
+	for (unsigned i = 0; i < remap->count; i++)
+		if (remap->pieces[i].value)
+			file_index_set_run(&remap->inode->file, remap->pieces[i].file_block, remap->pieces[i].value,
+			                   remap->pieces[i].count, blocks_replaced, &release);
+		else
+			show_hole(&release, &remap->pieces[i]);
+	release_flush(&release);
+	fini(remap);
+}
+
+void remap_drop(struct remap *remap)
+{
+	for (unsigned i = 0; i < remap->count; i++)
+		if (remap->pieces[i].fresh)
+			alloc_free(remap->worker, file_block_of(remap->pieces[i].value), remap->pieces[i].count);
+	alloc_keep_promise(remap->worker, remap->promised);
+	fini(remap);
+}
+
+bool remap_next_extent(const struct file_index *index, uint64_t *at, struct extent *out)
+{
+	uint64_t zone_left;
+
+	if (!file_index_next(index, *at, &out->file_block))
+		return false;
+	out->value = file_index_run(index, out->file_block, NOVA_ZONE_BLOCKS, &out->count);
+	/* Blocks of two zones may touch in the pool; whatever counts or claims them goes zone by zone. */
+	zone_left = NOVA_ZONE_BLOCKS - (file_block_of(out->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+	if (out->count > zone_left)
+		out->count = zone_left;
+	*at = out->file_block + out->count;
+	return true;
+}

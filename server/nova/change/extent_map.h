@@ -1,0 +1,66 @@
+/*
+ * extent_map.h -- a change of which blocks lie where in a file: gathered, logged, and after the commit shown in the
+ * index.
+ *
+ * A piece is a row of file blocks that will lie in a row of blocks, written or not, or be a hole. Blocks that are fresh
+ * belong to the change until it is shown and go back with it when it is dropped; others were the file's before. The
+ * inode is locked for writing throughout.
+ */
+#ifndef FARNOVA_NOVA_EXTENT_MAP_H
+#define FARNOVA_NOVA_EXTENT_MAP_H
+
+#include "server/nova/change/txn.h"
+
+#define REMAP_INLINE 8u
+
+struct piece {
+	uint64_t file_block;
+	uint64_t value; /* as file_index.h has it: the first block, perhaps with FILE_UNWRITTEN; 0 = hole */
+	uint64_t count;
+	bool fresh;
+};
+
+struct remap {
+	struct nova_worker *worker;
+	struct inode *inode;
+	struct piece *pieces;
+	unsigned count;
+	unsigned capacity;
+	unsigned fresh; /* how many pieces are fresh */
+	uint64_t
+	    unfilled_end;  /* the last block before this file block is written in part, at the file's end; 0 = none */
+	uint64_t promised; /* log lines promised to later writes: alloc_promise */
+	struct piece space[REMAP_INLINE];
+};
+
+void remap_init(struct remap *remap, struct nova_worker *worker, struct inode *inode);
+
+/*
+ * remap_fresh -- take blocks for `count` file blocks from `file_block`, as few runs as there are; with FILE_UNWRITTEN
+ * in `flag` they will read as zeros and the log space that their first writes take is promised. -ENOSPC, -ENOMEM: drop.
+ */
+int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged);
+
+/* remap_place -- blocks the file has already, within one zone, or a hole. -ENOMEM: drop. */
+int remap_place(struct remap *remap, uint64_t file_block, uint64_t value, uint64_t count);
+
+/* remap_log -- one WRITE entry for each piece; the file has `size` bytes afterwards. */
+int remap_log(const struct remap *remap, struct txn *txn, struct log_append *log, uint64_t size);
+
+/* remap_show -- the commit is durable: lead the index to the pieces, release what they replace, and end the remap. */
+void remap_show(struct remap *remap);
+
+/* remap_drop -- give the fresh blocks back and end the remap; what was stored into them has been fenced. */
+void remap_drop(struct remap *remap);
+
+/* A row of file blocks that lie in a row of blocks of one zone. */
+struct extent {
+	uint64_t file_block;
+	uint64_t value;
+	uint64_t count;
+};
+
+/* remap_next_extent -- the first extent at or after *at, which moves behind it; false if there is none. */
+bool remap_next_extent(const struct file_index *index, uint64_t *at, struct extent *out);
+
+#endif

@@ -1,0 +1,241 @@
+/*
+ * inode_life.c -- birth and death of inodes.
+ */
+#include "server/nova/change/inode_life.h"
+
+#include "server/nova/inode/inode.h"
+#include "server/nova/media/slot_words.h"
+#include "server/nova/media/words.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- birth ---------------------------------------------------------------------------------------------------- */
+
+/* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */
+static void store_header(struct nova *fs, const struct inode *inode, const struct birth *birth)
+{
+	struct nova_slot_header header __attribute__((aligned(64))) = {
+	    .type = (uint8_t)(birth->mode >> 12),
+	    .generation = le32_of(inode->generation),
+	    .rdev = le32_of(birth->rdev),
+	    .birth_ns = le64_of((uint64_t)inode->btime_ns),
+	    .parent = le64_of(birth->parent),
+	};
+
+	header.crc = le32_of(entry_header_crc(&header, inode->ino, inode->generation));
+	pm_copy(fs->pm, &slot_at(fs, inode->ino)->header, &header, sizeof header);
+}
+
+int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
+{
+	struct nova_worker *worker = txn->worker;
+	struct nova *fs = worker->fs;
+	struct nova_attr_entry attr = {
+	    .mode = le16_of(birth->mode & 07777),
+	    .uid = le32_of(birth->uid),
+	    .gid = le32_of(birth->gid),
+	    .nlink = le32_of(birth->life == NOVA_LIFE_ALLOCATED),
+	    .size = le64_of(birth->size),
+	    .flags = le32_of(birth->flags),
+	    .project = le32_of(birth->project),
+	};
+	unsigned mask =
+	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE;
+	uint32_t generation;
+	struct inode *inode;
+	uint64_t ino;
+	int err;
+
+	err = slots_take(worker, &ino);
+	if (err)
+		return err;
+	err = inode_lock_free(worker, ino, &inode);
+	if (err) {
+		slots_put(worker, ino);
+		return err;
+	}
+	generation = slots_generation(fs, ino) + 1;
+	inode->generation = generation;
+	inode->life = NOVA_LIFE_FREE;
+	inode->loaded = true;
+	inode->quota = NULL;
+	inode->blocks = inode->charged = 0;
+	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
+	inode->btime_ns = txn->now;
+	store_header(fs, inode, birth);
+	*log = txn_log_newborn(txn, inode);
+	if (birth->flags)
+		mask |= NOVA_ATTR_FLAGS;
+	if (birth->project)
+		mask |= NOVA_ATTR_PROJECT;
+	err = project_begin(fs, inode, birth->project);
+	if (!err)
+		err = txn_attr(txn, *log, mask, &attr);
+	if (!err)
+		err = xattr_birth_append(txn, *log, &birth->xattrs);
+	if (err) {
+		txn_drop(txn);
+		lifetime_abort(txn, inode, birth);
+		return err;
+	}
+	txn_life(txn, inode, birth->life);
+	*out = inode;
+	return 0;
+}
+
+void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth)
+{
+	slots_set_generation(txn->worker->fs, inode->ino, inode->generation);
+	inode->life = (uint8_t)birth->life;
+	inode->type = (uint8_t)(birth->mode >> 12);
+	inode->mode = birth->mode & 07777;
+	inode->indexed = true;
+	inode->pins = 0;
+	inode->nlink = birth->life == NOVA_LIFE_ALLOCATED;
+	inode->uid = birth->uid;
+	inode->gid = birth->gid;
+	inode->rdev = birth->rdev;
+	inode->flags = birth->flags;
+	inode->project = birth->project;
+	inode->subdirs = 0;
+	inode->size = birth->size;
+	inode->blocks = inode->unwritten = 0;
+	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
+	memset(&inode->gc, 0, sizeof inode->gc);
+	inode->symlink_line = 0;
+	inode->acl = NULL;
+	xattr_birth_show(txn->worker, inode, &birth->xattrs);
+	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
+	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
+	worker_count(&txn->worker->inodes, 1);
+	if (inode_nameless(inode))
+		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
+}
+
+void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth)
+{
+	/* What was stored into the slot must not land there after its next owner's stores. */
+	pm_fence(txn->worker->fs->pm);
+	inode->loaded = false;
+	xattr_birth_drop(txn->worker, &birth->xattrs);
+	xattr_forget(inode);
+	project_end(inode);
+	slots_put(txn->worker, inode->ino);
+	inode_unlock(inode);
+}
+
+/* ---- release -------------------------------------------------------------------------------------------------- */
+
+void release_flush(struct release *release)
+{
+	struct nova *fs = release->worker->fs;
+
+	alloc_keep_promise(release->worker, release->kept_promises);
+	release->kept_promises = 0;
+	if (!release->count)
+		return;
+	if (fs->keep_blocks && fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
+	                                       (nova_block){release->first}, release->count))
+		__atomic_fetch_add(&fs->kept_blocks, release->count, __ATOMIC_RELAXED);
+	else
+		alloc_free(release->worker, release->first, release->count);
+	release->count = 0;
+}
+
+/* How many of the blocks from here on are in its zone. */
+static uint64_t left_in_zone(uint64_t block)
+{
+	return NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+}
+
+void release_blocks(struct release *release, uint64_t value, uint64_t count)
+{
+	uint64_t block = file_block_of(value);
+
+	release->inode->blocks -= count;
+	if (value & FILE_UNWRITTEN) {
+		release->inode->unwritten -= count;
+		release->kept_promises += count;
+	}
+	/* A run stays within its zone: the allocator has one bitmap for each. */
+	while (count) {
+		uint64_t n = count < left_in_zone(block) ? count : left_in_zone(block);
+
+		if (release->count && block == release->first + release->count &&
+		    left_in_zone(block) != NOVA_ZONE_BLOCKS) {
+			release->count += n;
+		} else {
+			release_flush(release);
+			release->first = block;
+			release->count = n;
+		}
+		block += n;
+		count -= n;
+	}
+}
+
+void release_block(void *context, uint64_t value)
+{
+	release_blocks(context, value, 1);
+}
+
+/* ---- death ---------------------------------------------------------------------------------------------------- */
+
+void lifetime_end(struct txn *txn, struct inode *inode)
+{
+	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
+}
+
+/* The commit that ended this inode is durable: its blocks, pages and slot are free. */
+static void release_all(struct nova_worker *worker, struct inode *inode)
+{
+	struct nova *fs = worker->fs;
+	struct release release = {.worker = worker, .inode = inode};
+
+	file_index_truncate(&inode->file, 0, release_block, &release);
+	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {
+		const struct nova_entry *entry = line_at(fs, inode->symlink_line);
+		uint64_t blob = le64_get(ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry)->blob);
+
+		if (blob)
+			release_block(&release, blob);
+	}
+	xattr_release(&release, inode);
+	release_flush(&release);
+	if (inode->head)
+		log_free_pages(worker, inode, inode->head, inode->tail_page);
+	incore_index_drop(fs, inode);
+	inode->life = NOVA_LIFE_FREE;
+	project_end(inode);
+	worker_count(&worker->inodes, -1);
+	slots_put(worker, inode->ino);
+}
+
+void lifetime_ended(struct txn *txn, struct inode *inode)
+{
+	inode->nlink = 0;
+	inode->ctime_ns = txn->now;
+	if (inode->pins) {
+		inode->life = NOVA_LIFE_ORPHAN;
+		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
+	} else {
+		release_all(txn->worker, inode);
+	}
+}
+
+/* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
+void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
+{
+	struct nova *fs = worker->fs;
+	struct home home = home_of(inode);
+
+	home.life = life_value(inode->generation, NOVA_LIFE_FREE);
+	home_store(fs, inode, &home);
+	pm_fence(fs->pm);
+	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
+	release_all(worker, inode);
+}

@@ -1,0 +1,57 @@
+/*
+ * inode_life.h -- how an inode begins and ends.
+ */
+#ifndef FARNOVA_NOVA_INODE_LIFE_H
+#define FARNOVA_NOVA_INODE_LIFE_H
+
+#include "server/nova/change/txn.h"
+#include "server/nova/core.h"
+#include "server/nova/ops/xattr.h"
+
+struct birth {
+	enum nova_life life;
+	uint32_t mode; /* with type */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t rdev;
+	uint32_t flags;
+	uint32_t project;
+	uint64_t parent; /* of a directory */
+	uint64_t size;   /* of a target */
+	struct xattr_birth xattrs;
+};
+
+/* birth_inherit -- who owns what the caller makes in this directory, and what else that passes on. */
+void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth);
+
+/*
+ * lifetime_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked and
+ * becomes alive with the transaction (lifetime_begun) or not at all (lifetime_abort).
+ */
+int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log);
+void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth);
+void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth);
+
+/* lifetime_end -- note in the transaction that the inode has lost its last name; afterwards call lifetime_ended. */
+void lifetime_end(struct txn *txn, struct inode *inode);
+void lifetime_ended(struct txn *txn, struct inode *inode);
+
+/* lifetime_reclaim -- end an orphan that nobody has pinned. Durable. */
+void lifetime_reclaim(struct nova_worker *worker, struct inode *inode);
+
+/* A run of blocks that grows while blocks come in order; each full run is released. */
+struct release {
+	struct nova_worker *worker;
+	struct inode *inode;
+	uint64_t first;
+	uint64_t count;
+	uint64_t kept_promises; /* of unwritten blocks that are no more */
+};
+
+/* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as file_index.h
+ * has it. release_flush -- after the last. */
+void release_blocks(struct release *release, uint64_t value, uint64_t count);
+void release_block(void *release, uint64_t value);
+void release_flush(struct release *release);
+
+#endif

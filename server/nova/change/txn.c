@@ -1,0 +1,170 @@
+/*
+ * txn.c -- several logs and life words, committed as one.
+ */
+#include "server/nova/change/txn.h"
+
+#include "server/nova/change/gc.h"
+#include "server/nova/media/slot_words.h"
+#include "server/nova/media/words.h"
+
+#include <string.h>
+#include <time.h>
+
+int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void txn_start(struct txn *txn, const struct nova_call *call)
+{
+	txn->worker = call->worker;
+	txn->call = call;
+	txn->now = now_ns();
+	txn->log_count = txn->life_count = 0;
+}
+
+struct log_append *txn_log(struct txn *txn, struct inode *inode, bool privileged)
+{
+	for (unsigned i = 0; i < txn->log_count; i++)
+		if (txn->logs[i].inode == inode)
+			return &txn->logs[i];
+	gc_if_due(txn->worker, inode);
+	txn->newborn[txn->log_count] = false;
+	log_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
+	return &txn->logs[txn->log_count++];
+}
+
+struct log_append *txn_log_newborn(struct txn *txn, struct inode *inode)
+{
+	txn->newborn[txn->log_count] = true;
+	log_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
+	return &txn->logs[txn->log_count++];
+}
+
+void txn_life(struct txn *txn, const struct inode *inode, enum nova_life life)
+{
+	txn->lives[txn->life_count++] = (struct journal_word){
+	    .inode = inode,
+	    .value = life_value(inode->generation, life),
+	    .kind = NOVA_WORD_LIFE,
+	};
+}
+
+int txn_entry(struct txn *txn, struct log_append *log, struct nova_entry *entry, uint64_t *position, uint64_t *line)
+{
+	return log_append_entry(txn->worker, log, entry, position, line);
+}
+
+int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struct nova_attr_entry *values)
+{
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
+	struct nova_attr_entry *attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
+
+	if (values)
+		*attr = *values;
+	attr->mask = le16_of((uint16_t)mask);
+	attr->time_ns = le64_of((uint64_t)txn->now);
+	return txn_entry(txn, log, entry, NULL, NULL);
+}
+
+int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
+             struct dir_entry *added)
+{
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_NAME);
+	struct nova_name_entry *payload = ENTRY_PAYLOAD(nova_name_entry, entry);
+	uint8_t *bytes = (uint8_t *)&buffer + ENTRY_NAME_OFFSET;
+	uint64_t room;
+	uint64_t position;
+	uint64_t line;
+	int err;
+
+	entry->lines = entry_name_lines(length);
+	if (entry->lines > 1)
+		memset(buffer.more, 0, (size_t)(entry->lines - 1) * NOVA_LINE_SIZE);
+	payload->ino = le64_of(ino);
+	payload->time_ns = le64_of((uint64_t)txn->now);
+	payload->file_type = type;
+	payload->name_length = (uint8_t)length;
+	memcpy(bytes, name, length);
+	/* The cookie is the position, which is known before the entry is stored: at the next line, or after padding. */
+	room = log->page_first + (log->page ? NOVA_PAGE_LINES : NOVA_SLOT_LINES) - log->position;
+	position = log->position + (room < entry->lines ? room : 0);
+	payload->cookie = le64_of(position);
+	err = txn_entry(txn, log, entry, NULL, &line);
+	if (err)
+		return err;
+	*added =
+	    (struct dir_entry){.cookie = position, .line = line, .ino = ino, .type = type, .length = (uint8_t)length};
+	added->hash = dir_index_hash(txn->worker->fs->hash_seed, name, length);
+	return 0;
+}
+
+int txn_name_gone(struct txn *txn, struct log_append *log, const struct dir_entry *gone)
+{
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_NAME_GONE);
+	struct nova_name_gone_entry *payload = ENTRY_PAYLOAD(nova_name_gone_entry, entry);
+
+	payload->cookie = le64_of(gone->cookie);
+	payload->ino = le64_of(gone->ino);
+	payload->time_ns = le64_of((uint64_t)txn->now);
+	return txn_entry(txn, log, entry, NULL, NULL);
+}
+
+void txn_drop(struct txn *txn)
+{
+	for (unsigned i = 0; i < txn->log_count; i++)
+		log_append_drop(txn->worker, &txn->logs[i]);
+	txn->log_count = txn->life_count = 0;
+}
+
+/*
+ * A newborn's words go straight into its slot, where nothing is judged while the life word says what it said before:
+ * NEVER, or FREE of the generation before.
+ */
+static void store_newborn_words(struct nova *fs, const struct log_append *log)
+{
+	uint32_t last = log->inode->generation - 1;
+	struct home home = {
+	    .life = life_value(last, last ? NOVA_LIFE_FREE : NOVA_LIFE_NEVER),
+	    .tail = log->position,
+	    .head = log->first_new,
+	};
+
+	home_store(fs, log->inode, &home);
+}
+
+static void commit_record(struct txn *txn)
+{
+	struct journal_word words[NOVA_RECORD_WORDS];
+	unsigned count = txn->life_count;
+
+	memcpy(words, txn->lives, count * sizeof words[0]);
+	for (unsigned i = 0; i < txn->log_count; i++) {
+		struct log_append *log = &txn->logs[i];
+
+		if (txn->newborn[i])
+			store_newborn_words(txn->worker->fs, log);
+		else
+			words[count++] = (struct journal_word){
+			    .inode = log->inode,
+			    .value = log->position,
+			    .kind = NOVA_WORD_TAIL,
+			};
+		log_append_done(&txn->logs[i]);
+	}
+	journal_commit(txn->worker, words, count);
+}
+
+void txn_commit(struct txn *txn)
+{
+	if (txn->log_count == 1 && txn->life_count == 0)
+		log_append_commit(txn->worker, &txn->logs[0]);
+	else
+		commit_record(txn);
+}

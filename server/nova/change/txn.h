@@ -1,0 +1,53 @@
+/*
+ * txn.h -- one operation's changes to one or several inodes, committed as one.
+ *
+ * The inodes are locked for writing. Everything is stored beyond the tails; txn_commit makes it true. Until then
+ * txn_drop leaves no trace. One log and no life word: the tail is the commit. Otherwise a record in the worker's ring.
+ */
+#ifndef FARNOVA_NOVA_TXN_H
+#define FARNOVA_NOVA_TXN_H
+
+#include "server/nova/core.h"
+#include "server/nova/log/inode_log.h"
+#include "server/nova/log/journal.h"
+
+#define TXN_LOGS 5u
+
+struct txn {
+	struct nova_worker *worker;
+	const struct nova_call *call;
+	int64_t now; /* the time of the operation */
+	unsigned log_count;
+	unsigned life_count;
+	struct log_append logs[TXN_LOGS];
+	bool newborn[TXN_LOGS]; /* the tail is stored in place: the slot lives only once its life word says so */
+	struct journal_word lives[NOVA_RECORD_WORDS];
+};
+
+void txn_start(struct txn *txn, const struct nova_call *call);
+
+/* txn_log -- the log of an inode in this transaction; the same inode has one. `privileged` may use the reserve. */
+struct log_append *txn_log(struct txn *txn, struct inode *inode, bool privileged);
+
+/* txn_log_newborn -- the log of an inode that this transaction brings to life; it fits into the slot. */
+struct log_append *txn_log_newborn(struct txn *txn, struct inode *inode);
+
+/* txn_life -- the inode's life changes. */
+void txn_life(struct txn *txn, const struct inode *inode, enum nova_life life);
+
+/* txn_entry -- append to a log of this transaction. */
+int txn_entry(struct txn *txn, struct log_append *log, struct nova_entry *entry, uint64_t *position, uint64_t *line);
+
+/* Entries that several operations make. */
+int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struct nova_attr_entry *values);
+int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
+             struct dir_entry *added);
+int txn_name_gone(struct txn *txn, struct log_append *log, const struct dir_entry *gone);
+
+void txn_commit(struct txn *txn);
+void txn_drop(struct txn *txn);
+
+/* now_ns -- the wall clock. */
+int64_t now_ns(void);
+
+#endif

@@ -1,0 +1,287 @@
+/*
+ * incore.c -- the pool of in-core inodes.
+ */
+#include "server/nova/inode/incore.h"
+
+#include "server/nova/inode/xattr_index.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SWEEP_SLABS     8u                     /* at most so many are looked at for one that is needed */
+#define COSTLY_INDEX    4096u                  /* bytes */
+#define PEEK_BYTES      (5u * NOVA_CACHE_LINE) /* of a slot, that most looks at it need */
+#define LET_IN          16u                    /* one look in so many at cold inodes makes one of them warm */
+#define CACHE_MIN       (32ULL << 20)
+#define CACHE_PER_INODE 40u /* with what a slot itself takes in DRAM, a cold inode stays under 64 bytes */
+
+/* ---- limits --------------------------------------------------------------------------------------------------- */
+
+static uint64_t cache_bytes(const struct nova *fs)
+{
+	uint64_t slots = __atomic_load_n(&fs->slot_chunks, __ATOMIC_RELAXED) * NOVA_SLOTS_PER_CHUNK;
+
+	if (fs->cache_bytes)
+		return fs->cache_bytes;
+	return slots * CACHE_PER_INODE > CACHE_MIN ? slots * CACHE_PER_INODE : CACHE_MIN;
+}
+
+/* A third for inodes, the rest for indexes. */
+static uint64_t incore_limit(const struct nova *fs)
+{
+	return cache_bytes(fs) / 3 / sizeof(struct inode);
+}
+
+static uint64_t index_limit(const struct nova *fs)
+{
+	return cache_bytes(fs) - cache_bytes(fs) / 3;
+}
+
+uint64_t incore_bytes(const struct nova *fs)
+{
+	return __atomic_load_n(&fs->incore, __ATOMIC_RELAXED) * sizeof(struct inode) +
+	       __atomic_load_n(&fs->index_bytes, __ATOMIC_RELAXED);
+}
+
+/* ---- the clock ------------------------------------------------------------------------------------------------ */
+
+/*
+ * A turn begins: what a whole turn could not bring down is in use. To look for it again with each byte would cost more
+ * than it takes, so the next turn waits until an eighth has come to it.
+ */
+static void begin_turn(struct nova *fs)
+{
+	uint64_t bytes = __atomic_load_n(&fs->index_bytes, __ATOMIC_RELAXED);
+	uint64_t limit = index_limit(fs);
+
+	__atomic_store_n(&fs->index_goal, bytes > limit ? bytes + bytes / 8 : limit, __ATOMIC_RELAXED);
+}
+
+/* The slab under the hand, which moves on. NULL if there is none at all. */
+static struct inode_slab *next_slab(struct nova *fs)
+{
+	struct inode_slab *hand = __atomic_load_n(&fs->sweep_hand, __ATOMIC_ACQUIRE);
+
+	for (;;) {
+		struct inode_slab *slab = hand ? hand : __atomic_load_n(&fs->slabs, __ATOMIC_ACQUIRE);
+
+		if (!slab)
+			return NULL;
+		if (__atomic_compare_exchange_n(&fs->sweep_hand, &hand, slab->next, false, __ATOMIC_ACQ_REL,
+		                                __ATOMIC_ACQUIRE)) {
+			if (!slab->next)
+				begin_turn(fs);
+			return slab;
+		}
+	}
+}
+
+static bool was_used(struct inode *inode)
+{
+	return __atomic_load_n(&inode->used, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(&inode->used, false, __ATOMIC_RELAXED);
+}
+
+/* Under the exclusive lock: from now on it belongs to no slot, and whoever waits for the lock will see that. */
+static void give_up(struct nova *fs, struct inode *inode)
+{
+	struct slot_chunk *chunk = slots_chunk(fs, inode->ino);
+
+	incore_index_drop(fs, inode);
+	__atomic_store_n(&chunk->slots[slot_index(inode->ino)].inode, NULL, __ATOMIC_RELEASE);
+	inode->ino = 0;
+	inode->loaded = false;
+}
+
+/* What a look at an inode may do with it. */
+enum sweep {
+	SWEEP_INDEX,  /* drop the index if it was not used */
+	SWEEP_UNUSED, /* give it up if it was not used */
+	SWEEP_CHEAP,  /* give it up unless to load it again would cost much */
+};
+
+static bool spared(struct inode *inode, enum sweep sweep)
+{
+	bool used = was_used(inode);
+
+	return used && sweep != SWEEP_CHEAP;
+}
+
+/* What is given up goes to the worker. */
+static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode_slab *slab, enum sweep sweep)
+{
+	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
+		struct inode *inode = &slab->inodes[i];
+		bool given_up = false;
+
+		if (spared(inode, sweep) || pthread_rwlock_trywrlock(&inode->lock))
+			continue;
+		if (sweep == SWEEP_INDEX) {
+			if (inode->index_bytes)
+				incore_index_drop(fs, inode);
+		} else if (inode->ino && !inode->pins && (sweep == SWEEP_UNUSED || inode->index_bytes < COSTLY_INDEX)) {
+			give_up(fs, inode);
+			given_up = true;
+		}
+		pthread_rwlock_unlock(&inode->lock);
+		if (given_up) {
+			inode->next_free = worker->free_inodes;
+			worker->free_inodes = inode;
+		}
+	}
+}
+
+void incore_index_drop(struct nova *fs, struct inode *inode)
+{
+	file_index_clear(&inode->file);
+	dir_index_clear(&inode->dir);
+	xattr_forget(inode);
+	inode->indexed = false;
+	/* Most that die had none: what all threads share is left alone then. */
+	if (inode->index_bytes)
+		__atomic_fetch_sub(&fs->index_bytes, inode->index_bytes, __ATOMIC_RELAXED);
+	inode->index_bytes = 0;
+}
+
+void incore_index_changed(struct nova *fs, struct inode *inode)
+{
+	uint64_t bytes = file_index_bytes(&inode->file) + dir_index_bytes(&inode->dir) + xattr_index_bytes(inode);
+	uint64_t total;
+
+	if (bytes == inode->index_bytes)
+		return;
+	total = __atomic_add_fetch(&fs->index_bytes, bytes - inode->index_bytes, __ATOMIC_RELAXED);
+	inode->index_bytes = bytes;
+	if (total <= index_limit(fs) || total <= __atomic_load_n(&fs->index_goal, __ATOMIC_RELAXED))
+		return;
+	for (unsigned i = 0; i < SWEEP_SLABS; i++) {
+		struct inode_slab *slab = next_slab(fs);
+
+		if (slab)
+			sweep_slab(fs, NULL, slab, SWEEP_INDEX);
+	}
+}
+
+/* ---- finding -------------------------------------------------------------------------------------------------- */
+
+static int add_slab(struct nova_worker *worker)
+{
+	struct nova *fs = worker->fs;
+	struct inode_slab *slab = calloc(1, sizeof *slab);
+	pthread_rwlockattr_t attributes;
+
+	if (!slab)
+		return -ENOMEM;
+	/* A stream of readers must not keep a writer out; nobody reads an inode twice at once, so this cannot deadlock.
+	 */
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	for (uint32_t i = NOVA_INODE_SLAB; i-- > 0;) {
+		pthread_rwlock_init(&slab->inodes[i].lock, &attributes);
+		slab->inodes[i].next_free = worker->free_inodes;
+		worker->free_inodes = &slab->inodes[i];
+	}
+	pthread_rwlockattr_destroy(&attributes);
+	__atomic_fetch_add(&fs->incore, NOVA_INODE_SLAB, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&fs->slots_lock);
+	slab->next = fs->slabs;
+	__atomic_store_n(&fs->slabs, slab, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&fs->slots_lock);
+	return 0;
+}
+
+/* The last slab looked at has to yield, or each turn that finds all in use would let their number grow. */
+static int refill(struct nova_worker *worker)
+{
+	struct nova *fs = worker->fs;
+
+	if (__atomic_load_n(&fs->incore, __ATOMIC_RELAXED) < incore_limit(fs))
+		return add_slab(worker);
+	for (unsigned i = 0; i < SWEEP_SLABS && !worker->free_inodes; i++) {
+		struct inode_slab *slab = next_slab(fs);
+
+		if (slab)
+			sweep_slab(fs, worker, slab, i + 1 < SWEEP_SLABS ? SWEEP_UNUSED : SWEEP_CHEAP);
+	}
+	return worker->free_inodes ? 0 : add_slab(worker);
+}
+
+int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
+{
+	struct slot_chunk *chunk = slots_chunk(worker->fs, ino);
+	struct inode *expected = NULL;
+	struct inode **place;
+	struct inode *inode;
+	int err;
+
+	if (!chunk)
+		return -ESTALE;
+	place = &chunk->slots[slot_index(ino)].inode;
+	*out = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+	if (*out)
+		return 0;
+	if (!worker->free_inodes) {
+		err = refill(worker);
+		if (err)
+			return err;
+	}
+	inode = worker->free_inodes;
+	/* Those who come late to the slot it had only look at its number, or are the hand's; they let go at once. */
+	while (pthread_rwlock_trywrlock(&inode->lock))
+		sched_yield();
+	inode->ino = ino;
+	if (__atomic_compare_exchange_n(place, &expected, inode, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		worker->free_inodes = inode->next_free;
+		*out = inode;
+	} else {
+		inode->ino = 0;
+		*out = expected;
+	}
+	pthread_rwlock_unlock(&inode->lock);
+	return 0;
+}
+
+bool incore_cold(const struct nova *fs, uint64_t ino)
+{
+	const struct slot_chunk *chunk = slots_chunk(fs, ino);
+
+	return chunk && !__atomic_load_n(&chunk->slots[slot_index(ino)].inode, __ATOMIC_ACQUIRE);
+}
+
+bool incore_pass_by(struct nova_worker *worker, uint64_t ino)
+{
+	const struct nova *fs = worker->fs;
+
+	if (!incore_cold(fs, ino))
+		return false;
+	return __atomic_load_n(&fs->incore, __ATOMIC_RELAXED) >= incore_limit(fs) && ++worker->passed_by % LET_IN;
+}
+
+void incore_prefetch(const struct nova *fs, uint64_t ino)
+{
+	const struct slot_chunk *chunk = slots_chunk(fs, ino);
+	const char *inode;
+
+	if (!chunk)
+		return;
+	for (size_t at = 0; at < PEEK_BYTES; at += NOVA_CACHE_LINE)
+		__builtin_prefetch((const char *)slot_at(fs, ino) + at);
+	inode = (const void *)__atomic_load_n(&chunk->slots[slot_index(ino)].inode, __ATOMIC_RELAXED);
+	for (size_t at = 0; inode && at < offsetof(struct inode, file); at += NOVA_CACHE_LINE)
+		__builtin_prefetch(inode + at);
+}
+
+void incore_fini(struct nova *fs)
+{
+	while (fs->slabs) {
+		struct inode_slab *slab = fs->slabs;
+
+		fs->slabs = slab->next;
+		for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
+			incore_index_drop(fs, &slab->inodes[i]);
+			pthread_rwlock_destroy(&slab->inodes[i].lock);
+		}
+		free(slab);
+	}
+}

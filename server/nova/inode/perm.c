@@ -1,0 +1,91 @@
+/*
+ * perm.c -- POSIX permission rules.
+ */
+#include "server/nova/inode/perm.h"
+
+#include "server/nova/inode/acl.h"
+#include "server/nova/inode/inode.h"
+
+#include <errno.h>
+
+bool perm_in_group(const struct nova_cred *cred, uint32_t gid)
+{
+	if (cred->gid == gid)
+		return true;
+	for (uint32_t i = 0; i < cred->group_count; i++)
+		if (cred->groups[i] == gid)
+			return true;
+	return false;
+}
+
+int perm_owner(const struct nova_cred *cred, const struct inode *inode)
+{
+	return perm_super(cred) || cred->uid == inode->uid ? 0 : -EPERM;
+}
+
+int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
+{
+	unsigned granted;
+
+	if (mask & PERM_WRITE && inode->flags & NOVA_FLAG_IMMUTABLE)
+		return -EPERM;
+	if (!cred)
+		return 0;
+	if (cred->uid == 0) {
+		/* Nobody executes a file that nobody may execute. */
+		if (!(mask & PERM_EXEC) || inode_is(inode, S_IFDIR) || inode->mode & 0111)
+			return 0;
+		return -EACCES;
+	}
+	if (cred->uid == inode->uid)
+		granted = inode->mode >> 6;
+	else if (inode->acl)
+		return acl_check(cred, inode, mask);
+	else if (perm_in_group(cred, inode->gid))
+		granted = inode->mode >> 3;
+	else
+		granted = inode->mode;
+	return mask & ~granted & 7 ? -EACCES : 0;
+}
+
+int perm_flags(const struct inode *inode, bool append)
+{
+	return inode->flags & NOVA_FLAG_IMMUTABLE || (inode->flags & NOVA_FLAG_APPEND && !append) ? -EPERM : 0;
+}
+
+int perm_flags_kept(const struct inode *inode)
+{
+	return inode->flags & (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND) ? -EPERM : 0;
+}
+
+int perm_remove(const struct nova_cred *cred, const struct inode *dir, const struct inode *child)
+{
+	int err = perm_check(cred, dir, PERM_WRITE | PERM_EXEC);
+
+	if (!err && dir->flags & NOVA_FLAG_APPEND)
+		err = -EPERM;
+	if (!err)
+		err = perm_flags_kept(child);
+	if (err || perm_super(cred) || !(dir->mode & S_ISVTX))
+		return err;
+	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
+}
+
+static uint16_t without_set_ids(uint16_t mode)
+{
+	mode &= (uint16_t)~S_ISUID;
+	/* Without group execution the bit means something else (mandatory locking), not a privilege. */
+	if (mode & S_IXGRP)
+		mode &= (uint16_t)~S_ISGID;
+	return mode;
+}
+
+uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode)
+{
+	return perm_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
+}
+
+uint16_t perm_mode_after_chown(const struct inode *inode)
+{
+	return inode_is(inode, S_IFDIR) ? inode->mode : without_set_ids(inode->mode);
+}

@@ -1,0 +1,188 @@
+/*
+ * format.c -- make an empty file system. The superblocks are written last: what was interrupted does not mount.
+ */
+#include "server/nova/media/entry.h"
+#include "server/nova/media/super.h"
+#include "server/nova/media/unsafe_shutdown.h"
+#include "server/nova/media/words.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+static void zero_blocks(struct pm *pm, uint64_t first, uint64_t count)
+{
+	pm_zero(pm, pm_at(pm, block_offset(first)), count << NOVA_BLOCK_SHIFT);
+}
+
+static void format_journal(struct pm *pm)
+{
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+		uint8_t line[NOVA_LINE_SIZE] __attribute__((aligned(64))) = {0};
+		le64 word = le64_of(word_make(NOVA_WORD_COMMIT, i, 0));
+
+		memcpy(line, &word, sizeof word);
+		memcpy(line + sizeof word, &word, sizeof word);
+		pm_copy(pm, pm_at(pm, block_offset(NOVA_JOURNAL_BLOCK + i)), line, sizeof line);
+	}
+}
+
+static void format_chunk_table(struct pm *pm, uint64_t zone_first, uint64_t zone_blocks, uint32_t table,
+                               uint64_t slots_block)
+{
+	le64 *home = pm_at(pm, block_offset(zone_first + table));
+
+	for (uint64_t i = 0; i < zone_blocks / NOVA_CHUNK_BLOCKS; i += 8) {
+		le64 words[8] __attribute__((aligned(64))) = {0};
+
+		for (uint64_t k = 0; k < 8 && i + k < zone_blocks / NOVA_CHUNK_BLOCKS; k++) {
+			uint64_t block = zone_first + (i + k) * NOVA_CHUNK_BLOCKS;
+			uint64_t kind = block == slots_block ? NOVA_CHUNK_SLOTS : NOVA_CHUNK_GENERAL;
+
+			words[k] = le64_of(word_make(NOVA_WORD_CHUNK, block, kind));
+		}
+		pm_copy(pm, home + i, words, sizeof words);
+	}
+}
+
+void super_format_zone(struct pm *pm, uint32_t index, uint64_t first, uint64_t blocks, uint64_t slots_block)
+{
+	struct nova_zone_header header __attribute__((aligned(64))) = {
+	    .magic = le64_of(NOVA_MAGIC),
+	    .index = le32_of(index),
+	    .first_block = le64_of(first),
+	};
+	const uint32_t places[] = {NOVA_ZONE_HEADER_0, NOVA_ZONE_HEADER_1};
+
+	header.crc = le32_of(super_zone_crc(&header));
+	zero_blocks(pm, first, NOVA_ZONE_FIRST_CHUNK);
+	for (unsigned i = 0; i < 2; i++)
+		pm_copy(pm, pm_at(pm, block_offset(first + places[i])), &header, sizeof header);
+	format_chunk_table(pm, first, blocks, NOVA_ZONE_TABLE_0, slots_block);
+	format_chunk_table(pm, first, blocks, NOVA_ZONE_TABLE_1, slots_block);
+}
+
+static void format_root(struct pm *pm, const struct nova_format_options *options, uint64_t ino, uint64_t now)
+{
+	struct nova_slot slot __attribute__((aligned(64)));
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
+	struct nova_attr_entry *attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
+	const uint32_t generation = 1;
+	uint64_t owner = word_owner(ino, generation);
+
+	memset(&slot, 0, sizeof slot);
+	slot.header.type = S_IFDIR >> 12;
+	slot.header.generation = le32_of(generation);
+	slot.header.birth_ns = le64_of(now);
+	slot.header.parent = le64_of(ino);
+	slot.header.crc = le32_of(entry_header_crc(&slot.header, ino, generation));
+	for (unsigned i = 0; i < 2; i++) {
+		slot.words.life[i] =
+		    le64_of(word_make(NOVA_WORD_LIFE, ino, life_value(generation, NOVA_LIFE_ALLOCATED)));
+		slot.words.tail[i] = le64_of(word_make(NOVA_WORD_TAIL, owner, 1));
+		slot.words.head[i] = le64_of(word_make(NOVA_WORD_HEAD, owner, 0));
+		slot.words.replica[i] = le64_of(word_make(NOVA_WORD_REPLICA, owner, 0));
+	}
+	attr->mask = le16_of(NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK |
+	                     NOVA_ATTR_SIZE);
+	attr->mode = le16_of((uint16_t)((options->root_mode ? options->root_mode : 0755) & 07777));
+	attr->uid = le32_of(options->root_uid);
+	attr->gid = le32_of(options->root_gid);
+	attr->nlink = le32_of(1);
+	attr->time_ns = le64_of(now);
+	entry->epoch = le32_of(1);
+	entry->crc = le32_of(entry_crc(entry, ino, generation, 0));
+	memcpy(slot.log[0], entry, sizeof *entry);
+	pm_copy(pm, pm_at(pm, ino * NOVA_SLOT_SIZE), &slot, sizeof slot);
+}
+
+static void format_slots(struct pm *pm, uint64_t first_ino)
+{
+	for (uint64_t ino = first_ino; ino < first_ino + NOVA_SLOTS_PER_CHUNK; ino++) {
+		struct nova_slot_words words __attribute__((aligned(64))) = {0};
+		struct nova_slot *slot = pm_at(pm, ino * NOVA_SLOT_SIZE);
+
+		words.life[0] = words.life[1] = le64_of(word_make(NOVA_WORD_LIFE, ino, life_value(0, NOVA_LIFE_NEVER)));
+		pm_copy(pm, &slot->words, &words, sizeof words);
+	}
+}
+
+static void random_uuid(uint8_t uuid[16])
+{
+	if (getrandom(uuid, 16, 0) != 16) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		memcpy(uuid, &now, 16);
+	}
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+static void format_supers(struct pm *pm, const struct nova_format_options *options, uint64_t blocks, uint64_t root_ino,
+                          uint64_t now)
+{
+	struct nova_super super __attribute__((aligned(64)));
+
+	memset(&super, 0, sizeof super);
+	super.magic = le64_of(NOVA_MAGIC);
+	super.version = le32_of(NOVA_FORMAT_VERSION);
+	random_uuid(super.uuid);
+	super.created_ns = le64_of(now);
+	if (options->label)
+		memcpy(super.label, options->label, strnlen(options->label, sizeof super.label));
+	super.block_size = le32_of(NOVA_BLOCK_SIZE);
+	super.zone_blocks = le32_of(NOVA_ZONE_BLOCKS);
+	super.journal_rings = le32_of(NOVA_JOURNAL_RINGS);
+	super.root_ino = le64_of(root_ino);
+	super.crc = le32_of(super_crc(&super));
+	super.clean = le64_of(word_make(NOVA_WORD_CLEAN, 0, 1));
+	super.epoch = le64_of(word_make(NOVA_WORD_EPOCH, 0, 1));
+	super.blocks = le64_of(word_make(NOVA_WORD_BLOCKS, 0, blocks));
+	super.saved = le64_of(word_make(NOVA_WORD_SAVED, 0, 0));
+	super.device = le64_of(word_make(NOVA_WORD_DEVICE, 0, shutdowns_value(pm)));
+	/* One after the other: of a crash between them a whole superblock is left, and the mount restores the other. */
+	pm_copy(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), &super, sizeof super);
+	pm_fence(pm);
+	pm_copy(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_0)), &super, sizeof super);
+	pm_fence(pm);
+}
+
+int nova_format(struct pm *pm, const struct nova_format_options *options)
+{
+	static const struct nova_format_options defaults;
+	uint64_t blocks = super_usable_blocks(pm->size);
+	uint64_t slots_block = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK;
+	uint64_t root_ino = slots_block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
+	struct timespec time;
+	uint64_t now;
+
+	if (!blocks)
+		return -ENOSPC;
+	if (pm->read_only)
+		return -EROFS;
+	if (!options)
+		options = &defaults;
+	clock_gettime(CLOCK_REALTIME, &time);
+	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+
+	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten
+	 * pool mount. */
+	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);
+	zero_blocks(pm, NOVA_SUPER_BLOCK_1, 1);
+	pm_fence(pm);
+	zero_blocks(pm, NOVA_SUPER_BLOCK_0 + 1, NOVA_SUPER_BLOCK_1 - NOVA_SUPER_BLOCK_0 - 1);
+	pm_fence(pm);
+	format_journal(pm);
+	for (uint64_t first = NOVA_PREAMBLE_BLOCKS, i = 0; first < blocks; first += NOVA_ZONE_BLOCKS, i++)
+		super_format_zone(pm, (uint32_t)i, first,
+		                  blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
+	format_slots(pm, root_ino);
+	pm_fence(pm);
+	format_root(pm, options, root_ino, now);
+	pm_fence(pm);
+	format_supers(pm, options, blocks, root_ino, now);
+	return 0;
+}

@@ -1,0 +1,280 @@
+/*
+ * super.c -- superblocks, zone headers and chunk tables.
+ */
+#include "server/nova/media/super.h"
+
+#include "common/crc.h"
+#include "server/nova/media/rescue.h"
+#include "server/nova/media/words.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SUPER_FIXED 256u /* bytes of the superblock that never change */
+
+uint32_t super_crc(const struct nova_super *super)
+{
+	struct nova_super copy = *super;
+
+	copy.crc = le32_of(0);
+	return crc32c(0xffffffff, &copy, SUPER_FIXED);
+}
+
+uint32_t super_zone_crc(const struct nova_zone_header *header)
+{
+	struct nova_zone_header copy = *header;
+
+	copy.crc = le32_of(0);
+	return crc32c(0xffffffff, &copy, sizeof copy);
+}
+
+uint64_t super_usable_blocks(uint64_t bytes)
+{
+	uint64_t blocks = bytes >> NOVA_BLOCK_SHIFT;
+	uint64_t last;
+
+	if (blocks < NOVA_MIN_POOL_BLOCKS)
+		return 0;
+	blocks &= ~(uint64_t)(NOVA_CHUNK_BLOCKS - 1);
+	last = (blocks - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+	return last <= NOVA_ZONE_FIRST_CHUNK ? blocks - last : blocks;
+}
+
+/* ---- superblocks ---------------------------------------------------------------------------------------------- */
+
+static struct nova_super *super_at(const struct pm *pm, unsigned copy)
+{
+	return pm_at(pm, (uint64_t)(copy ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0) << NOVA_BLOCK_SHIFT);
+}
+
+bool super_intact(const struct nova_super *super)
+{
+	return le64_get(super->magic) == NOVA_MAGIC && le32_get(super->crc) == super_crc(super);
+}
+
+static int check_geometry(const struct pm *pm, const struct super_info *info, char *why, size_t why_size)
+{
+	const struct nova_super *super = &info->super;
+	uint64_t root = le64_get(super->root_ino);
+
+	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
+	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS) {
+		snprintf(why, why_size, "the superblock names block, zone or journal sizes this version does not have");
+		return -EPROTONOSUPPORT;
+	}
+	if (info->blocks != super_usable_blocks(info->blocks << NOVA_BLOCK_SHIFT) ||
+	    info->blocks > pm->size >> NOVA_BLOCK_SHIFT) {
+		snprintf(why, why_size, "the file system has %llu blocks but the pool holds %llu: was it cut off?",
+		         (unsigned long long)info->blocks, (unsigned long long)(pm->size >> NOVA_BLOCK_SHIFT));
+		return -EIO;
+	}
+	if (ino_block(root) < NOVA_PREAMBLE_BLOCKS || ino_block(root) >= info->blocks) {
+		snprintf(why, why_size, "the root directory lies outside the pool");
+		return -EIO;
+	}
+	return 0;
+}
+
+bool super_needs_read_only(const struct nova_super *super)
+{
+	return le64_get(super->ro_compat) & ~NOVA_KNOWN_RO_COMPAT;
+}
+
+int super_check_features(const struct nova_super *super, char *why, size_t why_size)
+{
+	uint64_t incompat = le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT;
+
+	if (le32_get(super->version) != NOVA_FORMAT_VERSION) {
+		snprintf(why, why_size,
+		         "the pool has format version %u, this program reads version %u: use a newer one",
+		         le32_get(super->version), (unsigned)NOVA_FORMAT_VERSION);
+		return -EPROTONOSUPPORT;
+	}
+	if (incompat) {
+		snprintf(why, why_size, "the pool uses features this program does not know (incompat %#llx)",
+		         (unsigned long long)incompat);
+		return -EPROTONOSUPPORT;
+	}
+	return 0;
+}
+
+int super_read(const struct pm *pm, struct super_info *info, char *why, size_t why_size)
+{
+	const struct nova_super *supers[2];
+	bool intact[2];
+	int err;
+
+	if (pm->size >> NOVA_BLOCK_SHIFT < NOVA_MIN_POOL_BLOCKS) {
+		snprintf(why, why_size, "not a farnova pool: it is smaller than 10 MiB");
+		return -EINVAL;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		supers[i] = super_at(pm, i);
+		intact[i] = super_intact(supers[i]);
+	}
+	if (!intact[0] && !intact[1]) {
+		bool magic = le64_get(supers[0]->magic) == NOVA_MAGIC || le64_get(supers[1]->magic) == NOVA_MAGIC;
+
+		snprintf(why, why_size, "%s",
+		         magic ? "both superblocks are damaged"
+		               : "not a farnova pool (no superblock): make one with `farnova mkfs`");
+		return magic ? -EIO : -EINVAL;
+	}
+	info->damaged = !intact[0] + !intact[1];
+	info->super = *supers[intact[0] ? 0 : 1];
+	err = super_check_features(&info->super, why, why_size);
+	if (err)
+		return err;
+	if (word_read(NOVA_WORD_CLEAN, 0, &supers[0]->clean, &supers[1]->clean, &info->clean) == WORD_LOST ||
+	    word_read(NOVA_WORD_EPOCH, 0, &supers[0]->epoch, &supers[1]->epoch, &info->epoch) == WORD_LOST ||
+	    word_read(NOVA_WORD_BLOCKS, 0, &supers[0]->blocks, &supers[1]->blocks, &info->blocks) == WORD_LOST) {
+		snprintf(why, why_size, "a word is damaged in both superblocks");
+		return -EIO;
+	}
+	if (word_read(NOVA_WORD_SAVED, 0, &supers[0]->saved, &supers[1]->saved, &info->saved) == WORD_LOST)
+		info->saved = 0;
+	if (word_read(NOVA_WORD_DEVICE, 0, &supers[0]->device, &supers[1]->device, &info->device) == WORD_LOST)
+		info->device = 0;
+	return check_geometry(pm, info, why, why_size);
+}
+
+static void store_word(struct pm *pm, le64 *home, enum nova_word_kind kind, uint64_t value)
+{
+	pm_set8(pm, home, word_make(kind, 0, value));
+	pm_flush(pm, home, sizeof *home);
+}
+
+void super_repair(struct pm *pm, const struct super_info *info)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct nova_super *super = super_at(pm, i);
+		uint64_t value;
+
+		if (!super_intact(super)) {
+			log_warn(NOVA_LOG_NAME, "superblock %u was damaged, restored from the other", i);
+			pm_copy(pm, super, &info->super, SUPER_FIXED);
+		}
+		if (!word_value(NOVA_WORD_EPOCH, 0, pm_get8(&super->epoch), &value) || value != info->epoch)
+			store_word(pm, &super->epoch, NOVA_WORD_EPOCH, info->epoch);
+		if (!word_value(NOVA_WORD_BLOCKS, 0, pm_get8(&super->blocks), &value) || value != info->blocks)
+			store_word(pm, &super->blocks, NOVA_WORD_BLOCKS, info->blocks);
+		if (!word_value(NOVA_WORD_SAVED, 0, pm_get8(&super->saved), &value) || value != 0)
+			store_word(pm, &super->saved, NOVA_WORD_SAVED, 0);
+		if (!word_value(NOVA_WORD_DEVICE, 0, pm_get8(&super->device), &value) || value != info->device)
+			store_word(pm, &super->device, NOVA_WORD_DEVICE, info->device);
+	}
+}
+
+/* The fence: a worker's first commit is made by another thread, whose own fence does not speak for these stores. */
+void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
+{
+	for (unsigned i = 0; i < 2; i++)
+		store_word(pm, &super_at(pm, i)->clean, NOVA_WORD_CLEAN, mount_count << 1 | clean);
+	pm_fence(pm);
+}
+
+void super_set_device(struct pm *pm, uint64_t value)
+{
+	for (unsigned i = 0; i < 2; i++)
+		store_word(pm, &super_at(pm, i)->device, NOVA_WORD_DEVICE, value);
+	pm_fence(pm);
+}
+
+void super_set_saved(struct pm *pm, uint64_t block)
+{
+	for (unsigned i = 0; i < 2; i++)
+		store_word(pm, &super_at(pm, i)->saved, NOVA_WORD_SAVED, block);
+}
+
+/* ---- zones ---------------------------------------------------------------------------------------------------- */
+
+static int check_zone_header(struct nova *fs, const struct zone *zone, uint32_t index, char *why, size_t why_size)
+{
+	const uint32_t places[2] = {NOVA_ZONE_HEADER_0, NOVA_ZONE_HEADER_1};
+	struct nova_zone_header *copies[2];
+	bool intact[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		copies[i] = block_at(fs, zone->first + places[i]);
+		intact[i] = le64_get(copies[i]->magic) == NOVA_MAGIC &&
+		            le32_get(copies[i]->crc) == super_zone_crc(copies[i]) &&
+		            le32_get(copies[i]->index) == index && le64_get(copies[i]->first_block) == zone->first;
+	}
+	if (!intact[0] && !intact[1] && fs->rescue) {
+		log_warn(NOVA_LOG_NAME, "zone %u: both headers are damaged", index);
+		return 0;
+	}
+	if (!intact[0] && !intact[1]) {
+		snprintf(why, why_size, "zone %u: both headers are damaged", index);
+		return -EIO;
+	}
+	if (intact[0] && intact[1])
+		return 0;
+	log_warn(NOVA_LOG_NAME, "zone %u: header %u is damaged%s", index, intact[0] ? 1 : 0,
+	         fs->read_only ? "" : ", restored from the other");
+	if (!fs->read_only)
+		pm_copy(fs->pm, copies[intact[0]], copies[!intact[0]], sizeof *copies[0]);
+	return 0;
+}
+
+static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t index, char *why, size_t why_size)
+{
+	le64 *first = block_at(fs, zone->first + NOVA_ZONE_TABLE_0);
+	le64 *second = block_at(fs, zone->first + NOVA_ZONE_TABLE_1);
+	unsigned lost = 0, lost_slots = 0;
+
+	for (uint64_t i = NOVA_ZONE_FIRST_CHUNK / NOVA_CHUNK_BLOCKS; i < zone->blocks / NOVA_CHUNK_BLOCKS; i++) {
+		uint64_t block = zone->first + i * NOVA_CHUNK_BLOCKS;
+		uint64_t kind;
+		enum word_state state = word_read(NOVA_WORD_CHUNK, block, &first[i], &second[i], &kind);
+		int err;
+
+		if ((state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) && fs->rescue) {
+			kind = rescue_chunk_kind(fs, block);
+			lost++;
+			lost_slots += kind == NOVA_CHUNK_SLOTS;
+		} else if (state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) {
+			snprintf(why, why_size, "zone %u: the chunk table's entry %llu is damaged in both copies",
+			         index, (unsigned long long)i);
+			return -EIO;
+		}
+		if (state != WORD_GOOD && !fs->read_only) {
+			pm_set8(fs->pm, &first[i], word_make(NOVA_WORD_CHUNK, block, kind));
+			pm_set8(fs->pm, &second[i], word_make(NOVA_WORD_CHUNK, block, kind));
+			pm_flush(fs->pm, &first[i], sizeof first[i]);
+			pm_flush(fs->pm, &second[i], sizeof second[i]);
+		}
+		if (kind != NOVA_CHUNK_SLOTS)
+			continue;
+		err = slots_add_chunk(fs, block);
+		if (err)
+			return err;
+		alloc_claim(fs, block, NOVA_CHUNK_BLOCKS);
+	}
+	if (lost)
+		log_warn(NOVA_LOG_NAME,
+		         "zone %u: %u entries of the chunk table are damaged in both copies; %u of them are taken for "
+		         "inode slots by what lies there",
+		         index, lost, lost_slots);
+	if (fs->crashed && !fs->read_only) {
+		pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);
+		pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);
+	}
+	return 0;
+}
+
+int super_load_zones(struct nova *fs, char *why, size_t why_size)
+{
+	for (uint32_t i = 0; i < fs->zone_count; i++) {
+		int err = check_zone_header(fs, &fs->zones[i], i, why, why_size);
+
+		if (!err)
+			err = load_chunk_table(fs, &fs->zones[i], i, why, why_size);
+		if (err)
+			return err;
+	}
+	return 0;
+}

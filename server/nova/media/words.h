@@ -1,0 +1,44 @@
+/*
+ * words.h -- self-checking words: 48 bits of value and a CRC that knows what the word is and whose.
+ */
+#ifndef FARNOVA_NOVA_WORDS_H
+#define FARNOVA_NOVA_WORDS_H
+
+#include "common/pm/pm.h"
+#include "server/nova/media/format.h"
+
+#include <stdbool.h>
+
+#define WORD_VALUE_MAX ((1ULL << 48) - 1)
+
+/* word_make -- the word as it is stored. */
+uint64_t word_make(enum nova_word_kind kind, uint64_t owner, uint64_t value);
+
+/* word_value -- true and the value if the word checks. */
+bool word_value(enum nova_word_kind kind, uint64_t owner, uint64_t word, uint64_t *value);
+
+/* What two copies of a word say together. */
+enum word_state {
+	WORD_GOOD,  /* both valid and equal */
+	WORD_MOVED, /* both valid, of different values: `value` is the greater */
+	WORD_HALF,  /* one copy is damaged: `value` is the other's */
+	WORD_LOST,  /* both are damaged */
+};
+
+enum word_state word_read(enum nova_word_kind kind, uint64_t owner, const le64 *first, const le64 *second,
+                          uint64_t *value);
+
+static inline uint64_t word_owner(uint64_t number, uint32_t generation)
+{
+	return number ^ (uint64_t)generation << 32;
+}
+
+static inline uint64_t life_value(uint32_t generation, enum nova_life state)
+{
+	return (uint64_t)generation << 8 | state;
+}
+
+/* word_pair_store -- both copies of a word that lie side by side, flushed, not fenced. */
+void word_pair_store(struct pm *pm, le64 *pair, uint64_t word);
+
+#endif

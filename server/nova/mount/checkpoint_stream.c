@@ -1,0 +1,99 @@
+/*
+ * checkpoint_stream.c -- put and get bytes of a stream that lies in runs of blocks.
+ */
+#include "server/nova/mount/checkpoint_stream.h"
+
+#include "common/crc.h"
+
+#include <string.h>
+
+static void store_block(struct saved_sink *sink)
+{
+	struct nova *fs = sink->fs;
+	const struct nova_saved_run *run = &sink->runs[sink->run];
+	uint32_t lines = (sink->filled + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE;
+
+	memset(sink->buffer + sink->filled, 0, lines * NOVA_LINE_SIZE - sink->filled);
+	pm_copy(fs->pm, block_at(fs, le64_get(run->block) + sink->at), sink->buffer, lines * NOVA_LINE_SIZE);
+	sink->filled = 0;
+	if (++sink->at == le64_get(run->count)) {
+		sink->at = 0;
+		sink->run++;
+	}
+}
+
+void saved_put(struct saved_sink *sink, const void *data, uint64_t size)
+{
+	const uint8_t *from = data;
+
+	sink->crc = crc32c(sink->crc, data, size);
+	sink->length += size;
+	while (sink->runs && size) {
+		uint32_t n = NOVA_BLOCK_SIZE - sink->filled;
+
+		if (n > size)
+			n = (uint32_t)size;
+		memcpy(sink->buffer + sink->filled, from, n);
+		sink->filled += n;
+		from += n;
+		size -= n;
+		if (sink->filled == NOVA_BLOCK_SIZE)
+			store_block(sink);
+	}
+}
+
+void saved_put_end(struct saved_sink *sink)
+{
+	if (sink->filled)
+		store_block(sink);
+}
+
+/* The bytes from here to the end of the run, or up to `size`. The runs' places and sum were checked. */
+static uint64_t next_piece(struct saved_source *source, uint64_t size, const uint8_t **piece)
+{
+	const struct nova_saved_run *run = &source->head->runs[source->run];
+	uint64_t bytes = le64_get(run->count) << NOVA_BLOCK_SHIFT;
+	uint64_t n = bytes - source->offset < size ? bytes - source->offset : size;
+
+	*piece = (const uint8_t *)block_at(source->fs, le64_get(run->block)) + source->offset;
+	source->offset += n;
+	source->left -= n;
+	if (source->offset == bytes) {
+		source->offset = 0;
+		source->run++;
+	}
+	return n;
+}
+
+bool saved_get(struct saved_source *source, void *to, uint64_t size)
+{
+	uint8_t *at = to;
+
+	if (size > source->left)
+		return false;
+	while (size) {
+		const uint8_t *piece;
+		uint64_t n = next_piece(source, size, &piece);
+
+		if (at) {
+			memcpy(at, piece, n);
+			at += n;
+		}
+		size -= n;
+	}
+	return true;
+}
+
+bool saved_get_crc(struct saved_source *source, uint64_t size, uint32_t *crc)
+{
+	if (size > source->left)
+		return false;
+	while (size) {
+		const uint8_t *piece;
+		uint64_t n = next_piece(source, size, &piece);
+
+		*crc = crc32c(*crc, piece, n);
+		size -= n;
+	}
+	return true;
+}

@@ -1,0 +1,316 @@
+/*
+ * mount.c -- mount, unmount, and what a mounted file system tells about itself.
+ */
+#include "server/nova/inode/inode.h"
+#include "server/nova/inode/replay.h"
+#include "server/nova/log/journal.h"
+#include "server/nova/media/rescue.h"
+#include "server/nova/media/ro_overlay.h"
+#include "server/nova/media/super.h"
+#include "server/nova/media/unsafe_shutdown.h"
+#include "server/nova/mount/checkpoint.h"
+#include "server/nova/mount/recover.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define PROGRESS_MS 1000u
+
+int nova_probe(const struct pm *pm, char *why, size_t why_size)
+{
+	struct super_info info;
+	char unused[1];
+
+	return super_read(pm, &info, why ? why : unused, why ? why_size : sizeof unused);
+}
+
+static void destroy(struct nova *fs)
+{
+	overlay_free(fs->overlay);
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
+		free(fs->workers[i]);
+	incore_fini(fs);
+	slots_fini(fs);
+	project_fini(fs);
+	alloc_fini(fs);
+	pthread_mutex_destroy(&fs->slots_lock);
+	pthread_mutex_destroy(&fs->rename_lock);
+	pthread_mutex_destroy(&fs->gc.lock);
+	pthread_mutex_destroy(&fs->projects_lock);
+	pthread_mutex_destroy(&fs->workers_lock);
+	free(fs);
+}
+
+static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *options, const struct super_info *info)
+{
+	struct nova *fs = calloc(1, sizeof *fs);
+
+	if (!fs)
+		return NULL;
+	pthread_mutex_init(&fs->slots_lock, NULL);
+	pthread_mutex_init(&fs->rename_lock, NULL);
+	pthread_mutex_init(&fs->gc.lock, NULL);
+	pthread_mutex_init(&fs->projects_lock, NULL);
+	pthread_mutex_init(&fs->workers_lock, NULL);
+	fs->pm = pm;
+	fs->rescue = options->rescue;
+	fs->read_only = options->read_only || options->rescue || pm->read_only || super_needs_read_only(&info->super);
+	fs->keep_blocks = options->keep_blocks;
+	fs->keep_context = options->keep_context;
+	memcpy(fs->uuid, info->super.uuid, sizeof fs->uuid);
+	memcpy(fs->label, info->super.label, sizeof info->super.label);
+	fs->mount_count = info->clean >> 1;
+	fs->epoch = (uint32_t)info->epoch;
+	fs->blocks = info->blocks;
+	fs->root.ino.n = le64_get(info->super.root_ino);
+	fs->cache_bytes = options->cache_bytes;
+	fs->tell_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
+	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
+		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
+	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
+	fs->chunks = calloc(fs->chunk_count, sizeof *fs->chunks);
+	if (!fs->chunks || alloc_init(fs)) {
+		destroy(fs);
+		return NULL;
+	}
+	return fs;
+}
+
+static int check_root(struct nova *fs, char *why, size_t why_size)
+{
+	uint64_t ino = fs->root.ino.n;
+	uint32_t generation;
+	uint8_t life;
+	int err;
+
+	if (!slots_chunk(fs, ino)) {
+		snprintf(why, why_size, "the root directory does not lie in a chunk of slots");
+		return -EIO;
+	}
+	err = replay_life(fs, ino, &generation, &life, why, why_size);
+	if (err)
+		return err;
+	if (life != NOVA_LIFE_ALLOCATED || slot_at(fs, ino)->header.type != S_IFDIR >> 12) {
+		snprintf(why, why_size, "the root inode is not a directory in use");
+		return -EIO;
+	}
+	fs->root.generation = generation;
+	return 0;
+}
+
+/*
+ * The order: nothing of a crashed mount is looked at before its journal is replayed and fenced. A process that was
+ * killed leaves stores that can be read and yet were never flushed; what recovery goes by must not be taken back by a
+ * power failure later, so it flushes every word it reads.
+ */
+static int recover(struct nova *fs, const struct super_info *info, const struct nova_mount_options *options, char *why,
+                   size_t why_size)
+{
+	bool clean = info->clean & 1;
+	bool scan = !clean || options->full_scan || fs->rescue;
+	int err;
+
+	fs->crashed = !clean;
+	if (!fs->read_only) {
+		super_repair(fs->pm, info);
+		if (clean)
+			shutdowns_note(fs->pm, info);
+		super_set_clean(fs->pm, ++fs->mount_count, false);
+	}
+	err = super_load_zones(fs, why, why_size);
+	if (!err)
+		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
+	if (!err)
+		fs->scanned = scan || !saved_load(fs, info->saved, info->clean >> 1);
+	if (!err && fs->scanned)
+		err = recover_scan(fs, options->recovery_threads, why, why_size);
+	fs->limits_known = true;
+	if (!err)
+		err = check_root(fs, why, why_size);
+	if (!err && !clean && !fs->read_only)
+		shutdowns_note(fs->pm, info);
+	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
+	if (err && clean && !fs->read_only)
+		super_set_clean(fs->pm, fs->mount_count, true);
+	return err;
+}
+
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size)
+{
+	static const struct nova_mount_options defaults;
+	struct super_info info;
+	int64_t start = clock_ns();
+	char unused[1];
+	struct nova *fs;
+	int err;
+
+	if (!options)
+		options = &defaults;
+	if (!why) {
+		why = unused;
+		why_size = sizeof unused;
+	}
+	why[0] = 0;
+	*out = NULL;
+	err = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
+	if (err)
+		return err;
+	err = shutdowns_check(pm, &info, options, why, why_size);
+	if (err)
+		return err;
+	if (super_needs_read_only(&info.super))
+		log_warn(NOVA_LOG_NAME,
+		         "the pool uses features this program cannot write (ro_compat %#llx): mounted read-only",
+		         (unsigned long long)le64_get(info.super.ro_compat));
+	fs = new_fs(pm, options, &info);
+	if (!fs) {
+		snprintf(why, why_size, "not enough memory for the pool's maps");
+		return -ENOMEM;
+	}
+	err = recover(fs, &info, options, why, why_size);
+	if (err) {
+		if (err == -ENOMEM)
+			snprintf(why, why_size, "not enough memory to read the pool's logs");
+		destroy(fs);
+		return err;
+	}
+	log_info(NOVA_LOG_NAME, "mounted in %.3f s: %llu inodes, %llu of %llu blocks free; last unmount was %s, %s",
+	         (double)(clock_ns() - start) / 1e9, (unsigned long long)fs->inodes,
+	         (unsigned long long)fs->free_blocks, (unsigned long long)fs->usable_blocks,
+	         info.clean & 1 ? "clean" : "not clean",
+	         fs->scanned ? "all logs were read" : "its saved state was used");
+	if (fs->nameless)
+		log_info(NOVA_LOG_NAME, "%llu inodes without a name wait for nova_reclaim_orphans",
+		         (unsigned long long)fs->nameless);
+	*out = fs;
+	return 0;
+}
+
+/*
+ * A clean mount looks neither at the journal nor, if the state can be saved, at the logs: no home word may depend on
+ * the one, and the state has to be durable, and named, before CLEAN vouches for it. Blocks that are kept for readers
+ * are free after a restart, but which they are is not known here: then the logs have to tell.
+ */
+static void settle(struct nova *fs)
+{
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
+		if (fs->workers[i]) {
+			journal_settle(fs->workers[i]);
+			alloc_drain(fs->workers[i]);
+			slots_drain(fs->workers[i]);
+		}
+	if (fs->kept_blocks)
+		log_info(NOVA_LOG_NAME, "%llu blocks are still kept for readers: the next mount will read all logs",
+		         (unsigned long long)fs->kept_blocks);
+	else
+		super_set_saved(fs->pm, saved_store(fs));
+	super_set_clean(fs->pm, fs->mount_count, true);
+}
+
+void nova_unmount(struct nova *fs)
+{
+	if (!fs->read_only)
+		settle(fs);
+	destroy(fs);
+}
+
+/* ---- workers -------------------------------------------------------------------------------------------------- */
+
+int nova_worker_open(struct nova *fs, struct nova_worker **out)
+{
+	int err = -EBUSY;
+
+	*out = NULL;
+	pthread_mutex_lock(&fs->workers_lock);
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS && err == -EBUSY; i++) {
+		struct nova_worker *worker = fs->workers[i];
+
+		if (fs->ring_taken[i])
+			continue;
+		if (!worker)
+			worker = aligned_alloc(NOVA_CACHE_LINE, sizeof *worker);
+		if (!worker) {
+			err = -ENOMEM;
+			break;
+		}
+		if (!fs->workers[i]) {
+			memset(worker, 0, sizeof *worker);
+			worker->fs = fs;
+			worker->ring = i;
+			worker->sequence = fs->ring_sequence[i];
+			__atomic_store_n(&fs->workers[i], worker, __ATOMIC_RELEASE);
+			__atomic_store_n(&fs->workers_ever, i + 1, __ATOMIC_RELEASE);
+		}
+		fs->ring_taken[i] = true;
+		*out = worker;
+		err = 0;
+	}
+	pthread_mutex_unlock(&fs->workers_lock);
+	return err;
+}
+
+/* The structure stays: others look at its counts, and its ring goes on from its sequence. */
+void nova_worker_close(struct nova_worker *worker)
+{
+	struct nova *fs = worker->fs;
+
+	if (!fs->read_only) {
+		journal_settle(worker);
+		alloc_drain(worker);
+		slots_drain(worker);
+	}
+	pthread_mutex_lock(&fs->workers_lock);
+	fs->ring_taken[worker->ring] = false;
+	pthread_mutex_unlock(&fs->workers_lock);
+}
+
+/* ---- about the file system ------------------------------------------------------------------------------------ */
+
+void nova_statfs(struct nova *fs, struct nova_statfs *out)
+{
+	int64_t inodes = __atomic_load_n(&fs->inodes, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
+		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (worker)
+			inodes += __atomic_load_n(&worker->inodes, __ATOMIC_RELAXED);
+	}
+	memset(out, 0, sizeof *out);
+	out->blocks = fs->usable_blocks;
+	out->free_blocks = alloc_free_total(fs);
+	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
+	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
+	memcpy(out->label, fs->label, sizeof out->label);
+	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs);
+}
+
+bool nova_read_only(const struct nova *fs)
+{
+	return fs->read_only;
+}
+
+struct nova_handle nova_root(const struct nova *fs)
+{
+	return fs->root;
+}
+
+struct pm *nova_pm(const struct nova *fs)
+{
+	return fs->pm;
+}

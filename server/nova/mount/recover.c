@@ -1,0 +1,304 @@
+/*
+ * recover.c -- the parallel scan of slots and logs at mount.
+ *
+ * Each thread takes the next chunk of slots. What an inode uses is claimed in one shared bitmap, so a block that two
+ * inodes claim is found whoever comes first. Nothing is kept but the bitmap, the free slots and the counts: indexes
+ * are built again on first use.
+ */
+#include "server/nova/mount/recover.h"
+
+#include "server/nova/change/extent_map.h"
+#include "server/nova/inode/replay.h"
+#include "server/nova/inode/xattr_index.h"
+#include "server/nova/log/inode_log.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS_MAX    64u
+#define SCAN_WHY       200u
+#define SLOTS_AHEAD    4u
+/* Few enough for threads to share a small pool, many enough not to meet over an empty one. */
+#define CHUNKS_AT_ONCE 8u
+
+struct scan {
+	struct nova *fs;
+	uint64_t next_chunk; /* atomic */
+	uint64_t scanned;    /* chunks of slots that are done; atomic */
+	int err;             /* atomic: the first error */
+	pthread_mutex_t lock;
+	char why[SCAN_WHY]; /* the first error's; under the lock */
+	uint64_t inodes;    /* under the lock, as are the next three */
+	uint64_t promised;
+	uint64_t orphans;
+	uint64_t damaged; /* inodes that a rescue stepped over */
+};
+
+/* What one thread is at. */
+struct scanner {
+	struct scan *scan;
+	int64_t tell_ns;    /* when to tell how far the scan is; INT64_MAX = others tell */
+	struct inode inode; /* never shared: its lock is not used */
+	struct slot_runs runs;
+	char why[SCAN_WHY];
+	uint64_t inodes;
+	uint64_t promised;
+	uint64_t orphans;
+	uint64_t damaged;
+};
+
+static int claim(struct scanner *scanner, uint64_t first, uint64_t count, const char *what)
+{
+	struct nova *fs = scanner->scan->fs;
+
+	for (uint64_t chunk = chunk_of_block(first); chunk <= chunk_of_block(first + count - 1); chunk++)
+		if (fs->chunks[chunk]) {
+			snprintf(scanner->why, sizeof scanner->why,
+			         "inode %llu: %s at block %llu lies among inode slots",
+			         (unsigned long long)scanner->inode.ino, what, (unsigned long long)first);
+			return -EIO;
+		}
+	if (alloc_claim(fs, first, count))
+		return 0;
+	snprintf(scanner->why, sizeof scanner->why, "inode %llu: %s at block %llu (%llu blocks) is used twice",
+	         (unsigned long long)scanner->inode.ino, what, (unsigned long long)first, (unsigned long long)count);
+	return -EIO;
+}
+
+static int claim_page(void *context, uint64_t block)
+{
+	return claim(context, block, 1, "log page");
+}
+
+static int claim_data(struct scanner *scanner)
+{
+	const struct inode *inode = &scanner->inode;
+	struct extent extent;
+	uint64_t at = 0;
+
+	for (uint32_t i = 0; i < scanner->runs.count; i++) {
+		int err = claim(scanner, file_block_of(scanner->runs.run[i].value), scanner->runs.run[i].count, "data");
+
+		if (err)
+			return err;
+	}
+	while (remap_next_extent(&inode->file, &at, &extent)) {
+		int err = claim(scanner, file_block_of(extent.value), extent.count, "data");
+
+		if (err)
+			return err;
+	}
+	if (inode->symlink_line) {
+		const struct nova_entry *entry = line_at(scanner->scan->fs, inode->symlink_line);
+		uint64_t blob = le64_get(ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry)->blob);
+
+		if (blob)
+			return claim(scanner, blob, 1, "target");
+	}
+	return 0;
+}
+
+static int claim_blob(void *context, uint64_t first, uint64_t count)
+{
+	return claim(context, first, count, "extended attribute");
+}
+
+static int claim_xattrs(struct scanner *scanner)
+{
+	const struct inode *inode = &scanner->inode;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < xattr_count(inode); i++)
+		err = xattr_each_run(line_at(scanner->scan->fs, inode->xattrs->refs[i].line), claim_blob, scanner);
+	return err;
+}
+
+/* The lines that most slots have in use, fetched while the slots before are judged. */
+static void prefetch_slot(const struct nova *fs, uint64_t ino)
+{
+	const uint8_t *slot = (const void *)slot_at(fs, ino);
+
+	for (unsigned line = 0; line < 4; line++)
+		__builtin_prefetch(slot + line * NOVA_LINE_SIZE);
+}
+
+static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t ino)
+{
+	struct nova *fs = scanner->scan->fs;
+	struct inode *inode = &scanner->inode;
+	uint32_t i = slot_index(ino);
+	int err;
+
+	inode->ino = ino;
+	if (fs->crashed && !fs->read_only)
+		pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
+	err = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
+	if (err)
+		return err;
+	chunk->slots[i].generation = inode->generation;
+	if (inode->life == NOVA_LIFE_NEVER || inode->life == NOVA_LIFE_FREE) {
+		if (inode->generation != SLOT_GENERATION_MAX)
+			slots_add_free(chunk, ino);
+		return 0;
+	}
+	/* Most files have no more log than their slot holds: then no index is built. */
+	err = replay_slot(fs, inode, &scanner->runs, scanner->why, sizeof scanner->why);
+	if (err == -EAGAIN) {
+		scanner->runs.count = 0;
+		err = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
+	}
+	if (!err)
+		err = claim_data(scanner);
+	if (!err)
+		err = claim_xattrs(scanner);
+	if (!err && inode->quota) {
+		project_charge(inode->quota, PROJECT_BLOCKS, inode->blocks, true);
+		project_charge(inode->quota, PROJECT_INODES, 1, true);
+	}
+	scanner->inodes++;
+	scanner->promised += inode->dir.live + inode->unwritten;
+	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
+	scanner->damaged += inode->partial;
+	replay_reset(inode);
+	return err;
+}
+
+/* A rescue steps over damage: the inode will tell it again when it is used. */
+static int step_over(struct scanner *scanner, int err)
+{
+	if (err != -EIO || !scanner->scan->fs->rescue)
+		return err;
+	log_warn(NOVA_LOG_NAME, "%s", scanner->why);
+	scanner->damaged++;
+	return 0;
+}
+
+static void scan_failed(struct scanner *scanner, int err)
+{
+	struct scan *scan = scanner->scan;
+
+	pthread_mutex_lock(&scan->lock);
+	if (!scan->err) {
+		memcpy(scan->why, scanner->why, sizeof scan->why);
+		__atomic_store_n(&scan->err, err, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&scan->lock);
+}
+
+static int64_t clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void tell_progress(struct scanner *scanner)
+{
+	const struct scan *scan = scanner->scan;
+	uint64_t done = __atomic_load_n(&scan->scanned, __ATOMIC_RELAXED);
+
+	if (scanner->tell_ns == INT64_MAX || clock_ns() < scanner->tell_ns)
+		return;
+	log_info(NOVA_LOG_NAME, "reading all logs: %llu of %llu chunks of inodes, %llu %%", (unsigned long long)done,
+	         (unsigned long long)scan->fs->slot_chunks, (unsigned long long)(done * 100 / scan->fs->slot_chunks));
+	scanner->tell_ns = clock_ns() + scan->fs->tell_ns;
+}
+
+static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
+{
+	struct nova *fs = scanner->scan->fs;
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < NOVA_SLOTS_PER_CHUNK; i++) {
+		if (i + SLOTS_AHEAD < NOVA_SLOTS_PER_CHUNK)
+			prefetch_slot(fs, chunk->first_ino + i + SLOTS_AHEAD);
+		err = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
+	}
+	__atomic_fetch_add(&scanner->scan->scanned, 1, __ATOMIC_RELAXED);
+	tell_progress(scanner);
+	return err;
+}
+
+static void *scan_chunks(struct scan *scan, bool tells)
+{
+	struct nova *fs = scan->fs;
+	struct scanner *scanner = calloc(1, sizeof *scanner);
+
+	if (!scanner) {
+		pthread_mutex_lock(&scan->lock);
+		__atomic_store_n(&scan->err, -ENOMEM, __ATOMIC_RELAXED);
+		pthread_mutex_unlock(&scan->lock);
+		return NULL;
+	}
+	scanner->scan = scan;
+	scanner->tell_ns = tells ? clock_ns() + fs->tell_ns : INT64_MAX;
+	while (!__atomic_load_n(&scan->err, __ATOMIC_RELAXED)) {
+		uint64_t c = __atomic_fetch_add(&scan->next_chunk, CHUNKS_AT_ONCE, __ATOMIC_RELAXED);
+		uint64_t end = c + CHUNKS_AT_ONCE < fs->chunk_count ? c + CHUNKS_AT_ONCE : fs->chunk_count;
+		int err = 0;
+
+		if (c >= fs->chunk_count)
+			break;
+		for (; c < end && !err; c++)
+			if (fs->chunks[c])
+				err = scan_chunk(scanner, fs->chunks[c]);
+		if (err)
+			scan_failed(scanner, err);
+	}
+	/* Repairs were made by this thread, so this thread fences. */
+	if (!fs->read_only)
+		pm_fence(fs->pm);
+	pthread_mutex_lock(&scan->lock);
+	scan->inodes += scanner->inodes;
+	scan->promised += scanner->promised;
+	scan->orphans += scanner->orphans;
+	scan->damaged += scanner->damaged;
+	pthread_mutex_unlock(&scan->lock);
+	free(scanner);
+	return NULL;
+}
+
+static void *scan_thread(void *context)
+{
+	return scan_chunks(context, false);
+}
+
+int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
+{
+	struct scan scan = {.fs = fs, .lock = PTHREAD_MUTEX_INITIALIZER};
+	pthread_t helpers[THREADS_MAX];
+	unsigned started = 0;
+
+	if (threads == 0)
+		threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	/* This thread scans too; where the system gives fewer threads the scan only takes longer. */
+	while (started + 1 < threads && !pthread_create(&helpers[started], NULL, scan_thread, &scan))
+		started++;
+	scan_chunks(&scan, true);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(helpers[i], NULL);
+	pthread_mutex_destroy(&scan.lock);
+	if (scan.err) {
+		snprintf(why, why_size, "%s", scan.why);
+		return scan.err;
+	}
+	fs->inodes = (int64_t)scan.inodes;
+	fs->promised = (int64_t)scan.promised;
+	fs->nameless = scan.orphans;
+	slots_list(fs);
+	alloc_count(fs);
+	if (scan.damaged)
+		log_warn(NOVA_LOG_NAME, "%llu inodes are damaged; what else there is can be read",
+		         (unsigned long long)scan.damaged);
+	return 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * atime.c -- access times: whether one is due, and its entry.
+ *
+ * An ATTR entry of one line that says the access time alone, committed by the tail: by the rule below at most once for
+ * each change of the inode and once a day, so a file that is read and not changed costs no store.
+ */
+#include "server/nova/change/txn.h"
+#include "server/nova/inode/inode.h"
+
+#include <errno.h>
+
+#define DAY_NS (24LL * 3600 * 1000000000)
+
+static bool is_due(int64_t atime_ns, int64_t mtime_ns, int64_t ctime_ns, int64_t now)
+{
+	int64_t age;
+
+	if (atime_ns <= mtime_ns || atime_ns <= ctime_ns)
+		return true;
+	/* Times may be as far apart as numbers are; one that lies ahead is not old. */
+	return !__builtin_sub_overflow(now, atime_ns, &age) ? age >= DAY_NS : now > atime_ns;
+}
+
+bool nova_atime_due(const struct nova_attr *attr, int64_t now)
+{
+	return is_due(attr->atime_ns, attr->mtime_ns, attr->ctime_ns, now);
+}
+
+int nova_accessed(const struct nova_call *call, struct nova_handle file, enum nova_atime policy)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	struct txn txn;
+	int err;
+
+	if (policy == NOVA_ATIME_RELATIVE) {
+		struct nova_attr attr;
+
+		err = nova_getattr(call, file, &attr);
+		if (err || !nova_atime_due(&attr, now_ns()))
+			return err;
+	}
+	err = inode_write(call->worker, file, true, &inode);
+	if (err)
+		return err;
+	txn_start(&txn, call);
+	if (policy == NOVA_ATIME_RELATIVE && !is_due(inode->atime_ns, inode->mtime_ns, inode->ctime_ns, txn.now))
+		return 0; /* another reader was first */
+	err = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_ATIME, NULL);
+	if (err) {
+		txn_drop(&txn);
+		return err;
+	}
+	txn_commit(&txn);
+	inode->atime_ns = txn.now;
+	return 0;
+}

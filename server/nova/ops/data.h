@@ -1,0 +1,36 @@
+/*
+ * data.h -- what the operations on a file's data share. The inode is locked.
+ */
+#ifndef FARNOVA_NOVA_DATA_H
+#define FARNOVA_NOVA_DATA_H
+
+#include "server/nova/change/extent_map.h"
+
+/* data_access -- may the caller read or write (PERM_READ, PERM_WRITE) this inode's bytes? -EISDIR, -EINVAL, -EACCES. */
+int data_access(const struct nova_call *call, const struct inode *inode, unsigned mask);
+
+/* data_read -- bytes of the file; the range lies within its size. */
+void data_read(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length);
+
+/*
+ * data_take -- private blocks for file blocks that are about to be written: reserved ones where the file has them,
+ * which nobody sees before the commit, fresh ones elsewhere. On an error the caller drops the remap.
+ */
+int data_take(struct remap *remap, uint64_t file_block, uint64_t count);
+
+/* Bytes for the remap's pieces: the part of each that they do not cover keeps what the file has there. */
+struct data_bytes {
+	const uint8_t *data;
+	uint64_t offset;
+	uint64_t length;
+};
+
+/*
+ * data_commit -- log the remap and the new size (not less than the present), store `bytes` into its blocks (NULL: the
+ * caller has), commit, show. `privileged`: the log may
+ * use the reserve. Times and mode are as after a write. On an error everything is dropped and fenced. The remap has
+ * ended either way.
+ */
+int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged, const struct data_bytes *bytes);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * make.c -- operations that make names: create, symlink, link.
+ */
+#include "common/crc.h"
+#include "server/nova/change/inode_life.h"
+#include "server/nova/inode/perm.h"
+#include "server/nova/ops/names.h"
+#include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
+
+#include <errno.h>
+#include <string.h>
+
+void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth)
+{
+	birth->uid = call->cred ? call->cred->uid : 0;
+	birth->gid = call->cred ? call->cred->gid : 0;
+	if (dir->mode & S_ISGID) {
+		birth->gid = dir->gid;
+		if (S_ISDIR(birth->mode))
+			birth->mode |= S_ISGID;
+	}
+	if (dir->flags & NOVA_FILE_PROJECT_INHERIT) {
+		birth->project = dir->project;
+		if (S_ISDIR(birth->mode))
+			birth->flags |= NOVA_FILE_PROJECT_INHERIT;
+	}
+	/* A member of the group alone may make a file that runs with its rights. */
+	if (!S_ISDIR(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+	    !perm_super(call->cred) && !perm_in_group(call->cred, birth->gid))
+		birth->mode &= ~(uint32_t)S_ISGID;
+	xattr_inherit(call, dir, &birth->mode, &birth->xattrs);
+}
+
+/* A target longer than fits into the slot lies in a block of its own. */
+static int store_target(struct txn *txn, struct log_append *log, const char *target, size_t length, uint64_t *blob,
+                        uint64_t *line)
+{
+	struct pm *pm = txn->worker->fs->pm;
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_SYMLINK);
+	struct nova_symlink_entry *symlink = ENTRY_PAYLOAD(nova_symlink_entry, entry);
+
+	*blob = 0;
+	symlink->length = le16_of((uint16_t)length);
+	if (length > NOVA_SYMLINK_INLINE_MAX) {
+		uint8_t block[NOVA_BLOCK_SIZE];
+		int64_t got = project_grow(log->inode, 1);
+
+		if (!got)
+			got = alloc_run(txn->worker, 1, false, blob);
+		if (got < 0) {
+			*blob = 0;
+			return (int)got;
+		}
+		memcpy(block, target, length);
+		memset(block + length, 0, sizeof block - length);
+		pm_copy(pm, block_at(txn->worker->fs, *blob), block, sizeof block);
+		symlink->blob = le64_of(*blob);
+		symlink->blob_crc = le32_of(crc32c(0xffffffff, target, length));
+	} else {
+		entry->lines = entry_symlink_lines(length);
+		memset(buffer.more, 0, (size_t)(entry->lines - 1) * NOVA_LINE_SIZE);
+		memcpy((uint8_t *)&buffer + ENTRY_TARGET_OFFSET, target, length);
+	}
+	return txn_entry(txn, log, entry, NULL, line);
+}
+
+/* Create and symlink: a new inode with its first name. */
+static int make(const struct nova_call *call, struct nova_handle dir_handle, const char *name, size_t length,
+                struct birth *birth, const char *target, struct nova_attr *attr)
+{
+	struct nova_worker *worker = call->worker;
+	CLEANUP_UNLOCK struct inode *dir = NULL;
+	struct inode *inode = NULL;
+	struct log_append *log;
+	struct dir_entry added;
+	uint64_t blob = 0;
+	uint64_t symlink_line = 0;
+	struct txn txn;
+	int err = names_check(name, length);
+
+	if (err)
+		return err;
+	err = inode_write(worker, dir_handle, true, &dir);
+	if (err)
+		return err;
+	err = names_may_add(call, dir);
+	if (err != -ENOTDIR && err != -ENOENT && names_find(worker->fs, dir, name, length))
+		return perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
+	if (!err)
+		err = names_room(worker->fs, dir, 1);
+	if (err)
+		return err;
+	birth_inherit(call, dir, birth);
+	birth->parent = S_ISDIR(birth->mode) ? dir->ino : 0;
+
+	txn_start(&txn, call);
+	err = lifetime_begin(&txn, birth, &inode, &log);
+	if (err)
+		return err;
+	if (target)
+		err = store_target(&txn, log, target, birth->size, &blob, &symlink_line);
+	if (!err)
+		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
+		               &added);
+	if (err) {
+		txn_drop(&txn);
+		lifetime_abort(&txn, inode, birth);
+		if (blob)
+			alloc_free(worker, blob, 1);
+		return err;
+	}
+	txn_commit(&txn);
+	lifetime_begun(&txn, inode, birth);
+	inode->symlink_line = symlink_line;
+	inode->blocks += blob != 0;
+	names_added(&txn, dir, &added);
+	if (attr)
+		inode_attr(inode, attr);
+	inode_unlock(inode);
+	return 0;
+}
+
+int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
+                uint32_t rdev, struct nova_attr *attr)
+{
+	struct birth birth = {.life = NOVA_LIFE_ALLOCATED, .mode = mode & (S_IFMT | 07777)};
+
+	switch (mode & S_IFMT) {
+	case S_IFCHR:
+	case S_IFBLK:
+		if (!perm_super(call->cred))
+			return -EPERM;
+		birth.rdev = rdev;
+		break;
+	case 0:
+		birth.mode |= S_IFREG;
+		break;
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFIFO:
+	case S_IFSOCK:
+		break;
+	default:
+		return -EINVAL;
+	}
+	return make(call, dir, name, length, &birth, NULL, attr);
+}
+
+int nova_symlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                 const char *target, size_t target_length, struct nova_attr *attr)
+{
+	struct birth birth = {.life = NOVA_LIFE_ALLOCATED, .mode = S_IFLNK | 0777, .size = target_length};
+
+	if (target_length > NOVA_SYMLINK_MAX)
+		return -ENAMETOOLONG;
+	if (target_length < 1)
+		return -ENOENT;
+	if (memchr(target, 0, target_length))
+		return -EINVAL;
+	return make(call, dir, name, length, &birth, target, attr);
+}
+
+/* Whether the locked inode may get this name in the locked directory. */
+static int may_link(const struct nova_call *call, const struct inode *inode, struct inode *dir, const char *name,
+                    size_t length)
+{
+	struct nova *fs = call->worker->fs;
+	int err = names_may_add(call, dir);
+
+	if (err != -ENOTDIR && err != -ENOENT && names_find(fs, dir, name, length))
+		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
+	if (err)
+		return err;
+	if (inode_is(inode, S_IFDIR))
+		return -EPERM;
+	if (inode->life == NOVA_LIFE_ORPHAN)
+		return -ENOENT;
+	err = perm_flags_kept(inode);
+	if (!err)
+		err = names_same_project(inode, dir);
+	if (!err && inode->nlink == UINT32_MAX)
+		err = -EMLINK;
+	return err ? err : names_room(fs, dir, 1);
+}
+
+int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
+              size_t length, struct nova_attr *attr)
+{
+	struct nova_worker *worker = call->worker;
+	struct inode *inode;
+	struct inode *dir;
+	struct dir_entry added;
+	struct txn txn;
+	int err = names_check(name, length);
+
+	if (err)
+		return err;
+	err = inode_write_two(worker, file, dir_handle, &inode, &dir);
+	if (err)
+		return err;
+	err = may_link(call, inode, dir, name, length);
+	if (err)
+		goto unlock;
+
+	txn_start(&txn, call);
+	err = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
+	               &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
+	if (!err)
+		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, &added);
+	if (!err && inode->life == NOVA_LIFE_NAMELESS)
+		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
+	if (err) {
+		txn_drop(&txn);
+		goto unlock;
+	}
+	txn_commit(&txn);
+	inode->nlink++;
+	if (inode_nameless(inode))
+		__atomic_fetch_sub(&worker->fs->nameless, 1, __ATOMIC_RELAXED);
+	inode->life = NOVA_LIFE_ALLOCATED;
+	inode->ctime_ns = txn.now;
+	names_added(&txn, dir, &added);
+	if (attr)
+		inode_attr(inode, attr);
+unlock:
+	inode_unlock(inode);
+	if (dir != inode)
+		inode_unlock(dir);
+	return err;
+}

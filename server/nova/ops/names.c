@@ -1,0 +1,199 @@
+/*
+ * names.c -- what the operations on names share; lookup, readdir and readlink, which change nothing.
+ */
+#include "server/nova/ops/names.h"
+
+#include "common/crc.h"
+#include "server/nova/inode/incore.h"
+#include "server/nova/inode/perm.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAMES_AHEAD 8u /* that a listing prefetches */
+
+int names_check(const char *name, size_t length)
+{
+	if (length > NOVA_NAME_MAX)
+		return -ENAMETOOLONG;
+	return entry_name_ok(name, length) ? 0 : -EINVAL;
+}
+
+struct dir_entry *names_find(const struct nova *fs, const struct inode *dir, const char *name, size_t length)
+{
+	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
+}
+
+int names_may_add(const struct nova_call *call, const struct inode *dir)
+{
+	if (!inode_is(dir, S_IFDIR))
+		return -ENOTDIR;
+	if (dir->life != NOVA_LIFE_ALLOCATED)
+		return -ENOENT;
+	return perm_check(call->cred, dir, PERM_WRITE | PERM_EXEC);
+}
+
+int names_same_project(const struct inode *inode, const struct inode *dir)
+{
+	return dir->flags & NOVA_FILE_PROJECT_INHERIT && dir->project != inode->project ? -EXDEV : 0;
+}
+
+int names_room(struct nova *fs, struct inode *dir, uint32_t more)
+{
+	int err = dir_index_reserve(&dir->dir, more);
+
+	if (!err)
+		incore_index_changed(fs, dir);
+	return err;
+}
+
+void names_added(struct txn *txn, struct inode *dir, const struct dir_entry *added)
+{
+	dir_index_add(&dir->dir, added);
+	if (added->type == S_IFDIR >> 12)
+		dir->subdirs++;
+	dir->mtime_ns = dir->ctime_ns = txn->now;
+	worker_count(&txn->worker->promised, 1);
+}
+
+void names_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
+{
+	if (removed->type == S_IFDIR >> 12)
+		dir->subdirs--;
+	dir_index_remove(&dir->dir, removed);
+	dir->mtime_ns = dir->ctime_ns = txn->now;
+	worker_count(&txn->worker->promised, -1);
+}
+
+/* ---- lookup --------------------------------------------------------------------------------------------------- */
+
+/* The inode that `name` leads to. What a locked directory names is alive, so its generation is the slot's. */
+static int find_handle(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                       struct nova_handle *found)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, dir, true, &inode);
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFDIR))
+		return -ENOTDIR;
+	err = perm_check(call->cred, inode, PERM_EXEC);
+	if (err)
+		return err;
+	if (length == 1 && name[0] == '.') {
+		*found = dir;
+		return 0;
+	}
+	if (length == 2 && name[0] == '.' && name[1] == '.') {
+		if (inode->life != NOVA_LIFE_ALLOCATED)
+			return -ENOENT;
+		found->ino.n = __atomic_load_n(&inode->parent, __ATOMIC_RELAXED);
+	} else {
+		uint32_t hash = dir_index_hash(fs->hash_seed, name, length);
+		const struct dir_entry *entry = dir_index_likely(&inode->dir, hash);
+
+		if (length < 1)
+			return -ENOENT;
+		if (length > NOVA_NAME_MAX)
+			return -ENAMETOOLONG;
+		/* The name on the medium takes as long to come as the inode's lines: let all come at once. */
+		if (entry)
+			incore_prefetch(fs, entry->ino);
+		entry = dir_index_find(&inode->dir, fs->pm->base, hash, name, length);
+		if (!entry)
+			return inode->partial ? -EIO : -ENOENT;
+		found->ino.n = entry->ino;
+	}
+	found->generation = slots_generation(fs, found->ino.n);
+	return 0;
+}
+
+int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                struct nova_attr *attr)
+{
+	/* Between the two locks the name may have gone or have come to mean another inode: then look again. */
+	for (unsigned attempt = 0;; attempt++) {
+		struct nova_handle found;
+		int err = find_handle(call, dir, name, length, &found);
+
+		if (err)
+			return err;
+		err = inode_look(call->worker, found, attr);
+		if (!err)
+			return 0;
+		if (err != -ESTALE || attempt == 100)
+			return err == -ESTALE ? -EIO : err;
+	}
+}
+
+/* ---- readdir -------------------------------------------------------------------------------------------------- */
+
+int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
+                 bool (*emit)(void *context, const struct nova_dirent *entry), void *context)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, dir, true, &inode);
+	uint32_t i;
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFDIR))
+		return -ENOTDIR;
+	if (!call->opened) {
+		err = perm_check(call->cred, inode, PERM_READ);
+		if (err)
+			return err;
+	}
+	/* A name's first possible position is 1 (an ATTR entry comes before it), so cookie 0 is before all. */
+	for (i = dir_index_after(&inode->dir, cookie); i < inode->dir.count; i++) {
+		const struct dir_entry *entry = dir_index_entry(&inode->dir, i);
+		struct nova_dirent out = {
+		    .cookie = entry->cookie,
+		    .ino = {entry->ino},
+		    .type = (uint32_t)entry->type << 12,
+		    .length = entry->length,
+		};
+
+		if (i + NAMES_AHEAD < inode->dir.count)
+			__builtin_prefetch(dir_index_entry(&inode->dir, i + NAMES_AHEAD));
+		if (!entry->line)
+			continue;
+		out.name = entry_name(line_at(fs, entry->line));
+		if (!emit(context, &out))
+			return 0;
+	}
+	return inode->partial ? -EIO : 0;
+}
+
+/* ---- readlink ------------------------------------------------------------------------------------------------- */
+
+ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	const struct nova_entry *entry;
+	const struct nova_symlink_entry *symlink;
+	const uint8_t *target;
+	uint64_t blob;
+	int err = inode_read(call->worker, file, true, &inode);
+
+	if (err)
+		return err;
+	if (!inode_is(inode, S_IFLNK))
+		return -EINVAL;
+	entry = line_at(fs, inode->symlink_line);
+	symlink = ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry);
+	blob = le64_get(symlink->blob);
+	target = blob ? block_at(fs, blob) : (const uint8_t *)entry + ENTRY_TARGET_OFFSET;
+	if (blob && crc32c(0xffffffff, target, inode->size) != le32_get(symlink->blob_crc)) {
+		log_error(NOVA_LOG_NAME, "inode %llu: the target of the symbolic link is damaged",
+		          (unsigned long long)inode->ino);
+		return -EIO;
+	}
+	memcpy(buffer, target, size < inode->size ? size : inode->size);
+	return (ssize_t)inode->size;
+}

@@ -1,0 +1,115 @@
+/*
+ * open.c -- pins, and the inodes that live by them alone: orphans, which have lost their last name, and files made
+ * without one.
+ *
+ * A file made without a name is pinned before anyone knows its handle. Until a link names it, a crash or its last close
+ * ends it; what was written to it becomes reachable with the one record that names it.
+ */
+#include "server/nova/change/inode_life.h"
+#include "server/nova/inode/inode.h"
+#include "server/nova/ops/names.h"
+
+#include <errno.h>
+
+int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, uint32_t mode, bool linkable,
+                 struct nova_attr *attr)
+{
+	struct birth birth = {
+	    .life = linkable ? NOVA_LIFE_NAMELESS : NOVA_LIFE_ORPHAN,
+	    .mode = S_IFREG | (mode & 07777),
+	};
+	CLEANUP_UNLOCK struct inode *dir = NULL;
+	struct inode *inode = NULL;
+	struct log_append *log;
+	struct txn txn;
+	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
+
+	if (!err)
+		err = names_may_add(call, dir);
+	if (err)
+		return err;
+	birth_inherit(call, dir, &birth);
+	txn_start(&txn, call);
+	err = lifetime_begin(&txn, &birth, &inode, &log);
+	if (err)
+		return err;
+	txn_commit(&txn);
+	lifetime_begun(&txn, inode, &birth);
+	inode->pins = 1;
+	if (attr)
+		inode_attr(inode, attr);
+	inode_unlock(inode);
+	return 0;
+}
+
+int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
+{
+	struct inode *inode;
+	int err;
+
+	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
+	if (call->worker->fs->read_only) {
+		err = inode_read(call->worker, file, false, &inode);
+	} else {
+		err = inode_write(call->worker, file, false, &inode);
+		if (!err)
+			inode->pins++;
+	}
+	if (err)
+		return err;
+	if (attr)
+		inode_attr(inode, attr);
+	inode_unlock(inode);
+	return 0;
+}
+
+int nova_close(const struct nova_call *call, struct nova_handle file)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err;
+
+	if (call->worker->fs->read_only)
+		return 0;
+	err = inode_write(call->worker, file, true, &inode);
+	if (err)
+		return err;
+	if (inode->pins == 0)
+		return -EINVAL;
+	if (--inode->pins == 0 && inode_nameless(inode))
+		lifetime_reclaim(call->worker, inode);
+	return 0;
+}
+
+/* Whether a slot's inode has no name is read from the medium: no need to bring every inode into DRAM. */
+static bool is_nameless(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
+{
+	uint64_t word = pm_get8(&slot_at(fs, ino)->words.life[0]);
+
+	*handle = (struct nova_handle){{ino}, (uint32_t)(word >> 24)};
+	return (word >> 16 & 0xff) == NOVA_LIFE_ORPHAN || (word >> 16 & 0xff) == NOVA_LIFE_NAMELESS;
+}
+
+int nova_reclaim_orphans(const struct nova_call *call)
+{
+	struct nova *fs = call->worker->fs;
+	int reclaimed = 0;
+
+	for (uint64_t c = 0; c < fs->chunk_count && __atomic_load_n(&fs->nameless, __ATOMIC_RELAXED); c++) {
+		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
+
+		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {
+			CLEANUP_UNLOCK struct inode *inode = NULL;
+			struct nova_handle handle;
+
+			if (!is_nameless(fs, chunk->first_ino + i, &handle))
+				continue;
+			if (inode_write(call->worker, handle, true, &inode))
+				continue;
+			if (!inode_nameless(inode) || inode->pins)
+				continue;
+			lifetime_reclaim(call->worker, inode);
+			reclaimed++;
+		}
+	}
+	return reclaimed;
+}

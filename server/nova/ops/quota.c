@@ -1,0 +1,105 @@
+/*
+ * quota.c -- limits of projects: set, told, and kept in the root directory's log.
+ */
+#include "server/nova/change/txn.h"
+#include "server/nova/inode/inode.h"
+#include "server/nova/inode/perm.h"
+#include "server/nova/space/project.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void tell(const struct project *project, struct nova_quota *out)
+{
+	*out = (struct nova_quota){
+	    .project = project_id(project),
+	    .block_limit = project_limit(project, PROJECT_BLOCKS),
+	    .inode_limit = project_limit(project, PROJECT_INODES),
+	    .blocks = project_used(project, PROJECT_BLOCKS),
+	    .inodes = project_used(project, PROJECT_INODES),
+	};
+}
+
+int nova_quota_get(struct nova *fs, uint32_t project, bool next, struct nova_quota *out)
+{
+	const struct project *found = project ? project_next(fs, project) : next ? project_next(fs, 1) : NULL;
+
+	if (found && (next || project_id(found) == project)) {
+		tell(found, out);
+		return 0;
+	}
+	if (next)
+		return -ENOENT;
+	*out = (struct nova_quota){.project = project};
+	return project ? 0 : -EINVAL;
+}
+
+int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64_t block_limit, uint64_t inode_limit)
+{
+	const uint64_t limits[PROJECT_KINDS] = {block_limit, inode_limit};
+	struct nova_worker *worker = call->worker;
+	CLEANUP_UNLOCK struct inode *root = NULL;
+	struct project *project;
+	struct entry_buffer buffer;
+	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_QUOTA);
+	struct nova_quota_entry *quota = ENTRY_PAYLOAD(nova_quota_entry, entry);
+	uint64_t line;
+	struct txn txn;
+	int err;
+
+	if (!perm_super(call->cred))
+		return -EPERM;
+	if (!project_number)
+		return -EINVAL;
+	err = inode_write(worker, worker->fs->root, true, &root);
+	if (err)
+		return err;
+	project = project_find(worker->fs, project_number);
+	if (!project)
+		return -ENOMEM;
+	txn_start(&txn, call);
+	quota->project = le32_of(project_number);
+	quota->blocks = le64_of(block_limit);
+	quota->inodes = le64_of(inode_limit);
+	quota->time_ns = le64_of((uint64_t)txn.now);
+	err = txn_entry(&txn, txn_log(&txn, root, true), entry, NULL, &line);
+	if (err) {
+		txn_drop(&txn);
+		return err;
+	}
+	txn_commit(&txn);
+	*project_line(project) = line;
+	project_set_limits(project, limits);
+	return 0;
+}
+
+/* As XFS does: the file system looks as large as the project may become, so `df` in its directory tells its limit. */
+static void narrow(uint64_t limit, uint64_t used, uint64_t *total, uint64_t *left)
+{
+	uint64_t rest = limit > used ? limit - used : 0;
+
+	if (!limit)
+		return;
+	if (limit < *total)
+		*total = limit;
+	if (rest < *left)
+		*left = rest;
+}
+
+int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	int err = inode_read(call->worker, file, false, &inode);
+
+	if (err)
+		return err;
+	nova_statfs(call->worker->fs, out);
+	if (inode->quota) {
+		out->inode_limit = project_limit(inode->quota, PROJECT_INODES);
+		if (project_limit(inode->quota, PROJECT_BLOCKS) || out->inode_limit)
+			out->inodes = project_used(inode->quota, PROJECT_INODES);
+		narrow(project_limit(inode->quota, PROJECT_BLOCKS), project_used(inode->quota, PROJECT_BLOCKS),
+		       &out->blocks, &out->free_blocks);
+	}
+	return 0;
+}

@@ -1,0 +1,333 @@
+/*
+ * rename.c -- rename, with replacement, NOREPLACE and EXCHANGE.
+ *
+ * Up to four inodes change in one commit: both directories, what moves, and what is replaced (or moves the other way).
+ * The directories are waited for in order; the others are taken by trylock, and a busy one means: let go of everything,
+ * wait for it, start over. A directory that moves between parents needs the rename lock, under which no other's parent
+ * changes, so that its place can be checked.
+ */
+#include "server/nova/change/inode_life.h"
+#include "server/nova/inode/perm.h"
+#include "server/nova/ops/names.h"
+
+#include <errno.h>
+
+struct rename {
+	const struct nova_call *call;
+	struct nova_handle from_handle;
+	struct nova_handle to_handle;
+	const char *from;
+	size_t from_length;
+	const char *to;
+	size_t to_length;
+	unsigned flags;
+	bool have_rename_lock;
+	/* Of one attempt: */
+	struct inode *from_dir;
+	struct inode *to_dir;
+	struct inode *moved;
+	struct inode *victim;
+	struct dir_entry *source;
+	struct dir_entry *target;
+	uint64_t busy;
+};
+
+#define NEED_RENAME_LOCK 1 /* an attempt found that it needs the lock that it does not have */
+#define SAME_INODE       2 /* both names lead to one inode: nothing to do */
+
+/*
+ * Is `ino` the directory `dir` or one it lies under? 1 or 0. Parents stand still: the caller has the rename lock. Each
+ * one above is looked at under its lock, which is not waited for.
+ */
+static int is_above(struct rename *r, uint64_t ino, const struct inode *dir)
+{
+	uint64_t root = r->call->worker->fs->root.ino.n;
+	uint64_t at = dir->ino;
+
+	while (at != ino && at != root) {
+		struct inode *inode;
+		int err;
+
+		if (at == r->from_dir->ino || at == r->to_dir->ino) {
+			at = at == r->from_dir->ino ? r->from_dir->parent : r->to_dir->parent;
+			continue;
+		}
+		r->busy = at;
+		err = inode_try_named(r->call->worker, at, &inode);
+		if (err)
+			return err;
+		at = inode->parent;
+		inode_unlock(inode);
+	}
+	return at == ino;
+}
+
+static int find_names(struct rename *r)
+{
+	struct nova *fs = r->call->worker->fs;
+	int err = names_room(fs, r->from_dir, 2);
+
+	if (!err && r->to_dir != r->from_dir)
+		err = names_room(fs, r->to_dir, 2);
+	if (err)
+		return err;
+	r->source = names_find(fs, r->from_dir, r->from, r->from_length);
+	r->target = names_find(fs, r->to_dir, r->to, r->to_length);
+	if (!r->source || (!r->target && r->flags & NOVA_RENAME_EXCHANGE))
+		return -ENOENT;
+	if (r->target && r->flags & NOVA_RENAME_NOREPLACE)
+		return -EEXIST;
+	if (r->target && r->target->ino == r->source->ino)
+		return SAME_INODE;
+	return 0;
+}
+
+static bool entry_is_dir(const struct dir_entry *entry)
+{
+	return entry && entry->type == S_IFDIR >> 12;
+}
+
+/* A directory must not come to lie under itself, nor replace one above it. */
+static int check_places(struct rename *r)
+{
+	int above = 0;
+
+	if (r->from_dir == r->to_dir || (!entry_is_dir(r->source) && !entry_is_dir(r->target)))
+		return 0;
+	if (!r->have_rename_lock)
+		return NEED_RENAME_LOCK;
+	if (entry_is_dir(r->source))
+		above = is_above(r, r->source->ino, r->to_dir);
+	if (above)
+		return above < 0 ? above : -EINVAL;
+	if (entry_is_dir(r->target))
+		above = is_above(r, r->target->ino, r->from_dir);
+	if (above)
+		return above < 0 ? above : r->flags & NOVA_RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	return 0;
+}
+
+/* A directory that changes its parent is written to: its ".." changes. */
+static int may_move(const struct rename *r, const struct inode *inode, const struct inode *from, const struct inode *to)
+{
+	int err = perm_remove(r->call->cred, from, inode);
+
+	if (!err && from != to && inode_is(inode, S_IFDIR))
+		err = perm_check(r->call->cred, inode, PERM_WRITE);
+	return err;
+}
+
+/* What is replaced must be of the moved inode's kind, and empty. */
+static int may_replace(const struct rename *r)
+{
+	int err = perm_remove(r->call->cred, r->to_dir, r->victim);
+
+	if (err)
+		return err;
+	if (inode_is(r->victim, S_IFDIR) && !inode_is(r->moved, S_IFDIR))
+		return -EISDIR;
+	if (!inode_is(r->victim, S_IFDIR) && inode_is(r->moved, S_IFDIR))
+		return -ENOTDIR;
+	return r->victim->dir.live ? -ENOTEMPTY : 0;
+}
+
+/* Projects come last: whoever gets EXDEV copies and removes, which must then be able to work. */
+static int check_rules(const struct rename *r)
+{
+	bool exchange = r->victim && r->flags & NOVA_RENAME_EXCHANGE;
+	int err = may_move(r, r->moved, r->from_dir, r->to_dir);
+
+	if (!err)
+		err = names_may_add(r->call, r->to_dir);
+	if (!err && exchange)
+		err = may_move(r, r->victim, r->to_dir, r->from_dir);
+	if (!err && exchange)
+		err = names_may_add(r->call, r->from_dir);
+	if (!err && r->victim && !exchange)
+		err = may_replace(r);
+	if (!err)
+		err = names_same_project(r->moved, r->to_dir);
+	if (!err && exchange)
+		err = names_same_project(r->victim, r->from_dir);
+	return err;
+}
+
+/* The moved inode's own log: its new parent, or only its ctime. */
+static int append_moved(struct txn *txn, struct inode *inode, const struct inode *from, const struct inode *to)
+{
+	struct log_append *log = txn_log(txn, inode, false);
+	struct entry_buffer buffer;
+	struct nova_entry *entry;
+
+	if (!inode_is(inode, S_IFDIR) || from == to)
+		return txn_attr(txn, log, 0, NULL);
+	entry = entry_start(&buffer, NOVA_ENTRY_PARENT);
+	ENTRY_PAYLOAD(nova_parent_entry, entry)->parent = le64_of(to->ino);
+	ENTRY_PAYLOAD(nova_parent_entry, entry)->time_ns = le64_of((uint64_t)txn->now);
+	return txn_entry(txn, log, entry, NULL, NULL);
+}
+
+static void show_moved(const struct txn *txn, struct inode *inode, const struct inode *to)
+{
+	inode->ctime_ns = txn->now;
+	if (inode_is(inode, S_IFDIR))
+		__atomic_store_n(&inode->parent, to->ino, __ATOMIC_RELAXED);
+}
+
+static bool victim_dies(const struct rename *r)
+{
+	return r->victim && !(r->flags & NOVA_RENAME_EXCHANGE) &&
+	       (inode_is(r->victim, S_IFDIR) || r->victim->nlink <= 1);
+}
+
+static int append_victim(struct rename *r, struct txn *txn)
+{
+	if (!r->victim)
+		return 0;
+	if (r->flags & NOVA_RENAME_EXCHANGE)
+		return append_moved(txn, r->victim, r->to_dir, r->from_dir);
+	if (victim_dies(r)) {
+		lifetime_end(txn, r->victim);
+		return 0;
+	}
+	return txn_attr(txn, txn_log(txn, r->victim, false), NOVA_ATTR_NLINK,
+	                &(struct nova_attr_entry){.nlink = le32_of(r->victim->nlink - 1)});
+}
+
+static void show_victim(struct rename *r, struct txn *txn)
+{
+	if (!r->victim)
+		return;
+	if (r->flags & NOVA_RENAME_EXCHANGE) {
+		show_moved(txn, r->victim, r->from_dir);
+	} else if (victim_dies(r)) {
+		lifetime_ended(txn, r->victim);
+	} else {
+		r->victim->nlink--;
+		r->victim->ctime_ns = txn->now;
+	}
+}
+
+static int commit_rename(struct rename *r)
+{
+	bool exchange = r->flags & NOVA_RENAME_EXCHANGE;
+	struct dir_entry added;
+	struct dir_entry back;
+	struct txn txn;
+	int err;
+
+	txn_start(&txn, r->call);
+	err = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
+	if (!err && r->target)
+		err = txn_name_gone(&txn, txn_log(&txn, r->to_dir, false), r->target);
+	if (!err)
+		err = txn_name(&txn, txn_log(&txn, r->to_dir, false), r->to, r->to_length, r->moved->ino,
+		               r->moved->type, &added);
+	if (!err && exchange)
+		err = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
+		               r->victim->type, &back);
+	if (!err)
+		err = append_moved(&txn, r->moved, r->from_dir, r->to_dir);
+	if (!err)
+		err = append_victim(r, &txn);
+	if (err) {
+		txn_drop(&txn);
+		return err;
+	}
+	txn_commit(&txn);
+	names_removed(&txn, r->from_dir, r->source);
+	if (r->target)
+		names_removed(&txn, r->to_dir, r->target);
+	names_added(&txn, r->to_dir, &added);
+	if (exchange)
+		names_added(&txn, r->from_dir, &back);
+	show_moved(&txn, r->moved, r->to_dir);
+	show_victim(r, &txn);
+	return 0;
+}
+
+static int rename_locked(struct rename *r)
+{
+	struct nova_worker *worker = r->call->worker;
+	int err;
+
+	if (!inode_is(r->from_dir, S_IFDIR) || !inode_is(r->to_dir, S_IFDIR))
+		return -ENOTDIR;
+	err = perm_check(r->call->cred, r->from_dir, PERM_EXEC);
+	if (!err)
+		err = perm_check(r->call->cred, r->to_dir, PERM_EXEC);
+	if (!err)
+		err = find_names(r);
+	if (!err)
+		err = check_places(r);
+	if (err)
+		return err;
+	r->busy = r->source->ino;
+	err = inode_try_named(worker, r->source->ino, &r->moved);
+	if (!err && r->target) {
+		r->busy = r->target->ino;
+		err = inode_try_named(worker, r->target->ino, &r->victim);
+	}
+	if (!err)
+		err = check_rules(r);
+	return err ? err : commit_rename(r);
+}
+
+static int attempt(struct rename *r, struct nova_attr *replaced)
+{
+	int err = inode_write_two(r->call->worker, r->from_handle, r->to_handle, &r->from_dir, &r->to_dir);
+
+	if (err)
+		return err;
+	r->moved = r->victim = NULL;
+	err = rename_locked(r);
+	if (!err && replaced && r->victim && !(r->flags & NOVA_RENAME_EXCHANGE))
+		inode_attr(r->victim, replaced);
+	if (r->victim)
+		inode_unlock(r->victim);
+	if (r->moved)
+		inode_unlock(r->moved);
+	inode_unlock(r->from_dir);
+	if (r->to_dir != r->from_dir)
+		inode_unlock(r->to_dir);
+	return err;
+}
+
+int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const char *from, size_t from_length,
+                struct nova_handle to_dir, const char *to, size_t to_length, unsigned flags, struct nova_attr *replaced)
+{
+	struct rename r = {
+	    .call = call,
+	    .from_handle = from_dir,
+	    .to_handle = to_dir,
+	    .from = from,
+	    .from_length = from_length,
+	    .to = to,
+	    .to_length = to_length,
+	    .flags = flags,
+	};
+	struct nova *fs = call->worker->fs;
+	int err = names_check(from, from_length);
+
+	if (!err)
+		err = names_check(to, to_length);
+	if (!err && (flags & ~(NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE) ||
+	             flags == (NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE)))
+		err = -EINVAL;
+	if (err)
+		return err;
+	if (replaced)
+		*replaced = (struct nova_attr){0};
+	do {
+		err = attempt(&r, replaced);
+		if (err == NEED_RENAME_LOCK) {
+			pthread_mutex_lock(&fs->rename_lock);
+			r.have_rename_lock = true;
+		} else if (err == -EAGAIN) {
+			inode_wait(call->worker, r.busy);
+		}
+	} while (err == NEED_RENAME_LOCK || err == -EAGAIN);
+	if (r.have_rename_lock)
+		pthread_mutex_unlock(&fs->rename_lock);
+	return err == SAME_INODE ? 0 : err;
+}

@@ -1,0 +1,338 @@
+/*
+ * xattr.c -- the operations on extended attributes, and their rules.
+ */
+#include "server/nova/ops/xattr.h"
+
+#include "server/nova/inode/acl.h"
+#include "server/nova/inode/inode.h"
+#include "server/nova/inode/perm.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+/* Take a full name apart. -ERANGE: no name can be so long. */
+static int parse_name(const char *text, size_t length, struct xattr_name *name)
+{
+	if (length < 1 || length > NOVA_XATTR_NAME_MAX)
+		return -ERANGE;
+	if (memchr(text, 0, length))
+		return -EINVAL;
+	for (unsigned space = NOVA_XATTR_USER; xattr_prefix(space); space++) {
+		const char *prefix = xattr_prefix(space);
+		size_t skip = strlen(prefix);
+		bool whole = space == NOVA_XATTR_ACCESS || space == NOVA_XATTR_DEFAULT;
+
+		if (length < skip || memcmp(text, prefix, skip) != 0 || (whole && length != skip))
+			continue;
+		if (!whole && length == skip)
+			return -EINVAL;
+		*name = (struct xattr_name){.space = space, .name = text + skip, .length = length - skip};
+		return 0;
+	}
+	return -EOPNOTSUPP;
+}
+
+static bool is_acl(const struct xattr_name *name)
+{
+	return name->space == NOVA_XATTR_ACCESS || name->space == NOVA_XATTR_DEFAULT;
+}
+
+/* ---- who may ---------------------------------------------------------------------------------------------------- */
+
+static int may_use_user(const struct nova_cred *cred, const struct inode *inode, bool write)
+{
+	/* Of others everybody may write to the mode's liking: devices, pipes, sockets, whose mode speaks of what lies
+	 * behind them, and symbolic links. Attributes there would be space without an owner. */
+	if (!inode_is(inode, S_IFREG) && !inode_is(inode, S_IFDIR))
+		return write ? -EPERM : -ENODATA;
+	if (write && inode_is(inode, S_IFDIR) && inode->mode & S_ISVTX && perm_owner(cred, inode))
+		return -EPERM;
+	return perm_check(cred, inode, write ? PERM_WRITE : PERM_READ);
+}
+
+static int may_use_acl(const struct nova_cred *cred, const struct inode *inode, const struct xattr_name *name,
+                       bool write)
+{
+	if (inode_is(inode, S_IFLNK))
+		return -EOPNOTSUPP;
+	if (name->space == NOVA_XATTR_DEFAULT && !inode_is(inode, S_IFDIR))
+		return write ? -EACCES : -ENODATA;
+	return write ? perm_owner(cred, inode) : 0;
+}
+
+static int may_use(const struct nova_cred *cred, const struct inode *inode, const struct xattr_name *name, bool write)
+{
+	if (write && inode->flags & (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND))
+		return -EPERM;
+	switch (name->space) {
+	case NOVA_XATTR_USER:
+		return may_use_user(cred, inode, write);
+	case NOVA_XATTR_TRUSTED:
+		return perm_super(cred) ? 0 : write ? -EPERM : -ENODATA;
+	case NOVA_XATTR_SECURITY:
+		return perm_super(cred) || !write ? 0 : -EPERM;
+	default:
+		return may_use_acl(cred, inode, name, write);
+	}
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------------- */
+
+ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
+                      void *value, size_t size, uint64_t *change)
+{
+	struct nova *fs = call->worker->fs;
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	const struct nova_entry *entry;
+	struct xattr_name name;
+	uint32_t value_length;
+	int err = parse_name(text, length, &name);
+
+	if (!err)
+		err = inode_read(call->worker, file, true, &inode);
+	if (!err)
+		err = may_use(call->cred, inode, &name, false);
+	if (err)
+		return err;
+	entry = xattr_find(fs, inode, &name);
+	if (!entry)
+		return -ENODATA;
+	if (change)
+		*change = inode->tail;
+	value_length = le32_get(ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->value_length);
+	if (size == 0)
+		return value_length;
+	if (size < value_length)
+		return -ERANGE;
+	if (name.space == NOVA_XATTR_ACCESS) {
+		const struct acl acl = acl_of_entry(entry);
+
+		acl_show(&acl, inode->mode, value);
+	} else {
+		err = xattr_read(fs, inode, entry, value);
+	}
+	return err ? err : (ssize_t)value_length;
+}
+
+ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size, uint64_t *change)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	size_t used = 0;
+	int err = inode_read(call->worker, file, true, &inode);
+
+	if (err)
+		return err;
+	if (change)
+		*change = inode->tail;
+	for (uint32_t i = 0; i < xattr_count(inode); i++) {
+		const struct nova_entry *entry = line_at(call->worker->fs, inode->xattrs->refs[i].line);
+		const struct xattr_name name = xattr_entry_name(entry);
+		size_t prefix = strlen(xattr_prefix(name.space));
+
+		if (name.space == NOVA_XATTR_TRUSTED && !perm_super(call->cred))
+			continue;
+		if (size && prefix + name.length + 1 > size - used)
+			return -ERANGE;
+		if (size) {
+			memcpy(list + used, xattr_prefix(name.space), prefix);
+			memcpy(list + used + prefix, name.name, name.length);
+			list[used + prefix + name.length] = 0;
+		}
+		used += prefix + name.length + 1;
+	}
+	return (ssize_t)used;
+}
+
+/* ---- changing --------------------------------------------------------------------------------------------------- */
+
+/* One commit: the attribute, if there is a change of it, and the mode, if that is another now. */
+static int commit(const struct nova_call *call, struct inode *inode, struct xattr_change *change, uint16_t mode)
+{
+	struct nova_worker *worker = call->worker;
+	struct log_append *log;
+	struct txn txn;
+	int err;
+
+	txn_start(&txn, call);
+	/* What goes makes room: it may use what is kept for removals. */
+	log = txn_log(&txn, inode, change && !change->value);
+	err = change ? xattr_append(&txn, log, change) : 0;
+	if (!err && (mode != inode->mode || !change))
+		err = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
+	if (err) {
+		txn_drop(&txn);
+		pm_fence(worker->fs->pm);
+		if (change)
+			xattr_drop(worker, change);
+		return err;
+	}
+	txn_commit(&txn);
+	if (change)
+		xattr_show(worker, inode, change);
+	inode->mode = mode;
+	inode->ctime_ns = txn.now;
+	return 0;
+}
+
+/* The access ACL is the mode, too. One without a mask is nothing but the mode. */
+static int set_acl(const struct nova_call *call, struct inode *inode, const struct xattr_name *name, const void *value,
+                   size_t size)
+{
+	bool there = xattr_find(call->worker->fs, inode, name);
+	uint16_t mode = inode->mode;
+	struct xattr_change change = {.name = *name};
+	struct acl acl;
+	int err = acl_parse(value, size, &acl);
+
+	if (err)
+		return err;
+	if (size > ACL_VALUE_MAX)
+		return -ENOSPC;
+	if (acl.count && name->space == NOVA_XATTR_ACCESS) {
+		mode = acl_mode(&acl, mode);
+		if (!perm_super(call->cred) && !perm_in_group(call->cred, inode->gid))
+			mode &= (uint16_t)~S_ISGID;
+	}
+	if (acl.count && (name->space == NOVA_XATTR_DEFAULT || acl.has_mask)) {
+		change.value = value;
+		change.length = size;
+	}
+	if (!there && !change.value && !acl.count)
+		return 0; /* none is wanted and none is there */
+	return commit(call, inode, there || change.value ? &change : NULL, mode);
+}
+
+static int set_plain(const struct nova_call *call, struct inode *inode, const struct xattr_name *name,
+                     const void *value, size_t size, unsigned flags)
+{
+	bool there = xattr_find(call->worker->fs, inode, name);
+	struct xattr_blob blob;
+	struct xattr_change change = {.name = *name, .value = size ? value : "", .length = size, .blob = &blob};
+
+	if (there && flags & NOVA_XATTR_CREATE)
+		return -EEXIST;
+	if (!there && flags & NOVA_XATTR_REPLACE)
+		return -ENODATA;
+	return commit(call, inode, &change, inode->mode);
+}
+
+int nova_setxattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
+                  const void *value, size_t size, unsigned flags, struct nova_attr *attr)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	struct xattr_name name;
+	int err = flags & ~(NOVA_XATTR_CREATE | NOVA_XATTR_REPLACE) ? -EINVAL : parse_name(text, length, &name);
+
+	if (!err && size > NOVA_XATTR_VALUE_MAX)
+		err = -E2BIG;
+	if (!err)
+		err = inode_write(call->worker, file, true, &inode);
+	if (!err)
+		err = may_use(call->cred, inode, &name, true);
+	if (!err)
+		err = is_acl(&name) ? set_acl(call, inode, &name, value, size)
+		                    : set_plain(call, inode, &name, value, size, flags);
+	if (!err && attr)
+		inode_attr(inode, attr);
+	return err;
+}
+
+int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
+                     struct nova_attr *attr)
+{
+	CLEANUP_UNLOCK struct inode *inode = NULL;
+	struct xattr_change change = {0};
+	int err = parse_name(text, length, &change.name);
+
+	if (!err)
+		err = inode_write(call->worker, file, true, &inode);
+	if (!err)
+		err = may_use(call->cred, inode, &change.name, true);
+	if (!err && !xattr_find(call->worker->fs, inode, &change.name))
+		err = -ENODATA;
+	if (!err)
+		err = commit(call, inode, &change, inode->mode);
+	if (!err && attr)
+		inode_attr(inode, attr);
+	return err;
+}
+
+/* ---- birth ------------------------------------------------------------------------------------------------------ */
+
+static void birth_add(struct xattr_birth *birth, enum nova_xattr_space space, const struct acl *acl)
+{
+	birth->changes[birth->count++] = (struct xattr_change){
+	    .name = {.space = space, .name = ""},
+	    .value = acl->value,
+	    .length = acl->size,
+	};
+}
+
+void xattr_inherit(const struct nova_call *call, const struct inode *dir, uint32_t *mode, struct xattr_birth *birth)
+{
+	static const struct xattr_name name = {.space = NOVA_XATTR_DEFAULT, .name = ""};
+	const struct nova_entry *entry;
+	struct acl acl;
+
+	birth->count = 0;
+	if (S_ISLNK(*mode))
+		return;
+	entry = xattr_find(call->worker->fs, dir, &name);
+	if (!entry) {
+		*mode &= ~(call->umask & 0777);
+		return;
+	}
+	/* The lists are copied from the directory's entry, which stays while the directory is locked. Of the access
+	 * ACL's entries those that the mode stands for are the mode's, whatever they say here. */
+	acl = acl_of_entry(entry);
+	if (acl_inherit(&acl, mode))
+		birth_add(birth, NOVA_XATTR_ACCESS, &acl);
+	if (S_ISDIR(*mode))
+		birth_add(birth, NOVA_XATTR_DEFAULT, &acl);
+}
+
+int xattr_birth_append(struct txn *txn, struct log_append *log, struct xattr_birth *birth)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < birth->count; i++)
+		err = xattr_append(txn, log, &birth->changes[i]);
+	return err;
+}
+
+void xattr_birth_drop(struct nova_worker *worker, struct xattr_birth *birth)
+{
+	for (unsigned i = 0; i < birth->count; i++)
+		xattr_drop(worker, &birth->changes[i]);
+}
+
+void xattr_birth_show(struct nova_worker *worker, struct inode *inode, const struct xattr_birth *birth)
+{
+	for (unsigned i = 0; i < birth->count; i++)
+		xattr_show(worker, inode, &birth->changes[i]);
+}
+
+/* ---- privileges ------------------------------------------------------------------------------------------------- */
+
+static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
+
+bool xattr_has_privileges(const struct nova *fs, const struct inode *inode)
+{
+	return inode->xattrs && xattr_find(fs, inode, &capability);
+}
+
+int xattr_append_unprivileged(struct txn *txn, struct log_append *log)
+{
+	struct xattr_change change = {.name = capability};
+
+	return xattr_append(txn, log, &change);
+}
+
+void xattr_show_unprivileged(struct nova_worker *worker, struct inode *inode)
+{
+	struct xattr_change change = {.name = capability};
+
+	xattr_show(worker, inode, &change);
+}

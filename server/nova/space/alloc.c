@@ -1,0 +1,450 @@
+/*
+ * alloc.c -- the block allocator: bitmaps by zone, and what each worker keeps at hand.
+ */
+#include "server/nova/space/alloc.h"
+
+#include "server/nova/space/zone.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BASE_RESERVE_MIN 32u
+#define BASE_RESERVE_MAX 4096u
+#define BIG_RUN          64u /* from here on a run is sought in the zones, not in the worker's own run */
+#define REFILL_LEAST     16u /* a worker's run is worth its search from here on */
+#define BIG_LEAST        8u
+#define REFILL_SINGLES   64u /* else it takes so many blocks as they come */
+
+static void set_bits(uint64_t *bitmap, uint64_t from, uint64_t to)
+{
+	for (; from < to && from % 64; from++)
+		bitmap[from / 64] |= 1ULL << from % 64;
+	for (; from + 64 <= to; from += 64)
+		bitmap[from / 64] = ~0ULL;
+	for (; from < to; from++)
+		bitmap[from / 64] |= 1ULL << from % 64;
+}
+
+int alloc_init(struct nova *fs)
+{
+	uint64_t left = fs->blocks - NOVA_PREAMBLE_BLOCKS;
+
+	fs->zone_count = (uint32_t)((left + NOVA_ZONE_BLOCKS - 1) / NOVA_ZONE_BLOCKS);
+	fs->zones = calloc(fs->zone_count, sizeof *fs->zones);
+	fs->bitmap = calloc((size_t)fs->zone_count * NOVA_ZONE_MAP_WORDS, sizeof *fs->bitmap);
+	if (!fs->zones || !fs->bitmap)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < fs->zone_count; i++) {
+		struct zone *zone = &fs->zones[i];
+
+		pthread_mutex_init(&zone->lock, NULL);
+		zone->first = NOVA_PREAMBLE_BLOCKS + (uint64_t)i * NOVA_ZONE_BLOCKS;
+		zone->blocks = left < NOVA_ZONE_BLOCKS ? left : NOVA_ZONE_BLOCKS;
+		zone->bitmap = fs->bitmap + (size_t)i * NOVA_ZONE_MAP_WORDS;
+		left -= zone->blocks;
+		fs->usable_blocks += zone->blocks - NOVA_ZONE_FIRST_CHUNK;
+		set_bits(zone->bitmap, 0, NOVA_ZONE_FIRST_CHUNK);
+		set_bits(zone->bitmap, zone->blocks, NOVA_ZONE_BLOCKS);
+	}
+	fs->base_reserve = fs->usable_blocks / 256;
+	if (fs->base_reserve < BASE_RESERVE_MIN)
+		fs->base_reserve = BASE_RESERVE_MIN;
+	if (fs->base_reserve > BASE_RESERVE_MAX)
+		fs->base_reserve = BASE_RESERVE_MAX;
+	return 0;
+}
+
+void alloc_fini(struct nova *fs)
+{
+	for (uint32_t i = 0; fs->zones && i < fs->zone_count; i++)
+		pthread_mutex_destroy(&fs->zones[i].lock);
+	free(fs->zones);
+	free(fs->bitmap);
+}
+
+bool alloc_valid(const struct nova *fs, uint64_t first, uint64_t count)
+{
+	const struct zone *zone;
+
+	if (first < NOVA_PREAMBLE_BLOCKS || first >= fs->blocks || count == 0 || count > NOVA_ZONE_BLOCKS)
+		return false;
+	zone = zone_of(fs, first);
+	return first - zone->first >= NOVA_ZONE_FIRST_CHUNK && first - zone->first + count <= zone->blocks;
+}
+
+bool alloc_claim(struct nova *fs, uint64_t first, uint64_t count)
+{
+	struct zone *zone = zone_of(fs, first);
+
+	return zone_claim(zone, first - zone->first, count);
+}
+
+void alloc_count(struct nova *fs)
+{
+	fs->free_blocks = 0;
+	for (uint32_t i = 0; i < fs->zone_count; i++) {
+		zone_count(&fs->zones[i]);
+		fs->free_blocks += fs->zones[i].free;
+	}
+}
+
+/* The rings from here on have had no worker. */
+static uint32_t workers_ever(const struct nova *fs)
+{
+	return __atomic_load_n(&fs->workers_ever, __ATOMIC_RELAXED);
+}
+
+/* ---- the reserve ---------------------------------------------------------------------------------------------- */
+
+static uint64_t reserve_blocks(struct nova *fs)
+{
+	int64_t promised = __atomic_load_n(&fs->promised, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
+		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (worker)
+			promised += __atomic_load_n(&worker->promised, __ATOMIC_RELAXED);
+	}
+	return fs->base_reserve + (promised > 0 ? (uint64_t)promised / NOVA_PAGE_LINES : 0);
+}
+
+/* Are the zones down to the reserve? A name takes a line of a page and an unwritten block a block, so they cannot ask
+ * for more than is in use: with half of the pool free nothing needs to be counted. */
+static bool at_reserve(struct nova *fs)
+{
+	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+
+	return free_blocks < fs->usable_blocks / 2 + fs->base_reserve && free_blocks < reserve_blocks(fs);
+}
+
+/* How many of `want` may be taken from the zones without touching the reserve. */
+static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
+{
+	uint64_t available = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+	uint64_t kept = privileged ? 0 : reserve_blocks(fs);
+
+	if (available <= kept)
+		return 0;
+	return available - kept < want ? available - kept : want;
+}
+
+/* All of `want` from one zone, or else (`least` of) what the first zone that has it can give. */
+static uint64_t zones_take(struct nova_worker *worker, uint64_t want, uint64_t least, bool privileged, uint64_t *first)
+{
+	struct nova *fs = worker->fs;
+
+	want = allowance(fs, want, privileged);
+	for (unsigned pass = 0; want && pass < 2; pass++) {
+		uint64_t enough = pass == 0 || least > want ? want : least;
+
+		for (uint32_t i = 0; i < fs->zone_count; i++) {
+			struct zone *zone = &fs->zones[(worker->ring + i) % fs->zone_count];
+			uint64_t got = zone_fits(zone, enough) ? zone_take(fs, zone, want, enough, first) : 0;
+
+			if (got)
+				return got;
+		}
+	}
+	return 0;
+}
+
+/* ---- workers -------------------------------------------------------------------------------------------------- */
+
+void alloc_drain(struct nova_worker *worker)
+{
+	spin_lock(&worker->lock);
+	if (worker->run_left)
+		zone_free(worker->fs, worker->run_first, worker->run_left);
+	worker->run_left = 0;
+	zone_free_singles(worker->fs, worker->blocks, worker->block_count);
+	worker->block_count = 0;
+	alloc_drain_streams(worker);
+	spin_unlock(&worker->lock);
+}
+
+static void drain_all(struct nova *fs)
+{
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
+		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (worker)
+			alloc_drain(worker);
+	}
+}
+
+/* What is kept for slots goes to data before data is refused. */
+static bool give_up_kept(struct nova *fs)
+{
+	bool had = false;
+
+	for (uint32_t i = 0; i < fs->zone_count; i++)
+		had |= zone_give_up_kept(&fs->zones[i]);
+	return had;
+}
+
+/* A worker keeps little of a small pool. */
+static uint64_t refill_size(const struct nova *fs)
+{
+	uint64_t size = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) / 64;
+
+	if (size < 1)
+		return 1;
+	return size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS;
+}
+
+/* The newest single block, and those that follow it in the pool. Under the lock. */
+static uint64_t pop_run(struct nova_worker *worker, uint64_t want, uint64_t *first)
+{
+	uint64_t got = 0;
+
+	while (got < want && worker->block_count) {
+		uint64_t block = worker->blocks[worker->block_count - 1];
+
+		if (got && (block != *first + got || (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS == 0))
+			break;
+		if (!got)
+			*first = block;
+		got++;
+		worker->block_count--;
+	}
+	return got;
+}
+
+/* From what the worker has: a run for several blocks, the newest freed block first for one. */
+static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *first)
+{
+	uint64_t got = 0;
+
+	spin_lock(&worker->lock);
+	if (want == 1 && worker->block_count) {
+		got = pop_run(worker, 1, first);
+	} else if (worker->run_left >= want) {
+		*first = worker->run_first;
+		worker->run_first += want;
+		worker->run_left -= want;
+		got = want;
+	}
+	spin_unlock(&worker->lock);
+	return got;
+}
+
+/* Put a fresh run in place of the worker's and take `want` from it. */
+static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+{
+	uint64_t size = refill_size(worker->fs);
+	uint64_t got =
+	    zones_take(worker, size > want ? size : want, want > REFILL_LEAST ? want : REFILL_LEAST, privileged, first);
+	uint64_t old_first = 0;
+	uint64_t old_left = 0;
+
+	if (got <= want)
+		return got;
+	spin_lock(&worker->lock);
+	old_first = worker->run_first;
+	old_left = worker->run_left;
+	worker->run_first = *first + want;
+	worker->run_left = got - want;
+	spin_unlock(&worker->lock);
+	if (old_left)
+		zone_free(worker->fs, old_first, old_left);
+	return want;
+}
+
+/* Free space lies in pieces: take many at once, so that the zone's lock and the search are paid for once. */
+static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+{
+	struct nova *fs = worker->fs;
+	uint64_t blocks[REFILL_SINGLES];
+	uint64_t size = refill_size(fs) > want ? refill_size(fs) : want;
+	uint32_t count = 0;
+	uint32_t max;
+	uint64_t got;
+
+	spin_lock(&worker->lock);
+	got = pop_run(worker, want, first);
+	spin_unlock(&worker->lock);
+	if (got)
+		return got;
+	max = (uint32_t)allowance(fs, size < REFILL_SINGLES ? size : REFILL_SINGLES, privileged);
+	for (uint32_t i = 0; max && !count && i < fs->zone_count; i++)
+		count = zone_take_singles(fs, &fs->zones[(worker->ring + i) % fs->zone_count], blocks, max);
+	spin_lock(&worker->lock);
+	while (count && worker->block_count < NOVA_WORKER_BLOCKS)
+		worker->blocks[worker->block_count++] = blocks[--count];
+	got = pop_run(worker, want, first);
+	spin_unlock(&worker->lock);
+	zone_free_singles(fs, blocks, count);
+	return got;
+}
+
+int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+{
+	uint64_t got = 0;
+
+	if (want < BIG_RUN) {
+		got = take_own(worker, want, first);
+		if (!got)
+			got = take_refilled(worker, want, privileged, first);
+	} else {
+		got = zones_take(worker, want, BIG_LEAST, privileged, first);
+	}
+	if (!got)
+		got = take_scattered(worker, want, privileged, first);
+	for (unsigned attempt = 0; !got && attempt < 2; attempt++) {
+		drain_all(worker->fs);
+		if (attempt && !give_up_kept(worker->fs))
+			break;
+		got = zones_take(worker, want, 1, privileged, first);
+	}
+	return got ? (int64_t)got : -ENOSPC;
+}
+
+uint64_t alloc_reserve_run(struct nova_worker *worker, uint64_t goal, uint64_t want, uint64_t least, uint64_t *first)
+{
+	struct nova *fs = worker->fs;
+	uint64_t got = 0;
+
+	want = allowance(fs, want, false);
+	if (want < least)
+		return 0;
+	if (goal)
+		got = zone_take_at(fs, goal, want, least);
+	if (!got)
+		return zones_take(worker, want, least, false, first);
+	*first = goal;
+	return got;
+}
+
+void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
+{
+	struct nova *fs = worker->fs;
+
+	/* While the zones are down to the reserve, what is freed goes back to it and not to the next writer. */
+	if (count > 1 || at_reserve(fs)) {
+		zone_free(fs, first, count);
+		return;
+	}
+	spin_lock(&worker->lock);
+	if (worker->block_count == NOVA_WORKER_BLOCKS) {
+		zone_free_singles(fs, worker->blocks, NOVA_WORKER_BLOCKS / 2);
+		worker->block_count -= NOVA_WORKER_BLOCKS / 2;
+		memmove(worker->blocks, worker->blocks + NOVA_WORKER_BLOCKS / 2,
+		        worker->block_count * sizeof worker->blocks[0]);
+	}
+	worker->blocks[worker->block_count++] = first;
+	spin_unlock(&worker->lock);
+}
+
+uint64_t alloc_chunk(struct nova_worker *worker)
+{
+	struct nova *fs = worker->fs;
+
+	for (int attempt = 0; attempt < 2; attempt++) {
+		if (allowance(fs, NOVA_CHUNK_BLOCKS, false) == NOVA_CHUNK_BLOCKS)
+			for (uint32_t i = 0; i < fs->zone_count; i++) {
+				uint64_t found = zone_take_chunk(fs, &fs->zones[(worker->ring + i) % fs->zone_count]);
+
+				if (found)
+					return found;
+			}
+		drain_all(fs);
+	}
+	return 0;
+}
+
+/* ---- at unmount ----------------------------------------------------------------------------------------------- */
+
+/* The first block of the zone at or after `at` that is used, or free; the zone's end if there is none. */
+static uint64_t next_block(const struct zone *zone, uint64_t at, bool used)
+{
+	while (at < zone->blocks) {
+		uint64_t word = used ? zone->bitmap[at / 64] : ~zone->bitmap[at / 64];
+
+		word >>= at % 64;
+		if (word)
+			return at + (uint64_t)__builtin_ctzll(word);
+		at = (at | 63) + 1;
+	}
+	return zone->blocks;
+}
+
+/* Take runs of at least `least` blocks as they come; false if they or `max` end before there is enough. */
+static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, struct nova_saved_run *runs,
+                         uint32_t max, uint32_t *count)
+{
+	*count = 0;
+	for (uint32_t i = 0; i < fs->zone_count; i++) {
+		const struct zone *zone = &fs->zones[i];
+		uint64_t end;
+
+		for (uint64_t at = next_block(zone, 0, false); at < zone->blocks; at = next_block(zone, end, false)) {
+			uint64_t n;
+
+			end = next_block(zone, at, true);
+			n = end - at < need ? end - at : need;
+			if (n < least)
+				continue;
+			if (*count == max)
+				return false;
+			runs[*count] = (struct nova_saved_run){le64_of(zone->first + at), le64_of(n)};
+			++*count;
+			need -= n;
+			if (need == 0)
+				return true;
+			if (least > need)
+				least = need;
+		}
+	}
+	return false;
+}
+
+uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_saved_run *runs, uint32_t max)
+{
+	uint64_t least = need < NOVA_GROUP_BLOCKS ? need : NOVA_GROUP_BLOCKS;
+	uint32_t count;
+
+	for (;; least = least > 4 ? least / 4 : 1) {
+		if (collect_runs(fs, need, least, runs, max, &count))
+			return count;
+		if (least == 1)
+			return 0;
+	}
+}
+
+uint64_t alloc_bytes(const struct nova *fs)
+{
+	return fs->zone_count * (sizeof *fs->zones + NOVA_ZONE_MAP_WORDS * sizeof *fs->bitmap);
+}
+
+uint64_t alloc_free_total(struct nova *fs)
+{
+	uint64_t total = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 0; i < workers_ever(fs); i++) {
+		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (!worker)
+			continue;
+		spin_lock(&worker->lock);
+		total += worker->run_left + worker->block_count + worker->stream_blocks;
+		spin_unlock(&worker->lock);
+	}
+	return total;
+}
+
+int alloc_promise(struct nova_worker *worker, uint64_t lines)
+{
+	__atomic_fetch_add(&worker->promised, (int64_t)lines, __ATOMIC_RELAXED);
+	if (alloc_free_total(worker->fs) >= lines + reserve_blocks(worker->fs))
+		return 0;
+	alloc_keep_promise(worker, lines);
+	return -ENOSPC;
+}
+
+void alloc_keep_promise(struct nova_worker *worker, uint64_t lines)
+{
+	if (lines)
+		__atomic_fetch_sub(&worker->promised, (int64_t)lines, __ATOMIC_RELAXED);
+}

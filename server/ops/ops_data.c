@@ -1,0 +1,203 @@
+/*
+ * ops_data.c -- operations on bytes: READ, WRITE, WRITE_COMMIT, LAYOUT_GET.
+ */
+#include "server/loop/worker.h"
+#include "server/net/conn.h"
+#include "server/ops/grant.h"
+#include "server/ops/ops.h"
+#include "server/ops/request.h"
+#include "server/server.h"
+#include "server/state/session.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#define BLOCK         4096u
+/* A write's reply tells of so many extents at most: beyond that the client asks again for what it wants to read. */
+#define WRITE_EXTENTS 16u
+
+int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out)
+{
+	const struct open *open = opens_get(&rq->session->opens, id);
+
+	if (!open || !(open->flags & access))
+		return -EBADF;
+	if (S_ISDIR(open->file->mode))
+		return -EISDIR;
+	*out = open;
+	return 0;
+}
+
+int op_read(struct request *rq)
+{
+	const struct open *open;
+	struct nova_attr attr;
+
+	int rc = ops_get_open(rq, rq->in->read.open, PROTO_OPEN_READ, &open);
+	if (rc < 0)
+		return rc;
+	uint32_t limit = transport_max_message(rq->conn->transport);
+	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 12;
+	if (rq->in->read.length > limit)
+		return -EINVAL;
+	rq->call.opened = true;
+	struct nova_handle file = core_handle(open->file->handle);
+	ssize_t count = nova_read(&rq->call, file, rq->in->read.offset, rq->worker->data, rq->in->read.length);
+	if (count < 0)
+		return (int)count;
+	rc = nova_getattr(&rq->call, file, &attr);
+	if (rc < 0)
+		return rc;
+	if (!(open->flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, file, &attr);
+	rq->out->read.size = attr.size;
+	rq->out->read.length = (uint32_t)count;
+	rq->out->read.data = rq->worker->data;
+	return 0;
+}
+
+/* What the reply to a write says of the session's own layout: it goes on, the range has to be learned anew. */
+static void tell_replaced(struct request *rq, const struct layout_effect *effect)
+{
+	struct proto_reply *out = rq->out;
+	uint64_t size;
+
+	out->write.dropped = false;
+	out->write.replaced_offset = 0;
+	out->write.replaced_length = 0;
+	out->write.extent_count = 0;
+	if (!effect->holder || effect->length == 0)
+		return;
+	out->write.replaced_offset = effect->offset;
+	out->write.replaced_length = effect->length;
+	/* Over verbs new blocks are registered when they are asked for: it costs more than the write, and a file that
+	 * is being written is often not read. */
+	if (transport_conn_kind(rq->conn->transport) == TRANSPORT_VERBS)
+		return;
+	out->write.extent_count =
+	    grant_extents(rq, effect->holder, effect->offset, effect->length, out->write.extents, WRITE_EXTENTS, &size);
+}
+
+uint64_t ops_old_size(struct request *rq, struct proto_handle file, const struct layout_change *change)
+{
+	struct nova_attr attr;
+
+	return change->own && nova_getattr(&rq->call, core_handle(file), &attr) == 0 ? attr.size : 0;
+}
+
+void ops_range_changed(uint64_t old_size, uint64_t offset, uint64_t length, uint64_t *from, uint64_t *count)
+{
+	uint64_t start = old_size < offset ? old_size : offset;
+	uint64_t end = (offset + length + BLOCK - 1) / BLOCK * BLOCK;
+
+	*from = start / BLOCK * BLOCK;
+	*count = end - *from;
+}
+
+/*
+ * A file that grows gets one region for blocks in a row, not one for each write: the region before the data is
+ * registered anew together with them.
+ */
+static void include_previous(const struct region_set *set, uint64_t *from, uint64_t *count)
+{
+	const struct region *previous = *from % REGION_CHUNK ? region_next(set, *from - 1, *from) : NULL;
+
+	if (!previous || previous->offset + previous->length != *from)
+		return;
+	*count += *from - previous->offset;
+	*from = previous->offset;
+}
+
+static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, uint32_t flags, const void *data,
+                       uint32_t length)
+{
+	const struct open *open;
+	struct layout_change change;
+	struct layout_effect effect;
+	struct nova_attr attr = {0};
+	uint64_t from = 0, count = 0;
+
+	int rc = ops_get_open(rq, open_id, PROTO_OPEN_WRITE, &open);
+	if (rc < 0)
+		return rc;
+	struct nova_handle file = core_handle(open->file->handle);
+	bool append = flags & PROTO_WRITE_APPEND || open->flags & PROTO_OPEN_APPEND;
+	rc = request_change(rq, open->file->handle, false, &change);
+	if (rc != 0)
+		return rc;
+
+	rq->call.opened = true;
+	uint64_t old_size = ops_old_size(rq, open->file->handle, &change);
+	ssize_t written = nova_write(&rq->call, file, offset, data, length, append ? NOVA_WRITE_APPEND : 0, &attr);
+	if (written >= 0) {
+		offset = append ? attr.size - length : offset;
+		ops_range_changed(old_size, offset, length, &from, &count);
+		if (change.own && attr.size > old_size && transport_conn_kind(rq->conn->transport) == TRANSPORT_TCP)
+			include_previous(&change.own->regions, &from, &count);
+	}
+	layout_change_end(&change, from, count, &effect);
+	if (written == -ENOSPC)
+		return request_no_space(rq);
+	if (written < 0)
+		return (int)written;
+	rq->out->write.offset = offset;
+	rq->out->write.size = attr.size;
+	rq->out->write.change = attr.change;
+	tell_replaced(rq, &effect);
+	return 0;
+}
+
+int op_write(struct request *rq)
+{
+	return write_bytes(rq, rq->in->write.open, rq->in->write.offset, rq->in->write.flags, rq->in->write.data,
+	                   rq->in->write.length);
+}
+
+/*
+ * The client could alter the staged bytes while they are copied; they are its own data in its own file, and nothing
+ * here depends on what they say.
+ */
+int op_write_commit(struct request *rq)
+{
+	uint64_t ring = rq->server->config.staging_size;
+	uint64_t staging = rq->in->write_commit.staging;
+	uint32_t length = rq->in->write_commit.length;
+
+	if (length > ring || staging > ring - length) {
+		conn_complain(rq->conn, "WRITE_COMMIT", "the range is not within the staging ring");
+		return -EINVAL;
+	}
+	return write_bytes(rq, rq->in->write_commit.open, rq->in->write_commit.offset, rq->in->write_commit.flags,
+	                   rq->session->staging + staging, length);
+}
+
+int op_layout_get(struct request *rq)
+{
+	struct proto_reply *out = rq->out;
+	struct layout_holder *holder;
+	const struct open *open;
+	struct nova_attr attr;
+
+	int rc = ops_get_open(rq, rq->in->layout_get.open, PROTO_OPEN_READ, &open);
+	if (rc < 0)
+		return rc;
+	out->layout.granted = false;
+	out->layout.extent_count = 0;
+	out->layout.size = 0;
+	rq->call.opened = true;
+	if (S_ISREG(open->file->mode) && layout_grant(&rq->session->layouts, open->file->handle, &holder) == 0) {
+		uint64_t window = grant_window(rq);
+		uint64_t length = rq->in->layout_get.length < window ? rq->in->layout_get.length : window;
+		out->layout.extent_count = grant_extents(rq, holder, rq->in->layout_get.offset, length,
+		                                         out->layout.extents, PROTO_MAX_EXTENTS, &out->layout.size);
+		/* Past the end there is nothing to tell, and that is an answer. */
+		out->layout.granted = out->layout.extent_count > 0 || rq->in->layout_get.offset >= out->layout.size;
+	}
+	if (out->layout.granted && !(open->flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, core_handle(open->file->handle), NULL);
+	if (out->layout.granted)
+		return 0;
+	rc = nova_getattr(&rq->call, core_handle(open->file->handle), &attr);
+	out->layout.size = attr.size;
+	return rc;
+}

@@ -1,0 +1,313 @@
+/*
+ * ops_files.c -- operations on inodes, opens and the session: GETATTR, SETATTR, ACCESS, STATFS, OPEN, REOPEN, CLOSE,
+ * CRED, PING.
+ */
+#include "server/net/conn.h"
+#include "server/ops/grant.h"
+#include "server/ops/ops.h"
+#include "server/ops/request.h"
+#include "server/ops/walk.h"
+#include "server/server.h"
+#include "server/state/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CREATE_RACES 8 /* how often a name may come and go between look-up and creation */
+
+int op_cred(struct request *rq)
+{
+	return cred_set(&rq->session->creds, rq->in->cred_set.number, rq->server->config.squash_root,
+	                rq->in->cred_set.uid, rq->in->cred_set.gid, rq->in->cred_set.group_count,
+	                rq->in->cred_set.groups);
+}
+
+int op_ping(struct request *rq)
+{
+	return 0; /* what it carries was taken from its header */
+}
+
+int op_getattr(struct request *rq)
+{
+	struct nova_attr attr;
+
+	int rc = nova_getattr(&rq->call, core_handle(rq->in->getattr.handle), &attr);
+	if (rc < 0)
+		return rc;
+	request_attr(&attr, &rq->out->attr.attr);
+	return 0;
+}
+
+int op_access(struct request *rq)
+{
+	struct nova_handle handle = core_handle(rq->in->access.handle);
+	struct nova_attr attr;
+
+	int rc = nova_getattr(&rq->call, handle, &attr);
+	return rc < 0 ? rc : nova_access(&rq->call, handle, (int)rq->in->access.mask);
+}
+
+int op_statfs(struct request *rq)
+{
+	struct nova_statfs st;
+
+	int rc = nova_statfs_at(&rq->call, core_handle(rq->in->statfs.handle), &st);
+	if (rc < 0)
+		return rc;
+	rq->out->statfs.blocks = st.blocks;
+	rq->out->statfs.free_blocks = st.free_blocks;
+	rq->out->statfs.inodes = st.inodes;
+	rq->out->statfs.inode_limit = st.inode_limit;
+	memcpy(rq->out->statfs.pool, st.uuid, sizeof(st.uuid));
+	rq->out->statfs.name_max = WALK_NAME_MAX;
+	return 0;
+}
+
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
+
+static_assert(PROTO_SET_MODE == NOVA_SET_MODE && PROTO_SET_UID == NOVA_SET_UID && PROTO_SET_GID == NOVA_SET_GID &&
+                  PROTO_SET_SIZE == NOVA_SET_SIZE && PROTO_SET_ATIME == NOVA_SET_ATIME &&
+                  PROTO_SET_MTIME == NOVA_SET_MTIME && PROTO_SET_ATIME_NOW == NOVA_SET_ATIME_NOW &&
+                  PROTO_SET_MTIME_NOW == NOVA_SET_MTIME_NOW && PROTO_SET_FLAGS == NOVA_SET_FLAGS &&
+                  PROTO_SET_PROJECT == NOVA_SET_PROJECT && PROTO_FILE_PROJECT_INHERIT == NOVA_FILE_PROJECT_INHERIT &&
+                  PROTO_FILE_IMMUTABLE == NOVA_FILE_IMMUTABLE && PROTO_FILE_APPEND == NOVA_FILE_APPEND,
+              "masks pass through");
+
+/* A change of size is a change of what layouts say: all end, also the session's own. */
+static int set_attributes(struct request *rq, struct nova_handle handle, uint32_t mask, const struct nova_attr *in,
+                          struct nova_attr *out)
+{
+	struct layout_change change;
+	struct layout_effect effect;
+
+	if (!(mask & NOVA_SET_SIZE))
+		return nova_setattr(&rq->call, handle, mask, in, out);
+	int rc = request_change(rq, wire_handle(handle), true, &change);
+	if (rc != 0)
+		return rc;
+	rc = nova_setattr(&rq->call, handle, mask, in, out);
+	layout_change_end(&change, 0, 0, &effect);
+	return rc == -ENOSPC ? request_no_space(rq) : rc;
+}
+
+int op_setattr(struct request *rq)
+{
+	const struct proto_request *in = rq->in;
+	const struct nova_attr values = {
+	    .mode = in->setattr.mode,
+	    .uid = in->setattr.uid,
+	    .gid = in->setattr.gid,
+	    .flags = in->setattr.flags,
+	    .project = in->setattr.project,
+	    .size = in->setattr.size,
+	    .atime_ns = in->setattr.atime_ns,
+	    .mtime_ns = in->setattr.mtime_ns,
+	};
+	struct nova_attr attr;
+
+	if (in->setattr.open != 0) {
+		const struct open *open = opens_get(&rq->session->opens, in->setattr.open);
+		if (!open || open->file->handle.ino != in->setattr.handle.ino ||
+		    open->file->handle.generation != in->setattr.handle.generation)
+			return -EBADF;
+		if (in->setattr.mask & PROTO_SET_SIZE && !(open->flags & PROTO_OPEN_WRITE))
+			return -EINVAL;
+		rq->call.opened = true; /* it was checked for writing: that stands for the size */
+	}
+	int rc = set_attributes(rq, core_handle(in->setattr.handle), in->setattr.mask, &values, &attr);
+	if (rc == 0)
+		request_attr(&attr, &rq->out->attr.attr);
+	return rc;
+}
+
+/* ---- open ------------------------------------------------------------------------------------------------------- */
+
+/* Whether the inode can be opened so at all. */
+static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t flags)
+{
+	if (S_ISLNK(attr->mode))
+		return -ELOOP;
+	if (flags & PROTO_OPEN_DIRECTORY && !S_ISDIR(attr->mode))
+		return -ENOTDIR;
+	if (S_ISDIR(attr->mode) && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
+		return -EISDIR;
+	if (flags & PROTO_OPEN_NOATIME && rq->call.cred->uid != 0 && rq->call.cred->uid != attr->uid)
+		return -EPERM;
+	if (!S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
+		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
+	if (rq->server->config.read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
+		return -EROFS;
+	/* What these forbid they forbid to the owner, too, who is not asked for more when he opens again. */
+	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_IMMUTABLE)
+		return -EPERM;
+	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_APPEND &&
+	    (!(flags & PROTO_OPEN_APPEND) || flags & PROTO_OPEN_TRUNCATE))
+		return -EPERM;
+	return 0;
+}
+
+static int may_open(struct request *rq, const struct nova_attr *attr, uint32_t flags)
+{
+	int mask = (flags & PROTO_OPEN_READ ? R_OK : 0) | (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) ? W_OK : 0);
+
+	return nova_access(&rq->call, attr->handle, mask);
+}
+
+static int truncate_opened(struct request *rq, struct nova_attr *attr)
+{
+	const struct nova_attr empty = {.size = 0};
+
+	rq->call.opened = true;
+	int rc = set_attributes(rq, attr->handle, NOVA_SET_SIZE, &empty, attr);
+	rq->call.opened = false;
+	return rc;
+}
+
+static void grant_opened(struct request *rq, struct proto_handle handle)
+{
+	struct proto_reply *out = rq->out;
+	struct layout_holder *holder;
+	uint64_t size;
+
+	if (layout_grant(&rq->session->layouts, handle, &holder) < 0)
+		return;
+	rq->call.opened = true;
+	out->open.extent_count =
+	    grant_extents(rq, holder, 0, grant_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
+	out->open.layout = true;
+	/* From the grant on nothing changes without a recall: this size goes with the extents. */
+	out->open.attr.size = size;
+}
+
+/* The inode is there and may be opened: give it an open id. */
+static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags, bool created)
+{
+	struct proto_reply *out = rq->out;
+	uint32_t keep = flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_DIRECTORY |
+	                         PROTO_OPEN_NOATIME);
+
+	if (flags & PROTO_OPEN_TRUNCATE && !created) {
+		int rc = truncate_opened(rq, attr);
+		if (rc != 0)
+			return rc;
+	}
+	struct proto_handle handle = wire_handle(attr->handle);
+	int rc = opens_add(&rq->session->opens, &rq->call, handle, keep, attr->mode & S_IFMT, &out->open.open);
+	if (rc < 0)
+		return rc;
+	out->open.created = created;
+	out->open.layout = false;
+	out->open.extent_count = 0;
+	request_attr(attr, &out->open.attr);
+	if (flags & PROTO_OPEN_LAYOUT && flags & PROTO_OPEN_READ && S_ISREG(attr->mode))
+		grant_opened(rq, handle);
+	/* What may be read now is read without telling. */
+	if (out->open.layout && !(flags & PROTO_OPEN_NOATIME))
+		request_accessed(rq, attr->handle, attr);
+	return 0;
+}
+
+/* To the inode; makes it if it is not there and CREATE says so. */
+static int find_or_create(struct request *rq, struct walk *walk, bool *created)
+{
+	const struct proto_request *in = rq->in;
+	uint32_t flags = in->open.flags;
+	bool nofollow = flags & (PROTO_OPEN_NOFOLLOW | PROTO_OPEN_EXCLUSIVE);
+
+	*created = false;
+	for (int i = 0; i < CREATE_RACES; i++) {
+		int rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path,
+		                   nofollow, flags & PROTO_OPEN_CREATE, walk);
+		if (rc < 0)
+			return rc;
+		if (walk->found)
+			return flags & PROTO_OPEN_EXCLUSIVE ? -EEXIST : 0;
+		if (walk->slash)
+			return -EISDIR;
+		rq->call.umask = in->open.umask;
+		rc = nova_create(&rq->call, walk->dir, walk->name, walk->length, S_IFREG | in->open.mode, 0,
+		                 &walk->attr);
+		*created = rc == 0;
+		if (rc != -EEXIST)
+			return rc;
+	}
+	return -EEXIST;
+}
+
+int op_open(struct request *rq)
+{
+	struct walk walk;
+	bool created;
+
+	int rc = find_or_create(rq, &walk, &created);
+	if (rc == -ENOSPC)
+		return request_no_space(rq);
+	if (rc < 0)
+		return rc;
+	if (!created) {
+		if (S_ISDIR(walk.attr.mode) && rq->in->open.flags & PROTO_OPEN_CREATE)
+			return -EISDIR;
+		rc = check_open(rq, &walk.attr, rq->in->open.flags);
+		if (rc == 0)
+			rc = may_open(rq, &walk.attr, rq->in->open.flags);
+		if (rc < 0)
+			return rc;
+	}
+	return open_inode(rq, &walk.attr, rq->in->open.flags, created);
+}
+
+/* Whoever makes it may use it as he says, whatever its mode is, as with OPEN and CREATE. */
+int op_tmpfile(struct request *rq)
+{
+	const struct proto_request *in = rq->in;
+	struct nova_attr attr;
+	struct walk walk;
+
+	int rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path, false,
+	                   false, &walk);
+	if (rc < 0)
+		return rc;
+	rq->call.umask = in->open.umask;
+	rc = nova_tmpfile(&rq->call, walk.attr.handle, in->open.mode, !(in->open.flags & PROTO_OPEN_EXCLUSIVE), &attr);
+	if (rc == -ENOSPC)
+		return request_no_space(rq);
+	if (rc < 0)
+		return rc;
+	/* The pin it was made with lasts until the open has its own. */
+	rc = open_inode(rq, &attr, in->open.flags & ~PROTO_OPEN_EXCLUSIVE, true);
+	nova_close(&rq->call, attr.handle);
+	return rc;
+}
+
+int op_reopen(struct request *rq)
+{
+	struct nova_attr attr;
+
+	int rc = nova_getattr(&rq->call, core_handle(rq->in->reopen.handle), &attr);
+	if (rc == 0)
+		rc = check_open(rq, &attr, rq->in->reopen.flags);
+	/*
+	 * The owner may always: a file that was created with mode 0444 and is being written must open again after a
+	 * restart of the server. He could change the mode anyway (NFS servers do the same).
+	 */
+	if (rc == 0 && attr.uid != rq->call.cred->uid)
+		rc = may_open(rq, &attr, rq->in->reopen.flags);
+	return rc < 0 ? rc : open_inode(rq, &attr, rq->in->reopen.flags, false);
+}
+
+int op_close(struct request *rq)
+{
+	struct opens *opens = &rq->session->opens;
+	const struct open *open = opens_get(opens, rq->in->close.open);
+
+	if (!open)
+		return -EBADF;
+	/* The layout first: when the inode dies with this open its blocks must wait for READs under way. */
+	if (opens_is_last(open))
+		layout_close(&rq->session->layouts, open->file->handle);
+	opens_remove(opens, &rq->call, open->id);
+	return 0;
+}

@@ -1,0 +1,92 @@
+/*
+ * ops_xattr.c -- operations on extended attributes: GETXATTR, SETXATTR, LISTXATTR, REMOVEXATTR.
+ *
+ * A value or a list may be longer than a message: it is told in pieces, and the inode's change number in each tells the
+ * client whether they belong together. A value that a message cannot hold comes through the staging ring.
+ */
+#include "server/loop/worker.h"
+#include "server/net/conn.h"
+#include "server/ops/ops.h"
+#include "server/ops/request.h"
+#include "server/server.h"
+#include "server/state/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static_assert(PROTO_XATTR_CREATE == NOVA_XATTR_CREATE && PROTO_XATTR_REPLACE == NOVA_XATTR_REPLACE,
+              "flags pass through");
+static_assert(sizeof(((struct worker *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a worker's buffer holds any value");
+
+#define REPLY_FIXED 16u /* total 4, change 8, length 4 */
+
+/* The piece that was asked for, of what lies whole in the worker's buffer. */
+static int tell_piece(struct request *rq, ssize_t total, uint64_t change)
+{
+	uint32_t limit = transport_max_message(rq->conn->transport);
+	uint32_t offset = rq->in->getxattr.offset, length = rq->in->getxattr.size;
+
+	if (total < 0)
+		return (int)total;
+	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - REPLY_FIXED;
+	if (offset > total)
+		offset = (uint32_t)total;
+	if (length > total - offset)
+		length = (uint32_t)total - offset;
+	rq->out->xattr.total = (uint32_t)total;
+	rq->out->xattr.change = change;
+	rq->out->xattr.length = length < limit ? length : limit;
+	rq->out->xattr.data = rq->worker->data + offset;
+	return 0;
+}
+
+int op_getxattr(struct request *rq)
+{
+	struct nova_handle file = core_handle(rq->in->getxattr.handle);
+	struct proto_string name = rq->in->getxattr.name;
+	uint64_t change = 0;
+
+	ssize_t total = nova_getxattr(&rq->call, file, name.data, name.length, rq->worker->data,
+	                              rq->in->getxattr.size ? sizeof(rq->worker->data) : 0, &change);
+	return tell_piece(rq, total, change);
+}
+
+int op_listxattr(struct request *rq)
+{
+	struct nova_handle file = core_handle(rq->in->listxattr.handle);
+	uint64_t change = 0;
+
+	ssize_t total = nova_listxattr(&rq->call, file, (char *)rq->worker->data,
+	                               rq->in->listxattr.size ? sizeof(rq->worker->data) : 0, &change);
+	return tell_piece(rq, total, change);
+}
+
+int op_setxattr(struct request *rq)
+{
+	const struct proto_request *in = rq->in;
+	uint64_t ring = rq->server->config.staging_size, staging = in->setxattr.staging;
+	const void *value = in->setxattr.value;
+	uint32_t length = in->setxattr.length;
+
+	if (staging != PROTO_XATTR_HERE) {
+		if (length > ring || staging > ring - length) {
+			conn_complain(rq->conn, "SETXATTR", "the range is not within the staging ring");
+			return -EINVAL;
+		}
+		/* The client can alter what is staged at any time: what is judged must be what is kept. */
+		memcpy(rq->worker->data, rq->session->staging + staging, length);
+		value = rq->worker->data;
+	}
+	int rc = nova_setxattr(&rq->call, core_handle(in->setxattr.handle), in->setxattr.name.data,
+	                       in->setxattr.name.length, value, length, in->setxattr.flags, NULL);
+	return rc == -ENOSPC ? request_no_space(rq) : rc;
+}
+
+int op_removexattr(struct request *rq)
+{
+	struct proto_string name = rq->in->removexattr.name;
+
+	int rc = nova_removexattr(&rq->call, core_handle(rq->in->removexattr.handle), name.data, name.length, NULL);
+	return rc == -ENOSPC ? request_no_space(rq) : rc;
+}

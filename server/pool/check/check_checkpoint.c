@@ -1,0 +1,206 @@
+/*
+ * check_checkpoint.c -- whether the saved allocation state says what the logs say: a clean mount believes it.
+ */
+#include "server/pool/check/check_internal.h"
+#include "server/pool/image/image_checkpoint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PART "saved"
+
+static unsigned long long ull(uint64_t v)
+{
+	return v;
+}
+
+static uint64_t u64_at(const uint8_t *payload, uint64_t index)
+{
+	le64 value;
+
+	memcpy(&value, payload + index * sizeof(value), sizeof(value));
+	return le64_get(value);
+}
+
+/* ---- sections ----------------------------------------------------------------------------------- */
+
+static void check_counts(struct check *check, const struct medium_saved_section *section)
+{
+	const struct {
+		const char *what;
+		uint64_t found;
+	} counts[] = {
+	    {"inodes", check->inode_count},
+	    {"names and unwritten blocks", check->name_count + check->unwritten},
+	    {"inodes without a name", check->report->orphans},
+	};
+
+	if (section->length != sizeof(struct nova_saved_counts)) {
+		check_say(check, PART, 0, 0, "the section of counts has %llu bytes", ull(section->length));
+		return;
+	}
+	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (u64_at(section->payload, i) != counts[i].found)
+			check_say(check, PART, 0, 0, "it counts %llu %s, there are %llu",
+			          ull(u64_at(section->payload, i)), counts[i].what, ull(counts[i].found));
+}
+
+static void count_bits(uint64_t bits, uint64_t start, uint64_t *count, uint64_t *first)
+{
+	if (bits && *count == 0)
+		*first = start + (uint64_t)__builtin_ctzll(bits);
+	*count += (uint64_t)__builtin_popcountll(bits);
+}
+
+static void check_blocks(struct check *check, const struct medium_saved_section *section)
+{
+	uint64_t word = 0, lost = 0, shared = 0, first_lost = 0, first_shared = 0;
+
+	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
+		word += (medium_zone_blocks(&check->medium, zone) + 63) / 64;
+	if (section->length != word * sizeof(le64)) {
+		check_say(check, PART, 0, 0, "the section of blocks has %llu bytes", ull(section->length));
+		return;
+	}
+	word = 0;
+	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
+		uint64_t words = (medium_zone_blocks(&check->medium, zone) + 63) / 64;
+
+		for (uint64_t w = 0; w < words; w++, word++) {
+			uint64_t there, used = check_used(check, zone, w, &there);
+			uint64_t said = u64_at(section->payload, word);
+			uint64_t start = medium_zone_start(zone) + w * 64;
+
+			count_bits(said & ~used & there, start, &lost, &first_lost);
+			count_bits(used & ~said & there, start, &shared, &first_shared);
+		}
+	}
+	if (lost)
+		check_say(check, PART, 0, first_lost, "%llu free blocks are said to be in use, the first is this one",
+		          ull(lost));
+	if (shared)
+		check_say(check, PART, 0, first_shared, "%llu blocks in use are said to be free, the first is this one",
+		          ull(shared));
+}
+
+static void check_slot(struct check *check, uint64_t ino, const struct nova_saved_slots *slots, unsigned i)
+{
+	bool said = le64_get(slots->free[i / 64]) >> i % 64 & 1;
+	struct medium_inode inode;
+	bool free_slot;
+
+	if (medium_inode(&check->medium, ino, &inode))
+		return; /* told already */
+	free_slot = (inode.life == NOVA_LIFE_NEVER || inode.life == NOVA_LIFE_FREE) && inode.generation != UINT32_MAX;
+	if (le32_get(slots->generation[i]) != inode.generation)
+		check_say(check, PART, ino, 0, "it says generation %u, the slot has %u", le32_get(slots->generation[i]),
+		          inode.generation);
+	if (said != free_slot)
+		check_say(check, PART, ino, 0, "it says the slot is %s", said ? "free" : "in use");
+}
+
+static void check_slots(struct check *check, const struct medium_saved_section *section)
+{
+	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
+	const uint8_t *at = section->payload;
+
+	if (section->length != check->report->slot_chunks * sizeof(struct nova_saved_slots)) {
+		check_say(check, PART, 0, 0, "the section of slots has %llu bytes", ull(section->length));
+		return;
+	}
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block += NOVA_CHUNK_BLOCKS) {
+		struct nova_saved_slots slots;
+
+		if (!check_is_slots(check, block))
+			continue;
+		memcpy(&slots, at, sizeof(slots));
+		at += sizeof(slots);
+		if (le64_get(slots.block) != block) {
+			check_say(check, PART, 0, block, "it has block %llu where this chunk of slots belongs",
+			          ull(le64_get(slots.block)));
+			return;
+		}
+		for (unsigned i = 0; i < NOVA_SLOTS_PER_CHUNK; i++)
+			check_slot(check, block * per_block + i, &slots, i);
+	}
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------- */
+
+static void check_sections(struct check *check, struct medium_saved *saved)
+{
+	static const struct {
+		uint32_t type;
+		const char *what;
+		void (*check)(struct check *check, const struct medium_saved_section *section);
+	} known[] = {
+	    {NOVA_SAVED_COUNTS, "counts", check_counts},
+	    {NOVA_SAVED_BLOCKS, "blocks", check_blocks},
+	    {NOVA_SAVED_SLOTS, "slots", check_slots},
+	    {NOVA_SAVED_PROJECTS, "projects", check_projects},
+	};
+	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
+	struct medium_saved_section section;
+	unsigned found[KNOWN] = {0};
+
+	while (medium_saved_next(saved, &section)) {
+		if (!section.valid) {
+			check_say(check, PART, 0, 0, "its section of type %u is damaged", section.type);
+			return;
+		}
+		for (unsigned i = 0; i < KNOWN; i++)
+			if (known[i].type == section.type && found[i]++ == 0)
+				known[i].check(check, &section);
+	}
+	for (unsigned i = 0; i < KNOWN; i++)
+		if (found[i] != 1)
+			check_say(check, PART, 0, 0, "it has %u sections of %s", found[i], known[i].what);
+}
+
+static void check_place(struct check *check, const struct nova_saved *head, uint64_t block)
+{
+	if (check->owner[block])
+		check_say(check, PART, 0, block, "it lies in a block that is in use");
+	for (uint32_t i = 0; i < le32_get(head->run_count); i++)
+		for (uint64_t k = 0; k < le64_get(head->runs[i].count); k++)
+			if (check->owner[le64_get(head->runs[i].block) + k]) {
+				check_say(check, PART, 0, le64_get(head->runs[i].block) + k,
+				          "it lies in a block that is in use");
+				return;
+			}
+}
+
+void check_saved(struct check *check)
+{
+	const struct nova_super *copy[2] = {medium_super(&check->medium, 0), medium_super(&check->medium, 1)};
+	struct medium_word clean = medium_word_pick(NOVA_WORD_CLEAN, 0, copy[0]->clean, copy[1]->clean);
+	struct medium_word word = medium_word_pick(NOVA_WORD_SAVED, 0, copy[0]->saved, copy[1]->saved);
+	struct medium_saved saved;
+	const char *why;
+	int rc;
+
+	/* After a crash nobody looks at it. */
+	if (!(clean.value & 1) || !word.value)
+		return;
+	rc = medium_saved_open(&saved, &check->medium, word.value, &why);
+	if (rc == -ENOMEM) {
+		check->error = rc;
+		return;
+	}
+	if (rc) {
+		check_say(check, PART, 0, word.value, "the saved allocation state %s", why);
+		return;
+	}
+	if (le64_get(saved.head->mount_count) != clean.value >> 1)
+		check_say(check, PART, 0, word.value, "it was saved at unmount %llu, the last one is %llu",
+		          ull(le64_get(saved.head->mount_count)), ull(clean.value >> 1));
+	if (le64_get(saved.head->blocks) != check->medium.blocks)
+		check_say(check, PART, 0, word.value, "it is of a pool of %llu blocks, this one has %llu",
+		          ull(le64_get(saved.head->blocks)), ull(check->medium.blocks));
+	if (memcmp(saved.head->uuid, check->medium.super->uuid, sizeof(saved.head->uuid)) != 0)
+		check_say(check, PART, 0, word.value, "it is of another pool");
+	check_place(check, saved.head, word.value);
+	check_sections(check, &saved);
+	medium_saved_close(&saved);
+}

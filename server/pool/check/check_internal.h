@@ -1,0 +1,208 @@
+/*
+ * check_internal.h -- what the parts of nova_check share.
+ */
+#ifndef FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
+#define FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
+
+#include "server/pool/check/check.h"
+#include "server/pool/image/image.h"
+
+#include <stddef.h>
+
+/* An inode in use, in order of inode number. */
+struct check_inode {
+	uint64_t ino;
+	uint64_t size;
+	uint64_t parent;   /* directories: as its header and PARENT entries say */
+	uint64_t named_by; /* directories: inode number of a directory that has a name for it, 0 = none */
+	uint32_t nlink;    /* as its log says */
+	uint32_t links;    /* names that lead to it */
+	uint32_t subdirectories;
+	uint8_t type; /* S_IFMT bits >> 12 */
+	bool orphan;
+	bool readable;      /* its header and log could be read to the end */
+	bool patched;       /* a repair has left something out of its log (it has an ATTR entry that says nothing) */
+	uint8_t named_type; /* as what a name leads to it, 0 = none does */
+	bool nlink_told;
+	uint8_t mark; /* for the search for cycles: 0 unseen, 1 on the way, 2 leads to the root */
+};
+
+/* A live name. */
+struct check_name {
+	uint64_t dir;
+	uint64_t ino;
+	uint64_t cookie;
+	uint8_t file_type;
+};
+
+/*
+ * What can be done about a finding, in the order in which it has to be done: a repair does the first kind there is and
+ * looks again. Asked for by pool_repair alone.
+ */
+enum check_fix_kind {
+	FIX_WORDS,     /* one copy of some word of the inode is damaged */
+	FIX_LIFE,      /* the slot's life is unknown */
+	FIX_LOG,       /* the inode's log cannot be read to its tail */
+	FIX_ENTRY,     /* the entry at position a makes no sense */
+	FIX_EPOCH,     /* there are entries of epoch a */
+	FIX_HEADER,    /* the slot's header is damaged */
+	FIX_HOLE,      /* b file blocks from a on lie in blocks that something else uses */
+	FIX_REMOVE,    /* the inode is no use to anyone */
+	FIX_TRUNCATE,  /* there are blocks behind the end of the file */
+	FIX_ZERO,      /* bytes from a on in block b, behind the end of the file, are not zero */
+	FIX_ATTR,      /* mode, owner and group are not told */
+	FIX_ROOT,      /* there is no root directory */
+	FIX_DROP_NAME, /* of directory ino the name with cookie a, which leads to inode b */
+	FIX_RETYPE,    /* the same name says a type that is not the inode's, which is c */
+	FIX_PARENT,    /* the directory's parent is to be a */
+	FIX_NLINK,     /* the inode has a names */
+	FIX_ADOPT,     /* no name leads to the inode */
+};
+
+struct check_fix {
+	enum check_fix_kind kind;
+	uint64_t ino;
+	uint64_t a, b, c;
+};
+
+/* What beside log pages lies in blocks. */
+enum check_content { CHECK_DATA, CHECK_TARGET, CHECK_XATTR };
+
+/* A run of blocks whose claim waits until all log pages are known. */
+struct check_late_claim {
+	size_t inode; /* index */
+	enum check_content content;
+	uint64_t at; /* CHECK_DATA: its first file block; CHECK_XATTR: position of the entry */
+	uint64_t block;
+	uint64_t count;
+};
+
+struct check {
+	struct medium medium;
+	struct check_report *report;
+	uint64_t root;
+	uint64_t epoch;
+	uint32_t *owner; /* by block: index of the inode that uses it + 1, 0 = free, CHECK_SLOTS = a chunk of slots */
+	size_t owner_bytes;
+	uint64_t *used; /* the same as a bit per block: whether there is an owner; behind the owners in memory */
+	struct check_inode *inodes;
+	size_t inode_count, inode_room;
+	struct check_name *names;
+	size_t name_count, name_room;
+	struct check_project *projects;
+	size_t project_count, project_room;
+	uint64_t unwritten; /* blocks that are reserved for a file and were never written */
+	int error;          /* -ENOMEM */
+
+	bool repairing; /* note fixes, and claim data late */
+	struct check_fix *fixes;
+	size_t fix_count, fix_room;
+	struct check_late_claim *late;
+	size_t late_count, late_room;
+};
+
+#define CHECK_SLOTS 0xffffffffu
+
+/* check_begin, check_run, check_end -- nova_check in parts. -errno as medium_open, with `why`; -ENOMEM. */
+int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why);
+int check_run(struct check *check);
+void check_end(struct check *check);
+
+/* check_fix -- note what can be done about the finding just told. */
+void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint64_t a, uint64_t b, uint64_t c);
+
+/* check_find -- the inode in use with this number, or NULL. */
+struct check_inode *check_find(const struct check *check, uint64_t ino);
+
+/* check_say -- count and tell one finding. */
+void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* check_progress -- tell how much of `what` has been looked at. */
+void check_progress(struct check *check, const char *what, uint64_t done, uint64_t total);
+
+/* check_grow -- room for one more in an array that doubles; NULL and check->error without memory. */
+void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size);
+
+/* check_claim -- note that the inode uses blocks [first, first + count); tells blocks out of place or used twice. */
+void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
+                 uint64_t count);
+
+/* check_is_slots -- whether the block is the first of a chunk of slots. */
+bool check_is_slots(const struct check *check, uint64_t block);
+
+/* check_used -- of the blocks of word `word` of a zone's map, as the allocation state saves it: those that are in use
+ * or in a metadata area, and in *there those that exist at all. */
+uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there);
+
+/* check_claim_content -- the same for data from file block `at` on, a symlink's target, or the value of the extended
+ * attribute whose entry is at position `at`. */
+void check_claim_content(struct check *check, const struct check_inode *inode, enum check_content content, uint64_t at,
+                         uint64_t first, uint64_t count);
+
+/* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
+void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode);
+
+/* check_tree -- after all inodes are read: names, links, parents and cycles. */
+void check_tree(struct check *check);
+
+/* check_project_use -- an inode of the project (0: of none) has so many blocks. */
+void check_project_use(struct check *check, uint32_t id, uint64_t blocks);
+void check_project_limits(struct check *check, const struct nova_quota_entry *quota, uint64_t line);
+/* check_projects -- whether a saved section of projects says the same. */
+struct medium_saved_section;
+void check_projects(struct check *check, const struct medium_saved_section *section);
+
+/* check_saved -- after all inodes are read: whether a clean unmount saved the same. */
+void check_saved(struct check *check);
+
+/* ---- a file's extents --------------------------------------------------------------------------- */
+
+struct check_run {
+	uint64_t file_block;
+	uint64_t count; /* UINT64_MAX - file_block: to the end of all files */
+	uint64_t block; /* 0 = hole */
+	bool unwritten; /* reserved: reads as zeros and may lie beyond the end of the file */
+};
+
+/*
+ * check_extents -- resolve `count` runs, the newest last and over the older, into what the file now has; `emit` gets
+ * the pieces that are no holes in order of file block. -ENOMEM.
+ */
+int check_extents(const struct check_run *runs, size_t count, void (*emit)(void *context, const struct check_run *run),
+                  void *context);
+
+/* ---- a directory's names ------------------------------------------------------------------------ */
+
+struct check_dir;
+
+struct check_dir_name {
+	uint64_t cookie;
+	const struct nova_name_entry *entry; /* NULL = removed */
+};
+
+struct check_dir *check_dir_new(void);
+void check_dir_free(struct check_dir *dir);
+/* check_dir_add -- -EEXIST if the cookie is there already, -ENOMEM. */
+int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name_entry *entry);
+/* check_dir_remove -- the live name with the cookie, removed; NULL if there is none. */
+const struct nova_name_entry *check_dir_remove(struct check_dir *dir, uint64_t cookie);
+/* check_dir_live -- the names that are left, in the order of their names' bytes; the array is the caller's. */
+int check_dir_live(const struct check_dir *dir, const struct nova_name_entry ***names, size_t *count);
+/* check_name_compare -- orders two names by length and bytes. */
+int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b);
+
+/* ---- an inode's extended attributes ------------------------------------------------------------- */
+
+struct check_xattrs;
+
+struct check_xattrs *check_xattrs_new(void);
+void check_xattrs_free(struct check_xattrs *xattrs);
+/* check_xattr_entry -- an XATTR entry, in the order of the log. NULL, or what is wrong with it. */
+const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, const struct nova_entry *entry,
+                              uint64_t position);
+/* check_xattrs_result -- at the end of the log: claim the blobs of what lives and check what is in them. */
+void check_xattrs_result(struct check *check, const struct medium_inode *inode, const struct check_inode *into,
+                         const struct check_xattrs *xattrs);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * open_table.h -- the files a session has open, by open id and by inode.
+ *
+ * An inode is pinned in the core (nova_open) while the session has any open of it. Used by the session's thread only.
+ */
+#ifndef FARNOVA_SERVER_OPEN_TABLE_H
+#define FARNOVA_SERVER_OPEN_TABLE_H
+
+#include "proto/proto.h"
+#include "server/nova/nova.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* An inode the session has open. */
+struct open_file {
+	struct open_file *next; /* in its bucket */
+	struct proto_handle handle;
+	uint32_t mode; /* type bits */
+	unsigned opens;
+};
+
+struct open {
+	struct open_file *file; /* NULL: not in use */
+	uint64_t id;
+	uint32_t flags;     /* PROTO_OPEN_READ, WRITE, APPEND, DIRECTORY */
+	uint32_t next_free; /* index + 1 */
+};
+
+struct opens {
+	struct open *items;
+	size_t size, count, limit;
+	uint32_t first_free; /* index + 1, 0 = none */
+	uint64_t serial;
+	struct open_file **buckets;
+	size_t bucket_count, file_count;
+};
+
+void opens_init(struct opens *opens, size_t limit);
+
+/*
+ * opens_add -- one more open of the inode, pinned with `call`. The id is never 0 and never given twice. -EMFILE beyond
+ * the limit, -ENOMEM, or what nova_open says (-ESTALE).
+ */
+int opens_add(struct opens *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
+              uint32_t mode, uint64_t *id);
+
+/* opens_get -- NULL if the session has no such open. Valid until the next opens_add or opens_remove. */
+const struct open *opens_get(const struct opens *opens, uint64_t id);
+
+/* opens_is_last -- whether closing `open` leaves the session without an open of its inode. */
+static inline int opens_is_last(const struct open *open)
+{
+	return open->file->opens == 1;
+}
+
+/* opens_remove -- close it; the last one of an inode unpins it, which ends an orphan. */
+void opens_remove(struct opens *opens, const struct nova_call *call, uint64_t id);
+
+/* opens_close_all -- the same for all. opens_free -- without unpinning: the core is about to be unmounted. */
+void opens_close_all(struct opens *opens, const struct nova_call *call);
+void opens_free(struct opens *opens);
+
+#endif

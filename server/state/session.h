@@ -1,0 +1,68 @@
+/*
+ * session.h -- what the server knows of a client beyond its connection: credentials, opens, slots, layouts, staging.
+ *
+ * Used by the worker that has it. When the connection ends, layouts and registrations end with it; opens and kept
+ * replies stay for a lease, in which the client may come back, also to another worker.
+ */
+#ifndef FARNOVA_SERVER_SESSION_H
+#define FARNOVA_SERVER_SESSION_H
+
+#include "proto/proto.h"
+#include "server/state/cred.h"
+#include "server/state/layout/layout.h"
+#include "server/state/open_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conn;
+struct parked;
+struct request;
+struct transport_region;
+struct worker;
+
+#define KEPT_REPLY_SIZE 256u /* no reply without extents or data is larger */
+
+struct slot {
+	uint32_t sequence; /* of the newest request */
+	bool busy;         /* it waits: for layouts to return or for space */
+	uint16_t kept_length;
+	uint8_t kept[KEPT_REPLY_SIZE]; /* its reply, where executing it again would do harm */
+};
+
+struct session {
+	struct session *next_registered; /* under the registry's lock, as is `worker` for other threads */
+	struct worker *worker;
+	struct session *previous, *next; /* of the worker */
+	uint64_t id, key;
+	struct conn *conn;  /* NULL while the client is away */
+	int64_t expires_ms; /* when it is */
+	bool ended;         /* the client has said BYE */
+	struct cred_table creds;
+	struct opens opens;
+	struct layout_owner layouts;
+	uint8_t *staging;
+	struct transport_region *staging_region;
+	struct parked *parked; /* requests that wait */
+	struct slot slots[PROTO_MAX_SLOTS];
+};
+
+/* session_hello -- the first message of a connection: open a session or send for the one the client had. */
+void session_hello(struct conn *conn, const struct proto_request *hello);
+
+/* session_disconnected -- its connection has been closed: layouts end, waiting requests are forgotten. */
+void session_disconnected(struct session *session);
+
+/* session_bye -- the client ends it: opens are closed, the rest goes with the connection. */
+void session_bye(struct session *session);
+
+/* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
+void session_tick(struct session *session);
+
+/* session_forgive -- the worker stood still for so long: the session's lease grows by it. */
+void session_forgive(struct session *session, int64_t late_ms);
+
+/* session_free -- `close_opens` false leaves orphans to the next mount's grace period. */
+void session_free(struct session *session, bool close_opens);
+
+#endif
