@@ -19,7 +19,7 @@
 static void ready_line(const struct server *server, char *line, size_t size)
 {
 	const char *host = server->config.host;
-	const struct gates *gates = &server->gates;
+	const struct listeners *listeners = &server->listeners;
 	bool bracket = strchr(host, ':') && host[0] != '/';
 	char address[1100];
 
@@ -27,11 +27,12 @@ static void ready_line(const struct server *server, char *line, size_t size)
 		snprintf(address, sizeof(address), "%s", host);
 	else
 		snprintf(address, sizeof(address), "farnova://%s%s%s:%u/", bracket ? "[" : "", host, bracket ? "]" : "",
-		         gates->port);
+		         listeners->port);
 	snprintf(line, size, "ready: %s transport %s%s%s pool %s%s\n", address,
-	         gates->gates[TRANSPORT_VERBS].listener ? "verbs" : "",
-	         gates->gates[TRANSPORT_VERBS].listener && gates->gates[TRANSPORT_TCP].listener ? "," : "",
-	         gates->gates[TRANSPORT_TCP].listener ? "tcp" : "", server->config.pool,
+	         listeners->by_kind[TRANSPORT_VERBS].transport ? "verbs" : "",
+	         listeners->by_kind[TRANSPORT_VERBS].transport && listeners->by_kind[TRANSPORT_TCP].transport ? ","
+	                                                                                                      : "",
+	         listeners->by_kind[TRANSPORT_TCP].transport ? "tcp" : "", server->config.pool,
 	         nova_read_only(server->nova) ? " read-only" : "");
 }
 
@@ -83,7 +84,7 @@ static int serve(struct server *server, char *why, size_t why_size)
 
 	snprintf(why, why_size, "cannot set up the event loop");
 	if (term && interrupt && event_add(term, NULL) == 0 && event_add(interrupt, NULL) == 0)
-		rc = gates_watch(&server->gates, base);
+		rc = listeners_watch(&server->listeners, base);
 	if (rc == 0)
 		rc = write_pid_file(&server->config, why, why_size);
 	if (rc == 0) {
@@ -92,7 +93,7 @@ static int serve(struct server *server, char *why, size_t why_size)
 		if (server->config.pid_file[0])
 			unlink(server->config.pid_file);
 	}
-	gates_close(&server->gates); /* their events belong to the base */
+	listeners_close(&server->listeners); /* their events belong to the base */
 	if (term)
 		event_free(term);
 	if (interrupt)

@@ -1,5 +1,5 @@
 /*
- * server.c -- put the server together and take it apart: pool, core, gates and workers.
+ * server.c -- put the server together and take it apart: pool, core, listeners and workers.
  */
 #include "server/server.h"
 
@@ -81,7 +81,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .full_scan = config->full_scan,
 	    .progress_ms = (unsigned)config->progress_ms,
 	    .cache_bytes = config->cache_bytes,
-	    .keep_blocks = layout_keep_blocks,
+	    .keep_blocks = layout_quarantine_blocks,
 	    .keep_context = server->layouts,
 	};
 	char reason[512] = "";
@@ -140,7 +140,7 @@ static int make_workers(struct server *server, char *why, size_t why_size)
 	bool kinds[TRANSPORT_KINDS];
 
 	for (unsigned i = 0; i < TRANSPORT_KINDS; i++)
-		kinds[i] = server->gates.gates[i].listener;
+		kinds[i] = server->listeners.by_kind[i].transport;
 	server->worker_count = (unsigned)server->config.workers;
 	placement_init(&server->placement, server->worker_count);
 	server->workers = calloc(server->worker_count, sizeof(*server->workers));
@@ -193,20 +193,20 @@ int server_open(struct server *server, char *why, size_t why_size)
 	}
 	int rc = open_pool(server, why, why_size);
 	if (rc == 0)
-		rc = gates_open(&server->gates, server, why, why_size);
+		rc = listeners_open(&server->listeners, server, why, why_size);
 	if (rc == 0)
 		rc = make_workers(server, why, why_size);
 	/* After the workers, so that they get their journal rings first. */
 	if (rc == 0 && !server->config.read_only)
-		tidy_start(&server->tidy, server->nova);
+		janitor_start(&server->janitor, server->nova);
 	return rc;
 }
 
 void server_close(struct server *server)
 {
-	gates_close(&server->gates);
+	listeners_close(&server->listeners);
 	end_workers(server);
-	tidy_stop(&server->tidy);
+	janitor_stop(&server->janitor);
 	close_pool(server);
 	registry_destroy(&server->registry);
 }

@@ -28,13 +28,13 @@ struct server {
 	pthread_t populate; /* makes the pool's page-table entries while clients are served already */
 	bool populating;
 	struct nova *nova;
-	struct tidy tidy;
+	struct janitor janitor;
 	struct layout_table *layouts;
 	struct registry registry; /* has its own lock */
 	uint64_t instance;        /* random for each start */
 	uint8_t pool[16];         /* UUID */
 	struct proto_handle root;
-	struct gates gates;         /* the main thread's */
+	struct listeners listeners; /* the main thread's */
 	struct placement placement; /* for all workers */
 	unsigned worker_count;
 	struct worker *workers;
@@ -44,7 +44,7 @@ struct server {
 
 /*
  * server_open -- `config` has been read: map and mount the pool, listen, start the workers. Clients are let in once
- * gates_watch runs. -errno with a sentence in `why`; call server_close in any case.
+ * listeners_watch runs. -errno with a sentence in `why`; call server_close in any case.
  */
 int server_open(struct server *server, char *why, size_t why_size);
 

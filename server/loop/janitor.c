@@ -13,7 +13,7 @@
 #define STEP_SLICES 32u  /* under half a millisecond of one CPU */
 
 /* True when the server ends. */
-static bool pause_for(struct tidy *tidy, unsigned ms)
+static bool pause_for(struct janitor *janitor, unsigned ms)
 {
 	struct timespec until;
 	bool stopping;
@@ -22,59 +22,60 @@ static bool pause_for(struct tidy *tidy, unsigned ms)
 	until.tv_nsec += (long)ms * 1000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	pthread_mutex_lock(&tidy->lock);
-	while (!tidy->stopping && !pthread_cond_timedwait(&tidy->wake, &tidy->lock, &until))
+	pthread_mutex_lock(&janitor->lock);
+	while (!janitor->stopping && !pthread_cond_timedwait(&janitor->wake, &janitor->lock, &until))
 		;
-	stopping = tidy->stopping;
-	pthread_mutex_unlock(&tidy->lock);
+	stopping = janitor->stopping;
+	pthread_mutex_unlock(&janitor->lock);
 	return stopping;
 }
 
 static void *run(void *argument)
 {
-	struct tidy *tidy = argument;
+	struct janitor *janitor = argument;
 	int done = 0;
 
-	while (!pause_for(tidy, done < (int)STEP_SLICES ? INTERVAL_MS : PAUSE_MS))
-		done = nova_gc_step(tidy->worker, STEP_SLICES, 0);
+	while (!pause_for(janitor, done < (int)STEP_SLICES ? INTERVAL_MS : PAUSE_MS))
+		done = nova_gc_step(janitor->worker, STEP_SLICES, 0);
 	return NULL;
 }
 
-void tidy_start(struct tidy *tidy, struct nova *nova)
+void janitor_start(struct janitor *janitor, struct nova *nova)
 {
 	pthread_condattr_t monotonic;
-	int rc = nova_worker_open(nova, &tidy->worker);
+	int rc = nova_worker_open(nova, &janitor->worker);
 
 	if (rc < 0) {
-		log_warn("tidy", "no journal ring is left for a thread that shortens unused logs: %s", strerror(-rc));
+		log_warn("janitor", "no journal ring is left for a thread that shortens unused logs: %s",
+		         strerror(-rc));
 		return;
 	}
-	pthread_mutex_init(&tidy->lock, NULL);
+	pthread_mutex_init(&janitor->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&tidy->wake, &monotonic);
+	pthread_cond_init(&janitor->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	rc = pthread_create(&tidy->thread, NULL, run, tidy);
-	tidy->running = rc == 0;
+	rc = pthread_create(&janitor->thread, NULL, run, janitor);
+	janitor->running = rc == 0;
 	if (rc) {
-		log_warn("tidy", "no thread that shortens unused logs: %s", strerror(rc));
-		tidy_stop(tidy);
+		log_warn("janitor", "no thread that shortens unused logs: %s", strerror(rc));
+		janitor_stop(janitor);
 	}
 }
 
-void tidy_stop(struct tidy *tidy)
+void janitor_stop(struct janitor *janitor)
 {
-	if (!tidy->worker)
+	if (!janitor->worker)
 		return;
-	if (tidy->running) {
-		pthread_mutex_lock(&tidy->lock);
-		tidy->stopping = true;
-		pthread_cond_signal(&tidy->wake);
-		pthread_mutex_unlock(&tidy->lock);
-		pthread_join(tidy->thread, NULL);
+	if (janitor->running) {
+		pthread_mutex_lock(&janitor->lock);
+		janitor->stopping = true;
+		pthread_cond_signal(&janitor->wake);
+		pthread_mutex_unlock(&janitor->lock);
+		pthread_join(janitor->thread, NULL);
 	}
-	pthread_cond_destroy(&tidy->wake);
-	pthread_mutex_destroy(&tidy->lock);
-	nova_worker_close(tidy->worker);
-	tidy->worker = NULL;
+	pthread_cond_destroy(&janitor->wake);
+	pthread_mutex_destroy(&janitor->lock);
+	nova_worker_close(janitor->worker);
+	janitor->worker = NULL;
 }

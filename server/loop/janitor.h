@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-struct tidy {
+struct janitor {
 	struct nova_worker *worker;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -18,10 +18,10 @@ struct tidy {
 	bool stopping; /* under the lock */
 };
 
-/* tidy_start -- where no worker or thread can be had the server works without it: a warning is logged. */
-void tidy_start(struct tidy *tidy, struct nova *nova);
+/* janitor_start -- where no worker or thread can be had the server works without it: a warning is logged. */
+void janitor_start(struct janitor *janitor, struct nova *nova);
 
-/* tidy_stop -- ends the thread and closes its worker. Nothing if it was not started. */
-void tidy_stop(struct tidy *tidy);
+/* janitor_stop -- ends the thread and closes its worker. Nothing if it was not started. */
+void janitor_stop(struct janitor *janitor);
 
 #endif

@@ -36,40 +36,40 @@ static int can_serve(const struct server *server, enum transport_kind kind, char
 	return 0;
 }
 
-static int open_gate(struct gates *gates, enum transport_kind kind, char *why, size_t why_size)
+static int open_listener(struct listeners *listeners, enum transport_kind kind, char *why, size_t why_size)
 {
-	struct server *server = gates->gates[kind].server;
-	struct gate *gate = &gates->gates[kind];
+	struct server *server = listeners->by_kind[kind].server;
+	struct listener *listener = &listeners->by_kind[kind];
 
 	int rc = can_serve(server, kind, why, why_size);
 	if (rc == 0)
-		rc = transport_listen(kind, server->config.host, gates->port, &gate->listener, why, why_size);
+		rc = transport_listen(kind, server->config.host, listeners->port, &listener->transport, why, why_size);
 	if (rc < 0) {
-		gate->listener = NULL;
+		listener->transport = NULL;
 		return rc;
 	}
 	/* Where any port was asked for, all transports listen on the one that the first got. */
-	gates->port = transport_listener_port(gate->listener);
+	listeners->port = transport_listener_port(listener->transport);
 	return 0;
 }
 
-int gates_open(struct gates *gates, struct server *server, char *why, size_t why_size)
+int listeners_open(struct listeners *listeners, struct server *server, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
 	enum transport_kind kind;
 
-	*gates = (struct gates){.port = config->port};
+	*listeners = (struct listeners){.port = config->port};
 	for (unsigned i = 0; i < TRANSPORT_KINDS; i++)
-		gates->gates[i] = (struct gate){.server = server, .kind = (enum transport_kind)i};
+		listeners->by_kind[i] = (struct listener){.server = server, .kind = (enum transport_kind)i};
 	if (strcmp(config->transport, "auto") != 0) {
 		int rc = transport_kind_from_name(config->transport, &kind);
-		return rc < 0 ? rc : open_gate(gates, kind, why, why_size);
+		return rc < 0 ? rc : open_listener(listeners, kind, why, why_size);
 	}
-	int rc = open_gate(gates, TRANSPORT_TCP, why, why_size);
+	int rc = open_listener(listeners, TRANSPORT_TCP, why, why_size);
 	if (rc < 0)
 		return rc;
 	char reason[512];
-	if (open_gate(gates, TRANSPORT_VERBS, reason, sizeof(reason)) < 0)
+	if (open_listener(listeners, TRANSPORT_VERBS, reason, sizeof(reason)) < 0)
 		log_info("listen", "serving over tcp only, since verbs is not possible: %s", reason);
 	return 0;
 }
@@ -87,45 +87,45 @@ static struct worker *least_loaded(struct server *server)
 
 static void on_arrival(evutil_socket_t fd, short what, void *argument)
 {
-	struct gate *gate = argument;
-	struct server *server = gate->server;
+	struct listener *listener = argument;
+	struct server *server = listener->server;
 	struct transport_pending *pending;
 
 	(void)fd;
 	(void)what;
-	while (transport_listener_next(gate->listener, &pending) == 0) {
+	while (transport_listener_next(listener->transport, &pending) == 0) {
 		if (atomic_load(&server->connections) >= server->config.max_clients + SPARE_CONNECTIONS) {
 			log_warn("listen", "a client is turned away: there are %u connections and max_clients is %llu",
 			         atomic_load(&server->connections), (unsigned long long)server->config.max_clients);
 			transport_reject(pending);
 		} else {
-			worker_give(least_loaded(server), pending, gate->kind);
+			worker_give(least_loaded(server), pending, listener->kind);
 		}
 	}
 }
 
-int gates_watch(struct gates *gates, struct event_base *base)
+int listeners_watch(struct listeners *listeners, struct event_base *base)
 {
 	for (unsigned i = 0; i < TRANSPORT_KINDS; i++) {
-		struct gate *gate = &gates->gates[i];
-		if (!gate->listener)
+		struct listener *listener = &listeners->by_kind[i];
+		if (!listener->transport)
 			continue;
-		gate->event =
-		    event_new(base, transport_listener_fd(gate->listener), EV_READ | EV_PERSIST, on_arrival, gate);
-		if (!gate->event || event_add(gate->event, NULL) < 0)
+		listener->event = event_new(base, transport_listener_fd(listener->transport), EV_READ | EV_PERSIST,
+		                            on_arrival, listener);
+		if (!listener->event || event_add(listener->event, NULL) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-void gates_close(struct gates *gates)
+void listeners_close(struct listeners *listeners)
 {
 	for (unsigned i = 0; i < TRANSPORT_KINDS; i++) {
-		if (gates->gates[i].event)
-			event_free(gates->gates[i].event);
-		if (gates->gates[i].listener)
-			transport_listener_close(gates->gates[i].listener);
-		gates->gates[i].event = NULL;
-		gates->gates[i].listener = NULL;
+		if (listeners->by_kind[i].event)
+			event_free(listeners->by_kind[i].event);
+		if (listeners->by_kind[i].transport)
+			transport_listener_close(listeners->by_kind[i].transport);
+		listeners->by_kind[i].event = NULL;
+		listeners->by_kind[i].transport = NULL;
 	}
 }

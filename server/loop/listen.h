@@ -16,27 +16,27 @@
 struct event_base;
 struct server;
 
-struct gate {
+struct listener {
 	struct server *server;
 	enum transport_kind kind;
-	struct transport_listener *listener;
+	struct transport_listener *transport; /* NULL: not in use */
 	struct event *event;
 };
 
-struct gates {
-	struct gate gates[TRANSPORT_KINDS]; /* by enum transport_kind; those in use have a listener */
+struct listeners {
+	struct listener by_kind[TRANSPORT_KINDS]; /* by enum transport_kind; those in use have a listener */
 	uint16_t port;
 };
 
 /*
- * gates_open -- listen as the configuration says. `auto` serves verbs beside TCP where that is possible, and logs why
- * where it is not; a transport asked for by name that cannot be served is an error, with a sentence in `why`.
+ * listeners_open -- listen as the configuration says. `auto` serves verbs beside TCP where that is possible, and logs
+ * why where it is not; a transport asked for by name that cannot be served is an error, with a sentence in `why`.
  */
-int gates_open(struct gates *gates, struct server *server, char *why, size_t why_size);
+int listeners_open(struct listeners *listeners, struct server *server, char *why, size_t why_size);
 
-/* gates_watch -- hand what comes in to the workers, in the event loop of `base`. */
-int gates_watch(struct gates *gates, struct event_base *base);
+/* listeners_watch -- hand what comes in to the workers, in the event loop of `base`. */
+int listeners_watch(struct listeners *listeners, struct event_base *base);
 
-void gates_close(struct gates *gates);
+void listeners_close(struct listeners *listeners);
 
 #endif

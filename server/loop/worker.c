@@ -144,14 +144,14 @@ static bool poll_queues(struct worker *worker)
  * was suspended, or too busy) it heard nobody, and clients on this host did not run either. All that is timed grows by
  * that. A longer lease is always safe: blocks and locks are only kept for longer.
  */
-static void forgive(struct worker *worker, int64_t late_ms)
+static void extend_leases(struct worker *worker, int64_t late_ms)
 {
 	log_info("worker", "worker %u stood still for %lld ms: leases grow by as much", worker->index,
 	         (long long)late_ms);
 	for (struct conn *conn = worker->conns; conn; conn = conn->next)
-		conn_forgive(conn, late_ms);
+		conn_extend_timers(conn, late_ms);
 	for (struct session *session = worker->sessions; session; session = session->next)
-		session_forgive(session, late_ms);
+		session_extend_lease(session, late_ms);
 	worker->grace_ends_ms += late_ms;
 }
 
@@ -194,21 +194,21 @@ static void reclaim_orphans(struct worker *worker)
 		log_info("worker", "reclaimed %d files that were unlinked while open", count);
 }
 
-static void nudge_delivered(struct mail *mail)
+static void quiesce_request_delivered(struct mail *mail)
 {
-	struct worker *worker = (struct worker *)((char *)mail - offsetof(struct worker, nudge));
+	struct worker *worker = (struct worker *)((char *)mail - offsetof(struct worker, quiesce_mail));
 
-	atomic_store(&worker->nudge_pending, false);
+	atomic_store(&worker->quiesce_pending, false);
 	for (struct session *session = worker->sessions; session; session = session->next)
-		layout_nudge(&session->layouts);
+		layout_request_quiesce(&session->layouts);
 }
 
-void worker_nudge_all(struct server *server)
+void worker_request_quiesce_all(struct server *server)
 {
 	for (unsigned i = 0; i < server->worker_count; i++) {
 		struct worker *worker = &server->workers[i];
-		if (!atomic_exchange(&worker->nudge_pending, true))
-			mailbox_post(&worker->mailbox, &worker->nudge);
+		if (!atomic_exchange(&worker->quiesce_pending, true))
+			mailbox_post(&worker->mailbox, &worker->quiesce_mail);
 	}
 }
 
@@ -241,7 +241,7 @@ static bool work(struct worker *worker)
 		request_retry_space(worker);
 	if (worker->now_ms >= worker->tick_ms) {
 		if (worker->now_ms - worker->tick_ms > LATE_MS)
-			forgive(worker, worker->now_ms - worker->tick_ms);
+			extend_leases(worker, worker->now_ms - worker->tick_ms);
 		worker->tick_ms = worker->now_ms + TICK_MS;
 		tick(worker);
 		reclaim_orphans(worker);
@@ -311,7 +311,7 @@ static void *worker_main(void *argument)
 	worker->tick_ms = worker->now_ms;
 	worker->grace_ends_ms = worker->now_ms + (int64_t)worker->server->config.lease_ms;
 	int64_t busy_ns = worker->now_ns;
-	worker->own_cpu = placement_settle(&worker->server->placement);
+	worker->own_cpu = placement_pin_worker(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
 		read_clock(worker);
 		if (work(worker)) {
@@ -372,7 +372,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->server = server;
 	worker->index = index;
 	worker->spin_ns = (int64_t)server->config.spin_us * 1000;
-	worker->nudge.deliver = nudge_delivered;
+	worker->quiesce_mail.deliver = quiesce_request_delivered;
 	int rc = mailbox_init(&worker->mailbox);
 	if (rc < 0) {
 		worker->mailbox.fd = -1;
@@ -421,7 +421,7 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker->server)
 		return;
-	request_parked_free(worker->spare);
+	request_deferred_free(worker->spare);
 	if (worker->soon)
 		event_free(worker->soon);
 	for (unsigned i = 0; i < TRANSPORT_KINDS + 2; i++) {

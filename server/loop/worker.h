@@ -22,7 +22,7 @@ struct conn;
 struct event;
 struct event_base;
 struct nova_worker;
-struct parked;
+struct deferred;
 struct server;
 struct session;
 
@@ -57,11 +57,11 @@ struct worker {
 	unsigned stalled; /* connections with messages that had no credit */
 	struct session *sessions;
 
-	struct parked *spare;       /* made before it is known whether a request must wait */
-	struct parked *space_first; /* requests that wait for kept blocks to come free */
-	int64_t space_ms;           /* when to try them again */
-	struct mail nudge;          /* asks this worker to have its sessions give back kept blocks */
-	atomic_bool nudge_pending;
+	struct deferred *spare;       /* made before it is known whether a request must wait */
+	struct deferred *space_first; /* requests that wait for quarantined blocks to come free */
+	int64_t space_ms;             /* when to try them again */
+	struct mail quiesce_mail;     /* asks this worker to have its sessions say what they have quiesced */
+	atomic_bool quiesce_pending;
 
 	struct proto_request request; /* being handled */
 	struct proto_reply reply;
@@ -85,7 +85,7 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 
-/* worker_nudge_all -- blocks are short: have every session return the kept blocks it can. */
-void worker_nudge_all(struct server *server);
+/* worker_request_quiesce_all -- blocks are short: ask every session that blocks wait for what it has quiesced. */
+void worker_request_quiesce_all(struct server *server);
 
 #endif

@@ -14,9 +14,9 @@
 #include <string.h>
 
 /* A client has one request in each slot, so it is owed no more replies than slots; a few more for HELLO and BYE. */
-#define MAX_OWED_REPLIES (PROTO_MAX_SLOTS + 4u)
-#define COMPLAINTS_BURST 8u
-#define COMPLAINT_MS     1000
+#define MAX_OWED_REPLIES  (PROTO_MAX_SLOTS + 4u)
+#define PEER_ERRORS_BURST 8u
+#define PEER_ERRORS_MS    1000
 
 struct out_message {
 	struct out_message *next;
@@ -70,7 +70,7 @@ static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
 	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;
 }
 
-void conn_forgive(struct conn *conn, int64_t late_ms)
+void conn_extend_timers(struct conn *conn, int64_t late_ms)
 {
 	int64_t now = conn->worker->now_ms;
 
@@ -79,18 +79,18 @@ void conn_forgive(struct conn *conn, int64_t late_ms)
 	later(&conn->out_since_ms, late_ms, now);
 }
 
-void conn_complain(struct conn *conn, const char *what, const char *why)
+void conn_log_peer_error(struct conn *conn, const char *what, const char *why)
 {
 	int64_t now = conn->worker->now_ms;
 
-	if (now - conn->complained_ms >= COMPLAINT_MS) {
-		if (conn->complaints > COMPLAINTS_BURST)
+	if (now - conn->peer_errors_ms >= PEER_ERRORS_MS) {
+		if (conn->peer_errors > PEER_ERRORS_BURST)
 			log_warn("conn", "%s: %u more bad messages", transport_peer(conn->transport),
-			         conn->complaints - COMPLAINTS_BURST);
-		conn->complaints = 0;
-		conn->complained_ms = now;
+			         conn->peer_errors - PEER_ERRORS_BURST);
+		conn->peer_errors = 0;
+		conn->peer_errors_ms = now;
 	}
-	if (++conn->complaints <= COMPLAINTS_BURST)
+	if (++conn->peer_errors <= PEER_ERRORS_BURST)
 		log_warn("conn", "%s: %s refused: %s", transport_peer(conn->transport), what, why);
 }
 

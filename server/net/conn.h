@@ -32,8 +32,8 @@ struct conn {
 	unsigned out_replies;
 	int64_t out_since_ms;
 	/* Log lines about what the client does wrong: a few, then one a second. */
-	unsigned complaints;
-	int64_t complained_ms;
+	unsigned peer_errors;
+	int64_t peer_errors_ms;
 };
 
 /* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
@@ -46,14 +46,14 @@ void conn_send(struct conn *conn, const void *message, size_t length, bool reply
 /* conn_flush -- try again what had no credit; whether anything is left. */
 bool conn_flush(struct conn *conn);
 
-/* conn_forgive -- the worker stood still for so long: what the connection is timed by grows by it. */
-void conn_forgive(struct conn *conn, int64_t late_ms);
+/* conn_extend_timers -- the worker stood still for so long: what the connection is timed by grows by it. */
+void conn_extend_timers(struct conn *conn, int64_t late_ms);
 
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
 void conn_fail(struct conn *conn, const char *why);
 
-/* conn_complain -- log what a client did wrong, at a bounded rate. */
-void conn_complain(struct conn *conn, const char *what, const char *why);
+/* conn_log_peer_error -- log what a client did wrong, at a bounded rate. */
+void conn_log_peer_error(struct conn *conn, const char *what, const char *why);
 
 /* conn_close -- end and free it; its session, if any, waits for the client to come back. Not while a batch of events
  * is being handled. */

@@ -39,7 +39,7 @@ static int take(struct placement *placement, int except)
 	return -1;
 }
 
-int placement_settle(struct placement *placement)
+int placement_pin_worker(struct placement *placement)
 {
 	return placement->count ? take(placement, -1) : -1;
 }

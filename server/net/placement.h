@@ -24,10 +24,10 @@ struct placement {
 /* placement_init -- for `workers` workers; any thread, before they start. */
 void placement_init(struct placement *placement, unsigned workers);
 
-/* placement_settle -- pin the calling worker to a CPU of its own, if there is one. Returns it, or -1. */
-int placement_settle(struct placement *placement);
+/* placement_pin_worker -- pin the calling worker to a CPU of its own, if there is one. Returns it, or -1. */
+int placement_pin_worker(struct placement *placement);
 
-/* placement_leave -- move the calling worker from `own`, as placement_settle gave it, to another CPU that is free.
+/* placement_leave -- move the calling worker from `own`, as placement_pin_worker gave it, to another CPU that is free.
  * Returns where it is now. */
 int placement_leave(struct placement *placement, int own);
 

@@ -65,7 +65,7 @@ static void answer(struct conn *conn, const struct proto_request *in, int error)
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)error;
-	reply->invalidation = conn->session ? conn->session->layouts.told : 0;
+	reply->invalidation = conn->session ? conn->session->layouts.invalidation_issued : 0;
 	int length = proto_encode_reply(reply, worker->out, sizeof(worker->out));
 	if (length > 0)
 		conn_send(conn, worker->out, (size_t)length, true);
@@ -80,7 +80,7 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 
 	if (in->sequence == slot->sequence + 1 && !slot->busy) {
 		slot->sequence = in->sequence;
-		slot->kept_length = 0;
+		slot->cached_length = 0;
 		return true;
 	}
 	if (in->sequence != slot->sequence || slot->busy || in->sequence == 0) {
@@ -88,9 +88,9 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 		                           : "a request is out of its slot's sequence");
 		return false;
 	}
-	if (slot->kept_length == 0)
+	if (slot->cached_length == 0)
 		return true;
-	conn_send(conn, slot->kept, slot->kept_length, true);
+	conn_send(conn, slot->cached_reply, slot->cached_length, true);
 	return false;
 }
 
@@ -100,7 +100,7 @@ static void first_message(struct conn *conn, const struct proto_request *in, int
 	if (in->op != PROTO_HELLO) {
 		conn_fail(conn, "its first message is not HELLO");
 	} else if (rc < 0) {
-		conn_complain(conn, "HELLO", why);
+		conn_log_peer_error(conn, "HELLO", why);
 		answer(conn, in, -rc);
 	} else {
 		session_hello(conn, in);
@@ -115,7 +115,7 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 	conn->heard_ms = conn->worker->now_ms;
 	int rc = proto_decode_request(data, length, in, &why);
 	if (rc < 0 && in->op == 0) {
-		conn_complain(conn, "a message", why);
+		conn_log_peer_error(conn, "a message", why);
 		conn_fail(conn, "what it sends is no message of this protocol");
 		return;
 	}
@@ -124,7 +124,7 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 		first_message(conn, in, rc, why);
 		return;
 	}
-	if (layout_quiesced(&session->layouts, in->quiesced) < 0) {
+	if (layout_note_quiesced(&session->layouts, in->quiesced) < 0) {
 		conn_fail(conn, "it has quiesced an invalidation it was never told");
 		return;
 	}
@@ -146,7 +146,7 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 	if (!take_slot(conn, in))
 		return;
 	if (rc < 0) {
-		conn_complain(conn, proto_op_name(in->op), why);
+		conn_log_peer_error(conn, proto_op_name(in->op), why);
 		answer(conn, in, -rc);
 		return;
 	}

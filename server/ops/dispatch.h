@@ -15,8 +15,8 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length);
 
 /* How an operation is handled. */
 struct operation {
-	int (*run)(struct request *rq); /* 0, -errno or REQUEST_PARKED */
-	bool keep;                      /* keep the reply: running it again would do harm */
+	int (*run)(struct request *rq); /* 0, -errno or REQUEST_DEFERRED */
+	bool keeps_reply;               /* keep the reply: running it again would do harm */
 	bool changes;                   /* refused by a read-only server */
 };
 

@@ -19,7 +19,7 @@
 #define WINDOW_TCP      (64ull * REGION_CHUNK)
 #define OPEN_WINDOW_TCP (4ull * REGION_CHUNK)
 
-uint64_t grant_window(const struct request *rq)
+uint64_t extent_window(const struct request *rq)
 {
 	bool verbs = transport_conn_kind(rq->conn->transport) == TRANSPORT_VERBS;
 
@@ -52,11 +52,12 @@ static void tell_region(struct list *list, const struct region *region)
 	     transport_region_key(region->registration));
 }
 
-static void complain(struct request *rq, int rc)
+static void log_registration_error(struct request *rq, int rc)
 {
-	conn_complain(rq->conn, "a registration for one-sided reads",
-	              rc == -ENOMEM ? "out of memory to pin: raise the memlock limit (ulimit -l) or lower max_regions"
-	                            : strerror(-rc));
+	conn_log_peer_error(rq->conn, "a registration for one-sided reads",
+	                    rc == -ENOMEM
+	                        ? "out of memory to pin: raise the memlock limit (ulimit -l) or lower max_regions"
+	                        : strerror(-rc));
 }
 
 /* Registers [offset, offset + length) of the file, which lies at `address`, up to the end of the chunk. */
@@ -74,7 +75,7 @@ static struct region *make_region(struct list *list, uint64_t offset, uint64_t l
 	int rc = region_add(&list->holder->regions, rq->conn->transport, rq->server->pm.base, offset, length, address,
 	                    &region);
 	if (rc < 0) {
-		complain(rq, rc);
+		log_registration_error(rq, rc);
 		return NULL;
 	}
 	owner->regions++;

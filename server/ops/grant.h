@@ -19,7 +19,7 @@ struct request;
 uint32_t grant_extents(struct request *rq, struct layout_holder *holder, uint64_t offset, uint64_t length,
                        struct proto_extent *extents, uint32_t max, uint64_t *size);
 
-/* grant_window -- how much of a file one request may be told of: registering takes time, more so with verbs. */
-uint64_t grant_window(const struct request *rq);
+/* extent_window -- how much of a file one request may be told of: registering takes time, more so with verbs. */
+uint64_t extent_window(const struct request *rq);
 
 #endif

@@ -18,7 +18,7 @@
 
 int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out)
 {
-	const struct open *open = opens_get(&rq->session->opens, id);
+	const struct open *open = open_table_get(&rq->session->opens, id);
 
 	if (!open || !(open->flags & access))
 		return -EBADF;
@@ -164,7 +164,7 @@ int op_write_commit(struct request *rq)
 	uint32_t length = rq->in->write_commit.length;
 
 	if (length > ring || staging > ring - length) {
-		conn_complain(rq->conn, "WRITE_COMMIT", "the range is not within the staging ring");
+		conn_log_peer_error(rq->conn, "WRITE_COMMIT", "the range is not within the staging ring");
 		return -EINVAL;
 	}
 	return write_bytes(rq, rq->in->write_commit.open, rq->in->write_commit.offset, rq->in->write_commit.flags,
@@ -186,7 +186,7 @@ int op_layout_get(struct request *rq)
 	out->layout.size = 0;
 	rq->call.opened = true;
 	if (S_ISREG(open->file->mode) && layout_grant(&rq->session->layouts, open->file->handle, &holder) == 0) {
-		uint64_t window = grant_window(rq);
+		uint64_t window = extent_window(rq);
 		uint64_t length = rq->in->layout_get.length < window ? rq->in->layout_get.length : window;
 		out->layout.extent_count = grant_extents(rq, holder, rq->in->layout_get.offset, length,
 		                                         out->layout.extents, PROTO_MAX_EXTENTS, &out->layout.size);

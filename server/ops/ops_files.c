@@ -109,7 +109,7 @@ int op_setattr(struct request *rq)
 	struct nova_attr attr;
 
 	if (in->setattr.open != 0) {
-		const struct open *open = opens_get(&rq->session->opens, in->setattr.open);
+		const struct open *open = open_table_get(&rq->session->opens, in->setattr.open);
 		if (!open || open->file->handle.ino != in->setattr.handle.ino ||
 		    open->file->handle.generation != in->setattr.handle.generation)
 			return -EBADF;
@@ -176,7 +176,7 @@ static void grant_opened(struct request *rq, struct proto_handle handle)
 		return;
 	rq->call.opened = true;
 	out->open.extent_count =
-	    grant_extents(rq, holder, 0, grant_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
+	    grant_extents(rq, holder, 0, extent_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
 	out->open.layout = true;
 	/* From the grant on nothing changes without a recall: this size goes with the extents. */
 	out->open.attr.size = size;
@@ -195,7 +195,7 @@ static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags
 			return rc;
 	}
 	struct proto_handle handle = wire_handle(attr->handle);
-	int rc = opens_add(&rq->session->opens, &rq->call, handle, keep, attr->mode & S_IFMT, &out->open.open);
+	int rc = open_table_add(&rq->session->opens, &rq->call, handle, keep, attr->mode & S_IFMT, &out->open.open);
 	if (rc < 0)
 		return rc;
 	out->open.created = created;
@@ -300,14 +300,14 @@ int op_reopen(struct request *rq)
 
 int op_close(struct request *rq)
 {
-	struct opens *opens = &rq->session->opens;
-	const struct open *open = opens_get(opens, rq->in->close.open);
+	struct open_table *opens = &rq->session->opens;
+	const struct open *open = open_table_get(opens, rq->in->close.open);
 
 	if (!open)
 		return -EBADF;
 	/* The layout first: when the inode dies with this open its blocks must wait for READs under way. */
-	if (opens_is_last(open))
-		layout_close(&rq->session->layouts, open->file->handle);
-	opens_remove(opens, &rq->call, open->id);
+	if (open_table_is_last(open))
+		layout_file_closed(&rq->session->layouts, open->file->handle);
+	open_table_remove(opens, &rq->call, open->id);
 	return 0;
 }

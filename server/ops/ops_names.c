@@ -200,7 +200,7 @@ int op_readdir(struct request *rq)
 	bool noatime = false;
 
 	if (in->readdir.open != 0) {
-		const struct open *open = opens_get(&rq->session->opens, in->readdir.open);
+		const struct open *open = open_table_get(&rq->session->opens, in->readdir.open);
 		if (!open || !(open->flags & PROTO_OPEN_READ) || open->file->handle.ino != in->readdir.handle.ino ||
 		    open->file->handle.generation != in->readdir.handle.generation)
 			return -EBADF;

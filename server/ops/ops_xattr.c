@@ -71,7 +71,7 @@ int op_setxattr(struct request *rq)
 
 	if (staging != PROTO_XATTR_HERE) {
 		if (length > ring || staging > ring - length) {
-			conn_complain(rq->conn, "SETXATTR", "the range is not within the staging ring");
+			conn_log_peer_error(rq->conn, "SETXATTR", "the range is not within the staging ring");
 			return -EINVAL;
 		}
 		/* The client can alter what is staged at any time: what is judged must be what is kept. */

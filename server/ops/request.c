@@ -20,67 +20,67 @@
 
 /* ---- requests that wait ----------------------------------------------------------------------------------------- */
 
-void request_parked_free(struct parked *parked)
+void request_deferred_free(struct deferred *deferred)
 {
-	if (!parked)
+	if (!deferred)
 		return;
-	free(parked->message);
-	free(parked);
+	free(deferred->message);
+	free(deferred);
 }
 
-static void attach(struct session *session, struct parked *parked)
+static void attach(struct session *session, struct deferred *deferred)
 {
-	parked->attached = true;
-	parked->previous = NULL;
-	parked->next = session->parked;
-	if (parked->next)
-		parked->next->previous = parked;
-	session->parked = parked;
+	deferred->attached = true;
+	deferred->previous = NULL;
+	deferred->next = session->deferred;
+	if (deferred->next)
+		deferred->next->previous = deferred;
+	session->deferred = deferred;
 }
 
-static void detach(struct session *session, struct parked *parked)
+static void detach(struct session *session, struct deferred *deferred)
 {
-	parked->attached = false;
-	if (parked->previous)
-		parked->previous->next = parked->next;
+	deferred->attached = false;
+	if (deferred->previous)
+		deferred->previous->next = deferred->next;
 	else
-		session->parked = parked->next;
-	if (parked->next)
-		parked->next->previous = parked->previous;
+		session->deferred = deferred->next;
+	if (deferred->next)
+		deferred->next->previous = deferred->previous;
 }
 
-static void run_again(struct parked *parked)
+static void run_again(struct deferred *deferred)
 {
-	struct session *session = parked->session;
+	struct session *session = deferred->session;
 	const char *why;
 
 	/* It was accepted before, and the copy is the same bytes. */
-	if (!parked->message ||
-	    proto_decode_request(parked->message, parked->length, &parked->worker->request, &why) < 0)
+	if (!deferred->message ||
+	    proto_decode_request(deferred->message, deferred->length, &deferred->worker->request, &why) < 0)
 		return;
-	session->slots[parked->slot].busy = false;
-	request_run(session->conn, parked->message, parked->length, parked);
+	session->slots[deferred->slot].busy = false;
+	request_run(session->conn, deferred->message, deferred->length, deferred);
 }
 
 /* The layouts it waited for have returned. */
 static void change_may_go(struct mail *mail)
 {
-	struct parked *parked = (struct parked *)(void *)mail;
+	struct deferred *deferred = (struct deferred *)(void *)mail;
 
-	parked->may_go = true;
-	if (parked->session)
-		run_again(parked);
+	deferred->may_go = true;
+	if (deferred->session)
+		run_again(deferred);
 	else
-		request_parked_free(parked);
+		request_deferred_free(deferred);
 }
 
 /* The object a request waits in: made before it is known whether it must, and kept for the next if not. */
-static struct parked *get_parked(struct request *rq)
+static struct deferred *get_deferred(struct request *rq)
 {
 	struct worker *worker = rq->worker;
 
-	if (rq->parked)
-		return rq->parked;
+	if (rq->deferred)
+		return rq->deferred;
 	if (!worker->spare)
 		worker->spare = calloc(1, sizeof(*worker->spare));
 	if (worker->spare) {
@@ -90,128 +90,128 @@ static struct parked *get_parked(struct request *rq)
 	return worker->spare;
 }
 
-static void use_parked(struct request *rq, struct parked *parked)
+static void use_deferred(struct request *rq, struct deferred *deferred)
 {
-	if (rq->worker->spare == parked)
+	if (rq->worker->spare == deferred)
 		rq->worker->spare = NULL;
-	parked->session = rq->session;
-	rq->parked = parked;
+	deferred->session = rq->session;
+	rq->deferred = deferred;
 }
 
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change)
 {
-	struct parked *parked = get_parked(rq);
+	struct deferred *deferred = get_deferred(rq);
 
-	if (!parked)
+	if (!deferred)
 		return -ENOMEM;
-	if (parked->waiting_change) {
-		parked->waiting_change = false;
-		if (parked->waiter.ino == handle.ino) {
-			layout_change_go(&parked->waiter, drop_own, change);
+	if (deferred->waiting_change) {
+		deferred->waiting_change = false;
+		if (deferred->waiter.ino == handle.ino) {
+			layout_change_go(&deferred->waiter, drop_own, change);
 			return 0;
 		}
 		/* The path leads elsewhere by now. */
-		layout_change_abandon(&parked->waiter);
+		layout_change_abandon(&deferred->waiter);
 	}
-	int rc = layout_change_begin(&rq->session->layouts, handle, drop_own, &parked->waiter, change);
+	int rc = layout_change_begin(&rq->session->layouts, handle, drop_own, &deferred->waiter, change);
 	if (rc <= 0)
 		return rc;
-	parked->waiting_change = true;
-	parked->may_go = false;
-	use_parked(rq, parked);
-	return REQUEST_PARKED;
+	deferred->waiting_change = true;
+	deferred->may_go = false;
+	use_deferred(rq, deferred);
+	return REQUEST_DEFERRED;
 }
 
 int request_no_space(struct request *rq)
 {
 	struct worker *worker = rq->worker;
-	struct parked *parked = layout_kept_blocks(rq->server->layouts) > 0 ? get_parked(rq) : NULL;
+	struct deferred *deferred = layout_quarantined_blocks(rq->server->layouts) > 0 ? get_deferred(rq) : NULL;
 
-	if (!parked)
+	if (!deferred)
 		return -ENOSPC;
-	if (parked->since_ms == 0)
-		parked->since_ms = worker->now_ms;
-	if (worker->now_ms - parked->since_ms > SPACE_WAIT_MS) {
-		parked->since_ms = 0;
+	if (deferred->since_ms == 0)
+		deferred->since_ms = worker->now_ms;
+	if (worker->now_ms - deferred->since_ms > SPACE_WAIT_MS) {
+		deferred->since_ms = 0;
 		return -ENOSPC;
 	}
-	worker_nudge_all(rq->server);
-	parked->waiting_space = true;
-	parked->next_space = worker->space_first;
-	worker->space_first = parked;
+	worker_request_quiesce_all(rq->server);
+	deferred->waiting_space = true;
+	deferred->next_space = worker->space_first;
+	worker->space_first = deferred;
 	worker->space_ms = worker->now_ms + SPACE_RETRY_MS;
-	use_parked(rq, parked);
-	return REQUEST_PARKED;
+	use_deferred(rq, deferred);
+	return REQUEST_DEFERRED;
 }
 
 void request_retry_space(struct worker *worker)
 {
-	struct parked *list = worker->space_first;
+	struct deferred *list = worker->space_first;
 
 	worker->space_first = NULL;
 	while (list) {
-		struct parked *parked = list;
-		list = parked->next_space;
-		parked->waiting_space = false;
-		if (parked->session)
-			run_again(parked);
+		struct deferred *deferred = list;
+		list = deferred->next_space;
+		deferred->waiting_space = false;
+		if (deferred->session)
+			run_again(deferred);
 		else
-			request_parked_free(parked);
+			request_deferred_free(deferred);
 	}
 }
 
 /* Its change will not run; whether its mail is still to come. */
-static bool give_up_change(struct parked *parked)
+static bool give_up_change(struct deferred *deferred)
 {
-	if (!parked->waiting_change)
+	if (!deferred->waiting_change)
 		return false;
-	if (!parked->may_go)
-		return !layout_change_cancel(&parked->waiter);
-	layout_change_abandon(&parked->waiter);
+	if (!deferred->may_go)
+		return !layout_change_cancel(&deferred->waiter);
+	layout_change_abandon(&deferred->waiter);
 	return false;
 }
 
 void request_cancel_all(struct session *session)
 {
-	while (session->parked) {
-		struct parked *parked = session->parked;
-		struct slot *slot = &session->slots[parked->slot];
+	while (session->deferred) {
+		struct deferred *deferred = session->deferred;
+		struct slot *slot = &session->slots[deferred->slot];
 
-		detach(session, parked);
+		detach(session, deferred);
 		/* As if it had never come: the client sends it again with the same sequence. */
 		slot->busy = false;
-		slot->sequence = parked->sequence - 1;
-		bool mail_coming = give_up_change(parked);
-		parked->session = NULL;
-		if (!mail_coming && !parked->waiting_space)
-			request_parked_free(parked);
+		slot->sequence = deferred->sequence - 1;
+		bool mail_coming = give_up_change(deferred);
+		deferred->session = NULL;
+		if (!mail_coming && !deferred->waiting_space)
+			request_deferred_free(deferred);
 	}
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* The request waits: its message is copied once, its slot is busy. */
-static void park(struct request *rq, const void *message, uint32_t length)
+static void defer(struct request *rq, const void *message, uint32_t length)
 {
-	struct parked *parked = rq->parked;
+	struct deferred *deferred = rq->deferred;
 
 	rq->session->slots[rq->in->slot].busy = true;
-	if (parked->attached)
+	if (deferred->attached)
 		return;
-	parked->slot = rq->in->slot;
-	parked->sequence = rq->in->sequence;
-	attach(rq->session, parked);
-	parked->message = malloc(length);
-	if (parked->message) {
-		memcpy(parked->message, message, length);
-		parked->length = length;
+	deferred->slot = rq->in->slot;
+	deferred->sequence = rq->in->sequence;
+	attach(rq->session, deferred);
+	deferred->message = malloc(length);
+	if (deferred->message) {
+		memcpy(deferred->message, message, length);
+		deferred->length = length;
 	} else {
 		conn_fail(rq->conn, "out of memory for a request that must wait");
 	}
 }
 
 /* What a client gets that asks again after a new connection: layouts have ended with the old one. */
-static void keep_reply(struct slot *slot, struct proto_reply *reply)
+static void cache_reply(struct slot *slot, struct proto_reply *reply)
 {
 	if (reply->status == 0 && (reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN)) {
 		reply->open.layout = false;
@@ -221,8 +221,8 @@ static void keep_reply(struct slot *slot, struct proto_reply *reply)
 		reply->write.replaced_length = 0;
 		reply->write.extent_count = 0;
 	}
-	int length = proto_encode_reply(reply, slot->kept, sizeof(slot->kept));
-	slot->kept_length = length > 0 ? (uint16_t)length : 0;
+	int length = proto_encode_reply(reply, slot->cached_reply, sizeof(slot->cached_reply));
+	slot->cached_length = length > 0 ? (uint16_t)length : 0;
 }
 
 static void reply_to(struct request *rq, const struct operation *operation, int rc)
@@ -235,7 +235,7 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)-rc;
-	reply->invalidation = rq->session->layouts.told;
+	reply->invalidation = rq->session->layouts.invalidation_issued;
 	int length = proto_encode_reply(reply, worker->out, sizeof(worker->out));
 	if (length < 0) {
 		log_error("request", "a reply to %s is too large", proto_op_name(in->op));
@@ -243,8 +243,8 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 		length = proto_encode_reply(reply, worker->out, sizeof(worker->out));
 	}
 	conn_send(rq->conn, worker->out, (size_t)length, true);
-	if (operation->keep)
-		keep_reply(&rq->session->slots[in->slot], reply);
+	if (operation->keeps_reply)
+		cache_reply(&rq->session->slots[in->slot], reply);
 }
 
 static int run(struct request *rq, const struct operation *operation)
@@ -252,7 +252,7 @@ static int run(struct request *rq, const struct operation *operation)
 	if (!operation)
 		return -EOPNOTSUPP;
 	if (!rq->call.cred) {
-		conn_complain(rq->conn, proto_op_name(rq->in->op), "there is no credential of that number");
+		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "there is no credential of that number");
 		return -EINVAL;
 	}
 	if (operation->changes && rq->server->config.read_only)
@@ -260,7 +260,7 @@ static int run(struct request *rq, const struct operation *operation)
 	return operation->run(rq);
 }
 
-void request_run(struct conn *conn, const void *message, uint32_t length, struct parked *parked)
+void request_run(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred)
 {
 	struct worker *worker = conn->worker;
 	struct session *session = conn->session;
@@ -276,22 +276,22 @@ void request_run(struct conn *conn, const void *message, uint32_t length, struct
 	    .call = {.worker = worker->nova,
 	             .cred = cred_get(&session->creds, in->cred),
 	             .request = {.client = (uint32_t)session->id, .slot = in->slot, .sequence = in->sequence}},
-	    .parked = parked,
+	    .deferred = deferred,
 	};
 
 	int rc = run(&rq, operation);
-	if (rc == REQUEST_PARKED) {
-		park(&rq, message, length);
+	if (rc == REQUEST_DEFERRED) {
+		defer(&rq, message, length);
 		return;
 	}
-	if (rq.parked) {
-		if (rq.parked->waiting_change)
-			layout_change_abandon(&rq.parked->waiter);
-		if (rq.parked->attached)
-			detach(session, rq.parked);
+	if (rq.deferred) {
+		if (rq.deferred->waiting_change)
+			layout_change_abandon(&rq.deferred->waiter);
+		if (rq.deferred->attached)
+			detach(session, rq.deferred);
 	}
 	reply_to(&rq, operation, rc);
-	request_parked_free(rq.parked);
+	request_deferred_free(rq.deferred);
 }
 
 void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr)

@@ -18,22 +18,22 @@ struct server;
 struct session;
 struct worker;
 
-#define REQUEST_PARKED 1 /* a handler's result: the request waits and will be run again from the start */
+#define REQUEST_DEFERRED 1 /* a handler's result: the request waits and will be run again from the start */
 
 /*
  * A request that waits, with a copy of its message: its receive buffer goes back to the client, whose LAYOUT_RETURN
  * others may be waiting for. When it may go on it is decoded and run again.
  */
-struct parked {
-	struct layout_waiter waiter;    /* first: its mail leads here */
-	struct parked *previous, *next; /* of the session */
-	struct session *session;        /* NULL once cancelled */
+struct deferred {
+	struct layout_waiter waiter;      /* first: its mail leads here */
+	struct deferred *previous, *next; /* of the session */
+	struct session *session;          /* NULL once cancelled */
 	struct worker *worker;
 	bool attached;       /* on the session's list */
 	bool waiting_change; /* it has announced a change that is not running yet */
 	bool may_go;         /* the mail that says that it may has come */
 	bool waiting_space;
-	struct parked *next_space;
+	struct deferred *next_space;
 	int64_t since_ms; /* of the first wait for space; 0 = none */
 	uint16_t slot;
 	uint32_t sequence;
@@ -49,21 +49,21 @@ struct request {
 	const struct proto_request *in;
 	struct proto_reply *out;
 	struct nova_call call;
-	struct parked *parked; /* not NULL if it has waited before */
+	struct deferred *deferred; /* not NULL if it has waited before */
 };
 
-/* request_run -- run what was decoded into worker->request, and answer it. `parked` as in struct request. */
-void request_run(struct conn *conn, const void *message, uint32_t length, struct parked *parked);
+/* request_run -- run what was decoded into worker->request, and answer it. `deferred` as in struct request. */
+void request_run(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred);
 
 /*
  * request_change -- announce a change of a file's blocks or size. 0: make it, then request_change_end.
- * REQUEST_PARKED: return that. -ENOMEM.
+ * REQUEST_DEFERRED: return that. -ENOMEM.
  */
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change);
 
 /*
- * request_no_space -- an operation found no space. REQUEST_PARKED if blocks are kept back that may come free soon: the
- * request waits and is run again; -ENOSPC if it is final.
+ * request_no_space -- an operation found no space. REQUEST_DEFERRED if blocks are quarantined that may come free soon:
+ * the request waits and is run again; -ENOSPC if it is final.
  */
 int request_no_space(struct request *rq);
 
@@ -73,8 +73,8 @@ void request_cancel_all(struct session *session);
 /* request_retry_space -- run again what waited for space. */
 void request_retry_space(struct worker *worker);
 
-/* request_parked_free -- for the worker's spare. */
-void request_parked_free(struct parked *parked);
+/* request_deferred_free -- for the worker's spare. */
+void request_deferred_free(struct deferred *deferred);
 
 static inline struct nova_handle core_handle(struct proto_handle h)
 {

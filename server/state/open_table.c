@@ -11,9 +11,9 @@
 #define FIRST_BUCKETS 16u
 #define FIRST_OPENS   16u
 
-void opens_init(struct opens *opens, size_t limit)
+void open_table_init(struct open_table *opens, size_t limit)
 {
-	*opens = (struct opens){.limit = limit};
+	*opens = (struct open_table){.limit = limit};
 }
 
 static struct nova_handle core_handle(struct proto_handle h)
@@ -23,7 +23,7 @@ static struct nova_handle core_handle(struct proto_handle h)
 
 /* ---- inodes ----------------------------------------------------------------------------------------------------- */
 
-static struct open_file **place(const struct opens *opens, struct proto_handle handle)
+static struct open_file **place(const struct open_table *opens, struct proto_handle handle)
 {
 	struct open_file **link =
 	    &opens->buckets[((handle.ino * 0x9e3779b97f4a7c15u) >> 32) & (opens->bucket_count - 1)];
@@ -33,11 +33,11 @@ static struct open_file **place(const struct opens *opens, struct proto_handle h
 	return link;
 }
 
-static int grow_buckets(struct opens *opens)
+static int grow_buckets(struct open_table *opens)
 {
 	if (opens->bucket_count > opens->file_count)
 		return 0;
-	struct opens larger = {.bucket_count = opens->bucket_count ? opens->bucket_count * 2 : FIRST_BUCKETS};
+	struct open_table larger = {.bucket_count = opens->bucket_count ? opens->bucket_count * 2 : FIRST_BUCKETS};
 	larger.buckets = calloc(larger.bucket_count, sizeof(struct open_file *));
 	if (!larger.buckets)
 		return -ENOMEM;
@@ -55,7 +55,7 @@ static int grow_buckets(struct opens *opens)
 	return 0;
 }
 
-static int file_get(struct opens *opens, const struct nova_call *call, struct proto_handle handle, uint32_t mode,
+static int file_get(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t mode,
                     struct open_file **out)
 {
 	int rc = grow_buckets(opens);
@@ -80,7 +80,7 @@ static int file_get(struct opens *opens, const struct nova_call *call, struct pr
 	return 0;
 }
 
-static void file_put(struct opens *opens, const struct nova_call *call, struct open_file *file)
+static void file_put(struct open_table *opens, const struct nova_call *call, struct open_file *file)
 {
 	if (--file->opens > 0)
 		return;
@@ -93,7 +93,7 @@ static void file_put(struct opens *opens, const struct nova_call *call, struct o
 
 /* ---- opens ------------------------------------------------------------------------------------------------------ */
 
-static int grow_items(struct opens *opens)
+static int grow_items(struct open_table *opens)
 {
 	if (opens->first_free)
 		return 0;
@@ -114,8 +114,8 @@ static int grow_items(struct opens *opens)
 	return 0;
 }
 
-int opens_add(struct opens *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
-              uint32_t mode, uint64_t *id)
+int open_table_add(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
+                   uint32_t mode, uint64_t *id)
 {
 	struct open_file *file;
 
@@ -133,7 +133,7 @@ int opens_add(struct opens *opens, const struct nova_call *call, struct proto_ha
 	return 0;
 }
 
-const struct open *opens_get(const struct opens *opens, uint64_t id)
+const struct open *open_table_get(const struct open_table *opens, uint64_t id)
 {
 	size_t index = id & ((1u << INDEX_BITS) - 1);
 
@@ -142,7 +142,7 @@ const struct open *opens_get(const struct opens *opens, uint64_t id)
 	return &opens->items[index];
 }
 
-void opens_remove(struct opens *opens, const struct nova_call *call, uint64_t id)
+void open_table_remove(struct open_table *opens, const struct nova_call *call, uint64_t id)
 {
 	uint32_t index = (uint32_t)(id & ((1u << INDEX_BITS) - 1));
 	struct open *open = &opens->items[index];
@@ -154,15 +154,15 @@ void opens_remove(struct opens *opens, const struct nova_call *call, uint64_t id
 	file_put(opens, call, file);
 }
 
-void opens_close_all(struct opens *opens, const struct nova_call *call)
+void open_table_close_all(struct open_table *opens, const struct nova_call *call)
 {
 	for (size_t i = 0; i < opens->size; i++) {
 		if (opens->items[i].file)
-			opens_remove(opens, call, opens->items[i].id);
+			open_table_remove(opens, call, opens->items[i].id);
 	}
 }
 
-void opens_free(struct opens *opens)
+void open_table_free(struct open_table *opens)
 {
 	for (size_t i = 0; i < opens->bucket_count; i++) {
 		while (opens->buckets[i]) {
@@ -173,5 +173,5 @@ void opens_free(struct opens *opens)
 	}
 	free(opens->buckets);
 	free(opens->items);
-	*opens = (struct opens){0};
+	*opens = (struct open_table){0};
 }

@@ -27,7 +27,7 @@ struct open {
 	uint32_t next_free; /* index + 1 */
 };
 
-struct opens {
+struct open_table {
 	struct open *items;
 	size_t size, count, limit;
 	uint32_t first_free; /* index + 1, 0 = none */
@@ -36,29 +36,29 @@ struct opens {
 	size_t bucket_count, file_count;
 };
 
-void opens_init(struct opens *opens, size_t limit);
+void open_table_init(struct open_table *opens, size_t limit);
 
 /*
- * opens_add -- one more open of the inode, pinned with `call`. The id is never 0 and never given twice. -EMFILE beyond
- * the limit, -ENOMEM, or what nova_open says (-ESTALE).
+ * open_table_add -- one more open of the inode, pinned with `call`. The id is never 0 and never given twice. -EMFILE
+ * beyond the limit, -ENOMEM, or what nova_open says (-ESTALE).
  */
-int opens_add(struct opens *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
-              uint32_t mode, uint64_t *id);
+int open_table_add(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
+                   uint32_t mode, uint64_t *id);
 
-/* opens_get -- NULL if the session has no such open. Valid until the next opens_add or opens_remove. */
-const struct open *opens_get(const struct opens *opens, uint64_t id);
+/* open_table_get -- NULL if the session has no such open. Valid until the next open_table_add or open_table_remove. */
+const struct open *open_table_get(const struct open_table *opens, uint64_t id);
 
-/* opens_is_last -- whether closing `open` leaves the session without an open of its inode. */
-static inline int opens_is_last(const struct open *open)
+/* open_table_is_last -- whether closing `open` leaves the session without an open of its inode. */
+static inline int open_table_is_last(const struct open *open)
 {
 	return open->file->opens == 1;
 }
 
-/* opens_remove -- close it; the last one of an inode unpins it, which ends an orphan. */
-void opens_remove(struct opens *opens, const struct nova_call *call, uint64_t id);
+/* open_table_remove -- close it; the last one of an inode unpins it, which ends an orphan. */
+void open_table_remove(struct open_table *opens, const struct nova_call *call, uint64_t id);
 
-/* opens_close_all -- the same for all. opens_free -- without unpinning: the core is about to be unmounted. */
-void opens_close_all(struct opens *opens, const struct nova_call *call);
-void opens_free(struct opens *opens);
+/* open_table_close_all -- the same for all. open_table_free -- without unpinning: the core is about to be unmounted. */
+void open_table_close_all(struct open_table *opens, const struct nova_call *call);
+void open_table_free(struct open_table *opens);
 
 #endif

@@ -21,7 +21,7 @@
 #define RECALL_MAX_SIZE 128u
 
 /* A client that came back: its session is fetched from the worker that has it. */
-struct comeback {
+struct session_transfer {
 	struct mail mail;
 	struct worker *worker; /* that has the connection */
 	struct worker *owner;  /* that had the session */
@@ -85,7 +85,7 @@ static int session_create(struct worker *worker, struct session **out)
 	session->id = random_number();
 	session->key = random_number();
 	session->worker = worker;
-	opens_init(&session->opens, server->config.max_opens);
+	open_table_init(&session->opens, server->config.max_opens);
 	layout_owner_init(&session->layouts, server->layouts);
 	session->layouts.max_regions = server->config.max_regions;
 	session->layouts.notify = notify;
@@ -111,8 +111,8 @@ void session_free(struct session *session, bool close_opens)
 	registry_remove(&worker->server->registry, session);
 	unlink_session(worker, session);
 	if (close_opens)
-		opens_close_all(&session->opens, &call);
-	opens_free(&session->opens);
+		open_table_close_all(&session->opens, &call);
+	open_table_free(&session->opens);
 	cred_table_free(&session->creds);
 	munmap(session->staging, worker->server->config.staging_size);
 	free(session);
@@ -140,9 +140,9 @@ void session_bye(struct session *session)
 		const struct open *open = &session->opens.items[i];
 		if (!open->file)
 			continue;
-		if (opens_is_last(open))
-			layout_close(&session->layouts, open->file->handle);
-		opens_remove(&session->opens, &call, open->id);
+		if (open_table_is_last(open))
+			layout_file_closed(&session->layouts, open->file->handle);
+		open_table_remove(&session->opens, &call, open->id);
 	}
 }
 
@@ -164,10 +164,10 @@ void session_tick(struct session *session)
 		conn_fail(session->conn, "it has been silent for a lease");
 }
 
-void session_forgive(struct session *session, int64_t late_ms)
+void session_extend_lease(struct session *session, int64_t late_ms)
 {
 	session->expires_ms += late_ms;
-	layout_forgive(&session->layouts, late_ms);
+	layout_extend(&session->layouts, late_ms);
 }
 
 /* ---- hello ------------------------------------------------------------------------------------------------------ */
@@ -177,7 +177,7 @@ static void refuse_hello(struct conn *conn, int error, const char *why)
 	struct worker *worker = conn->worker;
 	struct proto_reply *reply = &worker->reply;
 
-	conn_complain(conn, "HELLO", why);
+	conn_log_peer_error(conn, "HELLO", why);
 	*reply = (struct proto_reply){.op = PROTO_HELLO, .slot = PROTO_SLOT_NONE, .status = (uint32_t)error};
 	int length = proto_encode_reply(reply, worker->out, sizeof(worker->out));
 	if (length > 0)
@@ -200,7 +200,7 @@ static void welcome(struct conn *conn, bool resumed)
 	*reply = (struct proto_reply){
 	    .op = PROTO_HELLO,
 	    .slot = PROTO_SLOT_NONE,
-	    .invalidation = session->layouts.told,
+	    .invalidation = session->layouts.invalidation_issued,
 	    .hello = {.version = PROTO_VERSION,
 	              .session = session->id,
 	              .session_key = session->key,
@@ -279,36 +279,36 @@ static struct conn *find_conn(const struct worker *worker, uint64_t token)
 }
 
 /* In the worker that has the connection: the session has come, or there is none any more. */
-static void comeback_delivered(struct mail *mail)
+static void transfer_delivered(struct mail *mail)
 {
-	struct comeback *comeback = (struct comeback *)(void *)mail;
-	struct worker *worker = comeback->worker;
-	struct session *session = comeback->session;
-	struct conn *conn = find_conn(worker, comeback->token);
+	struct session_transfer *transfer = (struct session_transfer *)(void *)mail;
+	struct worker *worker = transfer->worker;
+	struct session *session = transfer->session;
+	struct conn *conn = find_conn(worker, transfer->token);
 
 	if (session)
 		link_session(worker, session);
 	if (conn)
 		conn->resuming = false;
 	if (conn && !conn->broken) {
-		if (session && attach(conn, session, &comeback->hello) == 0) {
+		if (session && attach(conn, session, &transfer->hello) == 0) {
 			log_info("session", "client %s has its session back", transport_peer(conn->transport));
 			welcome(conn, true);
 		} else if (!session) {
-			open_session(conn, &comeback->hello);
+			open_session(conn, &transfer->hello);
 		}
 	}
-	free(comeback);
+	free(transfer);
 }
 
 /* In the worker that has the session. */
-static void comeback_asked(struct mail *mail)
+static void transfer_requested(struct mail *mail)
 {
-	struct comeback *comeback = (struct comeback *)(void *)mail;
-	struct worker *owner = comeback->owner;
+	struct session_transfer *transfer = (struct session_transfer *)(void *)mail;
+	struct worker *owner = transfer->owner;
 	struct server *server = owner->server;
 
-	struct session *session = registry_get(&server->registry, comeback->session_id, owner);
+	struct session *session = registry_get(&server->registry, transfer->session_id, owner);
 	if (session && session->ended)
 		session = NULL; /* it goes with its connection */
 	if (session) {
@@ -316,26 +316,26 @@ static void comeback_asked(struct mail *mail)
 		if (session->conn)
 			conn_close(session->conn);
 		unlink_session(owner, session);
-		registry_hand_on(&server->registry, session, comeback->worker);
+		registry_hand_on(&server->registry, session, transfer->worker);
 	}
-	comeback->session = session;
-	comeback->mail.deliver = comeback_delivered;
-	if (owner == comeback->worker)
-		comeback_delivered(mail);
+	transfer->session = session;
+	transfer->mail.deliver = transfer_delivered;
+	if (owner == transfer->worker)
+		transfer_delivered(mail);
 	else
-		mailbox_post(&comeback->worker->mailbox, mail);
+		mailbox_post(&transfer->worker->mailbox, mail);
 }
 
 static void fetch_session(struct conn *conn, struct worker *owner, const struct proto_request *hello)
 {
-	struct comeback *comeback = malloc(sizeof(*comeback));
+	struct session_transfer *transfer = malloc(sizeof(*transfer));
 
-	if (!comeback) {
+	if (!transfer) {
 		refuse_hello(conn, ENOMEM, "out of memory");
 		return;
 	}
-	*comeback = (struct comeback){
-	    .mail.deliver = comeback_asked,
+	*transfer = (struct session_transfer){
+	    .mail.deliver = transfer_requested,
 	    .worker = conn->worker,
 	    .owner = owner,
 	    .token = conn->token,
@@ -343,7 +343,7 @@ static void fetch_session(struct conn *conn, struct worker *owner, const struct 
 	    .hello = *hello,
 	};
 	conn->resuming = true;
-	mailbox_post(&owner->mailbox, &comeback->mail);
+	mailbox_post(&owner->mailbox, &transfer->mail);
 }
 
 void session_hello(struct conn *conn, const struct proto_request *hello)

@@ -1,7 +1,7 @@
 /*
  * session.h -- what the server knows of a client beyond its connection: credentials, opens, slots, layouts, staging.
  *
- * Used by the worker that has it. When the connection ends, layouts and registrations end with it; opens and kept
+ * Used by the worker that has it. When the connection ends, layouts and registrations end with it; opens and cached
  * replies stay for a lease, in which the client may come back, also to another worker.
  */
 #ifndef FARNOVA_SERVER_SESSION_H
@@ -16,18 +16,18 @@
 #include <stdint.h>
 
 struct conn;
-struct parked;
+struct deferred;
 struct request;
 struct transport_region;
 struct worker;
 
-#define KEPT_REPLY_SIZE 256u /* no reply without extents or data is larger */
+#define CACHED_REPLY_SIZE 256u /* no reply without extents or data is larger */
 
 struct slot {
 	uint32_t sequence; /* of the newest request */
 	bool busy;         /* it waits: for layouts to return or for space */
-	uint16_t kept_length;
-	uint8_t kept[KEPT_REPLY_SIZE]; /* its reply, where executing it again would do harm */
+	uint16_t cached_length;
+	uint8_t cached_reply[CACHED_REPLY_SIZE]; /* its reply, where executing it again would do harm */
 };
 
 struct session {
@@ -39,11 +39,11 @@ struct session {
 	int64_t expires_ms; /* when it is */
 	bool ended;         /* the client has said BYE */
 	struct cred_table creds;
-	struct opens opens;
+	struct open_table opens;
 	struct layout_owner layouts;
 	uint8_t *staging;
 	struct transport_region *staging_region;
-	struct parked *parked; /* requests that wait */
+	struct deferred *deferred; /* requests that wait */
 	struct slot slots[PROTO_MAX_SLOTS];
 };
 
@@ -59,8 +59,8 @@ void session_bye(struct session *session);
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 
-/* session_forgive -- the worker stood still for so long: the session's lease grows by it. */
-void session_forgive(struct session *session, int64_t late_ms);
+/* session_extend_lease -- the worker stood still for so long: the session's lease grows by it. */
+void session_extend_lease(struct session *session, int64_t late_ms);
 
 /* session_free -- `close_opens` false leaves orphans to the next mount's grace period. */
 void session_free(struct session *session, bool close_opens);

@@ -79,9 +79,9 @@ struct running_server *server_run(uint16_t *port, const char *const *flags)
 	if (server_open(&running->server, why, sizeof(why)) < 0)
 		die("start", why);
 	running->base = event_base_new();
-	if (!running->base || gates_watch(&running->server.gates, running->base) < 0)
+	if (!running->base || listeners_watch(&running->server.listeners, running->base) < 0)
 		die("start", "no event loop");
-	*port = running->server.gates.port;
+	*port = running->server.listeners.port;
 	pthread_create(&running->thread, NULL, let_in, running);
 	return running;
 }
@@ -99,7 +99,7 @@ void server_end(struct running_server *running)
 	const struct timeval now = {0};
 	event_base_once(running->base, -1, EV_TIMEOUT, leave, running->base, &now);
 	pthread_join(running->thread, NULL);
-	gates_close(&running->server.gates);
+	listeners_close(&running->server.listeners);
 	event_base_free(running->base);
 	server_close(&running->server);
 	unlink(running->pool);

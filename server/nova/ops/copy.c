@@ -31,10 +31,10 @@ static void fill_blocks(struct nova *fs, const struct copy *copy, uint64_t file_
 	uint64_t from = copy->to_offset > start ? copy->to_offset : start;
 	uint64_t to = copy->end < end ? copy->end : end;
 
-	/* data_read tells zeros where the target has nothing, also behind its end. */
-	data_read(fs, copy->to, start, bytes, from - start);
-	data_read(fs, copy->from, copy->from_offset + (from - copy->to_offset), bytes + (from - start), to - from);
-	data_read(fs, copy->to, to, bytes + (to - start), end - to);
+	/* data_copy_out tells zeros where the target has nothing, also behind its end. */
+	data_copy_out(fs, copy->to, start, bytes, from - start);
+	data_copy_out(fs, copy->from, copy->from_offset + (from - copy->to_offset), bytes + (from - start), to - from);
+	data_copy_out(fs, copy->to, to, bytes + (to - start), end - to);
 	pm_copy(fs->pm, block_at(fs, block), bytes, count << NOVA_BLOCK_SHIFT);
 }
 

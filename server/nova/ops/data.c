@@ -41,7 +41,7 @@ static void prefetch_block(const struct nova *fs, const struct inode *inode, uin
 		__builtin_prefetch(bytes + line * NOVA_CACHE_LINE);
 }
 
-void data_read(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length)
+void data_copy_out(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length)
 {
 	uint64_t end = offset + length;
 	uint8_t *to = buffer;
@@ -82,7 +82,7 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 		length = inode->size - offset;
 	if (length > SSIZE_MAX)
 		length = SSIZE_MAX;
-	data_read(call->worker->fs, inode, offset, buffer, length);
+	data_copy_out(call->worker->fs, inode, offset, buffer, length);
 	return (ssize_t)length;
 }
 

@@ -3,15 +3,15 @@
  */
 #include "server/state/layout/layout.h"
 
-#include "server/state/layout/layout_kept.h"
 #include "server/state/layout/layout_table.h"
+#include "server/state/layout/quarantine.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define MAX_RETURNING 4096u        /* layouts a session may owe before it is granted no more */
-#define MAX_KEPT      (16u * 1024) /* blocks one session's READs may keep before it is nudged at once */
-#define NUDGE_MS      100          /* and how long they may wait */
+#define MAX_RETURNING    4096u        /* layouts a session may owe before it is granted no more */
+#define MAX_QUARANTINED  (16u * 1024) /* blocks one session's READs may keep before it is asked at once */
+#define QUIESCE_AFTER_MS 100          /* and how long they may wait */
 
 /* ---- holders ---------------------------------------------------------------------------------------------------- */
 
@@ -102,7 +102,7 @@ static void start_return(struct layout_holder *holder, enum layout_state state)
 
 	list_remove(&owner->holding, holder);
 	holder->state = state;
-	holder->number = ++owner->told;
+	holder->number = ++owner->invalidation_issued;
 	holder->since_ms = layout_clock_ms();
 	holder->retired = region_take(&holder->regions, 0, UINT64_MAX);
 	region_set_free(&holder->regions);
@@ -126,7 +126,7 @@ static void holder_gone(struct layout_holder *holder)
 	while (*link != holder)
 		link = &(*link)->next_of_entry;
 	*link = holder->next_of_entry;
-	struct kept *kept = holder->kept;
+	struct quarantined *quarantined = holder->quarantined;
 	bool mail_pending = holder->mail_pending;
 	holder->entry = NULL;
 	holder->owner = NULL;
@@ -135,7 +135,7 @@ static void holder_gone(struct layout_holder *holder)
 	layout_entry_put(shard, entry, layout_clock_ms());
 	pthread_mutex_unlock(&shard->lock);
 
-	kept_release_all(owner, kept);
+	quarantine_release_all(owner, quarantined);
 	if (!mail_pending)
 		free(holder); /* else when the mail arrives */
 }
@@ -192,14 +192,14 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table)
 	*owner = (struct layout_owner){.table = table};
 }
 
-int layout_quiesced(struct layout_owner *owner, uint64_t quiesced)
+int layout_note_quiesced(struct layout_owner *owner, uint64_t quiesced)
 {
-	if (quiesced > owner->told)
+	if (quiesced > owner->invalidation_issued)
 		return -EPROTO;
 	if (quiesced <= owner->quiesced)
 		return 0;
 	owner->quiesced = quiesced;
-	kept_release_until(owner, quiesced);
+	quarantine_release_until(owner, quiesced);
 	while (owner->returning.first && owner->returning.first->number <= quiesced) {
 		struct layout_holder *holder = owner->returning.first;
 		list_remove(&owner->returning, holder);
@@ -210,32 +210,32 @@ int layout_quiesced(struct layout_owner *owner, uint64_t quiesced)
 
 static bool anything_waits(const struct layout_owner *owner)
 {
-	return owner->kept_first || owner->returning.first;
+	return owner->quarantine_first || owner->returning.first;
 }
 
-void layout_nudge(struct layout_owner *owner)
+void layout_request_quiesce(struct layout_owner *owner)
 {
-	if (owner->connected && anything_waits(owner) && owner->asked < owner->told)
-		ask(owner, owner->told, (struct proto_handle){0});
+	if (owner->connected && anything_waits(owner) && owner->asked < owner->invalidation_issued)
+		ask(owner, owner->invalidation_issued, (struct proto_handle){0});
 }
 
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 {
 	if (!anything_waits(owner))
 		return 0;
-	int64_t since = kept_since(owner);
+	int64_t since = quarantine_since(owner);
 	if (owner->returning.first && owner->returning.first->since_ms < since)
 		since = owner->returning.first->since_ms;
 
-	if (now_ms - since > NUDGE_MS || owner->kept_blocks > MAX_KEPT)
-		layout_nudge(owner);
+	if (now_ms - since > QUIESCE_AFTER_MS || owner->quarantined_blocks > MAX_QUARANTINED)
+		layout_request_quiesce(owner);
 	/* By then it has been asked for long, and for this very number: that others were answered does not count. */
-	return now_ms - since > lease_ms + 2 * NUDGE_MS ? -ETIMEDOUT : 0;
+	return now_ms - since > lease_ms + 2 * QUIESCE_AFTER_MS ? -ETIMEDOUT : 0;
 }
 
-void layout_forgive(struct layout_owner *owner, int64_t late_ms)
+void layout_extend(struct layout_owner *owner, int64_t late_ms)
 {
-	kept_forgive(owner, late_ms);
+	quarantine_extend(owner, late_ms);
 	for (struct layout_holder *holder = owner->returning.first; holder; holder = holder->next)
 		holder->since_ms += late_ms;
 }
@@ -243,7 +243,7 @@ void layout_forgive(struct layout_owner *owner, int64_t late_ms)
 void layout_owner_end(struct layout_owner *owner)
 {
 	owner->connected = false;
-	kept_release_until(owner, UINT64_MAX);
+	quarantine_release_until(owner, UINT64_MAX);
 	while (owner->returning.first) {
 		struct layout_holder *holder = owner->returning.first;
 		list_remove(&owner->returning, holder);
@@ -254,8 +254,8 @@ void layout_owner_end(struct layout_owner *owner)
 		list_remove(&owner->holding, holder);
 		holder_gone(holder);
 	}
-	owner->quiesced = owner->told;
-	owner->asked = owner->told;
+	owner->quiesced = owner->invalidation_issued;
+	owner->asked = owner->invalidation_issued;
 	owner->regions = 0;
 }
 
@@ -322,7 +322,7 @@ bool layout_room(struct layout_owner *owner, const struct layout_holder *holder)
 	return false;
 }
 
-void layout_close(struct layout_owner *owner, struct proto_handle handle)
+void layout_file_closed(struct layout_owner *owner, struct proto_handle handle)
 {
 	struct layout_shard *shard = layout_shard_of(owner->table, handle.ino);
 	bool tell = false;
@@ -359,7 +359,7 @@ static struct layout_holder *go_locked(struct layout_owner *owner, struct layout
 		tell = own;
 	} else if (own && own->state == LAYOUT_HOLDING) {
 		change->own = own;
-		change->number = ++owner->told;
+		change->number = ++owner->invalidation_issued;
 	}
 	change->owner = owner;
 	change->entry = entry;
@@ -398,7 +398,7 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
 		return 1;
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	kept_set_change(change);
+	quarantine_set_change(change);
 	return 0;
 }
 
@@ -413,7 +413,7 @@ void layout_change_go(struct layout_waiter *waiter, bool drop_own, struct layout
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	kept_set_change(change);
+	quarantine_set_change(change);
 }
 
 /* Under the shard's lock. */
@@ -464,7 +464,7 @@ static void retire_regions(struct layout_change *change, uint64_t offset, uint64
 			end = r->offset + r->length;
 	}
 	effect->length = end - effect->offset;
-	if (!list || kept_regions(change->owner, change->number, list))
+	if (!list || quarantine_regions(change->owner, change->number, list))
 		return;
 	/* No memory to remember them: end them now. A READ under way there ends the connection, and that is safe. */
 	change->owner->regions -= region_end_list(list, change->owner->connected);
@@ -475,7 +475,7 @@ void layout_change_end(struct layout_change *change, uint64_t offset, uint64_t l
 	struct layout_owner *owner = change->owner;
 	struct layout_shard *shard = layout_shard_of(owner->table, change->ino);
 
-	kept_set_change(NULL);
+	quarantine_set_change(NULL);
 	*effect = (struct layout_effect){.holder = change->own};
 	if (change->own && length > 0)
 		retire_regions(change, offset, length, effect);

@@ -38,11 +38,11 @@ struct layout_table *layout_table_create(unsigned share_ms);
 /* layout_table_destroy -- all owners must have ended. */
 void layout_table_destroy(struct layout_table *table);
 
-/* layout_kept_blocks -- how many freed blocks wait for READs to end. */
-uint64_t layout_kept_blocks(const struct layout_table *table);
+/* layout_quarantined_blocks -- how many freed blocks wait for READs to end. */
+uint64_t layout_quarantined_blocks(const struct layout_table *table);
 
-/* layout_keep_blocks -- for struct nova_mount_options; `context` is the table. */
-bool layout_keep_blocks(void *context, nova_ino ino, nova_block first, uint64_t count);
+/* layout_quarantine_blocks -- for struct nova_mount_options; `context` is the table. */
+bool layout_quarantine_blocks(void *context, nova_ino ino, nova_block first, uint64_t count);
 
 /* layout_sweep -- forget inodes that were kept only because sharing forbade layouts; call about once a second. */
 void layout_sweep(struct layout_table *table, int64_t now_ms);
@@ -51,7 +51,7 @@ void layout_sweep(struct layout_table *table, int64_t now_ms);
 
 enum layout_state { LAYOUT_HOLDING, LAYOUT_POSTED, LAYOUT_RECALLED, LAYOUT_LEAVING };
 
-struct kept;
+struct quarantined;
 
 struct layout_holder {
 	struct mail mail; /* to the owner's thread: recall this */
@@ -61,13 +61,13 @@ struct layout_holder {
 	/* In owner->holding (newest use first) or owner->returning (by number). */
 	struct layout_holder *previous, *next;
 	struct proto_handle handle;
-	enum layout_state state;   /* under the shard's lock */
-	bool mail_pending;         /* under the shard's lock: the mail is on its way, the holder must stay */
-	uint64_t number;           /* RECALLED, LEAVING: invalidation that told the session */
-	int64_t since_ms;          /* when it was told */
-	struct region_set regions; /* HOLDING, POSTED */
-	struct region *retired;    /* RECALLED, LEAVING: ended when the holder goes */
-	struct kept *kept;         /* blocks that wait for this holder to go; under the shard's lock */
+	enum layout_state state;         /* under the shard's lock */
+	bool mail_pending;               /* under the shard's lock: the mail is on its way, the holder must stay */
+	uint64_t number;                 /* RECALLED, LEAVING: invalidation that told the session */
+	int64_t since_ms;                /* when it was told */
+	struct region_set regions;       /* HOLDING, POSTED */
+	struct region *retired;          /* RECALLED, LEAVING: ended when the holder goes */
+	struct quarantined *quarantined; /* blocks that wait for this holder to go; under the shard's lock */
 };
 
 struct holder_list {
@@ -84,37 +84,38 @@ struct layout_owner {
 	/* Send a RECALL to the session; `handle.ino` 0 asks only for its `quiesced`. */
 	void (*notify)(struct layout_owner *owner, uint64_t number, struct proto_handle handle);
 
-	bool connected; /* registrations are alive */
-	uint64_t told;  /* newest invalidation number given out */
+	bool connected;               /* registrations are alive */
+	uint64_t invalidation_issued; /* newest invalidation number given out */
 	uint64_t quiesced;
-	uint64_t asked;               /* newest number a RECALL has asked the session to quiesce */
-	size_t regions;               /* registered now */
-	struct holder_list holding;   /* HOLDING and POSTED */
-	struct holder_list returning; /* RECALLED and LEAVING */
-	struct kept *kept_first;      /* of changes by this session itself, by number */
-	struct kept *kept_last;
-	uint64_t kept_blocks; /* in that list */
+	uint64_t asked;                       /* newest number a RECALL has asked the session to quiesce */
+	size_t regions;                       /* registered now */
+	struct holder_list holding;           /* HOLDING and POSTED */
+	struct holder_list returning;         /* RECALLED and LEAVING */
+	struct quarantined *quarantine_first; /* of changes by this session itself, by number */
+	struct quarantined *quarantine_last;
+	uint64_t quarantined_blocks; /* in that list */
 };
 
 void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
 
 /*
- * layout_quiesced -- a request said `quiesced`: let go what waited for it. -EPROTO if the session was never told so
- * many invalidations.
+ * layout_note_quiesced -- a request said `quiesced`: let go what waited for it. -EPROTO if the session was never told
+ * so many invalidations.
  */
-int layout_quiesced(struct layout_owner *owner, uint64_t quiesced);
+int layout_note_quiesced(struct layout_owner *owner, uint64_t quiesced);
 
-/* layout_nudge -- ask the session for its `quiesced`, if anything waits for it that it was not asked for yet. */
-void layout_nudge(struct layout_owner *owner);
+/* layout_request_quiesce -- ask the session for its `quiesced`, if anything waits for it that it was not asked for yet.
+ */
+void layout_request_quiesce(struct layout_owner *owner);
 
 /*
- * layout_tick -- call a few times a second: nudges a session that blocks have waited for; -ETIMEDOUT when it has not
- * answered a recall or a nudge for `lease_ms`, and its connection is to be ended.
+ * layout_tick -- call a few times a second: asks a session that blocks have waited for; -ETIMEDOUT when it has not
+ * answered a recall or such a request for `lease_ms`, and its connection is to be ended.
  */
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms);
 
-/* layout_forgive -- nobody could be heard for so long: what the session owes is due so much later. */
-void layout_forgive(struct layout_owner *owner, int64_t late_ms);
+/* layout_extend -- nobody could be heard for so long: what the session owes is due so much later. */
+void layout_extend(struct layout_owner *owner, int64_t late_ms);
 
 /*
  * layout_owner_end -- all layouts of the session end; its connection has been closed before, so nothing can be READ
@@ -135,8 +136,8 @@ int layout_grant(struct layout_owner *owner, struct proto_handle handle, struct 
  * that is needed to make room later. */
 bool layout_room(struct layout_owner *owner, const struct layout_holder *holder);
 
-/* layout_close -- the session has closed its last open of the inode and forgotten its extents. */
-void layout_close(struct layout_owner *owner, struct proto_handle handle);
+/* layout_file_closed -- the session has closed its last open of the inode and forgotten its extents. */
+void layout_file_closed(struct layout_owner *owner, struct proto_handle handle);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
@@ -155,7 +156,7 @@ struct layout_change {
 	struct layout_entry *entry;
 	struct layout_holder *own; /* the session's own layout, which goes on */
 	uint64_t ino;
-	uint64_t number; /* the invalidation under which blocks it frees are kept */
+	uint64_t number; /* the invalidation under which blocks it frees are quarantined */
 	bool recalled;   /* others had to give up their layouts for it */
 };
 

@@ -89,7 +89,7 @@ struct layout_table *layout_table_create(unsigned share_ms)
 	if (!table)
 		return NULL;
 	table->share_ms = share_ms;
-	atomic_init(&table->kept_blocks, 0);
+	atomic_init(&table->quarantined_blocks, 0);
 	for (unsigned i = 0; i < LAYOUT_SHARDS; i++) {
 		table->shards[i] = (struct layout_shard){0};
 		pthread_mutex_init(&table->shards[i].lock, NULL);

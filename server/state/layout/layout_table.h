@@ -1,5 +1,5 @@
 /*
- * layout_table.h -- the inodes with layouts or with a change under way, for layout.c and layout_kept.c alone.
+ * layout_table.h -- the inodes with layouts or with a change under way, for layout.c and quarantine.c alone.
  *
  * An entry is there while it has holders or changes, or while sharing forbids layouts. It is found and used under the
  * lock of its inode's shard.
@@ -33,7 +33,7 @@ struct layout_shard {
 
 struct layout_table {
 	unsigned share_ms;
-	atomic_uint_least64_t kept_blocks;
+	atomic_uint_least64_t quarantined_blocks;
 	struct layout_shard shards[LAYOUT_SHARDS];
 };
 

@@ -212,7 +212,7 @@ static void add_region(struct client *client, struct layout_holder *holder, uint
 
 static bool keep(uint64_t block)
 {
-	return layout_keep_blocks(table, (nova_ino){file.ino}, (nova_block){block}, 1);
+	return layout_quarantine_blocks(table, (nova_ino){file.ino}, (nova_block){block}, 1);
 }
 
 /* ---- what each rule says ---------------------------------------------------------------------------------------- */
@@ -233,10 +233,10 @@ static void change_waits_until_every_other_holder_has_returned(void **state)
 	assert_int_equal(A->noticed_handle.ino, file.ino);
 	assert_int_equal(B->notices, 1);
 
-	assert_int_equal(layout_quiesced(&A->owner, 1), 0);
+	assert_int_equal(layout_note_quiesced(&A->owner, 1), 0);
 	mailbox_deliver(&C->mailbox);
 	assert_false(C->may_go);
-	assert_int_equal(layout_quiesced(&B->owner, 1), 0);
+	assert_int_equal(layout_note_quiesced(&B->owner, 1), 0);
 	mailbox_deliver(&C->mailbox);
 	assert_true(C->may_go);
 	layout_change_go(&C->waiter, false, &change);
@@ -257,7 +257,7 @@ static void no_layout_is_granted_while_a_change_waits_or_runs(void **state)
 	assert_int_equal(layout_grant(&C->owner, file, &holder), -EBUSY);
 	mailbox_deliver(&A->mailbox);
 	assert_int_equal(layout_grant(&A->owner, file, &holder), -EBUSY);
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	mailbox_deliver(&B->mailbox);
 	layout_change_go(&B->waiter, false, &change);
 	assert_int_equal(layout_grant(&C->owner, file, &holder), -EBUSY);
@@ -282,16 +282,16 @@ static void own_layout_goes_on_and_its_freed_blocks_wait_for_quiesced(void **sta
 	assert_ptr_equal(effect.holder, holder);
 	assert_int_equal(effect.offset, 0);
 	assert_int_equal(effect.length, 4 * 4096);
-	assert_int_equal(A->owner.told, 1);
+	assert_int_equal(A->owner.invalidation_issued, 1);
 
 	assert_int_equal(freed_blocks, 0);
 	assert_int_equal(registered[101], 1);
-	assert_int_equal(layout_kept_blocks(table), 1);
-	assert_int_equal(layout_quiesced(&A->owner, 1), 0);
+	assert_int_equal(layout_quarantined_blocks(table), 1);
+	assert_int_equal(layout_note_quiesced(&A->owner, 1), 0);
 	assert_int_equal(freed_blocks, 1);
 	assert_int_equal(registered[101], 0);
 	assert_int_equal(registered[200], 1);
-	assert_int_equal(layout_kept_blocks(table), 0);
+	assert_int_equal(layout_quarantined_blocks(table), 0);
 }
 
 static void blocks_of_a_file_without_layouts_are_not_kept(void **state)
@@ -303,7 +303,7 @@ static void blocks_of_a_file_without_layouts_are_not_kept(void **state)
 	assert_int_equal(layout_change_begin(&A->owner, file, false, &A->waiter, &change), 0);
 	assert_false(keep(100));
 	layout_change_end(&change, 0, 4096, &effect);
-	assert_int_equal(A->owner.told, 0);
+	assert_int_equal(A->owner.invalidation_issued, 0);
 }
 
 static void blocks_of_a_dead_inode_wait_for_all_sessions_that_had_closed_it(void **state)
@@ -311,13 +311,13 @@ static void blocks_of_a_dead_inode_wait_for_all_sessions_that_had_closed_it(void
 	(void)state;
 	add_region(A, grant(A), 0, 1, 100);
 	add_region(B, grant(B), 0, 1, 100);
-	layout_close(&A->owner, file);
-	layout_close(&B->owner, file);
+	layout_file_closed(&A->owner, file);
+	layout_file_closed(&B->owner, file);
 	assert_int_equal(A->notices + B->notices, 0);
 	assert_true(keep(100));
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	assert_int_equal(freed_blocks, 0);
-	layout_quiesced(&B->owner, 1);
+	layout_note_quiesced(&B->owner, 1);
 	assert_int_equal(freed_blocks, 1);
 	assert_false(keep(101));
 }
@@ -329,12 +329,12 @@ static void change_does_not_wait_for_a_session_that_has_closed_the_file(void **s
 
 	(void)state;
 	add_region(A, grant(A), 0, 1, 100);
-	layout_close(&A->owner, file);
+	layout_file_closed(&A->owner, file);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 0);
 	assert_true(keep(100));
 	layout_change_end(&change, 0, 4096, &effect);
 	assert_int_equal(freed_blocks, 0);
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	assert_int_equal(freed_blocks, 1);
 }
 
@@ -373,8 +373,8 @@ static void two_writers_that_hold_layouts_do_not_wait_for_each_other_for_ever(vo
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change_b), 1);
 	mailbox_deliver(&A->mailbox);
 	mailbox_deliver(&B->mailbox);
-	layout_quiesced(&A->owner, A->noticed);
-	layout_quiesced(&B->owner, B->noticed);
+	layout_note_quiesced(&A->owner, A->noticed);
+	layout_note_quiesced(&B->owner, B->noticed);
 	mailbox_deliver(&A->mailbox);
 	mailbox_deliver(&B->mailbox);
 	assert_true(A->may_go && B->may_go);
@@ -400,7 +400,7 @@ static void recalled_layout_does_not_live_on_in_the_reply_to_an_own_write(void *
 	assert_null(effect.holder);
 	mailbox_deliver(&A->mailbox);
 	assert_int_equal(A->notices, 1);
-	layout_quiesced(&A->owner, A->noticed);
+	layout_note_quiesced(&A->owner, A->noticed);
 	mailbox_deliver(&B->mailbox);
 	assert_true(B->may_go);
 	layout_change_abandon(&B->waiter);
@@ -419,7 +419,7 @@ static void truncation_ends_the_own_layout_and_tells_the_session(void **state)
 	layout_change_end(&change, 0, 0, &effect);
 	assert_null(effect.holder);
 	assert_int_equal(freed_blocks, 0);
-	layout_quiesced(&A->owner, A->noticed);
+	layout_note_quiesced(&A->owner, A->noticed);
 	assert_int_equal(freed_blocks, 1);
 }
 
@@ -434,7 +434,7 @@ static void sharing_forbids_layouts_for_a_while(void **state)
 	grant(A);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	mailbox_deliver(&A->mailbox);
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	mailbox_deliver(&B->mailbox);
 	layout_change_go(&B->waiter, false, &change);
 	layout_change_end(&change, 0, 4096, &effect);
@@ -453,7 +453,7 @@ static void cancelled_change_lets_layouts_be_granted_again(void **state)
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	assert_true(layout_change_cancel(&B->waiter));
 	mailbox_deliver(&A->mailbox);
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	mailbox_deliver(&B->mailbox);
 	assert_false(B->may_go);
 	assert_int_equal(layout_grant(&C->owner, file, &holder), 0);
@@ -468,7 +468,7 @@ static void change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter(void *
 	grant(A);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	mailbox_deliver(&A->mailbox);
-	layout_quiesced(&A->owner, 1);
+	layout_note_quiesced(&A->owner, 1);
 	assert_false(layout_change_cancel(&B->waiter));
 	mailbox_deliver(&B->mailbox);
 	assert_true(B->may_go);
@@ -478,8 +478,8 @@ static void change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter(void *
 static void quiesced_beyond_what_was_told_is_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(layout_quiesced(&A->owner, 1), -EPROTO);
-	assert_int_equal(layout_quiesced(&A->owner, 0), 0);
+	assert_int_equal(layout_note_quiesced(&A->owner, 1), -EPROTO);
+	assert_int_equal(layout_note_quiesced(&A->owner, 0), 0);
 }
 
 static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
@@ -488,7 +488,7 @@ static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
 
 	(void)state;
 	grant(A);
-	layout_close(&A->owner, file);
+	layout_file_closed(&A->owner, file);
 	assert_true(keep(100));
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	int64_t now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
@@ -500,7 +500,7 @@ static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
 	assert_int_equal(layout_tick(&A->owner, now + 400, 1000), 0);
 	assert_int_equal(A->notices, 1);
 	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), -ETIMEDOUT);
-	layout_quiesced(&A->owner, A->noticed);
+	layout_note_quiesced(&A->owner, A->noticed);
 	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), 0);
 	assert_int_equal(freed_blocks, 1);
 }
@@ -516,7 +516,7 @@ static void least_recently_used_layout_makes_room_for_another(void **state)
 	assert_int_equal(layout_grant(&A->owner, other, &second), 0);
 	assert_false(layout_room(&A->owner, second));
 	assert_int_equal(A->noticed_handle.ino, file.ino);
-	layout_quiesced(&A->owner, A->noticed);
+	layout_note_quiesced(&A->owner, A->noticed);
 	assert_int_equal(registered[100], 0);
 	assert_true(layout_room(&A->owner, second));
 }
@@ -597,13 +597,13 @@ static void finish_change(struct client *client, int inode, struct layout_change
 	}
 	uint64_t old = current[inode];
 	current[inode] = next_block++;
-	if (!layout_keep_blocks(table, (nova_ino){(uint64_t)inode + 1}, (nova_block){old}, 1))
+	if (!layout_quarantine_blocks(table, (nova_ino){(uint64_t)inode + 1}, (nova_block){old}, 1))
 		nova_free_blocks(NULL, (nova_block){old}, 1);
 	layout_change_end(change, 0, 4096, &effect);
 	/* The reply: behind the notices, and it replaces what was cached. */
 	act_on_notices(client);
 	client->cached[inode] = 0;
-	client->seen = client->owner.told;
+	client->seen = client->owner.invalidation_issued;
 }
 
 static int waiting_inode(const struct client *client)
@@ -650,7 +650,7 @@ static void die(struct client *client)
 	client->queued = 0;
 	deregister_all(conn_of(client));
 	layout_owner_end(&client->owner);
-	client->seen = client->owner.told;
+	client->seen = client->owner.invalidation_issued;
 	client->owner.connected = true;
 }
 
@@ -686,7 +686,7 @@ static void no_freed_block_is_read_in_any_order_of_events(void **state)
 				break;
 			case 10:
 			case 11:
-				assert_int_equal(layout_quiesced(&client->owner, quiesced_of(client)), 0);
+				assert_int_equal(layout_note_quiesced(&client->owner, quiesced_of(client)), 0);
 				break;
 			case 12:
 				deliver(client);
@@ -697,9 +697,9 @@ static void no_freed_block_is_read_in_any_order_of_events(void **state)
 			case 14:
 				client->cached[inode] = 0;
 				act_on_notices(client);
-				layout_close(&client->owner, handle_of(inode));
+				layout_file_closed(&client->owner, handle_of(inode));
 				act_on_notices(client);
-				client->seen = client->owner.told;
+				client->seen = client->owner.invalidation_issued;
 				break;
 			case 15:
 				if (rand() % 8 == 0)

@@ -38,7 +38,7 @@ static void a_worker_is_pinned_and_moves_when_told(void **state)
 	if (CPU_COUNT(&all) < 2)
 		skip();
 	placement_init(&placement, 1);
-	int first = placement_settle(&placement);
+	int first = placement_pin_worker(&placement);
 	assert_true(first >= 0);
 	assert_int_equal(cpus_now(), 1);
 	assert_int_equal(sched_getcpu(), first);
@@ -55,9 +55,9 @@ static void two_workers_never_share_a_cpu(void **state)
 	if (CPU_COUNT(&all) < 2)
 		skip();
 	placement_init(&placement, 1);
-	int first = placement_settle(&placement);
+	int first = placement_pin_worker(&placement);
 	assert_int_equal(give_cpus_back(state), 0);
-	int second = placement_settle(&placement);
+	int second = placement_pin_worker(&placement);
 	assert_int_not_equal(first, second);
 	/* With all CPUs taken nobody can leave. */
 	if (CPU_COUNT(&all) == 2)
@@ -69,7 +69,7 @@ static void too_few_cpus_leave_every_worker_where_it_is(void **state)
 	struct placement placement;
 
 	placement_init(&placement, (unsigned)CPU_COUNT(&all));
-	assert_int_equal(placement_settle(&placement), -1);
+	assert_int_equal(placement_pin_worker(&placement), -1);
 	assert_int_equal(cpus_now(), CPU_COUNT(&all));
 	assert_int_equal(placement_leave(&placement, -1), -1);
 }

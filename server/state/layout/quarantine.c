@@ -1,0 +1,199 @@
+/*
+ * quarantine.c -- keep freed blocks from being used again while READs of them may be under way.
+ */
+#include "server/state/layout/quarantine.h"
+
+#include "common/log.h"
+#include "server/state/layout/layout_table.h"
+
+#include <stdlib.h>
+
+/* Blocks that several sessions' READs keep: the last to go frees them. */
+struct quarantine_shared {
+	atomic_uint refs;
+};
+
+struct quarantined {
+	struct quarantined *next;
+	uint64_t number;
+	int64_t since_ms;
+	nova_block first;
+	uint64_t count; /* 0: only regions */
+	struct quarantine_shared *shared;
+	struct region *regions;
+};
+
+static _Thread_local const struct layout_change *running;
+
+void quarantine_set_change(const struct layout_change *change)
+{
+	running = change;
+}
+
+uint64_t layout_quarantined_blocks(const struct layout_table *table)
+{
+	return atomic_load_explicit(&table->quarantined_blocks, memory_order_relaxed);
+}
+
+/* ---- one -------------------------------------------------------------------------------------------------------- */
+
+static struct quarantined *make(uint64_t number)
+{
+	struct quarantined *run = malloc(sizeof(*run));
+
+	if (run)
+		*run = (struct quarantined){.number = number, .since_ms = layout_clock_ms()};
+	return run;
+}
+
+static void release(struct layout_owner *owner, struct quarantined *run)
+{
+	if (run->count > 0) {
+		bool last = !run->shared || atomic_fetch_sub_explicit(&run->shared->refs, 1, memory_order_acq_rel) == 1;
+		if (last) {
+			free(run->shared);
+			atomic_fetch_sub_explicit(&owner->table->quarantined_blocks, run->count, memory_order_relaxed);
+			nova_free_blocks(owner->nova, run->first, run->count);
+		}
+	}
+	free(run);
+}
+
+static void append(struct layout_owner *owner, struct quarantined *run)
+{
+	run->next = NULL;
+	if (owner->quarantine_last)
+		owner->quarantine_last->next = run;
+	else
+		owner->quarantine_first = run;
+	owner->quarantine_last = run;
+	owner->quarantined_blocks += run->count;
+}
+
+/* One change frees runs in a row: adjacent ones become one. */
+static bool extend(struct layout_owner *owner, uint64_t number, nova_block first, uint64_t count)
+{
+	struct quarantined *last = owner->quarantine_last;
+
+	if (!last || last->number != number || last->shared || last->count == 0 ||
+	    last->first.n + last->count != first.n)
+		return false;
+	last->count += count;
+	owner->quarantined_blocks += count;
+	return true;
+}
+
+/* ---- keep ------------------------------------------------------------------------------------------------------- */
+
+/* The session itself learns of its own change by the reply, under the change's number; others by when they go. */
+static bool by_own_change(const struct layout_holder *holder)
+{
+	return running && running->own == holder;
+}
+
+static bool keep_for(struct layout_holder *holder, nova_block first, uint64_t count, struct quarantine_shared *shared)
+{
+	bool own = by_own_change(holder);
+
+	if (own && !shared && extend(holder->owner, running->number, first, count))
+		return true;
+	struct quarantined *run = make(own ? running->number : 0);
+	if (!run)
+		return false;
+	run->first = first;
+	run->count = count;
+	run->shared = shared;
+	if (own) {
+		append(holder->owner, run);
+	} else {
+		run->next = holder->quarantined;
+		holder->quarantined = run;
+	}
+	return true;
+}
+
+/*
+ * Every holder still in the entry may have READs of the blocks in flight. At a change those are the session's own
+ * layout and LEAVING ones: all others have returned. At the death of an inode they are LEAVING ones.
+ */
+bool layout_quarantine_blocks(void *context, nova_ino ino, nova_block first, uint64_t count)
+{
+	struct layout_table *table = context;
+	struct layout_shard *shard = layout_shard_of(table, ino.n);
+	unsigned holders = 0;
+	bool complete = true;
+
+	pthread_mutex_lock(&shard->lock);
+	struct layout_entry *entry = layout_entry_find(shard, ino.n);
+	for (struct layout_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry)
+		holders++;
+	if (holders > 0) {
+		struct quarantine_shared *shared = holders > 1 ? malloc(sizeof(*shared)) : NULL;
+		complete = holders == 1 || shared;
+		if (shared)
+			atomic_init(&shared->refs, holders);
+		for (struct layout_holder *h = entry->holders; h && complete; h = h->next_of_entry)
+			complete = keep_for(h, first, count, shared);
+		atomic_fetch_add_explicit(&table->quarantined_blocks, count, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&shard->lock);
+
+	/* References that were not handed out are never dropped: the blocks stay away until the next mount
+	 * finds them. */
+	if (!complete)
+		log_error("layout", "out of memory: %llu freed blocks stay unused until the next mount",
+		          (unsigned long long)count);
+	return holders > 0;
+}
+
+bool quarantine_regions(struct layout_owner *owner, uint64_t number, struct region *list)
+{
+	struct quarantined *run = make(number);
+
+	if (!run)
+		return false;
+	run->regions = list;
+	append(owner, run);
+	return true;
+}
+
+/* ---- let go ----------------------------------------------------------------------------------------------------- */
+
+void quarantine_release_until(struct layout_owner *owner, uint64_t quiesced)
+{
+	/* A change's blocks stand before the regions that cover them: all registrations end before any block
+	 * is free. */
+	for (struct quarantined *run = owner->quarantine_first; run && run->number <= quiesced; run = run->next) {
+		owner->regions -= region_end_list(run->regions, owner->connected);
+		run->regions = NULL;
+	}
+	while (owner->quarantine_first && owner->quarantine_first->number <= quiesced) {
+		struct quarantined *run = owner->quarantine_first;
+		owner->quarantine_first = run->next;
+		if (!owner->quarantine_first)
+			owner->quarantine_last = NULL;
+		owner->quarantined_blocks -= run->count;
+		release(owner, run);
+	}
+}
+
+void quarantine_release_all(struct layout_owner *owner, struct quarantined *list)
+{
+	while (list) {
+		struct quarantined *next = list->next;
+
+		release(owner, list);
+		list = next;
+	}
+}
+
+int64_t quarantine_since(const struct layout_owner *owner)
+{
+	return owner->quarantine_first ? owner->quarantine_first->since_ms : INT64_MAX;
+}
+
+void quarantine_extend(struct layout_owner *owner, int64_t late_ms)
+{
+	for (struct quarantined *run = owner->quarantine_first; run; run = run->next)
+		run->since_ms += late_ms;
+}
