@@ -1,7 +1,7 @@
 /*
  * layout.h -- which files this client may READ, where their bytes lie, and which READs are under way.
  *
- * The rule that keeps freed blocks from being read (docs/architecture.md): a READ notes the newest invalidation acted
+ * The rule that keeps freed blocks from being read (docs/layouts.md): a READ notes the newest invalidation acted
  * on, then looks up the extent, and stays in the list until it has completed; `quiesced` is the oldest noted number.
  * All of it under the connection's lock.
  */
