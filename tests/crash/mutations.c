@@ -44,7 +44,7 @@ static const struct {
     {IMAGE_NO_FENCE, "server/nova/log/journal.c", "pm_fence(fs->pm);", "return 0;",
      "a mount stores nothing there unless a word was damaged, and fences again after the scan"},
     {IMAGE_NO_FENCE, "server/nova/log/journal.c", "pm_fence(fs->pm);",
-     "log_info(NOVA_LOG_NAME, \"journal replayed: %u home words %s\", applied,",
+     "log_info(NOVA_LOG_NAME, \"journal replayed: %u slot words %s\", applied,",
      "the scan's fence covers it, where the scan has one thread"},
     {IMAGE_NO_FLUSH, "server/nova/media/super.c", "pm_flush(fs->pm, &first[i], sizeof first[i]);",
      "pm_flush(fs->pm, &second[i], sizeof second[i]);", "the other copy of the chunk table says the same"},

@@ -106,7 +106,7 @@ static uint64_t ring_position(const struct world *world)
 }
 
 /* The next record is the last of the ring, the one after it takes the place of the first. Each operation before had
- * other inodes, so that a home word which was never made durable is missed as soon as its record is overwritten. */
+ * other inodes, so that a slot word which was never made durable is missed as soon as its record is overwritten. */
 static void prepare_ring_wraps(struct world *world)
 {
 	for (unsigned i = 0; !world->failed; i++) {

@@ -484,7 +484,7 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
 
 /*
  * Head and tail move as one record. A head word has no age of its own, so the tail must move with it (there is always
- * an ATTR entry), and the head is made durable at home before anything else may move this inode's tail: the third
+ * an ATTR entry), and the head is made durable in the slot before anything else may move this inode's tail: the third
  * fence. The next to move it may be another worker, whose commit could become durable before this head word: then
  * replay would find the record's tail too old to apply its head.
  */
@@ -497,7 +497,7 @@ static void switch_head(struct nova_worker *worker, const struct log_append *log
 	};
 
 	journal_commit(worker, words, 2);
-	journal_settle(worker);
+	journal_flush_slot_words(worker);
 }
 
 /* Copies of attributes count as soon as they are committed: a later slice need not make them again. */

@@ -231,10 +231,10 @@ void lifetime_ended(struct txn *txn, struct inode *inode)
 void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
 {
 	struct nova *fs = worker->fs;
-	struct home home = home_of(inode);
+	struct slot_word_values values = slot_words_of(inode);
 
-	home.life = life_value(inode->generation, NOVA_LIFE_FREE);
-	home_store(fs, inode, &home);
+	values.life = life_value(inode->generation, NOVA_LIFE_FREE);
+	slot_words_store(fs, inode, &values);
 	pm_fence(fs->pm);
 	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
 	release_all(worker, inode);

@@ -130,13 +130,13 @@ void txn_drop(struct txn *txn)
 static void store_newborn_words(struct nova *fs, const struct log_append *log)
 {
 	uint32_t last = log->inode->generation - 1;
-	struct home home = {
+	struct slot_word_values values = {
 	    .life = life_value(last, last ? NOVA_LIFE_FREE : NOVA_LIFE_NEVER),
 	    .tail = log->position,
 	    .head = log->first_new,
 	};
 
-	home_store(fs, log->inode, &home);
+	slot_words_store(fs, log->inode, &values);
 }
 
 static void commit_record(struct txn *txn)

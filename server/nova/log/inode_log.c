@@ -163,11 +163,11 @@ void log_append_commit(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
 	struct nova_slot_words line __attribute__((aligned(NOVA_LINE_SIZE)));
-	struct home home;
+	struct slot_word_values values;
 
 	log_append_done(append);
-	home = home_of(append->inode);
-	home_line(append->inode, &home, &line);
+	values = slot_words_of(append->inode);
+	slot_words_line(append->inode, &values, &line);
 	pm_fence(fs->pm);
 	pm_copy(fs->pm, &slot_at(fs, append->inode->ino)->words, &line, sizeof line);
 	pm_fence(fs->pm);

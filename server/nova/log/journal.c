@@ -29,7 +29,7 @@ static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
 	return crc32c(crc, (const uint8_t *)record + NOVA_LINE_SIZE, record_bytes(record) - NOVA_LINE_SIZE);
 }
 
-static uint64_t home_word(const struct journal_word *word)
+static uint64_t stored_word(const struct journal_word *word)
 {
 	const struct inode *inode = word->inode;
 	uint64_t owner = word->kind == NOVA_WORD_LIFE ? inode->ino : word_owner(inode->ino, inode->generation);
@@ -37,8 +37,8 @@ static uint64_t home_word(const struct journal_word *word)
 	return word_make(word->kind, owner, word->value);
 }
 
-/* The pair of home words of a kind; NULL if the kind has none in a slot. */
-static le64 *home_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind kind)
+/* The pair of slot words of a kind; NULL if the kind has none in a slot. */
+static le64 *slot_word_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind kind)
 {
 	struct nova_slot_words *words = &slot_at(fs, ino)->words;
 
@@ -54,7 +54,7 @@ static le64 *home_pair(const struct nova *fs, uint64_t ino, enum nova_word_kind 
 	}
 }
 
-static void flush_homes(struct nova_worker *worker)
+static void flush_slot_words(struct nova_worker *worker)
 {
 	for (unsigned i = 0; i < worker->record.count; i++) {
 		uint64_t target = le64_get(worker->record.words[i].target);
@@ -63,9 +63,9 @@ static void flush_homes(struct nova_worker *worker)
 	}
 }
 
-void journal_settle(struct nova_worker *worker)
+void journal_flush_slot_words(struct nova_worker *worker)
 {
-	flush_homes(worker);
+	flush_slot_words(worker);
 	pm_fence(worker->fs->pm);
 }
 
@@ -80,7 +80,7 @@ static void store_record(struct nova_worker *worker, const struct journal_word *
 	record->sequence = le64_of(sequence);
 	for (unsigned i = 0; i < count; i++) {
 		record->words[i].target = le64_of(words[i].inode->ino << 8 | words[i].kind);
-		record->words[i].word = le64_of(home_word(&words[i]));
+		record->words[i].word = le64_of(stored_word(&words[i]));
 		record->words[i].generation = le32_of(words[i].inode->generation);
 	}
 	record->crc = le32_of(record_crc(record, worker->ring));
@@ -88,7 +88,7 @@ static void store_record(struct nova_worker *worker, const struct journal_word *
 	        record_bytes(record));
 }
 
-/* The line with the ring's commit word. It holds nothing else, so it is stored whole: see home.h. */
+/* The line with the ring's commit word. It holds nothing else, so it is stored whole: see slot_words.h. */
 struct commit_line {
 	le64 words[NOVA_LINE_SIZE / sizeof(le64)];
 } __attribute__((aligned(NOVA_LINE_SIZE)));
@@ -106,7 +106,7 @@ static bool is_birth(const struct journal_word *word)
 	return word->kind == NOVA_WORD_LIFE && (word->value & 0xff) != NOVA_LIFE_FREE;
 }
 
-static void prefetch_homes(const struct nova *fs, const struct journal_word *words, unsigned count, bool births)
+static void prefetch_slot_words(const struct nova *fs, const struct journal_word *words, unsigned count, bool births)
 {
 	for (unsigned i = 0; i < count; i++)
 		if (is_birth(&words[i]) == births)
@@ -114,12 +114,12 @@ static void prefetch_homes(const struct nova *fs, const struct journal_word *wor
 }
 
 /* To the caches only: whoever lets go of a lock next would wait for more. The next commit flushes them. */
-static void store_homes(struct nova_worker *worker, const struct journal_word *words, unsigned count)
+static void store_slot_words(struct nova_worker *worker, const struct journal_word *words, unsigned count)
 {
 	struct nova *fs = worker->fs;
 
 	for (unsigned i = 0; i < count; i++) {
-		le64 *pair = home_pair(fs, words[i].inode->ino, words[i].kind);
+		le64 *pair = slot_word_pair(fs, words[i].inode->ino, words[i].kind);
 		uint64_t word = le64_get(worker->record.words[i].word);
 
 		pm_set8(fs->pm, &pair[0], word);
@@ -132,16 +132,16 @@ void journal_commit(struct nova_worker *worker, const struct journal_word *words
 	struct nova *fs = worker->fs;
 	struct commit_line commit;
 
-	flush_homes(worker);
+	flush_slot_words(worker);
 	worker->sequence++;
 	store_record(worker, words, count);
 	commit = commit_line(worker);
-	prefetch_homes(fs, words, count, false);
+	prefetch_slot_words(fs, words, count, false);
 	pm_fence(fs->pm);
 	pm_copy(fs->pm, ring_at(fs, worker->ring)->commit, &commit, sizeof commit);
-	prefetch_homes(fs, words, count, true);
+	prefetch_slot_words(fs, words, count, true);
 	pm_fence(fs->pm);
-	store_homes(worker, words, count);
+	store_slot_words(worker, words, count);
 }
 
 /* ---- replay --------------------------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ static bool record_valid(const struct nova *fs, const struct nova_record *record
 		uint64_t owner = kind == NOVA_WORD_LIFE ? ino : word_owner(ino, generation);
 		uint64_t value;
 
-		if (!target_is_slot(fs, ino) || !home_pair(fs, ino, kind))
+		if (!target_is_slot(fs, ino) || !slot_word_pair(fs, ino, kind))
 			return false;
 		if (!word_value(kind, owner, le64_get(record->words[i].word), &value))
 			return false;
@@ -213,14 +213,14 @@ static bool record_valid(const struct nova *fs, const struct nova_record *record
 	return true;
 }
 
-/* To the slot, or to its copy where nothing may be stored. The home words of `kind` as they are now are slot_words'. */
+/* To the slot, or to its copy where nothing may be stored. slot_words() gives what they are now. */
 static void replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64_t word)
 {
 	struct nova_slot_words *copy;
 	le64 *pair;
 
 	if (!fs->read_only) {
-		word_pair_store(fs->pm, home_pair(fs, ino, kind), word);
+		word_pair_store(fs->pm, slot_word_pair(fs, ino, kind), word);
 		return;
 	}
 	copy = overlay_take(fs, ino);
@@ -233,13 +233,13 @@ static void apply_lives(struct nova *fs, const struct nova_record *record, unsig
 	for (unsigned i = 0; i < record->count; i++) {
 		uint64_t target = le64_get(record->words[i].target);
 		uint64_t ino = target >> 8;
-		const le64 *home = slot_words(fs, ino)->life;
+		const le64 *life = slot_words(fs, ino)->life;
 		uint64_t word = le64_get(record->words[i].word);
 		uint64_t value;
 
 		if ((target & 0xff) != NOVA_WORD_LIFE)
 			continue;
-		if (word_read(NOVA_WORD_LIFE, ino, &home[0], &home[1], &value) != WORD_LOST && value >= word >> 16)
+		if (word_read(NOVA_WORD_LIFE, ino, &life[0], &life[1], &value) != WORD_LOST && value >= word >> 16)
 			continue;
 		replay_word(fs, ino, NOVA_WORD_LIFE, word);
 		++*applied;
@@ -250,16 +250,16 @@ static void apply_tail(struct nova *fs, const struct nova_record *record, unsign
 {
 	uint64_t ino = le64_get(record->words[i].target) >> 8;
 	uint32_t generation = le32_get(record->words[i].generation);
-	const struct nova_slot_words *home = slot_words(fs, ino);
+	const struct nova_slot_words *slot = slot_words(fs, ino);
 	uint64_t owner = word_owner(ino, generation);
 	uint64_t word = le64_get(record->words[i].word);
 	uint64_t value;
 
-	if (word_read(NOVA_WORD_LIFE, ino, &home->life[0], &home->life[1], &value) == WORD_LOST)
+	if (word_read(NOVA_WORD_LIFE, ino, &slot->life[0], &slot->life[1], &value) == WORD_LOST)
 		return;
 	if (value >> 8 != generation)
 		return;
-	if (word_read(NOVA_WORD_TAIL, owner, &home->tail[0], &home->tail[1], &value) != WORD_LOST && value > word >> 16)
+	if (word_read(NOVA_WORD_TAIL, owner, &slot->tail[0], &slot->tail[1], &value) != WORD_LOST && value > word >> 16)
 		return;
 	replay_word(fs, ino, NOVA_WORD_TAIL, word);
 	++*applied;
@@ -275,7 +275,7 @@ static void apply_tails(struct nova *fs, const struct nova_record *record, unsig
 			apply_tail(fs, record, i, applied);
 }
 
-/* Only the newest record of a ring can have home words that are not yet durable, so only it must be readable. */
+/* Only the newest record of a ring can have slot words that are not yet durable, so only it must be readable. */
 static int replay_ring(struct nova *fs, uint32_t i,
                        void (*apply)(struct nova *, const struct nova_record *, unsigned *), unsigned *applied,
                        char *why, size_t why_size)
@@ -320,7 +320,7 @@ int journal_replay(struct nova *fs, char *why, size_t why_size)
 		return err;
 	if (!fs->read_only)
 		pm_fence(fs->pm);
-	log_info(NOVA_LOG_NAME, "journal replayed: %u home words %s", applied,
+	log_info(NOVA_LOG_NAME, "journal replayed: %u slot words %s", applied,
 	         fs->read_only ? "seen as it has them, none stored" : "stored");
 	return 0;
 }

@@ -1,9 +1,9 @@
 /*
- * journal.h -- redo records: several home words move as one.
+ * journal.h -- redo records: several slot words move as one.
  *
  * A worker writes its record and, with the same fence, everything the words point to; the ring's commit word makes it
- * all true at once. The home words follow into the caches only: the worker's next commit flushes them before its first
- * fence, so when a record's place is reused its home words have long been durable, and no operation waits for them.
+ * all true at once. The slot words follow into the caches only: the worker's next commit flushes them before its first
+ * fence, so when a record's place is reused its slot words have long been durable, and no operation waits for them.
  * That fence is by the thread that flushed, whichever thread stored.
  */
 #ifndef FARNOVA_NOVA_JOURNAL_H
@@ -19,12 +19,12 @@ struct journal_word {
 
 /*
  * journal_commit -- at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns. What it does
- * not name of an inode's words is stored at home as the inode says it.
+ * not name of an inode's words is stored in the slot as the inode says it.
  */
 void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count);
 
-/* journal_settle -- make the newest record's home words durable. */
-void journal_settle(struct nova_worker *worker);
+/* journal_flush_slot_words -- make the newest record's slot words durable. */
+void journal_flush_slot_words(struct nova_worker *worker);
 
 /* journal_replay -- at mount: apply what the rings hold and fence. Fills fs->ring_sequence. -EIO with the reason. */
 int journal_replay(struct nova *fs, char *why, size_t why_size);

@@ -31,7 +31,7 @@ static void format_journal(struct pm *pm)
 static void format_chunk_table(struct pm *pm, uint64_t zone_first, uint64_t zone_blocks, uint32_t table,
                                uint64_t slots_block)
 {
-	le64 *home = pm_at(pm, block_offset(zone_first + table));
+	le64 *place = pm_at(pm, block_offset(zone_first + table));
 
 	for (uint64_t i = 0; i < zone_blocks / NOVA_CHUNK_BLOCKS; i += 8) {
 		le64 words[8] __attribute__((aligned(64))) = {0};
@@ -42,7 +42,7 @@ static void format_chunk_table(struct pm *pm, uint64_t zone_first, uint64_t zone
 
 			words[k] = le64_of(word_make(NOVA_WORD_CHUNK, block, kind));
 		}
-		pm_copy(pm, home + i, words, sizeof words);
+		pm_copy(pm, place + i, words, sizeof words);
 	}
 }
 

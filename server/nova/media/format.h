@@ -486,10 +486,10 @@ static_assert(sizeof(struct nova_saved_project) == 48, "saved project");
 #define NOVA_RECORD_WORDS 5u
 #define NOVA_RING_RECORDS 31u
 
-/* One home word that a record moves. */
+/* One slot word that a record moves. */
 struct nova_record_word {
 	le64 target;     /* inode number << 8 | enum nova_word_kind (LIFE, TAIL or HEAD) */
-	le64 word;       /* the new word, as it is stored at home */
+	le64 word;       /* the new word, as it is stored in the slot */
 	le32 generation; /* TAIL, HEAD: applied only while the slot lives in this generation */
 };
 static_assert(sizeof(struct nova_record_word) == 20, "record word");
@@ -498,11 +498,11 @@ static_assert(sizeof(struct nova_record_word) == 20, "record word");
 
 /*
  * A redo record; of one or two words it is its first line only. It is committed when its ring's commit word says its
- * sequence. Replay applies a word only where it is newer than the home word, life words first, so a stale record is
+ * sequence. Replay applies a word only where it is newer than the slot word, life words first, so a stale record is
  * harmless; a HEAD word is applied with the TAIL word of the same inode in its record, where that one is not older than
- * the home tail (block numbers have no age, and only the next GC, which moves the tail again, moves the head again). A
+ * the slot tail (block numbers have no age, and only the next GC, which moves the tail again, moves the head again). A
  * record's place in the ring is sequence % 31; it is reused only after a later fence by the same worker has made its
- * home words durable.
+ * slot words durable.
  */
 struct nova_record {
 	le32 crc;      /* CRC32C over the other bytes of its lines, seeded with the ring number */

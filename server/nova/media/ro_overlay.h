@@ -1,5 +1,5 @@
 /*
- * ro_overlay.h -- the home words of a pool that is not to be stored to.
+ * ro_overlay.h -- the slot words of a pool that is not to be stored to.
  *
  * A writable mount replays the journal into the slots. A read-only one stores nothing, so it replays into copies of the
  * slots' words in DRAM, and whoever reads a slot's words asks here for them. What a record moves is few slots: at most
@@ -16,7 +16,7 @@ struct nova_slot_words *overlay_find(const struct overlay *overlay, uint64_t ino
 /* overlay_open -- give the mount an empty overlay. -ENOMEM. */
 int overlay_open(struct nova *fs);
 
-/* overlay_take -- the copy of a slot's words, made from its home words if there was none. */
+/* overlay_take -- the copy of a slot's words, made from its slot words if there was none. */
 struct nova_slot_words *overlay_take(struct nova *fs, uint64_t ino);
 
 void overlay_free(struct overlay *overlay);

@@ -1,5 +1,5 @@
 /*
- * slot_words.h -- the words of an inode's slot, stored at home as one line.
+ * slot_words.h -- the words of an inode's slot, stored as one line.
  *
  * A line that is streamed past the caches is durable 0.09 us after it was stored, a word that is stored and written
  * back only after 0.16 us: its line has to be fetched first, then written. So what changes one word stores all eight
@@ -11,19 +11,20 @@
 #include "server/nova/core.h"
 
 /* What the words of a slot say; both copies of each say the same. */
-struct home {
+struct slot_word_values {
 	uint64_t life; /* as life_value() makes it */
 	uint64_t tail;
 	uint64_t head;
 };
 
-/* home_of -- what they say of a live inode, by its structure in DRAM. */
-struct home home_of(const struct inode *inode);
+/* slot_words_of -- what they say of a live inode, by its structure in DRAM. */
+struct slot_word_values slot_words_of(const struct inode *inode);
 
-/* home_line -- make the line, of the inode's present generation. Before a fence, so that it costs no time after it. */
-void home_line(const struct inode *inode, const struct home *home, struct nova_slot_words *line);
+/* slot_words_line -- make the line, of the inode's present generation. Before a fence, so that it costs no time after
+ * it. */
+void slot_words_line(const struct inode *inode, const struct slot_word_values *values, struct nova_slot_words *line);
 
-/* home_store -- make and store the whole line; not fenced. The inode is locked for writing. */
-void home_store(struct nova *fs, const struct inode *inode, const struct home *home);
+/* slot_words_store -- make and store the whole line; not fenced. The inode is locked for writing. */
+void slot_words_store(struct nova *fs, const struct inode *inode, const struct slot_word_values *values);
 
 #endif

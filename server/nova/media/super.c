@@ -141,10 +141,10 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 	return check_geometry(pm, info, why, why_size);
 }
 
-static void store_word(struct pm *pm, le64 *home, enum nova_word_kind kind, uint64_t value)
+static void store_word(struct pm *pm, le64 *place, enum nova_word_kind kind, uint64_t value)
 {
-	pm_set8(pm, home, word_make(kind, 0, value));
-	pm_flush(pm, home, sizeof *home);
+	pm_set8(pm, place, word_make(kind, 0, value));
+	pm_flush(pm, place, sizeof *place);
 }
 
 void super_repair(struct pm *pm, const struct super_info *info)

@@ -33,10 +33,10 @@ static void store_both(struct pm *pm, size_t offset, enum nova_word_kind kind, u
 	const uint32_t blocks[] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};
 
 	for (unsigned i = 0; i < 2; i++) {
-		le64 *home = pm_at(pm, block_offset(blocks[i]) + offset);
+		le64 *place = pm_at(pm, block_offset(blocks[i]) + offset);
 
-		pm_set8(pm, home, word_make(kind, 0, value));
-		pm_flush(pm, home, sizeof *home);
+		pm_set8(pm, place, word_make(kind, 0, value));
+		pm_flush(pm, place, sizeof *place);
 	}
 	pm_fence(pm);
 }

@@ -202,7 +202,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 }
 
 /*
- * A clean mount looks neither at the journal nor, if the state can be saved, at the logs: no home word may depend on
+ * A clean mount looks neither at the journal nor, if the state can be saved, at the logs: no slot word may depend on
  * the one, and the state has to be durable, and named, before CLEAN vouches for it. Blocks that are kept for readers
  * are free after a restart, but which they are is not known here: then the logs have to tell.
  */
@@ -210,7 +210,7 @@ static void settle(struct nova *fs)
 {
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		if (fs->workers[i]) {
-			journal_settle(fs->workers[i]);
+			journal_flush_slot_words(fs->workers[i]);
 			alloc_drain(fs->workers[i]);
 			slots_drain(fs->workers[i]);
 		}
@@ -270,7 +270,7 @@ void nova_worker_close(struct nova_worker *worker)
 	struct nova *fs = worker->fs;
 
 	if (!fs->read_only) {
-		journal_settle(worker);
+		journal_flush_slot_words(worker);
 		alloc_drain(worker);
 		slots_drain(worker);
 	}

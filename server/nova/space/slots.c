@@ -112,10 +112,10 @@ static void format_chunk(struct nova *fs, uint64_t first_block)
 	}
 	pm_fence(fs->pm);
 	for (unsigned i = 0; i < 2; i++) {
-		le64 *home = chunk_word(fs, first_block, tables[i]);
+		le64 *place = chunk_word(fs, first_block, tables[i]);
 
-		pm_set8(fs->pm, home, word);
-		pm_flush(fs->pm, home, sizeof *home);
+		pm_set8(fs->pm, place, word);
+		pm_flush(fs->pm, place, sizeof *place);
 	}
 	pm_fence(fs->pm);
 }

@@ -283,18 +283,18 @@ static void check_zone(struct check *check, uint64_t zone)
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
-/* A clean unmount has brought home what all records say, and a mount after it does not read them. */
+/* A clean unmount has stored in the slots what all records say, and a mount after it does not read them. */
 static void check_settled(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
 	const struct nova_slot_words *words = &medium_slot(&check->medium, ino)->words;
 	const le64 *pair = kind == NOVA_WORD_LIFE ? words->life : words->tail;
-	struct medium_word home;
+	struct medium_word in_slot;
 
 	if (kind == NOVA_WORD_HEAD)
 		return; /* it has no age of its own: the pages tell */
-	home = medium_word_pick(kind, owner, pair[0], pair[1]);
+	in_slot = medium_word_pick(kind, owner, pair[0], pair[1]);
 	/* Home words that are of another generation, or damaged, are judged elsewhere. */
-	if ((home.valid[0] || home.valid[1]) && home.value < value)
+	if ((in_slot.valid[0] || in_slot.valid[1]) && in_slot.value < value)
 		check_say(check, "journal", ino, 0, "its %s word is older than in a record, though the pool is clean",
 		          kind == NOVA_WORD_LIFE ? "life" : "tail");
 }

@@ -57,7 +57,7 @@ struct medium_inode {
 	struct medium_word head_word;
 	bool tail_known;
 	bool head_known;
-	bool head_replayed; /* the head is of a record, whatever the home words say */
+	bool head_replayed; /* the head is of a record, whatever the slot words say */
 };
 
 /* medium_open -- find the superblock. -EINVAL no valid one, -EPROTONOSUPPORT version or features unknown here, -ENODATA

@@ -93,14 +93,14 @@ static int repair_supers(struct repair *r)
 static void repair_super_word(struct repair *r, enum nova_word_kind kind, const char *name, size_t offset,
                               uint64_t otherwise, bool always)
 {
-	le64 *homes[2] = {(void *)((uint8_t *)super_at(r, 0) + offset), (void *)((uint8_t *)super_at(r, 1) + offset)};
-	struct medium_word word = medium_word_pick(kind, 0, *homes[0], *homes[1]);
+	le64 *copies[2] = {(void *)((uint8_t *)super_at(r, 0) + offset), (void *)((uint8_t *)super_at(r, 1) + offset)};
+	struct medium_word word = medium_word_pick(kind, 0, *copies[0], *copies[1]);
 	bool lost = !word.valid[0] && !word.valid[1];
 	uint64_t value = lost || always ? otherwise : word.value;
 
 	if (word.valid[0] && word.valid[1] && word.copy[0] == value && word.copy[1] == value)
 		return;
-	repair_pair(r, homes[0], homes[1], repair_word(kind, 0, value));
+	repair_pair(r, copies[0], copies[1], repair_word(kind, 0, value));
 	pm_fence(r->pm);
 	if (lost)
 		repair_say(r, "superblock", 0, 0, "the %s word, lost in both superblocks, set to %llu", name,
@@ -197,14 +197,14 @@ static void repair_chunks(struct repair *r, const struct medium *medium, uint64_
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
-/* What the records say that is newer than the slots goes home, as in a mount. */
+/* What the records say that is newer than the slots goes to the slots, as in a mount. */
 static uint64_t apply_journal(struct repair *r, const struct medium *medium)
 {
 	uint64_t stored = 0;
 
 	for (uint64_t i = 0; medium->overlay && i <= medium->overlay_mask; i++) {
 		uint64_t ino = medium->overlay[i].ino;
-		struct nova_slot_words *home;
+		struct nova_slot_words *words;
 		struct medium_inode inode;
 		uint64_t owner;
 
@@ -213,17 +213,19 @@ static uint64_t apply_journal(struct repair *r, const struct medium *medium)
 		    medium_chunk(medium, ino / 8 / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS).value != NOVA_CHUNK_SLOTS ||
 		    medium_inode(medium, ino, &inode))
 			continue;
-		home = &repair_slot(r, ino)->words;
+		words = &repair_slot(r, ino)->words;
 		owner = ino ^ (uint64_t)inode.generation << 32;
-		repair_pair(r, &home->life[0], &home->life[1],
+		repair_pair(r, &words->life[0], &words->life[1],
 		            repair_word(NOVA_WORD_LIFE, ino, (uint64_t)inode.generation << 8 | inode.life));
 		stored++;
 		if (!life_has_log(inode.life))
 			continue;
 		if (inode.tail_known)
-			repair_pair(r, &home->tail[0], &home->tail[1], repair_word(NOVA_WORD_TAIL, owner, inode.tail));
+			repair_pair(r, &words->tail[0], &words->tail[1],
+			            repair_word(NOVA_WORD_TAIL, owner, inode.tail));
 		if (inode.head_known && inode.head_replayed)
-			repair_pair(r, &home->head[0], &home->head[1], repair_word(NOVA_WORD_HEAD, owner, inode.head));
+			repair_pair(r, &words->head[0], &words->head[1],
+			            repair_word(NOVA_WORD_HEAD, owner, inode.head));
 	}
 	pm_fence(r->pm);
 	return stored;
@@ -275,7 +277,7 @@ static int repair_journal(struct repair *r, struct medium *medium)
 		           ull((uint64_t)records), filled, ull(slots));
 	if (lost)
 		repair_say(r, "journal", 0, NOVA_JOURNAL_BLOCK,
-		           "the newest record of %u rings was damaged: if their home words were not yet durable, one "
+		           "the newest record of %u rings was damaged: if their slot words were not yet durable, one "
 		           "operation of each is half done",
 		           lost);
 	return 0;

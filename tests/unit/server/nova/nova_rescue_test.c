@@ -164,7 +164,7 @@ static void a_crashed_pool_is_seen_as_recovery_will_make_it(void **state)
 	struct nova_attr attr;
 	uint8_t *crashed;
 
-	/* A crash after a record's commit, before its home words: put those back to what they were. */
+	/* A crash after a record's commit, before its slot words: put those back to what they were. */
 	prepare(&r);
 	fixture_mount(&r.f);
 	words = slot(&r, r.f.root)->words;
