@@ -56,7 +56,7 @@ char *fixture_dump(struct fixture *f);
 void fixture_mount_scan(struct fixture *f);
 
 /* fixture_assert_same_after_remount -- tree and free space look the same before and after unmount and mount, both from
- * the saved state and by a scan. */
+ * the checkpoint and by a scan. */
 void fixture_assert_same_after_remount(struct fixture *f);
 
 /* fixture_free_blocks -- now. */

@@ -64,19 +64,18 @@
  * is named with each kind. A fresh chunk of slots has both life words NEVER of generation 0 and its other words zero.
  */
 enum nova_word_kind {
-	NOVA_WORD_LIFE = 1,    /* slot: generation (32) << 8 | state (8), owner inode number */
-	NOVA_WORD_TAIL = 2,    /* slot: log lines since birth, owner inode number ^ generation << 32 */
-	NOVA_WORD_HEAD = 3,    /* slot: block of the first log page or 0, owner as for tail */
-	NOVA_WORD_NEXT = 4,    /* log page: block of the next page, owner block of this page ^ generation << 32 */
-	NOVA_WORD_REPLICA = 5, /* slot: block that holds the slot's replica, or 0; owner as for tail */
-	NOVA_WORD_COMMIT = 6,  /* journal ring: sequence of the newest committed record, owner ring number */
-	NOVA_WORD_CHUNK = 7,   /* chunk table: enum nova_chunk_kind, owner first block of the chunk */
-	NOVA_WORD_CLEAN = 8,   /* superblock: mount count << 1 | clean, owner 0 */
-	NOVA_WORD_EPOCH = 9,   /* superblock: current epoch, owner 0 */
-	NOVA_WORD_BLOCKS = 10, /* superblock: blocks in the pool, a multiple of 16; owner 0 */
-	NOVA_WORD_SAVED = 11,  /* superblock: block of the allocation state saved at a clean unmount, or 0; owner 0 */
-	NOVA_WORD_DEVICE =
-	    12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device's id (24), or 0; owner 0 */
+	NOVA_WORD_LIFE = 1,        /* slot: generation (32) << 8 | state (8), owner inode number */
+	NOVA_WORD_TAIL = 2,        /* slot: log lines since birth, owner inode number ^ generation << 32 */
+	NOVA_WORD_HEAD = 3,        /* slot: block of the first log page or 0, owner as for tail */
+	NOVA_WORD_NEXT = 4,        /* log page: block of the next page, owner block of this page ^ generation << 32 */
+	NOVA_WORD_REPLICA = 5,     /* slot: block that holds the slot's replica, or 0; owner as for tail */
+	NOVA_WORD_COMMIT = 6,      /* journal ring: sequence of the newest committed record, owner ring number */
+	NOVA_WORD_CHUNK = 7,       /* chunk table: enum nova_chunk_kind, owner first block of the chunk */
+	NOVA_WORD_CLEAN = 8,       /* superblock: mount count << 1 | clean, owner 0 */
+	NOVA_WORD_EPOCH = 9,       /* superblock: current epoch, owner 0 */
+	NOVA_WORD_BLOCKS = 10,     /* superblock: blocks in the pool, a multiple of 16; owner 0 */
+	NOVA_WORD_CHECKPOINT = 11, /* superblock: block of the checkpoint, or 0; owner 0 */
+	NOVA_WORD_DEVICE = 12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device id (24), or 0; owner 0 */
 };
 
 /* States are ordered: of two life words of one generation the greater is the newer. So an inode that may still get its
@@ -130,7 +129,7 @@ struct nova_super {
 	le64 clean;
 	le64 epoch;
 	le64 blocks;
-	le64 saved;
+	le64 checkpoint;
 	le64 device;
 	le64 reserved_words[3];
 };
@@ -413,23 +412,24 @@ struct nova_quota_entry {
 };
 static_assert(sizeof(struct nova_quota_entry) == 44, "quota");
 
-/* ---- saved allocation state ------------------------------------------------------------------------------------ */
+/* ---- checkpoint of the allocation state
+ * ------------------------------------------------------------------------------------ */
 
 /*
  * What a scan of all logs would find, written at a clean unmount into blocks that are free (and stay so: the state
- * itself says it). The superblock's SAVED word names the first block, which begins with this head; the runs say where
- * the stream of sections lies, one run after the other. It holds for the clean unmount of its mount count and for
- * nothing else: the next mount clears CLEAN and SAVED before it stores anything.
+ * itself says it). The superblock's CHECKPOINT word names the first block, which begins with this head; the runs say
+ * where the stream of sections lies, one run after the other. It holds for the clean unmount of its mount count and for
+ * nothing else: the next mount clears CLEAN and CHECKPOINT before it stores anything.
  */
-#define NOVA_SAVED_MAGIC 0x45564153414e4146ULL /* "FANASAVE" */
-#define NOVA_SAVED_RUNS  252u
+#define NOVA_CHECKPOINT_MAGIC 0x45564153414e4146ULL /* "FANASAVE" */
+#define NOVA_CHECKPOINT_RUNS  252u
 
-struct nova_saved_run {
+struct nova_checkpoint_run {
 	le64 block;
 	le64 count;
 };
 
-struct nova_saved {
+struct nova_checkpoint {
 	le64 magic;
 	le32 crc;       /* CRC32C over the head and its `run_count` runs with this field zero, seed 0xffffffff */
 	le32 run_count; /* 0..252 */
@@ -438,39 +438,40 @@ struct nova_saved {
 	uint8_t uuid[16];
 	le64 length; /* of the stream, bytes */
 	le64 reserved;
-	struct nova_saved_run runs[NOVA_SAVED_RUNS];
+	struct nova_checkpoint_run runs[NOVA_CHECKPOINT_RUNS];
 };
-static_assert(sizeof(struct nova_saved) == NOVA_BLOCK_SIZE, "saved state");
+static_assert(sizeof(struct nova_checkpoint) == NOVA_BLOCK_SIZE, "checkpoint head");
 
-enum nova_saved_type {
-	NOVA_SAVED_COUNTS = 1,   /* struct nova_saved_counts */
-	NOVA_SAVED_BLOCKS = 2,   /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
-	NOVA_SAVED_SLOTS = 3,    /* struct nova_saved_slots for each chunk of slots, in order of block */
-	NOVA_SAVED_PROJECTS = 4, /* struct nova_saved_project for each that has inodes or limits, in order of number */
+enum nova_checkpoint_type {
+	NOVA_CHECKPOINT_COUNTS = 1, /* struct nova_checkpoint_counts */
+	NOVA_CHECKPOINT_BLOCKS = 2, /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
+	NOVA_CHECKPOINT_SLOTS = 3,  /* struct nova_checkpoint_slots for each chunk of slots, in order of block */
+	NOVA_CHECKPOINT_PROJECTS =
+	    4, /* struct nova_checkpoint_project for each that has inodes or limits, in order of number */
 };
 
 /* Begins each section; the next one begins at the next multiple of 8. A reader ignores types it does not know. */
-struct nova_saved_section {
+struct nova_checkpoint_section {
 	le32 type;
 	le32 crc;    /* CRC32C over the payload, seeded with (type u32, length u64, mount count u64) */
 	le64 length; /* of the payload, bytes */
 };
-static_assert(sizeof(struct nova_saved_section) == 16, "saved section");
+static_assert(sizeof(struct nova_checkpoint_section) == 16, "checkpoint section");
 
-struct nova_saved_counts {
+struct nova_checkpoint_counts {
 	le64 inodes;
 	le64 promised; /* log lines for which space is kept: names and unwritten blocks */
 	le64 nameless; /* inodes without a name */
 };
 
-struct nova_saved_slots {
+struct nova_checkpoint_slots {
 	le64 block;                            /* first of the chunk */
 	le64 free[NOVA_SLOTS_PER_CHUNK / 64];  /* 1 = may be used for a new inode */
 	le32 generation[NOVA_SLOTS_PER_CHUNK]; /* of the slot's present or last life */
 };
-static_assert(sizeof(struct nova_saved_slots) == 536, "saved slots");
+static_assert(sizeof(struct nova_checkpoint_slots) == 536, "checkpoint slots");
 
-struct nova_saved_project {
+struct nova_checkpoint_project {
 	le32 project;
 	le32 reserved;
 	le64 blocks; /* in use */
@@ -479,7 +480,7 @@ struct nova_saved_project {
 	le64 inode_limit;
 	le64 line; /* where its newest QUOTA entry lies: offset in the pool / 64, 0 = nowhere */
 };
-static_assert(sizeof(struct nova_saved_project) == 48, "saved project");
+static_assert(sizeof(struct nova_checkpoint_project) == 48, "checkpoint project");
 
 /* ---- the journal ---------------------------------------------------------------------------------------------- */
 

@@ -134,8 +134,9 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 		snprintf(why, why_size, "a word is damaged in both superblocks");
 		return -EIO;
 	}
-	if (word_read(NOVA_WORD_SAVED, 0, &supers[0]->saved, &supers[1]->saved, &info->saved) == WORD_LOST)
-		info->saved = 0;
+	if (word_read(NOVA_WORD_CHECKPOINT, 0, &supers[0]->checkpoint, &supers[1]->checkpoint, &info->checkpoint) ==
+	    WORD_LOST)
+		info->checkpoint = 0;
 	if (word_read(NOVA_WORD_DEVICE, 0, &supers[0]->device, &supers[1]->device, &info->device) == WORD_LOST)
 		info->device = 0;
 	return check_geometry(pm, info, why, why_size);
@@ -161,8 +162,8 @@ void super_repair(struct pm *pm, const struct super_info *info)
 			store_word(pm, &super->epoch, NOVA_WORD_EPOCH, info->epoch);
 		if (!word_value(NOVA_WORD_BLOCKS, 0, pm_get8(&super->blocks), &value) || value != info->blocks)
 			store_word(pm, &super->blocks, NOVA_WORD_BLOCKS, info->blocks);
-		if (!word_value(NOVA_WORD_SAVED, 0, pm_get8(&super->saved), &value) || value != 0)
-			store_word(pm, &super->saved, NOVA_WORD_SAVED, 0);
+		if (!word_value(NOVA_WORD_CHECKPOINT, 0, pm_get8(&super->checkpoint), &value) || value != 0)
+			store_word(pm, &super->checkpoint, NOVA_WORD_CHECKPOINT, 0);
 		if (!word_value(NOVA_WORD_DEVICE, 0, pm_get8(&super->device), &value) || value != info->device)
 			store_word(pm, &super->device, NOVA_WORD_DEVICE, info->device);
 	}
@@ -183,10 +184,10 @@ void super_set_device(struct pm *pm, uint64_t value)
 	pm_fence(pm);
 }
 
-void super_set_saved(struct pm *pm, uint64_t block)
+void super_set_checkpoint(struct pm *pm, uint64_t block)
 {
 	for (unsigned i = 0; i < 2; i++)
-		store_word(pm, &super_at(pm, i)->saved, NOVA_WORD_SAVED, block);
+		store_word(pm, &super_at(pm, i)->checkpoint, NOVA_WORD_CHECKPOINT, block);
 }
 
 /* ---- zones ---------------------------------------------------------------------------------------------------- */

@@ -12,24 +12,24 @@ struct super_info {
 	uint64_t clean;          /* mount count << 1 | clean */
 	uint64_t epoch;
 	uint64_t blocks;
-	uint64_t saved;   /* block of the saved allocation state, 0 = none */
-	uint64_t device;  /* as shutdowns_value gave it at the last mount */
-	unsigned damaged; /* copies that are (0 or 1) */
+	uint64_t checkpoint; /* block of the checkpoint of the allocation state, 0 = none */
+	uint64_t device;     /* as shutdowns_value gave it at the last mount */
+	unsigned damaged;    /* copies that are (0 or 1) */
 };
 
 /* super_read -- find a good superblock and check it. Errors as nova_mount's; stores nothing. */
 int super_read(const struct pm *pm, struct super_info *info, char *why, size_t why_size);
 
-/* super_repair -- store the good copy over the damaged one, and SAVED = 0: what was saved is no longer true once
+/* super_repair -- store the good copy over the damaged one, and CHECKPOINT = 0: what was saved is no longer true once
  * anything is stored. Not fenced. */
 void super_repair(struct pm *pm, const struct super_info *info);
 
 /* super_set_clean -- store the clean word in both superblocks and fence. */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);
 
-/* super_set_saved -- store the SAVED word in both superblocks; not fenced. CLEAN goes with it, in any order: SAVED
- * alone is not looked at, and CLEAN alone makes the next mount scan. */
-void super_set_saved(struct pm *pm, uint64_t block);
+/* super_set_checkpoint -- store the CHECKPOINT word in both superblocks; not fenced. CLEAN goes with it, in any order:
+ * CHECKPOINT alone is not looked at, and CLEAN alone makes the next mount scan. */
+void super_set_checkpoint(struct pm *pm, uint64_t block);
 
 /* super_set_device -- store the DEVICE word in both superblocks and fence. */
 void super_set_device(struct pm *pm, uint64_t value);

@@ -1,5 +1,6 @@
 /*
- * checkpoint.c -- the sections of the saved allocation state, how they are stored and when they are believed.
+ * checkpoint.c -- the sections of the checkpoint of the allocation state, how they are stored and when they are
+ * believed.
  *
  * The state lies in free blocks and claims none: they are free in the map that it holds. So there is nothing to undo
  * when it is not used, and nothing to free when it was. It is believed only if CLEAN is set with the mount count the
@@ -19,30 +20,30 @@
 
 /* ---- counts --------------------------------------------------------------------------------------------------- */
 
-static void put_counts(struct nova *fs, struct saved_sink *sink)
+static void put_counts(struct nova *fs, struct checkpoint_sink *sink)
 {
 	int64_t inodes = fs->inodes;
 	int64_t promised = fs->promised;
-	struct nova_saved_counts counts;
+	struct nova_checkpoint_counts counts;
 
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		if (fs->workers[i]) {
 			inodes += fs->workers[i]->inodes;
 			promised += fs->workers[i]->promised;
 		}
-	counts = (struct nova_saved_counts){
+	counts = (struct nova_checkpoint_counts){
 	    .inodes = le64_of((uint64_t)inodes),
 	    .promised = le64_of((uint64_t)promised),
 	    .nameless = le64_of(fs->nameless),
 	};
-	saved_put(sink, &counts, sizeof counts);
+	checkpoint_put(sink, &counts, sizeof counts);
 }
 
-static bool get_counts(struct nova *fs, struct saved_source *source, bool apply)
+static bool get_counts(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
-	struct nova_saved_counts counts;
+	struct nova_checkpoint_counts counts;
 
-	if (!saved_get(source, &counts, sizeof counts) || source->left)
+	if (!checkpoint_get(source, &counts, sizeof counts) || source->left)
 		return false;
 	/* Each name and each unwritten block takes a line or a block of the pool. */
 	if (le64_get(counts.inodes) > fs->slot_chunks * NOVA_SLOTS_PER_CHUNK ||
@@ -66,7 +67,7 @@ static uint64_t zone_words(const struct zone *zone)
 
 #define BATCH 64u /* words */
 
-static void put_blocks(struct nova *fs, struct saved_sink *sink)
+static void put_blocks(struct nova *fs, struct checkpoint_sink *sink)
 {
 	for (uint32_t i = 0; i < fs->zone_count; i++) {
 		uint64_t words = zone_words(&fs->zones[i]);
@@ -77,13 +78,13 @@ static void put_blocks(struct nova *fs, struct saved_sink *sink)
 
 			for (; n < BATCH && w < words; n++, w++)
 				batch[n] = le64_of(fs->zones[i].bitmap[w]);
-			saved_put(sink, batch, n * sizeof batch[0]);
+			checkpoint_put(sink, batch, n * sizeof batch[0]);
 		}
 	}
 }
 
 /* What is known to be in use by now, headers and chunks of slots, has to be so in the map too. */
-static bool get_blocks(struct nova *fs, struct saved_source *source, bool apply)
+static bool get_blocks(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
 	for (uint32_t i = 0; i < fs->zone_count; i++) {
 		uint64_t words = zone_words(&fs->zones[i]);
@@ -92,7 +93,7 @@ static bool get_blocks(struct nova *fs, struct saved_source *source, bool apply)
 			uint64_t n = words - w < BATCH ? words - w : BATCH;
 			le64 batch[BATCH];
 
-			if (!saved_get(source, batch, n * sizeof batch[0]))
+			if (!checkpoint_get(source, batch, n * sizeof batch[0]))
 				return false;
 			for (uint64_t k = 0; k < n; k++, w++) {
 				uint64_t *known = &fs->zones[i].bitmap[w];
@@ -109,11 +110,11 @@ static bool get_blocks(struct nova *fs, struct saved_source *source, bool apply)
 
 /* ---- slots ---------------------------------------------------------------------------------------------------- */
 
-static void put_slots(struct nova *fs, struct saved_sink *sink)
+static void put_slots(struct nova *fs, struct checkpoint_sink *sink)
 {
 	for (uint64_t c = 0; c < fs->chunk_count; c++) {
 		const struct slot_chunk *chunk = fs->chunks[c];
-		struct nova_saved_slots slots;
+		struct nova_checkpoint_slots slots;
 
 		if (!chunk)
 			continue;
@@ -122,19 +123,20 @@ static void put_slots(struct nova *fs, struct saved_sink *sink)
 			slots.free[i] = le64_of(chunk->free[i]);
 		for (unsigned i = 0; i < NOVA_SLOTS_PER_CHUNK; i++)
 			slots.generation[i] = le32_of(chunk->slots[i].generation);
-		saved_put(sink, &slots, sizeof slots);
+		checkpoint_put(sink, &slots, sizeof slots);
 	}
 }
 
-static bool get_slots(struct nova *fs, struct saved_source *source, bool apply)
+static bool get_slots(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
 	for (uint64_t c = 0; c < fs->chunk_count; c++) {
 		struct slot_chunk *chunk = fs->chunks[c];
-		struct nova_saved_slots slots;
+		struct nova_checkpoint_slots slots;
 
 		if (!chunk)
 			continue;
-		if (!saved_get(source, &slots, sizeof slots) || le64_get(slots.block) != ino_block(chunk->first_ino))
+		if (!checkpoint_get(source, &slots, sizeof slots) ||
+		    le64_get(slots.block) != ino_block(chunk->first_ino))
 			return false;
 		if (!apply)
 			continue;
@@ -149,12 +151,12 @@ static bool get_slots(struct nova *fs, struct saved_source *source, bool apply)
 
 /* ---- projects ------------------------------------------------------------------------------------------------- */
 
-static void put_projects(struct nova *fs, struct saved_sink *sink)
+static void put_projects(struct nova *fs, struct checkpoint_sink *sink)
 {
 	struct project *project = project_next(fs, 1);
 
 	for (; project; project = project_next(fs, project_id(project) + 1)) {
-		const struct nova_saved_project saved = {
+		const struct nova_checkpoint_project record = {
 		    .project = le32_of(project_id(project)),
 		    .blocks = le64_of(project_used(project, PROJECT_BLOCKS)),
 		    .inodes = le64_of(project_used(project, PROJECT_INODES)),
@@ -163,39 +165,40 @@ static void put_projects(struct nova *fs, struct saved_sink *sink)
 		    .line = le64_of(*project_line(project)),
 		};
 
-		if (le64_get(saved.inodes) || le64_get(saved.block_limit) || le64_get(saved.inode_limit) ||
-		    le64_get(saved.line))
-			saved_put(sink, &saved, sizeof saved);
+		if (le64_get(record.inodes) || le64_get(record.block_limit) || le64_get(record.inode_limit) ||
+		    le64_get(record.line))
+			checkpoint_put(sink, &record, sizeof record);
 		if (project_id(project) == UINT32_MAX)
 			break;
 	}
 }
 
 /* A project that is known and has nothing does no harm: so they are made while the section is only checked. */
-static bool get_projects(struct nova *fs, struct saved_source *source, bool apply)
+static bool get_projects(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
 	uint32_t last = 0;
 
 	while (source->left) {
-		struct nova_saved_project saved;
+		struct nova_checkpoint_project record;
 		struct project *project;
 
-		if (!saved_get(source, &saved, sizeof saved) || le32_get(saved.project) <= last ||
-		    le64_get(saved.blocks) > fs->blocks || le64_get(saved.inodes) > fs->blocks * NOVA_SLOTS_PER_CHUNK ||
-		    le64_get(saved.line) / (NOVA_BLOCK_SIZE / NOVA_LINE_SIZE) >= fs->blocks)
+		if (!checkpoint_get(source, &record, sizeof record) || le32_get(record.project) <= last ||
+		    le64_get(record.blocks) > fs->blocks ||
+		    le64_get(record.inodes) > fs->blocks * NOVA_SLOTS_PER_CHUNK ||
+		    le64_get(record.line) / (NOVA_BLOCK_SIZE / NOVA_LINE_SIZE) >= fs->blocks)
 			return false;
-		project = project_find(fs, le32_get(saved.project));
+		project = project_find(fs, le32_get(record.project));
 		if (!project)
 			return false;
-		last = le32_get(saved.project);
+		last = le32_get(record.project);
 		if (apply) {
-			const uint64_t limits[PROJECT_KINDS] = {le64_get(saved.block_limit),
-			                                        le64_get(saved.inode_limit)};
+			const uint64_t limits[PROJECT_KINDS] = {le64_get(record.block_limit),
+			                                        le64_get(record.inode_limit)};
 
 			project_set_limits(project, limits);
-			project_charge(project, PROJECT_BLOCKS, le64_get(saved.blocks), true);
-			project_charge(project, PROJECT_INODES, le64_get(saved.inodes), true);
-			*project_line(project) = le64_get(saved.line);
+			project_charge(project, PROJECT_BLOCKS, le64_get(record.blocks), true);
+			project_charge(project, PROJECT_INODES, le64_get(record.inodes), true);
+			*project_line(project) = le64_get(record.line);
 		}
 	}
 	return true;
@@ -204,16 +207,16 @@ static bool get_projects(struct nova *fs, struct saved_source *source, bool appl
 /* ---- sections ------------------------------------------------------------------------------------------------- */
 
 static const struct section {
-	enum nova_saved_type type;
-	void (*put)(struct nova *fs, struct saved_sink *sink);
+	enum nova_checkpoint_type type;
+	void (*put)(struct nova *fs, struct checkpoint_sink *sink);
 	/* Without `apply` it only checks; with it, it cannot fail any more. All of the source belongs to the
 	 * section. */
-	bool (*get)(struct nova *fs, struct saved_source *source, bool apply);
+	bool (*get)(struct nova *fs, struct checkpoint_source *source, bool apply);
 } sections[] = {
-    {NOVA_SAVED_COUNTS, put_counts, get_counts},
-    {NOVA_SAVED_BLOCKS, put_blocks, get_blocks},
-    {NOVA_SAVED_SLOTS, put_slots, get_slots},
-    {NOVA_SAVED_PROJECTS, put_projects, get_projects},
+    {NOVA_CHECKPOINT_COUNTS, put_counts, get_counts},
+    {NOVA_CHECKPOINT_BLOCKS, put_blocks, get_blocks},
+    {NOVA_CHECKPOINT_SLOTS, put_slots, get_slots},
+    {NOVA_CHECKPOINT_PROJECTS, put_projects, get_projects},
 };
 #define SECTION_COUNT (sizeof sections / sizeof sections[0])
 
@@ -228,10 +231,10 @@ static uint32_t section_seed(uint32_t type, uint64_t length, uint64_t mount_coun
 	return crc32c(0xffffffff, &seed, sizeof seed);
 }
 
-static uint32_t head_crc(const struct nova_saved *head)
+static uint32_t head_crc(const struct nova_checkpoint *head)
 {
-	struct nova_saved copy;
-	size_t size = offsetof(struct nova_saved, runs) + le32_get(head->run_count) * sizeof head->runs[0];
+	struct nova_checkpoint copy;
+	size_t size = offsetof(struct nova_checkpoint, runs) + le32_get(head->run_count) * sizeof head->runs[0];
 
 	memcpy(&copy, head, size);
 	copy.crc = le32_of(0);
@@ -240,11 +243,11 @@ static uint32_t head_crc(const struct nova_saved *head)
 
 /* ---- store ---------------------------------------------------------------------------------------------------- */
 
-static void put_section(struct nova *fs, struct saved_sink *sink, const struct section *section)
+static void put_section(struct nova *fs, struct checkpoint_sink *sink, const struct section *section)
 {
 	static const uint8_t zeros[SECTION_ALIGN];
-	struct saved_sink measure = {.fs = fs};
-	struct nova_saved_section header = {.type = le32_of(section->type)};
+	struct checkpoint_sink measure = {.fs = fs};
+	struct nova_checkpoint_section header = {.type = le32_of(section->type)};
 
 	/* The header comes first, so its CRC takes a pass of its own. */
 	section->put(fs, &measure);
@@ -252,23 +255,23 @@ static void put_section(struct nova *fs, struct saved_sink *sink, const struct s
 	header.length = le64_of(measure.length);
 	section->put(fs, &measure);
 	header.crc = le32_of(measure.crc);
-	saved_put(sink, &header, sizeof header);
+	checkpoint_put(sink, &header, sizeof header);
 	section->put(fs, sink);
-	saved_put(sink, zeros, -sink->length % SECTION_ALIGN);
+	checkpoint_put(sink, zeros, -sink->length % SECTION_ALIGN);
 }
 
-static void put_sections(struct nova *fs, struct saved_sink *sink)
+static void put_sections(struct nova *fs, struct checkpoint_sink *sink)
 {
 	for (unsigned i = 0; i < SECTION_COUNT; i++)
 		put_section(fs, sink, &sections[i]);
 }
 
 /* The head takes the first block of the first run. */
-static bool find_room(struct nova *fs, uint64_t length, struct nova_saved *head, uint64_t *block)
+static bool find_room(struct nova *fs, uint64_t length, struct nova_checkpoint *head, uint64_t *block)
 {
 	uint64_t blocks = (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
-	struct nova_saved_run *first = &head->runs[0];
-	uint32_t count = alloc_find_free(fs, blocks + 1, head->runs, NOVA_SAVED_RUNS);
+	struct nova_checkpoint_run *first = &head->runs[0];
+	uint32_t count = alloc_find_free(fs, blocks + 1, head->runs, NOVA_CHECKPOINT_RUNS);
 
 	if (count == 0)
 		return false;
@@ -281,10 +284,10 @@ static bool find_room(struct nova *fs, uint64_t length, struct nova_saved *head,
 	return true;
 }
 
-uint64_t saved_store(struct nova *fs)
+uint64_t checkpoint_store(struct nova *fs)
 {
-	struct nova_saved head __attribute__((aligned(64))) = {.magic = le64_of(NOVA_SAVED_MAGIC)};
-	struct saved_sink sink = {.fs = fs};
+	struct nova_checkpoint head __attribute__((aligned(64))) = {.magic = le64_of(NOVA_CHECKPOINT_MAGIC)};
+	struct checkpoint_sink sink = {.fs = fs};
 	uint64_t block;
 	size_t size;
 
@@ -298,10 +301,10 @@ uint64_t saved_store(struct nova *fs)
 	memcpy(head.uuid, fs->uuid, sizeof head.uuid);
 	head.length = le64_of(sink.length);
 	head.crc = le32_of(head_crc(&head));
-	sink = (struct saved_sink){.fs = fs, .runs = head.runs};
+	sink = (struct checkpoint_sink){.fs = fs, .runs = head.runs};
 	put_sections(fs, &sink);
-	saved_put_end(&sink);
-	size = offsetof(struct nova_saved, runs) + le32_get(head.run_count) * sizeof head.runs[0];
+	checkpoint_put_end(&sink);
+	size = offsetof(struct nova_checkpoint, runs) + le32_get(head.run_count) * sizeof head.runs[0];
 	pm_copy(fs->pm, block_at(fs, block), &head, (size + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE * NOVA_LINE_SIZE);
 	pm_fence(fs->pm);
 	return block;
@@ -310,11 +313,11 @@ uint64_t saved_store(struct nova *fs)
 /* ---- load ----------------------------------------------------------------------------------------------------- */
 
 /* NULL if the head can be believed, else why not. */
-static const char *check_head(const struct nova *fs, const struct nova_saved *head, uint64_t mount_count)
+static const char *check_head(const struct nova *fs, const struct nova_checkpoint *head, uint64_t mount_count)
 {
 	uint64_t bytes = 0;
 
-	if (le64_get(head->magic) != NOVA_SAVED_MAGIC || le32_get(head->run_count) > NOVA_SAVED_RUNS ||
+	if (le64_get(head->magic) != NOVA_CHECKPOINT_MAGIC || le32_get(head->run_count) > NOVA_CHECKPOINT_RUNS ||
 	    le32_get(head->crc) != head_crc(head))
 		return "its head is damaged";
 	if (le64_get(head->mount_count) != mount_count || memcmp(head->uuid, fs->uuid, sizeof head->uuid) != 0)
@@ -339,27 +342,27 @@ static const struct section *section_of_type(uint32_t type)
 
 /* Goes over all sections; each type that is known has to be there once. False leaves `bad` with the type it
  * failed at. */
-static bool walk_sections(struct nova *fs, const struct nova_saved *head, bool apply, uint32_t *bad)
+static bool walk_sections(struct nova *fs, const struct nova_checkpoint *head, bool apply, uint32_t *bad)
 {
-	struct saved_source source = {.fs = fs, .head = head, .left = le64_get(head->length)};
+	struct checkpoint_source source = {.fs = fs, .head = head, .left = le64_get(head->length)};
 	uint64_t mount_count = le64_get(head->mount_count);
 	unsigned found = 0;
 
 	*bad = 0;
 	while (source.left) {
-		struct nova_saved_section header;
+		struct nova_checkpoint_section header;
 		const struct section *section;
-		struct saved_source payload;
+		struct checkpoint_source payload;
 		uint64_t length;
 		uint32_t crc;
 
-		if (!saved_get(&source, &header, sizeof header))
+		if (!checkpoint_get(&source, &header, sizeof header))
 			return false;
 		*bad = le32_get(header.type);
 		length = le64_get(header.length);
 		payload = source;
 		crc = section_seed(*bad, length, mount_count);
-		if (!saved_get_crc(&source, length, &crc) || crc != le32_get(header.crc))
+		if (!checkpoint_get_crc(&source, length, &crc) || crc != le32_get(header.crc))
 			return false;
 		payload.left = length;
 		section = section_of_type(*bad);
@@ -367,15 +370,15 @@ static bool walk_sections(struct nova *fs, const struct nova_saved *head, bool a
 			return false;
 		if (section)
 			found |= 1u << (section - sections);
-		if (!saved_get(&source, NULL, -length % SECTION_ALIGN))
+		if (!checkpoint_get(&source, NULL, -length % SECTION_ALIGN))
 			return false;
 	}
 	return found == (1u << SECTION_COUNT) - 1;
 }
 
-bool saved_load(struct nova *fs, uint64_t block, uint64_t mount_count)
+bool checkpoint_load(struct nova *fs, uint64_t block, uint64_t mount_count)
 {
-	const struct nova_saved *head;
+	const struct nova_checkpoint *head;
 	const char *why = NULL;
 	uint32_t bad = 0;
 

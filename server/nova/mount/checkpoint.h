@@ -1,8 +1,8 @@
 /*
  * checkpoint.h -- what a scan of all logs would find, stored at a clean unmount and taken back at the next mount.
  *
- * A section is added by one row in saved.c: it is written by one function, which sees the file system at rest, and read
- * by one that first only checks and then, when all sections were found sound, takes over what it holds. A section
+ * A section is added by one row in checkpoint.c: it is written by one function, which sees the file system at rest, and
+ * read by one that first only checks and then, when all sections were found sound, takes over what it holds. A section
  * that is missing or unsound makes the mount scan instead.
  */
 #ifndef FARNOVA_NOVA_CHECKPOINT_H
@@ -10,14 +10,14 @@
 
 #include "server/nova/core.h"
 
-/* saved_store -- at unmount, when nothing runs: write the state and return its first block, or 0 if there is no room
- * (logged). Fenced; in use only once SAVED names it and CLEAN is set. */
-uint64_t saved_store(struct nova *fs);
+/* checkpoint_store -- at unmount, when nothing runs: write the state and return its first block, or 0 if there is no
+ * room (logged). Fenced; in use only once CHECKPOINT names it and CLEAN is set. */
+uint64_t checkpoint_store(struct nova *fs);
 
 /*
- * saved_load -- at mount, with zones, chunk tables and journal loaded: fill maps, slots and counts from the state that
- * SAVED named. False if it cannot be used (logged); nothing was changed then.
+ * checkpoint_load -- at mount, with zones, chunk tables and journal loaded: fill maps, slots and counts from the state
+ * that CHECKPOINT named. False if it cannot be used (logged); nothing was changed then.
  */
-bool saved_load(struct nova *fs, uint64_t block, uint64_t mount_count);
+bool checkpoint_load(struct nova *fs, uint64_t block, uint64_t mount_count);
 
 #endif

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-static void store_block(struct saved_sink *sink)
+static void store_block(struct checkpoint_sink *sink)
 {
 	struct nova *fs = sink->fs;
-	const struct nova_saved_run *run = &sink->runs[sink->run];
+	const struct nova_checkpoint_run *run = &sink->runs[sink->run];
 	uint32_t lines = (sink->filled + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE;
 
 	memset(sink->buffer + sink->filled, 0, lines * NOVA_LINE_SIZE - sink->filled);
@@ -22,7 +22,7 @@ static void store_block(struct saved_sink *sink)
 	}
 }
 
-void saved_put(struct saved_sink *sink, const void *data, uint64_t size)
+void checkpoint_put(struct checkpoint_sink *sink, const void *data, uint64_t size)
 {
 	const uint8_t *from = data;
 
@@ -42,16 +42,16 @@ void saved_put(struct saved_sink *sink, const void *data, uint64_t size)
 	}
 }
 
-void saved_put_end(struct saved_sink *sink)
+void checkpoint_put_end(struct checkpoint_sink *sink)
 {
 	if (sink->filled)
 		store_block(sink);
 }
 
 /* The bytes from here to the end of the run, or up to `size`. The runs' places and sum were checked. */
-static uint64_t next_piece(struct saved_source *source, uint64_t size, const uint8_t **piece)
+static uint64_t next_piece(struct checkpoint_source *source, uint64_t size, const uint8_t **piece)
 {
-	const struct nova_saved_run *run = &source->head->runs[source->run];
+	const struct nova_checkpoint_run *run = &source->head->runs[source->run];
 	uint64_t bytes = le64_get(run->count) << NOVA_BLOCK_SHIFT;
 	uint64_t n = bytes - source->offset < size ? bytes - source->offset : size;
 
@@ -65,7 +65,7 @@ static uint64_t next_piece(struct saved_source *source, uint64_t size, const uin
 	return n;
 }
 
-bool saved_get(struct saved_source *source, void *to, uint64_t size)
+bool checkpoint_get(struct checkpoint_source *source, void *to, uint64_t size)
 {
 	uint8_t *at = to;
 
@@ -84,7 +84,7 @@ bool saved_get(struct saved_source *source, void *to, uint64_t size)
 	return true;
 }
 
-bool saved_get_crc(struct saved_source *source, uint64_t size, uint32_t *crc)
+bool checkpoint_get_crc(struct checkpoint_source *source, uint64_t size, uint32_t *crc)
 {
 	if (size > source->left)
 		return false;

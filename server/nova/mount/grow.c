@@ -75,7 +75,7 @@ int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why
 	if (blocks <= info.blocks)
 		return 0;
 	/* An allocation state that was saved for the old size must not be taken for the new one's. */
-	store_both(pm, offsetof(struct nova_super, saved), NOVA_WORD_SAVED, 0);
+	store_both(pm, offsetof(struct nova_super, checkpoint), NOVA_WORD_CHECKPOINT, 0);
 	prepare(pm, info.blocks, blocks);
 	store_both(pm, offsetof(struct nova_super, blocks), NOVA_WORD_BLOCKS, blocks);
 	return 0;

@@ -128,7 +128,7 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 	if (!err)
 		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
 	if (!err)
-		fs->scanned = scan || !saved_load(fs, info->saved, info->clean >> 1);
+		fs->scanned = scan || !checkpoint_load(fs, info->checkpoint, info->clean >> 1);
 	if (!err && fs->scanned)
 		err = recover_scan(fs, options->recovery_threads, why, why_size);
 	fs->limits_known = true;
@@ -218,7 +218,7 @@ static void settle(struct nova *fs)
 		log_info(NOVA_LOG_NAME, "%llu blocks are still kept for readers: the next mount will read all logs",
 		         (unsigned long long)fs->kept_blocks);
 	else
-		super_set_saved(fs->pm, saved_store(fs));
+		super_set_checkpoint(fs->pm, checkpoint_store(fs));
 	super_set_clean(fs->pm, fs->mount_count, true);
 }
 

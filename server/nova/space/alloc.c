@@ -371,7 +371,7 @@ static uint64_t next_block(const struct zone *zone, uint64_t at, bool used)
 }
 
 /* Take runs of at least `least` blocks as they come; false if they or `max` end before there is enough. */
-static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, struct nova_saved_run *runs,
+static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, struct nova_checkpoint_run *runs,
                          uint32_t max, uint32_t *count)
 {
 	*count = 0;
@@ -388,7 +388,7 @@ static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, s
 				continue;
 			if (*count == max)
 				return false;
-			runs[*count] = (struct nova_saved_run){le64_of(zone->first + at), le64_of(n)};
+			runs[*count] = (struct nova_checkpoint_run){le64_of(zone->first + at), le64_of(n)};
 			++*count;
 			need -= n;
 			if (need == 0)
@@ -400,7 +400,7 @@ static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, s
 	return false;
 }
 
-uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_saved_run *runs, uint32_t max)
+uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_checkpoint_run *runs, uint32_t max)
 {
 	uint64_t least = need < NOVA_GROUP_BLOCKS ? need : NOVA_GROUP_BLOCKS;
 	uint32_t count;

@@ -57,7 +57,7 @@ void alloc_drain(struct nova_worker *worker);
  * alloc_find_free -- at unmount, when nothing runs: free runs of `need` blocks together, at most `max` of them, long
  * ones if there are; they stay free. Returns how many runs, 0 if there is no such choice.
  */
-uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_saved_run *runs, uint32_t max);
+uint32_t alloc_find_free(const struct nova *fs, uint64_t need, struct nova_checkpoint_run *runs, uint32_t max);
 
 /* alloc_bytes -- memory of the zones and their maps. */
 uint64_t alloc_bytes(const struct nova *fs);

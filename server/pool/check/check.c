@@ -218,7 +218,7 @@ static void check_super_word(struct check *check, const char *what, enum nova_wo
 		check->epoch = word.value;
 	if (kind == NOVA_WORD_CLEAN)
 		check->report->clean = word.value & 1;
-	if (kind == NOVA_WORD_SAVED && word.value && !medium_usable_block(&check->medium, word.value))
+	if (kind == NOVA_WORD_CHECKPOINT && word.value && !medium_usable_block(&check->medium, word.value))
 		check_say(check, "superblock", 0, word.value, "the saved allocation state is not in a usable block");
 }
 
@@ -242,7 +242,7 @@ static void check_superblocks(struct check *check)
 	check_super_word(check, "clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
 	check_super_word(check, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
 	check_super_word(check, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
-	check_super_word(check, "saved", NOVA_WORD_SAVED, offsetof(struct nova_super, saved));
+	check_super_word(check, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
 	check_super_word(check, "device", NOVA_WORD_DEVICE, offsetof(struct nova_super, device));
 }
 
@@ -507,7 +507,7 @@ int check_run(struct check *check)
 	if (check->error)
 		return check->error;
 	check_tree(check);
-	check_saved(check);
+	check_checkpoint(check);
 	count_free(check);
 	for (size_t i = 0; check->report->project && i < check->project_count; i++)
 		check->report->project(check->report, &check->projects[i]);

@@ -1,5 +1,6 @@
 /*
- * check_checkpoint.c -- whether the saved allocation state says what the logs say: a clean mount believes it.
+ * check_checkpoint.c -- whether the checkpoint of the allocation state says what the logs say: a clean mount believes
+ * it.
  */
 #include "server/pool/check/check_internal.h"
 #include "server/pool/image/image_checkpoint.h"
@@ -25,7 +26,7 @@ static uint64_t u64_at(const uint8_t *payload, uint64_t index)
 
 /* ---- sections ----------------------------------------------------------------------------------- */
 
-static void check_counts(struct check *check, const struct medium_saved_section *section)
+static void check_counts(struct check *check, const struct image_checkpoint_section *section)
 {
 	const struct {
 		const char *what;
@@ -36,7 +37,7 @@ static void check_counts(struct check *check, const struct medium_saved_section 
 	    {"inodes without a name", check->report->orphans},
 	};
 
-	if (section->length != sizeof(struct nova_saved_counts)) {
+	if (section->length != sizeof(struct nova_checkpoint_counts)) {
 		check_say(check, PART, 0, 0, "the section of counts has %llu bytes", ull(section->length));
 		return;
 	}
@@ -53,7 +54,7 @@ static void count_bits(uint64_t bits, uint64_t start, uint64_t *count, uint64_t 
 	*count += (uint64_t)__builtin_popcountll(bits);
 }
 
-static void check_blocks(struct check *check, const struct medium_saved_section *section)
+static void check_blocks(struct check *check, const struct image_checkpoint_section *section)
 {
 	uint64_t word = 0, lost = 0, shared = 0, first_lost = 0, first_shared = 0;
 
@@ -84,7 +85,7 @@ static void check_blocks(struct check *check, const struct medium_saved_section 
 		          ull(shared));
 }
 
-static void check_slot(struct check *check, uint64_t ino, const struct nova_saved_slots *slots, unsigned i)
+static void check_slot(struct check *check, uint64_t ino, const struct nova_checkpoint_slots *slots, unsigned i)
 {
 	bool said = le64_get(slots->free[i / 64]) >> i % 64 & 1;
 	struct medium_inode inode;
@@ -100,17 +101,17 @@ static void check_slot(struct check *check, uint64_t ino, const struct nova_save
 		check_say(check, PART, ino, 0, "it says the slot is %s", said ? "free" : "in use");
 }
 
-static void check_slots(struct check *check, const struct medium_saved_section *section)
+static void check_slots(struct check *check, const struct image_checkpoint_section *section)
 {
 	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
 	const uint8_t *at = section->payload;
 
-	if (section->length != check->report->slot_chunks * sizeof(struct nova_saved_slots)) {
+	if (section->length != check->report->slot_chunks * sizeof(struct nova_checkpoint_slots)) {
 		check_say(check, PART, 0, 0, "the section of slots has %llu bytes", ull(section->length));
 		return;
 	}
 	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block += NOVA_CHUNK_BLOCKS) {
-		struct nova_saved_slots slots;
+		struct nova_checkpoint_slots slots;
 
 		if (!check_is_slots(check, block))
 			continue;
@@ -128,23 +129,23 @@ static void check_slots(struct check *check, const struct medium_saved_section *
 
 /* ---- the whole ---------------------------------------------------------------------------------- */
 
-static void check_sections(struct check *check, struct medium_saved *saved)
+static void check_sections(struct check *check, struct image_checkpoint *checkpoint)
 {
 	static const struct {
 		uint32_t type;
 		const char *what;
-		void (*check)(struct check *check, const struct medium_saved_section *section);
+		void (*check)(struct check *check, const struct image_checkpoint_section *section);
 	} known[] = {
-	    {NOVA_SAVED_COUNTS, "counts", check_counts},
-	    {NOVA_SAVED_BLOCKS, "blocks", check_blocks},
-	    {NOVA_SAVED_SLOTS, "slots", check_slots},
-	    {NOVA_SAVED_PROJECTS, "projects", check_projects},
+	    {NOVA_CHECKPOINT_COUNTS, "counts", check_counts},
+	    {NOVA_CHECKPOINT_BLOCKS, "blocks", check_blocks},
+	    {NOVA_CHECKPOINT_SLOTS, "slots", check_slots},
+	    {NOVA_CHECKPOINT_PROJECTS, "projects", check_projects},
 	};
 	enum { KNOWN = sizeof(known) / sizeof(known[0]) };
-	struct medium_saved_section section;
+	struct image_checkpoint_section section;
 	unsigned found[KNOWN] = {0};
 
-	while (medium_saved_next(saved, &section)) {
+	while (image_checkpoint_next(checkpoint, &section)) {
 		if (!section.valid) {
 			check_say(check, PART, 0, 0, "its section of type %u is damaged", section.type);
 			return;
@@ -158,7 +159,7 @@ static void check_sections(struct check *check, struct medium_saved *saved)
 			check_say(check, PART, 0, 0, "it has %u sections of %s", found[i], known[i].what);
 }
 
-static void check_place(struct check *check, const struct nova_saved *head, uint64_t block)
+static void check_place(struct check *check, const struct nova_checkpoint *head, uint64_t block)
 {
 	if (check->owner[block])
 		check_say(check, PART, 0, block, "it lies in a block that is in use");
@@ -171,19 +172,19 @@ static void check_place(struct check *check, const struct nova_saved *head, uint
 			}
 }
 
-void check_saved(struct check *check)
+void check_checkpoint(struct check *check)
 {
 	const struct nova_super *copy[2] = {medium_super(&check->medium, 0), medium_super(&check->medium, 1)};
 	struct medium_word clean = medium_word_pick(NOVA_WORD_CLEAN, 0, copy[0]->clean, copy[1]->clean);
-	struct medium_word word = medium_word_pick(NOVA_WORD_SAVED, 0, copy[0]->saved, copy[1]->saved);
-	struct medium_saved saved;
+	struct medium_word word = medium_word_pick(NOVA_WORD_CHECKPOINT, 0, copy[0]->checkpoint, copy[1]->checkpoint);
+	struct image_checkpoint checkpoint;
 	const char *why;
 	int rc;
 
 	/* After a crash nobody looks at it. */
 	if (!(clean.value & 1) || !word.value)
 		return;
-	rc = medium_saved_open(&saved, &check->medium, word.value, &why);
+	rc = image_checkpoint_open(&checkpoint, &check->medium, word.value, &why);
 	if (rc == -ENOMEM) {
 		check->error = rc;
 		return;
@@ -192,15 +193,15 @@ void check_saved(struct check *check)
 		check_say(check, PART, 0, word.value, "the saved allocation state %s", why);
 		return;
 	}
-	if (le64_get(saved.head->mount_count) != clean.value >> 1)
+	if (le64_get(checkpoint.head->mount_count) != clean.value >> 1)
 		check_say(check, PART, 0, word.value, "it was saved at unmount %llu, the last one is %llu",
-		          ull(le64_get(saved.head->mount_count)), ull(clean.value >> 1));
-	if (le64_get(saved.head->blocks) != check->medium.blocks)
+		          ull(le64_get(checkpoint.head->mount_count)), ull(clean.value >> 1));
+	if (le64_get(checkpoint.head->blocks) != check->medium.blocks)
 		check_say(check, PART, 0, word.value, "it is of a pool of %llu blocks, this one has %llu",
-		          ull(le64_get(saved.head->blocks)), ull(check->medium.blocks));
-	if (memcmp(saved.head->uuid, check->medium.super->uuid, sizeof(saved.head->uuid)) != 0)
+		          ull(le64_get(checkpoint.head->blocks)), ull(check->medium.blocks));
+	if (memcmp(checkpoint.head->uuid, check->medium.super->uuid, sizeof(checkpoint.head->uuid)) != 0)
 		check_say(check, PART, 0, word.value, "it is of another pool");
-	check_place(check, saved.head, word.value);
-	check_sections(check, &saved);
-	medium_saved_close(&saved);
+	check_place(check, checkpoint.head, word.value);
+	check_sections(check, &checkpoint);
+	image_checkpoint_close(&checkpoint);
 }

@@ -150,11 +150,11 @@ void check_tree(struct check *check);
 void check_project_use(struct check *check, uint32_t id, uint64_t blocks);
 void check_project_limits(struct check *check, const struct nova_quota_entry *quota, uint64_t line);
 /* check_projects -- whether a saved section of projects says the same. */
-struct medium_saved_section;
-void check_projects(struct check *check, const struct medium_saved_section *section);
+struct image_checkpoint_section;
+void check_projects(struct check *check, const struct image_checkpoint_section *section);
 
-/* check_saved -- after all inodes are read: whether a clean unmount saved the same. */
-void check_saved(struct check *check);
+/* check_checkpoint -- after all inodes are read: whether a clean unmount saved the same. */
+void check_checkpoint(struct check *check);
 
 /* ---- a file's extents --------------------------------------------------------------------------- */
 

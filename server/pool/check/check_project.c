@@ -42,7 +42,7 @@ void check_project_use(struct check *check, uint32_t id, uint64_t blocks)
 	project->blocks += blocks;
 }
 
-/* As the saved state has it: 0 if there is none. */
+/* As the checkpoint has it: 0 if there is none. */
 static uint64_t limit(le64 stored)
 {
 	return le64_get(stored) < (uint64_t)NOVA_QUOTA_NONE ? le64_get(stored) : 0;
@@ -60,34 +60,34 @@ void check_project_limits(struct check *check, const struct nova_quota_entry *qu
 }
 
 /* An unmount leaves out what has neither inodes nor limits nor an entry. */
-void check_projects(struct check *check, const struct medium_saved_section *section)
+void check_projects(struct check *check, const struct image_checkpoint_section *section)
 {
 	const uint8_t *at = section->payload, *end = at + section->length;
-	struct nova_saved_project saved;
+	struct nova_checkpoint_project record;
 	size_t i = 0;
 
-	if (section->length % sizeof(saved)) {
+	if (section->length % sizeof(record)) {
 		check_say(check, "saved", 0, 0, "the section of projects has %llu bytes",
 		          (unsigned long long)section->length);
 		return;
 	}
-	for (; at < end; at += sizeof(saved), i++) {
+	for (; at < end; at += sizeof(record), i++) {
 		const struct check_project *project = i < check->project_count ? &check->projects[i] : NULL;
 
-		memcpy(&saved, at, sizeof(saved));
-		if (!project || le32_get(saved.project) != project->id) {
+		memcpy(&record, at, sizeof(record));
+		if (!project || le32_get(record.project) != project->id) {
 			check_say(check, "saved", 0, 0, "it has project %u, which is not next by the logs",
-			          le32_get(saved.project));
+			          le32_get(record.project));
 			return;
 		}
-		if (le64_get(saved.blocks) != project->blocks || le64_get(saved.inodes) != project->inodes)
+		if (le64_get(record.blocks) != project->blocks || le64_get(record.inodes) != project->inodes)
 			check_say(check, "saved", 0, 0,
 			          "it says project %u has %llu blocks and %llu inodes, it has %llu and %llu",
-			          project->id, (unsigned long long)le64_get(saved.blocks),
-			          (unsigned long long)le64_get(saved.inodes), (unsigned long long)project->blocks,
+			          project->id, (unsigned long long)le64_get(record.blocks),
+			          (unsigned long long)le64_get(record.inodes), (unsigned long long)project->blocks,
 			          (unsigned long long)project->inodes);
-		if (le64_get(saved.block_limit) != project->block_limit ||
-		    le64_get(saved.inode_limit) != project->inode_limit || le64_get(saved.line) != project->line)
+		if (le64_get(record.block_limit) != project->block_limit ||
+		    le64_get(record.inode_limit) != project->inode_limit || le64_get(record.line) != project->line)
 			check_say(check, "saved", 0, 0, "it has not the limits of project %u", project->id);
 	}
 	if (i < check->project_count)

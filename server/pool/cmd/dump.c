@@ -214,7 +214,7 @@ static void show_super(struct dump_view *view, const struct medium *medium)
 	show_super_word(view, medium, "mounts_and_clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
 	show_super_word(view, medium, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
 	show_super_word(view, medium, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
-	show_super_word(view, medium, "saved", NOVA_WORD_SAVED, offsetof(struct nova_super, saved));
+	show_super_word(view, medium, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
 	show_super_word(view, medium, "unsafe_shutdowns_and_device", NOVA_WORD_DEVICE,
 	                offsetof(struct nova_super, device));
 	dump_close(view, '}');
@@ -380,7 +380,7 @@ static int show(const struct options *options, const struct medium *medium)
 	if (options->super || options->all) {
 		show_super(&view, medium);
 		show_zones(&view, medium);
-		dump_saved(&view, medium);
+		dump_checkpoint(&view, medium);
 	}
 	if (options->journal || options->all)
 		show_journal(&view, medium);

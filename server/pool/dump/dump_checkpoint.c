@@ -1,5 +1,5 @@
 /*
- * dump_checkpoint.c -- shows the allocation state that a clean unmount saved.
+ * dump_checkpoint.c -- shows the allocation state that a clean unmount checkpoint.
  */
 #include "server/pool/dump/dump_view.h"
 #include "server/pool/image/image_checkpoint.h"
@@ -10,22 +10,22 @@
 static const char *section_name(uint32_t type)
 {
 	switch (type) {
-	case NOVA_SAVED_COUNTS:
+	case NOVA_CHECKPOINT_COUNTS:
 		return "counts";
-	case NOVA_SAVED_BLOCKS:
+	case NOVA_CHECKPOINT_BLOCKS:
 		return "blocks";
-	case NOVA_SAVED_SLOTS:
+	case NOVA_CHECKPOINT_SLOTS:
 		return "slots";
-	case NOVA_SAVED_PROJECTS:
+	case NOVA_CHECKPOINT_PROJECTS:
 		return "projects";
 	default:
 		return "unknown";
 	}
 }
 
-static void show_counts(struct dump_view *view, const struct medium_saved_section *section)
+static void show_counts(struct dump_view *view, const struct image_checkpoint_section *section)
 {
-	struct nova_saved_counts counts;
+	struct nova_checkpoint_counts counts;
 
 	if (section->length != sizeof(counts))
 		return;
@@ -44,37 +44,37 @@ static uint64_t count_bits(const uint8_t *from, uint64_t bytes)
 	return bits;
 }
 
-static void show_slots(struct dump_view *view, const struct medium_saved_section *section)
+static void show_slots(struct dump_view *view, const struct image_checkpoint_section *section)
 {
-	const uint64_t size = sizeof(struct nova_saved_slots);
+	const uint64_t size = sizeof(struct nova_checkpoint_slots);
 	uint64_t free_slots = 0;
 
 	for (uint64_t at = 0; at + size <= section->length; at += size)
-		free_slots += count_bits(section->payload + at + offsetof(struct nova_saved_slots, free),
-		                         sizeof(((struct nova_saved_slots *)0)->free));
+		free_slots += count_bits(section->payload + at + offsetof(struct nova_checkpoint_slots, free),
+		                         sizeof(((struct nova_checkpoint_slots *)0)->free));
 	dump_number(view, "chunks", section->length / size);
 	dump_number(view, "free_slots", free_slots);
 }
 
-static void show_projects(struct dump_view *view, const struct medium_saved_section *section)
+static void show_projects(struct dump_view *view, const struct image_checkpoint_section *section)
 {
-	struct nova_saved_project saved;
+	struct nova_checkpoint_project record;
 
 	dump_open(view, "projects", '[');
-	for (uint64_t at = 0; at + sizeof(saved) <= section->length; at += sizeof(saved)) {
-		memcpy(&saved, section->payload + at, sizeof(saved));
+	for (uint64_t at = 0; at + sizeof(record) <= section->length; at += sizeof(record)) {
+		memcpy(&record, section->payload + at, sizeof(record));
 		dump_open(view, NULL, '{');
-		dump_number(view, "project", le32_get(saved.project));
-		dump_number(view, "blocks", le64_get(saved.blocks));
-		dump_number(view, "block_limit", le64_get(saved.block_limit));
-		dump_number(view, "inodes", le64_get(saved.inodes));
-		dump_number(view, "inode_limit", le64_get(saved.inode_limit));
+		dump_number(view, "project", le32_get(record.project));
+		dump_number(view, "blocks", le64_get(record.blocks));
+		dump_number(view, "block_limit", le64_get(record.block_limit));
+		dump_number(view, "inodes", le64_get(record.inodes));
+		dump_number(view, "inode_limit", le64_get(record.inode_limit));
 		dump_close(view, '}');
 	}
 	dump_close(view, ']');
 }
 
-static void show_section(struct dump_view *view, const struct medium_saved_section *section)
+static void show_section(struct dump_view *view, const struct image_checkpoint_section *section)
 {
 	dump_open(view, NULL, '{');
 	dump_number(view, "type", section->type);
@@ -82,18 +82,18 @@ static void show_section(struct dump_view *view, const struct medium_saved_secti
 	dump_number(view, "bytes", section->length);
 	if (!section->valid)
 		dump_text(view, "section", "damaged");
-	else if (section->type == NOVA_SAVED_COUNTS)
+	else if (section->type == NOVA_CHECKPOINT_COUNTS)
 		show_counts(view, section);
-	else if (section->type == NOVA_SAVED_BLOCKS)
+	else if (section->type == NOVA_CHECKPOINT_BLOCKS)
 		dump_number(view, "blocks_in_use", count_bits(section->payload, section->length));
-	else if (section->type == NOVA_SAVED_SLOTS)
+	else if (section->type == NOVA_CHECKPOINT_SLOTS)
 		show_slots(view, section);
-	else if (section->type == NOVA_SAVED_PROJECTS)
+	else if (section->type == NOVA_CHECKPOINT_PROJECTS)
 		show_projects(view, section);
 	dump_close(view, '}');
 }
 
-static void show_runs(struct dump_view *view, const struct nova_saved *head)
+static void show_runs(struct dump_view *view, const struct nova_checkpoint *head)
 {
 	dump_open(view, "runs", '[');
 	for (uint32_t i = 0; i < le32_get(head->run_count); i++) {
@@ -105,12 +105,12 @@ static void show_runs(struct dump_view *view, const struct nova_saved *head)
 	dump_close(view, ']');
 }
 
-void dump_saved(struct dump_view *view, const struct medium *medium)
+void dump_checkpoint(struct dump_view *view, const struct medium *medium)
 {
-	struct medium_word word =
-	    medium_word_pick(NOVA_WORD_SAVED, 0, medium_super(medium, 0)->saved, medium_super(medium, 1)->saved);
-	struct medium_saved_section section;
-	struct medium_saved saved;
+	struct medium_word word = medium_word_pick(NOVA_WORD_CHECKPOINT, 0, medium_super(medium, 0)->checkpoint,
+	                                           medium_super(medium, 1)->checkpoint);
+	struct image_checkpoint_section section;
+	struct image_checkpoint checkpoint;
 	const char *why;
 	int rc;
 
@@ -118,18 +118,18 @@ void dump_saved(struct dump_view *view, const struct medium *medium)
 		return;
 	dump_open(view, "saved_state", '{');
 	dump_number(view, "block", word.value);
-	rc = medium_saved_open(&saved, medium, word.value, &why);
+	rc = image_checkpoint_open(&checkpoint, medium, word.value, &why);
 	if (rc) {
 		dump_text(view, "state", rc == -ENOMEM ? "out of memory" : why);
 	} else {
-		dump_number(view, "mount_count", le64_get(saved.head->mount_count));
-		dump_number(view, "bytes", saved.length);
-		show_runs(view, saved.head);
+		dump_number(view, "mount_count", le64_get(checkpoint.head->mount_count));
+		dump_number(view, "bytes", checkpoint.length);
+		show_runs(view, checkpoint.head);
 		dump_open(view, "sections", '[');
-		while (medium_saved_next(&saved, &section))
+		while (image_checkpoint_next(&checkpoint, &section))
 			show_section(view, &section);
 		dump_close(view, ']');
-		medium_saved_close(&saved);
+		image_checkpoint_close(&checkpoint);
 	}
 	dump_close(view, '}');
 }

@@ -253,17 +253,17 @@ static void put_slots(struct image *image, uint64_t first_block)
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-/* A saved allocation state lies in blocks that are not copied; without it a mount looks at the logs. */
-static void drop_saved_state(struct image *image)
+/* A checkpoint of the allocation state lies in blocks that are not copied; without it a mount looks at the logs. */
+static void drop_checkpoint(struct image *image)
 {
 	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};
-	uint8_t bytes[15] = {NOVA_WORD_SAVED};
+	uint8_t bytes[15] = {NOVA_WORD_CHECKPOINT};
 	uint32_t crc = crc32c(CRC_START, bytes, sizeof(bytes));
 	uint16_t folded = (uint16_t)(crc >> 16 ^ crc);
 	le64 word = le64_of(folded ? folded : 0xffff);
 
 	for (int i = 0; i < 2; i++)
-		put(image, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, saved), &word, sizeof(word));
+		put(image, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, checkpoint), &word, sizeof(word));
 }
 
 static void put_all(struct image *image)
@@ -272,7 +272,7 @@ static void put_all(struct image *image)
 
 	for (uint64_t block = 0; block < NOVA_PREAMBLE_BLOCKS; block++)
 		put_block(image, block);
-	drop_saved_state(image);
+	drop_checkpoint(image);
 	for (uint64_t zone = 0; zone < medium_zones(medium); zone++) {
 		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(medium, zone);
 

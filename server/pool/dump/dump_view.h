@@ -31,10 +31,10 @@ void dump_word(struct dump_view *view, const char *name, const struct medium_wor
 /* dump_inode -- header and words of an inode; with_log also each entry of its log. False if there is no such slot. */
 bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t ino, bool with_log);
 
-/* ---- dump_saved.c ------------------------------------------------------------------------------- */
+/* ---- dump_checkpoint.c ------------------------------------------------------------------------------- */
 
-/* dump_saved -- the allocation state that SAVED names, if any. */
-void dump_saved(struct dump_view *view, const struct medium *medium);
+/* dump_checkpoint -- the allocation state that CHECKPOINT names, if any. */
+void dump_checkpoint(struct dump_view *view, const struct medium *medium);
 
 /* dump_entry -- the entry that log->entry is at. */
 void dump_entry(struct dump_view *view, const struct medium_log *log);

@@ -11,15 +11,15 @@
 
 #define CRC_START 0xffffffffu
 
-static bool head_valid(const struct nova_saved *head)
+static bool head_valid(const struct nova_checkpoint *head)
 {
 	uint32_t runs = le32_get(head->run_count);
-	struct nova_saved copy = *head;
+	struct nova_checkpoint copy = *head;
 
-	if (le64_get(head->magic) != NOVA_SAVED_MAGIC || runs > NOVA_SAVED_RUNS)
+	if (le64_get(head->magic) != NOVA_CHECKPOINT_MAGIC || runs > NOVA_CHECKPOINT_RUNS)
 		return false;
 	copy.crc = le32_of(0);
-	return crc32c(CRC_START, &copy, 64 + runs * sizeof(struct nova_saved_run)) == le32_get(head->crc);
+	return crc32c(CRC_START, &copy, 64 + runs * sizeof(struct nova_checkpoint_run)) == le32_get(head->crc);
 }
 
 static bool run_valid(const struct medium *medium, uint64_t block, uint64_t count)
@@ -31,19 +31,20 @@ static bool run_valid(const struct medium *medium, uint64_t block, uint64_t coun
 	       (block + count - 1 - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS;
 }
 
-static int copy_runs(struct medium_saved *saved, const struct medium *medium, const char **why)
+static int copy_runs(struct image_checkpoint *checkpoint, const struct medium *medium, const char **why)
 {
-	uint64_t length = le64_get(saved->head->length), filled = 0;
+	uint64_t length = le64_get(checkpoint->head->length), filled = 0;
 
 	if (length > medium->size) {
 		*why = "is longer than the pool";
 		return -EINVAL;
 	}
-	saved->bytes = malloc(length + 1);
-	if (!saved->bytes)
+	checkpoint->bytes = malloc(length + 1);
+	if (!checkpoint->bytes)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < le32_get(saved->head->run_count); i++) {
-		uint64_t block = le64_get(saved->head->runs[i].block), count = le64_get(saved->head->runs[i].count);
+	for (uint32_t i = 0; i < le32_get(checkpoint->head->run_count); i++) {
+		uint64_t block = le64_get(checkpoint->head->runs[i].block),
+		         count = le64_get(checkpoint->head->runs[i].count);
 		uint64_t size = length - filled;
 
 		if (!run_valid(medium, block, count)) {
@@ -52,44 +53,45 @@ static int copy_runs(struct medium_saved *saved, const struct medium *medium, co
 		}
 		if (size > count * NOVA_BLOCK_SIZE)
 			size = count * NOVA_BLOCK_SIZE;
-		memcpy(saved->bytes + filled, medium_block(medium, block), size);
+		memcpy(checkpoint->bytes + filled, medium_block(medium, block), size);
 		filled += size;
 	}
 	if (filled < length) {
 		*why = "is longer than its blocks";
 		return -EINVAL;
 	}
-	saved->length = length;
+	checkpoint->length = length;
 	return 0;
 }
 
-int medium_saved_open(struct medium_saved *saved, const struct medium *medium, uint64_t block, const char **why)
+int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct medium *medium, uint64_t block,
+                          const char **why)
 {
 	int rc;
 
-	*saved = (struct medium_saved){0};
+	*checkpoint = (struct image_checkpoint){0};
 	if (!medium_usable_block(medium, block)) {
 		*why = "is not in a usable block";
 		return -EINVAL;
 	}
-	saved->head = medium_block(medium, block);
-	if (!head_valid(saved->head)) {
+	checkpoint->head = medium_block(medium, block);
+	if (!head_valid(checkpoint->head)) {
 		*why = "has a damaged head";
 		return -EINVAL;
 	}
-	rc = copy_runs(saved, medium, why);
+	rc = copy_runs(checkpoint, medium, why);
 	if (rc)
-		medium_saved_close(saved);
+		image_checkpoint_close(checkpoint);
 	return rc;
 }
 
-void medium_saved_close(struct medium_saved *saved)
+void image_checkpoint_close(struct image_checkpoint *checkpoint)
 {
-	free(saved->bytes);
-	saved->bytes = NULL;
+	free(checkpoint->bytes);
+	checkpoint->bytes = NULL;
 }
 
-static uint32_t section_crc(const struct nova_saved_section *header, le64 mount_count, const uint8_t *payload,
+static uint32_t section_crc(const struct nova_checkpoint_section *header, le64 mount_count, const uint8_t *payload,
                             uint64_t length)
 {
 	uint32_t crc = crc32c(CRC_START, &header->type, sizeof(header->type));
@@ -99,30 +101,30 @@ static uint32_t section_crc(const struct nova_saved_section *header, le64 mount_
 	return crc32c(crc, payload, length);
 }
 
-bool medium_saved_next(struct medium_saved *saved, struct medium_saved_section *section)
+bool image_checkpoint_next(struct image_checkpoint *checkpoint, struct image_checkpoint_section *section)
 {
-	uint64_t left = saved->length - saved->at;
-	struct nova_saved_section header;
+	uint64_t left = checkpoint->length - checkpoint->at;
+	struct nova_checkpoint_section header;
 
 	if (left == 0)
 		return false;
-	*section = (struct medium_saved_section){0};
+	*section = (struct image_checkpoint_section){0};
 	if (left < sizeof(header)) {
-		saved->at = saved->length;
+		checkpoint->at = checkpoint->length;
 		return true;
 	}
-	memcpy(&header, saved->bytes + saved->at, sizeof(header));
+	memcpy(&header, checkpoint->bytes + checkpoint->at, sizeof(header));
 	section->type = le32_get(header.type);
 	section->length = le64_get(header.length);
-	section->payload = saved->bytes + saved->at + sizeof(header);
+	section->payload = checkpoint->bytes + checkpoint->at + sizeof(header);
 	left -= sizeof(header);
 	if (section->length > left) {
-		saved->at = saved->length;
+		checkpoint->at = checkpoint->length;
 		return true;
 	}
-	section->valid =
-	    section_crc(&header, saved->head->mount_count, section->payload, section->length) == le32_get(header.crc);
+	section->valid = section_crc(&header, checkpoint->head->mount_count, section->payload, section->length) ==
+	                 le32_get(header.crc);
 	left -= section->length;
-	saved->at = saved->length - (left < -section->length % 8 ? 0 : left - -section->length % 8);
+	checkpoint->at = checkpoint->length - (left < -section->length % 8 ? 0 : left - -section->length % 8);
 	return true;
 }

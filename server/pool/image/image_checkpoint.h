@@ -6,14 +6,14 @@
 
 #include "server/pool/image/image.h"
 
-struct medium_saved {
-	const struct nova_saved *head;
+struct image_checkpoint {
+	const struct nova_checkpoint *head;
 	uint8_t *bytes; /* a copy of the stream */
 	uint64_t length;
 	uint64_t at;
 };
 
-struct medium_saved_section {
+struct image_checkpoint_section {
 	uint32_t type;
 	bool valid; /* it lies within the stream and its CRC holds */
 	uint64_t length;
@@ -21,13 +21,14 @@ struct medium_saved_section {
 };
 
 /*
- * medium_saved_open -- read the state whose first block is `block`. -EINVAL if it is none, with the words that go on
- * after "the saved allocation state"; -ENOMEM. Whether it is of the last unmount is not asked.
+ * image_checkpoint_open -- read the state whose first block is `block`. -EINVAL if it is none, with the words that go
+ * on after "the saved allocation state"; -ENOMEM. Whether it is of the last unmount is not asked.
  */
-int medium_saved_open(struct medium_saved *saved, const struct medium *medium, uint64_t block, const char **why);
-void medium_saved_close(struct medium_saved *saved);
+int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct medium *medium, uint64_t block,
+                          const char **why);
+void image_checkpoint_close(struct image_checkpoint *checkpoint);
 
-/* medium_saved_next -- the next section; false at the end. One that is not valid may hide those after it. */
-bool medium_saved_next(struct medium_saved *saved, struct medium_saved_section *section);
+/* image_checkpoint_next -- the next section; false at the end. One that is not valid may hide those after it. */
+bool image_checkpoint_next(struct image_checkpoint *checkpoint, struct image_checkpoint_section *section);
 
 #endif

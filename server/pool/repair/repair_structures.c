@@ -348,7 +348,7 @@ int repair_structures(struct repair *r)
 	repair_super_word(r, NOVA_WORD_CLEAN, "clean", offsetof(struct nova_super, clean), 0, false);
 	repair_super_word(r, NOVA_WORD_EPOCH, "epoch", offsetof(struct nova_super, epoch), greatest_epoch(r), false);
 	repair_super_word(r, NOVA_WORD_DEVICE, "device", offsetof(struct nova_super, device), 0, false);
-	repair_super_word(r, NOVA_WORD_SAVED, "saved state", offsetof(struct nova_super, saved), 0, true);
+	repair_super_word(r, NOVA_WORD_CHECKPOINT, "saved state", offsetof(struct nova_super, checkpoint), 0, true);
 	return 0;
 }
 

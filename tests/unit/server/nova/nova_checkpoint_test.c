@@ -40,23 +40,23 @@ static struct nova_super *super(struct fixture *f, unsigned copy)
 	return pm_at(&f->pm, block_offset(copy ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0));
 }
 
-static uint64_t saved_block(struct fixture *f)
+static uint64_t checkpoint_block(struct fixture *f)
 {
 	uint64_t block = 0;
 
-	word_read(NOVA_WORD_SAVED, 0, &super(f, 0)->saved, &super(f, 1)->saved, &block);
+	word_read(NOVA_WORD_CHECKPOINT, 0, &super(f, 0)->checkpoint, &super(f, 1)->checkpoint, &block);
 	return block;
 }
 
-static void set_saved(struct fixture *f, uint64_t block)
+static void set_checkpoint(struct fixture *f, uint64_t block)
 {
 	for (unsigned i = 0; i < 2; i++)
-		super(f, i)->saved = le64_of(word_make(NOVA_WORD_SAVED, 0, block));
+		super(f, i)->checkpoint = le64_of(word_make(NOVA_WORD_CHECKPOINT, 0, block));
 }
 
-static struct nova_saved *saved_head(struct fixture *f)
+static struct nova_checkpoint *checkpoint_head(struct fixture *f)
 {
-	return pm_at(&f->pm, block_offset(saved_block(f)));
+	return pm_at(&f->pm, block_offset(checkpoint_block(f)));
 }
 
 static uint64_t count_errors(struct fixture *f)
@@ -80,11 +80,11 @@ static void a_mount_after_a_clean_unmount_reads_no_log(void **state)
 	blocks = fixture_free_blocks(&f);
 	nova_statfs(f.fs, &statfs[0]);
 	fixture_unmount(&f);
-	assert_int_not_equal(saved_block(&f), 0);
+	assert_int_not_equal(checkpoint_block(&f), 0);
 	assert_int_equal(count_errors(&f), 0);
 	fixture_mount(&f);
 	assert_false(f.fs->scanned);
-	assert_int_equal(saved_block(&f), 0);
+	assert_int_equal(checkpoint_block(&f), 0);
 	after = fixture_dump(&f);
 	assert_string_equal(before, after);
 	assert_int_equal(fixture_free_blocks(&f), blocks);
@@ -118,7 +118,7 @@ static void a_crash_makes_it_void(void **state)
 	fixture_open(&f, 16 * MIB);
 	populate(&f, 100);
 	fixture_unmount(&f);
-	block = saved_block(&f);
+	block = checkpoint_block(&f);
 	fixture_mount(&f);
 	fixture_create(&f, f.root, "later", S_IFREG | 0644);
 	before = fixture_dump(&f);
@@ -129,7 +129,7 @@ static void a_crash_makes_it_void(void **state)
 	for (unsigned word = 0; word < 2; word++) {
 		memcpy(f.memory, image, f.size);
 		if (word)
-			set_saved(&f, block);
+			set_checkpoint(&f, block);
 		fixture_mount(&f);
 		assert_true(f.fs->scanned);
 		after = fixture_dump(&f);
@@ -153,14 +153,14 @@ static void one_of_an_earlier_unmount_is_not_believed(void **state)
 	log_set_level(LOG_LEVEL_ERROR);
 	populate(&f, 10);
 	fixture_unmount(&f);
-	block = saved_block(&f);
+	block = checkpoint_block(&f);
 	old = malloc(f.size);
 	memcpy(old, f.memory, f.size);
 	fixture_mount(&f);
 	fixture_unmount(&f);
-	assert_int_equal(saved_block(&f), block);
+	assert_int_equal(checkpoint_block(&f), block);
 	assert_int_equal(count_errors(&f), 0);
-	memcpy(saved_head(&f), old + block_offset(block), 2 * NOVA_BLOCK_SIZE);
+	memcpy(checkpoint_head(&f), old + block_offset(block), 2 * NOVA_BLOCK_SIZE);
 	assert_int_not_equal(count_errors(&f), 0);
 	fixture_mount(&f);
 	assert_true(f.fs->scanned);
@@ -172,7 +172,7 @@ static void one_of_an_earlier_unmount_is_not_believed(void **state)
 static void damage_to_it_makes_the_mount_read_the_logs(void **state)
 {
 	struct fixture f;
-	struct nova_saved *head;
+	struct nova_checkpoint *head;
 	uint8_t *image;
 	char *before;
 	uint64_t used;
@@ -184,7 +184,7 @@ static void damage_to_it_makes_the_mount_read_the_logs(void **state)
 	fixture_unmount(&f);
 	image = malloc(f.size);
 	memcpy(image, f.memory, f.size);
-	head = saved_head(&f);
+	head = checkpoint_head(&f);
 	assert_int_equal(le32_get(head->run_count), 1);
 	used = 64 + 16;
 	for (uint64_t at = 0; at < used + le64_get(head->length); at += at < used ? 3 : 41) {
@@ -221,7 +221,7 @@ static void fsck_finds_what_it_says_wrongly(void **state)
 	populate(&f, 100);
 	fixture_unmount(&f);
 	assert_int_equal(count_errors(&f), 0);
-	/* The pool loses a file behind the saved state's back: blocks, slot and counts no longer agree. */
+	/* The pool loses a file behind the checkpoint's back: blocks, slot and counts no longer agree. */
 	fixture_mount(&f);
 	f.fs->bitmap[NOVA_ZONE_FIRST_CHUNK / 64 + 8] |= 1ULL << 63;
 	f.fs->promised++;
@@ -261,7 +261,7 @@ static void a_full_pool_is_scanned_at_its_next_mount(void **state)
 	for (uint32_t i = 0; i < f.fs->zone_count; i++)
 		memset(f.fs->zones[i].bitmap, 0xff, NOVA_ZONE_MAP_WORDS * 8);
 	fixture_unmount(&f);
-	assert_int_equal(saved_block(&f), 0);
+	assert_int_equal(checkpoint_block(&f), 0);
 	fixture_mount(&f);
 	assert_true(f.fs->scanned);
 	fixture_assert_same_after_remount(&f);
@@ -295,10 +295,10 @@ static void it_finds_room_in_single_blocks(void **state)
 			map[b / 64] |= 1ULL << b % 64;
 	}
 	fixture_unmount(&f);
-	assert_int_not_equal(saved_block(&f), 0);
-	assert_true(le32_get(saved_head(&f)->run_count) > 1);
-	for (uint32_t i = 0; i < le32_get(saved_head(&f)->run_count); i++)
-		assert_int_equal(le64_get(saved_head(&f)->runs[i].count), 1);
+	assert_int_not_equal(checkpoint_block(&f), 0);
+	assert_true(le32_get(checkpoint_head(&f)->run_count) > 1);
+	for (uint32_t i = 0; i < le32_get(checkpoint_head(&f)->run_count); i++)
+		assert_int_equal(le64_get(checkpoint_head(&f)->runs[i].count), 1);
 	fixture_mount(&f);
 	assert_false(f.fs->scanned);
 	fixture_unmount(&f);
@@ -329,7 +329,7 @@ static void blocks_kept_for_readers_are_not_lost(void **state)
 	fixture_write(&f, file.handle, 0, "b", 1);
 	assert_int_equal(kept, 1);
 	fixture_unmount(&f);
-	assert_int_equal(saved_block(&f), 0);
+	assert_int_equal(checkpoint_block(&f), 0);
 	fixture_mount(&f);
 	assert_int_equal(fixture_free_blocks(&f), blocks);
 	fixture_close(&f);

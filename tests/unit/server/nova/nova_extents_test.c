@@ -622,7 +622,7 @@ static void extents_over_each_other_are_judged_by_what_is_left(void **state)
 	nova_unmount(f.fs);
 	f.fs = NULL;
 	check(&f, text);
-	/* Two blocks are of no file now: the first one's, and with it what the saved state knows. */
+	/* Two blocks are of no file now: the first one's, and with it what the checkpoint knows. */
 	if (strstr(text, "log:") || strstr(text, "block:"))
 		fail_msg("fsck says %s", text);
 	free(image);

@@ -228,7 +228,7 @@ static void forget_unmount(const struct pool *pool, bool crashed)
 		    (struct nova_super *)(void *)(pool->base +
 		                                  (i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0) * NOVA_BLOCK_SIZE);
 
-		super->saved = le64_of(word_make(NOVA_WORD_SAVED, 0, 0));
+		super->checkpoint = le64_of(word_make(NOVA_WORD_CHECKPOINT, 0, 0));
 		if (crashed)
 			super->clean = le64_of(word_make(NOVA_WORD_CLEAN, 0, le64_get(super->clean) >> 16 & ~1ULL));
 	}
@@ -394,15 +394,16 @@ static void forge_record(const struct pool *pool, const struct medium_inode *ino
 }
 
 /* The section's CRC, and what may be wrong with it. */
-static void forge_saved(const struct pool *pool)
+static void forge_checkpoint(const struct pool *pool)
 {
 	const struct nova_super *super = (const struct nova_super *)(const void *)pool->base;
-	uint64_t block = le64_get(super->saved) >> 16;
-	const struct nova_saved *head = (const struct nova_saved *)(const void *)(pool->base + block * NOVA_BLOCK_SIZE);
+	uint64_t block = le64_get(super->checkpoint) >> 16;
+	const struct nova_checkpoint *head =
+	    (const struct nova_checkpoint *)(const void *)(pool->base + block * NOVA_BLOCK_SIZE);
 	uint8_t *at = pool->base + le64_get(head->runs[0].block) * NOVA_BLOCK_SIZE;
 
 	for (uint64_t type = 1 + random_below(4);; type--) {
-		struct nova_saved_section *section = (struct nova_saved_section *)(void *)at;
+		struct nova_checkpoint_section *section = (struct nova_checkpoint_section *)(void *)at;
 		uint64_t length = le64_get(section->length);
 		uint32_t crc;
 
@@ -549,7 +550,7 @@ static uint64_t each_round(bool (*round)(struct fixture *f, const struct pool *p
 		if (seed % 3)
 			forget_unmount(&pool, seed % 3 == 2);
 		else
-			forge_saved(&pool);
+			forge_checkpoint(&pool);
 		for (uint64_t forged = random_below(3) + seed % 3; forged > 0; forged--)
 			forge_one(&pool);
 		good += round(&f, &pool, seed);
