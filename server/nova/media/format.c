@@ -142,7 +142,7 @@ static void format_supers(struct pm *pm, const struct nova_format_options *optio
 	super.epoch = le64_of(word_make(NOVA_WORD_EPOCH, 0, 1));
 	super.blocks = le64_of(word_make(NOVA_WORD_BLOCKS, 0, blocks));
 	super.checkpoint = le64_of(word_make(NOVA_WORD_CHECKPOINT, 0, 0));
-	super.device = le64_of(word_make(NOVA_WORD_DEVICE, 0, shutdowns_value(pm)));
+	super.device = le64_of(word_make(NOVA_WORD_DEVICE, 0, unsafe_shutdown_value(pm)));
 	/* One after the other: of a crash between them a whole superblock is left, and the mount restores the other. */
 	pm_copy(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), &super, sizeof super);
 	pm_fence(pm);

@@ -13,7 +13,7 @@ struct super_info {
 	uint64_t epoch;
 	uint64_t blocks;
 	uint64_t checkpoint; /* block of the checkpoint of the allocation state, 0 = none */
-	uint64_t device;     /* as shutdowns_value gave it at the last mount */
+	uint64_t device;     /* as unsafe_shutdown_value gave it at the last mount */
 	unsigned damaged;    /* copies that are (0 or 1) */
 };
 

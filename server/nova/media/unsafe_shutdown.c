@@ -8,7 +8,7 @@
 
 #define HALF 0xffffffu /* of a word's 48 bits */
 
-uint64_t shutdowns_value(const struct pm *pm)
+uint64_t unsafe_shutdown_value(const struct pm *pm)
 {
 	uint64_t id = pm->device & HALF;
 
@@ -17,10 +17,10 @@ uint64_t shutdowns_value(const struct pm *pm)
 	return (pm->unsafe_shutdowns & HALF) << 24 | (id ? id : 1);
 }
 
-int shutdowns_check(const struct pm *pm, const struct super_info *info, const struct nova_mount_options *options,
-                    char *why, size_t why_size)
+int unsafe_shutdown_check(const struct pm *pm, const struct super_info *info, const struct nova_mount_options *options,
+                          char *why, size_t why_size)
 {
-	uint64_t now = shutdowns_value(pm);
+	uint64_t now = unsafe_shutdown_value(pm);
 	bool read_only = options->read_only || options->rescue || pm->read_only;
 
 	if (info->clean & 1 || !now || !info->device || now == info->device)
@@ -46,9 +46,9 @@ int shutdowns_check(const struct pm *pm, const struct super_info *info, const st
 	return 0;
 }
 
-void shutdowns_note(struct pm *pm, const struct super_info *info)
+void unsafe_shutdown_note(struct pm *pm, const struct super_info *info)
 {
-	uint64_t now = shutdowns_value(pm);
+	uint64_t now = unsafe_shutdown_value(pm);
 
 	if (now != info->device)
 		super_set_device(pm, now);

@@ -11,15 +11,15 @@
 
 #include "server/nova/media/super.h"
 
-/* shutdowns_value -- of the DEVICE word for this pool now; 0 = the device does not tell. */
-uint64_t shutdowns_value(const struct pm *pm);
+/* unsafe_shutdown_value -- of the DEVICE word for this pool now; 0 = the device does not tell. */
+uint64_t unsafe_shutdown_value(const struct pm *pm);
 
-/* shutdowns_check -- before anything is stored. -EUCLEAN with `why` if the pool must not be mounted like this. */
-int shutdowns_check(const struct pm *pm, const struct super_info *info, const struct nova_mount_options *options,
-                    char *why, size_t why_size);
+/* unsafe_shutdown_check -- before anything is stored. -EUCLEAN with `why` if the pool must not be mounted like this. */
+int unsafe_shutdown_check(const struct pm *pm, const struct super_info *info, const struct nova_mount_options *options,
+                          char *why, size_t why_size);
 
-/* shutdowns_note -- store what the device tells now, if it is something else. Fenced. Before CLEAN is cleared where the
- * pool is clean, after recovery where it is not. */
-void shutdowns_note(struct pm *pm, const struct super_info *info);
+/* unsafe_shutdown_note -- store what the device tells now, if it is something else. Fenced. Before CLEAN is cleared
+ * where the pool is clean, after recovery where it is not. */
+void unsafe_shutdown_note(struct pm *pm, const struct super_info *info);
 
 #endif

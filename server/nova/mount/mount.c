@@ -121,7 +121,7 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 	if (!fs->read_only) {
 		super_repair(fs->pm, info);
 		if (clean)
-			shutdowns_note(fs->pm, info);
+			unsafe_shutdown_note(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
 	err = super_load_zones(fs, why, why_size);
@@ -135,7 +135,7 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 	if (!err)
 		err = check_root(fs, why, why_size);
 	if (!err && !clean && !fs->read_only)
-		shutdowns_note(fs->pm, info);
+		unsafe_shutdown_note(fs->pm, info);
 	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
 	if (err && clean && !fs->read_only)
 		super_set_clean(fs->pm, fs->mount_count, true);
@@ -170,7 +170,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	err = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
 	if (err)
 		return err;
-	err = shutdowns_check(pm, &info, options, why, why_size);
+	err = unsafe_shutdown_check(pm, &info, options, why, why_size);
 	if (err)
 		return err;
 	if (super_needs_read_only(&info.super))
