@@ -200,11 +200,11 @@ struct gc_queue {
 struct nova {
 	struct pm *pm;
 	bool read_only;
-	bool rescue;             /* read-only, and damage is stepped over */
-	bool crashed;            /* the last mount did not end cleanly */
-	int64_t tell_ns;         /* how often a long scan tells how far it is */
-	bool scanned;            /* all logs were read at mount: there was no saved state to go by */
-	struct overlay *overlay; /* slots' words that a read-only mount has replayed, NULL = none */
+	bool rescue;                   /* read-only, and damage is stepped over */
+	bool crashed;                  /* the last mount did not end cleanly */
+	int64_t tell_ns;               /* how often a long scan tells how far it is */
+	bool scanned;                  /* all logs were read at mount: there was no saved state to go by */
+	struct ro_overlay *ro_overlay; /* slots' words that a read-only mount has replayed, NULL = none */
 	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
 	void *keep_context;
 	uint8_t uuid[16];

@@ -223,7 +223,7 @@ static void replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind,
 		word_pair_store(fs->pm, slot_word_pair(fs, ino, kind), word);
 		return;
 	}
-	copy = overlay_take(fs, ino);
+	copy = ro_overlay_take(fs, ino);
 	pair = kind == NOVA_WORD_LIFE ? copy->life : kind == NOVA_WORD_TAIL ? copy->tail : copy->head;
 	pair[0] = pair[1] = le64_of(word);
 }
@@ -312,7 +312,7 @@ int journal_replay(struct nova *fs, char *why, size_t why_size)
 	int err = journal_load(fs, why, why_size);
 
 	if (!err && fs->read_only)
-		err = overlay_open(fs);
+		err = ro_overlay_open(fs);
 	for (unsigned pass = 0; !err && pass < 2; pass++)
 		for (uint32_t i = 0; !err && i < NOVA_JOURNAL_RINGS; i++)
 			err = replay_ring(fs, i, passes[pass], &applied, why, why_size);

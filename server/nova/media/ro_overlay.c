@@ -10,45 +10,45 @@
 #define OVERLAY_PLACES 32768u
 static_assert(OVERLAY_PLACES >= 2 * NOVA_JOURNAL_RINGS * NOVA_RING_RECORDS * NOVA_RECORD_WORDS, "overlay too small");
 
-struct overlay {
+struct ro_overlay {
 	uint64_t ino[OVERLAY_PLACES]; /* 0 = unused: no slot has that number */
 	struct nova_slot_words words[OVERLAY_PLACES];
 };
 
-static uint32_t place_of(const struct overlay *overlay, uint64_t ino)
+static uint32_t place_of(const struct ro_overlay *ro_overlay, uint64_t ino)
 {
 	uint32_t i = (uint32_t)(ino * 0x9e3779b97f4a7c15ULL >> 32) % OVERLAY_PLACES;
 
-	while (overlay->ino[i] != 0 && overlay->ino[i] != ino)
+	while (ro_overlay->ino[i] != 0 && ro_overlay->ino[i] != ino)
 		i = (i + 1) % OVERLAY_PLACES;
 	return i;
 }
 
-struct nova_slot_words *overlay_find(const struct overlay *overlay, uint64_t ino)
+struct nova_slot_words *ro_overlay_find(const struct ro_overlay *ro_overlay, uint64_t ino)
 {
-	uint32_t i = place_of(overlay, ino);
+	uint32_t i = place_of(ro_overlay, ino);
 
-	return overlay->ino[i] ? (struct nova_slot_words *)&overlay->words[i] : NULL;
+	return ro_overlay->ino[i] ? (struct nova_slot_words *)&ro_overlay->words[i] : NULL;
 }
 
-int overlay_open(struct nova *fs)
+int ro_overlay_open(struct nova *fs)
 {
-	fs->overlay = calloc(1, sizeof *fs->overlay);
-	return fs->overlay ? 0 : -ENOMEM;
+	fs->ro_overlay = calloc(1, sizeof *fs->ro_overlay);
+	return fs->ro_overlay ? 0 : -ENOMEM;
 }
 
-struct nova_slot_words *overlay_take(struct nova *fs, uint64_t ino)
+struct nova_slot_words *ro_overlay_take(struct nova *fs, uint64_t ino)
 {
-	uint32_t i = place_of(fs->overlay, ino);
+	uint32_t i = place_of(fs->ro_overlay, ino);
 
-	if (!fs->overlay->ino[i]) {
-		fs->overlay->ino[i] = ino;
-		fs->overlay->words[i] = slot_at(fs, ino)->words;
+	if (!fs->ro_overlay->ino[i]) {
+		fs->ro_overlay->ino[i] = ino;
+		fs->ro_overlay->words[i] = slot_at(fs, ino)->words;
 	}
-	return &fs->overlay->words[i];
+	return &fs->ro_overlay->words[i];
 }
 
-void overlay_free(struct overlay *overlay)
+void ro_overlay_free(struct ro_overlay *ro_overlay)
 {
-	free(overlay);
+	free(ro_overlay);
 }

@@ -10,24 +10,24 @@
 
 #include "server/nova/core.h"
 
-/* overlay_find -- the copy of a slot's words, NULL if it has none. */
-struct nova_slot_words *overlay_find(const struct overlay *overlay, uint64_t ino);
+/* ro_overlay_find -- the copy of a slot's words, NULL if it has none. */
+struct nova_slot_words *ro_overlay_find(const struct ro_overlay *ro_overlay, uint64_t ino);
 
-/* overlay_open -- give the mount an empty overlay. -ENOMEM. */
-int overlay_open(struct nova *fs);
+/* ro_overlay_open -- give the mount an empty overlay. -ENOMEM. */
+int ro_overlay_open(struct nova *fs);
 
-/* overlay_take -- the copy of a slot's words, made from its slot words if there was none. */
-struct nova_slot_words *overlay_take(struct nova *fs, uint64_t ino);
+/* ro_overlay_take -- the copy of a slot's words, made from its slot words if there was none. */
+struct nova_slot_words *ro_overlay_take(struct nova *fs, uint64_t ino);
 
-void overlay_free(struct overlay *overlay);
+void ro_overlay_free(struct ro_overlay *ro_overlay);
 
 /* slot_words -- a slot's words as this mount sees them. */
 static inline struct nova_slot_words *slot_words(const struct nova *fs, uint64_t ino)
 {
 	struct nova_slot_words *words = NULL;
 
-	if (__builtin_expect(fs->overlay != NULL, 0))
-		words = overlay_find(fs->overlay, ino);
+	if (__builtin_expect(fs->ro_overlay != NULL, 0))
+		words = ro_overlay_find(fs->ro_overlay, ino);
 	return words ? words : &slot_at(fs, ino)->words;
 }
 

@@ -33,7 +33,7 @@ int nova_probe(const struct pm *pm, char *why, size_t why_size)
 
 static void destroy(struct nova *fs)
 {
-	overlay_free(fs->overlay);
+	ro_overlay_free(fs->ro_overlay);
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		free(fs->workers[i]);
 	incore_fini(fs);
