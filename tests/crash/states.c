@@ -18,39 +18,39 @@ static const char *const aged[] = {"/d", "/e", "/d/f", "/d/g", "/d/empty", "/d/s
 #define FIRST_ZONE_LEFT 2u /* blocks */
 
 /* Read from the medium, since the core does not tell. */
-static bool read_inode(struct world *world, const char *path, struct medium *medium, struct medium_inode *inode)
+static bool read_inode(struct world *world, const char *path, struct image *image, struct image_inode *inode)
 {
 	struct nova_handle handle = world_find(world, path).handle;
 	const char *why;
 
-	if (medium_open(medium, world->pm.base, world->pm.size, &why))
+	if (image_open(image, world->pm.base, world->pm.size, &why))
 		return false;
-	return medium_replay(medium) >= 0 && medium_inode(medium, handle.ino.n, inode) == 0;
+	return image_replay(image) >= 0 && image_inode(image, handle.ino.n, inode) == 0;
 }
 
 uint64_t world_log_lines(struct world *world, const char *path)
 {
-	struct medium_inode inode = {0};
-	struct medium medium = {0};
-	bool ok = read_inode(world, path, &medium, &inode);
+	struct image_inode inode = {0};
+	struct image image = {0};
+	bool ok = read_inode(world, path, &image, &inode);
 
-	medium_close(&medium);
+	image_close(&image);
 	return ok ? inode.tail : 0;
 }
 
 uint64_t world_log_start(struct world *world, const char *path)
 {
-	struct medium_inode inode = {0};
-	struct medium medium = {0};
-	struct medium_log log = {0};
+	struct image_inode inode = {0};
+	struct image image = {0};
+	struct image_log log = {0};
 	uint64_t start = 0;
 
-	if (read_inode(world, path, &medium, &inode)) {
-		medium_log_begin(&log, &medium, &inode);
-		if (medium_log_next(&log) == MEDIUM_PAGE)
+	if (read_inode(world, path, &image, &inode)) {
+		image_log_begin(&log, &image, &inode);
+		if (image_log_next(&log) == IMAGE_PAGE)
 			start = log.position;
 	}
-	medium_close(&medium);
+	image_close(&image);
 	return start;
 }
 
@@ -102,7 +102,7 @@ static uint64_t ring_position(const struct world *world)
 	const struct nova_ring *ring = pm_at(&world->pm, (uint64_t)NOVA_JOURNAL_BLOCK * NOVA_BLOCK_SIZE);
 	uint64_t value;
 
-	return medium_word_value(NOVA_WORD_COMMIT, 0, ring->commit[0], &value) ? value : 0;
+	return image_word_value(NOVA_WORD_COMMIT, 0, ring->commit[0], &value) ? value : 0;
 }
 
 /* The next record is the last of the ring, the one after it takes the place of the first. Each operation before had

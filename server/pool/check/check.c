@@ -82,12 +82,12 @@ bool check_is_slots(const struct check *check, uint64_t block)
 
 uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there)
 {
-	uint64_t left = medium_zone_blocks(&check->medium, zone) - word * 64;
+	uint64_t left = image_zone_blocks(&check->image, zone) - word * 64;
 
 	*there = left < 64 ? (1ULL << left) - 1 : ~0ULL;
 	if (word * 64 < NOVA_ZONE_FIRST_CHUNK)
 		return *there;
-	return check->used[medium_zone_start(zone) / 64 + word];
+	return check->used[image_zone_start(zone) / 64 + word];
 }
 static_assert(NOVA_PREAMBLE_BLOCKS % 64 == 0 && NOVA_ZONE_BLOCKS % 64 == 0 && NOVA_ZONE_FIRST_CHUNK % 64 == 0,
               "zones and what is usable in them begin with a word of the map");
@@ -97,8 +97,8 @@ static bool claim_run(struct check *check, const struct check_inode *inode, uint
 {
 	uint64_t last = first + count - 1;
 
-	if (count == 0 || count > NOVA_ZONE_BLOCKS || !medium_usable_block(&check->medium, first) ||
-	    !medium_usable_block(&check->medium, last) || medium_zone_of(first) != medium_zone_of(last))
+	if (count == 0 || count > NOVA_ZONE_BLOCKS || !image_usable_block(&check->image, first) ||
+	    !image_usable_block(&check->image, last) || image_zone_of(first) != image_zone_of(last))
 		return false;
 	for (uint64_t block = first; block <= last; block++)
 		if (check->owner[block])
@@ -125,7 +125,7 @@ static bool claim_block(struct check *check, const struct check_inode *inode, co
 
 static bool usable(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
 {
-	if (medium_usable_block(&check->medium, block))
+	if (image_usable_block(&check->image, block))
 		return true;
 	check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a metadata area or outside", what,
 	          ull(block));
@@ -205,11 +205,11 @@ static void claim_late(struct check *check)
 static void check_super_word(struct check *check, const char *what, enum nova_word_kind kind, size_t offset)
 {
 	le64 copies[2];
-	struct medium_word word;
+	struct image_word word;
 
 	for (int i = 0; i < 2; i++)
-		memcpy(&copies[i], (const uint8_t *)medium_super(&check->medium, i) + offset, sizeof(copies[i]));
-	word = medium_word_pick(kind, 0, copies[0], copies[1]);
+		memcpy(&copies[i], (const uint8_t *)image_super(&check->image, i) + offset, sizeof(copies[i]));
+	word = image_word_pick(kind, 0, copies[0], copies[1]);
 	for (int i = 0; i < 2; i++)
 		if (!word.valid[i])
 			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
@@ -218,17 +218,17 @@ static void check_super_word(struct check *check, const char *what, enum nova_wo
 		check->epoch = word.value;
 	if (kind == NOVA_WORD_CLEAN)
 		check->report->clean = word.value & 1;
-	if (kind == NOVA_WORD_CHECKPOINT && word.value && !medium_usable_block(&check->medium, word.value))
+	if (kind == NOVA_WORD_CHECKPOINT && word.value && !image_usable_block(&check->image, word.value))
 		check_say(check, "superblock", 0, word.value, "the saved allocation state is not in a usable block");
 }
 
 static void check_superblocks(struct check *check)
 {
-	const struct nova_super *super = check->medium.super;
-	const struct nova_super *copy[2] = {medium_super(&check->medium, 0), medium_super(&check->medium, 1)};
+	const struct nova_super *super = check->image.super;
+	const struct nova_super *copy[2] = {image_super(&check->image, 0), image_super(&check->image, 1)};
 
 	for (int i = 0; i < 2; i++)
-		if (!medium_super_valid(copy[i]))
+		if (!image_super_valid(copy[i]))
 			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
 			          "superblock %d is damaged", i);
 		else if (memcmp(copy[i], super, 256) != 0)
@@ -248,25 +248,25 @@ static void check_superblocks(struct check *check)
 
 static void check_zone_header(struct check *check, uint64_t zone, uint64_t block)
 {
-	const struct nova_zone_header *header = medium_block(&check->medium, block);
+	const struct nova_zone_header *header = image_block(&check->image, block);
 
-	if (!medium_zone_header_valid(header) || le64_get(header->magic) != NOVA_MAGIC)
+	if (!image_zone_header_valid(header) || le64_get(header->magic) != NOVA_MAGIC)
 		check_say(check, "zone", 0, block, "a header of zone %llu is damaged", ull(zone));
-	else if (le32_get(header->index) != zone || le64_get(header->first_block) != medium_zone_start(zone))
+	else if (le32_get(header->index) != zone || le64_get(header->first_block) != image_zone_start(zone))
 		check_say(check, "zone", 0, block, "a header of zone %llu says it is zone %u at block %llu", ull(zone),
 		          le32_get(header->index), ull(le64_get(header->first_block)));
 }
 
 static void check_zone(struct check *check, uint64_t zone)
 {
-	uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
+	uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(&check->image, zone);
 
 	if (blocks <= NOVA_ZONE_FIRST_CHUNK)
 		return; /* too short to hold anything */
 	check_zone_header(check, zone, start + NOVA_ZONE_HEADER_0);
 	check_zone_header(check, zone, start + NOVA_ZONE_HEADER_1);
 	for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
-		struct medium_word word = medium_chunk(&check->medium, start + b);
+		struct image_word word = image_chunk(&check->image, start + b);
 
 		for (int i = 0; i < 2; i++)
 			if (!word.valid[i])
@@ -286,13 +286,13 @@ static void check_zone(struct check *check, uint64_t zone)
 /* A clean unmount has stored in the slots what all records say, and a mount after it does not read them. */
 static void check_settled(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
-	const struct nova_slot_words *words = &medium_slot(&check->medium, ino)->words;
+	const struct nova_slot_words *words = &image_slot(&check->image, ino)->words;
 	const le64 *pair = kind == NOVA_WORD_LIFE ? words->life : words->tail;
-	struct medium_word in_slot;
+	struct image_word in_slot;
 
 	if (kind == NOVA_WORD_HEAD)
 		return; /* it has no age of its own: the pages tell */
-	in_slot = medium_word_pick(kind, owner, pair[0], pair[1]);
+	in_slot = image_word_pick(kind, owner, pair[0], pair[1]);
 	/* Home words that are of another generation, or damaged, are judged elsewhere. */
 	if ((in_slot.valid[0] || in_slot.valid[1]) && in_slot.value < value)
 		check_say(check, "journal", ino, 0, "its %s word is older than in a record, though the pool is clean",
@@ -309,13 +309,13 @@ static void check_record_word(struct check *check, unsigned ring, const struct n
 		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of kind %u", ring, kind);
 		return;
 	}
-	if (!medium_slot(&check->medium, ino)) {
+	if (!image_slot(&check->image, ino)) {
 		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of what is no slot", ring);
 		return;
 	}
 	if (kind != NOVA_WORD_LIFE)
 		owner ^= (uint64_t)le32_get(word->generation) << 32;
-	if (!medium_word_value((enum nova_word_kind)kind, owner, word->word, &value))
+	if (!image_word_value((enum nova_word_kind)kind, owner, word->word, &value))
 		check_say(check, "journal", ino, 0, "a record of ring %u holds a word that fails its CRC", ring);
 	else if (check->report->clean)
 		check_settled(check, ino, (enum nova_word_kind)kind, owner, value);
@@ -323,9 +323,9 @@ static void check_record_word(struct check *check, unsigned ring, const struct n
 
 static void check_ring(struct check *check, unsigned number)
 {
-	const struct nova_ring *ring = medium_ring(&check->medium, number);
+	const struct nova_ring *ring = image_ring(&check->image, number);
 	uint64_t block = NOVA_JOURNAL_BLOCK + number;
-	struct medium_word commit = medium_word_pick(NOVA_WORD_COMMIT, number, ring->commit[0], ring->commit[1]);
+	struct image_word commit = image_word_pick(NOVA_WORD_COMMIT, number, ring->commit[0], ring->commit[1]);
 	uint64_t first = commit.value > NOVA_RING_RECORDS ? commit.value - NOVA_RING_RECORDS + 1 : 1;
 
 	for (int i = 0; i < 2; i++)
@@ -335,7 +335,7 @@ static void check_ring(struct check *check, unsigned number)
 	for (uint64_t sequence = first; sequence <= commit.value; sequence++) {
 		const struct nova_record *record = &ring->records[sequence % NOVA_RING_RECORDS];
 
-		if (!medium_record_valid(record, number)) {
+		if (!image_record_valid(record, number)) {
 			/* Only the place that the next record will take may be half written. */
 			if (sequence + NOVA_RING_RECORDS != commit.value + 1)
 				check_say(check, "journal", 0, block, "record %llu of ring %u is damaged",
@@ -382,9 +382,9 @@ static void count_inode(struct check_report *report, const struct check_inode *i
 static void check_slot(struct check *check, uint64_t ino)
 {
 	struct check_inode *inodes, *inode;
-	struct medium_inode words;
+	struct image_inode words;
 
-	if (medium_inode(&check->medium, ino, &words)) {
+	if (image_inode(&check->image, ino, &words)) {
 		check_say(check, "inode", ino, 0, "no copy of its life word is valid");
 		check_fix(check, FIX_LIFE, ino, 0, 0, 0);
 		return;
@@ -422,8 +422,8 @@ static void check_slots(struct check *check)
 	const uint64_t slots = check->report->slot_chunks * NOVA_SLOTS_PER_CHUNK;
 	uint64_t done = 0;
 
-	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
-		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(&check->medium, zone);
+	for (uint64_t zone = 0; zone < image_zones(&check->image); zone++) {
+		uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(&check->image, zone);
 
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
 			if (!check_is_slots(check, start + b))
@@ -439,9 +439,9 @@ static void check_slots(struct check *check)
 
 static void count_free(struct check *check)
 {
-	check->report->blocks = check->medium.blocks;
-	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
-		for (uint64_t word = 0; word * 64 < medium_zone_blocks(&check->medium, zone); word++) {
+	check->report->blocks = check->image.blocks;
+	for (uint64_t zone = 0; zone < image_zones(&check->image); zone++)
+		for (uint64_t word = 0; word * 64 < image_zone_blocks(&check->image, zone); word++) {
 			uint64_t there, used = check_used(check, zone, word, &there);
 
 			check->report->free_blocks += (uint64_t)__builtin_popcountll(there & ~used);
@@ -463,7 +463,7 @@ struct check_inode *check_find(const struct check *check, uint64_t ino)
 	return low < check->inode_count && check->inodes[low].ino == ino ? &check->inodes[low] : NULL;
 }
 
-int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why)
+int check_begin(struct check *check, const void *base, uint64_t size, struct check_report *report, const char **why)
 {
 	size_t owners;
 	int rc;
@@ -473,11 +473,11 @@ int check_begin(struct check *check, const void *image, uint64_t size, struct ch
 	                                .progress = report->progress,
 	                                .project = report->project,
 	                                .context = report->context};
-	rc = medium_open(&check->medium, image, size, why);
+	rc = image_open(&check->image, base, size, why);
 	if (rc)
 		return rc;
-	owners = (check->medium.blocks * sizeof(*check->owner) + 63) / 64 * 64;
-	check->owner_bytes = owners + (check->medium.blocks / 64 + 1) * sizeof(*check->used);
+	owners = (check->image.blocks * sizeof(*check->owner) + 63) / 64 * 64;
+	check->owner_bytes = owners + (check->image.blocks / 64 + 1) * sizeof(*check->used);
 	check->owner =
 	    mmap(NULL, check->owner_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (check->owner == MAP_FAILED) {
@@ -494,11 +494,11 @@ int check_run(struct check *check)
 	int64_t replayed;
 
 	check_superblocks(check);
-	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
+	for (uint64_t zone = 0; zone < image_zones(&check->image); zone++)
 		check_zone(check, zone);
 	for (unsigned ring = 0; ring < NOVA_JOURNAL_RINGS; ring++)
 		check_ring(check, ring);
-	replayed = medium_replay(&check->medium);
+	replayed = image_replay(&check->image);
 	if (replayed < 0)
 		return (int)replayed;
 	check->report->replayed_records = (uint64_t)replayed;
@@ -516,7 +516,7 @@ int check_run(struct check *check)
 
 void check_end(struct check *check)
 {
-	medium_close(&check->medium);
+	image_close(&check->image);
 	if (check->owner)
 		munmap(check->owner, check->owner_bytes);
 	free(check->inodes);
@@ -526,11 +526,11 @@ void check_end(struct check *check)
 	free(check->late);
 }
 
-int nova_check(const void *image, uint64_t size, struct check_report *report)
+int nova_check(const void *base, uint64_t size, struct check_report *report)
 {
 	struct check check;
 	const char *why;
-	int rc = check_begin(&check, image, size, report, &why);
+	int rc = check_begin(&check, base, size, report, &why);
 
 	if (rc == -ENOMEM)
 		return rc;

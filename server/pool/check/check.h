@@ -53,10 +53,10 @@ struct check_report {
 };
 
 /*
- * nova_check -- check the pool of `size` bytes at `image`. 0 if it is consistent, 1 if errors were found (told one by
+ * nova_check -- check the pool of `size` bytes at `base`. 0 if it is consistent, 1 if errors were found (told one by
  * one through report->finding), -ENOMEM. Takes 4 bytes of memory per block of the pool, touched as far as the blocks
  * are used, and some 100 per inode and 40 per name. Thread safe; the image must not change meanwhile.
  */
-int nova_check(const void *image, uint64_t size, struct check_report *report);
+int nova_check(const void *base, uint64_t size, struct check_report *report);
 
 #endif

@@ -58,20 +58,20 @@ static void check_blocks(struct check *check, const struct image_checkpoint_sect
 {
 	uint64_t word = 0, lost = 0, shared = 0, first_lost = 0, first_shared = 0;
 
-	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++)
-		word += (medium_zone_blocks(&check->medium, zone) + 63) / 64;
+	for (uint64_t zone = 0; zone < image_zones(&check->image); zone++)
+		word += (image_zone_blocks(&check->image, zone) + 63) / 64;
 	if (section->length != word * sizeof(le64)) {
 		check_say(check, PART, 0, 0, "the section of blocks has %llu bytes", ull(section->length));
 		return;
 	}
 	word = 0;
-	for (uint64_t zone = 0; zone < medium_zones(&check->medium); zone++) {
-		uint64_t words = (medium_zone_blocks(&check->medium, zone) + 63) / 64;
+	for (uint64_t zone = 0; zone < image_zones(&check->image); zone++) {
+		uint64_t words = (image_zone_blocks(&check->image, zone) + 63) / 64;
 
 		for (uint64_t w = 0; w < words; w++, word++) {
 			uint64_t there, used = check_used(check, zone, w, &there);
 			uint64_t said = u64_at(section->payload, word);
-			uint64_t start = medium_zone_start(zone) + w * 64;
+			uint64_t start = image_zone_start(zone) + w * 64;
 
 			count_bits(said & ~used & there, start, &lost, &first_lost);
 			count_bits(used & ~said & there, start, &shared, &first_shared);
@@ -88,10 +88,10 @@ static void check_blocks(struct check *check, const struct image_checkpoint_sect
 static void check_slot(struct check *check, uint64_t ino, const struct nova_checkpoint_slots *slots, unsigned i)
 {
 	bool said = le64_get(slots->free[i / 64]) >> i % 64 & 1;
-	struct medium_inode inode;
+	struct image_inode inode;
 	bool free_slot;
 
-	if (medium_inode(&check->medium, ino, &inode))
+	if (image_inode(&check->image, ino, &inode))
 		return; /* told already */
 	free_slot = (inode.life == NOVA_LIFE_NEVER || inode.life == NOVA_LIFE_FREE) && inode.generation != UINT32_MAX;
 	if (le32_get(slots->generation[i]) != inode.generation)
@@ -110,7 +110,7 @@ static void check_slots(struct check *check, const struct image_checkpoint_secti
 		check_say(check, PART, 0, 0, "the section of slots has %llu bytes", ull(section->length));
 		return;
 	}
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->medium.blocks; block += NOVA_CHUNK_BLOCKS) {
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < check->image.blocks; block += NOVA_CHUNK_BLOCKS) {
 		struct nova_checkpoint_slots slots;
 
 		if (!check_is_slots(check, block))
@@ -174,9 +174,9 @@ static void check_place(struct check *check, const struct nova_checkpoint *head,
 
 void check_checkpoint(struct check *check)
 {
-	const struct nova_super *copy[2] = {medium_super(&check->medium, 0), medium_super(&check->medium, 1)};
-	struct medium_word clean = medium_word_pick(NOVA_WORD_CLEAN, 0, copy[0]->clean, copy[1]->clean);
-	struct medium_word word = medium_word_pick(NOVA_WORD_CHECKPOINT, 0, copy[0]->checkpoint, copy[1]->checkpoint);
+	const struct nova_super *copy[2] = {image_super(&check->image, 0), image_super(&check->image, 1)};
+	struct image_word clean = image_word_pick(NOVA_WORD_CLEAN, 0, copy[0]->clean, copy[1]->clean);
+	struct image_word word = image_word_pick(NOVA_WORD_CHECKPOINT, 0, copy[0]->checkpoint, copy[1]->checkpoint);
 	struct image_checkpoint checkpoint;
 	const char *why;
 	int rc;
@@ -184,7 +184,7 @@ void check_checkpoint(struct check *check)
 	/* After a crash nobody looks at it. */
 	if (!(clean.value & 1) || !word.value)
 		return;
-	rc = image_checkpoint_open(&checkpoint, &check->medium, word.value, &why);
+	rc = image_checkpoint_open(&checkpoint, &check->image, word.value, &why);
 	if (rc == -ENOMEM) {
 		check->error = rc;
 		return;
@@ -196,10 +196,10 @@ void check_checkpoint(struct check *check)
 	if (le64_get(checkpoint.head->mount_count) != clean.value >> 1)
 		check_say(check, PART, 0, word.value, "it was saved at unmount %llu, the last one is %llu",
 		          ull(le64_get(checkpoint.head->mount_count)), ull(clean.value >> 1));
-	if (le64_get(checkpoint.head->blocks) != check->medium.blocks)
+	if (le64_get(checkpoint.head->blocks) != check->image.blocks)
 		check_say(check, PART, 0, word.value, "it is of a pool of %llu blocks, this one has %llu",
-		          ull(le64_get(checkpoint.head->blocks)), ull(check->medium.blocks));
-	if (memcmp(checkpoint.head->uuid, check->medium.super->uuid, sizeof(checkpoint.head->uuid)) != 0)
+		          ull(le64_get(checkpoint.head->blocks)), ull(check->image.blocks));
+	if (memcmp(checkpoint.head->uuid, check->image.super->uuid, sizeof(checkpoint.head->uuid)) != 0)
 		check_say(check, PART, 0, word.value, "it is of another pool");
 	check_place(check, checkpoint.head, word.value);
 	check_sections(check, &checkpoint);

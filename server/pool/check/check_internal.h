@@ -78,7 +78,7 @@ struct check_late_claim {
 };
 
 struct check {
-	struct medium medium;
+	struct image image;
 	struct check_report *report;
 	uint64_t root;
 	uint64_t epoch;
@@ -103,8 +103,8 @@ struct check {
 
 #define CHECK_SLOTS 0xffffffffu
 
-/* check_begin, check_run, check_end -- nova_check in parts. -errno as medium_open, with `why`; -ENOMEM. */
-int check_begin(struct check *check, const void *image, uint64_t size, struct check_report *report, const char **why);
+/* check_begin, check_run, check_end -- nova_check in parts. -errno as image_open, with `why`; -ENOMEM. */
+int check_begin(struct check *check, const void *base, uint64_t size, struct check_report *report, const char **why);
 int check_run(struct check *check);
 void check_end(struct check *check);
 
@@ -141,7 +141,7 @@ void check_claim_content(struct check *check, const struct check_inode *inode, e
                          uint64_t first, uint64_t count);
 
 /* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
-void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode);
+void check_inode_log(struct check *check, const struct image_inode *words, struct check_inode *inode);
 
 /* check_tree -- after all inodes are read: names, links, parents and cycles. */
 void check_tree(struct check *check);
@@ -202,7 +202,7 @@ void check_xattrs_free(struct check_xattrs *xattrs);
 const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, const struct nova_entry *entry,
                               uint64_t position);
 /* check_xattrs_result -- at the end of the log: claim the blobs of what lives and check what is in them. */
-void check_xattrs_result(struct check *check, const struct medium_inode *inode, const struct check_inode *into,
+void check_xattrs_result(struct check *check, const struct image_inode *inode, const struct check_inode *into,
                          const struct check_xattrs *xattrs);
 
 #endif

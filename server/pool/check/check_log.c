@@ -59,7 +59,7 @@ static bool is_type(const struct reading *r, mode_t type)
 /* Whether the number is of a place for an inode, in use or not. */
 static bool is_slot(const struct reading *r, uint64_t ino)
 {
-	return medium_slot(&r->check->medium, ino) &&
+	return image_slot(&r->check->image, ino) &&
 	       r->check->owner[ino / (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)] == CHECK_SLOTS;
 }
 
@@ -115,11 +115,10 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 
 static bool lies_in_zone(const struct reading *r, uint64_t block, uint64_t count)
 {
-	const struct medium *medium = &r->check->medium;
+	const struct image *image = &r->check->image;
 
-	return count <= NOVA_ZONE_BLOCKS && medium_usable_block(medium, block) &&
-	       medium_usable_block(medium, block + count - 1) &&
-	       medium_zone_of(block) == medium_zone_of(block + count - 1);
+	return count <= NOVA_ZONE_BLOCKS && image_usable_block(image, block) &&
+	       image_usable_block(image, block + count - 1) && image_zone_of(block) == image_zone_of(block + count - 1);
 }
 
 static void read_write(struct reading *r, const struct nova_write_entry *write)
@@ -275,7 +274,7 @@ static void read_symlink(struct reading *r, const struct nova_entry *entry)
 	r->inode->size = length;
 	r->blob = blob;
 	if (blob) {
-		target = medium_usable_block(&r->check->medium, blob) ? medium_block(&r->check->medium, blob) : NULL;
+		target = image_usable_block(&r->check->image, blob) ? image_block(&r->check->image, blob) : NULL;
 		if (!target)
 			say(r, "has its target in block %llu, not in the pool's usable blocks", ull(blob));
 		else if (crc32c(0xffffffffu, target, length) != le32_get(link->blob_crc))
@@ -320,7 +319,7 @@ static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
 		say(r, "gives limits of project 0, which has none");
 	else
 		check_project_limits(r->check, quota,
-		                     (uint64_t)((const uint8_t *)quota - r->check->medium.base) / NOVA_LINE_SIZE);
+		                     (uint64_t)((const uint8_t *)quota - r->check->image.base) / NOVA_LINE_SIZE);
 }
 
 /* All but those that are followed by a name, a target, a value or extents. */
@@ -407,7 +406,7 @@ static void check_end_of_file(struct reading *r)
 
 	if (!r->last_block)
 		return;
-	block = medium_block(&r->check->medium, r->last_block);
+	block = image_block(&r->check->image, r->last_block);
 	for (size_t i = r->inode->size % NOVA_BLOCK_SIZE; i < NOVA_BLOCK_SIZE; i++) {
 		if (block[i] == 0)
 			continue;
@@ -474,11 +473,11 @@ static void check_result(struct reading *r)
 		note_names(r);
 }
 
-static bool check_header(struct reading *r, const struct medium_inode *words)
+static bool check_header(struct reading *r, const struct image_inode *words)
 {
 	const struct nova_slot_header *header = &words->slot->header;
 
-	if (!medium_slot_header_valid(header, words->ino, words->generation) ||
+	if (!image_slot_header_valid(header, words->ino, words->generation) ||
 	    le32_get(header->generation) != words->generation) {
 		check_say(r->check, "inode", words->ino, 0, "the slot's header is damaged");
 		check_fix(r->check, FIX_HEADER, words->ino, 0, 0, 0);
@@ -511,7 +510,7 @@ static bool check_header(struct reading *r, const struct medium_inode *words)
 	return true;
 }
 
-static void check_copies(struct check *check, uint64_t ino, const char *what, const struct medium_word *word)
+static void check_copies(struct check *check, uint64_t ino, const char *what, const struct image_word *word)
 {
 	for (int i = 0; i < 2; i++)
 		if (!word->valid[i]) {
@@ -522,21 +521,21 @@ static void check_copies(struct check *check, uint64_t ino, const char *what, co
 		}
 }
 
-static bool read_log(struct reading *r, const struct medium_inode *words)
+static bool read_log(struct reading *r, const struct image_inode *words)
 {
-	enum medium_step step;
-	struct medium_log log;
+	enum image_step step;
+	struct image_log log;
 
-	medium_log_begin(&log, &r->check->medium, words);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		if (step == MEDIUM_PAGE && log.position > NOVA_SLOT_LINES && r->start == 0 && r->position == 0)
+	image_log_begin(&log, &r->check->image, words);
+	while ((step = image_log_next(&log)) != IMAGE_END) {
+		if (step == IMAGE_PAGE && log.position > NOVA_SLOT_LINES && r->start == 0 && r->position == 0)
 			r->start = log.position;
-		if (step == MEDIUM_BAD) {
+		if (step == IMAGE_BAD) {
 			check_say(r->check, "log", words->ino, log.page, "%s", log.why);
 			check_fix(r->check, FIX_LOG, words->ino, 0, 0, 0);
 			return false;
 		}
-		if (step == MEDIUM_PAGE) {
+		if (step == IMAGE_PAGE) {
 			if (log.before)
 				check_copies(r->check, words->ino, "a log page's next", &log.next);
 			check_claim(r->check, r->inode, "log page", log.page, 1);
@@ -549,7 +548,7 @@ static bool read_log(struct reading *r, const struct medium_inode *words)
 	return true;
 }
 
-void check_inode_log(struct check *check, const struct medium_inode *words, struct check_inode *inode)
+void check_inode_log(struct check *check, const struct image_inode *words, struct check_inode *inode)
 {
 	struct reading r = {.check = check, .inode = inode};
 	uint64_t others = check->report->data_blocks;

@@ -111,15 +111,14 @@ static const char *acl_fault(const struct nova_xattr_entry *xattr)
 	return NULL;
 }
 
-static const char *place_fault(const struct medium *medium, const struct nova_xattr_entry *xattr)
+static const char *place_fault(const struct image *image, const struct nova_xattr_entry *xattr)
 {
 	uint64_t blocks = 0, count;
 
 	for (unsigned i = 0; i < xattr->runs; i++) {
 		uint64_t first = run_at(xattr, i, &count);
 
-		if (count == 0 || !medium_usable_block(medium, first) ||
-		    !medium_usable_block(medium, first + count - 1))
+		if (count == 0 || !image_usable_block(image, first) || !image_usable_block(image, first + count - 1))
 			return "has an extended attribute's value outside the pool's usable blocks";
 		blocks += count;
 	}
@@ -150,7 +149,7 @@ const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, 
 	size_t i = 0;
 
 	if (!fault)
-		fault = place_fault(&check->medium, xattr);
+		fault = place_fault(&check->image, xattr);
 	if (!fault && is_acl(xattr) && !xattr->gone)
 		fault = acl_fault(xattr);
 	if (fault)
@@ -177,7 +176,7 @@ const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, 
 }
 
 /* The value lies in its runs in order; what is behind it in its last block does not matter. */
-static void check_blob(struct check *check, const struct medium_inode *inode, const struct live_xattr *live)
+static void check_blob(struct check *check, const struct image_inode *inode, const struct live_xattr *live)
 {
 	const struct nova_xattr_entry *xattr = live->entry;
 	le32 generation = le32_of(inode->generation);
@@ -191,7 +190,7 @@ static void check_blob(struct check *check, const struct medium_inode *inode, co
 		for (uint64_t n = 0; n < count; n++) {
 			size_t bytes = left < NOVA_BLOCK_SIZE ? left : NOVA_BLOCK_SIZE;
 
-			crc = crc32c(crc, medium_block(&check->medium, first + n), bytes);
+			crc = crc32c(crc, image_block(&check->image, first + n), bytes);
 			left -= bytes;
 		}
 	}
@@ -203,7 +202,7 @@ static void check_blob(struct check *check, const struct medium_inode *inode, co
 	check_fix(check, FIX_ENTRY, inode->ino, live->position, 0, 0);
 }
 
-void check_xattrs_result(struct check *check, const struct medium_inode *inode, const struct check_inode *into,
+void check_xattrs_result(struct check *check, const struct image_inode *inode, const struct check_inode *into,
                          const struct check_xattrs *xattrs)
 {
 	for (size_t i = 0; i < xattrs->count; i++) {

@@ -180,21 +180,21 @@ static void show_uuid(struct dump_view *view, const uint8_t *uuid)
 	dump_text(view, "uuid", text);
 }
 
-static void show_super_word(struct dump_view *view, const struct medium *medium, const char *name,
+static void show_super_word(struct dump_view *view, const struct image *image, const char *name,
                             enum nova_word_kind kind, size_t offset)
 {
-	struct medium_word word;
+	struct image_word word;
 	le64 copies[2];
 
 	for (int i = 0; i < 2; i++)
-		memcpy(&copies[i], (const uint8_t *)medium_super(medium, i) + offset, sizeof(copies[i]));
-	word = medium_word_pick(kind, 0, copies[0], copies[1]);
+		memcpy(&copies[i], (const uint8_t *)image_super(image, i) + offset, sizeof(copies[i]));
+	word = image_word_pick(kind, 0, copies[0], copies[1]);
 	dump_word(view, name, &word);
 }
 
-static void show_super(struct dump_view *view, const struct medium *medium)
+static void show_super(struct dump_view *view, const struct image *image)
 {
-	const struct nova_super *super = medium->super;
+	const struct nova_super *super = image->super;
 
 	dump_open(view, "superblock", '{');
 	dump_number(view, "version", le32_get(super->version));
@@ -209,32 +209,32 @@ static void show_super(struct dump_view *view, const struct medium *medium)
 	dump_number(view, "journal_rings", le32_get(super->journal_rings));
 	dump_number(view, "root_inode", le64_get(super->root_ino));
 	for (int i = 0; i < 2; i++)
-		if (!medium_super_valid(medium_super(medium, i)))
+		if (!image_super_valid(image_super(image, i)))
 			dump_text(view, i ? "second_copy" : "first_copy", "damaged");
-	show_super_word(view, medium, "mounts_and_clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
-	show_super_word(view, medium, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
-	show_super_word(view, medium, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
-	show_super_word(view, medium, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
-	show_super_word(view, medium, "unsafe_shutdowns_and_device", NOVA_WORD_DEVICE,
+	show_super_word(view, image, "mounts_and_clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
+	show_super_word(view, image, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
+	show_super_word(view, image, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
+	show_super_word(view, image, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
+	show_super_word(view, image, "unsafe_shutdowns_and_device", NOVA_WORD_DEVICE,
 	                offsetof(struct nova_super, device));
 	dump_close(view, '}');
 }
 
-static bool is_slot_chunk(const struct medium *medium, uint64_t block)
+static bool is_slot_chunk(const struct image *image, uint64_t block)
 {
-	return medium_chunk(medium, block).value == NOVA_CHUNK_SLOTS;
+	return image_chunk(image, block).value == NOVA_CHUNK_SLOTS;
 }
 
-static void show_zones(struct dump_view *view, const struct medium *medium)
+static void show_zones(struct dump_view *view, const struct image *image)
 {
 	dump_open(view, "zones", '[');
-	for (uint64_t zone = 0; zone < medium_zones(medium); zone++) {
-		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(medium, zone);
+	for (uint64_t zone = 0; zone < image_zones(image); zone++) {
+		uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(image, zone);
 		uint64_t chunks = 0, slot_chunks = 0;
 
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
 			chunks++;
-			slot_chunks += is_slot_chunk(medium, start + b);
+			slot_chunks += is_slot_chunk(image, start + b);
 		}
 		dump_open(view, NULL, '{');
 		dump_number(view, "zone", zone);
@@ -268,7 +268,7 @@ static void show_record(struct dump_view *view, const struct nova_record *record
 	unsigned count = record->count <= NOVA_RECORD_WORDS ? record->count : NOVA_RECORD_WORDS;
 
 	dump_open(view, NULL, '{');
-	if (!medium_record_valid(record, ring)) {
+	if (!image_record_valid(record, ring)) {
 		dump_text(view, "record", "damaged or being written");
 		dump_close(view, '}');
 		return;
@@ -289,12 +289,12 @@ static void show_record(struct dump_view *view, const struct nova_record *record
 	dump_close(view, '}');
 }
 
-static void show_journal(struct dump_view *view, const struct medium *medium)
+static void show_journal(struct dump_view *view, const struct image *image)
 {
 	dump_open(view, "journal", '[');
 	for (unsigned ring = 0; ring < NOVA_JOURNAL_RINGS; ring++) {
-		const struct nova_ring *r = medium_ring(medium, ring);
-		struct medium_word commit = medium_word_pick(NOVA_WORD_COMMIT, ring, r->commit[0], r->commit[1]);
+		const struct nova_ring *r = image_ring(image, ring);
+		struct image_word commit = image_word_pick(NOVA_WORD_COMMIT, ring, r->commit[0], r->commit[1]);
 		uint64_t first = commit.value > NOVA_RING_RECORDS ? commit.value - NOVA_RING_RECORDS + 1 : 1;
 
 		if (commit.value == 0 && commit.valid[0] && commit.valid[1])
@@ -313,22 +313,22 @@ static void show_journal(struct dump_view *view, const struct medium *medium)
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-static void show_inodes(struct dump_view *view, const struct medium *medium)
+static void show_inodes(struct dump_view *view, const struct image *image)
 {
 	dump_open(view, "inodes", '[');
-	for (uint64_t zone = 0; zone < medium_zones(medium); zone++) {
-		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(medium, zone);
+	for (uint64_t zone = 0; zone < image_zones(image); zone++) {
+		uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(image, zone);
 
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
-			if (!is_slot_chunk(medium, start + b))
+			if (!is_slot_chunk(image, start + b))
 				continue;
 			for (uint64_t i = 0; i < NOVA_SLOTS_PER_CHUNK; i++) {
 				uint64_t ino = (start + b) * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE) + i;
-				struct medium_inode inode;
+				struct image_inode inode;
 
-				if (medium_inode(medium, ino, &inode) == 0 && !life_has_log(inode.life))
+				if (image_inode(image, ino, &inode) == 0 && !life_has_log(inode.life))
 					continue;
-				dump_inode(view, medium, ino, true);
+				dump_inode(view, image, ino, true);
 			}
 		}
 	}
@@ -348,28 +348,28 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
 }
 
 /* The parts that name a place of the pool. */
-static int show_places(const struct options *options, const struct medium *medium, struct dump_view *view)
+static int show_places(const struct options *options, const struct image *image, struct dump_view *view)
 {
 	uint64_t ino = options->ino;
 	bool found;
 
-	if (options->inode_path && dump_find(medium, options->inode_path, &ino))
+	if (options->inode_path && dump_find(image, options->inode_path, &ino))
 		return fail("there is no '%s' in the pool; --tree shows its names", options->inode_path);
 	if (options->inode) {
 		dump_open(view, "selected", '[');
-		found = dump_inode(view, medium, ino, options->with_log);
+		found = dump_inode(view, image, ino, options->with_log);
 		dump_close(view, ']');
 		if (!found)
 			return fail("inode %" PRIu64 " has no place in the pool; --tree shows those in use", ino);
 	}
-	if (options->page && !dump_page(view, medium, options->page_block))
+	if (options->page && !dump_page(view, image, options->page_block))
 		return fail("block %" PRIu64 " can hold no log page", options->page_block);
-	if (options->zone && !dump_zone(view, medium, options->zone_number))
+	if (options->zone && !dump_zone(view, image, options->zone_number))
 		return fail("there is no zone %" PRIu64, options->zone_number);
 	return 0;
 }
 
-static int show(const struct options *options, const struct medium *medium)
+static int show(const struct options *options, const struct image *image)
 {
 	struct dump_view view = {.json = {stdout, true}, .as_json = options->as_json};
 	bool ok = true;
@@ -378,19 +378,19 @@ static int show(const struct options *options, const struct medium *medium)
 	if (options->as_json)
 		dump_open(&view, NULL, '{');
 	if (options->super || options->all) {
-		show_super(&view, medium);
-		show_zones(&view, medium);
-		dump_checkpoint(&view, medium);
+		show_super(&view, image);
+		show_zones(&view, image);
+		dump_checkpoint(&view, image);
 	}
 	if (options->journal || options->all)
-		show_journal(&view, medium);
+		show_journal(&view, image);
 	if (options->free_space || options->all)
-		ok = dump_free(&view, medium) == 0;
+		ok = dump_free(&view, image) == 0;
 	if (options->tree || options->all)
-		ok = dump_tree(&view, medium) && ok;
-	rc = show_places(options, medium, &view);
+		ok = dump_tree(&view, image) && ok;
+	rc = show_places(options, image, &view);
 	if (options->all)
-		show_inodes(&view, medium);
+		show_inodes(&view, image);
 	if (options->as_json) {
 		dump_close(&view, '}');
 		putchar('\n');
@@ -400,10 +400,10 @@ static int show(const struct options *options, const struct medium *medium)
 	return rc;
 }
 
-static int write_image(const struct options *options, const struct medium *medium)
+static int write_image(const struct options *options, const struct image *image)
 {
 	uint64_t bytes;
-	int rc = dump_image(medium, options->out, options->hide_names, &bytes);
+	int rc = dump_image(image, options->out, options->hide_names, &bytes);
 
 	if (rc) {
 		fprintf(stderr, "farnova dump: cannot write '%s': %s%s\n", options->out, strerror(-rc),
@@ -412,14 +412,14 @@ static int write_image(const struct options *options, const struct medium *mediu
 	}
 	printf("wrote %" PRIu64 " KiB of metadata of a pool of %" PRIu64 " MiB to '%s', a sparse file: pack it with "
 	       "`tar --sparse`\n",
-	       bytes >> 10, medium->size >> 20, options->out);
+	       bytes >> 10, image->size >> 20, options->out);
 	return 0;
 }
 
 int pool_dump_main(int argc, char **argv)
 {
 	struct options options;
-	struct medium medium;
+	struct image image;
 	const char *reason;
 	char why[512];
 	struct pm pm;
@@ -433,16 +433,16 @@ int pool_dump_main(int argc, char **argv)
 		fprintf(stderr, "farnova dump: %s\n", why);
 		return 1;
 	}
-	rc = medium_open(&medium, pm.base, pm.size, &reason);
+	rc = image_open(&image, pm.base, pm.size, &reason);
 	if (rc) {
 		fprintf(stderr, "farnova dump: cannot read '%s': %s\n", options.path, reason);
 		pm_close(&pm);
 		return 1;
 	}
-	rc = medium_replay(&medium) < 0 ? 1
-	     : options.metadata_only    ? write_image(&options, &medium)
-	                                : show(&options, &medium);
-	medium_close(&medium);
+	rc = image_replay(&image) < 0 ? 1
+	     : options.metadata_only  ? write_image(&options, &image)
+	                              : show(&options, &image);
+	image_close(&image);
 	pm_close(&pm);
 	if (fflush(stdout) != 0) {
 		perror("farnova dump: cannot write");

@@ -105,10 +105,10 @@ static void show_runs(struct dump_view *view, const struct nova_checkpoint *head
 	dump_close(view, ']');
 }
 
-void dump_checkpoint(struct dump_view *view, const struct medium *medium)
+void dump_checkpoint(struct dump_view *view, const struct image *image)
 {
-	struct medium_word word = medium_word_pick(NOVA_WORD_CHECKPOINT, 0, medium_super(medium, 0)->checkpoint,
-	                                           medium_super(medium, 1)->checkpoint);
+	struct image_word word = image_word_pick(NOVA_WORD_CHECKPOINT, 0, image_super(image, 0)->checkpoint,
+	                                         image_super(image, 1)->checkpoint);
 	struct image_checkpoint_section section;
 	struct image_checkpoint checkpoint;
 	const char *why;
@@ -118,7 +118,7 @@ void dump_checkpoint(struct dump_view *view, const struct medium *medium)
 		return;
 	dump_open(view, "saved_state", '{');
 	dump_number(view, "block", word.value);
-	rc = image_checkpoint_open(&checkpoint, medium, word.value, &why);
+	rc = image_checkpoint_open(&checkpoint, image, word.value, &why);
 	if (rc) {
 		dump_text(view, "state", rc == -ENOMEM ? "out of memory" : why);
 	} else {

@@ -22,9 +22,9 @@
 #define SYMBOLS     254u /* bytes that a name may have: all but NUL and '/' */
 #define ENTRY_LINES 63u
 
-struct image {
-	const struct medium *medium;
-	struct medium_inode inode; /* whose log is copied */
+struct image_copy {
+	const struct image *image;
+	struct image_inode inode; /* whose log is copied */
 	int fd;
 	bool hide;
 	int error; /* the first that a write met */
@@ -32,57 +32,57 @@ struct image {
 	uint8_t cipher[SYMBOLS]; /* a permutation */
 };
 
-static void put(struct image *image, uint64_t offset, const void *bytes, size_t length)
+static void put(struct image_copy *copy, uint64_t offset, const void *bytes, size_t length)
 {
 	const uint8_t *p = bytes;
 
-	while (length > 0 && !image->error) {
-		ssize_t n = pwrite(image->fd, p, length, (off_t)offset);
+	while (length > 0 && !copy->error) {
+		ssize_t n = pwrite(copy->fd, p, length, (off_t)offset);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			image->error = n < 0 ? -errno : -EIO;
+			copy->error = n < 0 ? -errno : -EIO;
 			return;
 		}
 		p += n;
 		offset += (uint64_t)n;
 		length -= (size_t)n;
-		image->bytes += (uint64_t)n;
+		copy->bytes += (uint64_t)n;
 	}
 }
 
-static uint64_t place_of(const struct image *image, const void *p)
+static uint64_t place_of(const struct image_copy *copy, const void *p)
 {
-	return (uint64_t)((const uint8_t *)p - image->medium->base);
+	return (uint64_t)((const uint8_t *)p - copy->image->base);
 }
 
 /* What is zero stays a hole. */
-static void put_block(struct image *image, uint64_t block)
+static void put_block(struct image_copy *copy, uint64_t block)
 {
 	static const uint8_t zeros[NOVA_BLOCK_SIZE];
-	const void *bytes = medium_block(image->medium, block);
+	const void *bytes = image_block(copy->image, block);
 
 	if (bytes && memcmp(bytes, zeros, NOVA_BLOCK_SIZE) != 0)
-		put(image, block * NOVA_BLOCK_SIZE, bytes, NOVA_BLOCK_SIZE);
+		put(copy, block * NOVA_BLOCK_SIZE, bytes, NOVA_BLOCK_SIZE);
 }
 
 /* ---- hiding ------------------------------------------------------------------------------------- */
 
-static int make_cipher(struct image *image)
+static int make_cipher(struct image_copy *copy)
 {
 	uint16_t random[SYMBOLS];
 
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return -EIO;
 	for (unsigned i = 0; i < SYMBOLS; i++)
-		image->cipher[i] = (uint8_t)i;
+		copy->cipher[i] = (uint8_t)i;
 	for (unsigned i = SYMBOLS - 1; i > 0; i--) {
 		unsigned k = random[i] % (i + 1);
-		uint8_t kept = image->cipher[i];
+		uint8_t kept = copy->cipher[i];
 
-		image->cipher[i] = image->cipher[k];
-		image->cipher[k] = kept;
+		copy->cipher[i] = copy->cipher[k];
+		copy->cipher[k] = kept;
 	}
 	return 0;
 }
@@ -102,60 +102,60 @@ static bool is_dots(const uint8_t *name, size_t length)
 	return name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.'));
 }
 
-static void mix(const struct image *image, uint8_t *byte, unsigned *before)
+static void mix(const struct image_copy *copy, uint8_t *byte, unsigned *before)
 {
 	if (*byte == 0 || *byte == '/')
 		return; /* in a target */
-	*before = image->cipher[(symbol_of(*byte) + *before) % SYMBOLS];
+	*before = copy->cipher[(symbol_of(*byte) + *before) % SYMBOLS];
 	*byte = byte_of(*before);
 }
 
 /* One to one, so that names that differ still do; there and back, so that what begins alike does not; again where "."
  * or ".." comes out, which no name may be. */
-static void hide(const struct image *image, uint8_t *name, size_t length)
+static void hide(const struct image_copy *copy, uint8_t *name, size_t length)
 {
 	do {
 		unsigned before = 0;
 
 		for (size_t i = 0; i < length; i++)
-			mix(image, &name[i], &before);
+			mix(copy, &name[i], &before);
 		for (size_t i = length; i-- > 0;)
-			mix(image, &name[i], &before);
+			mix(copy, &name[i], &before);
 	} while (is_dots(name, length));
 }
 
-static uint32_t seeded_crc(const struct image *image, const uint64_t *position)
+static uint32_t seeded_crc(const struct image_copy *copy, const uint64_t *position)
 {
-	le32 generation = le32_of(image->inode.generation);
-	uint32_t crc = crc32c(crc32c_u64(CRC_START, image->inode.ino), &generation, sizeof(generation));
+	le32 generation = le32_of(copy->inode.generation);
+	uint32_t crc = crc32c(crc32c_u64(CRC_START, copy->inode.ino), &generation, sizeof(generation));
 
 	return position ? crc32c_u64(crc, *position) : crc;
 }
 
 /* A long target lies in a block of its own, with its CRC in the entry. */
-static void hide_target(struct image *image, struct nova_symlink_entry *link)
+static void hide_target(struct image_copy *copy, struct nova_symlink_entry *link)
 {
 	uint64_t blob = le64_get(link->blob);
 	size_t length = le16_get(link->length);
 	uint8_t block[NOVA_BLOCK_SIZE] = {0};
 
 	if (!blob) {
-		hide(image, link->target, length);
+		hide(copy, link->target, length);
 		return;
 	}
-	if (length > NOVA_BLOCK_SIZE || !medium_usable_block(image->medium, blob))
+	if (length > NOVA_BLOCK_SIZE || !image_usable_block(copy->image, blob))
 		return;
-	memcpy(block, medium_block(image->medium, blob), length);
-	hide(image, block, length);
+	memcpy(block, image_block(copy->image, blob), length);
+	hide(copy, block, length);
 	link->blob_crc = le32_of(crc32c(CRC_START, block, length));
-	put(image, blob * NOVA_BLOCK_SIZE, block, sizeof(block));
+	put(copy, blob * NOVA_BLOCK_SIZE, block, sizeof(block));
 }
 
 /* Values are zeros; ACLs, which have to make sense, stay. */
-static void hide_value(struct image *image, struct nova_xattr_entry *xattr)
+static void hide_value(struct image_copy *copy, struct nova_xattr_entry *xattr)
 {
 	uint32_t left = le32_get(xattr->value_length);
-	uint32_t crc = seeded_crc(image, NULL);
+	uint32_t crc = seeded_crc(copy, NULL);
 	uint8_t zeros[64] = {0};
 
 	if (xattr->space == NOVA_XATTR_ACCESS || xattr->space == NOVA_XATTR_DEFAULT || xattr->gone)
@@ -169,7 +169,7 @@ static void hide_value(struct image *image, struct nova_xattr_entry *xattr)
 	xattr->blob_crc = le32_of(crc);
 }
 
-static void put_hidden(struct image *image, const struct medium_log *log)
+static void put_hidden(struct image_copy *copy, const struct image_log *log)
 {
 	_Alignas(8) uint8_t lines[ENTRY_LINES * NOVA_LINE_SIZE];
 	struct nova_entry *entry = (void *)lines;
@@ -181,28 +181,28 @@ static void put_hidden(struct image *image, const struct medium_log *log)
 
 	memcpy(lines, log->entry, length);
 	if (entry->type == NOVA_ENTRY_NAME && offsetof(struct nova_name_entry, name) + name->name_length <= room)
-		hide(image, name->name, name->name_length);
+		hide(copy, name->name, name->name_length);
 	if (entry->type == NOVA_ENTRY_SYMLINK &&
 	    (le64_get(link->blob) || offsetof(struct nova_symlink_entry, target) + le16_get(link->length) <= room))
-		hide_target(image, link);
+		hide_target(copy, link);
 	if (entry->type == NOVA_ENTRY_XATTR &&
 	    (xattr->runs ||
 	     offsetof(struct nova_xattr_entry, bytes) + xattr->name_length + le32_get(xattr->value_length) <= room))
-		hide_value(image, xattr);
-	entry->crc = le32_of(crc32c(seeded_crc(image, &log->entry_position), &entry->type, length - 4));
-	put(image, place_of(image, log->entry), lines, length);
+		hide_value(copy, xattr);
+	entry->crc = le32_of(crc32c(seeded_crc(copy, &log->entry_position), &entry->type, length - 4));
+	put(copy, place_of(copy, log->entry), lines, length);
 }
 
 /* ---- one inode ---------------------------------------------------------------------------------- */
 
-static void put_content(struct image *image, const struct nova_entry *entry)
+static void put_content(struct image_copy *copy, const struct nova_entry *entry)
 {
 	const struct nova_symlink_entry *link = (const void *)entry->payload;
 	const struct nova_xattr_entry *xattr = (const void *)entry->payload;
 	const uint8_t *runs = xattr->bytes + xattr->name_length;
 
 	if (entry->type == NOVA_ENTRY_SYMLINK && le64_get(link->blob))
-		put_block(image, le64_get(link->blob));
+		put_block(copy, le64_get(link->blob));
 	if (entry->type != NOVA_ENTRY_XATTR || xattr->runs > NOVA_XATTR_RUNS_MAX)
 		return;
 	for (unsigned i = 0; i < xattr->runs; i++) {
@@ -210,51 +210,50 @@ static void put_content(struct image *image, const struct nova_entry *entry)
 
 		memcpy(&run, runs + i * sizeof(run), sizeof(run));
 		for (uint64_t n = 0; n < (le64_get(run) & 0xffff); n++)
-			put_block(image, (le64_get(run) >> 16) + n);
+			put_block(copy, (le64_get(run) >> 16) + n);
 	}
 }
 
-static void put_inode(struct image *image, uint64_t ino)
+static void put_inode(struct image_copy *copy, uint64_t ino)
 {
-	enum medium_step step;
-	struct medium_log log;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(image->medium, ino, &image->inode) || !life_has_log(image->inode.life))
+	if (image_inode(copy->image, ino, &copy->inode) || !life_has_log(copy->inode.life))
 		return;
-	medium_log_begin(&log, image->medium, &image->inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
-		if (step == MEDIUM_PAGE && image->hide)
-			put(image, log.page * NOVA_BLOCK_SIZE, medium_block(image->medium, log.page), NOVA_LINE_SIZE);
-		else if (step == MEDIUM_PAGE)
-			put_block(image, log.page);
-		else if (image->hide)
-			put_hidden(image, &log);
+	image_log_begin(&log, copy->image, &copy->inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY) {
+		if (step == IMAGE_PAGE && copy->hide)
+			put(copy, log.page * NOVA_BLOCK_SIZE, image_block(copy->image, log.page), NOVA_LINE_SIZE);
+		else if (step == IMAGE_PAGE)
+			put_block(copy, log.page);
+		else if (copy->hide)
+			put_hidden(copy, &log);
 		else
-			put_content(image, log.entry);
+			put_content(copy, log.entry);
 	}
-	/* What is no page of the log is worth a look by whoever gets the image. */
-	if (step == MEDIUM_BAD && log.fault == MEDIUM_FAULT_PAGE && !image->hide)
-		put_block(image, log.bad_page);
+	/* What is no page of the log is worth a look by whoever gets the copy. */
+	if (step == IMAGE_BAD && log.fault == IMAGE_FAULT_PAGE && !copy->hide)
+		put_block(copy, log.bad_page);
 }
 
-static void put_slots(struct image *image, uint64_t first_block)
+static void put_slots(struct image_copy *copy, uint64_t first_block)
 {
 	uint64_t first = first_block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
 
-	for (uint64_t block = first_block; block < first_block + NOVA_CHUNK_BLOCKS && !image->hide; block++)
-		put_block(image, block);
+	for (uint64_t block = first_block; block < first_block + NOVA_CHUNK_BLOCKS && !copy->hide; block++)
+		put_block(copy, block);
 	for (uint64_t ino = first; ino < first + NOVA_SLOTS_PER_CHUNK; ino++) {
-		if (image->hide)
-			put(image, ino * NOVA_SLOT_SIZE, medium_slot(image->medium, ino),
-			    offsetof(struct nova_slot, log));
-		put_inode(image, ino);
+		if (copy->hide)
+			put(copy, ino * NOVA_SLOT_SIZE, image_slot(copy->image, ino), offsetof(struct nova_slot, log));
+		put_inode(copy, ino);
 	}
 }
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
 /* A checkpoint of the allocation state lies in blocks that are not copied; without it a mount looks at the logs. */
-static void drop_checkpoint(struct image *image)
+static void drop_checkpoint(struct image_copy *copy)
 {
 	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};
 	uint8_t bytes[15] = {NOVA_WORD_CHECKPOINT};
@@ -263,45 +262,45 @@ static void drop_checkpoint(struct image *image)
 	le64 word = le64_of(folded ? folded : 0xffff);
 
 	for (int i = 0; i < 2; i++)
-		put(image, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, checkpoint), &word, sizeof(word));
+		put(copy, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, checkpoint), &word, sizeof(word));
 }
 
-static void put_all(struct image *image)
+static void put_all(struct image_copy *copy)
 {
-	const struct medium *medium = image->medium;
+	const struct image *image = copy->image;
 
 	for (uint64_t block = 0; block < NOVA_PREAMBLE_BLOCKS; block++)
-		put_block(image, block);
-	drop_checkpoint(image);
-	for (uint64_t zone = 0; zone < medium_zones(medium); zone++) {
-		uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(medium, zone);
+		put_block(copy, block);
+	drop_checkpoint(copy);
+	for (uint64_t zone = 0; zone < image_zones(image); zone++) {
+		uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(image, zone);
 
 		for (uint64_t b = 0; b < NOVA_ZONE_FIRST_CHUNK && b < blocks; b++)
-			put_block(image, start + b);
+			put_block(copy, start + b);
 		for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS)
-			if (medium_chunk(medium, start + b).value == NOVA_CHUNK_SLOTS)
-				put_slots(image, start + b);
+			if (image_chunk(image, start + b).value == NOVA_CHUNK_SLOTS)
+				put_slots(copy, start + b);
 	}
 }
 
-int dump_image(const struct medium *medium, const char *path, bool hide_names, uint64_t *bytes)
+int dump_image(const struct image *image, const char *path, bool hide_names, uint64_t *bytes)
 {
-	struct image image = {.medium = medium, .hide = hide_names};
+	struct image_copy copy = {.image = image, .hide = hide_names};
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return -errno;
-	image.fd = fd;
-	if (ftruncate(fd, (off_t)medium->size) != 0)
-		image.error = -errno;
-	if (!image.error && hide_names)
-		image.error = make_cipher(&image);
-	if (!image.error)
-		put_all(&image);
-	if (close(fd) != 0 && !image.error)
-		image.error = -errno;
-	if (image.error)
+	copy.fd = fd;
+	if (ftruncate(fd, (off_t)image->size) != 0)
+		copy.error = -errno;
+	if (!copy.error && hide_names)
+		copy.error = make_cipher(&copy);
+	if (!copy.error)
+		put_all(&copy);
+	if (close(fd) != 0 && !copy.error)
+		copy.error = -errno;
+	if (copy.error)
 		unlink(path);
-	*bytes = image.bytes;
-	return image.error;
+	*bytes = copy.bytes;
+	return copy.error;
 }

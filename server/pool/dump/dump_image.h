@@ -11,6 +11,6 @@
  * `hide_names`: names, targets of symlinks and values of extended attributes but ACLs are not in it. `bytes` receives
  * what was written; the rest is holes. -errno; then the file is gone.
  */
-int dump_image(const struct medium *medium, const char *path, bool hide_names, uint64_t *bytes);
+int dump_image(const struct image *image, const char *path, bool hide_names, uint64_t *bytes);
 
 #endif

@@ -130,7 +130,7 @@ static void show_name(struct dump_view *view, const struct nova_entry *entry)
 	dump_time(view, "time", name->time_ns);
 }
 
-static void show_symlink(struct dump_view *view, const struct medium *medium, const struct nova_entry *entry)
+static void show_symlink(struct dump_view *view, const struct image *image, const struct nova_entry *entry)
 {
 	const struct nova_symlink_entry *link = PAYLOAD(nova_symlink_entry, entry);
 	size_t length = le16_get(link->length), most = room(entry, link->target);
@@ -139,7 +139,7 @@ static void show_symlink(struct dump_view *view, const struct medium *medium, co
 
 	if (blob) {
 		dump_number(view, "blob", blob);
-		target = medium_usable_block(medium, blob) ? medium_block(medium, blob) : NULL;
+		target = image_usable_block(image, blob) ? image_block(image, blob) : NULL;
 		most = NOVA_BLOCK_SIZE;
 	}
 	if (target)
@@ -210,7 +210,7 @@ static const char *entry_name(unsigned type)
 	return type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "unknown";
 }
 
-void dump_entry(struct dump_view *view, const struct medium_log *log)
+void dump_entry(struct dump_view *view, const struct image_log *log)
 {
 	const struct nova_entry *entry = log->entry;
 
@@ -245,7 +245,7 @@ void dump_entry(struct dump_view *view, const struct medium_log *log)
 		show_gone(view, PAYLOAD(nova_name_gone_entry, entry));
 		break;
 	case NOVA_ENTRY_SYMLINK:
-		show_symlink(view, log->medium, entry);
+		show_symlink(view, log->image, entry);
 		break;
 	case NOVA_ENTRY_XATTR:
 		show_xattr(view, entry);
@@ -261,35 +261,35 @@ void dump_entry(struct dump_view *view, const struct medium_log *log)
 	dump_close(view, '}');
 }
 
-static void show_log(struct dump_view *view, const struct medium *medium, const struct medium_inode *inode)
+static void show_log(struct dump_view *view, const struct image *image, const struct image_inode *inode)
 {
-	enum medium_step step;
-	struct medium_log log;
+	enum image_step step;
+	struct image_log log;
 
 	dump_open(view, "log", '[');
-	medium_log_begin(&log, medium, inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		if (step == MEDIUM_ENTRY) {
+	image_log_begin(&log, image, inode);
+	while ((step = image_log_next(&log)) != IMAGE_END) {
+		if (step == IMAGE_ENTRY) {
 			dump_entry(view, &log);
 			continue;
 		}
 		dump_open(view, NULL, '{');
-		if (step == MEDIUM_PAGE)
+		if (step == IMAGE_PAGE)
 			dump_number(view, "page", log.page);
 		else
 			dump_text(view, "damaged", log.why);
 		dump_close(view, '}');
-		if (step == MEDIUM_BAD)
+		if (step == IMAGE_BAD)
 			break;
 	}
 	dump_close(view, ']');
 }
 
-static void show_header(struct dump_view *view, const struct medium_inode *inode)
+static void show_header(struct dump_view *view, const struct image_inode *inode)
 {
 	const struct nova_slot_header *header = &inode->slot->header;
 
-	if (!medium_slot_header_valid(header, inode->ino, inode->generation)) {
+	if (!image_slot_header_valid(header, inode->ino, inode->generation)) {
 		dump_text(view, "header", "damaged");
 		return;
 	}
@@ -301,10 +301,10 @@ static void show_header(struct dump_view *view, const struct medium_inode *inode
 		dump_number(view, "rdev", le32_get(header->rdev));
 }
 
-bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t ino, bool with_log)
+bool dump_inode(struct dump_view *view, const struct image *image, uint64_t ino, bool with_log)
 {
-	struct medium_inode inode;
-	int rc = medium_inode(medium, ino, &inode);
+	struct image_inode inode;
+	int rc = image_inode(image, ino, &inode);
 
 	if (!inode.slot)
 		return false;
@@ -325,7 +325,7 @@ bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t in
 			dump_word(view, "head_word", &inode.head_word);
 		show_header(view, &inode);
 		if (with_log)
-			show_log(view, medium, &inode);
+			show_log(view, image, &inode);
 	}
 	dump_close(view, '}');
 	return true;

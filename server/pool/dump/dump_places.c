@@ -10,13 +10,13 @@
 
 /* ---- a zone ------------------------------------------------------------------------------------- */
 
-static void show_zone_header(struct dump_view *view, const struct medium *medium, const char *name, uint64_t block)
+static void show_zone_header(struct dump_view *view, const struct image *image, const char *name, uint64_t block)
 {
-	const struct nova_zone_header *header = medium_block(medium, block);
+	const struct nova_zone_header *header = image_block(image, block);
 
 	dump_open(view, name, '{');
 	dump_number(view, "block", block);
-	if (!medium_zone_header_valid(header) || le64_get(header->magic) != NOVA_MAGIC) {
+	if (!image_zone_header_valid(header) || le64_get(header->magic) != NOVA_MAGIC) {
 		dump_text(view, "header", "damaged");
 	} else {
 		dump_number(view, "index", le32_get(header->index));
@@ -30,11 +30,11 @@ static void show_zone_header(struct dump_view *view, const struct medium *medium
 }
 
 /* Chunks that are slots, or whose words are damaged: the rest is general. */
-static void show_chunks(struct dump_view *view, const struct medium *medium, uint64_t start, uint64_t blocks)
+static void show_chunks(struct dump_view *view, const struct image *image, uint64_t start, uint64_t blocks)
 {
 	dump_open(view, "chunks_not_general", '[');
 	for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
-		struct medium_word word = medium_chunk(medium, start + b);
+		struct image_word word = image_chunk(image, start + b);
 
 		if (word.valid[0] && word.valid[1] && word.value == NOVA_CHUNK_GENERAL)
 			continue;
@@ -47,39 +47,39 @@ static void show_chunks(struct dump_view *view, const struct medium *medium, uin
 	dump_close(view, ']');
 }
 
-bool dump_zone(struct dump_view *view, const struct medium *medium, uint64_t zone)
+bool dump_zone(struct dump_view *view, const struct image *image, uint64_t zone)
 {
-	uint64_t start = medium_zone_start(zone);
+	uint64_t start = image_zone_start(zone);
 
-	if (zone >= medium_zones(medium))
+	if (zone >= image_zones(image))
 		return false;
 	dump_open(view, "zone", '{');
 	dump_number(view, "zone", zone);
 	dump_number(view, "first_block", start);
-	dump_number(view, "blocks", medium_zone_blocks(medium, zone));
-	show_zone_header(view, medium, "header", start + NOVA_ZONE_HEADER_0);
-	show_zone_header(view, medium, "second_header", start + NOVA_ZONE_HEADER_1);
-	show_chunks(view, medium, start, medium_zone_blocks(medium, zone));
+	dump_number(view, "blocks", image_zone_blocks(image, zone));
+	show_zone_header(view, image, "header", start + NOVA_ZONE_HEADER_0);
+	show_zone_header(view, image, "second_header", start + NOVA_ZONE_HEADER_1);
+	show_chunks(view, image, start, image_zone_blocks(image, zone));
 	dump_close(view, '}');
 	return true;
 }
 
 /* ---- a log page --------------------------------------------------------------------------------- */
 
-bool dump_page(struct dump_view *view, const struct medium *medium, uint64_t block)
+bool dump_page(struct dump_view *view, const struct image *image, uint64_t block)
 {
-	const struct nova_page *page = medium_block(medium, block);
-	struct medium_inode inode = {0};
-	struct medium_word next;
-	struct medium_log log;
+	const struct nova_page *page = image_block(image, block);
+	struct image_inode inode = {0};
+	struct image_word next;
+	struct image_log log;
 
-	if (!medium_usable_block(medium, block))
+	if (!image_usable_block(image, block))
 		return false;
 	inode.ino = le64_get(page->header.ino);
 	inode.generation = le32_get(page->header.generation);
 	dump_open(view, "page", '{');
 	dump_number(view, "block", block);
-	if (!medium_page_valid(medium, &inode, block)) {
+	if (!image_page_valid(image, &inode, block)) {
 		dump_text(view, "header", "this is no log page, or its header is damaged");
 		dump_close(view, '}');
 		return true;
@@ -87,18 +87,18 @@ bool dump_page(struct dump_view *view, const struct medium *medium, uint64_t blo
 	dump_number(view, "inode", inode.ino);
 	dump_number(view, "generation", inode.generation);
 	dump_number(view, "first_position", le64_get(page->header.first_position));
-	next = medium_word_pick(NOVA_WORD_NEXT, block ^ (uint64_t)inode.generation << 32, page->header.next[0],
-	                        page->header.next[1]);
+	next = image_word_pick(NOVA_WORD_NEXT, block ^ (uint64_t)inode.generation << 32, page->header.next[0],
+	                       page->header.next[1]);
 	dump_word(view, "next", &next);
 	/* Whatever of the page is sound, committed or not. */
 	inode.tail = UINT64_MAX;
-	log = (struct medium_log){.medium = medium, .inode = &inode, .page = block};
+	log = (struct image_log){.image = image, .inode = &inode, .page = block};
 	log.limit = le64_get(page->header.first_position) + NOVA_PAGE_LINES;
 	dump_open(view, "entries", '[');
 	for (unsigned i = 0; i < NOVA_PAGE_LINES;) {
 		log.entry = (const void *)page->lines[i];
 		log.entry_position = le64_get(page->header.first_position) + i;
-		if (medium_log_sound(&log, page->lines[i], log.entry_position)) {
+		if (image_log_sound(&log, page->lines[i], log.entry_position)) {
 			dump_entry(view, &log);
 			i += log.entry->lines;
 		} else {
@@ -136,7 +136,7 @@ static void add_run(struct free_space *space, uint64_t length)
 
 static void show_free_zone(struct dump_view *view, const struct check *check, uint64_t zone, struct free_space *all)
 {
-	uint64_t start = medium_zone_start(zone), end = start + medium_zone_blocks(&check->medium, zone);
+	uint64_t start = image_zone_start(zone), end = start + image_zone_blocks(&check->image, zone);
 	struct free_space space = {0};
 	uint64_t length = 0;
 
@@ -163,20 +163,20 @@ static void show_free_zone(struct dump_view *view, const struct check *check, ui
 		all->by_size[i] += space.by_size[i];
 }
 
-int dump_free(struct dump_view *view, const struct medium *medium)
+int dump_free(struct dump_view *view, const struct image *image)
 {
 	struct check_report report = {0};
 	struct free_space all = {0};
 	struct check check;
 	const char *why;
-	int rc = check_begin(&check, medium->base, medium->size, &report, &why);
+	int rc = check_begin(&check, image->base, image->size, &report, &why);
 
 	if (rc)
 		return rc;
 	rc = check_run(&check);
 	dump_open(view, "free_space", '{');
 	dump_open(view, "zones", '[');
-	for (uint64_t zone = 0; rc == 0 && zone < medium_zones(medium); zone++)
+	for (uint64_t zone = 0; rc == 0 && zone < image_zones(image); zone++)
 		show_free_zone(view, &check, zone, &all);
 	dump_close(view, ']');
 	dump_number(view, "free_blocks", all.blocks);

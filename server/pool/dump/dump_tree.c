@@ -62,42 +62,42 @@ static void drop_cookie(struct names *names, uint64_t cookie)
 	}
 }
 
-static bool read_names(const struct medium *medium, uint64_t ino, struct names *names, bool *damaged)
+static bool read_names(const struct image *image, uint64_t ino, struct names *names, bool *damaged)
 {
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	*damaged = medium_inode(medium, ino, &inode) != 0 || inode.life != NOVA_LIFE_ALLOCATED;
+	*damaged = image_inode(image, ino, &inode) != 0 || inode.life != NOVA_LIFE_ALLOCATED;
 	if (*damaged)
 		return true;
-	medium_log_begin(&log, medium, &inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		if (step == MEDIUM_BAD) {
+	image_log_begin(&log, image, &inode);
+	while ((step = image_log_next(&log)) != IMAGE_END) {
+		if (step == IMAGE_BAD) {
 			*damaged = true;
 			break;
 		}
-		if (step == MEDIUM_ENTRY && log.entry->type == NOVA_ENTRY_NAME &&
+		if (step == IMAGE_ENTRY && log.entry->type == NOVA_ENTRY_NAME &&
 		    !add_name(names, (const struct nova_name_entry *)(const void *)log.entry->payload))
 			return false;
 	}
 	if (names->count)
 		qsort(names->list, names->count, sizeof(*names->list), compare_cookies);
-	medium_log_begin(&log, medium, &inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END && step != MEDIUM_BAD)
-		if (step == MEDIUM_ENTRY && log.entry->type == NOVA_ENTRY_NAME_GONE)
+	image_log_begin(&log, image, &inode);
+	while ((step = image_log_next(&log)) != IMAGE_END && step != IMAGE_BAD)
+		if (step == IMAGE_ENTRY && log.entry->type == NOVA_ENTRY_NAME_GONE)
 			drop_cookie(
 			    names,
 			    le64_get(((const struct nova_name_gone_entry *)(const void *)log.entry->payload)->cookie));
 	return true;
 }
 
-static bool show_directory(struct dump_view *view, const struct medium *medium, uint64_t ino, unsigned depth)
+static bool show_directory(struct dump_view *view, const struct image *image, uint64_t ino, unsigned depth)
 {
 	struct names names = {0};
 	bool damaged, ok;
 
-	ok = read_names(medium, ino, &names, &damaged);
+	ok = read_names(image, ino, &names, &damaged);
 	dump_open(view, "names", '[');
 	for (size_t i = 0; ok && i < names.count; i++) {
 		const struct nova_name_entry *name = names.list[i];
@@ -108,7 +108,7 @@ static bool show_directory(struct dump_view *view, const struct medium *medium, 
 		dump_text(view, "type", file_type_name((mode_t)name->file_type << 12));
 		if (name->file_type == S_IFDIR >> 12) {
 			if (depth < DEPTH_LIMIT)
-				ok = show_directory(view, medium, le64_get(name->ino), depth + 1);
+				ok = show_directory(view, image, le64_get(name->ino), depth + 1);
 			else
 				dump_text(view, "names", "too deep to show, or the directory is its own ancestor");
 		}
@@ -121,23 +121,23 @@ static bool show_directory(struct dump_view *view, const struct medium *medium, 
 	return ok;
 }
 
-bool dump_tree(struct dump_view *view, const struct medium *medium)
+bool dump_tree(struct dump_view *view, const struct image *image)
 {
-	uint64_t root = le64_get(medium->super->root_ino);
+	uint64_t root = le64_get(image->super->root_ino);
 	bool ok;
 
 	dump_open(view, "tree", '{');
 	dump_number(view, "inode", root);
-	ok = show_directory(view, medium, root, 0);
+	ok = show_directory(view, image, root, 0);
 	dump_close(view, '}');
 	return ok;
 }
 
-static int find_in(const struct medium *medium, uint64_t dir, const char *name, size_t length, uint64_t *ino)
+static int find_in(const struct image *image, uint64_t dir, const char *name, size_t length, uint64_t *ino)
 {
 	struct names names = {0};
 	bool damaged;
-	int rc = read_names(medium, dir, &names, &damaged) ? -ENOENT : -ENOMEM;
+	int rc = read_names(image, dir, &names, &damaged) ? -ENOENT : -ENOMEM;
 
 	for (size_t i = 0; i < names.count && rc == -ENOENT; i++) {
 		if (names.list[i]->name_length != length || memcmp(names.list[i]->name, name, length) != 0)
@@ -149,11 +149,11 @@ static int find_in(const struct medium *medium, uint64_t dir, const char *name, 
 	return rc;
 }
 
-int dump_find(const struct medium *medium, const char *path, uint64_t *ino)
+int dump_find(const struct image *image, const char *path, uint64_t *ino)
 {
 	int rc = 0;
 
-	*ino = le64_get(medium->super->root_ino);
+	*ino = le64_get(image->super->root_ino);
 	while (rc == 0) {
 		size_t length;
 
@@ -161,7 +161,7 @@ int dump_find(const struct medium *medium, const char *path, uint64_t *ino)
 		length = strcspn(path, "/");
 		if (length == 0)
 			break;
-		rc = find_in(medium, *ino, path, length, ino);
+		rc = find_in(image, *ino, path, length, ino);
 		path += length;
 	}
 	return rc;

@@ -108,7 +108,7 @@ void dump_time(struct dump_view *view, const char *name, le64 ns)
 	printf("%s.%09" PRId64 "Z\n", text, fraction);
 }
 
-void dump_word(struct dump_view *view, const char *name, const struct medium_word *word)
+void dump_word(struct dump_view *view, const char *name, const struct image_word *word)
 {
 	if (!word->valid[0] && !word->valid[1]) {
 		dump_text(view, name, "damaged");

@@ -24,36 +24,36 @@ void dump_bytes(struct dump_view *view, const char *name, const void *bytes, siz
 /* Signed nanoseconds since 1970. */
 void dump_time(struct dump_view *view, const char *name, le64 ns);
 /* A word in two copies: its value, and what each copy says if they differ or one is damaged. */
-void dump_word(struct dump_view *view, const char *name, const struct medium_word *word);
+void dump_word(struct dump_view *view, const char *name, const struct image_word *word);
 
 /* ---- dump_inode.c ------------------------------------------------------------------------------- */
 
 /* dump_inode -- header and words of an inode; with_log also each entry of its log. False if there is no such slot. */
-bool dump_inode(struct dump_view *view, const struct medium *medium, uint64_t ino, bool with_log);
+bool dump_inode(struct dump_view *view, const struct image *image, uint64_t ino, bool with_log);
 
 /* ---- dump_checkpoint.c ------------------------------------------------------------------------------- */
 
 /* dump_checkpoint -- the allocation state that CHECKPOINT names, if any. */
-void dump_checkpoint(struct dump_view *view, const struct medium *medium);
+void dump_checkpoint(struct dump_view *view, const struct image *image);
 
 /* dump_entry -- the entry that log->entry is at. */
-void dump_entry(struct dump_view *view, const struct medium_log *log);
+void dump_entry(struct dump_view *view, const struct image_log *log);
 
 /* ---- dump_tree.c -------------------------------------------------------------------------------- */
 
 /* dump_tree -- all names from the root on; false without memory. */
-bool dump_tree(struct dump_view *view, const struct medium *medium);
+bool dump_tree(struct dump_view *view, const struct image *image);
 
 /* dump_find -- the inode that a path from the root leads to; symlinks are not followed. -ENOENT, -ENOMEM. */
-int dump_find(const struct medium *medium, const char *path, uint64_t *ino);
+int dump_find(const struct image *image, const char *path, uint64_t *ino);
 
 /* ---- dump_places.c ------------------------------------------------------------------------------ */
 
 /* False if there is no such place. */
-bool dump_zone(struct dump_view *view, const struct medium *medium, uint64_t zone);
-bool dump_page(struct dump_view *view, const struct medium *medium, uint64_t block);
+bool dump_zone(struct dump_view *view, const struct image *image, uint64_t zone);
+bool dump_page(struct dump_view *view, const struct image *image, uint64_t block);
 
 /* dump_free -- free blocks by zone and by length of their runs, as fsck counts them. -ENOMEM. */
-int dump_free(struct dump_view *view, const struct medium *medium);
+int dump_free(struct dump_view *view, const struct image *image);
 
 #endif

@@ -31,7 +31,7 @@ static uint32_t crc_u32(uint32_t crc, uint32_t value)
 
 /* ---- words -------------------------------------------------------------------------------------- */
 
-bool medium_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value)
+bool image_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value)
 {
 	uint64_t raw = le64_get(stored);
 	le64 rest = le64_of(owner >> 56 | raw >> 16 << 8);
@@ -47,15 +47,15 @@ bool medium_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, ui
 	return folded == (uint16_t)raw;
 }
 
-struct medium_word medium_word_pick(enum nova_word_kind kind, uint64_t owner, le64 first, le64 second)
+struct image_word image_word_pick(enum nova_word_kind kind, uint64_t owner, le64 first, le64 second)
 {
-	struct medium_word word = {0};
+	struct image_word word = {0};
 
-	word.valid[0] = medium_word_value(kind, owner, first, &word.copy[0]);
+	word.valid[0] = image_word_value(kind, owner, first, &word.copy[0]);
 	word.valid[1] = word.valid[0];
 	word.copy[1] = word.copy[0];
 	if (le64_get(first) != le64_get(second))
-		word.valid[1] = medium_word_value(kind, owner, second, &word.copy[1]);
+		word.valid[1] = image_word_value(kind, owner, second, &word.copy[1]);
 	if (word.valid[0])
 		word.value = word.copy[0];
 	if (word.valid[1] && (!word.valid[0] || word.copy[1] > word.value))
@@ -63,101 +63,101 @@ struct medium_word medium_word_pick(enum nova_word_kind kind, uint64_t owner, le
 	return word;
 }
 
-static bool known(const struct medium_word *word)
+static bool known(const struct image_word *word)
 {
 	return word->valid[0] || word->valid[1];
 }
 
 /* ---- places ------------------------------------------------------------------------------------- */
 
-const void *medium_block(const struct medium *medium, uint64_t block)
+const void *image_block(const struct image *image, uint64_t block)
 {
-	if (block >= medium->size / NOVA_BLOCK_SIZE)
+	if (block >= image->size / NOVA_BLOCK_SIZE)
 		return NULL;
-	return medium->base + block * NOVA_BLOCK_SIZE;
+	return image->base + block * NOVA_BLOCK_SIZE;
 }
 
-const struct nova_super *medium_super(const struct medium *medium, int copy)
+const struct nova_super *image_super(const struct image *image, int copy)
 {
-	return medium_block(medium, copy == 0 ? NOVA_SUPER_BLOCK_0 : NOVA_SUPER_BLOCK_1);
+	return image_block(image, copy == 0 ? NOVA_SUPER_BLOCK_0 : NOVA_SUPER_BLOCK_1);
 }
 
-const struct nova_ring *medium_ring(const struct medium *medium, unsigned ring)
+const struct nova_ring *image_ring(const struct image *image, unsigned ring)
 {
-	return ring < NOVA_JOURNAL_RINGS ? medium_block(medium, NOVA_JOURNAL_BLOCK + ring) : NULL;
+	return ring < NOVA_JOURNAL_RINGS ? image_block(image, NOVA_JOURNAL_BLOCK + ring) : NULL;
 }
 
-uint64_t medium_zones(const struct medium *medium)
+uint64_t image_zones(const struct image *image)
 {
-	return (medium->blocks - NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_BLOCKS - 1) / NOVA_ZONE_BLOCKS;
+	return (image->blocks - NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_BLOCKS - 1) / NOVA_ZONE_BLOCKS;
 }
 
-uint64_t medium_zone_start(uint64_t zone)
+uint64_t image_zone_start(uint64_t zone)
 {
 	return NOVA_PREAMBLE_BLOCKS + zone * NOVA_ZONE_BLOCKS;
 }
 
-uint64_t medium_zone_of(uint64_t block)
+uint64_t image_zone_of(uint64_t block)
 {
 	return (block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS;
 }
 
-uint64_t medium_zone_blocks(const struct medium *medium, uint64_t zone)
+uint64_t image_zone_blocks(const struct image *image, uint64_t zone)
 {
-	uint64_t left = medium->blocks - medium_zone_start(zone);
+	uint64_t left = image->blocks - image_zone_start(zone);
 
 	return left < NOVA_ZONE_BLOCKS ? left : NOVA_ZONE_BLOCKS;
 }
 
-bool medium_usable_block(const struct medium *medium, uint64_t block)
+bool image_usable_block(const struct image *image, uint64_t block)
 {
-	if (block < NOVA_PREAMBLE_BLOCKS || block >= medium->blocks)
+	if (block < NOVA_PREAMBLE_BLOCKS || block >= image->blocks)
 		return false;
 	return (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS >= NOVA_ZONE_FIRST_CHUNK;
 }
 
-const struct nova_slot *medium_slot(const struct medium *medium, uint64_t ino)
+const struct nova_slot *image_slot(const struct image *image, uint64_t ino)
 {
 	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
 
-	if (!medium_usable_block(medium, ino / per_block))
+	if (!image_usable_block(image, ino / per_block))
 		return NULL;
-	return (const struct nova_slot *)(const void *)(medium->base + ino * NOVA_SLOT_SIZE);
+	return (const struct nova_slot *)(const void *)(image->base + ino * NOVA_SLOT_SIZE);
 }
 
-struct medium_word medium_chunk(const struct medium *medium, uint64_t block)
+struct image_word image_chunk(const struct image *image, uint64_t block)
 {
 	uint64_t in_zone = (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
 	uint64_t start = block - in_zone;
 	uint64_t index = in_zone / NOVA_CHUNK_BLOCKS;
-	const le64 *first = medium_block(medium, start + NOVA_ZONE_TABLE_0);
-	const le64 *second = medium_block(medium, start + NOVA_ZONE_TABLE_1);
+	const le64 *first = image_block(image, start + NOVA_ZONE_TABLE_0);
+	const le64 *second = image_block(image, start + NOVA_ZONE_TABLE_1);
 
-	return medium_word_pick(NOVA_WORD_CHUNK, block, first[index], second[index]);
+	return image_word_pick(NOVA_WORD_CHUNK, block, first[index], second[index]);
 }
 
 /* ---- structures --------------------------------------------------------------------------------- */
 
-bool medium_super_valid(const struct nova_super *super)
+bool image_super_valid(const struct nova_super *super)
 {
 	return le64_get(super->magic) == NOVA_MAGIC &&
 	       crc_with_hole(CRC_START, super, 256, offsetof(struct nova_super, crc)) == le32_get(super->crc);
 }
 
-bool medium_zone_header_valid(const struct nova_zone_header *header)
+bool image_zone_header_valid(const struct nova_zone_header *header)
 {
 	return crc_with_hole(CRC_START, header, sizeof(*header), offsetof(struct nova_zone_header, crc)) ==
 	       le32_get(header->crc);
 }
 
-bool medium_slot_header_valid(const struct nova_slot_header *header, uint64_t ino, uint32_t generation)
+bool image_slot_header_valid(const struct nova_slot_header *header, uint64_t ino, uint32_t generation)
 {
 	uint32_t crc = crc_u32(crc32c_u64(CRC_START, ino), generation);
 
 	return crc32c(crc, &header->type, sizeof(*header) - 4) == le32_get(header->crc);
 }
 
-bool medium_record_valid(const struct nova_record *record, unsigned ring)
+bool image_record_valid(const struct nova_record *record, unsigned ring)
 {
 	uint32_t crc = crc_u32(CRC_START, ring);
 
@@ -166,20 +166,20 @@ bool medium_record_valid(const struct nova_record *record, unsigned ring)
 	return crc32c(crc, &record->count, bytes - 4) == le32_get(record->crc);
 }
 
-int medium_open(struct medium *medium, const void *base, uint64_t size, const char **why)
+int image_open(struct image *image, const void *base, uint64_t size, const char **why)
 {
 	const struct nova_super *super;
-	struct medium_word blocks;
+	struct image_word blocks;
 
-	*medium = (struct medium){.base = base, .size = size};
+	*image = (struct image){.base = base, .size = size};
 	if (size / NOVA_BLOCK_SIZE < NOVA_MIN_POOL_BLOCKS) {
 		*why = "it is smaller than the smallest pool (10 MiB)";
 		return -EINVAL;
 	}
-	super = medium_super(medium, 0);
-	if (!medium_super_valid(super))
-		super = medium_super(medium, 1);
-	if (!medium_super_valid(super)) {
+	super = image_super(image, 0);
+	if (!image_super_valid(super))
+		super = image_super(image, 1);
+	if (!image_super_valid(super)) {
 		*why = "neither superblock is valid: not a farnova pool, or mkfs did not finish";
 		return -EINVAL;
 	}
@@ -187,9 +187,8 @@ int medium_open(struct medium *medium, const void *base, uint64_t size, const ch
 		*why = "its format version or features are newer than this program; use a newer farnova";
 		return -EPROTONOSUPPORT;
 	}
-	medium->super = super;
-	blocks =
-	    medium_word_pick(NOVA_WORD_BLOCKS, 0, medium_super(medium, 0)->blocks, medium_super(medium, 1)->blocks);
+	image->super = super;
+	blocks = image_word_pick(NOVA_WORD_BLOCKS, 0, image_super(image, 0)->blocks, image_super(image, 1)->blocks);
 	if (!known(&blocks) || blocks.value < NOVA_MIN_POOL_BLOCKS || blocks.value % NOVA_CHUNK_BLOCKS != 0) {
 		*why = "neither superblock tells a valid number of blocks";
 		return -EINVAL;
@@ -198,29 +197,29 @@ int medium_open(struct medium *medium, const void *base, uint64_t size, const ch
 		*why = "the superblock tells more blocks than there are: the pool was cut short";
 		return -ENODATA;
 	}
-	medium->blocks = blocks.value;
+	image->blocks = blocks.value;
 	return 0;
 }
 
-void medium_close(struct medium *medium)
+void image_close(struct image *image)
 {
-	free(medium->overlay);
-	medium->overlay = NULL;
+	free(image->overlay);
+	image->overlay = NULL;
 }
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
-static struct medium_overlay *overlay_slot(const struct medium *medium, uint64_t ino)
+static struct image_overlay *overlay_slot(const struct image *image, uint64_t ino)
 {
-	uint64_t i = (ino * 0x9e3779b97f4a7c15ULL >> 32) & medium->overlay_mask;
+	uint64_t i = (ino * 0x9e3779b97f4a7c15ULL >> 32) & image->overlay_mask;
 
-	while (medium->overlay[i].ino != 0 && medium->overlay[i].ino != ino)
-		i = (i + 1) & medium->overlay_mask;
-	return &medium->overlay[i];
+	while (image->overlay[i].ino != 0 && image->overlay[i].ino != ino)
+		i = (i + 1) & image->overlay_mask;
+	return &image->overlay[i];
 }
 
 /* A head goes with the tail word of the same inode in its record: block numbers have no age of their own. */
-static void overlay_head(struct medium_overlay *slot, const struct nova_record *record, unsigned count, uint64_t head,
+static void overlay_head(struct image_overlay *slot, const struct nova_record *record, unsigned count, uint64_t head,
                          uint32_t generation)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -240,7 +239,7 @@ static void overlay_head(struct medium_overlay *slot, const struct nova_record *
 	}
 }
 
-static void overlay_record(struct medium *medium, const struct nova_record *record)
+static void overlay_record(struct image *image, const struct nova_record *record)
 {
 	unsigned count = record->count <= NOVA_RECORD_WORDS ? record->count : NOVA_RECORD_WORDS;
 
@@ -250,11 +249,11 @@ static void overlay_record(struct medium *medium, const struct nova_record *reco
 		unsigned kind = le64_get(word->target) & 0xff;
 		uint64_t value = le64_get(word->word) >> 16;
 		uint32_t generation = le32_get(word->generation);
-		struct medium_overlay *slot;
+		struct image_overlay *slot;
 
-		if (!medium_slot(medium, ino))
+		if (!image_slot(image, ino))
 			continue;
-		slot = overlay_slot(medium, ino);
+		slot = overlay_slot(image, ino);
 		slot->ino = ino;
 		if (kind == NOVA_WORD_LIFE && (!(slot->mask & 1u << kind) || value > slot->life)) {
 			slot->mask |= 1u << kind;
@@ -271,20 +270,20 @@ static void overlay_record(struct medium *medium, const struct nova_record *reco
 	}
 }
 
-static uint64_t ring_committed(const struct medium *medium, unsigned ring)
+static uint64_t ring_committed(const struct image *image, unsigned ring)
 {
-	const struct nova_ring *r = medium_ring(medium, ring);
+	const struct nova_ring *r = image_ring(image, ring);
 
-	return medium_word_pick(NOVA_WORD_COMMIT, ring, r->commit[0], r->commit[1]).value;
+	return image_word_pick(NOVA_WORD_COMMIT, ring, r->commit[0], r->commit[1]).value;
 }
 
-int64_t medium_replay(struct medium *medium)
+int64_t image_replay(struct image *image)
 {
 	uint64_t records = 0, slots = 16;
 	int64_t replayed = 0;
 
 	for (unsigned ring = 0; ring < NOVA_JOURNAL_RINGS; ring++) {
-		uint64_t committed = ring_committed(medium, ring);
+		uint64_t committed = ring_committed(image, ring);
 
 		records += committed < NOVA_RING_RECORDS ? committed : NOVA_RING_RECORDS;
 	}
@@ -292,22 +291,22 @@ int64_t medium_replay(struct medium *medium)
 		return 0;
 	while (slots < records * NOVA_RECORD_WORDS * 2)
 		slots *= 2;
-	medium->overlay = calloc(slots, sizeof(*medium->overlay));
-	if (!medium->overlay)
+	image->overlay = calloc(slots, sizeof(*image->overlay));
+	if (!image->overlay)
 		return -ENOMEM;
-	medium->overlay_mask = slots - 1;
+	image->overlay_mask = slots - 1;
 	for (unsigned ring = 0; ring < NOVA_JOURNAL_RINGS; ring++) {
-		uint64_t committed = ring_committed(medium, ring);
+		uint64_t committed = ring_committed(image, ring);
 		uint64_t first = committed > NOVA_RING_RECORDS ? committed - NOVA_RING_RECORDS + 1 : 1;
 
 		for (uint64_t sequence = first; sequence <= committed; sequence++) {
 			const struct nova_record *record =
-			    &medium_ring(medium, ring)->records[sequence % NOVA_RING_RECORDS];
+			    &image_ring(image, ring)->records[sequence % NOVA_RING_RECORDS];
 
 			/* The place of the oldest may already be being written anew: then its sequence or CRC tells. */
-			if (!medium_record_valid(record, ring) || le64_get(record->sequence) != sequence)
+			if (!image_record_valid(record, ring) || le64_get(record->sequence) != sequence)
 				continue;
-			overlay_record(medium, record);
+			overlay_record(image, record);
 			replayed++;
 		}
 	}
@@ -316,23 +315,23 @@ int64_t medium_replay(struct medium *medium)
 
 /* ---- inodes ------------------------------------------------------------------------------------- */
 
-static const struct medium_overlay *overlay_of(const struct medium *medium, uint64_t ino)
+static const struct image_overlay *overlay_of(const struct image *image, uint64_t ino)
 {
-	const struct medium_overlay *slot;
+	const struct image_overlay *slot;
 
-	if (!medium->overlay)
+	if (!image->overlay)
 		return NULL;
-	slot = overlay_slot(medium, ino);
+	slot = overlay_slot(image, ino);
 	return slot->ino == ino ? slot : NULL;
 }
 
-static void judge_log_words(struct medium_inode *inode, const struct medium_overlay *overlay)
+static void judge_log_words(struct image_inode *inode, const struct image_overlay *overlay)
 {
 	const struct nova_slot_words *words = &inode->slot->words;
 	uint64_t owner = inode->ino ^ (uint64_t)inode->generation << 32;
 
-	inode->tail_word = medium_word_pick(NOVA_WORD_TAIL, owner, words->tail[0], words->tail[1]);
-	inode->head_word = medium_word_pick(NOVA_WORD_HEAD, owner, words->head[0], words->head[1]);
+	inode->tail_word = image_word_pick(NOVA_WORD_TAIL, owner, words->tail[0], words->tail[1]);
+	inode->head_word = image_word_pick(NOVA_WORD_HEAD, owner, words->head[0], words->head[1]);
 	inode->tail_known = known(&inode->tail_word);
 	inode->head_known = known(&inode->head_word);
 	inode->tail = inode->tail_word.value;
@@ -352,16 +351,15 @@ static void judge_log_words(struct medium_inode *inode, const struct medium_over
 	}
 }
 
-int medium_inode(const struct medium *medium, uint64_t ino, struct medium_inode *inode)
+int image_inode(const struct image *image, uint64_t ino, struct image_inode *inode)
 {
-	const struct medium_overlay *overlay = overlay_of(medium, ino);
+	const struct image_overlay *overlay = overlay_of(image, ino);
 	uint64_t life;
 
-	*inode = (struct medium_inode){.ino = ino, .slot = medium_slot(medium, ino)};
+	*inode = (struct image_inode){.ino = ino, .slot = image_slot(image, ino)};
 	if (!inode->slot)
 		return -EINVAL;
-	inode->life_word =
-	    medium_word_pick(NOVA_WORD_LIFE, ino, inode->slot->words.life[0], inode->slot->words.life[1]);
+	inode->life_word = image_word_pick(NOVA_WORD_LIFE, ino, inode->slot->words.life[0], inode->slot->words.life[1]);
 	life = inode->life_word.value;
 	if (overlay && overlay->mask & 1u << NOVA_WORD_LIFE && overlay->life > life)
 		life = overlay->life;

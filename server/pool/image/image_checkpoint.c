@@ -22,20 +22,20 @@ static bool head_valid(const struct nova_checkpoint *head)
 	return crc32c(CRC_START, &copy, 64 + runs * sizeof(struct nova_checkpoint_run)) == le32_get(head->crc);
 }
 
-static bool run_valid(const struct medium *medium, uint64_t block, uint64_t count)
+static bool run_valid(const struct image *image, uint64_t block, uint64_t count)
 {
-	if (count == 0 || count > NOVA_ZONE_BLOCKS || !medium_usable_block(medium, block) ||
-	    !medium_usable_block(medium, block + count - 1))
+	if (count == 0 || count > NOVA_ZONE_BLOCKS || !image_usable_block(image, block) ||
+	    !image_usable_block(image, block + count - 1))
 		return false;
 	return (block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS ==
 	       (block + count - 1 - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS;
 }
 
-static int copy_runs(struct image_checkpoint *checkpoint, const struct medium *medium, const char **why)
+static int copy_runs(struct image_checkpoint *checkpoint, const struct image *image, const char **why)
 {
 	uint64_t length = le64_get(checkpoint->head->length), filled = 0;
 
-	if (length > medium->size) {
+	if (length > image->size) {
 		*why = "is longer than the pool";
 		return -EINVAL;
 	}
@@ -47,13 +47,13 @@ static int copy_runs(struct image_checkpoint *checkpoint, const struct medium *m
 		         count = le64_get(checkpoint->head->runs[i].count);
 		uint64_t size = length - filled;
 
-		if (!run_valid(medium, block, count)) {
+		if (!run_valid(image, block, count)) {
 			*why = "lies in blocks that are not usable";
 			return -EINVAL;
 		}
 		if (size > count * NOVA_BLOCK_SIZE)
 			size = count * NOVA_BLOCK_SIZE;
-		memcpy(checkpoint->bytes + filled, medium_block(medium, block), size);
+		memcpy(checkpoint->bytes + filled, image_block(image, block), size);
 		filled += size;
 	}
 	if (filled < length) {
@@ -64,22 +64,22 @@ static int copy_runs(struct image_checkpoint *checkpoint, const struct medium *m
 	return 0;
 }
 
-int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct medium *medium, uint64_t block,
+int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct image *image, uint64_t block,
                           const char **why)
 {
 	int rc;
 
 	*checkpoint = (struct image_checkpoint){0};
-	if (!medium_usable_block(medium, block)) {
+	if (!image_usable_block(image, block)) {
 		*why = "is not in a usable block";
 		return -EINVAL;
 	}
-	checkpoint->head = medium_block(medium, block);
+	checkpoint->head = image_block(image, block);
 	if (!head_valid(checkpoint->head)) {
 		*why = "has a damaged head";
 		return -EINVAL;
 	}
-	rc = copy_runs(checkpoint, medium, why);
+	rc = copy_runs(checkpoint, image, why);
 	if (rc)
 		image_checkpoint_close(checkpoint);
 	return rc;

@@ -24,7 +24,7 @@ struct image_checkpoint_section {
  * image_checkpoint_open -- read the state whose first block is `block`. -EINVAL if it is none, with the words that go
  * on after "the saved allocation state"; -ENOMEM. Whether it is of the last unmount is not asked.
  */
-int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct medium *medium, uint64_t block,
+int image_checkpoint_open(struct image_checkpoint *checkpoint, const struct image *image, uint64_t block,
                           const char **why);
 void image_checkpoint_close(struct image_checkpoint *checkpoint);
 

@@ -11,8 +11,8 @@
 
 #define CRC_START 0xffffffffu
 
-__attribute__((format(printf, 3, 4))) static enum medium_step bad(struct medium_log *log, enum medium_fault fault,
-                                                                  const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum image_step bad(struct image_log *log, enum image_fault fault,
+                                                                 const char *format, ...)
 {
 	va_list args;
 
@@ -20,7 +20,7 @@ __attribute__((format(printf, 3, 4))) static enum medium_step bad(struct medium_
 	va_start(args, format);
 	vsnprintf(log->why, sizeof(log->why), format, args);
 	va_end(args);
-	return MEDIUM_BAD;
+	return IMAGE_BAD;
 }
 
 static uint32_t seed_u32(uint32_t crc, uint32_t value)
@@ -30,7 +30,7 @@ static uint32_t seed_u32(uint32_t crc, uint32_t value)
 	return crc32c(crc, &stored, sizeof(stored));
 }
 
-static bool page_valid(const struct nova_page_header *header, const struct medium_inode *inode, uint64_t block)
+static bool page_valid(const struct nova_page_header *header, const struct image_inode *inode, uint64_t block)
 {
 	uint32_t crc = crc32c_u64(CRC_START, inode->ino);
 
@@ -40,7 +40,7 @@ static bool page_valid(const struct nova_page_header *header, const struct mediu
 	       le32_get(header->generation) == inode->generation && le64_get(header->ino) == inode->ino;
 }
 
-static bool entry_valid(const struct medium_log *log, const struct nova_entry *entry, uint64_t position)
+static bool entry_valid(const struct image_log *log, const struct nova_entry *entry, uint64_t position)
 {
 	size_t lines = entry->type == NOVA_ENTRY_PAD ? 1 : entry->lines;
 	uint32_t crc = crc32c_u64(CRC_START, log->inode->ino);
@@ -51,83 +51,83 @@ static bool entry_valid(const struct medium_log *log, const struct nova_entry *e
 }
 
 /* Enter the page at `block`; `expected` is the position it must begin at, or 0 for a head that GC may have moved. */
-static enum medium_step enter(struct medium_log *log, uint64_t block, uint64_t expected)
+static enum image_step enter(struct image_log *log, uint64_t block, uint64_t expected)
 {
 	const struct nova_page *page;
 	uint64_t first;
 
 	log->bad_page = block;
-	if (!medium_usable_block(log->medium, block))
-		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu at position %llu is not in the pool's usable blocks",
+	if (!image_usable_block(log->image, block))
+		return bad(log, IMAGE_FAULT_PAGE, "log page %llu at position %llu is not in the pool's usable blocks",
 		           (unsigned long long)block, (unsigned long long)log->position);
-	page = medium_block(log->medium, block);
+	page = image_block(log->image, block);
 	if (!page_valid(&page->header, log->inode, block))
-		return bad(log, MEDIUM_FAULT_PAGE, "header of log page %llu is damaged", (unsigned long long)block);
+		return bad(log, IMAGE_FAULT_PAGE, "header of log page %llu is damaged", (unsigned long long)block);
 	first = le64_get(page->header.first_position);
 	if (expected ? first != expected : first < NOVA_SLOT_LINES)
-		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu begins at position %llu, not %llu",
+		return bad(log, IMAGE_FAULT_PAGE, "log page %llu begins at position %llu, not %llu",
 		           (unsigned long long)block, (unsigned long long)first,
 		           (unsigned long long)(expected ? expected : NOVA_SLOT_LINES));
 	if (first >= log->inode->tail)
-		return bad(log, MEDIUM_FAULT_PAGE, "log page %llu begins at position %llu, at or past the tail %llu",
+		return bad(log, IMAGE_FAULT_PAGE, "log page %llu begins at position %llu, at or past the tail %llu",
 		           (unsigned long long)block, (unsigned long long)first, (unsigned long long)log->inode->tail);
 	log->page = block;
 	log->position = first;
 	log->limit = first + NOVA_PAGE_LINES;
 	log->line = page->lines[0];
-	return MEDIUM_PAGE;
+	return IMAGE_PAGE;
 }
 
-static enum medium_step next_page(struct medium_log *log)
+static enum image_step next_page(struct image_log *log)
 {
 	const struct nova_page *page;
-	struct medium_word next;
+	struct image_word next;
 
 	if (log->page == 0) {
 		if (!log->inode->head_known)
-			return bad(log, MEDIUM_FAULT_HEAD, "no copy of the head word is valid");
+			return bad(log, IMAGE_FAULT_HEAD, "no copy of the head word is valid");
 		return enter(log, log->inode->head, NOVA_SLOT_LINES);
 	}
-	page = medium_block(log->medium, log->page);
-	next = medium_word_pick(NOVA_WORD_NEXT, log->page ^ (uint64_t)log->inode->generation << 32,
-	                        page->header.next[0], page->header.next[1]);
+	page = image_block(log->image, log->page);
+	next = image_word_pick(NOVA_WORD_NEXT, log->page ^ (uint64_t)log->inode->generation << 32, page->header.next[0],
+	                       page->header.next[1]);
 	if (!next.valid[0] && !next.valid[1])
-		return bad(log, MEDIUM_FAULT_NEXT, "no copy of the next word of log page %llu is valid",
+		return bad(log, IMAGE_FAULT_NEXT, "no copy of the next word of log page %llu is valid",
 		           (unsigned long long)log->page);
 	log->next = next;
 	log->before = log->page;
 	return enter(log, next.value, log->limit);
 }
 
-void medium_log_begin(struct medium_log *log, const struct medium *medium, const struct medium_inode *inode)
+void image_log_begin(struct image_log *log, const struct image *image, const struct image_inode *inode)
 {
-	*log = (struct medium_log){.medium = medium, .inode = inode, .limit = NOVA_SLOT_LINES};
+	*log = (struct image_log){.image = image, .inode = inode, .limit = NOVA_SLOT_LINES};
 	log->line = inode->slot->log[0];
 }
 
 /* Whether GC has rewritten the log, so that it begins in its head page and the slot's lines are dead. */
-static bool begins_in_head(const struct medium_log *log)
+static bool begins_in_head(const struct image_log *log)
 {
 	const struct nova_page *page;
 
 	if (log->inode->tail <= NOVA_SLOT_LINES || !log->inode->head_known ||
-	    !medium_usable_block(log->medium, log->inode->head))
+	    !image_usable_block(log->image, log->inode->head))
 		return false;
-	page = medium_block(log->medium, log->inode->head);
+	page = image_block(log->image, log->inode->head);
 	return page_valid(&page->header, log->inode, log->inode->head) &&
 	       le64_get(page->header.first_position) > NOVA_SLOT_LINES;
 }
 
-enum medium_step medium_log_next(struct medium_log *log)
+enum image_step image_log_next(struct image_log *log)
 {
 	const struct nova_entry *entry;
 	uint64_t position = log->position;
 	unsigned lines;
 
 	if (!log->inode->tail_known)
-		return bad(log, MEDIUM_FAULT_TAIL, "no copy of the tail word is valid");
+		return bad(log, IMAGE_FAULT_TAIL, "no copy of the tail word is valid");
 	if (position == log->inode->tail)
-		return MEDIUM_END;
+		return IMAGE_END;
 	if (position == 0 && log->page == 0 && begins_in_head(log))
 		return enter(log, log->inode->head, 0);
 	if (position == log->limit)
@@ -135,26 +135,26 @@ enum medium_step medium_log_next(struct medium_log *log)
 	entry = (const struct nova_entry *)(const void *)log->line;
 	lines = entry->lines;
 	if (lines == 0 || position + lines > log->limit)
-		return bad(log, MEDIUM_FAULT_ENTRY,
+		return bad(log, IMAGE_FAULT_ENTRY,
 		           "entry at position %llu has %u lines and would cross the end of its page",
 		           (unsigned long long)position, lines);
 	if (!entry_valid(log, entry, position))
-		return bad(log, MEDIUM_FAULT_ENTRY, "entry at position %llu fails its CRC",
+		return bad(log, IMAGE_FAULT_ENTRY, "entry at position %llu fails its CRC",
 		           (unsigned long long)position);
 	if (position + lines > log->inode->tail)
-		return bad(log, MEDIUM_FAULT_ENTRY, "entry at position %llu with %u lines crosses the tail %llu",
+		return bad(log, IMAGE_FAULT_ENTRY, "entry at position %llu with %u lines crosses the tail %llu",
 		           (unsigned long long)position, lines, (unsigned long long)log->inode->tail);
 	if (entry->type == NOVA_ENTRY_PAD && position + lines != log->limit)
-		return bad(log, MEDIUM_FAULT_ENTRY, "padding at position %llu does not end with its page",
+		return bad(log, IMAGE_FAULT_ENTRY, "padding at position %llu does not end with its page",
 		           (unsigned long long)position);
 	log->entry = entry;
 	log->entry_position = position;
 	log->position += lines;
 	log->line += (size_t)lines * NOVA_LINE_SIZE;
-	return MEDIUM_ENTRY;
+	return IMAGE_ENTRY;
 }
 
-bool medium_log_sound(const struct medium_log *log, const uint8_t *line, uint64_t position)
+bool image_log_sound(const struct image_log *log, const uint8_t *line, uint64_t position)
 {
 	const struct nova_entry *entry = (const struct nova_entry *)(const void *)line;
 	uint64_t end = position + entry->lines;
@@ -164,9 +164,9 @@ bool medium_log_sound(const struct medium_log *log, const uint8_t *line, uint64_
 	return entry_valid(log, entry, position) && (entry->type != NOVA_ENTRY_PAD || end == log->limit);
 }
 
-bool medium_page_valid(const struct medium *medium, const struct medium_inode *inode, uint64_t block)
+bool image_page_valid(const struct image *image, const struct image_inode *inode, uint64_t block)
 {
-	const struct nova_page *page = medium_block(medium, block);
+	const struct nova_page *page = image_block(image, block);
 
-	return medium_usable_block(medium, block) && page_valid(&page->header, inode, block);
+	return image_usable_block(image, block) && page_valid(&page->header, inode, block);
 }

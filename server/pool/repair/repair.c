@@ -159,9 +159,9 @@ static bool unknown(const struct pm *pm)
 	for (int i = 0; i < 2 && pm->size / NOVA_BLOCK_SIZE >= NOVA_MIN_POOL_BLOCKS; i++) {
 		const struct nova_super *super = pm_at(pm, blocks[i] * NOVA_BLOCK_SIZE);
 
-		if (medium_super_valid(super) && (le32_get(super->version) != NOVA_FORMAT_VERSION ||
-		                                  le64_get(super->ro_compat) & ~NOVA_KNOWN_RO_COMPAT ||
-		                                  le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT))
+		if (image_super_valid(super) && (le32_get(super->version) != NOVA_FORMAT_VERSION ||
+		                                 le64_get(super->ro_compat) & ~NOVA_KNOWN_RO_COMPAT ||
+		                                 le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT))
 			return true;
 	}
 	return false;

@@ -35,10 +35,10 @@ bool repair_life(struct repair *r, uint64_t ino)
 	const struct nova_slot *slot = repair_slot(r, ino);
 	uint32_t generation = le32_get(slot->header.generation);
 	uint64_t owner = ino ^ (uint64_t)generation << 32;
-	struct medium_word tail = medium_word_pick(NOVA_WORD_TAIL, owner, slot->words.tail[0], slot->words.tail[1]);
+	struct image_word tail = image_word_pick(NOVA_WORD_TAIL, owner, slot->words.tail[0], slot->words.tail[1]);
 	struct repair_entry filler;
 
-	if (!medium_slot_header_valid(&slot->header, ino, generation) || !(tail.valid[0] || tail.valid[1])) {
+	if (!image_slot_header_valid(&slot->header, ino, generation) || !(tail.valid[0] || tail.valid[1])) {
 		store_life(r, ino, GENERATION_MAX, NOVA_LIFE_FREE);
 		repair_say(r, "inode", ino, 0,
 		           "its life word and what could tell of it are lost: the slot is given up");
@@ -55,11 +55,11 @@ bool repair_life(struct repair *r, uint64_t ino)
 
 bool repair_remove(struct repair *r, uint64_t ino, const char *why)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 
 	if (ino == r->check->root)
 		return repair_root(r, ino);
-	if (medium_inode(&r->check->medium, ino, &inode))
+	if (image_inode(&r->check->image, ino, &inode))
 		return false;
 	store_life(r, ino, inode.generation, NOVA_LIFE_FREE);
 	repair_say(r, "inode", ino, 0, "removed: %s", why);
@@ -69,16 +69,16 @@ bool repair_remove(struct repair *r, uint64_t ino, const char *why)
 /* ---- header ------------------------------------------------------------------------------------- */
 
 /* What only one type of inode has in its log tells the type. 0 = nothing does. */
-static mode_t type_by_log(struct repair *r, const struct medium_inode *inode, int64_t *birth)
+static mode_t type_by_log(struct repair *r, const struct image_inode *inode, int64_t *birth)
 {
-	enum medium_step step;
-	struct medium_log log;
+	enum image_step step;
+	struct image_log log;
 
-	medium_log_begin(&log, &r->check->medium, inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
+	image_log_begin(&log, &r->check->image, inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY) {
 		const void *payload = log.entry ? log.entry->payload : NULL;
 
-		if (step == MEDIUM_PAGE)
+		if (step == IMAGE_PAGE)
 			continue;
 		if (log.entry->type == NOVA_ENTRY_ATTR &&
 		    le16_get(((const struct nova_attr_entry *)payload)->mask) & NOVA_ATTR_BIRTH)
@@ -109,10 +109,10 @@ bool repair_header(struct repair *r, uint64_t ino, bool last_resort)
 {
 	const struct check_inode *checked = check_find(r->check, ino);
 	int64_t birth = (int64_t)r->now;
-	struct medium_inode inode;
+	struct image_inode inode;
 	mode_t type;
 
-	if (!checked || medium_inode(&r->check->medium, ino, &inode))
+	if (!checked || image_inode(&r->check->image, ino, &inode))
 		return false;
 	type = ino == r->check->root ? S_IFDIR : type_by_log(r, &inode, &birth);
 	if (!type)
@@ -138,13 +138,13 @@ bool repair_header(struct repair *r, uint64_t ino, bool last_resort)
 
 bool repair_root(struct repair *r, uint64_t ino)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint32_t generation = GENERATION_MAX - 1;
 	uint64_t chunk = ino / NOVA_SLOTS_PER_CHUNK * NOVA_CHUNK_BLOCKS;
 
-	if (!medium_slot(&r->check->medium, ino) || medium_chunk(&r->check->medium, chunk).value != NOVA_CHUNK_SLOTS)
+	if (!image_slot(&r->check->image, ino) || image_chunk(&r->check->image, chunk).value != NOVA_CHUNK_SLOTS)
 		return false;
-	if (medium_inode(&r->check->medium, ino, &inode) == 0 && inode.generation < generation)
+	if (image_inode(&r->check->image, ino, &inode) == 0 && inode.generation < generation)
 		generation = inode.generation + 1;
 	repair_birth(r, ino, generation, S_IFDIR | 0755, ino);
 	repair_say(r, "inode", ino, 0, "the root directory made anew, empty: what it led to goes to lost+found");

@@ -23,7 +23,7 @@ static unsigned long long ull(uint64_t v)
 	return v;
 }
 
-static uint64_t owner_of(const struct medium_inode *inode)
+static uint64_t owner_of(const struct image_inode *inode)
 {
 	return inode->ino ^ (uint64_t)inode->generation << 32;
 }
@@ -31,7 +31,7 @@ static uint64_t owner_of(const struct medium_inode *inode)
 /* ---- words -------------------------------------------------------------------------------------- */
 
 static void restore(struct repair *r, uint64_t ino, const char *name, le64 *pair, enum nova_word_kind kind,
-                    uint64_t owner, const struct medium_word *word)
+                    uint64_t owner, const struct image_word *word)
 {
 	if (word->valid[0] == word->valid[1])
 		return;
@@ -44,11 +44,11 @@ bool repair_words(struct repair *r, uint64_t ino)
 {
 	struct nova_slot_words *words = &repair_slot(r, ino)->words;
 	uint64_t before = r->report->repairs;
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(&r->check->medium, ino, &inode))
+	if (image_inode(&r->check->image, ino, &inode))
 		return false;
 	restore(r, ino, "life", words->life, NOVA_WORD_LIFE, ino, &inode.life_word);
 	if (!life_has_log(inode.life))
@@ -56,9 +56,9 @@ bool repair_words(struct repair *r, uint64_t ino)
 	restore(r, ino, "tail", words->tail, NOVA_WORD_TAIL, owner_of(&inode), &inode.tail_word);
 	if (inode.tail > NOVA_SLOT_LINES)
 		restore(r, ino, "head", words->head, NOVA_WORD_HEAD, owner_of(&inode), &inode.head_word);
-	medium_log_begin(&log, &r->check->medium, &inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY)
-		if (step == MEDIUM_PAGE && log.before)
+	image_log_begin(&log, &r->check->image, &inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY)
+		if (step == IMAGE_PAGE && log.before)
 			restore(r, ino, "a log page's next",
 			        ((struct nova_page *)repair_block(r, log.before))->header.next, NOVA_WORD_NEXT,
 			        log.before ^ (uint64_t)inode.generation << 32, &log.next);
@@ -68,7 +68,7 @@ bool repair_words(struct repair *r, uint64_t ino)
 /* ---- entries ------------------------------------------------------------------------------------ */
 
 /* Lines from `line`, which is `position`, now say nothing. */
-static void blank(struct repair *r, const struct medium_inode *inode, uint8_t *line, uint64_t position, uint64_t count)
+static void blank(struct repair *r, const struct image_inode *inode, uint8_t *line, uint64_t position, uint64_t count)
 {
 	struct repair_entry filler;
 
@@ -81,12 +81,12 @@ static void blank(struct repair *r, const struct medium_inode *inode, uint8_t *l
 }
 
 /* From the damaged entry to the next sound one, or to the end of the page or log. */
-static void blank_damaged(struct repair *r, const struct medium_log *log)
+static void blank_damaged(struct repair *r, const struct image_log *log)
 {
 	uint64_t end = log->limit < log->inode->tail ? log->limit : log->inode->tail;
 	uint64_t next = log->position + 1;
 
-	while (next < end && !medium_log_sound(log, log->line + (next - log->position) * NOVA_LINE_SIZE, next))
+	while (next < end && !image_log_sound(log, log->line + (next - log->position) * NOVA_LINE_SIZE, next))
 		next++;
 	blank(r, log->inode, (uint8_t *)log->line, log->position, next - log->position);
 	repair_say(r, "log", log->inode->ino, log->page,
@@ -96,15 +96,15 @@ static void blank_damaged(struct repair *r, const struct medium_log *log)
 
 bool repair_log_entry(struct repair *r, uint64_t ino, uint64_t position)
 {
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(&r->check->medium, ino, &inode))
+	if (image_inode(&r->check->image, ino, &inode))
 		return false;
-	medium_log_begin(&log, &r->check->medium, &inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
-		if (step == MEDIUM_PAGE || log.entry_position != position)
+	image_log_begin(&log, &r->check->image, &inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY) {
+		if (step == IMAGE_PAGE || log.entry_position != position)
 			continue;
 		blank(r, &inode, (uint8_t *)log.entry, position, log.entry->lines);
 		repair_say(r, "log", ino, log.page, "the entry at position %llu made no sense and says nothing now",
@@ -116,29 +116,29 @@ bool repair_log_entry(struct repair *r, uint64_t ino, uint64_t position)
 
 /* ---- pages -------------------------------------------------------------------------------------- */
 
-static bool first_line_sound(const struct medium_log *log, uint64_t block, uint64_t first)
+static bool first_line_sound(const struct image_log *log, uint64_t block, uint64_t first)
 {
-	const struct nova_page *page = medium_block(log->medium, block);
-	struct medium_log at = *log;
+	const struct nova_page *page = image_block(log->image, block);
+	struct image_log at = *log;
 
 	at.limit = first + NOVA_PAGE_LINES;
 	for (unsigned i = 0; i < NOVA_PAGE_LINES && first + i < log->inode->tail; i++)
-		if (medium_log_sound(&at, page->lines[i], first + i))
+		if (image_log_sound(&at, page->lines[i], first + i))
 			return true;
 	return false;
 }
 
 /* Where the page's lines prove that it is this log's page of position `first`, its header is made anew. */
-static bool rebuild_page(struct repair *r, const struct medium_log *log, uint64_t block, uint64_t first)
+static bool rebuild_page(struct repair *r, const struct image_log *log, uint64_t block, uint64_t first)
 {
-	const struct medium_inode *inode = log->inode;
+	const struct image_inode *inode = log->inode;
 	struct nova_page *page = repair_block(r, block);
 	_Alignas(64) struct nova_page_header header = {
 	    .generation = le32_of(inode->generation), .ino = le64_of(inode->ino), .first_position = le64_of(first)};
 	le32 generation = le32_of(inode->generation);
 	uint32_t crc;
 
-	if (!medium_usable_block(log->medium, block) || !first_line_sound(log, block, first))
+	if (!image_usable_block(log->image, block) || !first_line_sound(log, block, first))
 		return false;
 	crc = crc32c(crc32c_u64(CRC_START, inode->ino), &generation, sizeof(generation));
 	header.crc = le32_of(crc32c(crc32c_u64(crc, block), (const uint8_t *)&header + 4, 28));
@@ -152,62 +152,62 @@ static bool rebuild_page(struct repair *r, const struct medium_log *log, uint64_
 }
 
 /* A first page may begin anywhere, since GC cuts logs. */
-static bool rebuild_first_page(struct repair *r, const struct medium_log *log, uint64_t block)
+static bool rebuild_first_page(struct repair *r, const struct image_log *log, uint64_t block)
 {
 	if (rebuild_page(r, log, block, NOVA_SLOT_LINES))
 		return true;
 	for (uint64_t first = NOVA_SLOT_LINES + 1; first < log->inode->tail && first < HEAD_SEARCHED; first++) {
-		const struct nova_page *page = medium_block(log->medium, block);
-		struct medium_log at = *log;
+		const struct nova_page *page = image_block(log->image, block);
+		struct image_log at = *log;
 
 		at.limit = first + NOVA_PAGE_LINES;
-		if (medium_usable_block(log->medium, block) && medium_log_sound(&at, page->lines[0], first))
+		if (image_usable_block(log->image, block) && image_log_sound(&at, page->lines[0], first))
 			return rebuild_page(r, log, block, first);
 	}
 	return false;
 }
 
 /* A page of the log that begins at `first`; 0 if there is none. */
-static uint64_t find_page(const struct medium_log *log, uint64_t first)
+static uint64_t find_page(const struct image_log *log, uint64_t first)
 {
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < log->medium->blocks; block++) {
-		const struct nova_page *page = medium_block(log->medium, block);
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < log->image->blocks; block++) {
+		const struct nova_page *page = image_block(log->image, block);
 
 		if (le64_get(page->header.ino) == log->inode->ino && le64_get(page->header.first_position) == first &&
-		    medium_page_valid(log->medium, log->inode, block))
+		    image_page_valid(log->image, log->inode, block))
 			return block;
 	}
 	return 0;
 }
 
-static uint64_t walk_from(const struct medium *medium, const struct medium_inode *inode, uint64_t head)
+static uint64_t walk_from(const struct image *image, const struct image_inode *inode, uint64_t head)
 {
-	struct medium_inode tried = *inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode tried = *inode;
+	enum image_step step;
+	struct image_log log;
 
 	tried.head = head;
 	tried.head_known = true;
-	medium_log_begin(&log, medium, &tried);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY)
+	image_log_begin(&log, image, &tried);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY)
 		;
 	return log.position;
 }
 
 /* Of all pages that are of this log the one from which it reads furthest, and of those the one that begins first: what
  * GC has cut off says nothing that the rest does not say again. */
-static uint64_t find_head(const struct medium *medium, const struct medium_inode *inode)
+static uint64_t find_head(const struct image *image, const struct image_inode *inode)
 {
 	uint64_t best = 0, best_first = 0, best_reach = 0;
 
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < medium->blocks; block++) {
-		const struct nova_page *page = medium_block(medium, block);
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < image->blocks; block++) {
+		const struct nova_page *page = image_block(image, block);
 		uint64_t first = le64_get(page->header.first_position), reach;
 
 		if (le64_get(page->header.ino) != inode->ino || first < NOVA_SLOT_LINES || first >= inode->tail ||
-		    !medium_page_valid(medium, inode, block))
+		    !image_page_valid(image, inode, block))
 			continue;
-		reach = walk_from(medium, inode, block);
+		reach = walk_from(image, inode, block);
 		if (reach > best_reach || (reach == best_reach && first < best_first)) {
 			best = block;
 			best_first = first;
@@ -217,7 +217,7 @@ static uint64_t find_head(const struct medium *medium, const struct medium_inode
 	return best;
 }
 
-static void store_head(struct repair *r, const struct medium_inode *inode, uint64_t block)
+static void store_head(struct repair *r, const struct image_inode *inode, uint64_t block)
 {
 	le64 *pair = repair_slot(r, inode->ino)->words.head;
 
@@ -228,7 +228,7 @@ static void store_head(struct repair *r, const struct medium_inode *inode, uint6
 
 /* ---- the end ------------------------------------------------------------------------------------ */
 
-static bool store_tail(struct repair *r, const struct medium_inode *inode, uint64_t tail)
+static bool store_tail(struct repair *r, const struct image_inode *inode, uint64_t tail)
 {
 	le64 *pair = repair_slot(r, inode->ino)->words.tail;
 
@@ -248,9 +248,9 @@ static void mark(struct repair *r, uint64_t ino)
 	repair_append(r, ino, &filler, 1);
 }
 
-static bool cut(struct repair *r, const struct medium_log *log)
+static bool cut(struct repair *r, const struct image_log *log)
 {
-	const struct medium_inode *inode = log->inode;
+	const struct image_inode *inode = log->inode;
 
 	if (!store_tail(r, inode, log->position))
 		return false;
@@ -262,14 +262,14 @@ static bool cut(struct repair *r, const struct medium_log *log)
 }
 
 /* No tail word: the log ends with its last sound entry, which may never have been committed. */
-static bool rebuild_tail(struct repair *r, const struct medium_inode *inode)
+static bool rebuild_tail(struct repair *r, const struct image_inode *inode)
 {
-	struct medium_inode endless = *inode;
+	struct image_inode endless = *inode;
 	uint64_t tail;
 
 	endless.tail = NO_TAIL;
 	endless.tail_known = true;
-	tail = walk_from(&r->check->medium, &endless, inode->head_known ? inode->head : 0);
+	tail = walk_from(&r->check->image, &endless, inode->head_known ? inode->head : 0);
 	if (!store_tail(r, inode, tail))
 		return false;
 	if (tail)
@@ -282,16 +282,16 @@ static bool rebuild_tail(struct repair *r, const struct medium_inode *inode)
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-static bool step_page(struct repair *r, const struct medium_log *log)
+static bool step_page(struct repair *r, const struct image_log *log)
 {
-	const struct medium_inode *inode = log->inode;
+	const struct image_inode *inode = log->inode;
 	uint64_t page = log->page, found;
 
 	if (page == 0) {
 		if (rebuild_first_page(r, log, log->bad_page))
 			return true;
-		found = find_head(log->medium, inode);
-		if (!found || found == log->bad_page || walk_from(log->medium, inode, found) <= log->position)
+		found = find_head(log->image, inode);
+		if (!found || found == log->bad_page || walk_from(log->image, inode, found) <= log->position)
 			return cut(r, log);
 		store_head(r, inode, found);
 		return true;
@@ -309,23 +309,23 @@ static bool step_page(struct repair *r, const struct medium_log *log)
 	return true;
 }
 
-static bool step(struct repair *r, const struct medium_log *log)
+static bool step(struct repair *r, const struct image_log *log)
 {
 	uint64_t found;
 
 	switch (log->fault) {
-	case MEDIUM_FAULT_TAIL:
+	case IMAGE_FAULT_TAIL:
 		return rebuild_tail(r, log->inode);
-	case MEDIUM_FAULT_HEAD:
-		found = find_head(log->medium, log->inode);
+	case IMAGE_FAULT_HEAD:
+		found = find_head(log->image, log->inode);
 		if (!found)
 			return cut(r, log);
 		store_head(r, log->inode, found);
 		return true;
-	case MEDIUM_FAULT_PAGE:
-	case MEDIUM_FAULT_NEXT:
+	case IMAGE_FAULT_PAGE:
+	case IMAGE_FAULT_NEXT:
 		return step_page(r, log);
-	case MEDIUM_FAULT_ENTRY:
+	case IMAGE_FAULT_ENTRY:
 		blank_damaged(r, log);
 		return true;
 	}
@@ -337,23 +337,23 @@ bool repair_log(struct repair *r, uint64_t ino, bool head_lost)
 	bool done = false;
 
 	for (unsigned i = 0; i < STEPS_MAX; i++) {
-		struct medium_inode inode;
-		enum medium_step next;
-		struct medium_log log;
+		struct image_inode inode;
+		enum image_step next;
+		struct image_log log;
 
-		if (medium_inode(&r->check->medium, ino, &inode) || !life_has_log(inode.life))
+		if (image_inode(&r->check->image, ino, &inode) || !life_has_log(inode.life))
 			break;
 		if (head_lost && i == 0) {
-			uint64_t found = find_head(&r->check->medium, &inode);
+			uint64_t found = find_head(&r->check->image, &inode);
 
 			store_head(r, &inode, found ? found : inode.head);
 			done = true;
 			continue;
 		}
-		medium_log_begin(&log, &r->check->medium, &inode);
-		while ((next = medium_log_next(&log)) == MEDIUM_PAGE || next == MEDIUM_ENTRY)
+		image_log_begin(&log, &r->check->image, &inode);
+		while ((next = image_log_next(&log)) == IMAGE_PAGE || next == IMAGE_ENTRY)
 			;
-		if (next == MEDIUM_END || !step(r, &log))
+		if (next == IMAGE_END || !step(r, &log))
 			break;
 		done = true;
 	}

@@ -24,18 +24,18 @@ struct found {
 static struct found find_name(struct repair *r, uint64_t dir, const char *name, uint64_t cookie)
 {
 	struct found found = {0};
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(&r->check->medium, dir, &inode))
+	if (image_inode(&r->check->image, dir, &inode))
 		return found;
-	medium_log_begin(&log, &r->check->medium, &inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
+	image_log_begin(&log, &r->check->image, &inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY) {
 		const struct nova_name_entry *entry = (const void *)(log.entry ? log.entry->payload : NULL);
 		bool same;
 
-		if (step == MEDIUM_PAGE)
+		if (step == IMAGE_PAGE)
 			continue;
 		if (log.entry->type == NOVA_ENTRY_NAME_GONE && found.entry &&
 		    le64_get(((const struct nova_name_gone_entry *)(const void *)log.entry->payload)->cookie) ==
@@ -108,8 +108,8 @@ bool repair_parent(struct repair *r, uint64_t ino, uint64_t parent)
 
 static bool is_slot_chunk(const struct repair *r, uint64_t block)
 {
-	return medium_usable_block(&r->check->medium, block) &&
-	       medium_chunk(&r->check->medium, block).value == NOVA_CHUNK_SLOTS;
+	return image_usable_block(&r->check->image, block) &&
+	       image_chunk(&r->check->image, block).value == NOVA_CHUNK_SLOTS;
 }
 
 /* A chunk of slots more: their life words before the chunk table calls them slots. */
@@ -138,13 +138,13 @@ static uint64_t new_slot_chunk(struct repair *r)
 
 static uint64_t free_slot(struct repair *r, uint32_t *generation)
 {
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < r->check->medium.blocks; block += NOVA_CHUNK_BLOCKS) {
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < r->check->image.blocks; block += NOVA_CHUNK_BLOCKS) {
 		uint64_t first = block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
 
 		for (uint64_t i = 0; is_slot_chunk(r, block) && i < NOVA_SLOTS_PER_CHUNK; i++) {
-			struct medium_inode inode;
+			struct image_inode inode;
 
-			if (medium_inode(&r->check->medium, first + i, &inode) || life_has_log(inode.life) ||
+			if (image_inode(&r->check->image, first + i, &inode) || life_has_log(inode.life) ||
 			    inode.generation >= UINT32_MAX - 1)
 				continue;
 			*generation = inode.generation + 1;

@@ -58,14 +58,14 @@ void *repair_block(struct repair *r, uint64_t block)
 static bool all_free(const struct repair *r, uint64_t first, unsigned count)
 {
 	for (uint64_t block = first; block < first + count; block++)
-		if (!medium_usable_block(&r->check->medium, block) || r->check->owner[block] != 0)
+		if (!image_usable_block(&r->check->image, block) || r->check->owner[block] != 0)
 			return false;
 	return true;
 }
 
 uint64_t repair_take_blocks(struct repair *r, unsigned count)
 {
-	uint64_t blocks = r->check->medium.blocks;
+	uint64_t blocks = r->check->image.blocks;
 
 	if (!r->map_good)
 		return 0;
@@ -142,15 +142,15 @@ struct end {
 
 static int find_end(struct repair *r, uint64_t ino, struct end *end)
 {
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(&r->check->medium, ino, &inode) || !life_has_log(inode.life))
+	if (image_inode(&r->check->image, ino, &inode) || !life_has_log(inode.life))
 		return -EIO;
-	medium_log_begin(&log, &r->check->medium, &inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END)
-		if (step == MEDIUM_BAD)
+	image_log_begin(&log, &r->check->image, &inode);
+	while ((step = image_log_next(&log)) != IMAGE_END)
+		if (step == IMAGE_BAD)
 			return -EIO;
 	*end = (struct end){ino, inode.generation, log.position, log.limit, log.page, (uint8_t *)log.line};
 	return 0;

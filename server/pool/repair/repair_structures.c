@@ -31,15 +31,15 @@ static struct nova_super *super_at(struct repair *r, int copy)
 
 static bool zone_header_good(const struct nova_zone_header *header, uint64_t zone)
 {
-	return medium_zone_header_valid(header) && le64_get(header->magic) == NOVA_MAGIC &&
-	       le32_get(header->index) == zone && le64_get(header->first_block) == medium_zone_start(zone);
+	return image_zone_header_valid(header) && le64_get(header->magic) == NOVA_MAGIC &&
+	       le32_get(header->index) == zone && le64_get(header->first_block) == image_zone_start(zone);
 }
 
 /* Every pool of this version has the same constants; what else a superblock says is lost. */
 static bool rebuild_super(struct repair *r, struct nova_super *super)
 {
 	const uint64_t first_slot = (NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK) * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
-	const uint64_t zone = medium_zone_start(0);
+	const uint64_t zone = image_zone_start(0);
 
 	if (!zone_header_good(repair_block(r, zone + NOVA_ZONE_HEADER_0), 0) &&
 	    !zone_header_good(repair_block(r, zone + NOVA_ZONE_HEADER_1), 0))
@@ -62,7 +62,7 @@ static bool rebuild_super(struct repair *r, struct nova_super *super)
 
 static int repair_supers(struct repair *r)
 {
-	bool good[2] = {medium_super_valid(super_at(r, 0)), medium_super_valid(super_at(r, 1))};
+	bool good[2] = {image_super_valid(super_at(r, 0)), image_super_valid(super_at(r, 1))};
 	_Alignas(64) struct nova_super super;
 
 	if (good[0] && good[1] && memcmp(super_at(r, 0), super_at(r, 1), SUPER_FIXED) == 0)
@@ -94,7 +94,7 @@ static void repair_super_word(struct repair *r, enum nova_word_kind kind, const 
                               uint64_t otherwise, bool always)
 {
 	le64 *copies[2] = {(void *)((uint8_t *)super_at(r, 0) + offset), (void *)((uint8_t *)super_at(r, 1) + offset)};
-	struct medium_word word = medium_word_pick(kind, 0, *copies[0], *copies[1]);
+	struct image_word word = image_word_pick(kind, 0, *copies[0], *copies[1]);
 	bool lost = !word.valid[0] && !word.valid[1];
 	uint64_t value = lost || always ? otherwise : word.value;
 
@@ -124,11 +124,11 @@ static uint64_t blocks_held(const struct repair *r)
 
 static void repair_zone_headers(struct repair *r, uint64_t zone)
 {
-	const uint64_t places[2] = {medium_zone_start(zone) + NOVA_ZONE_HEADER_0,
-	                            medium_zone_start(zone) + NOVA_ZONE_HEADER_1};
+	const uint64_t places[2] = {image_zone_start(zone) + NOVA_ZONE_HEADER_0,
+	                            image_zone_start(zone) + NOVA_ZONE_HEADER_1};
 	_Alignas(64) struct nova_zone_header header = {.magic = le64_of(NOVA_MAGIC),
 	                                               .index = le32_of((uint32_t)zone),
-	                                               .first_block = le64_of(medium_zone_start(zone))};
+	                                               .first_block = le64_of(image_zone_start(zone))};
 	bool good[2];
 
 	for (int i = 0; i < 2; i++) {
@@ -156,21 +156,21 @@ static enum nova_chunk_kind judge_chunk(struct repair *r, uint64_t block)
 
 	for (uint64_t ino = first; ino < first + NOVA_SLOTS_PER_CHUNK; ino++) {
 		const struct nova_slot_words *words = &repair_slot(r, ino)->words;
-		struct medium_word life = medium_word_pick(NOVA_WORD_LIFE, ino, words->life[0], words->life[1]);
+		struct image_word life = image_word_pick(NOVA_WORD_LIFE, ino, words->life[0], words->life[1]);
 
 		found += life.valid[0] || life.valid[1];
 	}
 	return found > NOVA_SLOTS_PER_CHUNK / 2 ? NOVA_CHUNK_SLOTS : NOVA_CHUNK_GENERAL;
 }
 
-static void repair_chunks(struct repair *r, const struct medium *medium, uint64_t zone)
+static void repair_chunks(struct repair *r, const struct image *image, uint64_t zone)
 {
-	uint64_t start = medium_zone_start(zone), blocks = medium_zone_blocks(medium, zone);
+	uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(image, zone);
 	le64 *tables[2] = {repair_block(r, start + NOVA_ZONE_TABLE_0), repair_block(r, start + NOVA_ZONE_TABLE_1)};
 	uint64_t restored = 0, judged = 0, slots = 0;
 
 	for (uint64_t b = NOVA_ZONE_FIRST_CHUNK; b + NOVA_CHUNK_BLOCKS <= blocks; b += NOVA_CHUNK_BLOCKS) {
-		struct medium_word word = medium_chunk(medium, start + b);
+		struct image_word word = image_chunk(image, start + b);
 		bool lost = (!word.valid[0] && !word.valid[1]) || word.value > NOVA_CHUNK_SLOTS;
 		uint64_t kind = lost ? judge_chunk(r, start + b) : word.value;
 
@@ -198,20 +198,20 @@ static void repair_chunks(struct repair *r, const struct medium *medium, uint64_
 /* ---- journal ------------------------------------------------------------------------------------ */
 
 /* What the records say that is newer than the slots goes to the slots, as in a mount. */
-static uint64_t apply_journal(struct repair *r, const struct medium *medium)
+static uint64_t apply_journal(struct repair *r, const struct image *image)
 {
 	uint64_t stored = 0;
 
-	for (uint64_t i = 0; medium->overlay && i <= medium->overlay_mask; i++) {
-		uint64_t ino = medium->overlay[i].ino;
+	for (uint64_t i = 0; image->overlay && i <= image->overlay_mask; i++) {
+		uint64_t ino = image->overlay[i].ino;
 		struct nova_slot_words *words;
-		struct medium_inode inode;
+		struct image_inode inode;
 		uint64_t owner;
 
 		/* What a record says of a block that is no slot is damage that the checker tells of. */
 		if (!ino ||
-		    medium_chunk(medium, ino / 8 / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS).value != NOVA_CHUNK_SLOTS ||
-		    medium_inode(medium, ino, &inode))
+		    image_chunk(image, ino / 8 / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS).value != NOVA_CHUNK_SLOTS ||
+		    image_inode(image, ino, &inode))
 			continue;
 		words = &repair_slot(r, ino)->words;
 		owner = ino ^ (uint64_t)inode.generation << 32;
@@ -233,7 +233,7 @@ static uint64_t apply_journal(struct repair *r, const struct medium *medium)
 
 static bool ring_empty(const struct nova_ring *ring, unsigned number)
 {
-	struct medium_word commit = medium_word_pick(NOVA_WORD_COMMIT, number, ring->commit[0], ring->commit[1]);
+	struct image_word commit = image_word_pick(NOVA_WORD_COMMIT, number, ring->commit[0], ring->commit[1]);
 
 	return commit.valid[0] && commit.valid[1] && commit.copy[0] == 0 && commit.copy[1] == 0;
 }
@@ -251,24 +251,24 @@ static void empty_ring(struct repair *r, unsigned number)
 	pm_fence(r->pm);
 }
 
-static int repair_journal(struct repair *r, struct medium *medium)
+static int repair_journal(struct repair *r, struct image *image)
 {
 	unsigned filled = 0, lost = 0;
-	int64_t records = medium_replay(medium);
+	int64_t records = image_replay(image);
 	uint64_t slots;
 
 	if (records < 0)
 		return (int)records;
-	slots = apply_journal(r, medium);
+	slots = apply_journal(r, image);
 	for (unsigned i = 0; i < NOVA_JOURNAL_RINGS; i++) {
-		const struct nova_ring *ring = medium_ring(medium, i);
-		struct medium_word commit = medium_word_pick(NOVA_WORD_COMMIT, i, ring->commit[0], ring->commit[1]);
+		const struct nova_ring *ring = image_ring(image, i);
+		struct image_word commit = image_word_pick(NOVA_WORD_COMMIT, i, ring->commit[0], ring->commit[1]);
 		const struct nova_record *newest = &ring->records[commit.value % NOVA_RING_RECORDS];
 		bool known = commit.valid[0] || commit.valid[1];
 
 		filled += !ring_empty(ring, i);
 		lost += !known || (commit.value &&
-		                   (!medium_record_valid(newest, i) || le64_get(newest->sequence) != commit.value));
+		                   (!image_record_valid(newest, i) || le64_get(newest->sequence) != commit.value));
 		empty_ring(r, i);
 	}
 	if (filled)
@@ -285,47 +285,47 @@ static int repair_journal(struct repair *r, struct medium *medium)
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-static int open_medium(struct repair *r, struct medium *medium)
+static int open_image(struct repair *r, struct image *image)
 {
 	const char *why;
 
-	return medium_open(medium, r->pm->base, r->pm->size, &why);
+	return image_open(image, r->pm->base, r->pm->size, &why);
 }
 
 /* The greatest epoch that any sound entry has. */
 static uint64_t greatest_epoch(struct repair *r)
 {
-	struct medium medium;
+	struct image image;
 	uint64_t epoch = 1;
 
-	if (open_medium(r, &medium))
+	if (open_image(r, &image))
 		return epoch;
-	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < medium.blocks; block += NOVA_CHUNK_BLOCKS) {
+	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < image.blocks; block += NOVA_CHUNK_BLOCKS) {
 		uint64_t first = block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
 
-		if (!medium_usable_block(&medium, block) || medium_chunk(&medium, block).value != NOVA_CHUNK_SLOTS)
+		if (!image_usable_block(&image, block) || image_chunk(&image, block).value != NOVA_CHUNK_SLOTS)
 			continue;
 		for (uint64_t ino = first; ino < first + NOVA_SLOTS_PER_CHUNK; ino++) {
-			struct medium_inode inode;
-			enum medium_step step;
-			struct medium_log log;
+			struct image_inode inode;
+			enum image_step step;
+			struct image_log log;
 
-			if (medium_inode(&medium, ino, &inode) || !life_has_log(inode.life))
+			if (image_inode(&image, ino, &inode) || !life_has_log(inode.life))
 				continue;
-			medium_log_begin(&log, &medium, &inode);
-			while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY)
-				if (step == MEDIUM_ENTRY && log.entry->type != NOVA_ENTRY_PAD &&
+			image_log_begin(&log, &image, &inode);
+			while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY)
+				if (step == IMAGE_ENTRY && log.entry->type != NOVA_ENTRY_PAD &&
 				    le32_get(log.entry->epoch) > epoch)
 					epoch = le32_get(log.entry->epoch);
 		}
 	}
-	medium_close(&medium);
+	image_close(&image);
 	return epoch;
 }
 
 int repair_structures(struct repair *r)
 {
-	struct medium medium;
+	struct image image;
 	int rc;
 
 	if (r->pm->size / NOVA_BLOCK_SIZE < NOVA_MIN_POOL_BLOCKS)
@@ -334,15 +334,15 @@ int repair_structures(struct repair *r)
 	if (rc)
 		return rc;
 	repair_super_word(r, NOVA_WORD_BLOCKS, "blocks", offsetof(struct nova_super, blocks), blocks_held(r), false);
-	rc = open_medium(r, &medium);
+	rc = open_image(r, &image);
 	if (rc)
 		return rc;
-	for (uint64_t zone = 0; zone < medium_zones(&medium); zone++) {
+	for (uint64_t zone = 0; zone < image_zones(&image); zone++) {
 		repair_zone_headers(r, zone);
-		repair_chunks(r, &medium, zone);
+		repair_chunks(r, &image, zone);
 	}
-	rc = repair_journal(r, &medium);
-	medium_close(&medium);
+	rc = repair_journal(r, &image);
+	image_close(&image);
 	if (rc)
 		return rc;
 	repair_super_word(r, NOVA_WORD_CLEAN, "clean", offsetof(struct nova_super, clean), 0, false);

@@ -254,38 +254,38 @@ static void blocks_reserved_at_once_and_written_in_no_order_do_not_break_the_bou
 #define SIZE   (16 * MIB)
 #define PIECES 300u
 
-static struct medium medium;
+static struct image image;
 
-static void open_medium(const struct fixture *f)
+static void open_image(const struct fixture *f)
 {
 	const char *why;
 
-	assert_int_equal(medium_open(&medium, f->memory, f->size, &why), 0);
+	assert_int_equal(image_open(&image, f->memory, f->size, &why), 0);
 }
 
 /* The first entry of a type in the log of an inode, from a position on; NULL if there is none. */
 static struct nova_entry *find_entry(const struct fixture *f, nova_ino ino, unsigned type, uint64_t from,
-                                     struct medium_inode *inode, uint64_t *position)
+                                     struct image_inode *inode, uint64_t *position)
 {
 	struct nova_entry *found = NULL;
-	enum medium_step step;
-	struct medium_log log;
+	enum image_step step;
+	struct image_log log;
 
-	open_medium(f);
-	assert_int_equal(medium_inode(&medium, ino.n, inode), 0);
-	medium_log_begin(&log, &medium, inode);
-	while (!found && (step = medium_log_next(&log)) != MEDIUM_END) {
-		assert_int_not_equal(step, MEDIUM_BAD);
-		if (step != MEDIUM_ENTRY || log.entry->type != type || log.entry_position < from)
+	open_image(f);
+	assert_int_equal(image_inode(&image, ino.n, inode), 0);
+	image_log_begin(&log, &image, inode);
+	while (!found && (step = image_log_next(&log)) != IMAGE_END) {
+		assert_int_not_equal(step, IMAGE_BAD);
+		if (step != IMAGE_ENTRY || log.entry->type != type || log.entry_position < from)
 			continue;
 		*position = log.entry_position;
 		found = (struct nova_entry *)(void *)log.entry;
 	}
-	medium_close(&medium);
+	image_close(&image);
 	return found;
 }
 
-static void seal(struct nova_entry *entry, const struct medium_inode *inode, uint64_t position)
+static void seal(struct nova_entry *entry, const struct image_inode *inode, uint64_t position)
 {
 	le32 generation = le32_of(inode->generation);
 	uint32_t crc = crc32c_u64(0xffffffff, inode->ino);
@@ -335,7 +335,7 @@ static struct nova_handle make_packed(struct fixture *f, uint64_t size)
 static void what_gc_packed_reads_as_before_and_is_sound(void **state)
 {
 	struct nova_handle file;
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_entry *entry;
 	struct nova_attr attr;
 	uint64_t extents = 0, position = 0, lines = 0;
@@ -371,7 +371,7 @@ static void what_gc_packed_reads_as_before_and_is_sound(void **state)
 static void a_long_extent_is_copied_in_parts(void **state)
 {
 	const uint64_t blocks = 70000;
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_entry *entry;
 	struct nova_handle file;
 	struct nova_attr attr;
@@ -417,9 +417,9 @@ static void dump_shows_packed_extents(void **state)
 	fixture_unmount(&f);
 	out = open_memstream(&text, &length);
 	view.json = (struct json){out, true};
-	open_medium(&f);
-	assert_true(dump_inode(&view, &medium, file.ino.n, true));
-	medium_close(&medium);
+	open_image(&f);
+	assert_true(dump_inode(&view, &image, file.ino.n, true));
+	image_close(&image);
 	fclose(out);
 	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
 		if (!strstr(text, wanted[i]))
@@ -446,7 +446,7 @@ static void repair(struct fixture *f)
 static void repair_keeps_what_other_entries_tell(void **state)
 {
 	struct nova_slot_header *header;
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_handle file;
 	struct nova_entry *entry;
 	unsigned lost, holes = 0;
@@ -522,7 +522,7 @@ static const struct {
 /* Change bytes of the payload, so that the CRC is right all the same. */
 static void forge(const struct fixture *f, struct nova_handle file, size_t offset, const void *bytes, size_t length)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(f, file.ino, NOVA_ENTRY_EXTENTS, 0, &inode, &position);
 
@@ -556,22 +556,22 @@ static void forged_extents_are_refused_and_told(void **state)
 {
 	struct nova_handle file;
 	struct fixture f;
-	uint8_t *image;
+	uint8_t *before;
 
 	(void)state;
 	file = make_packed(&f, SIZE);
 	fixture_unmount(&f);
 	log_set_level(LOG_LEVEL_ERROR);
-	image = malloc(f.size);
-	memcpy(image, f.memory, f.size);
+	before = malloc(f.size);
+	memcpy(before, f.memory, f.size);
 	for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
 		le64 values[2] = {le64_of(forged[i].value), le64_of(forged[i].block)};
 
-		memcpy(f.memory, image, f.size);
+		memcpy(f.memory, before, f.size);
 		forge(&f, file, forged[i].offset, values, forged[i].length);
 		expect_damage(&f, forged[i].what, forged[i].mount, forged[i].fsck);
 	}
-	free(image);
+	free(before);
 	fixture_close(&f);
 }
 
@@ -597,26 +597,26 @@ static void extents_over_each_other_are_judged_by_what_is_left(void **state)
 {
 	const struct nova_packed_extent *packed;
 	struct nova_packed_extent first;
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_handle file;
 	static char text[4096];
 	uint64_t position;
 	struct fixture f;
 	char why[256];
-	uint8_t *image;
+	uint8_t *before;
 
 	(void)state;
 	file = make_packed(&f, SIZE);
 	fixture_unmount(&f);
 	log_set_level(LOG_LEVEL_ERROR);
-	image = malloc(f.size);
-	memcpy(image, f.memory, f.size);
+	before = malloc(f.size);
+	memcpy(before, f.memory, f.size);
 	packed = (const void *)(find_entry(&f, file.ino, NOVA_ENTRY_EXTENTS, 0, &inode, &position)->payload + EXTENT);
 	first = packed[0];
 	forge(&f, file, EXTENT + 16 + 8, &first.block, sizeof first.block);
 	expect_damage(&f, "one block in two places", "is used twice", "uses too");
 
-	memcpy(f.memory, image, f.size);
+	memcpy(f.memory, before, f.size);
 	forge(&f, file, EXTENT + 16, &first.place, sizeof first.place);
 	assert_int_equal(mount_scan(&f, why, sizeof why), 0);
 	nova_unmount(f.fs);
@@ -625,7 +625,7 @@ static void extents_over_each_other_are_judged_by_what_is_left(void **state)
 	/* Two blocks are of no file now: the first one's, and with it what the checkpoint knows. */
 	if (strstr(text, "log:") || strstr(text, "block:"))
 		fail_msg("fsck says %s", text);
-	free(image);
+	free(before);
 	fixture_close(&f);
 }
 
@@ -635,7 +635,7 @@ static void packed_extents_in_a_slot_are_read(void **state)
 	struct nova_packed_extent *packed;
 	struct nova_extents_entry *payload;
 	struct nova_write_entry write;
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_handle file;
 	struct nova_entry *entry;
 	static char text[4096];

@@ -239,7 +239,7 @@ static void far_blocks_are_found_and_holes_skipped(void **state)
 #define NAMES 500u
 
 /* A medium with one NAME entry of one line for each number. */
-static uint8_t *name_medium(void)
+static uint8_t *name_lines(void)
 {
 	uint8_t *base = calloc(NAMES + 1, NOVA_LINE_SIZE);
 
@@ -260,7 +260,7 @@ static void add_name(struct dir_index *index, unsigned i, uint64_t cookie, uint3
 static void names_decide_where_all_hashes_collide(void **state)
 {
 	struct dir_index index = {0};
-	uint8_t *base = name_medium();
+	uint8_t *base = name_lines();
 	char name[16];
 
 	for (unsigned i = 1; i <= NAMES; i++)
@@ -282,7 +282,7 @@ static void names_decide_where_all_hashes_collide(void **state)
 static void cookies_stay_in_order_while_names_come_and_go(void **state)
 {
 	struct dir_index index = {0};
-	uint8_t *base = name_medium();
+	uint8_t *base = name_lines();
 	uint64_t cookie = 1;
 	char name[16];
 	uint64_t cookies[NAMES + 1] = {0};
@@ -316,7 +316,7 @@ static void cookies_stay_in_order_while_names_come_and_go(void **state)
 static void names_loaded_in_any_order_are_found_by_name_and_cookie(void **state)
 {
 	struct dir_index index = {0};
-	uint8_t *base = name_medium();
+	uint8_t *base = name_lines();
 	char name[16];
 
 	dir_index_load(&index);

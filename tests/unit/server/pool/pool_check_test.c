@@ -112,28 +112,28 @@ static void expect(const char *words)
 
 /* ---- tools that damage with valid checksums ---- */
 
-static struct medium medium;
+static struct image image;
 
-static void open_medium(void)
+static void open_image(void)
 {
 	const char *why;
 
-	assert_int_equal(medium_open(&medium, pool, SIZE, &why), 0);
+	assert_int_equal(image_open(&image, pool, SIZE, &why), 0);
 }
 
 /* The nth entry of a type in the log of an inode. */
-static struct nova_entry *find_entry(uint64_t ino, unsigned type, unsigned n, struct medium_inode *inode,
+static struct nova_entry *find_entry(uint64_t ino, unsigned type, unsigned n, struct image_inode *inode,
                                      uint64_t *position)
 {
-	struct medium_log log;
-	enum medium_step step;
+	struct image_log log;
+	enum image_step step;
 
-	open_medium();
-	assert_int_equal(medium_inode(&medium, ino, inode), 0);
-	medium_log_begin(&log, &medium, inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		assert_int_not_equal(step, MEDIUM_BAD);
-		if (step != MEDIUM_ENTRY || log.entry->type != type || n-- > 0)
+	open_image();
+	assert_int_equal(image_inode(&image, ino, inode), 0);
+	image_log_begin(&log, &image, inode);
+	while ((step = image_log_next(&log)) != IMAGE_END) {
+		assert_int_not_equal(step, IMAGE_BAD);
+		if (step != IMAGE_ENTRY || log.entry->type != type || n-- > 0)
 			continue;
 		*position = log.entry_position;
 		return (struct nova_entry *)(void *)log.entry;
@@ -142,7 +142,7 @@ static struct nova_entry *find_entry(uint64_t ino, unsigned type, unsigned n, st
 	return NULL;
 }
 
-static void seal(struct nova_entry *entry, const struct medium_inode *inode, uint64_t position)
+static void seal(struct nova_entry *entry, const struct image_inode *inode, uint64_t position)
 {
 	le32 generation = le32_of(inode->generation);
 	uint32_t crc = crc32c_u64(0xffffffff, inode->ino);
@@ -155,7 +155,7 @@ static void seal(struct nova_entry *entry, const struct medium_inode *inode, uin
 /* Change bytes of an entry's payload, so that its CRC is right all the same. */
 static void forge(uint64_t ino, unsigned type, unsigned n, size_t offset, const void *bytes, size_t length)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(ino, type, n, &inode, &position);
 
@@ -165,7 +165,7 @@ static void forge(uint64_t ino, unsigned type, unsigned n, size_t offset, const 
 
 static uint64_t block_of(uint64_t ino)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(ino, NOVA_ENTRY_WRITE, 0, &inode, &position);
 
@@ -250,14 +250,14 @@ static void a_damaged_slot_is_told(void **state)
 
 static void a_damaged_log_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 
 	find_entry(ino_file, NOVA_ENTRY_ATTR, 2, &inode, &position)->payload[3] ^= 1;
 	expect("fails its CRC");
 	renew(NULL);
-	open_medium();
-	assert_int_equal(medium_inode(&medium, ino_file, &inode), 0);
+	open_image();
+	assert_int_equal(image_inode(&image, ino_file, &inode), 0);
 	pool[inode.head * 4096 + 8] ^= 1;
 	expect("header of log page");
 	renew(NULL);
@@ -364,7 +364,7 @@ static void names_with_slashes_or_dots_are_told(void **state)
 
 static void a_cookie_used_twice_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *first = find_entry(ino_dir, NOVA_ENTRY_NAME, 0, &inode, &position);
 	le64 cookie = ((struct nova_name_entry *)(void *)first->payload)->cookie;
@@ -396,13 +396,13 @@ static void a_directory_with_two_names_is_told(void **state)
 
 static void a_wrong_parent_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	struct nova_slot *s = slot(ino_sub);
 	le32 generation;
 	uint32_t crc;
 
-	open_medium();
-	assert_int_equal(medium_inode(&medium, ino_sub, &inode), 0);
+	open_image();
+	assert_int_equal(image_inode(&image, ino_sub, &inode), 0);
 	s->header.parent = le64_of(root);
 	generation = le32_of(inode.generation);
 	crc = crc32c(crc32c_u64(0xffffffff, ino_sub), &generation, sizeof(generation));
@@ -412,7 +412,7 @@ static void a_wrong_parent_is_told(void **state)
 
 static void a_damaged_symlink_target_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(ino_link, NOVA_ENTRY_SYMLINK, 0, &inode, &position);
 	uint64_t blob = le64_get(((struct nova_symlink_entry *)(void *)entry->payload)->blob);
@@ -424,7 +424,7 @@ static void a_damaged_symlink_target_is_told(void **state)
 
 static void an_entry_of_a_later_epoch_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(ino_twice, NOVA_ENTRY_ATTR, 0, &inode, &position);
 

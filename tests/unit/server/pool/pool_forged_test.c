@@ -208,13 +208,13 @@ struct pool {
 	unsigned inodes;
 };
 
-static struct medium open_medium(const struct pool *pool)
+static struct image open_image(const struct pool *pool)
 {
-	struct medium medium;
+	struct image image;
 	const char *why;
 
-	assert_int_equal(medium_open(&medium, pool->base, SIZE, &why), 0);
-	return medium;
+	assert_int_equal(image_open(&image, pool->base, SIZE, &why), 0);
+	return image;
 }
 
 /*
@@ -234,16 +234,15 @@ static void forget_unmount(const struct pool *pool, bool crashed)
 	}
 }
 
-static unsigned find_entries(struct medium *medium, const struct medium_inode *inode, struct place *places,
-                             unsigned max)
+static unsigned find_entries(struct image *image, const struct image_inode *inode, struct place *places, unsigned max)
 {
-	struct medium_log log;
-	enum medium_step step;
+	struct image_log log;
+	enum image_step step;
 	unsigned count = 0;
 
-	medium_log_begin(&log, medium, inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY)
-		if (step == MEDIUM_ENTRY && count < max)
+	image_log_begin(&log, image, inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY)
+		if (step == IMAGE_ENTRY && count < max)
 			places[count++] = (struct place){(struct nova_entry *)(uintptr_t)log.entry, log.entry_position};
 	return count;
 }
@@ -251,23 +250,23 @@ static unsigned find_entries(struct medium *medium, const struct medium_inode *i
 /* All that are in use. Every type of entry is among theirs, so that each is forged. */
 static void find_inodes(struct pool *pool)
 {
-	struct medium medium = open_medium(pool);
+	struct image image = open_image(pool);
 	unsigned types = 0;
 
 	for (uint64_t ino = (NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK) * SLOTS_PER_BLOCK;
-	     ino < medium.blocks * SLOTS_PER_BLOCK && pool->inodes < INODES_MAX; ino++) {
+	     ino < image.blocks * SLOTS_PER_BLOCK && pool->inodes < INODES_MAX; ino++) {
 		uint64_t chunk = ino / SLOTS_PER_BLOCK / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS;
 		struct place places[ENTRIES_MAX];
-		struct medium_inode inode;
+		struct image_inode inode;
 
-		if (medium_chunk(&medium, chunk).value != NOVA_CHUNK_SLOTS || medium_inode(&medium, ino, &inode) ||
+		if (image_chunk(&image, chunk).value != NOVA_CHUNK_SLOTS || image_inode(&image, ino, &inode) ||
 		    !life_has_log(inode.life))
 			continue;
 		pool->inos[pool->inodes++] = ino;
-		for (unsigned n = find_entries(&medium, &inode, places, ENTRIES_MAX); n > 0; n--)
+		for (unsigned n = find_entries(&image, &inode, places, ENTRIES_MAX); n > 0; n--)
 			types |= 1u << places[n - 1].entry->type;
 	}
-	medium_close(&medium);
+	image_close(&image);
 	assert_int_equal(types, (2u << NOVA_ENTRY_EXTENTS) - 2);
 }
 
@@ -305,10 +304,10 @@ static void forge_bytes(const struct pool *pool, uint8_t *bytes, size_t size)
 		memcpy(bytes + at, &value, width);
 }
 
-static void forge_entry(const struct pool *pool, struct medium *medium, const struct medium_inode *inode)
+static void forge_entry(const struct pool *pool, struct image *image, const struct image_inode *inode)
 {
 	struct place places[ENTRIES_MAX];
-	unsigned count = find_entries(medium, inode, places, ENTRIES_MAX);
+	unsigned count = find_entries(image, inode, places, ENTRIES_MAX);
 	struct place *place;
 
 	if (!count)
@@ -324,7 +323,7 @@ static void forge_entry(const struct pool *pool, struct medium *medium, const st
 	place->entry->crc = le32_of(entry_crc(place->entry, inode->ino, inode->generation, place->position));
 }
 
-static void forge_words(const struct pool *pool, struct nova_slot *slot, const struct medium_inode *inode)
+static void forge_words(const struct pool *pool, struct nova_slot *slot, const struct image_inode *inode)
 {
 	uint64_t owner = word_owner(inode->ino, inode->generation);
 	le64 word;
@@ -345,7 +344,7 @@ static void forge_words(const struct pool *pool, struct nova_slot *slot, const s
 	}
 }
 
-static void forge_page(const struct pool *pool, const struct medium_inode *inode)
+static void forge_page(const struct pool *pool, const struct image_inode *inode)
 {
 	struct nova_page_header *header;
 
@@ -368,7 +367,7 @@ static uint64_t owner_of_word(const struct nova_record_word *word, enum nova_wor
 }
 
 /* A new record that a worker committed last, as far as one can see. */
-static void forge_record(const struct pool *pool, const struct medium_inode *inode)
+static void forge_record(const struct pool *pool, const struct image_inode *inode)
 {
 	static const enum nova_word_kind kinds[] = {NOVA_WORD_LIFE, NOVA_WORD_TAIL, NOVA_WORD_HEAD};
 	struct nova_ring *ring = (struct nova_ring *)(void *)(pool->base + NOVA_JOURNAL_BLOCK * NOVA_BLOCK_SIZE);
@@ -422,13 +421,13 @@ static void forge_checkpoint(const struct pool *pool)
 
 static void forge_one(const struct pool *pool)
 {
-	struct medium medium = open_medium(pool);
+	struct image image = open_image(pool);
 	uint64_t ino = pool->inos[random_below(pool->inodes)];
 	struct nova_slot *slot = (struct nova_slot *)(void *)(pool->base + ino * NOVA_SLOT_SIZE);
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t what = random_below(20);
 
-	if (medium_inode(&medium, ino, &inode) == 0 && life_has_log(inode.life)) {
+	if (image_inode(&image, ino, &inode) == 0 && life_has_log(inode.life)) {
 		if (what == 0) {
 			forge_bytes(pool, (uint8_t *)&slot->header + 4, sizeof slot->header - 4);
 			slot->header.crc = le32_of(entry_header_crc(&slot->header, ino, inode.generation));
@@ -439,10 +438,10 @@ static void forge_one(const struct pool *pool)
 		} else if (what == 3) {
 			forge_page(pool, &inode);
 		} else {
-			forge_entry(pool, &medium, &inode);
+			forge_entry(pool, &image, &inode);
 		}
 	}
-	medium_close(&medium);
+	image_close(&image);
 }
 
 /* ---- the test ------------------------------------------------------------------------------------------------- */

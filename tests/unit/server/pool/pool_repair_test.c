@@ -634,21 +634,21 @@ static void damage_at_random(uint64_t number)
 }
 
 /* An entry of some inode says something else, with the right CRC. */
-static void falsify_an_entry(const struct medium *medium)
+static void falsify_an_entry(const struct image *image)
 {
 	uint64_t ino = root.ino.n + draw(120);
 	uint64_t skip = draw(30);
-	struct medium_inode inode;
-	enum medium_step step;
-	struct medium_log log;
+	struct image_inode inode;
+	enum image_step step;
+	struct image_log log;
 
-	if (medium_inode(medium, ino, &inode) || !life_has_log(inode.life))
+	if (image_inode(image, ino, &inode) || !life_has_log(inode.life))
 		return;
-	medium_log_begin(&log, medium, &inode);
-	while ((step = medium_log_next(&log)) == MEDIUM_PAGE || step == MEDIUM_ENTRY) {
+	image_log_begin(&log, image, &inode);
+	while ((step = image_log_next(&log)) == IMAGE_PAGE || step == IMAGE_ENTRY) {
 		struct nova_entry *entry = (struct nova_entry *)(uintptr_t)log.entry;
 
-		if (step == MEDIUM_PAGE || skip-- > 0 || entry->type == NOVA_ENTRY_PAD)
+		if (step == IMAGE_PAGE || skip-- > 0 || entry->type == NOVA_ENTRY_PAD)
 			continue;
 		if (draw(4) == 0)
 			entry->type = (uint8_t)(2 + draw(8));
@@ -661,15 +661,15 @@ static void falsify_an_entry(const struct medium *medium)
 
 static void falsify_at_random(uint64_t number)
 {
-	struct medium medium;
+	struct image image;
 	const char *why;
 
 	renew();
 	seed = number * 0x9e3779b97f4a7c15ULL + 2;
-	assert_int_equal(medium_open(&medium, f.memory, SIZE, &why), 0);
+	assert_int_equal(image_open(&image, f.memory, SIZE, &why), 0);
 	for (uint64_t n = 1 + draw(12); n > 0; n--)
-		falsify_an_entry(&medium);
-	medium_close(&medium);
+		falsify_an_entry(&image);
+	image_close(&image);
 }
 
 static void any_damage_is_repaired(void **state)

@@ -27,7 +27,7 @@
 static _Alignas(4096) uint8_t whole[SIZE]; /* made once */
 static _Alignas(4096) uint8_t pool[SIZE];  /* damaged anew by each test */
 static struct nova_handle file;
-static struct medium medium;
+static struct image image;
 
 /* u::rw- u:7:rw- g::r-- m::rw- o::--- */
 static const uint8_t acl[] = {
@@ -70,18 +70,18 @@ static int renew(void **state)
 
 /* ---- damage with valid checksums -------------------------------------------------------------------------------- */
 
-static struct nova_entry *find_entry(unsigned type, unsigned n, struct medium_inode *inode, uint64_t *position)
+static struct nova_entry *find_entry(unsigned type, unsigned n, struct image_inode *inode, uint64_t *position)
 {
-	struct medium_log log;
-	enum medium_step step;
+	struct image_log log;
+	enum image_step step;
 	const char *why;
 
-	assert_int_equal(medium_open(&medium, pool, SIZE, &why), 0);
-	assert_int_equal(medium_inode(&medium, file.ino.n, inode), 0);
-	medium_log_begin(&log, &medium, inode);
-	while ((step = medium_log_next(&log)) != MEDIUM_END) {
-		assert_int_not_equal(step, MEDIUM_BAD);
-		if (step != MEDIUM_ENTRY || log.entry->type != type || n-- > 0)
+	assert_int_equal(image_open(&image, pool, SIZE, &why), 0);
+	assert_int_equal(image_inode(&image, file.ino.n, inode), 0);
+	image_log_begin(&log, &image, inode);
+	while ((step = image_log_next(&log)) != IMAGE_END) {
+		assert_int_not_equal(step, IMAGE_BAD);
+		if (step != IMAGE_ENTRY || log.entry->type != type || n-- > 0)
 			continue;
 		*position = log.entry_position;
 		return (struct nova_entry *)(void *)log.entry;
@@ -92,7 +92,7 @@ static struct nova_entry *find_entry(unsigned type, unsigned n, struct medium_in
 
 static void forge(unsigned type, unsigned n, size_t offset, const void *bytes, size_t length)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(type, n, &inode, &position);
 	le32 generation = le32_of(inode.generation);
@@ -174,7 +174,7 @@ static void attributes_that_are_whole_have_no_errors(void **state)
 
 static void a_damaged_value_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(NOVA_ENTRY_XATTR, LARGE, &inode, &position);
 	const struct nova_xattr_entry *xattr = (const struct nova_xattr_entry *)(const void *)entry->payload;
@@ -233,7 +233,7 @@ static void an_impossible_attribute_is_given_up_by_repair(void **state)
 
 static void a_blob_among_inode_slots_is_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	struct nova_entry *entry = find_entry(NOVA_ENTRY_XATTR, LARGE, &inode, &position);
 	le64 run = le64_of((file.ino.n / 8) << 16 | 5);
@@ -253,7 +253,7 @@ static void a_removal_of_nothing_is_harmless(void **state)
 
 static void unknown_flags_are_told(void **state)
 {
-	struct medium_inode inode;
+	struct image_inode inode;
 	uint64_t position;
 	unsigned n = 0;
 
