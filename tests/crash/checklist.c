@@ -212,19 +212,18 @@ static void list_pairs(FILE *out, const char *const pairs[CHECKLIST_MAX][2], con
 
 void checklist_list(FILE *out)
 {
-	fprintf(out,
-	        "| fault found in | symptom | operations | pairs | races | also |\n| --- | --- | --- | --- | --- | --- "
-	        "|\n");
 	for (size_t i = 0; i < checklist_count; i++) {
 		const struct checklist_row *row = &checklist[i];
 
-		fprintf(out, "| %s | %s |", row->where, row->symptom);
+		fprintf(out, "- **%s**: *symptom*: %s", row->where, row->symptom);
 		for (size_t k = 0; k < CHECKLIST_MAX && row->operations[k]; k++)
-			fprintf(out, "%s%s", k ? ", " : " ", row->operations[k]);
-		fprintf(out, " |");
+			fprintf(out, "%s%s", k ? ", " : "; *operations*: ", row->operations[k]);
+		if (row->pairs[0][0])
+			fprintf(out, "; *pairs*:");
 		list_pairs(out, row->pairs, " then ");
-		fprintf(out, " |");
+		if (row->races[0][0])
+			fprintf(out, "; *races*:");
 		list_pairs(out, row->races, " beside ");
-		fprintf(out, " | %s |\n", row->also ? row->also : "");
+		fprintf(out, row->also ? "; *also*: %s\n" : "\n", row->also);
 	}
 }

@@ -28,7 +28,7 @@ const struct operation *checklist_operation(const char *name);
 /* checklist_check -- 0 if each row names something and all names exist; else 1, and what is wrong is told. */
 int checklist_check(void);
 
-/* checklist_list -- write it as a table in Markdown. */
+/* checklist_list -- write it as a list in Markdown, an item a line. */
 void checklist_list(FILE *out);
 
 #endif
