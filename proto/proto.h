@@ -37,7 +37,7 @@ enum proto_op {
 	PROTO_SETATTR = 12,
 	PROTO_ACCESS = 13,
 	PROTO_OPEN = 14,   /* by path, may create and truncate; reply has attributes and the first extents */
-	PROTO_REOPEN = 15, /* by handle: after a reconnect, and for programs that hold handles */
+	PROTO_REOPEN = 15, /* by handle: after a restart with RECLAIM, and for programs that hold handles */
 	PROTO_CLOSE = 16,
 	PROTO_READ = 17,         /* data in the reply */
 	PROTO_WRITE = 18,        /* data in the request: atomic and durable when the reply comes */
@@ -121,7 +121,9 @@ struct proto_string {
 #define PROTO_OPEN_DIRECTORY (1u << 7)
 #define PROTO_OPEN_LAYOUT    (1u << 8) /* grant a read layout along with it if that is possible */
 #define PROTO_OPEN_NOATIME   (1u << 9) /* the owner and the superuser only: reading leaves the access time */
-#define PROTO_OPEN_FLAGS     ((1u << 10) - 1)
+#define PROTO_OPEN_EXECUTE   (1u << 10) /* to execute: x is asked for in place of r; a regular file, only read */
+#define PROTO_OPEN_RECLAIM   (1u << 11) /* REOPEN alone: an open of a session that is lost; its owner needs no mode */
+#define PROTO_OPEN_FLAGS     ((1u << 11) - 1)
 
 #define PROTO_WRITE_APPEND 1u
 
@@ -223,7 +225,7 @@ struct proto_request {
 		} open; /* OPEN; TMPFILE: the path is a directory's, EXCLUSIVE means that it never gets a name */
 		struct {
 			struct proto_handle handle;
-			uint32_t flags; /* PROTO_OPEN_READ | WRITE | APPEND | TRUNCATE | DIRECTORY | LAYOUT */
+			uint32_t flags; /* as of open, without those about names; RECLAIM */
 		} reopen;
 		struct {
 			uint64_t open;

@@ -111,6 +111,11 @@ static struct refusal check_open_flags(uint32_t flags, uint32_t allowed)
 		return refuse(EINVAL, "exclusive without create");
 	if (flags & PROTO_OPEN_CREATE && flags & PROTO_OPEN_DIRECTORY)
 		return refuse(EINVAL, "create of a directory by open");
+	if (flags & PROTO_OPEN_EXECUTE &&
+	    flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE | PROTO_OPEN_CREATE | PROTO_OPEN_DIRECTORY))
+		return refuse(EINVAL, "execution with more than reading");
+	if (flags & PROTO_OPEN_RECLAIM && flags & PROTO_OPEN_TRUNCATE)
+		return refuse(EINVAL, "truncation of what was open before");
 	return accepted;
 }
 
@@ -254,7 +259,8 @@ static struct refusal check_body(const struct proto_request *q)
 	case PROTO_REOPEN: {
 		struct refusal bad = check_open_flags(
 		    q->reopen.flags, PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_TRUNCATE |
-		                         PROTO_OPEN_DIRECTORY | PROTO_OPEN_LAYOUT | PROTO_OPEN_NOATIME);
+		                         PROTO_OPEN_DIRECTORY | PROTO_OPEN_LAYOUT | PROTO_OPEN_NOATIME |
+		                         PROTO_OPEN_EXECUTE | PROTO_OPEN_RECLAIM);
 		return bad.error ? bad : check_handle(q->reopen.handle);
 	}
 	case PROTO_CLOSE:

@@ -22,11 +22,13 @@ int file_flags(int flags, uint32_t *out)
 		int flag;
 		uint32_t proto;
 	} map[] = {
-	    {O_CREAT, PROTO_OPEN_CREATE},      {O_TRUNC, PROTO_OPEN_TRUNCATE},      {O_APPEND, PROTO_OPEN_APPEND},
-	    {O_NOFOLLOW, PROTO_OPEN_NOFOLLOW}, {O_DIRECTORY, PROTO_OPEN_DIRECTORY}, {O_NOATIME, PROTO_OPEN_NOATIME},
+	    {O_CREAT, PROTO_OPEN_CREATE},         {O_TRUNC, PROTO_OPEN_TRUNCATE},      {O_APPEND, PROTO_OPEN_APPEND},
+	    {O_NOFOLLOW, PROTO_OPEN_NOFOLLOW},    {O_DIRECTORY, PROTO_OPEN_DIRECTORY}, {O_NOATIME, PROTO_OPEN_NOATIME},
+	    {FARNOVA_O_EXEC, PROTO_OPEN_EXECUTE},
 	};
 	const int accepted = O_ACCMODE | O_CREAT | O_EXCL | O_TRUNC | O_APPEND | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC |
-	                     O_SYNC | O_DSYNC | O_NOATIME | O_NOCTTY | O_NONBLOCK | O_LARGEFILE | O_DIRECT;
+	                     O_SYNC | O_DSYNC | O_NOATIME | O_NOCTTY | O_NONBLOCK | O_LARGEFILE | O_DIRECT |
+	                     FARNOVA_O_EXEC;
 	int access = flags & O_ACCMODE;
 
 	if ((flags & O_TMPFILE) == O_TMPFILE)
@@ -52,6 +54,8 @@ int file_flags(int flags, uint32_t *out)
 	if (*out & PROTO_OPEN_DIRECTORY)
 		*out &= ~PROTO_OPEN_LAYOUT;
 	if (*out & PROTO_OPEN_CREATE && *out & PROTO_OPEN_DIRECTORY)
+		return -EINVAL;
+	if (*out & PROTO_OPEN_EXECUTE && *out & (PROTO_OPEN_CREATE | PROTO_OPEN_WRITE | PROTO_OPEN_DIRECTORY))
 		return -EINVAL;
 	return 0;
 }

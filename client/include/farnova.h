@@ -234,6 +234,12 @@ int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat 
 int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                        struct stat *st);
 int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode);
+
+/* With O_RDONLY, for opens that execute: x is asked for in place of r, so a program of mode 0711 is read by those who
+ * may only execute it. The value is what Linux passes to a FUSE file system in open's flags. */
+#define FARNOVA_O_EXEC 0x20
+
+/* farnova_open_at -- as farnova_open: everyone, the owner too, has the rights that the mode and ACL give now. */
 struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle file, int flags);
 struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
                                        mode_t mode, struct farnova_handle *handle, struct stat *st);

@@ -136,6 +136,8 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 		return -EISDIR;
 	if (flags & PROTO_OPEN_NOATIME && rq->call.cred->uid != 0 && rq->call.cred->uid != attr->uid)
 		return -EPERM;
+	if (flags & PROTO_OPEN_EXECUTE && !S_ISREG(attr->mode))
+		return -EACCES;
 	if (!S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
 		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
 	if (rq->server->config.read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
@@ -153,6 +155,9 @@ static int may_open(struct request *rq, const struct nova_attr *attr, uint32_t f
 {
 	int mask = (flags & PROTO_OPEN_READ ? R_OK : 0) | (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) ? W_OK : 0);
 
+	/* A program of mode 0711 is executed by those who may not read it, so what it consists of is read for them. */
+	if (flags & PROTO_OPEN_EXECUTE)
+		mask = X_OK;
 	return nova_access(&rq->call, attr->handle, mask);
 }
 
@@ -182,7 +187,7 @@ static void grant_opened(struct request *rq, struct proto_handle handle)
 	out->open.attr.size = size;
 }
 
-/* The inode is there and may be opened: give it an open id. */
+/* The inode is there and may be opened, and open_table_reserve has found room: give it an open id. */
 static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags, bool created)
 {
 	struct proto_reply *out = rq->out;
@@ -242,7 +247,10 @@ int op_open(struct request *rq)
 	struct walk walk;
 	bool created;
 
-	int rc = find_or_create(rq, &walk, &created);
+	int rc = open_table_reserve(&rq->session->opens);
+	if (rc < 0)
+		return rc;
+	rc = find_or_create(rq, &walk, &created);
 	if (rc == -ENOSPC)
 		return request_no_space(rq);
 	if (rc < 0)
@@ -266,8 +274,10 @@ int op_tmpfile(struct request *rq)
 	struct nova_attr attr;
 	struct walk walk;
 
-	int rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path, false,
-	                   false, &walk);
+	int rc = open_table_reserve(&rq->session->opens);
+	if (rc == 0)
+		rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path,
+		               false, false, &walk);
 	if (rc < 0)
 		return rc;
 	rq->call.umask = in->open.umask;
@@ -286,14 +296,17 @@ int op_reopen(struct request *rq)
 {
 	struct nova_attr attr;
 
-	int rc = nova_getattr(&rq->call, core_handle(rq->in->reopen.handle), &attr);
+	int rc = open_table_reserve(&rq->session->opens);
+	if (rc == 0)
+		rc = nova_getattr(&rq->call, core_handle(rq->in->reopen.handle), &attr);
 	if (rc == 0)
 		rc = check_open(rq, &attr, rq->in->reopen.flags);
 	/*
-	 * The owner may always: a file that was created with mode 0444 and is being written must open again after a
-	 * restart of the server. He could change the mode anyway (NFS servers do the same).
+	 * A file that was created with mode 0444 and is being written must open again after a restart of the server, so
+	 * there the owner is not asked for more. Whoever says so without need gains nothing: he may change the mode.
 	 */
-	if (rc == 0 && attr.uid != rq->call.cred->uid)
+	bool reclaim = rq->in->reopen.flags & PROTO_OPEN_RECLAIM && attr.uid == rq->call.cred->uid;
+	if (rc == 0 && !reclaim)
 		rc = may_open(rq, &attr, rq->in->reopen.flags);
 	return rc < 0 ? rc : open_inode(rq, &attr, rq->in->reopen.flags, false);
 }

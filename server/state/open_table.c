@@ -3,6 +3,7 @@
  */
 #include "server/state/open_table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,24 +56,19 @@ static int grow_buckets(struct open_table *opens)
 	return 0;
 }
 
+/* Room was reserved. */
 static int file_get(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t mode,
                     struct open_file **out)
 {
-	int rc = grow_buckets(opens);
-	if (rc < 0)
-		return rc;
 	struct open_file **link = place(opens, handle);
+
 	if (!*link) {
-		struct open_file *file = malloc(sizeof(*file));
-		if (!file)
-			return -ENOMEM;
-		rc = nova_open(call, core_handle(handle), NULL);
-		if (rc < 0) {
-			free(file);
+		int rc = nova_open(call, core_handle(handle), NULL);
+		if (rc < 0)
 			return rc;
-		}
-		*file = (struct open_file){.handle = handle, .mode = mode};
-		*link = file;
+		*link = opens->spare;
+		opens->spare = NULL;
+		**link = (struct open_file){.handle = handle, .mode = mode};
 		opens->file_count++;
 	}
 	(*link)->opens++;
@@ -114,14 +110,23 @@ static int grow_items(struct open_table *opens)
 	return 0;
 }
 
+int open_table_reserve(struct open_table *opens)
+{
+	int rc = grow_items(opens);
+	if (rc == 0)
+		rc = grow_buckets(opens);
+	if (rc == 0 && !opens->spare)
+		opens->spare = malloc(sizeof(*opens->spare));
+	return rc == 0 && !opens->spare ? -ENOMEM : rc;
+}
+
 int open_table_add(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
                    uint32_t mode, uint64_t *id)
 {
 	struct open_file *file;
 
-	int rc = grow_items(opens);
-	if (rc == 0)
-		rc = file_get(opens, call, handle, mode, &file);
+	assert(opens->first_free && opens->spare && opens->bucket_count > opens->file_count);
+	int rc = file_get(opens, call, handle, mode, &file);
 	if (rc < 0)
 		return rc;
 	uint32_t index = opens->first_free - 1;
@@ -173,5 +178,6 @@ void open_table_free(struct open_table *opens)
 	}
 	free(opens->buckets);
 	free(opens->items);
+	free(opens->spare);
 	*opens = (struct open_table){0};
 }

@@ -34,13 +34,20 @@ struct open_table {
 	uint64_t serial;
 	struct open_file **buckets;
 	size_t bucket_count, file_count;
+	struct open_file *spare; /* for the next inode */
 };
 
 void open_table_init(struct open_table *opens, size_t limit);
 
 /*
- * open_table_add -- one more open of the inode, pinned with `call`. The id is never 0 and never given twice. -EMFILE
- * beyond the limit, -ENOMEM, or what nova_open says (-ESTALE).
+ * open_table_reserve -- room for the next open_table_add: to be called before anything is created or truncated, which a
+ * failed open must not do. Reserving twice is reserving once. -EMFILE beyond the limit, -ENOMEM.
+ */
+int open_table_reserve(struct open_table *opens);
+
+/*
+ * open_table_add -- one more open of the inode, pinned with `call`; room was reserved. The id is never 0 and never
+ * given twice. Errors are those of nova_open (-ESTALE).
  */
 int open_table_add(struct open_table *opens, const struct nova_call *call, struct proto_handle handle, uint32_t flags,
                    uint32_t mode, uint64_t *id);

@@ -320,6 +320,9 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_OPEN, q.open.mode = 010000, EINVAL);
 	REFUSED(PROTO_OPEN, q.open.umask = 01000, EINVAL);
 	REFUSED(PROTO_REOPEN, q.reopen.flags |= PROTO_OPEN_CREATE, EINVAL);
+	REFUSED(PROTO_REOPEN, q.reopen.flags |= PROTO_OPEN_EXECUTE | PROTO_OPEN_WRITE, EINVAL);
+	REFUSED(PROTO_REOPEN, q.reopen.flags |= PROTO_OPEN_RECLAIM | PROTO_OPEN_TRUNCATE, EINVAL);
+	REFUSED(PROTO_OPEN, q.open.flags = PROTO_OPEN_READ | PROTO_OPEN_RECLAIM, EINVAL);
 	REFUSED(PROTO_READ, q.read.length = 0, EINVAL);
 	REFUSED(PROTO_READ, q.read.offset = INT64_MAX, EFBIG);
 	REFUSED(PROTO_WRITE, q.write.flags = 2, EINVAL);
