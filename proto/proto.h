@@ -119,8 +119,8 @@ struct proto_string {
 #define PROTO_OPEN_TRUNCATE  (1u << 5)
 #define PROTO_OPEN_NOFOLLOW  (1u << 6)
 #define PROTO_OPEN_DIRECTORY (1u << 7)
-#define PROTO_OPEN_LAYOUT    (1u << 8) /* grant a read layout along with it if that is possible */
-#define PROTO_OPEN_NOATIME   (1u << 9) /* the owner and the superuser only: reading leaves the access time */
+#define PROTO_OPEN_LAYOUT    (1u << 8)  /* grant a read layout along with it if that is possible */
+#define PROTO_OPEN_NOATIME   (1u << 9)  /* the owner and the superuser only: reading leaves the access time */
 #define PROTO_OPEN_EXECUTE   (1u << 10) /* to execute: x is asked for in place of r; a regular file, only read */
 #define PROTO_OPEN_RECLAIM   (1u << 11) /* REOPEN alone: an open of a session that is lost; its owner needs no mode */
 #define PROTO_OPEN_FLAGS     ((1u << 11) - 1)

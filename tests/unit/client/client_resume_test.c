@@ -1,6 +1,7 @@
 /*
  * client_resume_test.c -- when only the connection is lost the session goes on: every request is executed exactly once,
- * and open files stay open, those without a name too.
+ * and open files stay open, those without a name too. They do over a restart of the server as well, whatever their
+ * mode.
  *
  * The client reaches a real server through a relay of this program, which cuts all connections when told.
  */
@@ -212,11 +213,37 @@ static void file_without_a_name_stays_open(void **state)
 	farnova_disconnect(fs);
 }
 
+/* What a restart of the server takes is what the mode allowed when it was opened, also where it does not now. */
+static void files_opened_once_outlive_a_restart(void **state)
+{
+	struct farnova *fs = connect_through_relay();
+	char buffer[5];
+
+	CHECK(farnova_mkdir(fs, "all", 0777) == 0);
+	struct farnova_file *program = farnova_open(fs, "all/program", O_WRONLY | O_CREAT, 0711);
+	CHECK(program && farnova_write(program, "#!bin", 5) == 5 && farnova_close(program) == 0);
+	CHECK(farnova_set_cred(fs, &(struct farnova_cred){.uid = 1000, .gid = 1000}) == 0);
+	struct farnova_file *file = farnova_open(fs, "all/read-only", O_RDWR | O_CREAT, 0444);
+	CHECK(file);
+	CHECK(!farnova_open(fs, "all/read-only", O_RDWR, 0) && errno == EACCES);
+	CHECK(!farnova_open(fs, "all/program", O_RDONLY, 0) && errno == EACCES);
+	CHECK(!farnova_open(fs, "all/program", O_RDWR | FARNOVA_O_EXEC, 0) && errno == EINVAL);
+	program = farnova_open(fs, "all/program", O_RDONLY | FARNOVA_O_EXEC, 0);
+	CHECK(program);
+	client_server_kill(&server);
+	client_server_start(&server);
+	CHECK(farnova_pwrite(file, "still", 5, 0) == 5);
+	CHECK(farnova_pread(program, buffer, 5, 0) == 5 && memcmp(buffer, "#!bin", 5) == 0);
+	CHECK(farnova_close(file) == 0 && farnova_close(program) == 0);
+	farnova_disconnect(fs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(requests_are_executed_exactly_once),
 	    cmocka_unit_test(file_without_a_name_stays_open),
+	    cmocka_unit_test(files_opened_once_outlive_a_restart),
 	};
 	return cmocka_run_group_tests(tests, start, end);
 }
