@@ -155,7 +155,7 @@ static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_
 		/* Written in place: the lines that were promised for them have been used. */
 		if ((old & ~value) == FILE_UNWRITTEN) {
 			inode->unwritten -= count;
-			release->kept_promises += count;
+			release->released_promises += count;
 		}
 		return;
 	}

@@ -30,7 +30,7 @@ static void store_header(struct nova *fs, const struct inode *inode, const struc
 	pm_copy(fs->pm, &slot_at(fs, inode->ino)->header, &header, sizeof header);
 }
 
-int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
+int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
 {
 	struct nova_worker *worker = txn->worker;
 	struct nova *fs = worker->fs;
@@ -79,7 +79,7 @@ int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, str
 		err = xattr_birth_append(txn, *log, &birth->xattrs);
 	if (err) {
 		txn_drop(txn);
-		lifetime_abort(txn, inode, birth);
+		inode_create_abort(txn, inode, birth);
 		return err;
 	}
 	txn_life(txn, inode, birth->life);
@@ -87,7 +87,7 @@ int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, str
 	return 0;
 }
 
-void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth)
+void inode_create_done(struct txn *txn, struct inode *inode, const struct birth *birth)
 {
 	slots_set_generation(txn->worker->fs, inode->ino, inode->generation);
 	inode->life = (uint8_t)birth->life;
@@ -116,7 +116,7 @@ void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *bi
 		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 }
 
-void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth)
+void inode_create_abort(struct txn *txn, struct inode *inode, struct birth *birth)
 {
 	/* What was stored into the slot must not land there after its next owner's stores. */
 	pm_fence(txn->worker->fs->pm);
@@ -134,8 +134,8 @@ void release_flush(struct release *release)
 {
 	struct nova *fs = release->worker->fs;
 
-	alloc_keep_promise(release->worker, release->kept_promises);
-	release->kept_promises = 0;
+	alloc_keep_promise(release->worker, release->released_promises);
+	release->released_promises = 0;
 	if (!release->count)
 		return;
 	if (fs->keep_blocks && fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
@@ -159,7 +159,7 @@ void release_blocks(struct release *release, uint64_t value, uint64_t count)
 	release->inode->blocks -= count;
 	if (value & FILE_UNWRITTEN) {
 		release->inode->unwritten -= count;
-		release->kept_promises += count;
+		release->released_promises += count;
 	}
 	/* A run stays within its zone: the allocator has one bitmap for each. */
 	while (count) {
@@ -185,7 +185,7 @@ void release_block(void *context, uint64_t value)
 
 /* ---- death ---------------------------------------------------------------------------------------------------- */
 
-void lifetime_end(struct txn *txn, struct inode *inode)
+void inode_free_begin(struct txn *txn, struct inode *inode)
 {
 	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
 }
@@ -215,7 +215,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 	slots_put(worker, inode->ino);
 }
 
-void lifetime_ended(struct txn *txn, struct inode *inode)
+void inode_free_done(struct txn *txn, struct inode *inode)
 {
 	inode->nlink = 0;
 	inode->ctime_ns = txn->now;
@@ -228,7 +228,7 @@ void lifetime_ended(struct txn *txn, struct inode *inode)
 }
 
 /* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
-void lifetime_reclaim(struct nova_worker *worker, struct inode *inode)
+void inode_free_orphan(struct nova_worker *worker, struct inode *inode)
 {
 	struct nova *fs = worker->fs;
 	struct slot_word_values values = slot_words_of(inode);

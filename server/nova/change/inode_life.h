@@ -25,19 +25,20 @@ struct birth {
 void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth);
 
 /*
- * lifetime_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked and
- * becomes alive with the transaction (lifetime_begun) or not at all (lifetime_abort).
+ * inode_create_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked
+ * and becomes alive with the transaction (inode_create_done) or not at all (inode_create_abort).
  */
-int lifetime_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log);
-void lifetime_begun(struct txn *txn, struct inode *inode, const struct birth *birth);
-void lifetime_abort(struct txn *txn, struct inode *inode, struct birth *birth);
+int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log);
+void inode_create_done(struct txn *txn, struct inode *inode, const struct birth *birth);
+void inode_create_abort(struct txn *txn, struct inode *inode, struct birth *birth);
 
-/* lifetime_end -- note in the transaction that the inode has lost its last name; afterwards call lifetime_ended. */
-void lifetime_end(struct txn *txn, struct inode *inode);
-void lifetime_ended(struct txn *txn, struct inode *inode);
+/* inode_free_begin -- note in the transaction that the inode has lost its last name; afterwards call inode_free_done.
+ */
+void inode_free_begin(struct txn *txn, struct inode *inode);
+void inode_free_done(struct txn *txn, struct inode *inode);
 
-/* lifetime_reclaim -- end an orphan that nobody has pinned. Durable. */
-void lifetime_reclaim(struct nova_worker *worker, struct inode *inode);
+/* inode_free_orphan -- end an orphan that nobody has pinned. Durable. */
+void inode_free_orphan(struct nova_worker *worker, struct inode *inode);
 
 /* A run of blocks that grows while blocks come in order; each full run is released. */
 struct release {
@@ -45,7 +46,7 @@ struct release {
 	struct inode *inode;
 	uint64_t first;
 	uint64_t count;
-	uint64_t kept_promises; /* of unwritten blocks that are no more */
+	uint64_t released_promises; /* of unwritten blocks that are no more */
 };
 
 /* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as file_index.h

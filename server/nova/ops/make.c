@@ -96,7 +96,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	birth->parent = S_ISDIR(birth->mode) ? dir->ino : 0;
 
 	txn_start(&txn, call);
-	err = lifetime_begin(&txn, birth, &inode, &log);
+	err = inode_create_begin(&txn, birth, &inode, &log);
 	if (err)
 		return err;
 	if (target)
@@ -106,13 +106,13 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 		               &added);
 	if (err) {
 		txn_drop(&txn);
-		lifetime_abort(&txn, inode, birth);
+		inode_create_abort(&txn, inode, birth);
 		if (blob)
 			alloc_free(worker, blob, 1);
 		return err;
 	}
 	txn_commit(&txn);
-	lifetime_begun(&txn, inode, birth);
+	inode_create_done(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
 	inode->blocks += blob != 0;
 	names_added(&txn, dir, &added);

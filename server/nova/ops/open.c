@@ -30,11 +30,11 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 		return err;
 	birth_inherit(call, dir, &birth);
 	txn_start(&txn, call);
-	err = lifetime_begin(&txn, &birth, &inode, &log);
+	err = inode_create_begin(&txn, &birth, &inode, &log);
 	if (err)
 		return err;
 	txn_commit(&txn);
-	lifetime_begun(&txn, inode, &birth);
+	inode_create_done(&txn, inode, &birth);
 	inode->pins = 1;
 	if (attr)
 		inode_attr(inode, attr);
@@ -76,7 +76,7 @@ int nova_close(const struct nova_call *call, struct nova_handle file)
 	if (inode->pins == 0)
 		return -EINVAL;
 	if (--inode->pins == 0 && inode_nameless(inode))
-		lifetime_reclaim(call->worker, inode);
+		inode_free_orphan(call->worker, inode);
 	return 0;
 }
 
@@ -107,7 +107,7 @@ int nova_reclaim_orphans(const struct nova_call *call)
 				continue;
 			if (!inode_nameless(inode) || inode->pins)
 				continue;
-			lifetime_reclaim(call->worker, inode);
+			inode_free_orphan(call->worker, inode);
 			reclaimed++;
 		}
 	}

@@ -33,7 +33,7 @@ static int remove_locked(const struct nova_call *call, struct inode *dir, struct
 	txn_start(&txn, call);
 	err = txn_name_gone(&txn, txn_log(&txn, dir, true), entry);
 	if (!err && last)
-		lifetime_end(&txn, child);
+		inode_free_begin(&txn, child);
 	if (!err && !last)
 		err = txn_attr(&txn, txn_log(&txn, child, true), NOVA_ATTR_NLINK,
 		               &(struct nova_attr_entry){.nlink = le32_of(child->nlink - 1)});
@@ -44,7 +44,7 @@ static int remove_locked(const struct nova_call *call, struct inode *dir, struct
 	txn_commit(&txn);
 	names_removed(&txn, dir, entry);
 	if (last) {
-		lifetime_ended(&txn, child);
+		inode_free_done(&txn, child);
 	} else {
 		child->nlink--;
 		child->ctime_ns = txn.now;

@@ -187,7 +187,7 @@ static int append_victim(struct rename *r, struct txn *txn)
 	if (r->flags & NOVA_RENAME_EXCHANGE)
 		return append_moved(txn, r->victim, r->to_dir, r->from_dir);
 	if (victim_dies(r)) {
-		lifetime_end(txn, r->victim);
+		inode_free_begin(txn, r->victim);
 		return 0;
 	}
 	return txn_attr(txn, txn_log(txn, r->victim, false), NOVA_ATTR_NLINK,
@@ -201,7 +201,7 @@ static void show_victim(struct rename *r, struct txn *txn)
 	if (r->flags & NOVA_RENAME_EXCHANGE) {
 		show_moved(txn, r->victim, r->from_dir);
 	} else if (victim_dies(r)) {
-		lifetime_ended(txn, r->victim);
+		inode_free_done(txn, r->victim);
 	} else {
 		r->victim->nlink--;
 		r->victim->ctime_ns = txn->now;
