@@ -12,42 +12,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-void remap_init(struct remap *remap, struct nova_worker *worker, struct inode *inode)
+void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct inode *inode)
 {
-	remap->worker = worker;
-	remap->inode = inode;
-	remap->pieces = remap->space;
-	remap->capacity = REMAP_INLINE;
-	remap->count = remap->fresh = 0;
-	remap->unfilled_end = remap->promised = 0;
+	map->worker = worker;
+	map->inode = inode;
+	map->pieces = map->space;
+	map->capacity = EXTENT_MAP_INLINE;
+	map->count = map->fresh = 0;
+	map->unfilled_end = map->promised = 0;
 }
 
-static void free_pieces(struct remap *remap)
+static void free_pieces(struct extent_map_change *map)
 {
-	if (remap->pieces != remap->space)
-		free(remap->pieces);
+	if (map->pieces != map->space)
+		free(map->pieces);
 }
 
-static void fini(struct remap *remap)
+static void fini(struct extent_map_change *map)
 {
-	free_pieces(remap);
-	incore_index_changed(remap->worker->fs, remap->inode);
+	free_pieces(map);
+	incore_index_changed(map->worker->fs, map->inode);
 }
 
-static int add_piece(struct remap *remap, const struct piece *piece)
+static int add_piece(struct extent_map_change *map, const struct extent_map_piece *piece)
 {
-	if (remap->count == remap->capacity) {
-		struct piece *more = malloc(2 * remap->capacity * sizeof *more);
+	if (map->count == map->capacity) {
+		struct extent_map_piece *more = malloc(2 * map->capacity * sizeof *more);
 
 		if (!more)
 			return -ENOMEM;
-		memcpy(more, remap->pieces, remap->count * sizeof *more);
-		free_pieces(remap);
-		remap->pieces = more;
-		remap->capacity *= 2;
+		memcpy(more, map->pieces, map->count * sizeof *more);
+		free_pieces(map);
+		map->pieces = more;
+		map->capacity *= 2;
 	}
-	remap->pieces[remap->count++] = *piece;
-	remap->fresh += piece->fresh;
+	map->pieces[map->count++] = *piece;
+	map->fresh += piece->fresh;
 	return 0;
 }
 
@@ -67,36 +67,36 @@ static uint64_t count_holes(const struct inode *inode, uint64_t first, uint64_t 
 	return holes;
 }
 
-int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
+int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
 {
-	struct inode *inode = remap->inode;
+	struct inode *inode = map->inode;
 	int err = inode->quota ? project_grow(inode, count_holes(inode, file_block, count)) : 0;
 
 	if (!err)
 		err = file_index_reserve(&inode->file, file_block, count);
 	if (err)
 		return err;
-	/* remap_show will want it, when there is nothing left to do meanwhile. */
+	/* extent_map_show will want it, when there is nothing left to do meanwhile. */
 	file_index_prefetch(&inode->file, file_block);
 	if (flag) {
-		err = alloc_promise(remap->worker, count);
+		err = alloc_promise(map->worker, count);
 		if (err)
 			return err;
-		remap->promised += count;
+		map->promised += count;
 	}
 	while (count) {
-		struct piece piece = {.file_block = file_block, .fresh = true};
-		bool unfilled = file_block + count == remap->unfilled_end;
-		int64_t got = privileged ? alloc_run(remap->worker, count, true, &piece.value)
-		                         : alloc_data(remap->worker, inode, file_block, count, unfilled, &piece.value);
+		struct extent_map_piece piece = {.file_block = file_block, .fresh = true};
+		bool unfilled = file_block + count == map->unfilled_end;
+		int64_t got = privileged ? alloc_run(map->worker, count, true, &piece.value)
+		                         : alloc_data(map->worker, inode, file_block, count, unfilled, &piece.value);
 
 		if (got < 0)
 			return (int)got;
 		piece.count = (uint64_t)got;
 		piece.value |= flag;
-		err = add_piece(remap, &piece);
+		err = add_piece(map, &piece);
 		if (err) {
-			alloc_free(remap->worker, file_block_of(piece.value), piece.count);
+			alloc_free(map->worker, file_block_of(piece.value), piece.count);
 			return err;
 		}
 		file_block += piece.count;
@@ -105,26 +105,26 @@ int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64
 	return 0;
 }
 
-int remap_place(struct remap *remap, uint64_t file_block, uint64_t value, uint64_t count)
+int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count)
 {
-	int err = value ? file_index_reserve(&remap->inode->file, file_block, count) : 0;
+	int err = value ? file_index_reserve(&map->inode->file, file_block, count) : 0;
 
 	/* An entry counts its blocks in 32 bits; only holes come longer. */
 	while (!err && count) {
-		struct piece piece = {.file_block = file_block, .value = value};
+		struct extent_map_piece piece = {.file_block = file_block, .value = value};
 
 		piece.count = count < UINT32_MAX ? count : UINT32_MAX;
-		err = add_piece(remap, &piece);
+		err = add_piece(map, &piece);
 		file_block += piece.count;
 		count -= piece.count;
 	}
 	return err;
 }
 
-int remap_log(const struct remap *remap, struct txn *txn, struct log_append *log, uint64_t size)
+int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct log_append *log, uint64_t size)
 {
-	for (unsigned i = 0; i < remap->count; i++) {
-		const struct piece *piece = &remap->pieces[i];
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct extent_map_piece *piece = &map->pieces[i];
 		struct entry_buffer buffer;
 		struct nova_entry *entry =
 		    entry_write(&buffer, piece->file_block, piece->value, piece->count, size, txn->now);
@@ -136,7 +136,7 @@ int remap_log(const struct remap *remap, struct txn *txn, struct log_append *log
 	return 0;
 }
 
-static void show_hole(struct release *release, const struct piece *piece)
+static void show_hole(struct release *release, const struct extent_map_piece *piece)
 {
 	struct file_index *file = &release->inode->file;
 	uint64_t end = piece->file_block + piece->count;
@@ -166,30 +166,30 @@ static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_
 		inode->unwritten += count;
 }
 
-void remap_show(struct remap *remap)
+void extent_map_show(struct extent_map_change *map)
 {
-	struct release release = {.worker = remap->worker, .inode = remap->inode};
+	struct release release = {.worker = map->worker, .inode = map->inode};
 
-	for (unsigned i = 0; i < remap->count; i++)
-		if (remap->pieces[i].value)
-			file_index_set_run(&remap->inode->file, remap->pieces[i].file_block, remap->pieces[i].value,
-			                   remap->pieces[i].count, blocks_replaced, &release);
+	for (unsigned i = 0; i < map->count; i++)
+		if (map->pieces[i].value)
+			file_index_set_run(&map->inode->file, map->pieces[i].file_block, map->pieces[i].value,
+			                   map->pieces[i].count, blocks_replaced, &release);
 		else
-			show_hole(&release, &remap->pieces[i]);
+			show_hole(&release, &map->pieces[i]);
 	release_flush(&release);
-	fini(remap);
+	fini(map);
 }
 
-void remap_drop(struct remap *remap)
+void extent_map_drop(struct extent_map_change *map)
 {
-	for (unsigned i = 0; i < remap->count; i++)
-		if (remap->pieces[i].fresh)
-			alloc_free(remap->worker, file_block_of(remap->pieces[i].value), remap->pieces[i].count);
-	alloc_keep_promise(remap->worker, remap->promised);
-	fini(remap);
+	for (unsigned i = 0; i < map->count; i++)
+		if (map->pieces[i].fresh)
+			alloc_free(map->worker, file_block_of(map->pieces[i].value), map->pieces[i].count);
+	alloc_keep_promise(map->worker, map->promised);
+	fini(map);
 }
 
-bool remap_next_extent(const struct file_index *index, uint64_t *at, struct extent *out)
+bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out)
 {
 	uint64_t zone_left;
 

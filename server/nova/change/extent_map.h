@@ -11,47 +11,50 @@
 
 #include "server/nova/change/txn.h"
 
-#define REMAP_INLINE 8u
+#define EXTENT_MAP_INLINE 8u
 
-struct piece {
+struct extent_map_piece {
 	uint64_t file_block;
 	uint64_t value; /* as file_index.h has it: the first block, perhaps with FILE_UNWRITTEN; 0 = hole */
 	uint64_t count;
 	bool fresh;
 };
 
-struct remap {
+struct extent_map_change {
 	struct nova_worker *worker;
 	struct inode *inode;
-	struct piece *pieces;
+	struct extent_map_piece *pieces;
 	unsigned count;
 	unsigned capacity;
 	unsigned fresh; /* how many pieces are fresh */
 	uint64_t
 	    unfilled_end;  /* the last block before this file block is written in part, at the file's end; 0 = none */
 	uint64_t promised; /* log lines promised to later writes: alloc_promise */
-	struct piece space[REMAP_INLINE];
+	struct extent_map_piece space[EXTENT_MAP_INLINE];
 };
 
-void remap_init(struct remap *remap, struct nova_worker *worker, struct inode *inode);
+void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct inode *inode);
 
 /*
- * remap_fresh -- take blocks for `count` file blocks from `file_block`, as few runs as there are; with FILE_UNWRITTEN
- * in `flag` they will read as zeros and the log space that their first writes take is promised. -ENOSPC, -ENOMEM: drop.
+ * extent_map_fresh -- take blocks for `count` file blocks from `file_block`, as few runs as there are; with
+ * FILE_UNWRITTEN in `flag` they will read as zeros and the log space that their first writes take is promised. -ENOSPC,
+ * -ENOMEM: drop.
  */
-int remap_fresh(struct remap *remap, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged);
+int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag,
+                     bool privileged);
 
-/* remap_place -- blocks the file has already, within one zone, or a hole. -ENOMEM: drop. */
-int remap_place(struct remap *remap, uint64_t file_block, uint64_t value, uint64_t count);
+/* extent_map_place -- blocks the file has already, within one zone, or a hole. -ENOMEM: drop. */
+int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count);
 
-/* remap_log -- one WRITE entry for each piece; the file has `size` bytes afterwards. */
-int remap_log(const struct remap *remap, struct txn *txn, struct log_append *log, uint64_t size);
+/* extent_map_log -- one WRITE entry for each piece; the file has `size` bytes afterwards. */
+int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct log_append *log, uint64_t size);
 
-/* remap_show -- the commit is durable: lead the index to the pieces, release what they replace, and end the remap. */
-void remap_show(struct remap *remap);
+/* extent_map_show -- the commit is durable: lead the index to the pieces, release what they replace, and end the
+ * change. */
+void extent_map_show(struct extent_map_change *map);
 
-/* remap_drop -- give the fresh blocks back and end the remap; what was stored into them has been fenced. */
-void remap_drop(struct remap *remap);
+/* extent_map_drop -- give the fresh blocks back and end the change; what was stored into them has been fenced. */
+void extent_map_drop(struct extent_map_change *map);
 
 /* A row of file blocks that lie in a row of blocks of one zone. */
 struct extent {
@@ -60,7 +63,7 @@ struct extent {
 	uint64_t count;
 };
 
-/* remap_next_extent -- the first extent at or after *at, which moves behind it; false if there is none. */
-bool remap_next_extent(const struct file_index *index, uint64_t *at, struct extent *out);
+/* file_index_next_extent -- the first extent at or after *at, which moves behind it; false if there is none. */
+bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out);
 
 #endif

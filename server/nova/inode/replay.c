@@ -538,7 +538,7 @@ static void count_blocks(struct inode *inode)
 	uint64_t at = 0;
 
 	inode->blocks = 0;
-	while (remap_next_extent(&inode->file, &at, &extent)) {
+	while (file_index_next_extent(&inode->file, &at, &extent)) {
 		inode->blocks += extent.count;
 		if (extent.value & FILE_UNWRITTEN)
 			inode->unwritten += extent.count;

@@ -89,7 +89,7 @@ static int claim_data(struct scanner *scanner)
 		if (err)
 			return err;
 	}
-	while (remap_next_extent(&inode->file, &at, &extent)) {
+	while (file_index_next_extent(&inode->file, &at, &extent)) {
 		int err = claim(scanner, file_block_of(extent.value), extent.count, "data");
 
 		if (err)

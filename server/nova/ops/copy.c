@@ -38,31 +38,31 @@ static void fill_blocks(struct nova *fs, const struct copy *copy, uint64_t file_
 	pm_copy(fs->pm, block_at(fs, block), bytes, count << NOVA_BLOCK_SHIFT);
 }
 
-static void fill(struct remap *remap, const struct copy *copy)
+static void fill(struct extent_map_change *map, const struct copy *copy)
 {
-	for (unsigned i = 0; i < remap->count; i++) {
-		const struct piece *piece = &remap->pieces[i];
+	for (unsigned i = 0; i < map->count; i++) {
+		const struct extent_map_piece *piece = &map->pieces[i];
 
 		for (uint64_t n = 0; piece->value && n < piece->count; n += BUFFER_BLOCKS) {
 			uint64_t count = piece->count - n < BUFFER_BLOCKS ? piece->count - n : BUFFER_BLOCKS;
 
-			fill_blocks(remap->worker->fs, copy, piece->file_block + n, piece->value + n, count);
+			fill_blocks(map->worker->fs, copy, piece->file_block + n, piece->value + n, count);
 		}
 	}
 }
 
 /* A row of the target's blocks that lie wholly in a hole of the source; both have the same place in their blocks. */
-static int plan_hole(struct remap *remap, uint64_t at, uint64_t count)
+static int plan_hole(struct extent_map_change *map, uint64_t at, uint64_t count)
 {
 	uint64_t mapped;
 
 	/* Where the target has nothing either, nothing changes. */
-	if (!file_index_next(&remap->inode->file, at, &mapped) || mapped >= at + count)
+	if (!file_index_next(&map->inode->file, at, &mapped) || mapped >= at + count)
 		return 0;
-	return remap_place(remap, mapped, 0, at + count - mapped);
+	return extent_map_place(map, mapped, 0, at + count - mapped);
 }
 
-static int plan(struct remap *remap, const struct copy *copy)
+static int plan(struct extent_map_change *map, const struct copy *copy)
 {
 	const struct file_index *source = &copy->from->file;
 	uint64_t at = copy->to_offset >> NOVA_BLOCK_SHIFT;
@@ -75,35 +75,35 @@ static int plan(struct remap *remap, const struct copy *copy)
 	int err;
 
 	if ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1))
-		return data_take(remap, at, end - at);
+		return data_take(map, at, end - at);
 	for (hole = whole; hole < whole_end; hole += count) {
 		if (file_readable(file_index_run(source, hole + away, whole_end - hole, &count)))
 			continue;
-		err = hole > at ? data_take(remap, at, hole - at) : 0;
+		err = hole > at ? data_take(map, at, hole - at) : 0;
 		if (!err)
-			err = plan_hole(remap, hole, count);
+			err = plan_hole(map, hole, count);
 		if (err)
 			return err;
 		at = hole + count;
 	}
-	return at < end ? data_take(remap, at, end - at) : 0;
+	return at < end ? data_take(map, at, end - at) : 0;
 }
 
 static int copy_locked(const struct nova_call *call, const struct copy *copy)
 {
-	struct remap remap;
+	struct extent_map_change map;
 	struct txn txn;
 	int err;
 
-	remap_init(&remap, call->worker, copy->to);
-	err = plan(&remap, copy);
+	extent_map_init(&map, call->worker, copy->to);
+	err = plan(&map, copy);
 	if (err) {
-		remap_drop(&remap);
+		extent_map_drop(&map);
 		return err;
 	}
 	txn_start(&txn, call);
-	fill(&remap, copy);
-	return data_commit(&txn, &remap, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
+	fill(&map, copy);
+	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
 }
 
 /* Both locked: check, clip, copy. */

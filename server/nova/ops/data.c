@@ -109,7 +109,7 @@ static void merge_block(struct nova *fs, const struct inode *inode, uint64_t fil
 }
 
 /* Fill a piece with the part of the write that falls into it. */
-static void fill_piece(struct nova *fs, const struct inode *inode, const struct piece *piece,
+static void fill_piece(struct nova *fs, const struct inode *inode, const struct extent_map_piece *piece,
                        const struct data_bytes *bytes)
 {
 	const uint8_t *data = bytes->data;
@@ -138,13 +138,13 @@ static void fill_piece(struct nova *fs, const struct inode *inode, const struct 
 	}
 }
 
-int data_take(struct remap *remap, uint64_t file_block, uint64_t count)
+int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count)
 {
-	const struct file_index *index = &remap->inode->file;
+	const struct file_index *index = &map->inode->file;
 	uint64_t end = file_block + count;
 
-	if (remap->inode->unwritten == 0)
-		return remap_fresh(remap, file_block, count, 0, false);
+	if (map->inode->unwritten == 0)
+		return extent_map_fresh(map, file_block, count, 0, false);
 	for (uint64_t at = file_block, written = file_block; at < end || written < end;) {
 		uint64_t run = 0;
 		uint64_t value = at < end ? file_index_run(index, at, end - at, &run) : 0;
@@ -155,9 +155,9 @@ int data_take(struct remap *remap, uint64_t file_block, uint64_t count)
 			continue;
 		}
 		if (at > written)
-			err = remap_fresh(remap, written, at - written, 0, false);
+			err = extent_map_fresh(map, written, at - written, 0, false);
 		if (!err && run)
-			err = remap_place(remap, at, file_block_of(value), run);
+			err = extent_map_place(map, at, file_block_of(value), run);
 		if (err)
 			return err;
 		at = written = at + run;
@@ -165,9 +165,10 @@ int data_take(struct remap *remap, uint64_t file_block, uint64_t count)
 	return 0;
 }
 
-int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged, const struct data_bytes *bytes)
+int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, bool privileged,
+                const struct data_bytes *bytes)
 {
-	struct inode *inode = remap->inode;
+	struct inode *inode = map->inode;
 	uint16_t mode = perm_mode_after_write(txn->call->cred, inode);
 	bool privileges = xattr_has_privileges(txn->worker->fs, inode);
 	struct log_append *log = txn_log(txn, inode, privileged);
@@ -175,27 +176,27 @@ int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privil
 	int err = 0;
 
 	/* The size comes first: given again when it is reached it would drop the blocks beyond. */
-	if (remap->count == 0 && size > inode->size)
+	if (map->count == 0 && size > inode->size)
 		mask |= NOVA_ATTR_SIZE;
 	if (mode != inode->mode)
 		mask |= NOVA_ATTR_MODE;
-	if (remap->count == 0 || mode != inode->mode)
+	if (map->count == 0 || mode != inode->mode)
 		err = txn_attr(txn, log, mask, &(struct nova_attr_entry){.mode = le16_of(mode), .size = le64_of(size)});
 	if (!err)
-		err = remap_log(remap, txn, log, size);
+		err = extent_map_log(map, txn, log, size);
 	if (!err && privileges)
 		err = xattr_append_unprivileged(txn, log);
 	if (err) {
 		txn_drop(txn);
 		pm_fence(txn->worker->fs->pm);
-		remap_drop(remap);
+		extent_map_drop(map);
 		return err;
 	}
 	/* The data after the entries: what those cost would otherwise wait until the data has left the CPU. */
-	for (unsigned i = 0; bytes && i < remap->count; i++)
-		fill_piece(txn->worker->fs, inode, &remap->pieces[i], bytes);
+	for (unsigned i = 0; bytes && i < map->count; i++)
+		fill_piece(txn->worker->fs, inode, &map->pieces[i], bytes);
 	txn_commit(txn);
-	remap_show(remap);
+	extent_map_show(map);
 	inode->size = size;
 	inode->mode = mode;
 	if (privileges)
@@ -211,21 +212,21 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 	uint64_t blocks = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) - first + 1;
 	uint64_t size = offset + length > inode->size ? offset + length : inode->size;
 	struct data_bytes bytes = {data, offset, length};
-	struct remap remap;
+	struct extent_map_change map;
 	struct txn txn;
 	int err;
 
-	remap_init(&remap, call->worker, inode);
+	extent_map_init(&map, call->worker, inode);
 	if (offset + length == size && size % NOVA_BLOCK_SIZE)
-		remap.unfilled_end = first + blocks;
-	err = data_take(&remap, first, blocks);
+		map.unfilled_end = first + blocks;
+	err = data_take(&map, first, blocks);
 	if (err) {
-		remap_drop(&remap);
+		extent_map_drop(&map);
 		return err;
 	}
 	txn_start(&txn, call);
 	/* Where only reserved blocks are written the space for the log was reserved with them. */
-	return data_commit(&txn, &remap, size, remap.fresh == 0, &bytes);
+	return data_commit(&txn, &map, size, map.fresh == 0, &bytes);
 }
 
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,

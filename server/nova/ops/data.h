@@ -14,11 +14,11 @@ void data_copy_out(const struct nova *fs, const struct inode *inode, uint64_t of
 
 /*
  * data_take -- private blocks for file blocks that are about to be written: reserved ones where the file has them,
- * which nobody sees before the commit, fresh ones elsewhere. On an error the caller drops the remap.
+ * which nobody sees before the commit, fresh ones elsewhere. On an error the caller drops the change.
  */
-int data_take(struct remap *remap, uint64_t file_block, uint64_t count);
+int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count);
 
-/* Bytes for the remap's pieces: the part of each that they do not cover keeps what the file has there. */
+/* Bytes for the change's pieces: the part of each that they do not cover keeps what the file has there. */
 struct data_bytes {
 	const uint8_t *data;
 	uint64_t offset;
@@ -26,11 +26,12 @@ struct data_bytes {
 };
 
 /*
- * data_commit -- log the remap and the new size (not less than the present), store `bytes` into its blocks (NULL: the
+ * data_commit -- log the change and the new size (not less than the present), store `bytes` into its blocks (NULL: the
  * caller has), commit, show. `privileged`: the log may
- * use the reserve. Times and mode are as after a write. On an error everything is dropped and fenced. The remap has
+ * use the reserve. Times and mode are as after a write. On an error everything is dropped and fenced. The change has
  * ended either way.
  */
-int data_commit(struct txn *txn, struct remap *remap, uint64_t size, bool privileged, const struct data_bytes *bytes);
+int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, bool privileged,
+                const struct data_bytes *bytes);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * fallocate.c -- reserve, punch, zero, collapse, insert.
  *
- * Each gathers what the file will look like in a remap and commits it with one transaction: nothing committed is
- * changed in place, data move only in the index and the log, and what falls away is released after the commit.
+ * Each gathers what the file will look like in a change of the extent map and commits it with one transaction: nothing
+ * committed is changed in place, data move only in the index and the log, and what falls away is released after the
+ * commit.
  */
 #include "server/nova/change/inode_life.h"
 #include "server/nova/inode/incore.h"
@@ -53,19 +54,19 @@ static uint64_t count_lacking(const struct file_index *index, uint64_t at, uint6
 }
 
 /* Reserved blocks for every hole of the range, and (`data`) in place of every block with data. */
-static int reserve_blocks(struct remap *remap, uint64_t at, uint64_t end, bool data)
+static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t end, bool data)
 {
-	const struct file_index *index = &remap->inode->file;
+	const struct file_index *index = &map->inode->file;
 
 	/* Found out before the index grows by what can never be had. */
-	if (count_lacking(index, at, end, data) > alloc_free_total(remap->worker->fs))
+	if (count_lacking(index, at, end, data) > alloc_free_total(map->worker->fs))
 		return -ENOSPC;
 	while (at < end) {
 		uint64_t count;
 		uint64_t value = file_index_run(index, at, end - at, &count);
 
 		if (!value || (data && file_readable(value))) {
-			int err = remap_fresh(remap, at, count, FILE_UNWRITTEN, false);
+			int err = extent_map_fresh(map, at, count, FILE_UNWRITTEN, false);
 
 			if (err)
 				return err;
@@ -78,26 +79,27 @@ static int reserve_blocks(struct remap *remap, uint64_t at, uint64_t end, bool d
 /* ---- zeros ---------------------------------------------------------------------------------------------------- */
 
 /* Zero [from, to) of one block: a private copy, if it holds data at all. */
-static int zero_part(struct remap *remap, uint64_t file_block, uint64_t from, uint64_t to, bool privileged)
+static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_t from, uint64_t to, bool privileged)
 {
-	struct nova *fs = remap->worker->fs;
+	struct nova *fs = map->worker->fs;
 	uint8_t bytes[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
-	uint64_t old = file_readable(file_index_get(&remap->inode->file, file_block));
+	uint64_t old = file_readable(file_index_get(&map->inode->file, file_block));
 	int err;
 
 	if (!old)
 		return 0;
-	err = remap_fresh(remap, file_block, 1, 0, privileged);
+	err = extent_map_fresh(map, file_block, 1, 0, privileged);
 	if (err)
 		return err;
 	memcpy(bytes, block_at(fs, old), sizeof bytes);
 	memset(bytes + from, 0, to - from);
-	pm_copy(fs->pm, block_at(fs, remap->pieces[remap->count - 1].value), bytes, sizeof bytes);
+	pm_copy(fs->pm, block_at(fs, map->pieces[map->count - 1].value), bytes, sizeof bytes);
 	return 0;
 }
 
 /* The blocks that the range covers in part; *first and *last receive the whole ones between them. */
-static int zero_edges(struct remap *remap, const struct range *range, bool privileged, uint64_t *first, uint64_t *last)
+static int zero_edges(struct extent_map_change *map, const struct range *range, bool privileged, uint64_t *first,
+                      uint64_t *last)
 {
 	uint64_t head = range->offset & BLOCK_MASK;
 	uint64_t tail = range->end & BLOCK_MASK;
@@ -107,82 +109,82 @@ static int zero_edges(struct remap *remap, const struct range *range, bool privi
 	*last = block_down(range->end);
 	if (*first > *last) {
 		*first = *last;
-		return zero_part(remap, *last, head, tail, privileged);
+		return zero_part(map, *last, head, tail, privileged);
 	}
 	if (head)
-		err = zero_part(remap, *first - 1, head, NOVA_BLOCK_SIZE, privileged);
+		err = zero_part(map, *first - 1, head, NOVA_BLOCK_SIZE, privileged);
 	if (!err && tail)
-		err = zero_part(remap, *last, 0, tail, privileged);
+		err = zero_part(map, *last, 0, tail, privileged);
 	return err;
 }
 
 /* Whole blocks go, also reserved ones behind the end of the file; of others the part in the range is zeroed. */
-static int plan_punch(struct remap *remap, const struct range *range)
+static int plan_punch(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last, mapped;
-	int err = zero_edges(remap, range, true, &first, &last);
+	int err = zero_edges(map, range, true, &first, &last);
 
-	if (err || !file_index_next(&remap->inode->file, first, &mapped) || mapped >= last)
+	if (err || !file_index_next(&map->inode->file, first, &mapped) || mapped >= last)
 		return err;
-	return remap_place(remap, mapped, 0, last - mapped);
+	return extent_map_place(map, mapped, 0, last - mapped);
 }
 
-static int plan_zero(struct remap *remap, const struct range *range)
+static int plan_zero(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last;
-	int err = zero_edges(remap, range, false, &first, &last);
+	int err = zero_edges(map, range, false, &first, &last);
 
 	if (err)
 		return err;
 	/* The blocks at the edges are allocated too, if they are not there. */
 	if (first > block_down(range->offset))
-		err = reserve_blocks(remap, first - 1, first, false);
+		err = reserve_blocks(map, first - 1, first, false);
 	if (!err)
-		err = reserve_blocks(remap, first, last, true);
+		err = reserve_blocks(map, first, last, true);
 	if (!err && block_up(range->end) > last)
-		err = reserve_blocks(remap, last, last + 1, false);
+		err = reserve_blocks(map, last, last + 1, false);
 	return err;
 }
 
 /* One commit for what changes blocks where they are. */
 static int change_blocks(const struct nova_call *call, struct inode *inode, unsigned mode, const struct range *range)
 {
-	struct remap remap;
+	struct extent_map_change map;
 	struct txn txn;
 	int err;
 
-	remap_init(&remap, call->worker, inode);
+	extent_map_init(&map, call->worker, inode);
 	if (mode & NOVA_FALLOCATE_PUNCH_HOLE)
-		err = plan_punch(&remap, range);
+		err = plan_punch(&map, range);
 	else if (mode & NOVA_FALLOCATE_ZERO_RANGE)
-		err = plan_zero(&remap, range);
+		err = plan_zero(&map, range);
 	else
-		err = reserve_blocks(&remap, block_down(range->offset), block_up(range->end), false);
+		err = reserve_blocks(&map, block_down(range->offset), block_up(range->end), false);
 	if (err) {
 		pm_fence(call->worker->fs->pm);
-		remap_drop(&remap);
+		extent_map_drop(&map);
 		return err;
 	}
 	txn_start(&txn, call);
 	/* What frees blocks must work on a full pool; where nothing is freed nothing is asked for. */
-	return data_commit(&txn, &remap, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && remap.count, NULL);
+	return data_commit(&txn, &map, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && map.count, NULL);
 }
 
 /* ---- collapse and insert -------------------------------------------------------------------------------------- */
 
 /* Everything from file block `from` on will lie `by` blocks away. */
-static int plan_shift(struct remap *remap, uint64_t from, int64_t by)
+static int plan_shift(struct extent_map_change *map, uint64_t from, int64_t by)
 {
 	struct extent extent;
 	uint64_t at = from;
 
-	while (remap_next_extent(&remap->inode->file, &at, &extent)) {
+	while (file_index_next_extent(&map->inode->file, &at, &extent)) {
 		uint64_t to = extent.file_block + (uint64_t)by;
 		int err;
 
 		if (to + extent.count > NOVA_FILE_BLOCKS_MAX)
 			return -EFBIG;
-		err = remap_place(remap, to, extent.value, extent.count);
+		err = extent_map_place(map, to, extent.value, extent.count);
 		if (err)
 			return err;
 	}
@@ -190,10 +192,10 @@ static int plan_shift(struct remap *remap, uint64_t from, int64_t by)
 }
 
 /* In the log the file is cut at the range and what lies behind it appears again in its new place. */
-static int log_shift(const struct remap *remap, struct txn *txn, const struct range *range, uint16_t mode,
+static int log_shift(const struct extent_map_change *map, struct txn *txn, const struct range *range, uint16_t mode,
                      bool privileges)
 {
-	struct log_append *log = txn_log(txn, remap->inode, false);
+	struct log_append *log = txn_log(txn, map->inode, false);
 	int err = txn_attr(txn, log, NOVA_ATTR_SIZE, &(struct nova_attr_entry){.size = le64_of(range->offset)});
 
 	/* Only then the size: it is greater than what the file was cut to, so it drops nothing. */
@@ -201,15 +203,15 @@ static int log_shift(const struct remap *remap, struct txn *txn, const struct ra
 		err = txn_attr(txn, log, NOVA_ATTR_SIZE | NOVA_ATTR_MTIME | NOVA_ATTR_MODE,
 		               &(struct nova_attr_entry){.size = le64_of(range->size), .mode = le16_of(mode)});
 	if (!err)
-		err = remap_log(remap, txn, log, range->size);
+		err = extent_map_log(map, txn, log, range->size);
 	return !err && privileges ? xattr_append_unprivileged(txn, log) : err;
 }
 
 /* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */
-static void show_cut(struct remap *remap, uint64_t from, uint64_t kept)
+static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept)
 {
-	struct release release = {.worker = remap->worker, .inode = remap->inode};
-	struct inode *inode = remap->inode;
+	struct release release = {.worker = map->worker, .inode = map->inode};
+	struct inode *inode = map->inode;
 
 	for (uint64_t at = from; file_index_next(&inode->file, at, &at); at++) {
 		uint64_t value = file_index_set(&inode->file, at, 0);
@@ -218,7 +220,7 @@ static void show_cut(struct remap *remap, uint64_t from, uint64_t kept)
 			release_block(&release, value);
 			continue;
 		}
-		/* remap_show counts it again. */
+		/* extent_map_show counts it again. */
 		inode->blocks--;
 		inode->unwritten -= (value & FILE_UNWRITTEN) != 0;
 	}
@@ -232,27 +234,27 @@ static int shift(const struct nova_call *call, struct inode *inode, const struct
 	int64_t by = (int64_t)block_down(range->end - range->offset);
 	uint16_t mode = perm_mode_after_write(call->cred, inode);
 	bool privileges = xattr_has_privileges(call->worker->fs, inode);
-	struct remap remap;
+	struct extent_map_change map;
 	struct txn txn;
 	int err;
 
-	remap_init(&remap, call->worker, inode);
-	err = plan_shift(&remap, kept, collapse ? -by : by);
+	extent_map_init(&map, call->worker, inode);
+	err = plan_shift(&map, kept, collapse ? -by : by);
 	if (err) {
-		remap_drop(&remap);
+		extent_map_drop(&map);
 		return err;
 	}
 	txn_start(&txn, call);
-	err = log_shift(&remap, &txn, range, mode, privileges);
+	err = log_shift(&map, &txn, range, mode, privileges);
 	if (err) {
 		txn_drop(&txn);
 		pm_fence(call->worker->fs->pm);
-		remap_drop(&remap);
+		extent_map_drop(&map);
 		return err;
 	}
 	txn_commit(&txn);
-	show_cut(&remap, first, kept);
-	remap_show(&remap);
+	show_cut(&map, first, kept);
+	extent_map_show(&map);
 	inode->size = range->size;
 	inode->mode = mode;
 	if (privileges)
