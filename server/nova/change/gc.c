@@ -23,7 +23,6 @@
 #include "server/nova/log/inode_log.h"
 #include "server/nova/log/journal.h"
 #include "server/nova/media/words.h"
-#include "server/nova/ops/names.h"
 #include "server/nova/space/project.h"
 
 #include <errno.h>
@@ -398,7 +397,8 @@ static int keep_limits(struct slice *slice, const struct nova_entry *entry, uint
 static int keep_name(struct slice *slice, const struct nova_entry *entry, uint64_t line)
 {
 	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
-	struct dir_entry *found = names_find(slice->worker->fs, slice->inode, entry_name(entry), name->name_length);
+	struct dir_entry *found =
+	    inode_find_name(slice->worker->fs, slice->inode, entry_name(entry), name->name_length);
 
 	if (!found || found->line != line)
 		return 0;

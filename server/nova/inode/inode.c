@@ -300,3 +300,8 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 		inode_attr(inode, attr);
 	return err;
 }
+
+struct dir_entry *inode_find_name(const struct nova *fs, const struct inode *dir, const char *name, size_t length)
+{
+	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
+}

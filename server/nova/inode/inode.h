@@ -59,4 +59,7 @@ static inline void inode_unlock_cleanup(struct inode **inode)
 		inode_unlock(*inode);
 }
 
+/* inode_find_name -- the entry in a locked directory, or NULL. */
+struct dir_entry *inode_find_name(const struct nova *fs, const struct inode *dir, const char *name, size_t length);
+
 #endif

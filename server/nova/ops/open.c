@@ -6,8 +6,7 @@
  * ends it; what was written to it becomes reachable with the one record that names it.
  */
 #include "server/nova/change/inode_life.h"
-#include "server/nova/inode/inode.h"
-#include "server/nova/ops/names.h"
+#include "server/nova/ops/namei.h"
 
 #include <errno.h>
 
@@ -25,7 +24,7 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
 
 	if (!err)
-		err = names_may_add(call, dir);
+		err = namei_may_add(call, dir);
 	if (err)
 		return err;
 	birth_inherit(call, dir, &birth);

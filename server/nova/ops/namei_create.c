@@ -1,10 +1,10 @@
 /*
- * make.c -- operations that make names: create, symlink, link.
+ * namei_create.c -- operations that make names: create, symlink, link.
  */
 #include "common/crc.h"
 #include "server/nova/change/inode_life.h"
 #include "server/nova/inode/perm.h"
-#include "server/nova/ops/names.h"
+#include "server/nova/ops/namei.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 
@@ -78,18 +78,18 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	uint64_t blob = 0;
 	uint64_t symlink_line = 0;
 	struct txn txn;
-	int err = names_check(name, length);
+	int err = namei_check(name, length);
 
 	if (err)
 		return err;
 	err = inode_write(worker, dir_handle, true, &dir);
 	if (err)
 		return err;
-	err = names_may_add(call, dir);
-	if (err != -ENOTDIR && err != -ENOENT && names_find(worker->fs, dir, name, length))
+	err = namei_may_add(call, dir);
+	if (err != -ENOTDIR && err != -ENOENT && inode_find_name(worker->fs, dir, name, length))
 		return perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
 	if (!err)
-		err = names_room(worker->fs, dir, 1);
+		err = namei_room(worker->fs, dir, 1);
 	if (err)
 		return err;
 	birth_inherit(call, dir, birth);
@@ -115,7 +115,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	inode_create_done(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
 	inode->blocks += blob != 0;
-	names_added(&txn, dir, &added);
+	namei_added(&txn, dir, &added);
 	if (attr)
 		inode_attr(inode, attr);
 	inode_unlock(inode);
@@ -167,9 +167,9 @@ static int may_link(const struct nova_call *call, const struct inode *inode, str
                     size_t length)
 {
 	struct nova *fs = call->worker->fs;
-	int err = names_may_add(call, dir);
+	int err = namei_may_add(call, dir);
 
-	if (err != -ENOTDIR && err != -ENOENT && names_find(fs, dir, name, length))
+	if (err != -ENOTDIR && err != -ENOENT && inode_find_name(fs, dir, name, length))
 		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
 	if (err)
 		return err;
@@ -179,10 +179,10 @@ static int may_link(const struct nova_call *call, const struct inode *inode, str
 		return -ENOENT;
 	err = perm_flags_kept(inode);
 	if (!err)
-		err = names_same_project(inode, dir);
+		err = namei_same_project(inode, dir);
 	if (!err && inode->nlink == UINT32_MAX)
 		err = -EMLINK;
-	return err ? err : names_room(fs, dir, 1);
+	return err ? err : namei_room(fs, dir, 1);
 }
 
 int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
@@ -193,7 +193,7 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	struct inode *dir;
 	struct dir_entry added;
 	struct txn txn;
-	int err = names_check(name, length);
+	int err = namei_check(name, length);
 
 	if (err)
 		return err;
@@ -221,7 +221,7 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 		__atomic_fetch_sub(&worker->fs->nameless, 1, __ATOMIC_RELAXED);
 	inode->life = NOVA_LIFE_ALLOCATED;
 	inode->ctime_ns = txn.now;
-	names_added(&txn, dir, &added);
+	namei_added(&txn, dir, &added);
 	if (attr)
 		inode_attr(inode, attr);
 unlock:

@@ -1,9 +1,9 @@
 /*
- * remove.c -- unlink and rmdir.
+ * namei_remove.c -- unlink and rmdir.
  */
 #include "server/nova/change/inode_life.h"
 #include "server/nova/inode/perm.h"
-#include "server/nova/ops/names.h"
+#include "server/nova/ops/namei.h"
 
 #include <errno.h>
 
@@ -42,7 +42,7 @@ static int remove_locked(const struct nova_call *call, struct inode *dir, struct
 		return err;
 	}
 	txn_commit(&txn);
-	names_removed(&txn, dir, entry);
+	namei_removed(&txn, dir, entry);
 	if (last) {
 		inode_free_done(&txn, child);
 	} else {
@@ -69,7 +69,7 @@ static int try_remove(const struct nova_call *call, struct nova_handle dir_handl
 	err = perm_check(call->cred, dir, PERM_EXEC);
 	if (err)
 		return err;
-	entry = names_find(worker->fs, dir, name, length);
+	entry = inode_find_name(worker->fs, dir, name, length);
 	if (!entry)
 		return -ENOENT;
 	*busy = entry->ino;
@@ -86,7 +86,7 @@ static int try_remove(const struct nova_call *call, struct nova_handle dir_handl
 static int remove_name(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                        bool is_rmdir, struct nova_attr *attr)
 {
-	int err = names_check(name, length);
+	int err = namei_check(name, length);
 
 	while (!err) {
 		uint64_t busy;

@@ -1,5 +1,5 @@
 /*
- * rename.c -- rename, with replacement, NOREPLACE and EXCHANGE.
+ * namei_rename.c -- rename, with replacement, NOREPLACE and EXCHANGE.
  *
  * Up to four inodes change in one commit: both directories, what moves, and what is replaced (or moves the other way).
  * The directories are waited for in order; the others are taken by trylock, and a busy one means: let go of everything,
@@ -8,7 +8,7 @@
  */
 #include "server/nova/change/inode_life.h"
 #include "server/nova/inode/perm.h"
-#include "server/nova/ops/names.h"
+#include "server/nova/ops/namei.h"
 
 #include <errno.h>
 
@@ -65,14 +65,14 @@ static int is_above(struct rename *r, uint64_t ino, const struct inode *dir)
 static int find_names(struct rename *r)
 {
 	struct nova *fs = r->call->worker->fs;
-	int err = names_room(fs, r->from_dir, 2);
+	int err = namei_room(fs, r->from_dir, 2);
 
 	if (!err && r->to_dir != r->from_dir)
-		err = names_room(fs, r->to_dir, 2);
+		err = namei_room(fs, r->to_dir, 2);
 	if (err)
 		return err;
-	r->source = names_find(fs, r->from_dir, r->from, r->from_length);
-	r->target = names_find(fs, r->to_dir, r->to, r->to_length);
+	r->source = inode_find_name(fs, r->from_dir, r->from, r->from_length);
+	r->target = inode_find_name(fs, r->to_dir, r->to, r->to_length);
 	if (!r->source || (!r->target && r->flags & NOVA_RENAME_EXCHANGE))
 		return -ENOENT;
 	if (r->target && r->flags & NOVA_RENAME_NOREPLACE)
@@ -138,17 +138,17 @@ static int check_rules(const struct rename *r)
 	int err = may_move(r, r->moved, r->from_dir, r->to_dir);
 
 	if (!err)
-		err = names_may_add(r->call, r->to_dir);
+		err = namei_may_add(r->call, r->to_dir);
 	if (!err && exchange)
 		err = may_move(r, r->victim, r->to_dir, r->from_dir);
 	if (!err && exchange)
-		err = names_may_add(r->call, r->from_dir);
+		err = namei_may_add(r->call, r->from_dir);
 	if (!err && r->victim && !exchange)
 		err = may_replace(r);
 	if (!err)
-		err = names_same_project(r->moved, r->to_dir);
+		err = namei_same_project(r->moved, r->to_dir);
 	if (!err && exchange)
-		err = names_same_project(r->victim, r->from_dir);
+		err = namei_same_project(r->victim, r->from_dir);
 	return err;
 }
 
@@ -235,12 +235,12 @@ static int commit_rename(struct rename *r)
 		return err;
 	}
 	txn_commit(&txn);
-	names_removed(&txn, r->from_dir, r->source);
+	namei_removed(&txn, r->from_dir, r->source);
 	if (r->target)
-		names_removed(&txn, r->to_dir, r->target);
-	names_added(&txn, r->to_dir, &added);
+		namei_removed(&txn, r->to_dir, r->target);
+	namei_added(&txn, r->to_dir, &added);
 	if (exchange)
-		names_added(&txn, r->from_dir, &back);
+		namei_added(&txn, r->from_dir, &back);
 	show_moved(&txn, r->moved, r->to_dir);
 	show_victim(r, &txn);
 	return 0;
@@ -307,10 +307,10 @@ int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const
 	    .flags = flags,
 	};
 	struct nova *fs = call->worker->fs;
-	int err = names_check(from, from_length);
+	int err = namei_check(from, from_length);
 
 	if (!err)
-		err = names_check(to, to_length);
+		err = namei_check(to, to_length);
 	if (!err && (flags & ~(NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE) ||
 	             flags == (NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE)))
 		err = -EINVAL;

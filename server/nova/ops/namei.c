@@ -1,7 +1,7 @@
 /*
- * names.c -- what the operations on names share; lookup, readdir and readlink, which change nothing.
+ * namei.c -- what the operations on names share; lookup, readdir and readlink, which change nothing.
  */
-#include "server/nova/ops/names.h"
+#include "server/nova/ops/namei.h"
 
 #include "common/crc.h"
 #include "server/nova/inode/incore.h"
@@ -13,19 +13,14 @@
 
 #define NAMES_AHEAD 8u /* that a listing prefetches */
 
-int names_check(const char *name, size_t length)
+int namei_check(const char *name, size_t length)
 {
 	if (length > NOVA_NAME_MAX)
 		return -ENAMETOOLONG;
 	return entry_name_ok(name, length) ? 0 : -EINVAL;
 }
 
-struct dir_entry *names_find(const struct nova *fs, const struct inode *dir, const char *name, size_t length)
-{
-	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
-}
-
-int names_may_add(const struct nova_call *call, const struct inode *dir)
+int namei_may_add(const struct nova_call *call, const struct inode *dir)
 {
 	if (!inode_is(dir, S_IFDIR))
 		return -ENOTDIR;
@@ -34,12 +29,12 @@ int names_may_add(const struct nova_call *call, const struct inode *dir)
 	return perm_check(call->cred, dir, PERM_WRITE | PERM_EXEC);
 }
 
-int names_same_project(const struct inode *inode, const struct inode *dir)
+int namei_same_project(const struct inode *inode, const struct inode *dir)
 {
 	return dir->flags & NOVA_FILE_PROJECT_INHERIT && dir->project != inode->project ? -EXDEV : 0;
 }
 
-int names_room(struct nova *fs, struct inode *dir, uint32_t more)
+int namei_room(struct nova *fs, struct inode *dir, uint32_t more)
 {
 	int err = dir_index_reserve(&dir->dir, more);
 
@@ -48,7 +43,7 @@ int names_room(struct nova *fs, struct inode *dir, uint32_t more)
 	return err;
 }
 
-void names_added(struct txn *txn, struct inode *dir, const struct dir_entry *added)
+void namei_added(struct txn *txn, struct inode *dir, const struct dir_entry *added)
 {
 	dir_index_add(&dir->dir, added);
 	if (added->type == S_IFDIR >> 12)
@@ -57,7 +52,7 @@ void names_added(struct txn *txn, struct inode *dir, const struct dir_entry *add
 	worker_count(&txn->worker->promised, 1);
 }
 
-void names_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
+void namei_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
 {
 	if (removed->type == S_IFDIR >> 12)
 		dir->subdirs--;

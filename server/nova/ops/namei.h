@@ -1,0 +1,27 @@
+/*
+ * namei.h -- what the operations on names share.
+ */
+#ifndef FARNOVA_NOVA_NAMEI_H
+#define FARNOVA_NOVA_NAMEI_H
+
+#include "server/nova/change/txn.h"
+#include "server/nova/inode/inode.h"
+
+/* namei_check -- is it a name that can be made or removed? -EINVAL, -ENAMETOOLONG. */
+int namei_check(const char *name, size_t length);
+
+/* namei_may_add -- may this caller add a name to the directory? -ENOTDIR, -ENOENT (it was removed), -EACCES. */
+int namei_may_add(const struct nova_call *call, const struct inode *dir);
+
+/* namei_same_project -- -EXDEV if the directory passes on a project that is not the inode's: what is named in its tree
+ * is charged to its project. */
+int namei_same_project(const struct inode *inode, const struct inode *dir);
+
+/* namei_room -- room in the index for `more` names, before the commit. */
+int namei_room(struct nova *fs, struct inode *dir, uint32_t more);
+
+/* namei_added, namei_removed -- the commit is done: show it in DRAM. */
+void namei_added(struct txn *txn, struct inode *dir, const struct dir_entry *added);
+void namei_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed);
+
+#endif
