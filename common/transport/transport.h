@@ -6,17 +6,17 @@
  * difference but time.
  *
  * The contract:
+ *
  *  - A connection carries messages reliably, in order, each whole. A sender may have as many unreleased messages at its
- *    peer as the peer has receive buffers (credits); transport_send says -EAGAIN beyond that, never blocks, never
- * drops. Credits come back with later messages, or by themselves when half of them are owed.
- *  - transport_read and transport_write act on memory the peer has registered, named by (address, key), without the
- *    peer's program taking part. Operations and messages of one connection are executed at the peer in the order they
- *    were posted: a message sent after a write is seen there only when the written bytes are.
- *  - Registrations belong to a connection (its protection domain): a key of one is refused on any other. Out of range,
- * a missing right or an unknown key ends the connection at both ends and touches no memory.
- *  - Any error on a connection ends it: one TRANSPORT_CLOSED event with the reason; pending operations are lost with
- * it.
- *  - A write's completion alone says nothing about durability.
+ *    peer as the peer has receive buffers (credits). Beyond that transport_send returns -EAGAIN; it never blocks and
+ *    never drops a message. Credits come back with later messages, or by themselves when half of them are owed.
+ *  - transport_read and transport_write act on memory that the peer has registered, named by (address, key). The peer's
+ *    program takes no part. Operations and messages of one connection are executed at the peer in the order in
+ *    which they were posted: a message sent after a write is seen there only when the written bytes are.
+ *  - Registrations belong to a connection (its protection domain): a key of one is refused on any other. An address out
+ *    of range, a missing right or an unknown key ends the connection at both ends and touches no memory.
+ *  - Any error on a connection ends it: one TRANSPORT_CLOSED event with the reason; pending operations are lost.
+ *  - The completion of a write says nothing about durability.
  *  - A zero-length read, write or message is refused with -EINVAL.
  *
  * Threads: a completion queue and all connections on it are used by one thread at a time; the caller sees to that.

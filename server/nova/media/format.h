@@ -4,11 +4,23 @@
  * Everything is little-endian. The medium is trusted for nothing: whatever is read is checked by its CRC or its
  * self-checking word, then by its ranges, before it is followed.
  *
- *   pool      preamble (512 blocks = 2 MiB) | zone 0 | zone 1 | ... ; a zone is 262144 blocks (1 GiB), the last may be
- * shorter preamble  block 0 superblock; blocks 2..65 journal rings; blocks 66..129 kept for their replicas; block 511
- * second superblock; the rest is zero zone      block 0 header, 1..32 chunk table, 33..64 second chunk table, 65 second
- * header, 66..127 zero, 128.. chunks of 16 blocks (64 KiB). A chunk holds inode slots or is general (log pages, data,
- * blobs).
+ *   pool       preamble of 512 blocks (2 MiB) | zone 0 | zone 1 | ...
+ *              a zone has 262144 blocks (1 GiB); the last one may be shorter
+ *
+ *   preamble   block  0          superblock
+ *              blocks 2..65      journal rings
+ *              blocks 66..129    kept for the rings' replicas
+ *              block  511        second superblock
+ *              the others are zero
+ *
+ *   zone       block  0          header
+ *              blocks 1..32      chunk table
+ *              blocks 33..64     second chunk table
+ *              block  65         second header
+ *              blocks 66..127    zero
+ *              blocks 128..      chunks of 16 blocks (64 KiB)
+ *
+ * A chunk holds inode slots or is general: log pages, data, blobs.
  *
  * An inode number is the slot's offset in the pool divided by 512: no table maps it, a pool grows without moving any.
  * Nothing in the format depends on the number of CPUs.
