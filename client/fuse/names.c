@@ -71,6 +71,8 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
 	/* Each request stands alone: nothing here needs the kernel to let only one walk a directory at a time. */
 	connection->want |= connection->capable & FUSE_CAP_PARALLEL_DIROPS;
+	/* File handles stay valid after the kernel has forgotten an inode: nodes.h, and "." and ".." in op_lookup. */
+	connection->want |= connection->capable & FUSE_CAP_EXPORT_SUPPORT;
 	/* The umask is the server's to apply, since a directory's default ACL takes its place. */
 	connection->want |= connection->capable & FUSE_CAP_DONT_MASK;
 	/* Where the kernel checks permissions itself it has to know of ACLs. */
@@ -82,6 +84,7 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	state->live(state);
 }
 
+/* Also "." and "..", with which the kernel connects an inode it knows by a file handle (open_by_handle_at). */
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
@@ -90,7 +93,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!state)
 		return;
-	int returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
+	int returned;
+	if (strcmp(name, ".") == 0) {
+		/* Asked for an inode that the kernel knows by a file handle alone, which may be no directory. */
+		handle = handle_of(state, parent);
+		returned = farnova_stat_at(state->fs, handle, &st);
+	} else {
+		returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
+	}
 	reply_entry(req, state, returned, handle, &st);
 }
 

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 
 #define FIRST_BUCKETS 1024 /* a power of two */
+#define ROOT_ID       1    /* the kernel's; no other inode's, since generations begin at 1 */
 
 struct node {
 	struct node *next;
+	uint64_t id;
 	struct farnova_handle handle;
 	uint64_t references;
-	_Atomic uint64_t plain_until_ns;
+	uint64_t plain_until_ns;
 };
 
 struct nodes {
@@ -23,16 +25,33 @@ struct nodes {
 	size_t count;
 };
 
-static size_t bucket_of(struct farnova_handle handle, size_t bucket_count)
+static uint64_t mix(uint64_t value)
 {
-	uint64_t hash = (handle.ino ^ ((uint64_t)handle.generation << 40)) * 0x9e3779b97f4a7c15ULL;
+	value *= 0x9e3779b97f4a7c15ULL;
+	return value ^ value >> 32;
+}
 
-	return (hash >> 32) & (bucket_count - 1);
+static size_t bucket_of(uint64_t id, size_t bucket_count)
+{
+	return mix(id) & (bucket_count - 1);
 }
 
 static bool same(struct farnova_handle a, struct farnova_handle b)
 {
 	return a.ino == b.ino && a.generation == b.generation;
+}
+
+/* Generation and number; a hash in the upper half alone if the number is too long. */
+static bool holds_handle(uint64_t id)
+{
+	return (uint32_t)id != 0;
+}
+
+static uint64_t id_of(struct farnova_handle handle)
+{
+	if (handle.ino <= UINT32_MAX)
+		return (uint64_t)handle.generation << 32 | handle.ino;
+	return (mix(mix(handle.ino) + handle.generation) | 1) << 32;
 }
 
 struct nodes *nodes_new(struct farnova_handle root)
@@ -47,6 +66,7 @@ struct nodes *nodes_new(struct farnova_handle root)
 		return NULL;
 	}
 	nodes->bucket_count = FIRST_BUCKETS;
+	nodes->root.id = ROOT_ID;
 	nodes->root.handle = root;
 	pthread_mutex_init(&nodes->lock, NULL);
 	return nodes;
@@ -68,24 +88,49 @@ void nodes_free(struct nodes *nodes)
 	free(nodes);
 }
 
-static struct node *node_of(const struct nodes *nodes, uint64_t id)
+/* The node of `id`, or NULL; lock held. */
+static struct node *find(struct nodes *nodes, uint64_t id)
 {
-	return id == 1 ? (struct node *)&nodes->root : (struct node *)(uintptr_t)id;
+	if (id == ROOT_ID)
+		return &nodes->root;
+	struct node *node = nodes->buckets[bucket_of(id, nodes->bucket_count)];
+	while (node && node->id != id)
+		node = node->next;
+	return node;
 }
 
-struct farnova_handle nodes_handle(const struct nodes *nodes, uint64_t id)
+struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id)
 {
-	return node_of(nodes, id)->handle; /* never changes while the kernel holds the node: no lock */
+	struct farnova_handle handle = {0};
+
+	if (id == ROOT_ID)
+		return nodes->root.handle;
+	if (holds_handle(id))
+		return (struct farnova_handle){.ino = (uint32_t)id, .generation = (uint32_t)(id >> 32)};
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node)
+		handle = node->handle;
+	pthread_mutex_unlock(&nodes->lock);
+	return handle;
 }
 
 void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns)
 {
-	node_of(nodes, id)->plain_until_ns = until_ns;
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node)
+		node->plain_until_ns = until_ns;
+	pthread_mutex_unlock(&nodes->lock);
 }
 
-bool nodes_is_plain(const struct nodes *nodes, uint64_t id, uint64_t now_ns)
+bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns)
 {
-	return node_of(nodes, id)->plain_until_ns > now_ns;
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	bool plain = node && node->plain_until_ns > now_ns;
+	pthread_mutex_unlock(&nodes->lock);
+	return plain;
 }
 
 static void grow(struct nodes *nodes)
@@ -99,7 +144,7 @@ static void grow(struct nodes *nodes)
 		while (nodes->buckets[i]) {
 			struct node *node = nodes->buckets[i];
 			nodes->buckets[i] = node->next;
-			size_t to = bucket_of(node->handle, bucket_count);
+			size_t to = bucket_of(node->id, bucket_count);
 			node->next = buckets[to];
 			buckets[to] = node;
 		}
@@ -109,50 +154,68 @@ static void grow(struct nodes *nodes)
 	nodes->bucket_count = bucket_count;
 }
 
-static struct node *get_locked(struct nodes *nodes, struct farnova_handle handle)
+static struct node *add(struct nodes *nodes, uint64_t id, struct farnova_handle handle)
 {
-	size_t bucket = bucket_of(handle, nodes->bucket_count);
-
-	for (struct node *node = nodes->buckets[bucket]; node; node = node->next) {
-		if (same(node->handle, handle)) {
-			node->references++;
-			return node;
-		}
-	}
 	struct node *node = calloc(1, sizeof(*node));
+
 	if (!node)
 		return NULL;
-	*node = (struct node){.next = nodes->buckets[bucket], .handle = handle, .references = 1};
+	size_t bucket = bucket_of(id, nodes->bucket_count);
+	*node = (struct node){.next = nodes->buckets[bucket], .id = id, .handle = handle};
 	nodes->buckets[bucket] = node;
 	if (++nodes->count > nodes->bucket_count)
 		grow(nodes);
 	return node;
 }
 
+static struct node *get_locked(struct nodes *nodes, struct farnova_handle handle)
+{
+	uint64_t id = id_of(handle);
+	struct node *node = find(nodes, id);
+
+	while (node && !same(node->handle, handle)) { /* two hashes alike */
+		id += 2ull << 32;
+		node = find(nodes, id);
+	}
+	if (!node)
+		node = add(nodes, id, handle);
+	if (node)
+		node->references++;
+	return node;
+}
+
 uint64_t nodes_get(struct nodes *nodes, struct farnova_handle handle)
 {
 	if (same(handle, nodes->root.handle))
-		return 1;
+		return ROOT_ID;
 	pthread_mutex_lock(&nodes->lock);
 	struct node *node = get_locked(nodes, handle);
+	uint64_t id = node ? node->id : 0;
 	pthread_mutex_unlock(&nodes->lock);
-	return (uint64_t)(uintptr_t)node;
+	return id;
+}
+
+static void remove_node(struct nodes *nodes, struct node *node)
+{
+	struct node **link = &nodes->buckets[bucket_of(node->id, nodes->bucket_count)];
+
+	while (*link != node)
+		link = &(*link)->next;
+	*link = node->next;
+	nodes->count--;
+	free(node);
 }
 
 void nodes_forget(struct nodes *nodes, uint64_t id, uint64_t count)
 {
-	if (id == 1)
+	if (id == ROOT_ID)
 		return;
-	struct node *node = node_of(nodes, id);
 	pthread_mutex_lock(&nodes->lock);
-	node->references -= count < node->references ? count : node->references;
-	if (node->references == 0) {
-		struct node **link = &nodes->buckets[bucket_of(node->handle, nodes->bucket_count)];
-		while (*link != node)
-			link = &(*link)->next;
-		*link = node->next;
-		nodes->count--;
-		free(node);
+	struct node *node = find(nodes, id);
+	if (node) {
+		node->references -= count < node->references ? count : node->references;
+		if (node->references == 0)
+			remove_node(nodes, node);
 	}
 	pthread_mutex_unlock(&nodes->lock);
 }

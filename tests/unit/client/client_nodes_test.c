@@ -1,0 +1,106 @@
+/*
+ * client_nodes_test.c -- a node id of the mount means one inode for ever, whatever the kernel forgets meanwhile.
+ */
+#include "client/fuse/nodes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+/* cmocka.h wants the above first */
+#include <cmocka.h>
+
+#define NODES 5000u /* more than the first number of buckets */
+
+static const struct farnova_handle root = {.ino = 1, .generation = 1};
+
+static struct farnova_handle handle(uint64_t ino, uint32_t generation)
+{
+	return (struct farnova_handle){.ino = ino, .generation = generation};
+}
+
+static void assert_means(struct nodes *nodes, uint64_t id, struct farnova_handle expected)
+{
+	struct farnova_handle found = nodes_handle(nodes, id);
+
+	assert_int_equal(found.ino, expected.ino);
+	assert_int_equal(found.generation, expected.generation);
+}
+
+static void ids_are_known_after_they_were_forgotten(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	struct nodes *later = nodes_new(root);
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		struct farnova_handle file = handle(0xffffffffu - i, 1 + i * 7919);
+		uint64_t id = nodes_get(nodes, file);
+		assert_true(id > 1);
+		nodes_forget(nodes, id, 1);
+		assert_means(nodes, id, file);
+		assert_means(later, id, file);
+		assert_int_equal(nodes_get(nodes, file), id);
+	}
+	nodes_free(later);
+	nodes_free(nodes);
+}
+
+static void generations_are_different_nodes(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t first = nodes_get(nodes, handle(77, 1)), second = nodes_get(nodes, handle(77, 2));
+
+	assert_int_not_equal(first, second);
+	nodes_forget(nodes, first, 1);
+	assert_means(nodes, first, handle(77, 1));
+	assert_means(nodes, second, handle(77, 2));
+	assert_int_equal(nodes_get(nodes, root), 1);
+	assert_means(nodes, 1, root);
+	nodes_free(nodes);
+}
+
+static void long_inode_numbers_are_known_until_forgotten(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t ids[NODES];
+
+	for (uint32_t i = 0; i < NODES; i++) {
+		ids[i] = nodes_get(nodes, handle((1ull << 32) + i, 3));
+		assert_int_equal(nodes_get(nodes, handle((1ull << 32) + i, 3)), ids[i]);
+	}
+	for (uint32_t i = 0; i < NODES; i++) {
+		assert_means(nodes, ids[i], handle((1ull << 32) + i, 3));
+		nodes_forget(nodes, ids[i], 1);
+		assert_means(nodes, ids[i], handle((1ull << 32) + i, 3));
+		nodes_forget(nodes, ids[i], 1);
+		assert_means(nodes, ids[i], handle(0, 0));
+	}
+	nodes_free(nodes);
+}
+
+static void what_is_known_of_attributes_ends_with_the_node(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t id = nodes_get(nodes, handle(9, 1));
+
+	nodes_set_plain(nodes, id, 100);
+	assert_true(nodes_is_plain(nodes, id, 99));
+	assert_false(nodes_is_plain(nodes, id, 100));
+	nodes_forget(nodes, id, 1);
+	assert_false(nodes_is_plain(nodes, id, 99));
+	nodes_set_plain(nodes, id, 100); /* a late answer: there is no node to keep it in */
+	assert_false(nodes_is_plain(nodes, id, 99));
+	nodes_free(nodes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(ids_are_known_after_they_were_forgotten),
+	    cmocka_unit_test(generations_are_different_nodes),
+	    cmocka_unit_test(long_inode_numbers_are_known_until_forgotten),
+	    cmocka_unit_test(what_is_known_of_attributes_ends_with_the_node),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
