@@ -6,6 +6,7 @@
  */
 #include "client/fuse/fuse_mount.h"
 
+#include "client/fuse/counts.h"
 #include "client/fuse/mount_state.h"
 #include "client/fuse/mounts.h"
 
@@ -278,6 +279,7 @@ static int mount_and_serve(const struct fuse_mount_options *options, struct sign
 	files_operations(&ops);
 	directories_operations(&ops);
 	xattrs_operations(&ops);
+	counts_wrap(&ops);
 	int error = make_arguments(options, &args);
 	struct fuse_session *session = error ? NULL : fuse_session_new(&args, &ops, sizeof(ops), state);
 	fuse_opt_free_args(&args);

@@ -6,6 +6,7 @@
  * kernel checks permissions itself, so it is told that there are ACLs (names.c), reads them here and keeps them as long
  * as attributes. It also asks for a file's capabilities before each write: that there are none is kept here as long.
  */
+#include "client/fuse/counts.h"
 #include "client/fuse/mount_state.h"
 
 #include <errno.h>
@@ -81,9 +82,31 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* The virtual attribute with the mount's counters; it is in no list. */
+static void reply_counts(fuse_req_t req, struct mount_state *state, size_t size)
+{
+	size_t length;
+	char *text = counts_text(state->fs, &length);
+
+	if (!text)
+		fuse_reply_err(req, ENOMEM);
+	else if (size == 0)
+		fuse_reply_xattr(req, length);
+	else if (size < length)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, text, length);
+	free(text);
+}
+
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct mount_state *state = fuse_req_userdata(req);
+
+	if (strcmp(name, COUNTS_ATTRIBUTE) == 0) {
+		reply_counts(req, state, size);
+		return;
+	}
 	bool keep = state->kernel_cache && strcmp(name, CAPABILITY) == 0;
 	uint64_t now = keep ? now_ns() : 0;
 

@@ -57,6 +57,24 @@ const char *farnova_transport(const struct farnova *fs);
 
 const char *farnova_version(void);
 
+/* What a connection has done since farnova_connect. */
+struct farnova_stats {
+	size_t size;                  /* set by the caller: sizeof(struct farnova_stats), lets the structure grow */
+	uint64_t requests;            /* messages sent to the server, of all operations; one sent again counts again */
+	uint64_t received;            /* messages received */
+	uint64_t connections;         /* made, the first included: more than one after the server was away */
+	uint64_t reads, read_bytes;   /* one-sided READs of files: they cost no message */
+	uint64_t writes, write_bytes; /* one-sided WRITEs of data; a message commits each */
+};
+
+int farnova_get_stats(struct farnova *fs, struct farnova_stats *out);
+
+/*
+ * farnova_get_operation_stats -- the messages sent, by operation: its name, and how many in `*count`. Begin with
+ * `*number` 0, which moves on with each call; NULL: there are no more. Operations that were never sent are left out.
+ */
+const char *farnova_get_operation_stats(struct farnova *fs, unsigned *number, uint64_t *count);
+
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
 /* farnova_open -- flags as open(2): O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NOFOLLOW,

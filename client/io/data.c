@@ -68,10 +68,13 @@ static int post(struct farnova *fs, struct reads *reads, struct piece *piece, un
 	}
 	int error =
 	    transport_read(fs->conn, local, fs->bounce.region, piece->address, piece->key, piece->length, reads, flags);
-	if (error == 0)
+	if (error == 0) {
 		reads->outstanding++;
-	else if (error != -EAGAIN)
+		fs->counts.reads++;
+		fs->counts.read_bytes += piece->length;
+	} else if (error != -EAGAIN) {
 		connection_lose(fs, error, "a READ was refused");
+	}
 	return error;
 }
 

@@ -70,6 +70,7 @@ int connection_send(struct farnova *fs, struct proto_request *request, unsigned 
 	struct iovec iov = {.iov_base = fs->message, .iov_len = (size_t)length};
 	int error = transport_send(fs->conn, &iov, 1, flags);
 	if (error == 0) {
+		fs->counts.requests[request->op]++;
 		fs->layouts.told = request->quiesced;
 		fs->sent = true;
 	} else if (error != -EAGAIN) {
@@ -106,6 +107,7 @@ static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
 
 void connection_message(struct farnova *fs, const void *data, uint32_t length)
 {
+	fs->counts.received++;
 	if (proto_is_recall(data, length))
 		receive_recall(fs, data, length);
 	else

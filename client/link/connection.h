@@ -10,6 +10,7 @@
 
 #include "client/include/farnova.h"
 #include "client/link/bounce.h"
+#include "client/link/counts.h"
 #include "client/link/poller.h"
 #include "client/link/staging.h"
 #include "client/link/url.h"
@@ -79,6 +80,8 @@ struct farnova {
 	bool sent;        /* the same for the other way */
 	int64_t heard_ns; /* when it last saw that, for each */
 	int64_t sent_ns;
+
+	struct counts counts;
 
 	struct progress progress;
 	pthread_t background;

@@ -106,8 +106,11 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 	for (;;) {
 		int error = transport_write(fs->conn, from, fs->staging_region, fs->session.staging_address + offset,
 		                            fs->session.staging_key, length, NULL, TRANSPORT_MORE);
-		if (error == 0)
+		if (error == 0) {
+			fs->counts.writes++;
+			fs->counts.write_bytes += length;
 			return true;
+		}
 		if (error != -EAGAIN)
 			connection_lose(fs, error, "a write into the staging ring was refused");
 		else

@@ -79,6 +79,35 @@ static void connecting(void)
 	CHECK(strcmp(farnova_transport(fs), "tcp") == 0 || strcmp(farnova_transport(fs), "verbs") == 0);
 }
 
+/* How many messages of this operation went to the server. */
+static uint64_t sent(const char *operation)
+{
+	uint64_t count, found = 0;
+	unsigned number = 0;
+	const char *name;
+
+	while ((name = farnova_get_operation_stats(fs, &number, &count)))
+		if (strcmp(name, operation) == 0)
+			found = count;
+	return found;
+}
+
+static void counting(void)
+{
+	struct farnova_stats before = {.size = sizeof(before)}, after = before, old = {.size = 8};
+	struct stat st;
+
+	FAILS(farnova_get_stats(fs, &old), EINVAL);
+	uint64_t lookups = sent("LOOKUP"), gone = sent("RENAME");
+	CHECK(farnova_get_stats(fs, &before) == 0);
+	CHECK(farnova_stat(fs, "/", &st) == 0);
+	CHECK(farnova_get_stats(fs, &after) == 0);
+	CHECK(sent("LOOKUP") == lookups + 1 && sent("RENAME") == gone);
+	/* Closes and keep-alives of before may come in between. */
+	CHECK(after.requests > before.requests && after.received > before.received);
+	CHECK(before.connections >= 1);
+}
+
 static void opening(void)
 {
 	struct farnova_file *file = make_file("open", "content", 7);
@@ -800,6 +829,7 @@ int main(int argc, char **argv)
 	CHECK(strcmp(farnova_last_error(), "") == 0);
 	CHECK((fs = farnova_connect(url, NULL)));
 	connecting();
+	counting();
 	opening();
 	reading_and_writing();
 	appending();
