@@ -33,7 +33,7 @@ static void ready_line(const struct server *server, char *line, size_t size)
 	         listeners->by_kind[TRANSPORT_VERBS].transport && listeners->by_kind[TRANSPORT_TCP].transport ? ","
 	                                                                                                      : "",
 	         listeners->by_kind[TRANSPORT_TCP].transport ? "tcp" : "", server->config.pool,
-	         nova_read_only(server->nova) ? " read-only" : "");
+	         nova_read_only(server->shared.nova) ? " read-only" : "");
 }
 
 static int write_pid_file(const struct config *config, char *why, size_t why_size)

@@ -69,8 +69,8 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 		return rc;
 	log_info("pool", "%s is %s, %llu MiB, %s", config->pool, pm_kind_name(server->pm.kind),
 	         (unsigned long long)(server->pm.size >> 20), durability(server->pm.kind));
-	server->layouts = layout_table_create((unsigned)config->share_ms);
-	if (!server->layouts) {
+	server->shared.layouts = layout_table_create((unsigned)config->share_ms);
+	if (!server->shared.layouts) {
 		snprintf(why, why_size, "out of memory");
 		return -ENOMEM;
 	}
@@ -82,25 +82,25 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .progress_ms = (unsigned)config->progress_ms,
 	    .cache_bytes = config->cache_bytes,
 	    .keep_blocks = layout_quarantine_blocks,
-	    .keep_context = server->layouts,
+	    .keep_context = server->shared.layouts,
 	};
 	char reason[512] = "";
-	rc = nova_mount(&server->pm, &options, &server->nova, reason, sizeof(reason));
+	rc = nova_mount(&server->pm, &options, &server->shared.nova, reason, sizeof(reason));
 	if (rc < 0) {
 		snprintf(why, why_size, "cannot serve pool '%s': %s%s", config->pool,
 		         reason[0] ? reason : strerror(-rc),
 		         rc == -EIO ? "; look at it with `farnova fsck`, or serve what can be read with --rescue" : "");
 		return rc;
 	}
-	server->config.read_only = nova_read_only(server->nova);
+	server->config.read_only = nova_read_only(server->shared.nova);
 	if (server->config.read_only)
 		log_info("pool", "read-only%s: requests that would change something get EROFS",
 		         config->rescue ? ", a rescue" : "");
 	struct nova_statfs st;
-	nova_statfs(server->nova, &st);
-	memcpy(server->pool, st.uuid, sizeof(server->pool));
-	struct nova_handle root = nova_root(server->nova);
-	server->root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
+	nova_statfs(server->shared.nova, &st);
+	memcpy(server->shared.pool, st.uuid, sizeof(server->shared.pool));
+	struct nova_handle root = nova_root(server->shared.nova);
+	server->shared.root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
 	server->populating = pthread_create(&server->populate, NULL, populate, server) == 0;
 	return 0;
 }
@@ -111,10 +111,10 @@ static void close_pool(struct server *server)
 		atomic_store(&server->stopping, true);
 		pthread_join(server->populate, NULL);
 	}
-	if (server->nova)
-		nova_unmount(server->nova);
-	if (server->layouts)
-		layout_table_destroy(server->layouts);
+	if (server->shared.nova)
+		nova_unmount(server->shared.nova);
+	if (server->shared.layouts)
+		layout_table_destroy(server->shared.layouts);
 	if (server->pm.base)
 		pm_close(&server->pm);
 }
@@ -170,8 +170,8 @@ static void end_workers(struct server *server)
 	do {
 		delivered = 0;
 		for (unsigned i = 0; i < server->worker_count; i++) {
-			if (server->workers[i].server && server->workers[i].mailbox.fd >= 0)
-				delivered += mailbox_deliver(&server->workers[i].mailbox);
+			if (server->workers[i].server && server->workers[i].net.mailbox.fd >= 0)
+				delivered += mailbox_deliver(&server->workers[i].net.mailbox);
 		}
 	} while (delivered > 0);
 	for (unsigned i = 0; i < server->worker_count; i++)
@@ -186,8 +186,12 @@ static void end_workers(struct server *server)
 int server_open(struct server *server, char *why, size_t why_size)
 {
 	choose_threads(&server->config);
-	registry_init(&server->registry, server->config.max_clients);
-	if (getrandom(&server->instance, sizeof(server->instance), 0) != (ssize_t)sizeof(server->instance)) {
+	server->shared.config = &server->config;
+	server->shared.pm = &server->pm;
+	server->shared.request_quiesce_all = worker_request_quiesce_all;
+	registry_init(&server->shared.registry, server->config.max_clients);
+	if (getrandom(&server->shared.instance, sizeof(server->shared.instance), 0) !=
+	    (ssize_t)sizeof(server->shared.instance)) {
 		snprintf(why, why_size, "no random numbers: %s", strerror(errno));
 		return -EIO;
 	}
@@ -198,7 +202,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 		rc = make_workers(server, why, why_size);
 	/* After the workers, so that they get their journal rings first. */
 	if (rc == 0 && !server->config.read_only)
-		janitor_start(&server->janitor, server->nova);
+		janitor_start(&server->janitor, server->shared.nova);
 	return rc;
 }
 
@@ -208,5 +212,5 @@ void server_close(struct server *server)
 	end_workers(server);
 	janitor_stop(&server->janitor);
 	close_pool(server);
-	registry_destroy(&server->registry);
+	registry_destroy(&server->shared.registry);
 }

@@ -6,14 +6,11 @@
 #define FARNOVA_SERVER_SERVER_H
 
 #include "common/pm/pm.h"
-#include "proto/proto.h"
 #include "server/config.h"
 #include "server/loop/janitor.h"
 #include "server/loop/listen.h"
 #include "server/net/placement.h"
-#include "server/nova/nova.h"
-#include "server/state/layout/layout.h"
-#include "server/state/registry.h"
+#include "server/state/state.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,13 +24,8 @@ struct server {
 	struct pm pm;
 	pthread_t populate; /* makes the pool's page-table entries while clients are served already */
 	bool populating;
-	struct nova *nova;
+	struct state_shared shared;
 	struct janitor janitor;
-	struct layout_table *layouts;
-	struct registry registry; /* has its own lock */
-	uint64_t instance;        /* random for each start */
-	uint8_t pool[16];         /* UUID */
-	struct proto_handle root;
 	struct listeners listeners; /* the main thread's */
 	struct placement placement; /* for all workers */
 	unsigned worker_count;

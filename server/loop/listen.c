@@ -79,7 +79,7 @@ static struct worker *least_loaded(struct server *server)
 	struct worker *best = &server->workers[0];
 
 	for (unsigned i = 1; i < server->worker_count; i++) {
-		if (atomic_load(&server->workers[i].load) < atomic_load(&best->load))
+		if (atomic_load(&server->workers[i].net.load) < atomic_load(&best->net.load))
 			best = &server->workers[i];
 	}
 	return best;

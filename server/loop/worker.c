@@ -9,8 +9,8 @@
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
-#include "server/ops/request.h"
 #include "server/server.h"
+#include "server/state/deferred.h"
 #include "server/state/session.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ static void read_clock(struct worker *worker)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	worker->now_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-	worker->now_ms = worker->now_ns / 1000000;
+	worker->net.now_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	worker->net.now_ms = worker->net.now_ns / 1000000;
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------------ */
@@ -56,9 +56,9 @@ static void arrival_delivered(struct mail *mail)
 	if (atomic_load(&worker->server->stopping))
 		transport_reject(arrival->pending);
 	else
-		in = conn_open(worker, arrival->pending, arrival->kind) == 0;
+		in = conn_open(&worker->net, arrival->pending, arrival->kind) == 0;
 	if (!in) {
-		atomic_fetch_sub(&worker->load, 1);
+		atomic_fetch_sub(&worker->net.load, 1);
 		atomic_fetch_sub(&worker->server->connections, 1);
 	}
 	free(arrival);
@@ -74,30 +74,30 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 	}
 	*arrival =
 	    (struct arrival){.mail.deliver = arrival_delivered, .worker = worker, .pending = pending, .kind = kind};
-	atomic_fetch_add(&worker->load, 1);
+	atomic_fetch_add(&worker->net.load, 1);
 	atomic_fetch_add(&worker->server->connections, 1);
-	mailbox_post(&worker->mailbox, &arrival->mail);
+	mailbox_post(&worker->net.mailbox, &arrival->mail);
 	return 0;
 }
 
 static void close_broken(struct worker *worker)
 {
-	for (struct conn *conn = worker->conns, *next; conn && worker->broken > 0; conn = next) {
+	for (struct conn *conn = worker->net.conns, *next; conn && worker->net.broken > 0; conn = next) {
 		next = conn->next;
 		if (conn->broken)
-			conn_close(conn);
+			session_close_conn(conn);
 	}
 }
 
 static void flush_stalled(struct worker *worker)
 {
-	for (struct conn *conn = worker->conns; conn; conn = conn->next) {
+	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
 		if (conn->out_first)
 			conn_flush(conn);
 	}
 }
 
-static void handle_event(struct transport_event *event)
+static void handle_event(struct worker *worker, struct transport_event *event)
 {
 	struct conn *conn = transport_user(event->conn);
 
@@ -106,7 +106,7 @@ static void handle_event(struct transport_event *event)
 	if (event->type != TRANSPORT_MESSAGE)
 		return;
 	if (!conn->broken)
-		dispatch_message(conn, event->data, event->length);
+		dispatch_message(&worker->state, conn, event->data, event->length);
 	transport_release(event->conn, event->data);
 }
 
@@ -117,22 +117,22 @@ static bool poll_queues(struct worker *worker)
 	bool any = false;
 
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
-		if (!worker->queues[kind])
+		if (!worker->net.queues[kind])
 			continue;
-		uint64_t before = transport_activity(worker->queues[kind]);
-		int count = transport_poll(worker->queues[kind], events, BATCH);
+		uint64_t before = transport_activity(worker->net.queues[kind]);
+		int count = transport_poll(worker->net.queues[kind], events, BATCH);
 		if (count < 0) {
 			log_error("worker", "the %s queue has failed: %s; its clients are let go",
 			          transport_kind_name((enum transport_kind)kind), strerror(-count));
-			for (struct conn *conn = worker->conns; conn; conn = conn->next) {
+			for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
 				if (transport_conn_kind(conn->transport) == (enum transport_kind)kind)
 					conn_fail(conn, "its completion queue has failed");
 			}
 			continue;
 		}
 		for (int i = 0; i < count; i++)
-			handle_event(&events[i]);
-		any = any || count > 0 || transport_activity(worker->queues[kind]) != before;
+			handle_event(worker, &events[i]);
+		any = any || count > 0 || transport_activity(worker->net.queues[kind]) != before;
 	}
 	return any;
 }
@@ -148,9 +148,9 @@ static void extend_leases(struct worker *worker, int64_t late_ms)
 {
 	log_info("worker", "worker %u stood still for %lld ms: leases grow by as much", worker->index,
 	         (long long)late_ms);
-	for (struct conn *conn = worker->conns; conn; conn = conn->next)
+	for (struct conn *conn = worker->net.conns; conn; conn = conn->next)
 		conn_extend_timers(conn, late_ms);
-	for (struct session *session = worker->sessions; session; session = session->next)
+	for (struct session *session = worker->state.sessions; session; session = session->next)
 		session_extend_lease(session, late_ms);
 	worker->grace_ends_ms += late_ms;
 }
@@ -159,19 +159,19 @@ static void tick(struct worker *worker)
 {
 	struct server *server = worker->server;
 
-	for (struct conn *conn = worker->conns; conn; conn = conn->next) {
-		if (!conn->session && worker->now_ms - conn->opened_ms > HELLO_MS)
+	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
+		if (!conn->session && worker->net.now_ms - conn->opened_ms > HELLO_MS)
 			conn_fail(conn, "it has not said HELLO");
-		if (conn->out_first && worker->now_ms - conn->out_since_ms > STALLED_MS)
+		if (conn->out_first && worker->net.now_ms - conn->out_since_ms > STALLED_MS)
 			conn_fail(conn, "it does not take its messages");
 	}
-	for (struct session *session = worker->sessions, *next; session; session = next) {
+	for (struct session *session = worker->state.sessions, *next; session; session = next) {
 		next = session->next;
 		session_tick(session);
 	}
-	if (worker->index == 0 && worker->now_ms >= worker->sweep_ms) {
-		worker->sweep_ms = worker->now_ms + SWEEP_MS;
-		layout_sweep(server->layouts, worker->now_ms);
+	if (worker->index == 0 && worker->net.now_ms >= worker->sweep_ms) {
+		worker->sweep_ms = worker->net.now_ms + SWEEP_MS;
+		layout_sweep(server->shared.layouts, worker->net.now_ms);
 	}
 }
 
@@ -181,10 +181,10 @@ static void tick(struct worker *worker)
  */
 static void reclaim_orphans(struct worker *worker)
 {
-	const struct nova_call call = {.worker = worker->nova};
+	const struct nova_call call = {.worker = worker->state.nova};
 
 	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
-	    worker->now_ms < worker->grace_ends_ms)
+	    worker->net.now_ms < worker->grace_ends_ms)
 		return;
 	worker->orphans_reclaimed = true;
 	int count = nova_reclaim_orphans(&call);
@@ -199,26 +199,28 @@ static void quiesce_request_delivered(struct mail *mail)
 	struct worker *worker = (struct worker *)((char *)mail - offsetof(struct worker, quiesce_mail));
 
 	atomic_store(&worker->quiesce_pending, false);
-	for (struct session *session = worker->sessions; session; session = session->next)
+	for (struct session *session = worker->state.sessions; session; session = session->next)
 		layout_request_quiesce(&session->layouts);
 }
 
-void worker_request_quiesce_all(struct server *server)
+void worker_request_quiesce_all(struct state_shared *shared)
 {
+	struct server *server = (struct server *)((char *)shared - offsetof(struct server, shared));
+
 	for (unsigned i = 0; i < server->worker_count; i++) {
 		struct worker *worker = &server->workers[i];
 		if (!atomic_exchange(&worker->quiesce_pending, true))
-			mailbox_post(&worker->mailbox, &worker->quiesce_mail);
+			mailbox_post(&worker->net.mailbox, &worker->quiesce_mail);
 	}
 }
 
 /* A client that polls on this worker's CPU and the worker that polls there hold each other up: one of them moves. */
 static void keep_apart(struct worker *worker)
 {
-	if (worker->own_cpu < 0 || worker->now_ns - worker->placed_ns < PLACE_NS)
+	if (worker->own_cpu < 0 || worker->net.now_ns - worker->placed_ns < PLACE_NS)
 		return;
-	worker->placed_ns = worker->now_ns;
-	for (const struct conn *conn = worker->conns; conn; conn = conn->next) {
+	worker->placed_ns = worker->net.now_ns;
+	for (const struct conn *conn = worker->net.conns; conn; conn = conn->next) {
 		if (transport_local_cpu(conn->transport) != worker->own_cpu)
 			continue;
 		worker->own_cpu = placement_leave(&worker->server->placement, worker->own_cpu);
@@ -233,20 +235,20 @@ static bool work(struct worker *worker)
 {
 	bool any = poll_queues(worker);
 
-	if (mailbox_deliver(&worker->mailbox) > 0)
+	if (mailbox_deliver(&worker->net.mailbox) > 0)
 		any = true;
-	if (worker->stalled > 0)
+	if (worker->net.stalled > 0)
 		flush_stalled(worker);
-	if (worker->space_first && worker->now_ms >= worker->space_ms)
-		request_retry_space(worker);
-	if (worker->now_ms >= worker->tick_ms) {
-		if (worker->now_ms - worker->tick_ms > LATE_MS)
-			extend_leases(worker, worker->now_ms - worker->tick_ms);
-		worker->tick_ms = worker->now_ms + TICK_MS;
+	if (worker->state.space_first && worker->net.now_ms >= worker->state.space_ms)
+		deferred_retry_space(&worker->state);
+	if (worker->net.now_ms >= worker->tick_ms) {
+		if (worker->net.now_ms - worker->tick_ms > LATE_MS)
+			extend_leases(worker, worker->net.now_ms - worker->tick_ms);
+		worker->tick_ms = worker->net.now_ms + TICK_MS;
 		tick(worker);
 		reclaim_orphans(worker);
 	}
-	if (worker->broken > 0)
+	if (worker->net.broken > 0)
 		close_broken(worker);
 	return any;
 }
@@ -255,32 +257,32 @@ static bool work(struct worker *worker)
 static bool may_sleep(struct worker *worker)
 {
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
-		if (worker->queues[kind] && transport_arm(worker->queues[kind]) != 0)
+		if (worker->net.queues[kind] && transport_arm(worker->net.queues[kind]) != 0)
 			return false;
 	}
-	return mailbox_sleep(&worker->mailbox);
+	return mailbox_sleep(&worker->net.mailbox);
 }
 
 static void block(struct worker *worker)
 {
 	if (!may_sleep(worker))
 		return;
-	if (worker->stalled > 0 || worker->space_first) {
+	if (worker->net.stalled > 0 || worker->state.space_first) {
 		const struct timeval soon = {.tv_usec = SOON_MS * 1000};
 		event_add(worker->soon, &soon);
 	}
 	event_base_loop(worker->base, EVLOOP_ONCE);
-	mailbox_awake(&worker->mailbox);
+	mailbox_awake(&worker->net.mailbox);
 }
 
 static void let_go_of_all(struct worker *worker)
 {
-	while (worker->conns)
-		conn_close(worker->conns);
+	while (worker->net.conns)
+		session_close_conn(worker->net.conns);
 	/* Opens stay pinned: a file unlinked while open is the next mount's orphan, and its client may come back. */
-	while (worker->sessions)
-		session_free(worker->sessions, false);
-	request_retry_space(worker);
+	while (worker->state.sessions)
+		session_free(worker->state.sessions, false);
+	deferred_retry_space(&worker->state);
 }
 
 /*
@@ -308,18 +310,18 @@ static void *worker_main(void *argument)
 	struct worker *worker = argument;
 
 	read_clock(worker);
-	worker->tick_ms = worker->now_ms;
-	worker->grace_ends_ms = worker->now_ms + (int64_t)worker->server->config.lease_ms;
-	int64_t busy_ns = worker->now_ns;
+	worker->tick_ms = worker->net.now_ms;
+	worker->grace_ends_ms = worker->net.now_ms + (int64_t)worker->server->config.lease_ms;
+	int64_t busy_ns = worker->net.now_ns;
 	worker->own_cpu = placement_pin_worker(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
 		read_clock(worker);
 		if (work(worker)) {
-			learn(worker, worker->now_ns - busy_ns);
-			busy_ns = worker->now_ns;
+			learn(worker, worker->net.now_ns - busy_ns);
+			busy_ns = worker->net.now_ns;
 			keep_apart(worker);
-		} else if (worker->now_ns - busy_ns >= patience(worker) ||
-		           cpu_share_crowded(&worker->cpu, worker->now_ns)) {
+		} else if (worker->net.now_ns - busy_ns >= patience(worker) ||
+		           cpu_share_crowded(&worker->cpu, worker->net.now_ns)) {
 			block(worker);
 			read_clock(worker);
 		} else {
@@ -355,11 +357,11 @@ static int make_events(struct worker *worker)
 	if (!worker->base)
 		return -ENOMEM;
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
-		if (worker->queues[kind] &&
-		    add_event(worker, kind, transport_fd(worker->queues[kind]), EV_READ, NULL) < 0)
+		if (worker->net.queues[kind] &&
+		    add_event(worker, kind, transport_fd(worker->net.queues[kind]), EV_READ, NULL) < 0)
 			return -ENOMEM;
 	}
-	if (add_event(worker, TRANSPORT_KINDS, worker->mailbox.fd, EV_READ, NULL) < 0 ||
+	if (add_event(worker, TRANSPORT_KINDS, worker->net.mailbox.fd, EV_READ, NULL) < 0 ||
 	    add_event(worker, TRANSPORT_KINDS + 1, -1, 0, &tick_time) < 0)
 		return -ENOMEM;
 	worker->soon = event_new(worker->base, -1, 0, on_wake, NULL);
@@ -373,16 +375,21 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->index = index;
 	worker->spin_ns = (int64_t)server->config.spin_us * 1000;
 	worker->quiesce_mail.deliver = quiesce_request_delivered;
-	int rc = mailbox_init(&worker->mailbox);
+	worker->net.connections = &server->connections;
+	worker->net.message_size = (uint32_t)server->config.message_size;
+	worker->state.shared = &server->shared;
+	worker->state.net = &worker->net;
+	worker->state.resume = dispatch_resume;
+	int rc = mailbox_init(&worker->net.mailbox);
 	if (rc < 0) {
-		worker->mailbox.fd = -1;
+		worker->net.mailbox.fd = -1;
 		snprintf(why, why_size, "cannot make a worker's mailbox: %s", strerror(-rc));
 		return rc;
 	}
-	rc = nova_worker_open(server->nova, &worker->nova);
+	rc = nova_worker_open(server->shared.nova, &worker->state.nova);
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS && rc == 0; kind++) {
 		if (kinds[kind])
-			rc = transport_queue_create((enum transport_kind)kind, &worker->queues[kind]);
+			rc = transport_queue_create((enum transport_kind)kind, &worker->net.queues[kind]);
 	}
 	if (rc == 0)
 		rc = make_events(worker);
@@ -411,7 +418,7 @@ void worker_join(struct worker *worker)
 	struct mail *wake = malloc(sizeof(*wake));
 	if (wake) { /* else its tick wakes it */
 		wake->deliver = nothing_delivered;
-		mailbox_post(&worker->mailbox, wake);
+		mailbox_post(&worker->net.mailbox, wake);
 	}
 	pthread_join(worker->thread, NULL);
 	worker->started = false;
@@ -421,7 +428,7 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker->server)
 		return;
-	request_deferred_free(worker->spare);
+	deferred_free(worker->state.spare);
 	if (worker->soon)
 		event_free(worker->soon);
 	for (unsigned i = 0; i < TRANSPORT_KINDS + 2; i++) {
@@ -431,11 +438,11 @@ void worker_destroy(struct worker *worker)
 	if (worker->base)
 		event_base_free(worker->base);
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
-		if (worker->queues[kind])
-			transport_queue_destroy(worker->queues[kind]);
+		if (worker->net.queues[kind])
+			transport_queue_destroy(worker->net.queues[kind]);
 	}
-	if (worker->nova)
-		nova_worker_close(worker->nova);
-	if (worker->mailbox.fd >= 0)
-		mailbox_destroy(&worker->mailbox);
+	if (worker->state.nova)
+		nova_worker_close(worker->state.nova);
+	if (worker->net.mailbox.fd >= 0)
+		mailbox_destroy(&worker->net.mailbox);
 }

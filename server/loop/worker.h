@@ -1,7 +1,7 @@
 /*
  * worker.h -- a thread that serves connections: their events, mail from other threads, timers.
  *
- * Everything in it but `mailbox`, `load` and `server` is its own thread's.
+ * Everything in it is its own thread's, but what `net` says otherwise of and `server`.
  */
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
@@ -9,38 +9,29 @@
 #include "common/cpu_share.h"
 #include "common/transport/transport.h"
 #include "proto/proto.h"
-#include "server/net/mailbox.h"
+#include "server/net/net.h"
+#include "server/state/state.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TRANSPORT_KINDS 2u
-
-struct conn;
 struct event;
 struct event_base;
-struct nova_worker;
-struct deferred;
 struct server;
-struct session;
 
 struct worker {
 	struct server *server;
-	struct mailbox mailbox;
-	atomic_uint load; /* connections it has or is about to get */
+	struct net net;
+	struct state state;
 	unsigned index;
 	pthread_t thread;
 	bool started;
 
-	struct nova_worker *nova;
-	struct transport_queue *queues[TRANSPORT_KINDS]; /* by enum transport_kind; NULL where not in use */
 	struct event_base *base;
 	struct event *events[TRANSPORT_KINDS + 2]; /* queues, mailbox, tick */
 	struct event *soon;                        /* a short nap while something is to be tried again */
-	int64_t now_ms;
-	int64_t now_ns;
 	int64_t spin_ns;
 	int64_t expected_ns; /* how long it has waited for something to do lately: a moving mean */
 	struct cpu_share cpu;
@@ -51,22 +42,8 @@ struct worker {
 	int64_t grace_ends_ms; /* until then clients may come back for what they had open before a crash */
 	bool orphans_reclaimed;
 
-	struct conn *conns;
-	uint64_t next_token;
-	unsigned broken;  /* connections to close */
-	unsigned stalled; /* connections with messages that had no credit */
-	struct session *sessions;
-
-	struct deferred *spare;       /* made before it is known whether a request must wait */
-	struct deferred *space_first; /* requests that wait for quarantined blocks to come free */
-	int64_t space_ms;             /* when to try them again */
-	struct mail quiesce_mail;     /* asks this worker to have its sessions say what they have quiesced */
+	struct mail quiesce_mail; /* asks this worker to ask its sessions what they have quiesced */
 	atomic_bool quiesce_pending;
-
-	struct proto_request request; /* being handled */
-	struct proto_reply reply;
-	uint8_t out[PROTO_MAX_MESSAGE];
-	uint8_t data[PROTO_MAX_MESSAGE]; /* of READ and READDIR replies */
 };
 
 /*
@@ -85,7 +62,7 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 
-/* worker_request_quiesce_all -- blocks are short: ask every session that blocks wait for what it has quiesced. */
-void worker_request_quiesce_all(struct server *server);
+/* worker_request_quiesce_all -- for struct state_shared; `shared` is part of a struct server. */
+void worker_request_quiesce_all(struct state_shared *shared);
 
 #endif

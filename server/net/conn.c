@@ -1,13 +1,11 @@
 /*
- * conn.c -- one connection of a client to a worker: what it says, what it is sent, and how it ends.
+ * conn.c -- one connection of a client to a thread: what it says, what it is sent, and how it ends.
  */
 #include "server/net/conn.h"
 
 #include "common/log.h"
 #include "proto/proto.h"
-#include "server/loop/worker.h"
-#include "server/server.h"
-#include "server/state/session.h"
+#include "server/net/net.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,10 +23,10 @@ struct out_message {
 	uint8_t data[];
 };
 
-int conn_open(struct worker *worker, struct transport_pending *pending, enum transport_kind kind)
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind)
 {
 	const struct transport_options options = {
-	    .message_size = (uint32_t)worker->server->config.message_size,
+	    .message_size = net->message_size,
 	    .receive_depth = PROTO_MAX_SLOTS + 16, /* every slot's request, and notices beside them */
 	};
 	struct conn *conn = calloc(1, sizeof(*conn));
@@ -36,20 +34,20 @@ int conn_open(struct worker *worker, struct transport_pending *pending, enum tra
 		transport_reject(pending);
 		return -ENOMEM;
 	}
-	int rc = transport_accept(pending, worker->queues[kind], &options, &conn->transport);
+	int rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
 	if (rc < 0) {
 		log_warn("conn", "cannot let a client in over %s: %s", transport_kind_name(kind), strerror(-rc));
 		free(conn);
 		return rc;
 	}
-	conn->worker = worker;
-	conn->token = ++worker->next_token;
-	conn->opened_ms = conn->heard_ms = worker->now_ms;
+	conn->net = net;
+	conn->token = ++net->next_token;
+	conn->opened_ms = conn->heard_ms = net->now_ms;
 	transport_set_user(conn->transport, conn);
-	conn->next = worker->conns;
+	conn->next = net->conns;
 	if (conn->next)
 		conn->next->previous = conn;
-	worker->conns = conn;
+	net->conns = conn;
 	log_debug("conn", "%s connected over %s", transport_peer(conn->transport), transport_kind_name(kind));
 	return 0;
 }
@@ -61,10 +59,10 @@ void conn_fail(struct conn *conn, const char *why)
 	if (why)
 		log_info("conn", "ending the connection of %s: %s", transport_peer(conn->transport), why);
 	conn->broken = true;
-	conn->worker->broken++;
+	conn->net->broken++;
 }
 
-/* What was heard since the worker runs again is not to lie in the future. */
+/* What was heard since the thread runs again is not to lie in the future. */
 static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
 {
 	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;
@@ -72,7 +70,7 @@ static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
 
 void conn_extend_timers(struct conn *conn, int64_t late_ms)
 {
-	int64_t now = conn->worker->now_ms;
+	int64_t now = conn->net->now_ms;
 
 	later(&conn->opened_ms, late_ms, now);
 	later(&conn->heard_ms, late_ms, now);
@@ -81,7 +79,7 @@ void conn_extend_timers(struct conn *conn, int64_t late_ms)
 
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why)
 {
-	int64_t now = conn->worker->now_ms;
+	int64_t now = conn->net->now_ms;
 
 	if (now - conn->peer_errors_ms >= PEER_ERRORS_MS) {
 		if (conn->peer_errors > PEER_ERRORS_BURST)
@@ -113,8 +111,8 @@ static void keep_message(struct conn *conn, const void *message, size_t length, 
 		conn->out_last->next = out;
 	} else {
 		conn->out_first = out;
-		conn->out_since_ms = conn->worker->now_ms;
-		conn->worker->stalled++;
+		conn->out_since_ms = conn->net->now_ms;
+		conn->net->stalled++;
 	}
 	conn->out_last = out;
 }
@@ -146,7 +144,7 @@ static void drop_first(struct conn *conn)
 	free(out);
 	if (!conn->out_first) {
 		conn->out_last = NULL;
-		conn->worker->stalled--;
+		conn->net->stalled--;
 	}
 }
 
@@ -162,7 +160,7 @@ bool conn_flush(struct conn *conn)
 			conn_fail(conn, strerror(-rc));
 			break;
 		}
-		conn->out_since_ms = conn->worker->now_ms;
+		conn->out_since_ms = conn->net->now_ms;
 		drop_first(conn);
 	}
 	return conn->out_first;
@@ -170,24 +168,21 @@ bool conn_flush(struct conn *conn)
 
 void conn_close(struct conn *conn)
 {
-	struct worker *worker = conn->worker;
+	struct net *net = conn->net;
 
 	while (conn->out_first)
 		drop_first(conn);
 	if (conn->broken)
-		worker->broken--;
+		net->broken--;
 	if (conn->previous)
 		conn->previous->next = conn->next;
 	else
-		worker->conns = conn->next;
+		net->conns = conn->next;
 	if (conn->next)
 		conn->next->previous = conn->previous;
 
-	/* The queue pair goes first: what waits for this client's READs may go on only when it can READ no more. */
 	transport_close(conn->transport);
-	if (conn->session)
-		session_disconnected(conn->session);
 	free(conn);
-	atomic_fetch_sub(&worker->server->connections, 1);
-	atomic_fetch_sub(&worker->load, 1);
+	atomic_fetch_sub(net->connections, 1);
+	atomic_fetch_sub(&net->load, 1);
 }

@@ -1,8 +1,8 @@
 /*
- * conn.h -- one connection of a client to a worker: what it says, what it is sent, and how it ends.
+ * conn.h -- one connection of a client to a thread: what it says, what it is sent, and how it ends.
  *
- * Used by its worker's thread only. A connection that fails is marked, not freed: whoever is using it may go on until
- * the worker closes it between two batches of events.
+ * Used by its thread only. A connection that fails is marked, not freed: whoever is using it may go on until
+ * its thread closes it between two batches of events.
  */
 #ifndef FARNOVA_SERVER_CONN_H
 #define FARNOVA_SERVER_CONN_H
@@ -13,19 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct worker;
+struct net;
 struct session;
 struct out_message;
 
 struct conn {
-	struct conn *previous, *next; /* of the worker */
-	struct worker *worker;
+	struct conn *previous, *next; /* of the thread */
+	struct net *net;
 	struct transport_conn *transport;
 	struct session *session; /* NULL before HELLO */
-	uint64_t token;          /* names the connection within the worker for ever */
+	uint64_t token;          /* names the connection within the thread for ever */
 	int64_t opened_ms;
 	int64_t heard_ms;
-	bool resuming; /* HELLO has come; its session is on its way from another worker */
+	bool resuming; /* HELLO has come; its session is on its way from another thread */
 	bool broken;   /* to be closed between two batches */
 	/* Messages for which the client had no credit. */
 	struct out_message *out_first, *out_last;
@@ -37,7 +37,7 @@ struct conn {
 };
 
 /* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
-int conn_open(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind);
 
 /* conn_send -- send a message, or keep it until the client has credit. Never waits; a client that does not take its
  * replies is broken off. */
@@ -46,7 +46,7 @@ void conn_send(struct conn *conn, const void *message, size_t length, bool reply
 /* conn_flush -- try again what had no credit; whether anything is left. */
 bool conn_flush(struct conn *conn);
 
-/* conn_extend_timers -- the worker stood still for so long: what the connection is timed by grows by it. */
+/* conn_extend_timers -- the thread stood still for so long: what the connection is timed by grows by it. */
 void conn_extend_timers(struct conn *conn, int64_t late_ms);
 
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
@@ -55,8 +55,10 @@ void conn_fail(struct conn *conn, const char *why);
 /* conn_log_peer_error -- log what a client did wrong, at a bounded rate. */
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why);
 
-/* conn_close -- end and free it; its session, if any, waits for the client to come back. Not while a batch of events
- * is being handled. */
+/*
+ * conn_close -- end and free it, the queue pair first: its session may let go what waits for READs only when this has
+ * returned, see session_close_conn. Not while a batch of events is being handled.
+ */
 void conn_close(struct conn *conn);
 
 #endif

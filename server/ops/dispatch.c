@@ -1,74 +1,31 @@
 /*
- * dispatch.c -- messages of clients: decode, check slot and sequence, and find the handler of the operation.
+ * dispatch.c -- messages of clients: decode, check slot and sequence, run the handler of the operation, and answer.
  */
 #include "server/ops/dispatch.h"
 
 #include "common/log.h"
-#include "server/loop/worker.h"
 #include "server/net/conn.h"
-#include "server/ops/ops.h"
 #include "server/ops/request.h"
+#include "server/ops/table.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <errno.h>
 #include <stddef.h>
 
-static const struct operation operations[] = {
-    [PROTO_CRED] = {op_cred, false, false},
-    [PROTO_PING] = {op_ping, false, false},
-    [PROTO_LOOKUP] = {op_lookup, false, false},
-    [PROTO_GETATTR] = {op_getattr, false, false},
-    [PROTO_SETATTR] = {op_setattr, true, true},
-    [PROTO_ACCESS] = {op_access, false, false},
-    [PROTO_OPEN] = {op_open, true, false},
-    [PROTO_REOPEN] = {op_reopen, true, false},
-    [PROTO_CLOSE] = {op_close, true, false},
-    [PROTO_READ] = {op_read, false, false},
-    [PROTO_WRITE] = {op_write, true, true},
-    [PROTO_WRITE_COMMIT] = {op_write_commit, true, true},
-    [PROTO_LAYOUT_GET] = {op_layout_get, false, false},
-    [PROTO_READDIR] = {op_readdir, false, false},
-    [PROTO_CREATE] = {op_create, true, true},
-    [PROTO_SYMLINK] = {op_symlink, true, true},
-    [PROTO_READLINK] = {op_readlink, false, false},
-    [PROTO_LINK] = {op_link, true, true},
-    [PROTO_UNLINK] = {op_unlink, true, true},
-    [PROTO_RMDIR] = {op_rmdir, true, true},
-    [PROTO_RENAME] = {op_rename, true, true},
-    [PROTO_STATFS] = {op_statfs, false, false},
-    [PROTO_GETXATTR] = {op_getxattr, false, false},
-    [PROTO_SETXATTR] = {op_setxattr, true, true},
-    [PROTO_LISTXATTR] = {op_listxattr, false, false},
-    [PROTO_REMOVEXATTR] = {op_removexattr, true, true},
-    [PROTO_FALLOCATE] = {op_fallocate, true, true},
-    [PROTO_SEEK] = {op_seek, false, false},
-    [PROTO_COPY] = {op_copy, true, true},
-    [PROTO_TMPFILE] = {op_tmpfile, true, true},
-    [PROTO_QUOTA_GET] = {op_quota_get, false, false},
-    [PROTO_QUOTA_SET] = {op_quota_set, true, true},
-};
-
-const struct operation *dispatch_operation(unsigned op)
-{
-	if (op >= sizeof(operations) / sizeof(operations[0]) || !operations[op].run)
-		return NULL;
-	return &operations[op];
-}
-
 /* A reply without a body. */
-static void answer(struct conn *conn, const struct proto_request *in, int error)
+static void answer(struct state *state, struct conn *conn, const struct proto_request *in, int error)
 {
-	struct worker *worker = conn->worker;
-	struct proto_reply *reply = &worker->reply;
+	struct proto_reply *reply = &state->reply;
 
 	reply->op = in->op;
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)error;
 	reply->invalidation = conn->session ? conn->session->layouts.invalidation_issued : 0;
-	int length = proto_encode_reply(reply, worker->out, sizeof(worker->out));
+	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length > 0)
-		conn_send(conn, worker->out, (size_t)length, true);
+		conn_send(conn, state->out, (size_t)length, true);
 }
 
 /*
@@ -94,25 +51,122 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 	return false;
 }
 
+/* ---- running ---------------------------------------------------------------------------------------------------- */
+
+/* What a client gets that asks again after a new connection: layouts have ended with the old one. */
+static void cache_reply(struct slot *slot, struct proto_reply *reply)
+{
+	if (reply->status == 0 && (reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN)) {
+		reply->open.layout = false;
+		reply->open.extent_count = 0;
+	} else if (reply->status == 0 && (reply->op == PROTO_WRITE || reply->op == PROTO_WRITE_COMMIT)) {
+		reply->write.dropped = true;
+		reply->write.replaced_length = 0;
+		reply->write.extent_count = 0;
+	}
+	int length = proto_encode_reply(reply, slot->cached_reply, sizeof(slot->cached_reply));
+	slot->cached_length = length > 0 ? (uint16_t)length : 0;
+}
+
+static void reply_to(struct request *rq, const struct operation *operation, int rc)
+{
+	struct state *state = rq->state;
+	struct proto_reply *reply = rq->out;
+	const struct proto_request *in = rq->in;
+
+	reply->op = in->op;
+	reply->slot = in->slot;
+	reply->sequence = in->sequence;
+	reply->status = (uint32_t)-rc;
+	reply->invalidation = rq->session->layouts.invalidation_issued;
+	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
+	if (length < 0) {
+		log_error("request", "a reply to %s is too large", proto_op_name(in->op));
+		reply->status = EIO;
+		length = proto_encode_reply(reply, state->out, sizeof(state->out));
+	}
+	conn_send(rq->conn, state->out, (size_t)length, true);
+	if (operation->keeps_reply)
+		cache_reply(&rq->session->slots[in->slot], reply);
+}
+
+static int run(struct request *rq, const struct operation *operation)
+{
+	if (!operation)
+		return -EOPNOTSUPP;
+	if (!rq->call.cred) {
+		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "there is no credential of that number");
+		return -EINVAL;
+	}
+	if (operation->changes && rq->shared->config->read_only)
+		return -EROFS;
+	return operation->run(rq);
+}
+
+static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred)
+{
+	struct session *session = conn->session;
+	struct state *state = session->state;
+	const struct proto_request *in = &state->request;
+	const struct operation *operation = table_operation(in->op);
+	struct request rq = {
+	    .shared = state->shared,
+	    .state = state,
+	    .conn = conn,
+	    .session = session,
+	    .in = in,
+	    .out = &state->reply,
+	    .call = {.worker = state->nova,
+	             .cred = cred_get(&session->creds, in->cred),
+	             .request = {.client = (uint32_t)session->registered.id,
+	                         .slot = in->slot,
+	                         .sequence = in->sequence}},
+	    .deferred = deferred,
+	};
+
+	int rc = run(&rq, operation);
+	if (rc == DEFERRED) {
+		if (deferred_keep(rq.deferred, in, message, length) < 0)
+			conn_fail(conn, "out of memory for a request that must wait");
+		return;
+	}
+	reply_to(&rq, operation, rc);
+	if (rq.deferred)
+		deferred_done(rq.deferred);
+}
+
+void dispatch_resume(struct deferred *deferred)
+{
+	struct state *state = deferred->state;
+	const char *why;
+
+	/* It was accepted before, and the copy is the same bytes. */
+	if (proto_decode_request(deferred->message, deferred->length, &state->request, &why) == 0)
+		run_request(deferred->session->conn, deferred->message, deferred->length, deferred);
+}
+
+/* ---- messages --------------------------------------------------------------------------------------------------- */
+
 /* Before HELLO nothing else is understood. */
-static void first_message(struct conn *conn, const struct proto_request *in, int rc, const char *why)
+static void first_message(struct state *state, struct conn *conn, const struct proto_request *in, int rc,
+                          const char *why)
 {
 	if (in->op != PROTO_HELLO) {
 		conn_fail(conn, "its first message is not HELLO");
 	} else if (rc < 0) {
 		conn_log_peer_error(conn, "HELLO", why);
-		answer(conn, in, -rc);
+		answer(state, conn, in, -rc);
 	} else {
-		session_hello(conn, in);
+		session_hello(state, conn, in);
 	}
 }
 
-void dispatch_message(struct conn *conn, const void *data, uint32_t length)
+void dispatch_message(struct state *state, struct conn *conn, const void *data, uint32_t length)
 {
-	struct proto_request *in = &conn->worker->request;
+	struct proto_request *in = &state->request;
 	const char *why = NULL;
 
-	conn->heard_ms = conn->worker->now_ms;
+	conn->heard_ms = state->net->now_ms;
 	int rc = proto_decode_request(data, length, in, &why);
 	if (rc < 0 && in->op == 0) {
 		conn_log_peer_error(conn, "a message", why);
@@ -121,7 +175,7 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 	}
 	struct session *session = conn->session;
 	if (!session) {
-		first_message(conn, in, rc, why);
+		first_message(state, conn, in, rc, why);
 		return;
 	}
 	if (layout_note_quiesced(&session->layouts, in->quiesced) < 0) {
@@ -133,7 +187,7 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 			return;
 		if (rc == 0 && in->op == PROTO_BYE) {
 			session_bye(session);
-			answer(conn, in, 0);
+			answer(state, conn, in, 0);
 			return;
 		}
 		conn_fail(conn, rc < 0 ? why : "it said HELLO twice");
@@ -147,8 +201,8 @@ void dispatch_message(struct conn *conn, const void *data, uint32_t length)
 		return;
 	if (rc < 0) {
 		conn_log_peer_error(conn, proto_op_name(in->op), why);
-		answer(conn, in, -rc);
+		answer(state, conn, in, -rc);
 		return;
 	}
-	request_run(conn, data, length, NULL);
+	run_request(conn, data, length, NULL);
 }

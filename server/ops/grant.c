@@ -6,8 +6,8 @@
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/ops/request.h"
-#include "server/server.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <errno.h>
 #include <string.h>
@@ -72,7 +72,7 @@ static struct region *make_region(struct list *list, uint64_t offset, uint64_t l
 		return NULL;
 	if (length > chunk_end - offset)
 		length = chunk_end - offset;
-	int rc = region_add(&list->holder->regions, rq->conn->transport, rq->server->pm.base, offset, length, address,
+	int rc = region_add(&list->holder->regions, rq->conn->transport, rq->shared->pm->base, offset, length, address,
 	                    &region);
 	if (rc < 0) {
 		log_registration_error(rq, rc);

@@ -1,6 +1,6 @@
 /*
  * ops.h -- the handlers of all operations. Each takes a decoded request, checks what it means, and fills the reply's
- * body; 0, -errno for the reply's status, or REQUEST_DEFERRED.
+ * body; 0, -errno for the reply's status, or DEFERRED.
  */
 #ifndef FARNOVA_SERVER_OPS_H
 #define FARNOVA_SERVER_OPS_H

@@ -1,13 +1,12 @@
 /*
  * ops_data.c -- operations on bytes: READ, WRITE, WRITE_COMMIT, LAYOUT_GET.
  */
-#include "server/loop/worker.h"
 #include "server/net/conn.h"
 #include "server/ops/grant.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
-#include "server/server.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -42,7 +41,7 @@ int op_read(struct request *rq)
 		return -EINVAL;
 	rq->call.opened = true;
 	struct nova_handle file = core_handle(open->file->handle);
-	ssize_t count = nova_read(&rq->call, file, rq->in->read.offset, rq->worker->data, rq->in->read.length);
+	ssize_t count = nova_read(&rq->call, file, rq->in->read.offset, rq->state->data, rq->in->read.length);
 	if (count < 0)
 		return (int)count;
 	rc = nova_getattr(&rq->call, file, &attr);
@@ -52,7 +51,7 @@ int op_read(struct request *rq)
 		request_accessed(rq, file, &attr);
 	rq->out->read.size = attr.size;
 	rq->out->read.length = (uint32_t)count;
-	rq->out->read.data = rq->worker->data;
+	rq->out->read.data = rq->state->data;
 	return 0;
 }
 
@@ -159,7 +158,7 @@ int op_write(struct request *rq)
  */
 int op_write_commit(struct request *rq)
 {
-	uint64_t ring = rq->server->config.staging_size;
+	uint64_t ring = rq->shared->config->staging_size;
 	uint64_t staging = rq->in->write_commit.staging;
 	uint32_t length = rq->in->write_commit.length;
 

@@ -7,8 +7,8 @@
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
 #include "server/ops/walk.h"
-#include "server/server.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 int op_cred(struct request *rq)
 {
-	return cred_set(&rq->session->creds, rq->in->cred_set.number, rq->server->config.squash_root,
+	return cred_set(&rq->session->creds, rq->in->cred_set.number, rq->shared->config->squash_root,
 	                rq->in->cred_set.uid, rq->in->cred_set.gid, rq->in->cred_set.group_count,
 	                rq->in->cred_set.groups);
 }
@@ -140,7 +140,7 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 		return -EACCES;
 	if (!S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
 		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
-	if (rq->server->config.read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
+	if (rq->shared->config->read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
 		return -EROFS;
 	/* What these forbid they forbid to the owner, too, who is not asked for more when he opens again. */
 	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_IMMUTABLE)
@@ -224,7 +224,7 @@ static int find_or_create(struct request *rq, struct walk *walk, bool *created)
 
 	*created = false;
 	for (int i = 0; i < CREATE_RACES; i++) {
-		int rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path,
+		int rc = walk_path(&rq->call, core_handle(rq->shared->root), core_handle(in->open.dir), in->open.path,
 		                   nofollow, flags & PROTO_OPEN_CREATE, walk);
 		if (rc < 0)
 			return rc;
@@ -276,7 +276,7 @@ int op_tmpfile(struct request *rq)
 
 	int rc = open_table_reserve(&rq->session->opens);
 	if (rc == 0)
-		rc = walk_path(&rq->call, core_handle(rq->server->root), core_handle(in->open.dir), in->open.path,
+		rc = walk_path(&rq->call, core_handle(rq->shared->root), core_handle(in->open.dir), in->open.path,
 		               false, false, &walk);
 	if (rc < 0)
 		return rc;

@@ -1,20 +1,19 @@
 /*
  * ops_names.c -- operations on names: LOOKUP, CREATE, SYMLINK, LINK, UNLINK, RMDIR, RENAME, READDIR, READLINK.
  */
-#include "server/loop/worker.h"
 #include "server/net/conn.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
 #include "server/ops/walk.h"
-#include "server/server.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
 static struct nova_handle root_of(const struct request *rq)
 {
-	return core_handle(rq->server->root);
+	return core_handle(rq->shared->root);
 }
 
 static int parent_of(struct request *rq, struct proto_handle dir, struct proto_string path, struct walk *walk)
@@ -196,7 +195,7 @@ int op_readdir(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
 	uint32_t limit = transport_max_message(rq->conn->transport);
-	struct listing listing = {.buffer = rq->worker->data};
+	struct listing listing = {.buffer = rq->state->data};
 	bool noatime = false;
 
 	if (in->readdir.open != 0) {
@@ -220,19 +219,19 @@ int op_readdir(struct request *rq)
 		request_accessed(rq, core_handle(in->readdir.handle), NULL);
 	rq->out->readdir.end = !more;
 	rq->out->readdir.length = (uint32_t)listing.used;
-	rq->out->readdir.entries = rq->worker->data;
+	rq->out->readdir.entries = rq->state->data;
 	return 0;
 }
 
 int op_readlink(struct request *rq)
 {
 	ssize_t length =
-	    nova_readlink(&rq->call, core_handle(rq->in->readlink.handle), (char *)rq->worker->data, PROTO_MAX_LINK);
+	    nova_readlink(&rq->call, core_handle(rq->in->readlink.handle), (char *)rq->state->data, PROTO_MAX_LINK);
 
 	if (length < 0)
 		return (int)length;
 	request_accessed(rq, core_handle(rq->in->readlink.handle), NULL);
-	rq->out->readlink.target.data = (const char *)rq->worker->data;
+	rq->out->readlink.target.data = (const char *)rq->state->data;
 	rq->out->readlink.target.length = (uint32_t)(length < PROTO_MAX_LINK ? length : PROTO_MAX_LINK);
 	return 0;
 }

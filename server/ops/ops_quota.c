@@ -3,13 +3,13 @@
  */
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
-#include "server/server.h"
+#include "server/state/state.h"
 
 int op_quota_get(struct request *rq)
 {
 	struct nova_quota quota;
 
-	int rc = nova_quota_get(rq->server->nova, rq->in->quota_get.project, rq->in->quota_get.flags & PROTO_QUOTA_NEXT,
+	int rc = nova_quota_get(rq->shared->nova, rq->in->quota_get.project, rq->in->quota_get.flags & PROTO_QUOTA_NEXT,
 	                        &quota);
 	if (rc < 0)
 		return rc;

@@ -4,12 +4,11 @@
  * A value or a list may be longer than a message: it is told in pieces, and the inode's change number in each tells the
  * client whether they belong together. A value that a message cannot hold comes through the staging ring.
  */
-#include "server/loop/worker.h"
 #include "server/net/conn.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
-#include "server/server.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,11 +16,11 @@
 
 static_assert(PROTO_XATTR_CREATE == NOVA_XATTR_CREATE && PROTO_XATTR_REPLACE == NOVA_XATTR_REPLACE,
               "flags pass through");
-static_assert(sizeof(((struct worker *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a worker's buffer holds any value");
+static_assert(sizeof(((struct state *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a thread's buffer holds any value");
 
 #define REPLY_FIXED 16u /* total 4, change 8, length 4 */
 
-/* The piece that was asked for, of what lies whole in the worker's buffer. */
+/* The piece that was asked for, of what lies whole in the thread's buffer. */
 static int tell_piece(struct request *rq, ssize_t total, uint64_t change)
 {
 	uint32_t limit = transport_max_message(rq->conn->transport);
@@ -37,7 +36,7 @@ static int tell_piece(struct request *rq, ssize_t total, uint64_t change)
 	rq->out->xattr.total = (uint32_t)total;
 	rq->out->xattr.change = change;
 	rq->out->xattr.length = length < limit ? length : limit;
-	rq->out->xattr.data = rq->worker->data + offset;
+	rq->out->xattr.data = rq->state->data + offset;
 	return 0;
 }
 
@@ -47,8 +46,8 @@ int op_getxattr(struct request *rq)
 	struct proto_string name = rq->in->getxattr.name;
 	uint64_t change = 0;
 
-	ssize_t total = nova_getxattr(&rq->call, file, name.data, name.length, rq->worker->data,
-	                              rq->in->getxattr.size ? sizeof(rq->worker->data) : 0, &change);
+	ssize_t total = nova_getxattr(&rq->call, file, name.data, name.length, rq->state->data,
+	                              rq->in->getxattr.size ? sizeof(rq->state->data) : 0, &change);
 	return tell_piece(rq, total, change);
 }
 
@@ -57,15 +56,15 @@ int op_listxattr(struct request *rq)
 	struct nova_handle file = core_handle(rq->in->listxattr.handle);
 	uint64_t change = 0;
 
-	ssize_t total = nova_listxattr(&rq->call, file, (char *)rq->worker->data,
-	                               rq->in->listxattr.size ? sizeof(rq->worker->data) : 0, &change);
+	ssize_t total = nova_listxattr(&rq->call, file, (char *)rq->state->data,
+	                               rq->in->listxattr.size ? sizeof(rq->state->data) : 0, &change);
 	return tell_piece(rq, total, change);
 }
 
 int op_setxattr(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
-	uint64_t ring = rq->server->config.staging_size, staging = in->setxattr.staging;
+	uint64_t ring = rq->shared->config->staging_size, staging = in->setxattr.staging;
 	const void *value = in->setxattr.value;
 	uint32_t length = in->setxattr.length;
 
@@ -75,8 +74,8 @@ int op_setxattr(struct request *rq)
 			return -EINVAL;
 		}
 		/* The client can alter what is staged at any time: what is judged must be what is kept. */
-		memcpy(rq->worker->data, rq->session->staging + staging, length);
-		value = rq->worker->data;
+		memcpy(rq->state->data, rq->session->staging + staging, length);
+		value = rq->state->data;
 	}
 	int rc = nova_setxattr(&rq->call, core_handle(in->setxattr.handle), in->setxattr.name.data,
 	                       in->setxattr.name.length, value, length, in->setxattr.flags, NULL);

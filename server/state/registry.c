@@ -1,9 +1,7 @@
 /*
- * registry.c -- which sessions there are and which worker has each: what a client that comes back is looked up in.
+ * registry.c -- which sessions there are and which thread has each: what a client that comes back is looked up in.
  */
 #include "server/state/registry.h"
-
-#include "server/state/session.h"
 
 #include <errno.h>
 
@@ -18,25 +16,25 @@ void registry_destroy(struct registry *registry)
 	pthread_mutex_destroy(&registry->lock);
 }
 
-static struct session **place(struct registry *registry, uint64_t id)
+static struct registered **place(struct registry *registry, uint64_t id)
 {
-	struct session **link = &registry->buckets[id % REGISTRY_BUCKETS];
+	struct registered **link = &registry->buckets[id % REGISTRY_BUCKETS];
 
 	while (*link && (*link)->id != id)
-		link = &(*link)->next_registered;
+		link = &(*link)->next;
 	return link;
 }
 
-int registry_add(struct registry *registry, struct session *session)
+int registry_add(struct registry *registry, struct registered *session)
 {
 	int rc = -EBUSY;
 
 	pthread_mutex_lock(&registry->lock);
 	if (registry->count < registry->limit) {
-		struct session **link = place(registry, session->id);
+		struct registered **link = place(registry, session->id);
 		rc = *link ? -EEXIST : 0;
 		if (rc == 0) {
-			session->next_registered = NULL;
+			session->next = NULL;
 			*link = session;
 			registry->count++;
 		}
@@ -45,39 +43,39 @@ int registry_add(struct registry *registry, struct session *session)
 	return rc;
 }
 
-void registry_remove(struct registry *registry, struct session *session)
+void registry_remove(struct registry *registry, struct registered *session)
 {
 	pthread_mutex_lock(&registry->lock);
-	struct session **link = place(registry, session->id);
+	struct registered **link = place(registry, session->id);
 	if (*link == session) {
-		*link = session->next_registered;
+		*link = session->next;
 		registry->count--;
 	}
 	pthread_mutex_unlock(&registry->lock);
 }
 
-struct worker *registry_owner(struct registry *registry, uint64_t id, uint64_t key)
+struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key)
 {
 	pthread_mutex_lock(&registry->lock);
-	const struct session *session = *place(registry, id);
-	struct worker *worker = session && session->key == key ? session->worker : NULL;
+	const struct registered *session = *place(registry, id);
+	struct state *state = session && session->key == key ? session->state : NULL;
 	pthread_mutex_unlock(&registry->lock);
-	return worker;
+	return state;
 }
 
-struct session *registry_get(struct registry *registry, uint64_t id, const struct worker *worker)
+struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state)
 {
 	pthread_mutex_lock(&registry->lock);
-	struct session *session = *place(registry, id);
-	if (session && session->worker != worker)
+	struct registered *session = *place(registry, id);
+	if (session && session->state != state)
 		session = NULL;
 	pthread_mutex_unlock(&registry->lock);
 	return session;
 }
 
-void registry_hand_on(struct registry *registry, struct session *session, struct worker *to)
+void registry_hand_on(struct registry *registry, struct registered *session, struct state *to)
 {
 	pthread_mutex_lock(&registry->lock);
-	session->worker = to;
+	session->state = to;
 	pthread_mutex_unlock(&registry->lock);
 }

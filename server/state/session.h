@@ -1,8 +1,8 @@
 /*
  * session.h -- what the server knows of a client beyond its connection: credentials, opens, slots, layouts, staging.
  *
- * Used by the worker that has it. When the connection ends, layouts and registrations end with it; opens and cached
- * replies stay for a lease, in which the client may come back, also to another worker.
+ * Used by the thread that has it. When the connection ends, layouts and registrations end with it; opens and cached
+ * replies stay for a lease, in which the client may come back, also to another thread.
  */
 #ifndef FARNOVA_SERVER_SESSION_H
 #define FARNOVA_SERVER_SESSION_H
@@ -11,15 +11,15 @@
 #include "server/state/cred.h"
 #include "server/state/layout/layout.h"
 #include "server/state/open_table.h"
+#include "server/state/registry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct conn;
 struct deferred;
-struct request;
+struct state;
 struct transport_region;
-struct worker;
 
 #define CACHED_REPLY_SIZE 256u /* no reply without extents or data is larger */
 
@@ -31,13 +31,12 @@ struct slot {
 };
 
 struct session {
-	struct session *next_registered; /* under the registry's lock, as is `worker` for other threads */
-	struct worker *worker;
-	struct session *previous, *next; /* of the worker */
-	uint64_t id, key;
-	struct conn *conn;  /* NULL while the client is away */
-	int64_t expires_ms; /* when it is */
-	bool ended;         /* the client has said BYE */
+	struct registered registered;    /* first */
+	struct state *state;             /* of the thread that has it */
+	struct session *previous, *next; /* of the thread */
+	struct conn *conn;               /* NULL while the client is away */
+	int64_t expires_ms;              /* when it is */
+	bool ended;                      /* the client has said BYE */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;
@@ -48,10 +47,14 @@ struct session {
 };
 
 /* session_hello -- the first message of a connection: open a session or send for the one the client had. */
-void session_hello(struct conn *conn, const struct proto_request *hello);
+void session_hello(struct state *state, struct conn *conn, const struct proto_request *hello);
 
-/* session_disconnected -- its connection has been closed: layouts end, waiting requests are forgotten. */
-void session_disconnected(struct session *session);
+/*
+ * session_close_conn -- close the connection, and then let its session, if it has one, know: layouts end, waiting
+ * requests are forgotten, and the session waits for its client for a lease. Not while a batch of events is being
+ * handled.
+ */
+void session_close_conn(struct conn *conn);
 
 /* session_bye -- the client ends it: opens are closed, the rest goes with the connection. */
 void session_bye(struct session *session);
@@ -59,7 +62,7 @@ void session_bye(struct session *session);
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 
-/* session_extend_lease -- the worker stood still for so long: the session's lease grows by it. */
+/* session_extend_lease -- the thread stood still for so long: the session's lease grows by it. */
 void session_extend_lease(struct session *session, int64_t late_ms);
 
 /* session_free -- `close_opens` false leaves orphans to the next mount's grace period. */

@@ -40,13 +40,13 @@ static uint64_t memory_of_all(const char *option)
 	char name[32];
 
 	serve(option, NULL);
-	assert_int_equal(nova_worker_open(server.nova, &call.worker), 0);
-	nova_statfs(server.nova, &before);
+	assert_int_equal(nova_worker_open(server.shared.nova, &call.worker), 0);
+	nova_statfs(server.shared.nova, &before);
 	for (unsigned i = 0; i < FILES; i++) {
 		int length = snprintf(name, sizeof(name), "file%u", i);
-		assert_int_equal(nova_lookup(&call, nova_root(server.nova), name, (size_t)length, &attr), 0);
+		assert_int_equal(nova_lookup(&call, nova_root(server.shared.nova), name, (size_t)length, &attr), 0);
 	}
-	nova_statfs(server.nova, &after);
+	nova_statfs(server.shared.nova, &after);
 	nova_worker_close(call.worker);
 	server_close(&server);
 	return after.dram_bytes - before.dram_bytes;
@@ -106,11 +106,11 @@ static int make(void **state)
 		return -1;
 	pm_close(&pm);
 	serve(NULL, NULL);
-	if (nova_worker_open(server.nova, &call.worker))
+	if (nova_worker_open(server.shared.nova, &call.worker))
 		return -1;
 	for (unsigned i = 0; i < FILES; i++) {
 		int length = snprintf(name, sizeof(name), "file%u", i);
-		if (nova_create(&call, nova_root(server.nova), name, (size_t)length, S_IFREG | 0644, 0, &attr))
+		if (nova_create(&call, nova_root(server.shared.nova), name, (size_t)length, S_IFREG | 0644, 0, &attr))
 			return -1;
 	}
 	nova_worker_close(call.worker);

@@ -1,0 +1,202 @@
+/*
+ * deferred.c -- requests that wait: for layouts to return, or for quarantined blocks to come free.
+ */
+#include "server/state/deferred.h"
+
+#include "server/state/session.h"
+#include "server/state/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPACE_RETRY_MS 2
+#define SPACE_WAIT_MS  2000
+
+void deferred_free(struct deferred *deferred)
+{
+	if (!deferred)
+		return;
+	free(deferred->message);
+	free(deferred);
+}
+
+static void attach(struct session *session, struct deferred *deferred)
+{
+	deferred->attached = true;
+	deferred->previous = NULL;
+	deferred->next = session->deferred;
+	if (deferred->next)
+		deferred->next->previous = deferred;
+	session->deferred = deferred;
+}
+
+static void detach(struct session *session, struct deferred *deferred)
+{
+	deferred->attached = false;
+	if (deferred->previous)
+		deferred->previous->next = deferred->next;
+	else
+		session->deferred = deferred->next;
+	if (deferred->next)
+		deferred->next->previous = deferred->previous;
+}
+
+static void run_again(struct deferred *deferred)
+{
+	if (!deferred->message)
+		return;
+	deferred->session->slots[deferred->slot].busy = false;
+	deferred->state->resume(deferred);
+}
+
+/* The layouts it waited for have returned. */
+static void change_may_go(struct mail *mail)
+{
+	struct deferred *deferred = (struct deferred *)(void *)mail;
+
+	deferred->may_go = true;
+	if (deferred->session)
+		run_again(deferred);
+	else
+		deferred_free(deferred);
+}
+
+/* The object a request waits in: made before it is known whether it must, and left for the next if not. */
+static struct deferred *get(struct state *state, struct deferred *deferred)
+{
+	if (deferred)
+		return deferred;
+	if (!state->spare)
+		state->spare = calloc(1, sizeof(*state->spare));
+	if (state->spare) {
+		state->spare->waiter.mail.deliver = change_may_go;
+		state->spare->state = state;
+	}
+	return state->spare;
+}
+
+static int wait_in(struct session *session, struct deferred *deferred, struct deferred **out)
+{
+	if (deferred->state->spare == deferred)
+		deferred->state->spare = NULL;
+	deferred->session = session;
+	*out = deferred;
+	return DEFERRED;
+}
+
+int deferred_change(struct session *session, struct deferred **out, struct proto_handle handle, bool drop_own,
+                    struct layout_change *change)
+{
+	struct deferred *deferred = get(session->state, *out);
+
+	if (!deferred)
+		return -ENOMEM;
+	if (deferred->waiting_change) {
+		deferred->waiting_change = false;
+		if (deferred->waiter.ino == handle.ino) {
+			layout_change_go(&deferred->waiter, drop_own, change);
+			return 0;
+		}
+		/* The path leads elsewhere by now. */
+		layout_change_abandon(&deferred->waiter);
+	}
+	int rc = layout_change_begin(&session->layouts, handle, drop_own, &deferred->waiter, change);
+	if (rc <= 0)
+		return rc;
+	deferred->waiting_change = true;
+	deferred->may_go = false;
+	return wait_in(session, deferred, out);
+}
+
+int deferred_no_space(struct session *session, struct deferred **out)
+{
+	struct state *state = session->state;
+	struct deferred *deferred = layout_quarantined_blocks(state->shared->layouts) > 0 ? get(state, *out) : NULL;
+
+	if (!deferred)
+		return -ENOSPC;
+	if (deferred->since_ms == 0)
+		deferred->since_ms = state->net->now_ms;
+	if (state->net->now_ms - deferred->since_ms > SPACE_WAIT_MS) {
+		deferred->since_ms = 0;
+		return -ENOSPC;
+	}
+	state->shared->request_quiesce_all(state->shared);
+	deferred->waiting_space = true;
+	deferred->next_space = state->space_first;
+	state->space_first = deferred;
+	state->space_ms = state->net->now_ms + SPACE_RETRY_MS;
+	return wait_in(session, deferred, out);
+}
+
+void deferred_retry_space(struct state *state)
+{
+	struct deferred *list = state->space_first;
+
+	state->space_first = NULL;
+	while (list) {
+		struct deferred *deferred = list;
+		list = deferred->next_space;
+		deferred->waiting_space = false;
+		if (deferred->session)
+			run_again(deferred);
+		else
+			deferred_free(deferred);
+	}
+}
+
+/* Its change will not run; whether its mail is still to come. */
+static bool give_up_change(struct deferred *deferred)
+{
+	if (!deferred->waiting_change)
+		return false;
+	if (!deferred->may_go)
+		return !layout_change_cancel(&deferred->waiter);
+	layout_change_abandon(&deferred->waiter);
+	return false;
+}
+
+void deferred_cancel_all(struct session *session)
+{
+	while (session->deferred) {
+		struct deferred *deferred = session->deferred;
+		struct slot *slot = &session->slots[deferred->slot];
+
+		detach(session, deferred);
+		/* As if it had never come: the client sends it again with the same sequence. */
+		slot->busy = false;
+		slot->sequence = deferred->sequence - 1;
+		bool mail_coming = give_up_change(deferred);
+		deferred->session = NULL;
+		if (!mail_coming && !deferred->waiting_space)
+			deferred_free(deferred);
+	}
+}
+
+int deferred_keep(struct deferred *deferred, const struct proto_request *request, const void *message, uint32_t length)
+{
+	struct session *session = deferred->session;
+
+	session->slots[request->slot].busy = true;
+	if (deferred->attached)
+		return 0;
+	deferred->slot = request->slot;
+	deferred->sequence = request->sequence;
+	attach(session, deferred);
+	deferred->message = malloc(length);
+	if (!deferred->message)
+		return -ENOMEM;
+	memcpy(deferred->message, message, length);
+	deferred->length = length;
+	return 0;
+}
+
+void deferred_done(struct deferred *deferred)
+{
+	if (deferred->waiting_change)
+		layout_change_abandon(&deferred->waiter);
+	if (deferred->attached)
+		detach(deferred->session, deferred);
+	deferred_free(deferred);
+}

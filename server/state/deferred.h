@@ -1,0 +1,76 @@
+/*
+ * deferred.h -- requests that wait: for layouts to return, or for quarantined blocks to come free.
+ *
+ * A request that must wait is run again from its start once what it waited for has come. Its message is copied, since
+ * its receive buffer goes back to the client, whose LAYOUT_RETURN others may be waiting for.
+ *
+ *     (none) --deferred_change, deferred_no_space--> waiting --deferred_keep--> kept with its session
+ *     kept --its mail, deferred_retry_space: state->resume--> running again --deferred_done--> freed
+ *     kept --deferred_cancel_all--> without a session --its mail, deferred_retry_space--> freed
+ *
+ * Used by the session's thread only.
+ */
+#ifndef FARNOVA_SERVER_DEFERRED_H
+#define FARNOVA_SERVER_DEFERRED_H
+
+#include "proto/proto.h"
+#include "server/state/layout/layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session;
+struct state;
+
+#define DEFERRED 1 /* the request waits, and will be run again from the start */
+
+struct deferred {
+	struct layout_waiter waiter;      /* first: its mail leads here */
+	struct deferred *previous, *next; /* of the session */
+	struct session *session;          /* NULL once cancelled */
+	struct state *state;
+	bool attached;       /* on the session's list */
+	bool waiting_change; /* it has announced a change that is not running yet */
+	bool may_go;         /* the mail that says that it may has come */
+	bool waiting_space;
+	struct deferred *next_space;
+	int64_t since_ms; /* of the first wait for space; 0 = none */
+	uint16_t slot;
+	uint32_t sequence;
+	uint32_t length;
+	uint8_t *message; /* NULL: no memory for the copy, its connection is about to end */
+};
+
+/*
+ * In what follows `*deferred` is what the request waited in before, NULL for one that did not; it is set where the
+ * request is to wait.
+ *
+ * deferred_change -- announce a change of a file's blocks or size. 0: make it, then layout_change_end. DEFERRED, or
+ * -ENOMEM.
+ */
+int deferred_change(struct session *session, struct deferred **deferred, struct proto_handle handle, bool drop_own,
+                    struct layout_change *change);
+
+/*
+ * deferred_no_space -- an operation found no space. DEFERRED if blocks are quarantined that may come free soon; -ENOSPC
+ * if it is final.
+ */
+int deferred_no_space(struct session *session, struct deferred **deferred);
+
+/* deferred_keep -- the request waits: its slot is busy, and its message is copied the first time. -ENOMEM: its
+ * connection must end. */
+int deferred_keep(struct deferred *deferred, const struct proto_request *request, const void *message, uint32_t length);
+
+/* deferred_done -- the request has been answered: free it, and end what it announced and did not make. */
+void deferred_done(struct deferred *deferred);
+
+/* deferred_cancel_all -- the session's connection has ended: its waiting requests will be sent again by the client. */
+void deferred_cancel_all(struct session *session);
+
+/* deferred_retry_space -- run again what waited for space. */
+void deferred_retry_space(struct state *state);
+
+/* deferred_free -- for the thread's spare; NULL is allowed. */
+void deferred_free(struct deferred *deferred);
+
+#endif

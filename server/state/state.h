@@ -1,0 +1,52 @@
+/*
+ * state.h -- what the sessions of one thread share, and what those of all threads share.
+ */
+#ifndef FARNOVA_SERVER_STATE_H
+#define FARNOVA_SERVER_STATE_H
+
+#include "common/pm/pm.h"
+#include "proto/proto.h"
+#include "server/config.h"
+#include "server/net/net.h"
+#include "server/nova/nova.h"
+#include "server/state/layout/layout.h"
+#include "server/state/registry.h"
+
+#include <stdint.h>
+
+struct deferred;
+struct session;
+
+/* Of all threads. Set before the first of them starts; afterwards only what has a lock of its own moves. */
+struct state_shared {
+	const struct config *config;
+	const struct pm *pm;
+	struct nova *nova;
+	struct layout_table *layouts; /* has its own locks */
+	struct registry registry;     /* has its own lock */
+	uint64_t instance;            /* random for each start */
+	uint8_t pool[16];             /* UUID */
+	struct proto_handle root;
+	/* Blocks are short: have every session asked that blocks wait for. Any thread. */
+	void (*request_quiesce_all)(struct state_shared *shared);
+};
+
+/* Of one thread, and its alone. */
+struct state {
+	struct state_shared *shared;
+	struct net *net;
+	struct nova_worker *nova;
+	struct session *sessions;
+
+	struct deferred *spare;                    /* made before it is known whether a request must wait */
+	struct deferred *space_first;              /* requests that wait for quarantined blocks to come free */
+	int64_t space_ms;                          /* when to try them again */
+	void (*resume)(struct deferred *deferred); /* run it again: what it waited for has come */
+
+	struct proto_request request; /* being handled */
+	struct proto_reply reply;
+	uint8_t out[PROTO_MAX_MESSAGE];
+	uint8_t data[PROTO_MAX_MESSAGE]; /* of READ and READDIR replies */
+};
+
+#endif
