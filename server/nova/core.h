@@ -44,10 +44,10 @@ struct zone {
 	uint64_t blocks;  /* with its own headers */
 	uint64_t *bitmap; /* 1 = used; NOVA_ZONE_MAP_WORDS words */
 	uint64_t free;
-	uint32_t cursor;  /* group where the last search ended */
-	uint32_t whole;   /* groups that are wholly free; atomic, as is the next */
-	uint32_t longest; /* no run of free blocks within a group is longer */
-	uint32_t kept;    /* the group that is kept for slots, NOVA_GROUPS_PER_ZONE = none */
+	uint32_t cursor;     /* group where the last search ended */
+	uint32_t whole;      /* groups that are wholly free; atomic, as is the next */
+	uint32_t longest;    /* no run of free blocks within a group is longer */
+	uint32_t slot_group; /* the group that is kept for slots, NOVA_GROUPS_PER_ZONE = none */
 	uint16_t group_free[NOVA_GROUPS_PER_ZONE];
 	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
 };

@@ -175,12 +175,12 @@ static void drain_all(struct nova *fs)
 }
 
 /* What is kept for slots goes to data before data is refused. */
-static bool give_up_kept(struct nova *fs)
+static bool give_up_slot_groups(struct nova *fs)
 {
 	bool had = false;
 
 	for (uint32_t i = 0; i < fs->zone_count; i++)
-		had |= zone_give_up_kept(&fs->zones[i]);
+		had |= zone_give_up_slot_group(&fs->zones[i]);
 	return had;
 }
 
@@ -294,7 +294,7 @@ int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, ui
 		got = take_scattered(worker, want, privileged, first);
 	for (unsigned attempt = 0; !got && attempt < 2; attempt++) {
 		drain_all(worker->fs);
-		if (attempt && !give_up_kept(worker->fs))
+		if (attempt && !give_up_slot_groups(worker->fs))
 			break;
 		got = zones_take(worker, want, 1, privileged, first);
 	}

@@ -8,7 +8,7 @@
 #define GROUP_WORDS (NOVA_GROUP_BLOCKS / 64)
 
 /* A zone with so many groups keeps one for slots. */
-#define KEEPING_GROUPS 64u
+#define SLOT_GROUP_MIN_GROUPS 64u
 
 /* The bits of word `w` of a run that starts at bit `start` and ends before bit `end`. */
 static uint64_t word_mask(uint64_t w, uint64_t start, uint64_t end)
@@ -40,19 +40,19 @@ bool zone_claim(struct zone *zone, uint64_t start, uint64_t count)
  * it has space enough, and no file could be made. So a zone keeps a group for them, which data gets only where there is
  * nothing else.
  */
-static void keep_group(struct zone *zone, uint32_t group)
+static void keep_slot_group(struct zone *zone, uint32_t group)
 {
-	if (zone->kept == NOVA_GROUPS_PER_ZONE && zone->blocks >= KEEPING_GROUPS * NOVA_GROUP_BLOCKS)
-		zone->kept = group;
+	if (zone->slot_group == NOVA_GROUPS_PER_ZONE && zone->blocks >= SLOT_GROUP_MIN_GROUPS * NOVA_GROUP_BLOCKS)
+		zone->slot_group = group;
 }
 
-bool zone_give_up_kept(struct zone *zone)
+bool zone_give_up_slot_group(struct zone *zone)
 {
 	bool had;
 
 	pthread_mutex_lock(&zone->lock);
-	had = zone->kept != NOVA_GROUPS_PER_ZONE;
-	zone->kept = NOVA_GROUPS_PER_ZONE;
+	had = zone->slot_group != NOVA_GROUPS_PER_ZONE;
+	zone->slot_group = NOVA_GROUPS_PER_ZONE;
 	__atomic_store_n(&zone->longest, NOVA_GROUP_BLOCKS, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&zone->lock);
 	return had;
@@ -62,7 +62,7 @@ void zone_count(struct zone *zone)
 {
 	zone->free = 0;
 	zone->whole = 0;
-	zone->kept = NOVA_GROUPS_PER_ZONE;
+	zone->slot_group = NOVA_GROUPS_PER_ZONE;
 	for (uint32_t g = NOVA_GROUPS_PER_ZONE; g-- > 0;) {
 		uint32_t bits = 0;
 
@@ -73,7 +73,7 @@ void zone_count(struct zone *zone)
 		zone->free += bits;
 		zone->whole += bits == NOVA_GROUP_BLOCKS;
 		if (bits == NOVA_GROUP_BLOCKS)
-			keep_group(zone, g);
+			keep_slot_group(zone, g);
 	}
 	zone->longest = NOVA_GROUP_BLOCKS;
 }
@@ -129,7 +129,7 @@ static void freed_in_group(struct zone *zone, uint32_t group, uint64_t at)
 		set_longest(zone, zone->group_run[group]);
 	if (zone->group_free[group] == NOVA_GROUP_BLOCKS) {
 		__atomic_store_n(&zone->whole, zone->whole + 1, __ATOMIC_RELAXED);
-		keep_group(zone, group);
+		keep_slot_group(zone, group);
 	}
 }
 
@@ -219,7 +219,7 @@ static uint32_t find_groups(const struct zone *zone, uint32_t want, uint32_t *be
 		uint32_t first = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
 		uint32_t n = 0;
 
-		while (n < want && first + n < NOVA_GROUPS_PER_ZONE && first + n != zone->kept &&
+		while (n < want && first + n < NOVA_GROUPS_PER_ZONE && first + n != zone->slot_group &&
 		       zone->group_free[first + n] == NOVA_GROUP_BLOCKS)
 			n++;
 		if (n > best) {
@@ -292,7 +292,7 @@ static uint32_t find_fit(struct zone *zone, uint32_t want, uint64_t *start)
 	for (uint32_t i = 0; i < NOVA_GROUPS_PER_ZONE; i++) {
 		uint32_t group = (zone->cursor + i) % NOVA_GROUPS_PER_ZONE;
 
-		if (zone->group_run[group] >= want && group != zone->kept &&
+		if (zone->group_run[group] >= want && group != zone->slot_group &&
 		    search_group(zone, group, want, start) >= want)
 			return want;
 	}
@@ -308,7 +308,7 @@ static uint32_t find_longest(struct zone *zone, uint32_t want, uint64_t *start)
 		uint32_t longest = 0;
 
 		for (uint32_t group = 0; group < NOVA_GROUPS_PER_ZONE; group++)
-			if (zone->group_run[group] > longest && group != zone->kept) {
+			if (zone->group_run[group] > longest && group != zone->slot_group) {
 				longest = zone->group_run[group];
 				best = group;
 			}
@@ -360,11 +360,11 @@ uint64_t zone_take_at(struct nova *fs, uint64_t first, uint64_t want, uint64_t l
 	zone = zone_of(fs, first);
 	pthread_mutex_lock(&zone->lock);
 	got = free_from(zone, first - zone->first, want);
-	if (zone->kept != NOVA_GROUPS_PER_ZONE) {
-		uint64_t kept = zone->first + (uint64_t)zone->kept * NOVA_GROUP_BLOCKS;
+	if (zone->slot_group != NOVA_GROUPS_PER_ZONE) {
+		uint64_t slots_first = zone->first + (uint64_t)zone->slot_group * NOVA_GROUP_BLOCKS;
 
-		if (first < kept + NOVA_GROUP_BLOCKS && first + got > kept)
-			got = first < kept ? kept - first : 0;
+		if (first < slots_first + NOVA_GROUP_BLOCKS && first + got > slots_first)
+			got = first < slots_first ? slots_first - first : 0;
 	}
 	if (got < least)
 		got = 0;
@@ -381,7 +381,7 @@ static uint32_t freest_group(const struct zone *zone)
 	uint32_t most = 0;
 
 	for (uint32_t group = 0; group < NOVA_GROUPS_PER_ZONE; group++)
-		if (zone->group_free[group] > most && group != zone->kept) {
+		if (zone->group_free[group] > most && group != zone->slot_group) {
 			most = zone->group_free[group];
 			best = group;
 		}
@@ -424,10 +424,10 @@ uint64_t zone_take_chunk(struct nova *fs, struct zone *zone)
 
 	pthread_mutex_lock(&zone->lock);
 	for (uint32_t group = 0; group < NOVA_GROUPS_PER_ZONE && !start; group++)
-		if (zone->group_run[group] >= NOVA_CHUNK_BLOCKS && group != zone->kept)
+		if (zone->group_run[group] >= NOVA_CHUNK_BLOCKS && group != zone->slot_group)
 			start = chunk_in_group(zone, group);
-	if (!start && zone->kept != NOVA_GROUPS_PER_ZONE)
-		start = chunk_in_group(zone, zone->kept);
+	if (!start && zone->slot_group != NOVA_GROUPS_PER_ZONE)
+		start = chunk_in_group(zone, zone->slot_group);
 	if (start)
 		mark(fs, zone, start, NOVA_CHUNK_BLOCKS, true);
 	pthread_mutex_unlock(&zone->lock);

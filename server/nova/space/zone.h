@@ -39,8 +39,8 @@ uint32_t zone_take_singles(struct nova *fs, struct zone *zone, uint64_t *blocks,
 /* zone_take_chunk -- an aligned chunk, 0 if there is none. */
 uint64_t zone_take_chunk(struct nova *fs, struct zone *zone);
 
-/* zone_give_up_kept -- let data have the group that is kept for slots. False if there is none. */
-bool zone_give_up_kept(struct zone *zone);
+/* zone_give_up_slot_group -- let data have the group that is kept for slots. False if there is none. */
+bool zone_give_up_slot_group(struct zone *zone);
 
 void zone_free(struct nova *fs, uint64_t first, uint64_t count);
 

@@ -57,7 +57,7 @@ static void assert_counts_are_true(const struct nova *fs)
 
 			assert_int_equal(zone->group_free[g], free_blocks);
 			assert_true(zone->group_run[g] >= longest);
-			assert_true(g == zone->kept || zone->longest >= longest);
+			assert_true(g == zone->slot_group || zone->longest >= longest);
 			whole += free_blocks == NOVA_GROUP_BLOCKS;
 			total += free_blocks;
 		}
