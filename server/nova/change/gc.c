@@ -31,14 +31,14 @@
 
 #define SLICE_PAGES     4u                                                /* that a slice looks at */
 #define SLICE_LINES     (NOVA_SLOT_LINES + SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
-#define LOOKS_ENOUGH    320u                                              /* extents: then no other page is begun, */
-#define LOOKS_MOST      640u                                              /* and then not even this one ended */
-#define LOOK_BLOCKS     8192u                                             /* of an extent that one look takes in, */
-#define BLOCKS_PER_LOOK 64u /* since it takes the time of a look for so many */
+#define SCAN_SOFT_LIMIT 320u                                              /* extents: then no other page is begun, */
+#define SCAN_HARD_LIMIT 640u                                              /* and then not even this one ended */
+#define SCAN_BLOCKS     8192u                                             /* of an extent that one look takes in, */
+#define BLOCKS_PER_SCAN 64u /* since it takes the time of a look for so many */
 #define FREE_PAGES      9u  /* that any log may have beside what lives */
 #define IDLE_PAGES      2u  /* the same of a log that nothing is appended to */
-#define LOOKS_PER_LINE  8u  /* lines looked at for each that was appended or died */
-#define SAID            256u
+#define SCANS_PER_LINE  8u  /* lines looked at for each that was appended or died */
+#define SEEN            256u
 #define STOPPED         1 /* the walk ended early */
 
 /* Extents of a file that lie in a row, to be told as one. */
@@ -48,8 +48,8 @@ struct extent_run {
 };
 
 static_assert(FREE_PAGES > SLICE_PAGES, "the page of the tail is never looked at");
-static_assert(LOOKS_MOST >= LOOKS_ENOUGH + NOVA_EXTENTS_MAX, "a page of packed extents is always ended");
-static_assert(LOOKS_MOST * BLOCKS_PER_LOOK + LOOK_BLOCKS <= NOVA_EXTENT_BLOCKS_MAX,
+static_assert(SCAN_HARD_LIMIT >= SCAN_SOFT_LIMIT + NOVA_EXTENTS_MAX, "a page of packed extents is always ended");
+static_assert(SCAN_HARD_LIMIT * BLOCKS_PER_SCAN + SCAN_BLOCKS <= NOVA_EXTENT_BLOCKS_MAX,
               "all that a slice looks at could be told as one extent");
 
 struct slice {
@@ -58,7 +58,7 @@ struct slice {
 	struct log_append log;
 	struct extent_run run;     /* not yet among the gathered */
 	struct nova_request asked; /* the request of the last that is */
-	uint64_t looks;
+	uint64_t scanned;
 	uint64_t lines;        /* of extents, appended */
 	uint64_t page;         /* that is looked at, */
 	uint64_t done;         /* how many pages are done, */
@@ -70,7 +70,7 @@ struct slice {
 	unsigned moved;
 	unsigned xattrs_moved;
 	unsigned gathered_count;
-	struct entry_extent said[SAID]; /* what lately went into runs, by file block */
+	struct entry_extent seen[SEEN]; /* what lately went into runs, by file block */
 	/* What follows is not set before it is used. */
 	struct entry_extent gathered[NOVA_EXTENTS_MAX]; /* not yet appended */
 	struct {
@@ -221,13 +221,13 @@ static int gather_run(struct slice *slice)
  * file of few blocks most old entries do. Then all of them seem to live. To copy it more than once does no harm but
  * takes room, so a slice remembers what it has copied, as far as there is room.
  */
-static bool is_said(struct slice *slice, const struct entry_extent *live)
+static bool was_seen(struct slice *slice, const struct entry_extent *live)
 {
-	struct entry_extent *said = &slice->said[live->file_block % SAID];
+	struct entry_extent *seen = &slice->seen[live->file_block % SEEN];
 
-	if (said->value == live->value && said->file_block == live->file_block && said->count >= live->count)
+	if (seen->value == live->value && seen->file_block == live->file_block && seen->count >= live->count)
 		return true;
-	*said = *live;
+	*seen = *live;
 	return false;
 }
 
@@ -253,10 +253,10 @@ static int add_run(struct slice *slice, const struct entry_extent *live, const s
 static struct entry_extent look_at(struct slice *slice, uint64_t at, uint64_t end)
 {
 	struct entry_extent live = {.file_block = at};
-	uint64_t most = end - at < LOOK_BLOCKS ? end - at : LOOK_BLOCKS;
+	uint64_t most = end - at < SCAN_BLOCKS ? end - at : SCAN_BLOCKS;
 
 	live.value = file_index_run(&slice->inode->file, at, most, &live.count);
-	slice->looks += 1 + live.count / BLOCKS_PER_LOOK;
+	slice->scanned += 1 + live.count / BLOCKS_PER_SCAN;
 	return live;
 }
 
@@ -272,18 +272,18 @@ static int keep_extent(struct slice *slice, const struct entry_extent *extent, u
 
 	/* Most extents of a file that has many are single blocks. */
 	if (extent->count == 1 && (at > extent->file_block || file_index_get(file, at) != extent->value)) {
-		slice->looks++;
+		slice->scanned++;
 		return 0;
 	}
 	for (; file_index_next(file, at, &at) && at < end; at += live.count) {
 		int err = 0;
 
-		if (slice->looks >= LOOKS_MOST) {
+		if (slice->scanned >= SCAN_HARD_LIMIT) {
 			*stop = at;
 			return STOPPED;
 		}
 		live = look_at(slice, at, end);
-		if (live.value == extent->value + (at - extent->file_block) && !is_said(slice, &live))
+		if (live.value == extent->value + (at - extent->file_block) && !was_seen(slice, &live))
 			err = add_run(slice, &live, &request);
 		if (err)
 			return err;
@@ -368,7 +368,7 @@ static int begin_page(void *context, uint64_t block)
 		slice->done++;
 		slice->done_last = slice->page;
 	}
-	if (slice->done && slice->looks >= LOOKS_ENOUGH)
+	if (slice->done && slice->scanned >= SCAN_SOFT_LIMIT)
 		return STOPPED;
 	slice->page = block;
 	if (slice->inode->file.extents)
@@ -432,7 +432,7 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 	case NOVA_ENTRY_QUOTA:
 		return keep_limits(slice, entry, line);
 	default:
-		return 0; /* what the others say is said anew by write_attributes, or is of names and extents before
+		return 0; /* what the others say is written again by write_attributes, or is of names and extents before
 		             them */
 	}
 }
@@ -629,7 +629,7 @@ static int sweep_slice(struct nova_worker *worker, struct inode *inode)
 	int err = 0;
 
 	begin_slice(&slice, worker, inode);
-	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.looks < LOOKS_ENOUGH) {
+	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.scanned < SCAN_SOFT_LIMIT) {
 		live = look_at(&slice, at, NOVA_FILE_BLOCKS_MAX);
 		err = add_run(&slice, &live, &inode->last_request);
 		at += live.count;
@@ -754,7 +754,7 @@ void gc_if_due(struct nova_worker *worker, struct inode *inode)
 	uint64_t slices = 0;
 
 	lines += count_extents(inode);
-	while (is_due(inode) && (slices <= lines * LOOKS_PER_LINE / SLICE_LINES ||
+	while (is_due(inode) && (slices <= lines * SCANS_PER_LINE / SLICE_LINES ||
 	                         (slices <= lines && log_pages(inode) > bound_pages(inode)))) {
 		if (!gc_slice(worker, inode))
 			break;
