@@ -125,7 +125,7 @@ static bool all_stores_were_seen(const struct crash_case *c)
 
 	for (size_t i = end_of(c); i < c->world.trace.count; i++)
 		images_step(&images, &c->world.trace, &c->world.trace.events[i]);
-	images_settle(&images, &settled);
+	images_store_pending(&images, &settled);
 	if (sparse_equal(&settled, &crash_memory, &where) &&
 	    (crash_memory.size > WORLD_SIZE || sparse_whole(&crash_memory, &where)))
 		return true;
@@ -303,7 +303,7 @@ static void kill_here(struct attempt *a)
 
 	images_copy(&deep, &images);
 	forget_flushes(&deep);
-	images_settle(&images, &settled);
+	images_store_pending(&images, &settled);
 	a->counts->kills++;
 	live_on(&life);
 	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->orders[0].trees[0]) &&

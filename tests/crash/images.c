@@ -534,7 +534,7 @@ bool images_intact(const struct images *images)
 	return sparse_equal(&images->work, &images->durable, &where);
 }
 
-void images_settle(const struct images *images, struct sparse *out)
+void images_store_pending(const struct images *images, struct sparse *out)
 {
 	sparse_copy(out, &images->durable);
 	for (size_t i = 0; i < images->pending_count; i++)

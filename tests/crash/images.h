@@ -108,7 +108,7 @@ void images_forget(struct images *images);
 /* images_intact -- whether images->work has been restored wholly: false means somebody stored unseen. */
 bool images_intact(const struct images *images);
 
-/* images_settle -- store everything pending into `out`, which then is what the running program sees. */
-void images_settle(const struct images *images, struct sparse *out);
+/* images_store_pending -- store everything pending into `out`, which then is what the running program sees. */
+void images_store_pending(const struct images *images, struct sparse *out);
 
 #endif

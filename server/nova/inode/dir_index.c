@@ -248,7 +248,7 @@ void dir_index_sort(struct dir_index *index)
 	qsort(index->table, index->count, sizeof *index->table, compare_cookies);
 }
 
-int dir_index_settle(struct dir_index *index)
+int dir_index_load_done(struct dir_index *index)
 {
 	int err = 0;
 

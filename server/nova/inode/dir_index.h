@@ -69,7 +69,7 @@ int dir_index_reserve(struct dir_index *index, uint32_t more);
 void dir_index_add(struct dir_index *index, const struct dir_entry *entry);
 
 /*
- * dir_index_load -- a log is replayed into this empty index: until dir_index_settle its entries are found by their
+ * dir_index_load -- a log is replayed into this empty index: until dir_index_load_done its entries are found by their
  * cookies alone. Names come and go in the order of a log then without a look at a random place for each.
  */
 void dir_index_load(struct dir_index *index);
@@ -77,8 +77,8 @@ void dir_index_load(struct dir_index *index);
 /* dir_index_sort -- while loading: put entries that were added out of order into the order of their cookies. */
 void dir_index_sort(struct dir_index *index);
 
-/* dir_index_settle -- loading is over. -ENOMEM: it goes on. Moves entries. */
-int dir_index_settle(struct dir_index *index);
+/* dir_index_load_done -- loading is over. -ENOMEM: it goes on. Moves entries. */
+int dir_index_load_done(struct dir_index *index);
 
 /* dir_index_remove -- `entry` is in the index. Never moves entries. */
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry);

@@ -155,7 +155,7 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 
 void inode_unlock(struct inode *inode)
 {
-	project_settle(inode);
+	project_recharge(inode);
 	pthread_rwlock_unlock(&inode->lock);
 }
 

@@ -351,20 +351,20 @@ static int name_gone_entry(struct replay *replay, const struct nova_name_gone_en
 
 /* A cookie is given once and a name goes after it came, so names that are gone may be taken away last and in any order.
  */
-static int settle_names(struct replay *replay)
+static int names_load_done(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;
 	int err = 0;
 
 	if (!replay->unsorted)
-		return dir_index_settle(dir);
+		return dir_index_load_done(dir);
 	dir_index_sort(dir);
 	for (uint32_t i = 1; i < dir->count; i++)
 		if (dir_index_entry(dir, i)->cookie == dir_index_entry(dir, i - 1)->cookie)
 			return refuse(replay, dir_index_entry(dir, i)->cookie, "two names have this cookie");
 	for (size_t i = 0; !err && i < replay->gone_count; i++)
 		err = remove_name(replay, &replay->gone[i]);
-	return err ? err : dir_index_settle(dir);
+	return err ? err : dir_index_load_done(dir);
 }
 
 static int symlink_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
@@ -721,7 +721,7 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	                        .page = replay_page,
 	                        .entry = replay_entry,
 	                        .context = &replay};
-	int settled;
+	int names_err;
 	int err;
 
 	replay.walk = &walk;
@@ -732,9 +732,9 @@ int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context
 	dir_index_load(&inode->dir);
 	err = log_walk(&walk);
 	/* A rescue shows the names before the damage, so they are put into order even then. */
-	settled = settle_names(&replay);
+	names_err = names_load_done(&replay);
 	if (!err)
-		err = settled;
+		err = names_err;
 	free(replay.gone);
 	if (!err)
 		err = check_whole(&replay);

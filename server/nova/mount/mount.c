@@ -206,7 +206,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
  * the one, and the state has to be durable, and named, before CLEAN vouches for it. Blocks that are kept for readers
  * are free after a restart, but which they are is not known here: then the logs have to tell.
  */
-static void settle(struct nova *fs)
+static void end_cleanly(struct nova *fs)
 {
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		if (fs->workers[i]) {
@@ -225,7 +225,7 @@ static void settle(struct nova *fs)
 void nova_unmount(struct nova *fs)
 {
 	if (!fs->read_only)
-		settle(fs);
+		end_cleanly(fs);
 	destroy(fs);
 }
 

@@ -212,7 +212,7 @@ int project_grow(struct inode *inode, uint64_t more)
 	return err;
 }
 
-void project_settle(struct inode *inode)
+void project_recharge(struct inode *inode)
 {
 	if (!inode->quota || inode->charged == inode->blocks)
 		return;

@@ -38,8 +38,8 @@ void project_refund(struct project *project, enum project_kind kind, uint64_t co
 /* project_grow -- the locked inode is about to get `more` blocks: -EDQUOT if its project may not. */
 int project_grow(struct inode *inode, uint64_t more);
 
-/* project_settle -- charge or refund what the inode has more or less than was charged. Under the exclusive lock. */
-void project_settle(struct inode *inode);
+/* project_recharge -- charge or refund what the inode has more or less than was charged. Under the exclusive lock. */
+void project_recharge(struct inode *inode);
 
 /* project_move -- the locked inode belongs to `to` (NULL: to none) from now on; its limits do not stand in the way. */
 void project_move(struct inode *inode, struct project *to);

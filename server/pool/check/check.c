@@ -284,7 +284,7 @@ static void check_zone(struct check *check, uint64_t zone)
 /* ---- journal ------------------------------------------------------------------------------------ */
 
 /* A clean unmount has stored in the slots what all records say, and a mount after it does not read them. */
-static void check_settled(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
+static void check_applied(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
 	const struct nova_slot_words *words = &image_slot(&check->image, ino)->words;
 	const le64 *pair = kind == NOVA_WORD_LIFE ? words->life : words->tail;
@@ -318,7 +318,7 @@ static void check_record_word(struct check *check, unsigned ring, const struct n
 	if (!image_word_value((enum nova_word_kind)kind, owner, word->word, &value))
 		check_say(check, "journal", ino, 0, "a record of ring %u holds a word that fails its CRC", ring);
 	else if (check->report->clean)
-		check_settled(check, ino, (enum nova_word_kind)kind, owner, value);
+		check_applied(check, ino, (enum nova_word_kind)kind, owner, value);
 }
 
 static void check_ring(struct check *check, unsigned number)

@@ -329,7 +329,7 @@ static void names_loaded_in_any_order_are_found_by_name_and_cookie(void **state)
 	dir_index_sort(&index);
 	for (unsigned cookie = 3; cookie <= NAMES; cookie += 3)
 		dir_index_remove(&index, dir_index_at(&index, cookie));
-	assert_int_equal(dir_index_settle(&index), 0);
+	assert_int_equal(dir_index_load_done(&index), 0);
 	assert_int_equal(index.count, index.live);
 	for (unsigned cookie = 1; cookie <= NAMES; cookie++) {
 		const struct dir_entry *entry;
