@@ -74,7 +74,7 @@ struct gc_state {
 
 /* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may
  * hold a pointer to one. What must outlive its being given up lies in the slot and the log, or it is pinned. */
-struct inode {
+struct nova_inode {
 	pthread_rwlock_t lock;
 	uint64_t ino; /* the slot it belongs to now, 0 = none */
 	uint32_t generation;
@@ -115,9 +115,9 @@ struct inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
-	uint64_t index_bytes;       /* what of the index is counted in fs->index_bytes */
-	struct inode *next_free;    /* while it belongs to no slot: the worker's next one */
-	struct xattr_index *xattrs; /* NULL while there are none */
+	uint64_t index_bytes;         /* what of the index is counted in fs->index_bytes */
+	struct nova_inode *next_free; /* while it belongs to no slot: the worker's next one */
+	struct xattr_index *xattrs;   /* NULL while there are none */
 	/* The XATTR entry with the access ACL, or NULL; stays while the index is dropped. */
 	const struct nova_entry *acl;
 };
@@ -132,14 +132,14 @@ struct slot_chunk {
 	/* Both atomic, and asked for together. Workers take slots in rows and should not write to each other's lines:
 	 * the first begins one. */
 	struct slot_place {
-		struct inode *inode;
+		struct nova_inode *inode;
 		uint32_t generation; /* present or last life's */
 	} slots[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
 };
 
 struct inode_slab {
 	struct inode_slab *next;
-	struct inode inodes[NOVA_INODE_SLAB];
+	struct nova_inode inodes[NOVA_INODE_SLAB];
 };
 
 #define NOVA_WORKER_STREAMS 32u
@@ -173,8 +173,8 @@ struct nova_worker {
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
-	struct inode *free_inodes; /* in-core inodes that belong to no slot */
-	uint32_t passed_by;        /* looks at cold inodes that left them cold */
+	struct nova_inode *free_inodes; /* in-core inodes that belong to no slot */
+	uint32_t passed_by;             /* looks at cold inodes that left them cold */
 
 	/* Log lines promised through this worker, for which space is kept: one for each name, to remove it, and one for
 	 * each unwritten block, to write it; atomic. */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct inode *inode)
+void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct nova_inode *inode)
 {
 	map->worker = worker;
 	map->inode = inode;
@@ -52,7 +52,7 @@ static int add_piece(struct extent_map_change *map, const struct extent_map_piec
 }
 
 /* How many of these file blocks are holes: what a write to them makes the file take. */
-static uint64_t count_holes(const struct inode *inode, uint64_t first, uint64_t blocks)
+static uint64_t count_holes(const struct nova_inode *inode, uint64_t first, uint64_t blocks)
 {
 	uint64_t holes = 0;
 
@@ -69,7 +69,7 @@ static uint64_t count_holes(const struct inode *inode, uint64_t first, uint64_t 
 
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
 {
-	struct inode *inode = map->inode;
+	struct nova_inode *inode = map->inode;
 	int err = inode->quota ? project_grow(inode, count_holes(inode, file_block, count)) : 0;
 
 	if (!err)
@@ -149,7 +149,7 @@ static void show_hole(struct release *release, const struct extent_map_piece *pi
 static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_t count)
 {
 	struct release *release = context;
-	struct inode *inode = release->inode;
+	struct nova_inode *inode = release->inode;
 
 	if (file_block_of(old) == file_block_of(value)) {
 		/* Written in place: the lines that were promised for them have been used. */

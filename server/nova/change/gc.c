@@ -54,7 +54,7 @@ static_assert(SCAN_HARD_LIMIT * BLOCKS_PER_SCAN + SCAN_BLOCKS <= NOVA_EXTENT_BLO
 
 struct slice {
 	struct nova_worker *worker;
-	struct inode *inode;
+	struct nova_inode *inode;
 	struct log_append log;
 	struct extent_run run;     /* not yet among the gathered */
 	struct nova_request asked; /* the request of the last that is */
@@ -86,14 +86,14 @@ struct slice {
 /* ---- when ----------------------------------------------------------------------------------------------------- */
 
 /* How many lines what lives takes with nothing between, but for extents. */
-static uint64_t other_lines(const struct inode *inode)
+static uint64_t other_lines(const struct nova_inode *inode)
 {
 	return 3 + inode->dir.lines + xattr_lines(inode);
 }
 
 /* Extents of which GC may come to write more than it takes away: those that may lie in the log as parts of entries that
  * were longer once, as many as were cut in two since a round of GC looked at them; before a sweep, all. */
-static uint64_t parts(const struct inode *inode)
+static uint64_t parts(const struct nova_inode *inode)
 {
 	uint64_t split = inode->gc.was_split + inode->gc.split;
 
@@ -111,7 +111,7 @@ static uint64_t parts(const struct inode *inode)
  * costs the more the denser a log is: of lines that die at random, u are copied for 1 - u that are appended, where the
  * live part of the log is (u - 1) / ln u: with a quarter more u is 0.63.
  */
-static uint64_t limit_pages(const struct inode *inode)
+static uint64_t limit_pages(const struct nova_inode *inode)
 {
 	uint64_t others = other_lines(inode);
 	uint64_t extents = inode->file.extents;
@@ -123,18 +123,18 @@ static uint64_t limit_pages(const struct inode *inode)
 }
 
 /* More than these it shall not have in any case. */
-static uint64_t bound_pages(const struct inode *inode)
+static uint64_t bound_pages(const struct nova_inode *inode)
 {
 	return (other_lines(inode) + inode->file.extents) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
 }
 
 /* Where the log's first page begins, if it has one. */
-static uint64_t first_page_position(const struct inode *inode)
+static uint64_t first_page_position(const struct nova_inode *inode)
 {
 	return inode->log_start ? inode->log_start : NOVA_SLOT_LINES;
 }
 
-static uint64_t log_pages(const struct inode *inode)
+static uint64_t log_pages(const struct nova_inode *inode)
 {
 	return inode->tail_page ? (inode->tail_first - first_page_position(inode)) / NOVA_PAGE_LINES + 1 : 0;
 }
@@ -170,7 +170,7 @@ static int put_entry(struct slice *slice, struct nova_entry *entry, const struct
 /* The first `count` of the gathered extents become an entry. */
 static int put_extents(struct slice *slice, unsigned count)
 {
-	const struct inode *inode = slice->inode;
+	const struct nova_inode *inode = slice->inode;
 	const struct entry_extent *first = slice->gathered;
 	struct entry_page page;
 	struct nova_entry *entry;
@@ -438,7 +438,7 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 }
 
 /* Attributes and times, as they are now. They come last: their entries carry the newest request of the log. */
-static int write_attributes(struct nova_worker *worker, const struct inode *inode, struct log_append *log)
+static int write_attributes(struct nova_worker *worker, const struct nova_inode *inode, struct log_append *log)
 {
 	struct entry_buffer buffer;
 	struct nova_entry *entry;
@@ -490,7 +490,7 @@ static int write_attributes(struct nova_worker *worker, const struct inode *inod
  */
 static void switch_head(struct nova_worker *worker, const struct log_append *log, uint64_t head)
 {
-	const struct inode *inode = log->inode;
+	const struct nova_inode *inode = log->inode;
 	const struct journal_word words[] = {
 	    {.inode = inode, .value = log->position, .kind = NOVA_WORD_TAIL},
 	    {.inode = inode, .value = head, .kind = NOVA_WORD_HEAD},
@@ -507,7 +507,7 @@ static void show_xattrs(const struct slice *slice)
 		xattr_moved(slice->worker->fs, slice->inode, slice->xattrs[i].place, slice->xattrs[i].line);
 }
 
-static uint64_t page_after(const struct nova *fs, const struct inode *inode, uint64_t block)
+static uint64_t page_after(const struct nova *fs, const struct nova_inode *inode, uint64_t block)
 {
 	const struct nova_page_header *header = &((const struct nova_page *)block_at(fs, block))->header;
 	uint64_t next;
@@ -521,7 +521,7 @@ static uint64_t page_after(const struct nova *fs, const struct inode *inode, uin
 /* The pages that are done are dead: the log goes on from the next one. */
 static int drop_pages(struct slice *slice)
 {
-	struct inode *inode = slice->inode;
+	struct nova_inode *inode = slice->inode;
 	uint64_t old = inode->head;
 	uint64_t head = page_after(slice->worker->fs, inode, slice->done_last);
 
@@ -540,7 +540,7 @@ static int drop_pages(struct slice *slice)
 	return 0;
 }
 
-static void begin_sweep(struct inode *inode)
+static void begin_sweep(struct nova_inode *inode)
 {
 	inode->gc.sweep_due = false;
 	inode->gc.sweep = inode->tail;
@@ -552,7 +552,7 @@ static void begin_sweep(struct inode *inode)
  * should be a quarter of the lines that they are allowed. It is more where parts of one extent come in no order, as
  * after writes here and there into reserved blocks: in the log's order they cannot be merged, so a sweep follows.
  */
-static void end_round(struct inode *inode)
+static void end_round(struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 
@@ -567,7 +567,7 @@ static void end_round(struct inode *inode)
 }
 
 /* Whatever extent an entry before the sweep told was written again by the sweep, or by whoever changed it meanwhile. */
-static void end_sweep(struct inode *inode)
+static void end_sweep(struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 
@@ -582,7 +582,7 @@ static void end_sweep(struct inode *inode)
 }
 
 /* The first one. */
-static void begin_round(struct inode *inode)
+static void begin_round(struct nova_inode *inode)
 {
 	inode->gc.round = inode->tail;
 	inode->gc.was_split += inode->gc.split;
@@ -592,7 +592,7 @@ static void begin_round(struct inode *inode)
 /* What the slice gathered becomes part of the log, and the pages that are done go. */
 static int end_slice(struct slice *slice)
 {
-	struct inode *inode = slice->inode;
+	struct nova_inode *inode = slice->inode;
 	int err = gather_run(slice);
 
 	if (!err)
@@ -610,7 +610,7 @@ static int end_slice(struct slice *slice)
 	return 0;
 }
 
-static void begin_slice(struct slice *slice, struct nova_worker *worker, struct inode *inode)
+static void begin_slice(struct slice *slice, struct nova_worker *worker, struct nova_inode *inode)
 {
 	memset(slice, 0, offsetof(struct slice, gathered));
 	slice->worker = worker;
@@ -620,7 +620,7 @@ static void begin_slice(struct slice *slice, struct nova_worker *worker, struct 
 
 /* A slice of a sweep: extents are written again in the order of the file, each as long as it is by now. No page goes.
  */
-static int sweep_slice(struct nova_worker *worker, struct inode *inode)
+static int sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 {
 	uint64_t at = inode->gc.swept;
 	struct entry_extent live;
@@ -648,7 +648,7 @@ static int sweep_slice(struct nova_worker *worker, struct inode *inode)
 
 /* Look at the first pages, up to `pages` of them. Where it had to stop within one, what it copied of that one is true
  * and there twice until the next slice drops the page. */
-static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t pages, char *why, size_t why_size)
+static int run_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t pages, char *why, size_t why_size)
 {
 	struct slice slice;
 	struct log_walk walk = {
@@ -691,7 +691,7 @@ static int run_slice(struct nova_worker *worker, struct inode *inode, uint64_t p
 	return 0;
 }
 
-static bool is_due(const struct inode *inode)
+static bool is_due(const struct nova_inode *inode)
 {
 	uint64_t pages = log_pages(inode);
 
@@ -700,7 +700,7 @@ static bool is_due(const struct inode *inode)
 	return inode->gc.sweep || inode->gc.sweep_due || pages > limit_pages(inode);
 }
 
-bool gc_slice(struct nova_worker *worker, struct inode *inode)
+bool gc_slice(struct nova_worker *worker, struct nova_inode *inode)
 {
 	uint64_t pages = log_pages(inode);
 	char why[160] = "";
@@ -728,7 +728,7 @@ bool gc_slice(struct nova_worker *worker, struct inode *inode)
  * replaces one row of file blocks. It cuts an extent in two only where all of that row was in this extent: then there
  * are more extents than before, and no more blocks. Of a log that was just read nothing is known.
  */
-static uint64_t count_extents(struct inode *inode)
+static uint64_t count_extents(struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 	uint64_t before = gc->extents;
@@ -747,7 +747,7 @@ static uint64_t count_extents(struct inode *inode)
  * as is what took many extents away. A log that has come to its bound all the same gets a slice for each of these
  * lines.
  */
-void gc_if_due(struct nova_worker *worker, struct inode *inode)
+void gc_if_due(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
 	uint64_t lines = gc->tail ? inode->tail - gc->tail : 0;
@@ -769,14 +769,14 @@ void gc_if_due(struct nova_worker *worker, struct inode *inode)
 
 /* How far the log is shortened then, and how much longer it must be to begin with it: so that a round, which passes
  * over all that lives, is not for little. */
-static uint64_t idle_limit(const struct inode *inode, uint64_t share)
+static uint64_t idle_limit(const struct nova_inode *inode, uint64_t share)
 {
 	uint64_t lines = other_lines(inode) + inode->file.extents / NOVA_EXTENTS_PER_LINE;
 
 	return IDLE_PAGES + (lines + lines / share) / NOVA_PAGE_LINES;
 }
 
-bool gc_idle_pages(const struct inode *inode)
+bool gc_idle_pages(const struct nova_inode *inode)
 {
 	uint64_t pages = log_pages(inode);
 	uint64_t rest = inode->gc.rest;
@@ -787,14 +787,14 @@ bool gc_idle_pages(const struct inode *inode)
 }
 
 /* A sweep leaves whole pages of dead extents, which go at once. */
-static bool is_sweeping(const struct inode *inode)
+static bool is_sweeping(const struct nova_inode *inode)
 {
 	const struct gc_state *gc = &inode->gc;
 
 	return gc->sweep || gc->sweep_due || first_page_position(inode) + NOVA_PAGE_LINES <= gc->position;
 }
 
-bool gc_idle_slice(struct nova_worker *worker, struct inode *inode, uint64_t end)
+bool gc_idle_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t end)
 {
 	if ((first_page_position(inode) < end || is_sweeping(inode)) && log_pages(inode) > idle_limit(inode, 16) &&
 	    gc_slice(worker, inode))

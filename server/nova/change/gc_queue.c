@@ -51,7 +51,7 @@ static uint32_t length(const struct gc_queue *queue)
 }
 
 /* In a full queue it finds no place; then its next append asks again. */
-void gc_queue(struct nova *fs, struct inode *inode)
+void gc_queue(struct nova *fs, struct nova_inode *inode)
 {
 	const struct gc_waiting waiting = {.ino = inode->ino, .generation = inode->generation};
 
@@ -63,9 +63,9 @@ void gc_queue(struct nova *fs, struct inode *inode)
 enum look { LOOK_GONE, LOOK_BUSY, LOOK_LOCKED };
 
 /* What is no longer in DRAM is not read again for this. */
-static enum look lock_loaded(struct nova_worker *worker, const struct gc_waiting *waiting, struct inode **out)
+static enum look lock_loaded(struct nova_worker *worker, const struct gc_waiting *waiting, struct nova_inode **out)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 
 	if (incore_find(worker, waiting->ino, &inode))
 		return LOOK_GONE;
@@ -80,7 +80,7 @@ static enum look lock_loaded(struct nova_worker *worker, const struct gc_waiting
 }
 
 /* Up to `slices` of one log; false when there is no more to do with it. A log for which there was no space waits on. */
-static bool shorten(struct nova_worker *worker, struct inode *inode, struct gc_waiting *waiting, unsigned slices,
+static bool shorten(struct nova_worker *worker, struct nova_inode *inode, struct gc_waiting *waiting, unsigned slices,
                     unsigned *done)
 {
 	if (!waiting->end)
@@ -102,7 +102,7 @@ int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags)
 		return 0;
 	for (uint32_t looks = length(queue); looks > 0 && done < slices; looks--) {
 		struct gc_waiting waiting;
-		struct inode *inode;
+		struct nova_inode *inode;
 		enum look look;
 		bool again = true;
 

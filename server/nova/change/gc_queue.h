@@ -7,6 +7,6 @@
 #include "server/nova/core.h"
 
 /* gc_queue -- under the inode's exclusive lock. */
-void gc_queue(struct nova *fs, struct inode *inode);
+void gc_queue(struct nova *fs, struct nova_inode *inode);
 
 #endif

@@ -16,7 +16,7 @@
 /* ---- birth ---------------------------------------------------------------------------------------------------- */
 
 /* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */
-static void store_header(struct nova *fs, const struct inode *inode, const struct birth *birth)
+static void store_header(struct nova *fs, const struct nova_inode *inode, const struct birth *birth)
 {
 	struct nova_slot_header header __attribute__((aligned(64))) = {
 	    .type = (uint8_t)(birth->mode >> 12),
@@ -30,7 +30,7 @@ static void store_header(struct nova *fs, const struct inode *inode, const struc
 	pm_copy(fs->pm, &slot_at(fs, inode->ino)->header, &header, sizeof header);
 }
 
-int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log)
+int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode **out, struct log_append **log)
 {
 	struct nova_worker *worker = txn->worker;
 	struct nova *fs = worker->fs;
@@ -46,7 +46,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out,
 	unsigned mask =
 	    NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE;
 	uint32_t generation;
-	struct inode *inode;
+	struct nova_inode *inode;
 	uint64_t ino;
 	int err;
 
@@ -87,7 +87,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out,
 	return 0;
 }
 
-void inode_create_done(struct txn *txn, struct inode *inode, const struct birth *birth)
+void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct birth *birth)
 {
 	slots_set_generation(txn->worker->fs, inode->ino, inode->generation);
 	inode->life = (uint8_t)birth->life;
@@ -116,7 +116,7 @@ void inode_create_done(struct txn *txn, struct inode *inode, const struct birth 
 		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 }
 
-void inode_create_abort(struct txn *txn, struct inode *inode, struct birth *birth)
+void inode_create_abort(struct txn *txn, struct nova_inode *inode, struct birth *birth)
 {
 	/* What was stored into the slot must not land there after its next owner's stores. */
 	pm_fence(txn->worker->fs->pm);
@@ -185,13 +185,13 @@ void release_block(void *context, uint64_t value)
 
 /* ---- death ---------------------------------------------------------------------------------------------------- */
 
-void inode_free_begin(struct txn *txn, struct inode *inode)
+void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 {
 	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
 }
 
 /* The commit that ended this inode is durable: its blocks, pages and slot are free. */
-static void release_all(struct nova_worker *worker, struct inode *inode)
+static void release_all(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct nova *fs = worker->fs;
 	struct release release = {.worker = worker, .inode = inode};
@@ -215,7 +215,7 @@ static void release_all(struct nova_worker *worker, struct inode *inode)
 	slots_put(worker, inode->ino);
 }
 
-void inode_free_done(struct txn *txn, struct inode *inode)
+void inode_free_done(struct txn *txn, struct nova_inode *inode)
 {
 	inode->nlink = 0;
 	inode->ctime_ns = txn->now;
@@ -228,7 +228,7 @@ void inode_free_done(struct txn *txn, struct inode *inode)
 }
 
 /* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
-void inode_free_orphan(struct nova_worker *worker, struct inode *inode)
+void inode_free_orphan(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct nova *fs = worker->fs;
 	struct slot_word_values values = slot_words_of(inode);

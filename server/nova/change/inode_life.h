@@ -22,28 +22,28 @@ struct birth {
 };
 
 /* birth_inherit -- who owns what the caller makes in this directory, and what else that passes on. */
-void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth);
+void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, struct birth *birth);
 
 /*
  * inode_create_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked
  * and becomes alive with the transaction (inode_create_done) or not at all (inode_create_abort).
  */
-int inode_create_begin(struct txn *txn, struct birth *birth, struct inode **out, struct log_append **log);
-void inode_create_done(struct txn *txn, struct inode *inode, const struct birth *birth);
-void inode_create_abort(struct txn *txn, struct inode *inode, struct birth *birth);
+int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode **out, struct log_append **log);
+void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct birth *birth);
+void inode_create_abort(struct txn *txn, struct nova_inode *inode, struct birth *birth);
 
 /* inode_free_begin -- note in the transaction that the inode has lost its last name; afterwards call inode_free_done.
  */
-void inode_free_begin(struct txn *txn, struct inode *inode);
-void inode_free_done(struct txn *txn, struct inode *inode);
+void inode_free_begin(struct txn *txn, struct nova_inode *inode);
+void inode_free_done(struct txn *txn, struct nova_inode *inode);
 
 /* inode_free_orphan -- end an orphan that nobody has pinned. Durable. */
-void inode_free_orphan(struct nova_worker *worker, struct inode *inode);
+void inode_free_orphan(struct nova_worker *worker, struct nova_inode *inode);
 
 /* A run of blocks that grows while blocks come in order; each full run is released. */
 struct release {
 	struct nova_worker *worker;
-	struct inode *inode;
+	struct nova_inode *inode;
 	uint64_t first;
 	uint64_t count;
 	uint64_t released_promises; /* of unwritten blocks that are no more */

@@ -26,7 +26,7 @@ void txn_start(struct txn *txn, const struct nova_call *call)
 	txn->log_count = txn->life_count = 0;
 }
 
-struct log_append *txn_log(struct txn *txn, struct inode *inode, bool privileged)
+struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged)
 {
 	for (unsigned i = 0; i < txn->log_count; i++)
 		if (txn->logs[i].inode == inode)
@@ -37,14 +37,14 @@ struct log_append *txn_log(struct txn *txn, struct inode *inode, bool privileged
 	return &txn->logs[txn->log_count++];
 }
 
-struct log_append *txn_log_newborn(struct txn *txn, struct inode *inode)
+struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode)
 {
 	txn->newborn[txn->log_count] = true;
 	log_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
 	return &txn->logs[txn->log_count++];
 }
 
-void txn_life(struct txn *txn, const struct inode *inode, enum nova_life life)
+void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life)
 {
 	txn->lives[txn->life_count++] = (struct journal_word){
 	    .inode = inode,

@@ -27,13 +27,13 @@ struct txn {
 void txn_start(struct txn *txn, const struct nova_call *call);
 
 /* txn_log -- the log of an inode in this transaction; the same inode has one. `privileged` may use the reserve. */
-struct log_append *txn_log(struct txn *txn, struct inode *inode, bool privileged);
+struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged);
 
 /* txn_log_newborn -- the log of an inode that this transaction brings to life; it fits into the slot. */
-struct log_append *txn_log_newborn(struct txn *txn, struct inode *inode);
+struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode);
 
 /* txn_life -- the inode's life changes. */
-void txn_life(struct txn *txn, const struct inode *inode, enum nova_life life);
+void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life);
 
 /* txn_entry -- append to a log of this transaction. */
 int txn_entry(struct txn *txn, struct log_append *log, struct nova_entry *entry, uint64_t *position, uint64_t *line);

@@ -111,12 +111,12 @@ struct acl acl_of_entry(const struct nova_entry *entry)
 /* ---- meaning ---------------------------------------------------------------------------------------------------- */
 
 /* What limits the item is the mode's group bits: they are the mask. */
-static bool grants(const struct acl_item *item, const struct inode *inode, unsigned mask)
+static bool grants(const struct acl_item *item, const struct nova_inode *inode, unsigned mask)
 {
 	return !(mask & ~(le16_get(item->permissions) & (unsigned)inode->mode >> 3) & 7);
 }
 
-int acl_check(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
+int acl_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask)
 {
 	const struct acl acl = acl_of_entry(inode->acl);
 	bool in_a_group = false;

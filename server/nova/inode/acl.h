@@ -27,7 +27,7 @@ int acl_parse(const void *value, size_t size, struct acl *acl);
 struct acl acl_of_entry(const struct nova_entry *entry);
 
 /* acl_check -- what inode->acl grants a cred that does not own the inode: 0, or -EACCES if not all of `mask`. */
-int acl_check(const struct nova_cred *cred, const struct inode *inode, unsigned mask);
+int acl_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask);
 
 /* acl_mode -- `mode` with the permission bits that the list says. */
 uint16_t acl_mode(const struct acl *acl, uint16_t mode);

@@ -30,7 +30,7 @@ static uint64_t cache_bytes(const struct nova *fs)
 /* A third for inodes, the rest for indexes. */
 static uint64_t incore_limit(const struct nova *fs)
 {
-	return cache_bytes(fs) / 3 / sizeof(struct inode);
+	return cache_bytes(fs) / 3 / sizeof(struct nova_inode);
 }
 
 static uint64_t index_limit(const struct nova *fs)
@@ -40,7 +40,7 @@ static uint64_t index_limit(const struct nova *fs)
 
 uint64_t incore_bytes(const struct nova *fs)
 {
-	return __atomic_load_n(&fs->incore, __ATOMIC_RELAXED) * sizeof(struct inode) +
+	return __atomic_load_n(&fs->incore, __ATOMIC_RELAXED) * sizeof(struct nova_inode) +
 	       __atomic_load_n(&fs->index_bytes, __ATOMIC_RELAXED);
 }
 
@@ -77,14 +77,14 @@ static struct inode_slab *next_slab(struct nova *fs)
 	}
 }
 
-static bool was_used(struct inode *inode)
+static bool was_used(struct nova_inode *inode)
 {
 	return __atomic_load_n(&inode->used, __ATOMIC_RELAXED) &&
 	       __atomic_exchange_n(&inode->used, false, __ATOMIC_RELAXED);
 }
 
 /* Under the exclusive lock: from now on it belongs to no slot, and whoever waits for the lock will see that. */
-static void give_up(struct nova *fs, struct inode *inode)
+static void give_up(struct nova *fs, struct nova_inode *inode)
 {
 	struct slot_chunk *chunk = slots_chunk(fs, inode->ino);
 
@@ -101,7 +101,7 @@ enum sweep {
 	SWEEP_CHEAP,  /* give it up unless to load it again would cost much */
 };
 
-static bool spared(struct inode *inode, enum sweep sweep)
+static bool spared(struct nova_inode *inode, enum sweep sweep)
 {
 	bool used = was_used(inode);
 
@@ -112,7 +112,7 @@ static bool spared(struct inode *inode, enum sweep sweep)
 static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode_slab *slab, enum sweep sweep)
 {
 	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
-		struct inode *inode = &slab->inodes[i];
+		struct nova_inode *inode = &slab->inodes[i];
 		bool given_up = false;
 
 		if (spared(inode, sweep) || pthread_rwlock_trywrlock(&inode->lock))
@@ -132,7 +132,7 @@ static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode
 	}
 }
 
-void incore_index_drop(struct nova *fs, struct inode *inode)
+void incore_index_drop(struct nova *fs, struct nova_inode *inode)
 {
 	file_index_clear(&inode->file);
 	dir_index_clear(&inode->dir);
@@ -144,7 +144,7 @@ void incore_index_drop(struct nova *fs, struct inode *inode)
 	inode->index_bytes = 0;
 }
 
-void incore_index_changed(struct nova *fs, struct inode *inode)
+void incore_index_changed(struct nova *fs, struct nova_inode *inode)
 {
 	uint64_t bytes = file_index_bytes(&inode->file) + dir_index_bytes(&inode->dir) + xattr_index_bytes(inode);
 	uint64_t total;
@@ -207,12 +207,12 @@ static int refill(struct nova_worker *worker)
 	return worker->free_inodes ? 0 : add_slab(worker);
 }
 
-int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out)
+int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
 	struct slot_chunk *chunk = slots_chunk(worker->fs, ino);
-	struct inode *expected = NULL;
-	struct inode **place;
-	struct inode *inode;
+	struct nova_inode *expected = NULL;
+	struct nova_inode **place;
+	struct nova_inode *inode;
 	int err;
 
 	if (!chunk)
@@ -268,7 +268,7 @@ void incore_prefetch(const struct nova *fs, uint64_t ino)
 	for (size_t at = 0; at < PEEK_BYTES; at += NOVA_CACHE_LINE)
 		__builtin_prefetch((const char *)slot_at(fs, ino) + at);
 	inode = (const void *)__atomic_load_n(&chunk->slots[slot_index(ino)].inode, __ATOMIC_RELAXED);
-	for (size_t at = 0; inode && at < offsetof(struct inode, file); at += NOVA_CACHE_LINE)
+	for (size_t at = 0; inode && at < offsetof(struct nova_inode, file); at += NOVA_CACHE_LINE)
 		__builtin_prefetch(inode + at);
 }
 

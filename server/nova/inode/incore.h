@@ -24,7 +24,7 @@
 #include "server/nova/core.h"
 
 /* incore_find -- the in-core inode of a slot, neither locked nor checked. -ESTALE no such slot, -ENOMEM. */
-int incore_find(struct nova_worker *worker, uint64_t ino, struct inode **out);
+int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
 
 /* incore_cold -- the slot has no in-core inode at this moment: nobody is changing what lives there. */
 bool incore_cold(const struct nova *fs, uint64_t ino);
@@ -41,10 +41,10 @@ void incore_prefetch(const struct nova *fs, uint64_t ino);
 
 /* incore_index_changed -- under the exclusive lock: count the memory of the index, and drop cold ones where they take
  * too much. Does not touch this one. */
-void incore_index_changed(struct nova *fs, struct inode *inode);
+void incore_index_changed(struct nova *fs, struct nova_inode *inode);
 
 /* incore_index_drop -- under the exclusive lock: forget the index and count that. */
-void incore_index_drop(struct nova *fs, struct inode *inode);
+void incore_index_drop(struct nova *fs, struct nova_inode *inode);
 
 /* incore_bytes -- memory of in-core inodes and of their indexes. */
 uint64_t incore_bytes(const struct nova *fs);

@@ -10,7 +10,7 @@
 /* ---- finding -------------------------------------------------------------------------------------------------- */
 
 /* Find and lock. What was found may have been given to another slot before it was locked. */
-static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct inode **out)
+static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct nova_inode **out)
 {
 	for (;;) {
 		int err = incore_find(worker, ino, out);
@@ -28,7 +28,7 @@ static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, 
 }
 
 /* The same without waiting: -EAGAIN. */
-static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct inode **out)
+static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
 	for (;;) {
 		int err = incore_find(worker, ino, out);
@@ -46,7 +46,7 @@ static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct inode
 /* ---- loading -------------------------------------------------------------------------------------------------- */
 
 /* Under the exclusive lock. */
-static int load(struct nova *fs, struct inode *inode, bool index)
+static int load(struct nova *fs, struct nova_inode *inode, bool index)
 {
 	struct slot_runs runs;
 	char why[200];
@@ -75,12 +75,12 @@ failed:
 	return err;
 }
 
-static bool is_ready(const struct inode *inode, bool index)
+static bool is_ready(const struct nova_inode *inode, bool index)
 {
 	return inode->loaded && (inode->indexed || !index);
 }
 
-static int check(struct nova *fs, struct inode *inode, struct nova_handle handle, bool index)
+static int check(struct nova *fs, struct nova_inode *inode, struct nova_handle handle, bool index)
 {
 	int err;
 
@@ -96,15 +96,15 @@ static int check(struct nova *fs, struct inode *inode, struct nova_handle handle
 	return 0;
 }
 
-static void touch(struct inode *inode)
+static void touch(struct nova_inode *inode)
 {
 	if (!__atomic_load_n(&inode->used, __ATOMIC_RELAXED))
 		__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
 }
 
-int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index, struct inode **out)
+int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 	int err;
 
 	*out = NULL;
@@ -132,9 +132,9 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 	return 0;
 }
 
-int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct inode **out)
+int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 	int err;
 
 	*out = NULL;
@@ -153,16 +153,16 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 	return 0;
 }
 
-void inode_unlock(struct inode *inode)
+void inode_unlock(struct nova_inode *inode)
 {
 	project_recharge(inode);
 	pthread_rwlock_unlock(&inode->lock);
 }
 
 /* Lock without waiting, and check; -EAGAIN if it is busy. */
-static int try_write(struct nova_worker *worker, struct nova_handle handle, struct inode **out)
+static int try_write(struct nova_worker *worker, struct nova_handle handle, struct nova_inode **out)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 	int err;
 
 	*out = NULL;
@@ -180,8 +180,8 @@ static int try_write(struct nova_worker *worker, struct nova_handle handle, stru
 }
 
 /* Wait for one, try the other; if that is busy, wait for it next time: nobody waits while he holds one. */
-int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct inode **out_a,
-                    struct inode **out_b)
+int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct nova_inode **out_a,
+                    struct nova_inode **out_b)
 {
 	bool b_first = false;
 	int err;
@@ -195,8 +195,8 @@ int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nov
 		return err;
 	}
 	for (;; b_first = !b_first) {
-		struct inode **first = b_first ? out_b : out_a;
-		struct inode **second = b_first ? out_a : out_b;
+		struct nova_inode **first = b_first ? out_b : out_a;
+		struct nova_inode **second = b_first ? out_a : out_b;
 
 		err = inode_write(worker, b_first ? b : a, true, first);
 		if (err)
@@ -211,9 +211,9 @@ int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nov
 	}
 }
 
-int inode_try_named(struct nova_worker *worker, uint64_t ino, struct inode **out)
+int inode_try_named(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 	int err;
 
 	*out = NULL;
@@ -235,13 +235,13 @@ int inode_try_named(struct nova_worker *worker, uint64_t ino, struct inode **out
 
 void inode_wait(struct nova_worker *worker, uint64_t ino)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 
 	if (!lock_inode(worker, ino, true, &inode))
 		pthread_rwlock_unlock(&inode->lock);
 }
 
-int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct inode **out)
+int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
 	int err;
 
@@ -253,7 +253,7 @@ int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct inode **out
 
 /* ---- attributes ----------------------------------------------------------------------------------------------- */
 
-void inode_attr(const struct inode *inode, struct nova_attr *attr)
+void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)
 {
 	bool is_dir = inode_is(inode, S_IFDIR);
 
@@ -280,7 +280,7 @@ void inode_attr(const struct inode *inode, struct nova_attr *attr)
 
 int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err;
 
 	/*
@@ -288,7 +288,7 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 	 * again, and by that replay_peek has seen it.
 	 */
 	if (incore_pass_by(worker, handle.ino.n)) {
-		struct inode cold = {.ino = handle.ino.n, .generation = handle.generation};
+		struct nova_inode cold = {.ino = handle.ino.n, .generation = handle.generation};
 
 		if (!replay_peek(worker->fs, &cold) && incore_cold(worker->fs, handle.ino.n)) {
 			inode_attr(&cold, attr);
@@ -301,7 +301,7 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 	return err;
 }
 
-struct dir_entry *inode_find_name(const struct nova *fs, const struct inode *dir, const char *name, size_t length)
+struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode *dir, const char *name, size_t length)
 {
 	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
 }

@@ -18,12 +18,12 @@ bool perm_in_group(const struct nova_cred *cred, uint32_t gid)
 	return false;
 }
 
-int perm_owner(const struct nova_cred *cred, const struct inode *inode)
+int perm_owner(const struct nova_cred *cred, const struct nova_inode *inode)
 {
 	return perm_super(cred) || cred->uid == inode->uid ? 0 : -EPERM;
 }
 
-int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
+int perm_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask)
 {
 	unsigned granted;
 
@@ -48,17 +48,17 @@ int perm_check(const struct nova_cred *cred, const struct inode *inode, unsigned
 	return mask & ~granted & 7 ? -EACCES : 0;
 }
 
-int perm_flags(const struct inode *inode, bool append)
+int perm_flags(const struct nova_inode *inode, bool append)
 {
 	return inode->flags & NOVA_FLAG_IMMUTABLE || (inode->flags & NOVA_FLAG_APPEND && !append) ? -EPERM : 0;
 }
 
-int perm_flags_kept(const struct inode *inode)
+int perm_flags_kept(const struct nova_inode *inode)
 {
 	return inode->flags & (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND) ? -EPERM : 0;
 }
 
-int perm_remove(const struct nova_cred *cred, const struct inode *dir, const struct inode *child)
+int perm_remove(const struct nova_cred *cred, const struct nova_inode *dir, const struct nova_inode *child)
 {
 	int err = perm_check(cred, dir, PERM_WRITE | PERM_EXEC);
 
@@ -80,12 +80,12 @@ static uint16_t without_set_ids(uint16_t mode)
 	return mode;
 }
 
-uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct inode *inode)
+uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct nova_inode *inode)
 {
 	return perm_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
 }
 
-uint16_t perm_mode_after_chown(const struct inode *inode)
+uint16_t perm_mode_after_chown(const struct nova_inode *inode)
 {
 	return inode_is(inode, S_IFDIR) ? inode->mode : without_set_ids(inode->mode);
 }

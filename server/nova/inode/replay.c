@@ -27,7 +27,7 @@ struct gone {
 
 struct replay {
 	struct nova *fs;
-	struct inode *inode;
+	struct nova_inode *inode;
 	const struct nova_slot *slot; /* a copy to be read in its place, or NULL */
 	const struct log_walk *walk;
 	struct slot_runs *runs; /* in place of the index, NULL = build the index */
@@ -48,7 +48,7 @@ static int refuse(struct replay *replay, uint64_t position, const char *reason)
 	return -EIO;
 }
 
-void replay_reset(struct inode *inode)
+void replay_reset(struct nova_inode *inode)
 {
 	file_index_clear(&inode->file);
 	dir_index_clear(&inode->dir);
@@ -169,7 +169,7 @@ static int set_blocks(struct replay *replay, uint64_t file_block, uint64_t count
 
 static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr, uint64_t position)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	unsigned mask = le16_get(attr->mask);
 	int64_t time = (int64_t)le64_get(attr->time_ns);
 
@@ -229,7 +229,7 @@ static int take_extent(struct replay *replay, const struct entry_extent *extent,
 
 static int write_entry(struct replay *replay, const struct nova_write_entry *write, uint64_t position)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	const struct entry_extent extent = {
 	    .file_block = le64_get(write->file_block),
 	    .value = entry_write_value(write),
@@ -310,7 +310,7 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 /* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
 static int remove_name(struct replay *replay, const struct gone *gone)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	struct dir_entry *entry = dir_index_at(&inode->dir, gone->cookie);
 
 	if (entry ? entry->ino != gone->ino : gone->cookie >= replay->walk->log_start)
@@ -340,7 +340,7 @@ static int put_off(struct replay *replay, const struct gone *gone)
 
 static int name_gone_entry(struct replay *replay, const struct nova_name_gone_entry *payload, uint64_t position)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	struct gone gone = {le64_get(payload->cookie), le64_get(payload->ino), position};
 
 	if (inode->type != S_IFDIR >> 12)
@@ -427,7 +427,7 @@ static int quota_entry(struct replay *replay, const struct nova_quota_entry *quo
 static int replay_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line)
 {
 	struct replay *replay = context;
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	const struct nova_times_entry *times;
 
 	inode->last_request = (struct nova_request){
@@ -487,7 +487,7 @@ static int replay_page(void *context, uint64_t block)
 
 static int read_header(struct replay *replay)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	const struct nova_slot *slot = replay->slot ? replay->slot : slot_at(replay->fs, inode->ino);
 	const struct nova_slot_header *header = &slot->header;
 
@@ -517,7 +517,7 @@ static int read_header(struct replay *replay)
 
 static int read_words(struct replay *replay)
 {
-	struct inode *inode = replay->inode;
+	struct nova_inode *inode = replay->inode;
 	struct nova_slot_words *words = slot_words(replay->fs, inode->ino);
 	uint64_t owner = word_owner(inode->ino, inode->generation);
 
@@ -532,7 +532,7 @@ static int read_words(struct replay *replay)
 	return 0;
 }
 
-static void count_blocks(struct inode *inode)
+static void count_blocks(struct nova_inode *inode)
 {
 	struct extent extent;
 	uint64_t at = 0;
@@ -545,7 +545,7 @@ static void count_blocks(struct inode *inode)
 	}
 }
 
-static void forget(struct inode *inode)
+static void forget(struct nova_inode *inode)
 {
 	replay_reset(inode);
 	inode->size = inode->blocks = inode->unwritten = 0;
@@ -568,7 +568,7 @@ static int read_fixed(struct replay *replay, struct log_walk *walk)
 }
 
 /* After the log was read whole. */
-static void take_place(struct inode *inode, const struct log_walk *walk)
+static void take_place(struct nova_inode *inode, const struct log_walk *walk)
 {
 	inode->log_start = walk->log_start;
 	inode->tail_page = walk->last_page;
@@ -579,7 +579,7 @@ static void take_place(struct inode *inode, const struct log_walk *walk)
 }
 
 /* Its blocks have been counted: what its project is charged for it. */
-static int take_project(struct nova *fs, struct inode *inode)
+static int take_project(struct nova *fs, struct nova_inode *inode)
 {
 	inode->charged = inode->blocks;
 	if (!inode->project)
@@ -598,7 +598,7 @@ static int check_whole(struct replay *replay)
 	return wrong ? refuse(replay, 0, wrong) : 0;
 }
 
-static void count_runs(struct inode *inode, const struct slot_runs *runs)
+static void count_runs(struct nova_inode *inode, const struct slot_runs *runs)
 {
 	for (uint32_t i = 0; i < runs->count; i++) {
 		inode->blocks += runs->run[i].count;
@@ -607,7 +607,7 @@ static void count_runs(struct inode *inode, const struct slot_runs *runs)
 	}
 }
 
-int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size)
+int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *runs, char *why, size_t why_size)
 {
 	struct replay replay = {.fs = fs, .inode = inode, .runs = runs, .why = why, .why_size = why_size};
 	struct log_walk walk = {.fs = fs,
@@ -672,7 +672,7 @@ __attribute__((no_sanitize("thread"))) static bool peek_words(const struct nova 
 	       *tail <= NOVA_SLOT_LINES;
 }
 
-int replay_peek(struct nova *fs, struct inode *inode)
+int replay_peek(struct nova *fs, struct nova_inode *inode)
 {
 	struct nova_slot slot __attribute__((aligned(NOVA_LINE_SIZE)));
 	struct slot_runs runs;
@@ -709,7 +709,7 @@ int replay_peek(struct nova *fs, struct inode *inode)
 	return 0;
 }
 
-int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
+int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size)
 {
 	struct replay replay = {

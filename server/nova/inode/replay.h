@@ -13,7 +13,7 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
  * replay_inode -- fill `inode`, whose ino, generation and life are set, with attributes and index. `page`, if not
  * NULL, is told of every log page. -EIO with `why`; -ENOMEM. On failure the index is empty.
  */
-int replay_inode(struct nova *fs, struct inode *inode, int (*page)(void *context, uint64_t block), void *context,
+int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size);
 
 /* Where the data of a file lie whose log is in its slot: runs in no order, none over another. */
@@ -30,7 +30,7 @@ struct slot_runs {
  * replay_slot -- as replay_inode, without the index: attributes, and for a file its runs. -EAGAIN if that takes more
  * than the slot's own lines, as for every directory: then replay_inode has to do it.
  */
-int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, char *why, size_t why_size);
+int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *runs, char *why, size_t why_size);
 
 /*
  * replay_peek -- the attributes, life and tail of a slot's inode, of which ino and generation are set and the rest is
@@ -38,9 +38,9 @@ int replay_slot(struct nova *fs, struct inode *inode, struct slot_runs *runs, ch
  * where that cannot be: another generation lives there, the slot is being changed or damaged, it takes more than the
  * slot's own lines, or it is a directory. Then lock and load it.
  */
-int replay_peek(struct nova *fs, struct inode *inode);
+int replay_peek(struct nova *fs, struct nova_inode *inode);
 
 /* replay_reset -- forget the index. */
-void replay_reset(struct inode *inode);
+void replay_reset(struct nova_inode *inode);
 
 #endif

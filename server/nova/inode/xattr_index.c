@@ -97,7 +97,7 @@ static uint64_t blob_blocks(const struct nova_entry *entry)
 
 /* ---- what is there ---------------------------------------------------------------------------------------------- */
 
-static struct xattr_ref *find_ref(const struct nova *fs, const struct inode *inode, const struct xattr_name *name,
+static struct xattr_ref *find_ref(const struct nova *fs, const struct nova_inode *inode, const struct xattr_name *name,
                                   uint32_t hash)
 {
 	for (uint32_t i = 0; i < xattr_count(inode); i++) {
@@ -114,7 +114,8 @@ static struct xattr_ref *find_ref(const struct nova *fs, const struct inode *ino
 	return NULL;
 }
 
-uint32_t xattr_place(const struct nova *fs, const struct inode *inode, const struct nova_entry *entry, uint64_t line)
+uint32_t xattr_place(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry,
+                     uint64_t line)
 {
 	const struct xattr_name name = xattr_entry_name(entry);
 	const struct xattr_ref *ref = inode->xattrs ? find_ref(fs, inode, &name, hash_of(fs, &name)) : NULL;
@@ -122,7 +123,8 @@ uint32_t xattr_place(const struct nova *fs, const struct inode *inode, const str
 	return ref && ref->line == line ? (uint32_t)(ref - inode->xattrs->refs) : xattr_count(inode);
 }
 
-const struct nova_entry *xattr_find(const struct nova *fs, const struct inode *inode, const struct xattr_name *name)
+const struct nova_entry *xattr_find(const struct nova *fs, const struct nova_inode *inode,
+                                    const struct xattr_name *name)
 {
 	const struct xattr_ref *ref = inode->xattrs ? find_ref(fs, inode, name, hash_of(fs, name)) : NULL;
 
@@ -148,7 +150,7 @@ static int read_run(void *context, uint64_t first, uint64_t count)
 	return 0;
 }
 
-int xattr_read(const struct nova *fs, const struct inode *inode, const struct nova_entry *entry, uint8_t *value)
+int xattr_read(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry, uint8_t *value)
 {
 	const struct nova_xattr_entry *payload = payload_of(entry);
 	uint32_t length = le32_get(payload->value_length);
@@ -167,7 +169,7 @@ int xattr_read(const struct nova *fs, const struct inode *inode, const struct no
 	return -EIO;
 }
 
-uint64_t xattr_index_bytes(const struct inode *inode)
+uint64_t xattr_index_bytes(const struct nova_inode *inode)
 {
 	return inode->xattrs ? sizeof *inode->xattrs + inode->xattrs->capacity * sizeof inode->xattrs->refs[0] : 0;
 }
@@ -175,7 +177,7 @@ uint64_t xattr_index_bytes(const struct inode *inode)
 /* ---- the index -------------------------------------------------------------------------------------------------- */
 
 /* Room for one more, so that what follows a commit cannot fail. */
-static int make_room(struct inode *inode)
+static int make_room(struct nova_inode *inode)
 {
 	struct xattr_index *index = inode->xattrs;
 	uint32_t capacity = index ? 2 * index->capacity : 2;
@@ -192,7 +194,7 @@ static int make_room(struct inode *inode)
 	return 0;
 }
 
-void xattr_forget(struct inode *inode)
+void xattr_forget(struct nova_inode *inode)
 {
 	free(inode->xattrs);
 	inode->xattrs = NULL;
@@ -212,8 +214,8 @@ static uint32_t lines_taken(const struct nova_entry *entry)
 }
 
 /* Lead the index to `entry`; returns the entry that it takes the place of, or NULL. There is room. */
-static const struct nova_entry *index_set(const struct nova *fs, struct inode *inode, const struct nova_entry *entry,
-                                          uint64_t line, uint32_t hash)
+static const struct nova_entry *index_set(const struct nova *fs, struct nova_inode *inode,
+                                          const struct nova_entry *entry, uint64_t line, uint32_t hash)
 {
 	const struct xattr_name name = xattr_entry_name(entry);
 	struct xattr_index *index = inode->xattrs;
@@ -235,8 +237,8 @@ static const struct nova_entry *index_set(const struct nova *fs, struct inode *i
 	return old;
 }
 
-static const struct nova_entry *index_remove(const struct nova *fs, struct inode *inode, const struct xattr_name *name,
-                                             uint32_t hash)
+static const struct nova_entry *index_remove(const struct nova *fs, struct nova_inode *inode,
+                                             const struct xattr_name *name, uint32_t hash)
 {
 	struct xattr_index *index = inode->xattrs;
 	struct xattr_ref *ref = find_ref(fs, inode, name, hash);
@@ -257,7 +259,7 @@ static const struct nova_entry *index_remove(const struct nova *fs, struct inode
 	return old;
 }
 
-void xattr_moved(const struct nova *fs, struct inode *inode, uint32_t i, uint64_t line)
+void xattr_moved(const struct nova *fs, struct nova_inode *inode, uint32_t i, uint64_t line)
 {
 	const struct nova_entry *entry = line_at(fs, line);
 
@@ -269,7 +271,7 @@ void xattr_moved(const struct nova *fs, struct inode *inode, uint32_t i, uint64_
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
 /* The project pays for what the new value takes beyond the old one. */
-static int charge_blob(struct inode *inode, size_t length, uint64_t old_blocks)
+static int charge_blob(struct nova_inode *inode, size_t length, uint64_t old_blocks)
 {
 	uint64_t blocks = (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
@@ -327,7 +329,7 @@ static void put_runs(const struct xattr_change *change, uint8_t *to)
 	}
 }
 
-static int check_list(const struct inode *inode, const struct xattr_change *change)
+static int check_list(const struct nova_inode *inode, const struct xattr_change *change)
 {
 	uint32_t length = listed_length(change->name.space, change->name.length);
 
@@ -337,7 +339,7 @@ static int check_list(const struct inode *inode, const struct xattr_change *chan
 int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *change)
 {
 	struct nova *fs = txn->worker->fs;
-	struct inode *inode = log->inode;
+	struct nova_inode *inode = log->inode;
 	bool blob = change->value && change->name.length + change->length > NOVA_XATTR_INLINE_MAX;
 	size_t length = change->name.length + (change->value && !blob ? change->length : 0);
 	struct entry_page page;
@@ -397,7 +399,7 @@ static int release_run(void *context, uint64_t first, uint64_t count)
 	return 0;
 }
 
-void xattr_show(struct nova_worker *worker, struct inode *inode, const struct xattr_change *change)
+void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_change *change)
 {
 	struct nova *fs = worker->fs;
 	struct release release = {.worker = worker, .inode = inode};
@@ -416,7 +418,7 @@ void xattr_show(struct nova_worker *worker, struct inode *inode, const struct xa
 	incore_index_changed(fs, inode);
 }
 
-void xattr_release(struct release *release, struct inode *inode)
+void xattr_release(struct release *release, struct nova_inode *inode)
 {
 	for (uint32_t i = 0; i < xattr_count(inode); i++)
 		xattr_each_run(line_at(release->worker->fs, inode->xattrs->refs[i].line), release_run, release);
@@ -449,7 +451,7 @@ static int check_place(void *context, uint64_t first, uint64_t count)
 	return 0;
 }
 
-const char *xattr_check_places(struct nova *fs, const struct inode *inode)
+const char *xattr_check_places(struct nova *fs, const struct nova_inode *inode)
 {
 	for (uint32_t i = 0; inode->xattrs && i < inode->xattrs->count; i++)
 		if (xattr_each_run(line_at(fs, inode->xattrs->refs[i].line), check_place, fs))
@@ -495,7 +497,8 @@ static const char *check_entry(const struct nova *fs, const struct nova_entry *e
 	return NULL;
 }
 
-const char *xattr_replay(struct nova *fs, struct inode *inode, const struct nova_entry *entry, uint64_t line, int *err)
+const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct nova_entry *entry, uint64_t line,
+                         int *err)
 {
 	const char *wrong = check_entry(fs, entry);
 	struct xattr_name name;

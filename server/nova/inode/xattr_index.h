@@ -36,23 +36,24 @@ const char *xattr_prefix(unsigned space);
 
 /* ---- what is there ---------------------------------------------------------------------------------------------- */
 
-static inline uint32_t xattr_count(const struct inode *inode)
+static inline uint32_t xattr_count(const struct nova_inode *inode)
 {
 	return inode->xattrs ? inode->xattrs->count : 0;
 }
 
-static inline uint64_t xattr_lines(const struct inode *inode)
+static inline uint64_t xattr_lines(const struct nova_inode *inode)
 {
 	return inode->xattrs ? inode->xattrs->lines : 0;
 }
 
-static inline uint64_t xattr_blocks(const struct inode *inode)
+static inline uint64_t xattr_blocks(const struct nova_inode *inode)
 {
 	return inode->xattrs ? inode->xattrs->blocks : 0;
 }
 
 /* xattr_find -- its entry, or NULL. */
-const struct nova_entry *xattr_find(const struct nova *fs, const struct inode *inode, const struct xattr_name *name);
+const struct nova_entry *xattr_find(const struct nova *fs, const struct nova_inode *inode,
+                                    const struct xattr_name *name);
 
 /* xattr_entry_name -- the name in an entry. */
 struct xattr_name xattr_entry_name(const struct nova_entry *entry);
@@ -61,17 +62,18 @@ struct xattr_name xattr_entry_name(const struct nova_entry *entry);
 const uint8_t *xattr_value(const struct nova_entry *entry);
 
 /* xattr_read -- copy the whole value; `value` has room for its length. -EIO if the blob is damaged (logged). */
-int xattr_read(const struct nova *fs, const struct inode *inode, const struct nova_entry *entry, uint8_t *value);
+int xattr_read(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry, uint8_t *value);
 
 /* xattr_each_run -- the runs of blocks of an entry's blob; a nonzero return ends it. */
 int xattr_each_run(const struct nova_entry *entry, int (*run)(void *context, uint64_t first, uint64_t count),
                    void *context);
 
 /* xattr_place -- which of refs[] lies at this line; the count if none does. */
-uint32_t xattr_place(const struct nova *fs, const struct inode *inode, const struct nova_entry *entry, uint64_t line);
+uint32_t xattr_place(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry,
+                     uint64_t line);
 
 /* xattr_index_bytes -- the memory that the index takes. */
-uint64_t xattr_index_bytes(const struct inode *inode);
+uint64_t xattr_index_bytes(const struct nova_inode *inode);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
@@ -97,22 +99,23 @@ struct xattr_change {
  */
 int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *change);
 void xattr_drop(struct nova_worker *worker, struct xattr_change *change);
-void xattr_show(struct nova_worker *worker, struct inode *inode, const struct xattr_change *change);
+void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_change *change);
 
 /* xattr_release -- the inode is dead: give back the blobs. */
 struct release;
-void xattr_release(struct release *release, struct inode *inode);
+void xattr_release(struct release *release, struct nova_inode *inode);
 
 /* xattr_forget -- drop the index. */
-void xattr_forget(struct inode *inode);
+void xattr_forget(struct nova_inode *inode);
 
 /* xattr_replay -- an entry of the inode's log, in order. NULL, or why it cannot be; *err -ENOMEM. */
-const char *xattr_replay(struct nova *fs, struct inode *inode, const struct nova_entry *entry, uint64_t line, int *err);
+const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct nova_entry *entry, uint64_t line,
+                         int *err);
 
 /* xattr_check_places -- once the whole log was replayed: NULL, or why the blobs cannot lie where they do. */
-const char *xattr_check_places(struct nova *fs, const struct inode *inode);
+const char *xattr_check_places(struct nova *fs, const struct nova_inode *inode);
 
 /* xattr_moved -- GC has copied the entry of refs[i] to another line. */
-void xattr_moved(const struct nova *fs, struct inode *inode, uint32_t i, uint64_t line);
+void xattr_moved(const struct nova *fs, struct nova_inode *inode, uint32_t i, uint64_t line);
 
 #endif

@@ -26,7 +26,7 @@ static uint8_t *page_line(const struct nova *fs, uint64_t ino, uint64_t page, ui
 
 /* ---- append --------------------------------------------------------------------------------------------------- */
 
-void log_append_start(struct log_append *append, struct inode *inode, const struct nova_request *request,
+void log_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
                       bool privileged)
 {
 	*append = (struct log_append){
@@ -42,7 +42,7 @@ void log_append_start(struct log_append *append, struct inode *inode, const stru
 static void store_entry(struct nova_worker *worker, struct log_append *append, struct nova_entry *entry, size_t lines,
                         uint64_t *line)
 {
-	const struct inode *inode = append->inode;
+	const struct nova_inode *inode = append->inode;
 	uint8_t *to = page_line(worker->fs, inode->ino, append->page, append->position - append->page_first);
 
 	entry_seal(entry, &append->request, worker->fs->epoch, inode->ino, inode->generation, append->position);
@@ -55,7 +55,7 @@ static void store_entry(struct nova_worker *worker, struct log_append *append, s
 static int add_page(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
-	const struct inode *inode = append->inode;
+	const struct nova_inode *inode = append->inode;
 	struct nova_page_header header = {0};
 	uint64_t block;
 	int64_t got = alloc_run(worker, 1, append->privileged, &block);
@@ -118,7 +118,7 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 }
 
 /* The chain of new pages can be read back from their own link words. */
-static void free_chain(struct nova_worker *worker, const struct inode *inode, uint64_t block, uint64_t last)
+static void free_chain(struct nova_worker *worker, const struct nova_inode *inode, uint64_t block, uint64_t last)
 {
 	while (block) {
 		const struct nova_page *page = block_at(worker->fs, block);
@@ -142,14 +142,14 @@ void log_append_drop(struct nova_worker *worker, struct log_append *append)
 	append->first_new = 0;
 }
 
-void log_free_pages(struct nova_worker *worker, const struct inode *inode, uint64_t head, uint64_t last_page)
+void log_free_pages(struct nova_worker *worker, const struct nova_inode *inode, uint64_t head, uint64_t last_page)
 {
 	free_chain(worker, inode, head, last_page);
 }
 
 void log_append_done(struct log_append *append)
 {
-	struct inode *inode = append->inode;
+	struct nova_inode *inode = append->inode;
 
 	if (append->first_new && !inode->head)
 		inode->head = append->first_new;

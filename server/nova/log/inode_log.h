@@ -11,7 +11,7 @@
 #include "server/nova/media/entry.h"
 
 struct log_append {
-	struct inode *inode;
+	struct nova_inode *inode;
 	uint64_t position;   /* where the next entry goes */
 	uint64_t page;       /* the page that `position` follows on in, 0 = the slot */
 	uint64_t page_first; /* position of its first line */
@@ -21,7 +21,7 @@ struct log_append {
 };
 
 /* log_append_start -- nothing is stored. */
-void log_append_start(struct log_append *append, struct inode *inode, const struct nova_request *request,
+void log_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
                       bool privileged);
 
 /*
@@ -67,6 +67,6 @@ struct log_walk {
 int log_walk(struct log_walk *walk);
 
 /* log_free_pages -- give back the chain from block `head` to the page that holds line tail - 1. */
-void log_free_pages(struct nova_worker *worker, const struct inode *inode, uint64_t head, uint64_t last_page);
+void log_free_pages(struct nova_worker *worker, const struct nova_inode *inode, uint64_t head, uint64_t last_page);
 
 #endif

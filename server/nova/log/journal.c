@@ -31,7 +31,7 @@ static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
 
 static uint64_t stored_word(const struct journal_word *word)
 {
-	const struct inode *inode = word->inode;
+	const struct nova_inode *inode = word->inode;
 	uint64_t owner = word->kind == NOVA_WORD_LIFE ? inode->ino : word_owner(inode->ino, inode->generation);
 
 	return word_make(word->kind, owner, word->value);

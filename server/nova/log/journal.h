@@ -12,7 +12,7 @@
 #include "server/nova/core.h"
 
 struct journal_word {
-	const struct inode *inode; /* locked for writing; of the generation that the word is of */
+	const struct nova_inode *inode; /* locked for writing; of the generation that the word is of */
 	uint64_t value;
 	enum nova_word_kind kind;
 };

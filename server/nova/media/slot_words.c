@@ -5,7 +5,7 @@
 
 #include "server/nova/media/words.h"
 
-struct slot_word_values slot_words_of(const struct inode *inode)
+struct slot_word_values slot_words_of(const struct nova_inode *inode)
 {
 	return (struct slot_word_values){
 	    .life = life_value(inode->generation, (enum nova_life)inode->life),
@@ -14,7 +14,8 @@ struct slot_word_values slot_words_of(const struct inode *inode)
 	};
 }
 
-void slot_words_line(const struct inode *inode, const struct slot_word_values *values, struct nova_slot_words *line)
+void slot_words_line(const struct nova_inode *inode, const struct slot_word_values *values,
+                     struct nova_slot_words *line)
 {
 	uint64_t owner = word_owner(inode->ino, inode->generation);
 
@@ -24,7 +25,7 @@ void slot_words_line(const struct inode *inode, const struct slot_word_values *v
 	line->replica[0] = line->replica[1] = le64_of(word_make(NOVA_WORD_REPLICA, owner, 0));
 }
 
-void slot_words_store(struct nova *fs, const struct inode *inode, const struct slot_word_values *values)
+void slot_words_store(struct nova *fs, const struct nova_inode *inode, const struct slot_word_values *values)
 {
 	struct nova_slot_words line __attribute__((aligned(NOVA_LINE_SIZE)));
 

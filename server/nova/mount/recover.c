@@ -44,8 +44,8 @@ struct scan {
 /* What one thread is at. */
 struct scanner {
 	struct scan *scan;
-	int64_t tell_ns;    /* when to tell how far the scan is; INT64_MAX = others tell */
-	struct inode inode; /* never shared: its lock is not used */
+	int64_t tell_ns;         /* when to tell how far the scan is; INT64_MAX = others tell */
+	struct nova_inode inode; /* never shared: its lock is not used */
 	struct slot_runs runs;
 	char why[SCAN_WHY];
 	uint64_t inodes;
@@ -79,7 +79,7 @@ static int claim_page(void *context, uint64_t block)
 
 static int claim_data(struct scanner *scanner)
 {
-	const struct inode *inode = &scanner->inode;
+	const struct nova_inode *inode = &scanner->inode;
 	struct extent extent;
 	uint64_t at = 0;
 
@@ -112,7 +112,7 @@ static int claim_blob(void *context, uint64_t first, uint64_t count)
 
 static int claim_xattrs(struct scanner *scanner)
 {
-	const struct inode *inode = &scanner->inode;
+	const struct nova_inode *inode = &scanner->inode;
 	int err = 0;
 
 	for (uint32_t i = 0; !err && i < xattr_count(inode); i++)
@@ -132,7 +132,7 @@ static void prefetch_slot(const struct nova *fs, uint64_t ino)
 static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t ino)
 {
 	struct nova *fs = scanner->scan->fs;
-	struct inode *inode = &scanner->inode;
+	struct nova_inode *inode = &scanner->inode;
 	uint32_t i = slot_index(ino);
 	int err;
 

@@ -28,7 +28,7 @@ bool nova_atime_due(const struct nova_attr *attr, int64_t now)
 
 int nova_accessed(const struct nova_call *call, struct nova_handle file, enum nova_atime policy)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct txn txn;
 	int err;
 

@@ -29,7 +29,7 @@ int nova_getattr(const struct nova_call *call, struct nova_handle file, struct n
 
 int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err = inode_read(call->worker, file, false, &inode);
 
 	return err ? err : perm_check(call->cred, inode, (unsigned)mask & 7);
@@ -53,7 +53,8 @@ struct change {
 	bool unprivileged; /* what is there loses its capabilities */
 };
 
-static int may_chown(const struct nova_cred *cred, const struct inode *inode, unsigned mask, const struct nova_attr *in)
+static int may_chown(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
+                     const struct nova_attr *in)
 {
 	if (perm_super(cred) || !(mask & (NOVA_SET_UID | NOVA_SET_GID)))
 		return 0;
@@ -77,14 +78,14 @@ static bool tells_times(unsigned mask)
 	return mask & (NOVA_SET_ATIME | NOVA_SET_MTIME) || (mask & SET_TIMES && !both);
 }
 
-static int may_set_times(const struct nova_cred *cred, const struct inode *inode, unsigned mask)
+static int may_set_times(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask)
 {
 	if (!(mask & SET_TIMES) || !perm_owner(cred, inode))
 		return 0;
 	return tells_times(mask) ? -EPERM : perm_check(cred, inode, PERM_WRITE);
 }
 
-static int may_resize(const struct nova_call *call, const struct inode *inode, unsigned mask,
+static int may_resize(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
                       const struct nova_attr *in)
 {
 	if (!(mask & NOVA_SET_SIZE))
@@ -99,7 +100,7 @@ static int may_resize(const struct nova_call *call, const struct inode *inode, u
 }
 
 /* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
-static int flags_allow(const struct inode *inode, unsigned mask)
+static int flags_allow(const struct nova_inode *inode, unsigned mask)
 {
 	const unsigned kept = NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
 	int err = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
@@ -111,7 +112,7 @@ static int flags_allow(const struct inode *inode, unsigned mask)
 	return err;
 }
 
-static int may_set_flags(const struct nova_cred *cred, const struct inode *inode, unsigned mask,
+static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
                          const struct nova_attr *in)
 {
 	/* Whose limits an inode counts to is decided for others: only by the superuser. */
@@ -130,7 +131,8 @@ static int may_set_flags(const struct nova_cred *cred, const struct inode *inode
 	return perm_owner(cred, inode);
 }
 
-static int may_set(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in)
+static int may_set(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
+                   const struct nova_attr *in)
 {
 	int err = flags_allow(inode, mask);
 
@@ -151,8 +153,8 @@ static int may_set(const struct nova_call *call, const struct inode *inode, unsi
 	return err;
 }
 
-static void plan(const struct nova_call *call, const struct inode *inode, unsigned mask, const struct nova_attr *in,
-                 int64_t now, struct change *change)
+static void plan(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
+                 const struct nova_attr *in, int64_t now, struct change *change)
 {
 	bool chown = mask & (NOVA_SET_UID | NOVA_SET_GID);
 
@@ -189,7 +191,7 @@ static void plan(const struct nova_call *call, const struct inode *inode, unsign
 }
 
 /* The last block that stays is cut in its middle: what lies beyond must be zero, so it is copied with a zero end. */
-static int cut_block(struct nova_worker *worker, const struct inode *inode, struct change *change)
+static int cut_block(struct nova_worker *worker, const struct nova_inode *inode, struct change *change)
 {
 	uint32_t kept = change->size & (NOVA_BLOCK_SIZE - 1);
 	uint8_t bytes[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
@@ -235,7 +237,7 @@ static int append_cut(struct txn *txn, struct log_append *log, const struct chan
 }
 
 /* All entries of one setattr: at most one of each, in one commit. */
-static int append_change(struct txn *txn, const struct inode *inode, struct log_append *log,
+static int append_change(struct txn *txn, const struct nova_inode *inode, struct log_append *log,
                          const struct change *change)
 {
 	struct nova_attr_entry attr = {
@@ -267,7 +269,7 @@ static int append_change(struct txn *txn, const struct inode *inode, struct log_
 	return err;
 }
 
-static void show_change(struct nova_worker *worker, struct inode *inode, const struct change *change, int64_t now)
+static void show_change(struct nova_worker *worker, struct nova_inode *inode, const struct change *change, int64_t now)
 {
 	struct release release = {.worker = worker, .inode = inode};
 	uint64_t kept = (change->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
@@ -298,7 +300,7 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
                  struct nova_attr *out)
 {
 	struct nova_worker *worker = call->worker;
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct change change;
 	struct txn txn;
 	int err;

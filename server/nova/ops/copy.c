@@ -15,8 +15,8 @@
 #define BUFFER_BLOCKS 4u
 
 struct copy {
-	const struct inode *from;
-	struct inode *to;
+	const struct nova_inode *from;
+	struct nova_inode *to;
 	uint64_t from_offset;
 	uint64_t to_offset;
 	uint64_t end; /* of the target's range */
@@ -136,8 +136,8 @@ static ssize_t copy_checked(const struct nova_call *call, struct copy *copy, uin
 ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
                   uint64_t to_offset, uint64_t length, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *target = NULL;
-	struct inode *source;
+	CLEANUP_UNLOCK struct nova_inode *target = NULL;
+	struct nova_inode *source;
 	struct copy copy;
 	ssize_t copied;
 	int err;

@@ -20,7 +20,7 @@
 #define WRITE_MAX        (1ULL << 30)
 #define READ_AHEAD_LINES 8u
 
-int data_access(const struct nova_call *call, const struct inode *inode, unsigned mask)
+int data_access(const struct nova_call *call, const struct nova_inode *inode, unsigned mask)
 {
 	if (inode_is(inode, S_IFDIR))
 		return -EISDIR;
@@ -32,7 +32,7 @@ int data_access(const struct nova_call *call, const struct inode *inode, unsigne
 /* ---- read ----------------------------------------------------------------------------------------------------- */
 
 /* The CPU's own prefetching ends with a page; of a file in pieces the next one is elsewhere. */
-static void prefetch_block(const struct nova *fs, const struct inode *inode, uint64_t file_block)
+static void prefetch_block(const struct nova *fs, const struct nova_inode *inode, uint64_t file_block)
 {
 	uint64_t block = file_readable(file_index_get(&inode->file, file_block));
 	const uint8_t *bytes = block_at(fs, block);
@@ -41,7 +41,8 @@ static void prefetch_block(const struct nova *fs, const struct inode *inode, uin
 		__builtin_prefetch(bytes + line * NOVA_CACHE_LINE);
 }
 
-void data_copy_out(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length)
+void data_copy_out(const struct nova *fs, const struct nova_inode *inode, uint64_t offset, void *buffer,
+                   uint64_t length)
 {
 	uint64_t end = offset + length;
 	uint8_t *to = buffer;
@@ -68,7 +69,7 @@ void data_copy_out(const struct nova *fs, const struct inode *inode, uint64_t of
 
 ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_t offset, void *buffer, size_t length)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err = inode_read(call->worker, file, true, &inode);
 
 	if (err)
@@ -89,7 +90,7 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 /* ---- write ---------------------------------------------------------------------------------------------------- */
 
 /* One block of which the write covers [from, to): the rest is what the file has there, zeros where it has nothing. */
-static void merge_block(struct nova *fs, const struct inode *inode, uint64_t file_block, uint64_t block,
+static void merge_block(struct nova *fs, const struct nova_inode *inode, uint64_t file_block, uint64_t block,
                         const uint8_t *data, uint32_t from, uint32_t to)
 {
 	uint8_t merged[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
@@ -109,7 +110,7 @@ static void merge_block(struct nova *fs, const struct inode *inode, uint64_t fil
 }
 
 /* Fill a piece with the part of the write that falls into it. */
-static void fill_piece(struct nova *fs, const struct inode *inode, const struct extent_map_piece *piece,
+static void fill_piece(struct nova *fs, const struct nova_inode *inode, const struct extent_map_piece *piece,
                        const struct data_bytes *bytes)
 {
 	const uint8_t *data = bytes->data;
@@ -168,7 +169,7 @@ int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count
 int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, bool privileged,
                 const struct data_bytes *bytes)
 {
-	struct inode *inode = map->inode;
+	struct nova_inode *inode = map->inode;
 	uint16_t mode = perm_mode_after_write(txn->call->cred, inode);
 	bool privileges = xattr_has_privileges(txn->worker->fs, inode);
 	struct log_append *log = txn_log(txn, inode, privileged);
@@ -205,7 +206,7 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	return 0;
 }
 
-static int write_locked(const struct nova_call *call, struct inode *inode, uint64_t offset, const void *data,
+static int write_locked(const struct nova_call *call, struct nova_inode *inode, uint64_t offset, const void *data,
                         size_t length)
 {
 	uint64_t first = offset >> NOVA_BLOCK_SHIFT;
@@ -232,7 +233,7 @@ static int write_locked(const struct nova_call *call, struct inode *inode, uint6
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
                    size_t length, unsigned flags, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err;
 
 	if (length > WRITE_MAX || flags & ~NOVA_WRITE_APPEND)
@@ -264,7 +265,7 @@ ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64
 int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t offset, uint64_t length,
              struct nova_extent *extents, int max, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	uint64_t at = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t end;
 	int count = 0;
@@ -306,7 +307,7 @@ int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t off
 int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t offset, enum nova_seek what,
               uint64_t *found)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	uint64_t at = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t end;
 	int err = inode_read(call->worker, file, true, &inode);

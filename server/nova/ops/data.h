@@ -7,10 +7,11 @@
 #include "server/nova/change/extent_map.h"
 
 /* data_access -- may the caller read or write (PERM_READ, PERM_WRITE) this inode's bytes? -EISDIR, -EINVAL, -EACCES. */
-int data_access(const struct nova_call *call, const struct inode *inode, unsigned mask);
+int data_access(const struct nova_call *call, const struct nova_inode *inode, unsigned mask);
 
 /* data_copy_out -- bytes of the file; the range lies within its size. */
-void data_copy_out(const struct nova *fs, const struct inode *inode, uint64_t offset, void *buffer, uint64_t length);
+void data_copy_out(const struct nova *fs, const struct nova_inode *inode, uint64_t offset, void *buffer,
+                   uint64_t length);
 
 /*
  * data_take -- private blocks for file blocks that are about to be written: reserved ones where the file has them,

@@ -147,7 +147,8 @@ static int plan_zero(struct extent_map_change *map, const struct range *range)
 }
 
 /* One commit for what changes blocks where they are. */
-static int change_blocks(const struct nova_call *call, struct inode *inode, unsigned mode, const struct range *range)
+static int change_blocks(const struct nova_call *call, struct nova_inode *inode, unsigned mode,
+                         const struct range *range)
 {
 	struct extent_map_change map;
 	struct txn txn;
@@ -211,7 +212,7 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
 static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept)
 {
 	struct release release = {.worker = map->worker, .inode = map->inode};
-	struct inode *inode = map->inode;
+	struct nova_inode *inode = map->inode;
 
 	for (uint64_t at = from; file_index_next(&inode->file, at, &at); at++) {
 		uint64_t value = file_index_set(&inode->file, at, 0);
@@ -227,7 +228,7 @@ static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept
 	release_flush(&release);
 }
 
-static int shift(const struct nova_call *call, struct inode *inode, const struct range *range, bool collapse)
+static int shift(const struct nova_call *call, struct nova_inode *inode, const struct range *range, bool collapse)
 {
 	uint64_t first = block_down(range->offset);
 	uint64_t kept = collapse ? block_down(range->end) : first;
@@ -285,7 +286,7 @@ static int check_mode(unsigned mode)
 }
 
 /* What the file's size will be, or why it cannot be done. */
-static int plan_size(const struct inode *inode, unsigned mode, struct range *range)
+static int plan_size(const struct nova_inode *inode, unsigned mode, struct range *range)
 {
 	uint64_t length = range->end - range->offset;
 
@@ -307,7 +308,7 @@ static int plan_size(const struct inode *inode, unsigned mode, struct range *ran
 int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsigned mode, uint64_t offset,
                    uint64_t length, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct range range = {.offset = offset, .end = offset + length};
 	int err = check_mode(mode);
 

@@ -20,7 +20,7 @@ int namei_check(const char *name, size_t length)
 	return entry_name_ok(name, length) ? 0 : -EINVAL;
 }
 
-int namei_may_add(const struct nova_call *call, const struct inode *dir)
+int namei_may_add(const struct nova_call *call, const struct nova_inode *dir)
 {
 	if (!inode_is(dir, S_IFDIR))
 		return -ENOTDIR;
@@ -29,12 +29,12 @@ int namei_may_add(const struct nova_call *call, const struct inode *dir)
 	return perm_check(call->cred, dir, PERM_WRITE | PERM_EXEC);
 }
 
-int namei_same_project(const struct inode *inode, const struct inode *dir)
+int namei_same_project(const struct nova_inode *inode, const struct nova_inode *dir)
 {
 	return dir->flags & NOVA_FILE_PROJECT_INHERIT && dir->project != inode->project ? -EXDEV : 0;
 }
 
-int namei_room(struct nova *fs, struct inode *dir, uint32_t more)
+int namei_room(struct nova *fs, struct nova_inode *dir, uint32_t more)
 {
 	int err = dir_index_reserve(&dir->dir, more);
 
@@ -43,7 +43,7 @@ int namei_room(struct nova *fs, struct inode *dir, uint32_t more)
 	return err;
 }
 
-void namei_added(struct txn *txn, struct inode *dir, const struct dir_entry *added)
+void namei_added(struct txn *txn, struct nova_inode *dir, const struct dir_entry *added)
 {
 	dir_index_add(&dir->dir, added);
 	if (added->type == S_IFDIR >> 12)
@@ -52,7 +52,7 @@ void namei_added(struct txn *txn, struct inode *dir, const struct dir_entry *add
 	worker_count(&txn->worker->promised, 1);
 }
 
-void namei_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed)
+void namei_removed(struct txn *txn, struct nova_inode *dir, struct dir_entry *removed)
 {
 	if (removed->type == S_IFDIR >> 12)
 		dir->subdirs--;
@@ -68,7 +68,7 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
                        struct nova_handle *found)
 {
 	struct nova *fs = call->worker->fs;
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err = inode_read(call->worker, dir, true, &inode);
 
 	if (err)
@@ -130,7 +130,7 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
                  bool (*emit)(void *context, const struct nova_dirent *entry), void *context)
 {
 	struct nova *fs = call->worker->fs;
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err = inode_read(call->worker, dir, true, &inode);
 	uint32_t i;
 
@@ -169,7 +169,7 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size)
 {
 	struct nova *fs = call->worker->fs;
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	const struct nova_entry *entry;
 	const struct nova_symlink_entry *symlink;
 	const uint8_t *target;

@@ -11,17 +11,17 @@
 int namei_check(const char *name, size_t length);
 
 /* namei_may_add -- may this caller add a name to the directory? -ENOTDIR, -ENOENT (it was removed), -EACCES. */
-int namei_may_add(const struct nova_call *call, const struct inode *dir);
+int namei_may_add(const struct nova_call *call, const struct nova_inode *dir);
 
 /* namei_same_project -- -EXDEV if the directory passes on a project that is not the inode's: what is named in its tree
  * is charged to its project. */
-int namei_same_project(const struct inode *inode, const struct inode *dir);
+int namei_same_project(const struct nova_inode *inode, const struct nova_inode *dir);
 
 /* namei_room -- room in the index for `more` names, before the commit. */
-int namei_room(struct nova *fs, struct inode *dir, uint32_t more);
+int namei_room(struct nova *fs, struct nova_inode *dir, uint32_t more);
 
 /* namei_added, namei_removed -- the commit is done: show it in DRAM. */
-void namei_added(struct txn *txn, struct inode *dir, const struct dir_entry *added);
-void namei_removed(struct txn *txn, struct inode *dir, struct dir_entry *removed);
+void namei_added(struct txn *txn, struct nova_inode *dir, const struct dir_entry *added);
+void namei_removed(struct txn *txn, struct nova_inode *dir, struct dir_entry *removed);
 
 #endif

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-void birth_inherit(const struct nova_call *call, const struct inode *dir, struct birth *birth)
+void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, struct birth *birth)
 {
 	birth->uid = call->cred ? call->cred->uid : 0;
 	birth->gid = call->cred ? call->cred->gid : 0;
@@ -71,8 +71,8 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
                 struct birth *birth, const char *target, struct nova_attr *attr)
 {
 	struct nova_worker *worker = call->worker;
-	CLEANUP_UNLOCK struct inode *dir = NULL;
-	struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *dir = NULL;
+	struct nova_inode *inode = NULL;
 	struct log_append *log;
 	struct dir_entry added;
 	uint64_t blob = 0;
@@ -163,8 +163,8 @@ int nova_symlink(const struct nova_call *call, struct nova_handle dir, const cha
 }
 
 /* Whether the locked inode may get this name in the locked directory. */
-static int may_link(const struct nova_call *call, const struct inode *inode, struct inode *dir, const char *name,
-                    size_t length)
+static int may_link(const struct nova_call *call, const struct nova_inode *inode, struct nova_inode *dir,
+                    const char *name, size_t length)
 {
 	struct nova *fs = call->worker->fs;
 	int err = namei_may_add(call, dir);
@@ -189,8 +189,8 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
               size_t length, struct nova_attr *attr)
 {
 	struct nova_worker *worker = call->worker;
-	struct inode *inode;
-	struct inode *dir;
+	struct nova_inode *inode;
+	struct nova_inode *dir;
 	struct dir_entry added;
 	struct txn txn;
 	int err = namei_check(name, length);

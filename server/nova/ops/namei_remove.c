@@ -8,7 +8,8 @@
 #include <errno.h>
 
 /* May this name go? */
-static int may_remove(const struct nova_call *call, const struct inode *dir, const struct inode *child, bool is_rmdir)
+static int may_remove(const struct nova_call *call, const struct nova_inode *dir, const struct nova_inode *child,
+                      bool is_rmdir)
 {
 	int err = perm_remove(call->cred, dir, child);
 
@@ -24,7 +25,8 @@ static int may_remove(const struct nova_call *call, const struct inode *dir, con
 }
 
 /* Both inodes are locked. One commit: the name, and the child's life or link count. */
-static int remove_locked(const struct nova_call *call, struct inode *dir, struct dir_entry *entry, struct inode *child)
+static int remove_locked(const struct nova_call *call, struct nova_inode *dir, struct dir_entry *entry,
+                         struct nova_inode *child)
 {
 	bool last = inode_is(child, S_IFDIR) || child->nlink <= 1;
 	struct txn txn;
@@ -57,8 +59,8 @@ static int try_remove(const struct nova_call *call, struct nova_handle dir_handl
                       bool is_rmdir, struct nova_attr *attr, uint64_t *busy)
 {
 	struct nova_worker *worker = call->worker;
-	CLEANUP_UNLOCK struct inode *dir = NULL;
-	CLEANUP_UNLOCK struct inode *child = NULL;
+	CLEANUP_UNLOCK struct nova_inode *dir = NULL;
+	CLEANUP_UNLOCK struct nova_inode *child = NULL;
 	struct dir_entry *entry;
 	int err = inode_write(worker, dir_handle, true, &dir);
 

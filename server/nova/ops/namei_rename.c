@@ -23,10 +23,10 @@ struct rename {
 	unsigned flags;
 	bool have_rename_lock;
 	/* Of one attempt: */
-	struct inode *from_dir;
-	struct inode *to_dir;
-	struct inode *moved;
-	struct inode *victim;
+	struct nova_inode *from_dir;
+	struct nova_inode *to_dir;
+	struct nova_inode *moved;
+	struct nova_inode *victim;
 	struct dir_entry *source;
 	struct dir_entry *target;
 	uint64_t busy;
@@ -39,13 +39,13 @@ struct rename {
  * Is `ino` the directory `dir` or one it lies under? 1 or 0. Parents stand still: the caller has the rename lock. Each
  * one above is looked at under its lock, which is not waited for.
  */
-static int is_above(struct rename *r, uint64_t ino, const struct inode *dir)
+static int is_above(struct rename *r, uint64_t ino, const struct nova_inode *dir)
 {
 	uint64_t root = r->call->worker->fs->root.ino.n;
 	uint64_t at = dir->ino;
 
 	while (at != ino && at != root) {
-		struct inode *inode;
+		struct nova_inode *inode;
 		int err;
 
 		if (at == r->from_dir->ino || at == r->to_dir->ino) {
@@ -108,7 +108,8 @@ static int check_places(struct rename *r)
 }
 
 /* A directory that changes its parent is written to: its ".." changes. */
-static int may_move(const struct rename *r, const struct inode *inode, const struct inode *from, const struct inode *to)
+static int may_move(const struct rename *r, const struct nova_inode *inode, const struct nova_inode *from,
+                    const struct nova_inode *to)
 {
 	int err = perm_remove(r->call->cred, from, inode);
 
@@ -153,7 +154,8 @@ static int check_rules(const struct rename *r)
 }
 
 /* The moved inode's own log: its new parent, or only its ctime. */
-static int append_moved(struct txn *txn, struct inode *inode, const struct inode *from, const struct inode *to)
+static int append_moved(struct txn *txn, struct nova_inode *inode, const struct nova_inode *from,
+                        const struct nova_inode *to)
 {
 	struct log_append *log = txn_log(txn, inode, false);
 	struct entry_buffer buffer;
@@ -167,7 +169,7 @@ static int append_moved(struct txn *txn, struct inode *inode, const struct inode
 	return txn_entry(txn, log, entry, NULL, NULL);
 }
 
-static void show_moved(const struct txn *txn, struct inode *inode, const struct inode *to)
+static void show_moved(const struct txn *txn, struct nova_inode *inode, const struct nova_inode *to)
 {
 	inode->ctime_ns = txn->now;
 	if (inode_is(inode, S_IFDIR))

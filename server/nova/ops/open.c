@@ -17,8 +17,8 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 	    .life = linkable ? NOVA_LIFE_NAMELESS : NOVA_LIFE_ORPHAN,
 	    .mode = S_IFREG | (mode & 07777),
 	};
-	CLEANUP_UNLOCK struct inode *dir = NULL;
-	struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *dir = NULL;
+	struct nova_inode *inode = NULL;
 	struct log_append *log;
 	struct txn txn;
 	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
@@ -43,7 +43,7 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 
 int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
 {
-	struct inode *inode;
+	struct nova_inode *inode;
 	int err;
 
 	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
@@ -64,7 +64,7 @@ int nova_open(const struct nova_call *call, struct nova_handle file, struct nova
 
 int nova_close(const struct nova_call *call, struct nova_handle file)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err;
 
 	if (call->worker->fs->read_only)
@@ -97,7 +97,7 @@ int nova_reclaim_orphans(const struct nova_call *call)
 		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
 
 		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {
-			CLEANUP_UNLOCK struct inode *inode = NULL;
+			CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 			struct nova_handle handle;
 
 			if (!is_nameless(fs, chunk->first_ino + i, &handle))

@@ -38,7 +38,7 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 {
 	const uint64_t limits[PROJECT_KINDS] = {block_limit, inode_limit};
 	struct nova_worker *worker = call->worker;
-	CLEANUP_UNLOCK struct inode *root = NULL;
+	CLEANUP_UNLOCK struct nova_inode *root = NULL;
 	struct project *project;
 	struct entry_buffer buffer;
 	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_QUOTA);
@@ -88,7 +88,7 @@ static void narrow(uint64_t limit, uint64_t used, uint64_t *total, uint64_t *lef
 
 int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	int err = inode_read(call->worker, file, false, &inode);
 
 	if (err)

@@ -41,7 +41,7 @@ static bool is_acl(const struct xattr_name *name)
 
 /* ---- who may ---------------------------------------------------------------------------------------------------- */
 
-static int may_use_user(const struct nova_cred *cred, const struct inode *inode, bool write)
+static int may_use_user(const struct nova_cred *cred, const struct nova_inode *inode, bool write)
 {
 	/* Of others everybody may write to the mode's liking: devices, pipes, sockets, whose mode speaks of what lies
 	 * behind them, and symbolic links. Attributes there would be space without an owner. */
@@ -52,7 +52,7 @@ static int may_use_user(const struct nova_cred *cred, const struct inode *inode,
 	return perm_check(cred, inode, write ? PERM_WRITE : PERM_READ);
 }
 
-static int may_use_acl(const struct nova_cred *cred, const struct inode *inode, const struct xattr_name *name,
+static int may_use_acl(const struct nova_cred *cred, const struct nova_inode *inode, const struct xattr_name *name,
                        bool write)
 {
 	if (inode_is(inode, S_IFLNK))
@@ -62,7 +62,8 @@ static int may_use_acl(const struct nova_cred *cred, const struct inode *inode, 
 	return write ? perm_owner(cred, inode) : 0;
 }
 
-static int may_use(const struct nova_cred *cred, const struct inode *inode, const struct xattr_name *name, bool write)
+static int may_use(const struct nova_cred *cred, const struct nova_inode *inode, const struct xattr_name *name,
+                   bool write)
 {
 	if (write && inode->flags & (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND))
 		return -EPERM;
@@ -84,7 +85,7 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
                       void *value, size_t size, uint64_t *change)
 {
 	struct nova *fs = call->worker->fs;
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	const struct nova_entry *entry;
 	struct xattr_name name;
 	uint32_t value_length;
@@ -118,7 +119,7 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 
 ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size, uint64_t *change)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	size_t used = 0;
 	int err = inode_read(call->worker, file, true, &inode);
 
@@ -148,7 +149,7 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 /* ---- changing --------------------------------------------------------------------------------------------------- */
 
 /* One commit: the attribute, if there is a change of it, and the mode, if that is another now. */
-static int commit(const struct nova_call *call, struct inode *inode, struct xattr_change *change, uint16_t mode)
+static int commit(const struct nova_call *call, struct nova_inode *inode, struct xattr_change *change, uint16_t mode)
 {
 	struct nova_worker *worker = call->worker;
 	struct log_append *log;
@@ -177,8 +178,8 @@ static int commit(const struct nova_call *call, struct inode *inode, struct xatt
 }
 
 /* The access ACL is the mode, too. One without a mask is nothing but the mode. */
-static int set_acl(const struct nova_call *call, struct inode *inode, const struct xattr_name *name, const void *value,
-                   size_t size)
+static int set_acl(const struct nova_call *call, struct nova_inode *inode, const struct xattr_name *name,
+                   const void *value, size_t size)
 {
 	bool there = xattr_find(call->worker->fs, inode, name);
 	uint16_t mode = inode->mode;
@@ -204,7 +205,7 @@ static int set_acl(const struct nova_call *call, struct inode *inode, const stru
 	return commit(call, inode, there || change.value ? &change : NULL, mode);
 }
 
-static int set_plain(const struct nova_call *call, struct inode *inode, const struct xattr_name *name,
+static int set_plain(const struct nova_call *call, struct nova_inode *inode, const struct xattr_name *name,
                      const void *value, size_t size, unsigned flags)
 {
 	bool there = xattr_find(call->worker->fs, inode, name);
@@ -221,7 +222,7 @@ static int set_plain(const struct nova_call *call, struct inode *inode, const st
 int nova_setxattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
                   const void *value, size_t size, unsigned flags, struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct xattr_name name;
 	int err = flags & ~(NOVA_XATTR_CREATE | NOVA_XATTR_REPLACE) ? -EINVAL : parse_name(text, length, &name);
 
@@ -242,7 +243,7 @@ int nova_setxattr(const struct nova_call *call, struct nova_handle file, const c
 int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
                      struct nova_attr *attr)
 {
-	CLEANUP_UNLOCK struct inode *inode = NULL;
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct xattr_change change = {0};
 	int err = parse_name(text, length, &change.name);
 
@@ -270,7 +271,8 @@ static void birth_add(struct xattr_birth *birth, enum nova_xattr_space space, co
 	};
 }
 
-void xattr_inherit(const struct nova_call *call, const struct inode *dir, uint32_t *mode, struct xattr_birth *birth)
+void xattr_inherit(const struct nova_call *call, const struct nova_inode *dir, uint32_t *mode,
+                   struct xattr_birth *birth)
 {
 	static const struct xattr_name name = {.space = NOVA_XATTR_DEFAULT, .name = ""};
 	const struct nova_entry *entry;
@@ -308,7 +310,7 @@ void xattr_birth_drop(struct nova_worker *worker, struct xattr_birth *birth)
 		xattr_drop(worker, &birth->changes[i]);
 }
 
-void xattr_birth_show(struct nova_worker *worker, struct inode *inode, const struct xattr_birth *birth)
+void xattr_birth_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_birth *birth)
 {
 	for (unsigned i = 0; i < birth->count; i++)
 		xattr_show(worker, inode, &birth->changes[i]);
@@ -318,7 +320,7 @@ void xattr_birth_show(struct nova_worker *worker, struct inode *inode, const str
 
 static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
 
-bool xattr_has_privileges(const struct nova *fs, const struct inode *inode)
+bool xattr_has_privileges(const struct nova *fs, const struct nova_inode *inode)
 {
 	return inode->xattrs && xattr_find(fs, inode, &capability);
 }
@@ -330,7 +332,7 @@ int xattr_append_unprivileged(struct txn *txn, struct log_append *log)
 	return xattr_append(txn, log, &change);
 }
 
-void xattr_show_unprivileged(struct nova_worker *worker, struct inode *inode)
+void xattr_show_unprivileged(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct xattr_change change = {.name = capability};
 

@@ -34,7 +34,7 @@ int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, ui
  * -ENOSPC. A file that is written in order gets runs that follow each other, whatever else is written meanwhile.
  * `unfilled`: the last of these blocks is written in part, up to the end of the file, so it will be written again.
  */
-int64_t alloc_data(struct nova_worker *worker, const struct inode *inode, uint64_t file_block, uint64_t want,
+int64_t alloc_data(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
                    bool unfilled, uint64_t *first);
 
 /* alloc_reserve_run -- for alloc_data: at least `least` and up to `want` blocks in a row from the zones, if possible

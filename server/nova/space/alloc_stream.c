@@ -42,7 +42,7 @@ void alloc_drain_streams(struct nova_worker *worker)
 }
 
 /* The inode's stream, or the one that was used longest ago, made the inode's. */
-static struct stream *stream_of(struct nova_worker *worker, const struct inode *inode)
+static struct stream *stream_of(struct nova_worker *worker, const struct nova_inode *inode)
 {
 	struct stream *set = &worker->streams[inode->ino % (NOVA_WORKER_STREAMS / WAYS) * WAYS];
 	struct stream *oldest = set;
@@ -91,7 +91,7 @@ static uint64_t reserve_size(uint32_t window, uint64_t file_block, uint64_t want
 }
 
 /* A fresh run for the stream, which has none left. False if there is none that is worth it. */
-static bool refill(struct nova_worker *worker, const struct inode *inode, uint64_t file_block, uint64_t want)
+static bool refill(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want)
 {
 	uint64_t spare = __atomic_load_n(&worker->fs->free_blocks, __ATOMIC_RELAXED) / FREE_SHARE;
 	struct stream *stream;
@@ -127,7 +127,7 @@ static bool refill(struct nova_worker *worker, const struct inode *inode, uint64
 /* ---- data ----------------------------------------------------------------------------------------------------- */
 
 /* Note where the file goes on, and how many of these blocks come from its own run: 0 = they may lie anywhere. */
-static uint64_t plan(struct nova_worker *worker, const struct inode *inode, uint64_t file_block, uint64_t want,
+static uint64_t plan(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
                      bool unfilled, uint64_t *first, uint64_t *got)
 {
 	bool grows = file_block + want > inode->size >> NOVA_BLOCK_SHIFT;
@@ -157,7 +157,7 @@ static uint64_t plan(struct nova_worker *worker, const struct inode *inode, uint
 	return own;
 }
 
-int64_t alloc_data(struct nova_worker *worker, const struct inode *inode, uint64_t file_block, uint64_t want,
+int64_t alloc_data(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
                    bool unfilled, uint64_t *first)
 {
 	uint64_t got;

@@ -203,7 +203,7 @@ void project_set_limits(struct project *project, const uint64_t limits[PROJECT_K
 
 /* ---- inodes --------------------------------------------------------------------------------------------------- */
 
-int project_grow(struct inode *inode, uint64_t more)
+int project_grow(struct nova_inode *inode, uint64_t more)
 {
 	int err = inode->quota ? project_charge(inode->quota, PROJECT_BLOCKS, more, false) : 0;
 
@@ -212,7 +212,7 @@ int project_grow(struct inode *inode, uint64_t more)
 	return err;
 }
 
-void project_recharge(struct inode *inode)
+void project_recharge(struct nova_inode *inode)
 {
 	if (!inode->quota || inode->charged == inode->blocks)
 		return;
@@ -223,7 +223,7 @@ void project_recharge(struct inode *inode)
 	inode->charged = inode->blocks;
 }
 
-void project_move(struct inode *inode, struct project *to)
+void project_move(struct nova_inode *inode, struct project *to)
 {
 	struct project *from = inode->quota;
 
@@ -241,7 +241,7 @@ void project_move(struct inode *inode, struct project *to)
 	inode->quota = to;
 }
 
-int project_begin(struct nova *fs, struct inode *inode, uint32_t id)
+int project_begin(struct nova *fs, struct nova_inode *inode, uint32_t id)
 {
 	struct project *project = id ? project_find(fs, id) : NULL;
 	int err;
@@ -254,7 +254,7 @@ int project_begin(struct nova *fs, struct inode *inode, uint32_t id)
 	return err;
 }
 
-void project_end(struct inode *inode)
+void project_end(struct nova_inode *inode)
 {
 	project_move(inode, NULL);
 }

@@ -54,7 +54,7 @@ static void cold_inodes_are_given_up_and_pinned_ones_stay(void **state)
 	struct nova_handle files[3000];
 	struct nova_statfs statfs;
 	struct nova_attr attr;
-	uint64_t limit = 3 * 1000 * sizeof(struct inode);
+	uint64_t limit = 3 * 1000 * sizeof(struct nova_inode);
 	char name[32];
 
 	f->fs->cache_bytes = limit;
@@ -80,7 +80,7 @@ static void cold_inodes_are_given_up_and_pinned_ones_stay(void **state)
 	/* A third of the limit is for inodes; the hand's turns must not let them grow beyond it. */
 	assert_true(f->fs->incore <= 1000 + 1000 / 8 + NOVA_INODE_SLAB);
 	nova_statfs(f->fs, &statfs);
-	assert_true(statfs.dram_bytes >= f->fs->incore * sizeof(struct inode));
+	assert_true(statfs.dram_bytes >= f->fs->incore * sizeof(struct nova_inode));
 	/* The orphan's pin was kept all the time: its close frees it. */
 	assert_int_equal(nova_close(&f->call, files[7]), 0);
 	assert_int_equal(nova_getattr(&f->call, files[7], &attr), -ESTALE);

@@ -153,7 +153,7 @@ static void a_million_names_are_there_after_a_scan_that_tells_how_far_it_is(void
 static void in_core_inodes_of_a_million_files_stay_within_their_limit(void **state)
 {
 	/* The one directory's index is in use and does not count; a hash table may be twice too large. */
-	assert_true(f.fs->incore * sizeof(struct inode) <= FILES * 40ULL + (32 << 20));
+	assert_true(f.fs->incore * sizeof(struct nova_inode) <= FILES * 40ULL + (32 << 20));
 	assert_true(f.fs->index_bytes <= FILES * 64ULL + (32 << 20));
 }
 
