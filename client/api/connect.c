@@ -48,7 +48,7 @@ static void destroy(struct farnova *fs)
 	connection_shut(fs);
 	cred_destroy(&fs->creds);
 	layout_destroy(&fs->layouts);
-	progress_destroy(&fs->progress);
+	poller_destroy(&fs->poller);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 }
@@ -65,8 +65,8 @@ static struct farnova *make(void)
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&fs->lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
-	if (progress_init(&fs->progress) != 0)
-		goto no_progress;
+	if (poller_init(&fs->poller) != 0)
+		goto no_poller;
 	if (layout_init(&fs->layouts) != 0)
 		goto no_layouts;
 	if (cred_init(&fs->creds) != 0)
@@ -75,8 +75,8 @@ static struct farnova *make(void)
 no_creds:
 	layout_destroy(&fs->layouts);
 no_layouts:
-	progress_destroy(&fs->progress);
-no_progress:
+	poller_destroy(&fs->poller);
+no_poller:
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
 	return NULL;
@@ -103,8 +103,8 @@ static int enter_path(struct farnova *fs)
 static void stop_background(struct farnova *fs)
 {
 	connection_lock(fs);
-	fs->progress.stop = true;
-	progress_wake_all(fs);
+	fs->poller.stop = true;
+	poller_wake_all(fs);
 	connection_unlock(fs);
 	pthread_join(fs->background, NULL);
 }
@@ -147,7 +147,7 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 		error_explained(-error, "connect to \"%.200s\": %s", url, fs->trouble);
 		goto fail;
 	}
-	error = pthread_create(&fs->background, NULL, progress_background, fs);
+	error = pthread_create(&fs->background, NULL, poller_background, fs);
 	if (error) {
 		error_set(error, "connect to \"%.200s\": cannot start a thread", url);
 		goto fail;

@@ -93,9 +93,9 @@ static int receive_open(struct farnova *fs, struct call *call, const struct prot
 		call_close(fs, reply->open.open);
 		return -ENOMEM;
 	}
-	if (file->flags & PROTO_OPEN_TRUNCATE || call->resent)
+	if (file->flags & PROTO_OPEN_TRUNCATE || call->on_new_connection)
 		layout_drop(&fs->layouts, inode);
-	if (reply->open.layout && !call->resent)
+	if (reply->open.layout && !call->on_new_connection)
 		layout_granted(&fs->layouts, inode, reply->open.attr.size, reply->open.extents,
 		               reply->open.extent_count);
 	file->inode = inode;

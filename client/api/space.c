@@ -28,7 +28,7 @@ static int fail(struct farnova_file *file, int error, const char *operation)
 static void changed(struct farnova *fs, const struct call *call, bool moved, uint64_t size, uint64_t offset,
                     uint64_t length)
 {
-	if (moved || call->resent)
+	if (moved || call->on_new_connection)
 		layout_drop(&fs->layouts, call->file->inode);
 	else
 		layout_replaced(&fs->layouts, call->file->inode, size, offset, length);

@@ -94,7 +94,7 @@ static unsigned post_all(struct farnova *fs, struct reads *reads, struct piece *
 			break;
 		} else {
 			reads->waiter->resource = true;
-			progress_wait(fs, reads->waiter, 0);
+			poller_wait(fs, reads->waiter, 0);
 		}
 	}
 	return posted;
@@ -111,7 +111,7 @@ static void collect(struct farnova *fs, const struct reads *reads, struct piece 
 			memcpy(pieces[i].to, bounce_at(&fs->bounce, pieces[i].bounce), pieces[i].length);
 		bounce_return(&fs->bounce, pieces[i].bounce);
 	}
-	progress_wake_resource(fs);
+	poller_wake_resource(fs);
 }
 
 /*
@@ -121,7 +121,7 @@ static void collect(struct farnova *fs, const struct reads *reads, struct piece 
 static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, uint8_t *to, size_t length, uint64_t offset)
 {
 	struct piece pieces[READ_PIECES];
-	struct reads reads = {.waiter = progress_self()};
+	struct reads reads = {.waiter = poller_self()};
 	unsigned count;
 
 	if (offset >= inode->size)
@@ -132,7 +132,7 @@ static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, uint8_t *
 	size_t covered = plan(inode, to, length, offset, pieces, &count);
 	unsigned posted = post_all(fs, &reads, pieces, count);
 	while (reads.outstanding > 0 && !reads.lost)
-		progress_wait(fs, reads.waiter, 0);
+		poller_wait(fs, reads.waiter, 0);
 	collect(fs, &reads, pieces, count, posted);
 	layout_reads_end(fs, &reads);
 	if (reads.lost)
@@ -146,7 +146,7 @@ static int receive_layout(struct farnova *fs, struct call *call, const struct pr
 {
 	struct inode *inode = call->file->inode;
 
-	if (call->resent)
+	if (call->on_new_connection)
 		return 0; /* what it grants may have ended with the connection before; ask again */
 	if (reply->layout.granted)
 		layout_granted(&fs->layouts, inode, reply->layout.size, reply->layout.extents,
@@ -283,7 +283,7 @@ ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64
 	if (length > INT64_MAX - offset)
 		length = INT64_MAX - offset;
 	connection_lock(fs);
-	progress_called(&fs->progress);
+	poller_called(&fs->poller);
 	while (done < length && !end) {
 		size_t part = length - done < READ_CHUNK ? length - done : READ_CHUNK;
 		count = read_some(file, (uint8_t *)buffer + done, part, offset + done, &end);
@@ -302,7 +302,7 @@ static int receive_write(struct farnova *fs, struct call *call, const struct pro
 	uint64_t *end = call->result;
 	uint32_t length =
 	    call->request->op == PROTO_WRITE ? call->request->write.length : call->request->write_commit.length;
-	if (call->resent)
+	if (call->on_new_connection)
 		layout_drop(&fs->layouts, call->file->inode);
 	else
 		layout_written(&fs->layouts, call->file->inode, reply);

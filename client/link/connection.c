@@ -56,7 +56,7 @@ void connection_lose(struct farnova *fs, int status, const char *why)
 	fs->bounce.region = NULL;
 	call_lost(fs);
 	layout_drop_all(fs);
-	progress_wake_all(fs);
+	poller_wake_all(fs);
 }
 
 int connection_send(struct farnova *fs, struct proto_request *request, unsigned flags)
@@ -71,7 +71,7 @@ int connection_send(struct farnova *fs, struct proto_request *request, unsigned 
 	int error = transport_send(fs->conn, &iov, 1, flags);
 	if (error == 0) {
 		fs->counts.requests[request->op]++;
-		fs->layouts.told = request->quiesced;
+		fs->layouts.quiesced_sent = request->quiesced;
 		fs->sent = true;
 	} else if (error != -EAGAIN) {
 		connection_lose(fs, error, "a request could not be sent");

@@ -2,7 +2,7 @@
  * connection.h -- one connection to a server and its session: what every call of the library stands on.
  *
  * Everything here is guarded by the connection's lock. A thread that waits for something (its reply, its READs, a free
- * slot) gives the lock up meanwhile: see progress.h. Replies and recalls are acted on in the order they arrive, by
+ * slot) gives the lock up meanwhile: see poller.h. Replies and recalls are acted on in the order they arrive, by
  * whichever thread received them, never later by the thread they are for: only so is what is known of layouts true.
  */
 #ifndef FARNOVA_CLIENT_CONNECTION_H
@@ -83,7 +83,7 @@ struct farnova {
 
 	struct counts counts;
 
-	struct progress progress;
+	struct poller poller;
 	pthread_t background;
 
 	/* the session */

@@ -15,18 +15,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define DEFAULT_SPIN_US 50
-#define MAX_SPIN_US     1000000
-#define ADAPTIVE_NS     500000 /* waits of up to so long are worth polling for */
-#define KEEN_POLLS      8
-#define EVENTS          16
-#define YIELDS          100 /* for a thread that waits for the lock to get it */
-#define NAP_MS          1   /* between looks at whether calls are still being made */
-#define LONG_NAP_MS     100 /* while a caller leads, and at most between ticks */
+#define DEFAULT_SPIN_US   50
+#define MAX_SPIN_US       1000000
+#define ADAPTIVE_NS       500000 /* waits of up to so long are worth polling for */
+#define KEEN_POLLS        8
+#define EVENTS            16
+#define YIELDS            100 /* for a thread that waits for the lock to get it */
+#define IDLE_WAIT_MS      1   /* between looks at whether calls are still being made */
+#define LONG_IDLE_WAIT_MS 100 /* while a caller leads, and at most between ticks */
 
 /* ---- waiters ---------------------------------------------------------------------------------------------------- */
 
-struct waiter *progress_self(void)
+struct waiter *poller_self(void)
 {
 	static _Thread_local struct waiter self = {.wake = PTHREAD_COND_INITIALIZER};
 	return &self;
@@ -45,98 +45,98 @@ static long spin_us(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_SPIN_US : 0;
 }
 
-int progress_init(struct progress *progress)
+int poller_init(struct poller *poller)
 {
-	memset(progress, 0, sizeof(*progress));
-	progress->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (progress->kick < 0)
+	memset(poller, 0, sizeof(*poller));
+	poller->leader_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (poller->leader_wake_fd < 0)
 		return -errno;
-	progress->rouse = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (progress->rouse < 0) {
+	poller->background_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (poller->background_wake_fd < 0) {
 		int error = -errno;
-		close(progress->kick);
+		close(poller->leader_wake_fd);
 		return error;
 	}
-	pthread_cond_init(&progress->background.wake, NULL);
-	progress->spin_ns = spin_us() * 1000;
-	progress->keen_polls = KEEN_POLLS;
+	pthread_cond_init(&poller->background.wake, NULL);
+	poller->spin_ns = spin_us() * 1000;
+	poller->keen_polls = KEEN_POLLS;
 	return 0;
 }
 
-void progress_destroy(struct progress *progress)
+void poller_destroy(struct poller *poller)
 {
-	pthread_cond_destroy(&progress->background.wake);
-	close(progress->kick);
-	close(progress->rouse);
+	pthread_cond_destroy(&poller->background.wake);
+	close(poller->leader_wake_fd);
+	close(poller->background_wake_fd);
 }
 
-static void enlist(struct progress *progress, struct waiter *waiter)
+static void enlist(struct poller *poller, struct waiter *waiter)
 {
 	waiter->previous = NULL;
-	waiter->next = progress->waiting;
+	waiter->next = poller->waiting;
 	if (waiter->next)
 		waiter->next->previous = waiter;
-	progress->waiting = waiter;
+	poller->waiting = waiter;
 }
 
-static void delist(struct progress *progress, struct waiter *waiter)
+static void delist(struct poller *poller, struct waiter *waiter)
 {
 	if (waiter->previous)
 		waiter->previous->next = waiter->next;
 	else
-		progress->waiting = waiter->next;
+		poller->waiting = waiter->next;
 	if (waiter->next)
 		waiter->next->previous = waiter->previous;
 }
 
-static void rouse(struct waiter *waiter)
+static void wake(struct waiter *waiter)
 {
 	if (waiter->asleep)
 		pthread_cond_signal(&waiter->wake);
 }
 
-/* kick -- end the leader's wait on the descriptor. */
-static void kick(struct progress *progress)
+/* wake_leader -- end the leader's wait on the descriptor. */
+static void wake_leader(struct poller *poller)
 {
 	uint64_t one = 1;
-	if (progress->leader_blocked && write(progress->kick, &one, sizeof(one)) < 0)
-		return; /* EAGAIN: kicked already */
+	if (poller->leader_blocked && write(poller->leader_wake_fd, &one, sizeof(one)) < 0)
+		return; /* EAGAIN: it has been woken already */
 }
 
-static void end_nap(struct progress *progress)
+static void end_idle_wait(struct poller *poller)
 {
 	uint64_t one = 1;
-	if (write(progress->rouse, &one, sizeof(one)) < 0)
+	if (write(poller->background_wake_fd, &one, sizeof(one)) < 0)
 		return; /* EAGAIN: it has been ended already */
 }
 
-void progress_wake(struct farnova *fs, struct waiter *waiter)
+void poller_wake(struct farnova *fs, struct waiter *waiter)
 {
 	if (!waiter)
 		return;
 	waiter->woken = true;
-	rouse(waiter);
-	if (fs->progress.leader == waiter)
-		kick(&fs->progress);
-	else if (waiter == &fs->progress.background)
-		end_nap(&fs->progress);
+	wake(waiter);
+	if (fs->poller.leader == waiter)
+		wake_leader(&fs->poller);
+	else if (waiter == &fs->poller.background)
+		end_idle_wait(&fs->poller);
 }
 
-void progress_wake_resource(struct farnova *fs)
+void poller_wake_resource(struct farnova *fs)
 {
-	if (fs->progress.resource_waiters == 0)
+	if (fs->poller.resource_waiters == 0)
 		return;
-	for (struct waiter *w = fs->progress.waiting; w; w = w->next) {
+	for (struct waiter *w = fs->poller.waiting; w; w = w->next) {
 		if (w->resource)
-			progress_wake(fs, w);
+			poller_wake(fs, w);
 	}
 }
 
-void progress_wake_all(struct farnova *fs)
+void poller_wake_all(struct farnova *fs)
 {
-	for (struct waiter *w = fs->progress.waiting; w; w = w->next)
-		progress_wake(fs, w);
-	progress_wake(fs, &fs->progress.background);
+	for (struct waiter *w = fs->poller.waiting; w; w = w->next)
+		poller_wake(fs, w);
+	poller_wake(fs, &fs->poller.background);
 }
 
 /* ---- leading ---------------------------------------------------------------------------------------------------- */
@@ -166,7 +166,7 @@ static int poll_once(struct farnova *fs)
 			struct reads *reads = events[i].context;
 			fs->heard = true;
 			if (--reads->outstanding == 0)
-				progress_wake(fs, reads->waiter);
+				poller_wake(fs, reads->waiter);
 			break;
 		}
 		case TRANSPORT_CLOSED:
@@ -177,7 +177,7 @@ static int poll_once(struct farnova *fs)
 	return count;
 }
 
-void progress_poll(struct farnova *fs)
+void poller_poll(struct farnova *fs)
 {
 	poll_once(fs);
 }
@@ -185,27 +185,27 @@ void progress_poll(struct farnova *fs)
 /* block -- wait on the descriptor until something arrives, the lead is taken, or the deadline has passed. */
 static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct progress *progress = &fs->progress;
+	struct poller *poller = &fs->poller;
 	struct pollfd fds[2] = {{.fd = transport_fd(fs->queue), .events = POLLIN},
-	                        {.fd = progress->kick, .events = POLLIN}};
+	                        {.fd = poller->leader_wake_fd, .events = POLLIN}};
 	int timeout_ms = -1;
 
 	if (deadline_ns) {
 		int64_t left_ms = (deadline_ns - connection_now() + 999999) / 1000000;
 		timeout_ms = left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
 	}
-	progress->leader_blocked = true;
-	progress->polling++;
+	poller->leader_blocked = true;
+	poller->polling++;
 	connection_unlock(fs);
 	poll(fds, 2, timeout_ms);
 	connection_lock(fs);
-	progress->polling--;
-	if (progress->leader == waiter)
-		progress->leader_blocked = false;
-	/* A kick may be meant for one that lost the lead and has not come out yet: taken away from it, it would sleep
-	 * on, and nobody kicks it again when its answer comes. The last one out takes it. */
-	uint64_t kicks;
-	if (fds[1].revents && progress->polling == 0 && read(progress->kick, &kicks, sizeof(kicks)) < 0)
+	poller->polling--;
+	if (poller->leader == waiter)
+		poller->leader_blocked = false;
+	/* A wake-up may be meant for one that lost the lead and has not come out yet: taken away from it, it would
+	 * sleep on, and nobody wakes it again when its answer comes. The last one out takes it. */
+	uint64_t count;
+	if (fds[1].revents && poller->polling == 0 && read(poller->leader_wake_fd, &count, sizeof(count)) < 0)
 		return; /* EAGAIN cannot be: only here it is read, under the lock */
 }
 
@@ -216,8 +216,8 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
  */
 static bool give_way(struct farnova *fs)
 {
-	struct progress *progress = &fs->progress;
-	struct cpu_share cpu = progress->cpu;
+	struct poller *poller = &fs->poller;
+	struct cpu_share cpu = poller->cpu;
 	bool crowded = cpu_share_crowded(&cpu, connection_now());
 	unsigned wanted = atomic_load_explicit(&fs->wanted, memory_order_relaxed);
 
@@ -230,7 +230,7 @@ static bool give_way(struct farnova *fs)
 		crowded = cpu_share_yield(&cpu);
 	}
 	connection_lock(fs);
-	progress->cpu = cpu;
+	poller->cpu = cpu;
 	return crowded;
 }
 
@@ -238,36 +238,37 @@ static bool give_way(struct farnova *fs)
  * patience -- how long to poll before blocking. Blocking costs more than a wait on a slow wire does, so where waits
  * have been short enough it is twice what they took; where they have not, polling only takes the CPU from others.
  */
-static int64_t patience(const struct progress *progress, int64_t now)
+static int64_t spin_budget(const struct poller *poller, int64_t now)
 {
-	if (cpu_share_crowded(&progress->cpu, now))
+	if (cpu_share_crowded(&poller->cpu, now))
 		return 0;
-	if (progress->spin_ns == 0 || progress->expected_ns > ADAPTIVE_NS)
-		return progress->spin_ns;
-	int64_t adapted = 2 * progress->expected_ns < ADAPTIVE_NS ? 2 * progress->expected_ns : ADAPTIVE_NS;
-	return adapted > progress->spin_ns ? adapted : progress->spin_ns;
+	if (poller->spin_ns == 0 || poller->expected_ns > ADAPTIVE_NS)
+		return poller->spin_ns;
+	int64_t adapted = 2 * poller->expected_ns < ADAPTIVE_NS ? 2 * poller->expected_ns : ADAPTIVE_NS;
+	return adapted > poller->spin_ns ? adapted : poller->spin_ns;
 }
 
-/* learn -- a leader has waited from `begun_ns` until now. One long wait is not to spoil the mean for long. */
-static void learn(struct progress *progress, int64_t begun_ns)
+/* update_mean -- a leader has waited from `begun_ns` until now. One long wait is not to spoil the mean for long. */
+static void update_mean(struct poller *poller, int64_t begun_ns)
 {
 	int64_t waited_ns = connection_now() - begun_ns;
 	if (waited_ns > 4 * ADAPTIVE_NS)
 		waited_ns = 4 * ADAPTIVE_NS;
-	progress->expected_ns += (waited_ns - progress->expected_ns) / 8;
+	poller->expected_ns += (waited_ns - poller->expected_ns) / 8;
 }
 
-/* lead -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost. */
-static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+/* poll_as_leader -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost.
+ */
+static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct progress *progress = &fs->progress;
+	struct poller *poller = &fs->poller;
 	int64_t since = 0, begun = 0;
 	unsigned polls = 0;
 
-	kick(progress); /* a blocked leader, if there is one, is to follow now */
-	progress->leader = waiter;
-	progress->leader_blocked = false;
-	while (!waiter->woken && progress->leader == waiter && fs->state == CONNECTION_UP) {
+	wake_leader(poller); /* a blocked leader, if there is one, is to follow now */
+	poller->leader = waiter;
+	poller->leader_blocked = false;
+	while (!waiter->woken && poller->leader == waiter && fs->state == CONNECTION_UP) {
 		if (poll_once(fs) > 0) {
 			polls = 0;
 			continue;
@@ -275,11 +276,11 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 		bool crowded = false;
 		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) > 0) {
 			crowded = give_way(fs);
-		} else if (++polls > progress->keen_polls) {
-			crowded = cpu_share_yield(&progress->cpu);
+		} else if (++polls > poller->keen_polls) {
+			crowded = cpu_share_yield(&poller->cpu);
 		}
 		if (crowded)
-			polls = 1; /* no patience: block now */
+			polls = 1; /* block without polling now */
 		if (polls % 8 != 1)
 			continue;
 		int64_t now = connection_now();
@@ -289,28 +290,28 @@ static void lead(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 			begun = now;
 		if (deadline_ns && now >= deadline_ns)
 			break;
-		if (waiter != &progress->background && now - since < patience(progress, now))
+		if (waiter != &poller->background && now - since < spin_budget(poller, now))
 			continue;
 		if (transport_arm(fs->queue) == 0)
 			block(fs, waiter, deadline_ns);
 		polls = 0;
 	}
-	if (waiter->woken && begun && waiter != &progress->background)
-		learn(progress, begun);
-	if (progress->leader != waiter)
+	if (waiter->woken && begun && waiter != &poller->background)
+		update_mean(poller, begun);
+	if (poller->leader != waiter)
 		return;
-	progress->leader = NULL;
+	poller->leader = NULL;
 	/* Pass the lead to one of those who still wait; the newest has the best chance to be answered soon. */
-	for (struct waiter *w = progress->waiting; w && fs->state == CONNECTION_UP; w = w->next) {
+	for (struct waiter *w = poller->waiting; w && fs->state == CONNECTION_UP; w = w->next) {
 		if (w->asleep && !w->woken) {
-			rouse(w);
+			wake(w);
 			break;
 		}
 	}
 }
 
-/* follow -- sleep until woken, asked to lead, or past the deadline. */
-static void follow(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+/* wait_as_follower -- sleep until woken, asked to lead, or past the deadline. */
+static void wait_as_follower(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
 
@@ -322,50 +323,50 @@ static void follow(struct farnova *fs, struct waiter *waiter, int64_t deadline_n
 	waiter->asleep = false;
 }
 
-int progress_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct progress *progress = &fs->progress;
+	struct poller *poller = &fs->poller;
 	int error = 0;
 
-	enlist(progress, waiter);
+	enlist(poller, waiter);
 	if (waiter->resource)
-		progress->resource_waiters++;
+		poller->resource_waiters++;
 	while (!waiter->woken) {
 		if (deadline_ns && connection_now() >= deadline_ns) {
 			error = -ETIMEDOUT;
 			break;
 		}
-		if (fs->state == CONNECTION_UP && (!progress->leader || progress->leader_blocked))
-			lead(fs, waiter, deadline_ns);
+		if (fs->state == CONNECTION_UP && (!poller->leader || poller->leader_blocked))
+			poll_as_leader(fs, waiter, deadline_ns);
 		else
-			follow(fs, waiter, deadline_ns);
+			wait_as_follower(fs, waiter, deadline_ns);
 	}
 	waiter->woken = false;
 	if (waiter->resource)
-		progress->resource_waiters--;
+		poller->resource_waiters--;
 	waiter->resource = false;
-	delist(progress, waiter);
+	delist(poller, waiter);
 	return error;
 }
 
 /* ---- the background thread -------------------------------------------------------------------------------------- */
 
-/* nap -- without the lock, until roused. */
-static void nap(struct progress *progress, int ms)
+/* idle_wait -- without the lock, until woken. */
+static void idle_wait(struct poller *poller, int ms)
 {
-	struct pollfd fd = {.fd = progress->rouse, .events = POLLIN};
+	struct pollfd fd = {.fd = poller->background_wake_fd, .events = POLLIN};
 	uint64_t count;
 
-	if (poll(&fd, 1, ms) > 0 && read(progress->rouse, &count, sizeof(count)) < 0)
+	if (poll(&fd, 1, ms) > 0 && read(poller->background_wake_fd, &count, sizeof(count)) < 0)
 		return; /* EAGAIN cannot be: nobody else reads it */
 }
 
-/* look_after -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how
+/* maintain -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how
  * many milliseconds there is nothing to do. */
-static int look_after(struct farnova *fs, bool idle)
+static int maintain(struct farnova *fs, bool idle)
 {
-	struct progress *progress = &fs->progress;
-	struct waiter *self = &progress->background;
+	struct poller *poller = &fs->poller;
+	struct waiter *self = &poller->background;
 
 	self->woken = false;
 	if (fs->state == CONNECTION_LOST) {
@@ -376,10 +377,10 @@ static int look_after(struct farnova *fs, bool idle)
 	if (fs->state != CONNECTION_UP || self->woken)
 		return 0;
 	if (!idle)
-		return NAP_MS;
-	if (progress->leader)
-		return LONG_NAP_MS;
-	lead(fs, self, connection_now() + (int64_t)fs->session.lease_ms * 1000000 / 6);
+		return IDLE_WAIT_MS;
+	if (poller->leader)
+		return LONG_IDLE_WAIT_MS;
+	poll_as_leader(fs, self, connection_now() + (int64_t)fs->session.lease_ms * 1000000 / 6);
 	return 0;
 }
 
@@ -387,10 +388,10 @@ static int look_after(struct farnova *fs, bool idle)
  * While calls are being made their threads poll with the lock held: the background thread looks from outside and takes
  * the lock only to tick.
  */
-void *progress_background(void *argument)
+void *poller_background(void *argument)
 {
 	struct farnova *fs = argument;
-	struct progress *progress = &fs->progress;
+	struct poller *poller = &fs->poller;
 	int64_t tick_ns = 0;
 	uint64_t seen = 0;
 	bool stop = false;
@@ -400,21 +401,21 @@ void *progress_background(void *argument)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while (!stop) {
-		uint64_t calls = atomic_load_explicit(&progress->calls, memory_order_relaxed);
+		uint64_t calls = atomic_load_explicit(&poller->calls, memory_order_relaxed);
 		bool idle = calls == seen;
-		int ms = NAP_MS;
+		int ms = IDLE_WAIT_MS;
 
 		seen = calls;
 		if (idle || connection_now() >= tick_ns) {
 			connection_lock(fs);
-			stop = progress->stop;
+			stop = poller->stop;
 			if (!stop)
-				ms = look_after(fs, idle);
+				ms = maintain(fs, idle);
 			connection_unlock(fs);
-			tick_ns = connection_now() + LONG_NAP_MS * 1000000;
+			tick_ns = connection_now() + LONG_IDLE_WAIT_MS * 1000000;
 		}
 		if (!stop && ms > 0)
-			nap(progress, ms);
+			idle_wait(poller, ms);
 	}
 	return NULL;
 }

@@ -26,13 +26,13 @@ struct waiter {
 	bool asleep;   /* in pthread_cond_wait */
 };
 
-struct progress {
-	struct waiter *waiting; /* all threads in progress_wait */
+struct poller {
+	struct waiter *waiting; /* all threads in poller_wait */
 	struct waiter *leader;
-	bool leader_blocked; /* it waits on the descriptor, without the lock */
-	unsigned polling;    /* threads that wait on the descriptor: the leader, and those that have lost the lead */
-	int kick;            /* eventfd that ends the wait of a leader whose lead was taken */
-	int rouse;           /* eventfd that ends a nap of the background thread */
+	bool leader_blocked;    /* it waits on the descriptor, without the lock */
+	unsigned polling;       /* threads that wait on the descriptor: the leader, and those that have lost the lead */
+	int leader_wake_fd;     /* eventfd that ends the wait of a leader whose lead was taken */
+	int background_wake_fd; /* eventfd that ends an idle wait of the background thread */
 	unsigned resource_waiters;
 	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
 	int64_t spin_ns;             /* how long a leader polls at least before it blocks; 0: not at all */
@@ -43,35 +43,35 @@ struct progress {
 	struct waiter background;
 };
 
-int progress_init(struct progress *progress);
-void progress_destroy(struct progress *progress);
+int poller_init(struct poller *poller);
+void poller_destroy(struct poller *poller);
 
-/* progress_self -- the calling thread's waiter. */
-struct waiter *progress_self(void);
+/* poller_self -- the calling thread's waiter. */
+struct waiter *poller_self(void);
 
 /*
- * progress_wait -- make progress until the waiter has been woken; lock held, given up meanwhile. -ETIMEDOUT once
+ * poller_wait -- make progress until the waiter has been woken; lock held, given up meanwhile. -ETIMEDOUT once
  * `deadline_ns` (0: none) has passed. Spurious returns happen: look at what is waited for and call again.
  */
-int progress_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns);
+int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns);
 
-/* progress_called -- a call is being made. */
-static inline void progress_called(struct progress *progress)
+/* poller_called -- a call is being made. */
+static inline void poller_called(struct poller *poller)
 {
-	atomic_fetch_add_explicit(&progress->calls, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&poller->calls, 1, memory_order_relaxed);
 }
 
-/* progress_poll -- act on whatever has arrived, without waiting; lock held. For threads that cannot go on posting. */
-void progress_poll(struct farnova *fs);
+/* poller_poll -- act on whatever has arrived, without waiting; lock held. For threads that cannot go on posting. */
+void poller_poll(struct farnova *fs);
 
-/* progress_wake -- `waiter` (may be NULL) may go on; lock held. */
-void progress_wake(struct farnova *fs, struct waiter *waiter);
-/* progress_wake_resource -- a slot, staging room or a bounce buffer has become free; lock held. */
-void progress_wake_resource(struct farnova *fs);
-/* progress_wake_all -- the connection's state has changed; lock held. */
-void progress_wake_all(struct farnova *fs);
+/* poller_wake -- `waiter` (may be NULL) may go on; lock held. */
+void poller_wake(struct farnova *fs, struct waiter *waiter);
+/* poller_wake_resource -- a slot, staging room or a bounce buffer has become free; lock held. */
+void poller_wake_resource(struct farnova *fs);
+/* poller_wake_all -- the connection's state has changed; lock held. */
+void poller_wake_all(struct farnova *fs);
 
-/* progress_background -- the background thread: serves recalls while no call runs, and reconnects. */
-void *progress_background(void *fs);
+/* poller_background -- the background thread: serves recalls while no call runs, and reconnects. */
+void *poller_background(void *fs);
 
 #endif

@@ -31,7 +31,7 @@ static void free_slot(struct farnova *fs, uint16_t number)
 	slot->close_open = 0;
 	if (number != 0) {
 		fs->free_slots |= 1ull << number;
-		progress_wake_resource(fs);
+		poller_wake_resource(fs);
 	}
 }
 
@@ -40,7 +40,7 @@ static void end(struct farnova *fs, struct call *call, int status)
 {
 	if (call->holds_piece) {
 		staging_return(&fs->staging, call->piece);
-		progress_wake_resource(fs);
+		poller_wake_resource(fs);
 	}
 	call->holds_piece = false;
 	if (call->changing)
@@ -48,7 +48,7 @@ static void end(struct farnova *fs, struct call *call, int status)
 	call->changing = NULL;
 	call->status = status;
 	call->done = true;
-	progress_wake(fs, call->waiter);
+	poller_wake(fs, call->waiter);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
@@ -56,10 +56,10 @@ static void end(struct farnova *fs, struct call *call, int status)
 /* let_progress -- room at the transport comes only with progress: make some, or let the leader. */
 static void let_progress(struct farnova *fs)
 {
-	struct progress *progress = &fs->progress;
+	struct poller *poller = &fs->poller;
 
-	if (!progress->leader || progress->leader_blocked) {
-		progress_poll(fs);
+	if (!poller->leader || poller->leader_blocked) {
+		poller_poll(fs);
 		if (fs->state != CONNECTION_UP)
 			return;
 	}
@@ -92,7 +92,7 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 
 	while (!staging_take(&fs->staging, length, &offset, &call->piece)) {
 		call->waiter->resource = true;
-		progress_wait(fs, call->waiter, 0);
+		poller_wait(fs, call->waiter, 0);
 		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
 			return false;
 	}
@@ -192,12 +192,12 @@ static void try_send(struct farnova *fs, struct call *call)
 			break;
 		}
 		call->waiter->resource = true;
-		progress_wait(fs, call->waiter, 0);
+		poller_wait(fs, call->waiter, 0);
 		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
 			return;
 	}
-	call->resent = call->resent || call->epoch != epoch;
-	call->repeated = call->repeated || call->session != fs->session.id;
+	call->on_new_connection = call->on_new_connection || call->epoch != epoch;
+	call->maybe_executed = call->maybe_executed || call->session != fs->session.id;
 	if (call->file && call->file->error) {
 		refuse(fs, call, call->file->error);
 		return;
@@ -206,7 +206,7 @@ static void try_send(struct farnova *fs, struct call *call)
 		refuse(fs, call, call->source->error);
 		return;
 	}
-	if (call->repeated && moves_data(call->request)) {
+	if (call->maybe_executed && moves_data(call->request)) {
 		refuse(fs, call, -ECONNRESET);
 		return;
 	}
@@ -227,15 +227,16 @@ static void try_send(struct farnova *fs, struct call *call)
 
 void call_start(struct farnova *fs, struct call *call)
 {
-	call->waiter = progress_self();
+	call->waiter = poller_self();
 	call->request->cred = call->file ? call->file->cred : cred_number(&fs->creds);
 	call->deadline_ns = 0;
-	call->holds_slot = call->holds_piece = call->sent = call->done = call->resent = call->repeated = false;
+	call->holds_slot = call->holds_piece = call->sent = call->done = call->on_new_connection =
+	    call->maybe_executed = false;
 	call->status = 0;
 	call->epoch = 0;
 	if (call->changing)
 		(*call->changing)++;
-	progress_called(&fs->progress);
+	poller_called(&fs->poller);
 	if (fs->state == CONNECTION_UP)
 		try_send(fs, call);
 }
@@ -245,7 +246,7 @@ int call_wait_up(struct farnova *fs, int64_t *deadline_ns)
 	while (fs->state != CONNECTION_UP) {
 		if (*deadline_ns == 0 && fs->timeout_ms >= 0)
 			*deadline_ns = connection_now() + (int64_t)fs->timeout_ms * 1000000;
-		if (progress_wait(fs, progress_self(), *deadline_ns) != 0 && fs->state != CONNECTION_UP)
+		if (poller_wait(fs, poller_self(), *deadline_ns) != 0 && fs->state != CONNECTION_UP)
 			return -ETIMEDOUT;
 	}
 	*deadline_ns = 0;
@@ -284,7 +285,7 @@ static int settle(const struct call *call)
 	default:
 		return call->status;
 	}
-	return call->repeated && call->status == gone ? 0 : call->status;
+	return call->maybe_executed && call->status == gone ? 0 : call->status;
 }
 
 int call_finish(struct farnova *fs, struct call *call)
@@ -296,7 +297,7 @@ int call_finish(struct farnova *fs, struct call *call)
 		} else if (!call->sent) {
 			try_send(fs, call);
 		} else {
-			progress_wait(fs, call->waiter, 0);
+			poller_wait(fs, call->waiter, 0);
 		}
 	}
 	return settle(call);
@@ -344,9 +345,9 @@ void call_flush_closes(struct farnova *fs, unsigned flags)
 
 void call_close(struct farnova *fs, uint64_t open)
 {
-	struct waiter *self = progress_self();
+	struct waiter *self = poller_self();
 
-	progress_called(&fs->progress);
+	poller_called(&fs->poller);
 	while (fs->close_count == CLOSES_DEFERRED) {
 		if (fs->state != CONNECTION_UP)
 			return; /* too many to remember: the server closes it when the session dies */
@@ -354,7 +355,7 @@ void call_close(struct farnova *fs, uint64_t open)
 		if (fs->close_count < CLOSES_DEFERRED)
 			break;
 		self->resource = true;
-		progress_wait(fs, self, 0);
+		poller_wait(fs, self, 0);
 	}
 	fs->closes[fs->close_count++] = open;
 }
@@ -415,7 +416,7 @@ void call_lost(struct farnova *fs)
 			continue;
 		call->sent = false;
 		call->holds_piece = false; /* the ring begins anew */
-		progress_wake(fs, call->waiter);
+		poller_wake(fs, call->waiter);
 	}
 }
 

@@ -31,8 +31,8 @@ struct call {
 	unsigned piece;   /* of the staging ring */
 	uint16_t slot;
 	bool holds_slot, holds_piece, sent, done;
-	bool resent;   /* on another connection than at first: what the reply says of layouts has ended */
-	bool repeated; /* in another session: the server may execute it twice */
+	bool on_new_connection; /* on another connection than at first: what the reply says of layouts has ended */
+	bool maybe_executed;    /* in another session: the server may execute it twice */
 	int status;
 };
 

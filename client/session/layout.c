@@ -171,10 +171,10 @@ void layout_drop_all(struct farnova *fs)
 	for (struct reads *reads = layouts->oldest; reads; reads = reads->next) {
 		reads->lost = true;
 		reads->outstanding = 0;
-		progress_wake(fs, reads->waiter);
+		poller_wake(fs, reads->waiter);
 	}
 	layouts->return_due = 0;
-	layouts->told = 0;
+	layouts->quiesced_sent = 0;
 }
 
 void layout_recall(struct layouts *layouts, const struct proto_recall *recall)
@@ -221,7 +221,7 @@ void layout_reads_end(struct farnova *fs, struct reads *reads)
 		reads->next->previous = reads->previous;
 	else
 		layouts->newest = reads->previous;
-	if (layouts->return_due > layouts->told)
+	if (layouts->return_due > layouts->quiesced_sent)
 		layout_return(fs, false);
 }
 
@@ -235,8 +235,8 @@ void layout_return(struct farnova *fs, bool idle)
 {
 	struct layouts *layouts = &fs->layouts;
 	uint64_t quiesced = layout_quiesced(layouts);
-	bool due = layouts->return_due > layouts->told && quiesced >= layouts->return_due;
-	if (fs->state != CONNECTION_UP || (!due && !(idle && quiesced > layouts->told)))
+	bool due = layouts->return_due > layouts->quiesced_sent && quiesced >= layouts->return_due;
+	if (fs->state != CONNECTION_UP || (!due && !(idle && quiesced > layouts->quiesced_sent)))
 		return;
 	struct proto_request request;
 	request.op = PROTO_LAYOUT_RETURN;

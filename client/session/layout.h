@@ -48,7 +48,7 @@ struct layouts {
 	struct extent_pool pool;
 	struct reads *oldest, *newest;
 	uint64_t seen;          /* newest invalidation acted on */
-	uint64_t told;          /* the `quiesced` the server has been told */
+	uint64_t quiesced_sent; /* the `quiesced` the server has been told */
 	uint64_t return_due;    /* newest recall to answer */
 	unsigned blind_changes; /* changes under way of files not known before the reply */
 };

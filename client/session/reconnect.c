@@ -213,7 +213,7 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	bool resumed = reply->hello.resumed && reply->hello.session == fs->session.id;
 
 	fs->layouts.seen = reply->invalidation;
-	fs->layouts.told = 0;
+	fs->layouts.quiesced_sent = 0;
 	fs->session.id = reply->hello.session;
 	fs->session.key = reply->hello.session_key;
 	fs->session.instance = reply->hello.instance;
@@ -322,10 +322,10 @@ static void take_up(struct farnova *fs, struct candidate *candidate)
 	fs->epoch++;
 	fs->heard_ns = fs->sent_ns = connection_now();
 	fs->trouble[0] = '\0';
-	fs->progress.leader = NULL;
-	fs->progress.leader_blocked = false;
+	fs->poller.leader = NULL;
+	fs->poller.leader_blocked = false;
 	call_session_resumed(fs);
-	progress_wake_all(fs);
+	poller_wake_all(fs);
 }
 
 /* ---- the first time --------------------------------------------------------------------------------------------- */
@@ -408,7 +408,7 @@ static int attempt(struct farnova *fs)
 		error = announce_creds(fs, &candidate);
 	if (error == 0)
 		error = reopen_files(fs, &candidate);
-	if (error == 0 && !fs->progress.stop) {
+	if (error == 0 && !fs->poller.stop) {
 		take_up(fs, &candidate);
 		return 0;
 	}
@@ -419,14 +419,14 @@ static int attempt(struct farnova *fs)
 
 void reconnect(struct farnova *fs)
 {
-	struct waiter *self = &fs->progress.background;
+	struct waiter *self = &fs->poller.background;
 	int64_t pause_ns = FIRST_PAUSE_NS;
 
-	while (!fs->progress.stop && attempt(fs) != 0) {
+	while (!fs->poller.stop && attempt(fs) != 0) {
 		int64_t until_ns = connection_now() + pause_ns;
 		struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
 		self->asleep = true;
-		while (!fs->progress.stop && connection_now() < until_ns)
+		while (!fs->poller.stop && connection_now() < until_ns)
 			pthread_cond_clockwait(&self->wake, &fs->lock, CLOCK_MONOTONIC, &until);
 		self->asleep = false;
 		pause_ns = 2 * pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : LONGEST_PAUSE_NS;
