@@ -27,45 +27,12 @@
 #define PROTO_REQUEST_HEADER 32u
 #define PROTO_REPLY_HEADER   32u
 
+/* Numbers and traits of all messages are in ops.def. */
 enum proto_op {
-	PROTO_HELLO = 1,   /* first message of a connection */
-	PROTO_BYE = 2,     /* end the session cleanly: opens closed, layouts dropped */
-	PROTO_CRED = 3,    /* intern a credential under a number the client chose */
-	PROTO_PING = 4,    /* keeps the lease; carries `quiesced` */
-	PROTO_LOOKUP = 10, /* walk a path, get attributes */
-	PROTO_GETATTR = 11,
-	PROTO_SETATTR = 12,
-	PROTO_ACCESS = 13,
-	PROTO_OPEN = 14,   /* by path, may create and truncate; reply has attributes and the first extents */
-	PROTO_REOPEN = 15, /* by handle: after a restart with RECLAIM, and for programs that hold handles */
-	PROTO_CLOSE = 16,
-	PROTO_READ = 17,         /* data in the reply */
-	PROTO_WRITE = 18,        /* data in the request: atomic and durable when the reply comes */
-	PROTO_WRITE_COMMIT = 19, /* the same with data written to the staging ring before */
-	PROTO_LAYOUT_GET = 20,
-	PROTO_READDIR = 21,
-	PROTO_CREATE = 22, /* directory, FIFO, socket, device, or regular file without opening it */
-	PROTO_SYMLINK = 23,
-	PROTO_READLINK = 24,
-	PROTO_LINK = 25,
-	PROTO_UNLINK = 26,
-	PROTO_RMDIR = 27,
-	PROTO_RENAME = 28,
-	PROTO_STATFS = 29,
-	PROTO_GETXATTR = 50,
-	PROTO_SETXATTR = 51,
-	PROTO_LISTXATTR = 52,
-	PROTO_REMOVEXATTR = 53,
-	PROTO_TMPFILE = 60, /* opens a new file without a name; LINK may give it one */
-	PROTO_QUOTA_GET = 61,
-	PROTO_QUOTA_SET = 62,
-	/* notices */
-	PROTO_RECALL = 40,        /* server to client: drop what you know of this file's layout, up to `invalidation` */
-	PROTO_LAYOUT_RETURN = 41, /* client to server: header's `quiesced` has moved */
-	/* more requests */
-	PROTO_FALLOCATE = 42,
-	PROTO_SEEK = 43, /* the next data or hole */
-	PROTO_COPY = 44, /* between files of this server: no data on the wire */
+#define PROTO_SLOTLESS(NAME, number)                                       PROTO_##NAME = (number),
+#define PROTO_NOTICE(NAME, number)                                         PROTO_##NAME = (number),
+#define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open) PROTO_##NAME = (number),
+#include "proto/ops.def"
 };
 
 /* Names an inode for ever; as the file system's own handle. */
@@ -473,5 +440,11 @@ bool proto_dirent_put(void *buffer, size_t size, size_t *used, const struct prot
 int proto_dirent_next(const void *entries, size_t length, size_t *position, struct proto_dirent *entry);
 
 const char *proto_op_name(unsigned op);
+
+/*
+ * proto_request_open -- where the request names the open file that it is about: what has to be set anew when the file
+ * has been opened again in another session. NULL if it names none. COPY names its source in `from_open` beside it.
+ */
+uint64_t *proto_request_open(struct proto_request *request);
 
 #endif

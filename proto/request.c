@@ -192,7 +192,11 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 
 static const char *check_slot(const struct proto_request *q)
 {
-	bool slotless = q->op == PROTO_HELLO || q->op == PROTO_BYE || q->op == PROTO_LAYOUT_RETURN;
+	static const bool is_slotless[] = {
+#define PROTO_SLOTLESS(NAME, number) [number] = true,
+#include "proto/ops.def"
+	};
+	bool slotless = q->op < sizeof(is_slotless) / sizeof(is_slotless[0]) && is_slotless[q->op];
 
 	if (slotless && q->slot != PROTO_SLOT_NONE)
 		return "operation takes no slot";
@@ -244,6 +248,28 @@ int proto_decode_request(const void *message, size_t length, struct proto_reques
 		return -EPROTO;
 	}
 	return 0;
+}
+
+uint64_t *proto_request_open(struct proto_request *request)
+{
+	switch (request->op) {
+#define BODY_none         NULL
+#define BODY_read         &request->read.open
+#define BODY_write        &request->write.open
+#define BODY_write_commit &request->write_commit.open
+#define BODY_layout_get   &request->layout_get.open
+#define BODY_readdir      &request->readdir.open
+#define BODY_setattr      &request->setattr.open
+#define BODY_fallocate    &request->fallocate.open
+#define BODY_seek         &request->seek.open
+#define BODY_copy         &request->copy.to_open
+#define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open)                                             \
+	case number:                                                                                                   \
+		return BODY_##open;
+#include "proto/ops.def"
+	default:
+		return NULL;
+	}
 }
 
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size)

@@ -124,39 +124,12 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 static void name_open(struct call *call)
 {
 	struct proto_request *request = call->request;
+	uint64_t *open = proto_request_open(request);
 
-	switch (request->op) {
-	case PROTO_READ:
-		request->read.open = call->file->open;
-		break;
-	case PROTO_WRITE:
-		request->write.open = call->file->open;
-		break;
-	case PROTO_WRITE_COMMIT:
-		request->write_commit.open = call->file->open;
-		break;
-	case PROTO_LAYOUT_GET:
-		request->layout_get.open = call->file->open;
-		break;
-	case PROTO_READDIR:
-		request->readdir.open = call->file->open;
-		break;
-	case PROTO_SETATTR:
-		request->setattr.open = call->file->open;
-		break;
-	case PROTO_FALLOCATE:
-		request->fallocate.open = call->file->open;
-		break;
-	case PROTO_SEEK:
-		request->seek.open = call->file->open;
-		break;
-	case PROTO_COPY:
+	if (open)
+		*open = call->file->open;
+	if (request->op == PROTO_COPY)
 		request->copy.from_open = call->source->open;
-		request->copy.to_open = call->file->open;
-		break;
-	default:
-		break;
-	}
 }
 
 /* moves_data -- done twice it would not leave what it leaves done once. Whether the server that was lost did it nobody

@@ -124,28 +124,11 @@ static void garbage_messages(void)
 /* A request with sound header whose body is wrong somewhere. */
 static void damaged_requests(void)
 {
-	static const uint16_t ops[] = {PROTO_CRED,
-	                               PROTO_LOOKUP,
-	                               PROTO_GETATTR,
-	                               PROTO_SETATTR,
-	                               PROTO_ACCESS,
-	                               PROTO_OPEN,
-	                               PROTO_REOPEN,
-	                               PROTO_CLOSE,
-	                               PROTO_READ,
-	                               PROTO_WRITE,
-	                               PROTO_WRITE_COMMIT,
-	                               PROTO_LAYOUT_GET,
-	                               PROTO_READDIR,
-	                               PROTO_CREATE,
-	                               PROTO_SYMLINK,
-	                               PROTO_READLINK,
-	                               PROTO_LINK,
-	                               PROTO_RMDIR,
-	                               PROTO_RENAME,
-	                               PROTO_STATFS,
-	                               99,
-	                               35};
+	static const uint16_t ops[] = {
+#define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open) PROTO_##NAME,
+#include "proto/ops.def"
+	    99, 35, /* none */
+	};
 	struct proto_reply reply;
 	uint8_t message[512];
 	struct raw_client *client = greeted();

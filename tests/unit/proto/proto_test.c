@@ -206,12 +206,9 @@ static void fill_request(struct proto_request *q, uint16_t op)
 }
 
 static const uint16_t request_ops[] = {
-    PROTO_HELLO,         PROTO_BYE,          PROTO_CRED,       PROTO_PING,      PROTO_LOOKUP,      PROTO_GETATTR,
-    PROTO_SETATTR,       PROTO_ACCESS,       PROTO_OPEN,       PROTO_REOPEN,    PROTO_CLOSE,       PROTO_READ,
-    PROTO_WRITE,         PROTO_WRITE_COMMIT, PROTO_LAYOUT_GET, PROTO_READDIR,   PROTO_CREATE,      PROTO_SYMLINK,
-    PROTO_READLINK,      PROTO_LINK,         PROTO_UNLINK,     PROTO_RMDIR,     PROTO_RENAME,      PROTO_STATFS,
-    PROTO_LAYOUT_RETURN, PROTO_GETXATTR,     PROTO_SETXATTR,   PROTO_LISTXATTR, PROTO_REMOVEXATTR, PROTO_FALLOCATE,
-    PROTO_SEEK,          PROTO_COPY,         PROTO_TMPFILE,    PROTO_QUOTA_GET, PROTO_QUOTA_SET,
+#define PROTO_SLOTLESS(NAME, number)                                       PROTO_##NAME,
+#define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open) PROTO_##NAME,
+#include "proto/ops.def"
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
