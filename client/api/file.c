@@ -81,18 +81,15 @@ static void unlink_file(struct farnova *fs, struct farnova_file *file)
 struct opened {
 	struct farnova_file *file;
 	struct proto_attr *attr;
+	struct inode *inode; /* reserved */
 };
 
 static int receive_open(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	struct opened *opened = call->result;
 	struct farnova_file *file = opened->file;
-	struct inode *inode = layout_open(&fs->layouts, reply->open.attr.handle);
+	struct inode *inode = layout_open(&fs->layouts, reply->open.attr.handle, &opened->inode);
 
-	if (!inode) {
-		call_close(fs, reply->open.open);
-		return -ENOMEM;
-	}
 	if (file->flags & PROTO_OPEN_TRUNCATE || call->on_new_connection)
 		layout_drop(&fs->layouts, inode);
 	if (reply->open.layout && !call->on_new_connection)
@@ -112,11 +109,15 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
               struct farnova_file **out)
 {
 	struct farnova_file *file = calloc(1, sizeof(*file));
-	struct opened opened = {.file = file, .attr = attr};
+	struct opened opened = {.file = file, .attr = attr, .inode = layout_reserve()};
 	struct call call = {.request = request, .receive = receive_open, .result = &opened};
 
-	if (!file)
+	/* All memory first: what fails after the request has been sent may have truncated or made a file. */
+	if (!file || !opened.inode) {
+		free(file);
+		free(opened.inode);
 		return -ENOMEM;
+	}
 	file->fs = fs;
 	file->flags = flags;
 	file->cred = cred_number(&fs->creds);
@@ -129,6 +130,7 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 	if (flags & PROTO_OPEN_TRUNCATE)
 		call.changing = &fs->layouts.blind_changes;
 	int error = call_run(fs, &call);
+	free(opened.inode);
 	if (error) {
 		pthread_mutex_destroy(&file->position_lock);
 		free(file);

@@ -76,13 +76,17 @@ static void grow(struct layouts *layouts)
 	layouts->bucket_count = larger.bucket_count;
 }
 
-struct inode *layout_open(struct layouts *layouts, struct proto_handle handle)
+struct inode *layout_reserve(void)
+{
+	return calloc(1, sizeof(struct inode));
+}
+
+struct inode *layout_open(struct layouts *layouts, struct proto_handle handle, struct inode **reserved)
 {
 	struct inode *inode = find(layouts, handle);
 	if (!inode) {
-		inode = calloc(1, sizeof(*inode));
-		if (!inode)
-			return NULL;
+		inode = *reserved;
+		*reserved = NULL;
 		if (layouts->inode_count++ >= layouts->bucket_count)
 			grow(layouts);
 		inode->handle = handle;

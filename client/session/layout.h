@@ -56,8 +56,15 @@ struct layouts {
 int layout_init(struct layouts *layouts);
 void layout_destroy(struct layouts *layouts);
 
-/* layout_open -- the inode of `handle`, one open more; NULL without memory. layout_close undoes it. */
-struct inode *layout_open(struct layouts *layouts, struct proto_handle handle);
+/*
+ * layout_reserve -- memory for layout_open, to be had before a request that may change something, as an open that fails
+ * must not; NULL without memory. To be freed if it has not been used.
+ *
+ * layout_open -- the inode of `handle`, one open more; it takes what was reserved, and leaves NULL there, if the inode
+ * was not open. layout_close undoes it.
+ */
+struct inode *layout_reserve(void);
+struct inode *layout_open(struct layouts *layouts, struct proto_handle handle, struct inode **reserved);
 void layout_close(struct layouts *layouts, struct inode *inode);
 
 /* layout_granted -- the server's answer to OPEN, REOPEN or LAYOUT_GET: the extents are true from now on. */

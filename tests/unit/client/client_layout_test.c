@@ -23,6 +23,15 @@ static struct farnova *make(void)
 	return fs;
 }
 
+static struct inode *open_inode(struct layouts *layouts, struct proto_handle handle)
+{
+	struct inode *reserved = layout_reserve();
+	struct inode *inode = layout_open(layouts, handle, &reserved);
+
+	free(reserved);
+	return inode;
+}
+
 static void discard(struct farnova *fs)
 {
 	layout_destroy(&fs->layouts);
@@ -56,7 +65,7 @@ static void recall_ends_the_layout_and_its_extents(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct inode *inode = layout_open(layouts, file);
+	struct inode *inode = open_inode(layouts, file);
 	struct proto_extent found;
 
 	layout_granted(layouts, inode, 4096, &block, 1);
@@ -75,7 +84,7 @@ static void own_change_under_way_keeps_reads_off_the_layout(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct inode *inode = layout_open(layouts, file);
+	struct inode *inode = open_inode(layouts, file);
 
 	layout_granted(layouts, inode, 4096, &block, 1);
 	inode->changing = 1;
@@ -93,7 +102,7 @@ static void reply_to_a_write_replaces_what_it_names(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct inode *inode = layout_open(layouts, file);
+	struct inode *inode = open_inode(layouts, file);
 	struct proto_reply *reply = &fs->reply;
 	struct proto_extent found;
 
@@ -122,7 +131,7 @@ static void reply_to_an_allocation_ends_only_its_range(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct inode *inode = layout_open(layouts, file);
+	struct inode *inode = open_inode(layouts, file);
 	const struct proto_extent all = {.offset = 0, .length = 16384, .address = 0x4000, .key = 6};
 	struct proto_extent found;
 
@@ -150,7 +159,7 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 
 	/* Enough inodes for the table to grow. */
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
-		struct inode *inode = layout_open(layouts, (struct proto_handle){.ino = ino, .generation = 1});
+		struct inode *inode = open_inode(layouts, (struct proto_handle){.ino = ino, .generation = 1});
 		layout_granted(layouts, inode, 4096, &block, 1);
 	}
 	layout_reads_begin(layouts, &reads);
@@ -160,7 +169,7 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 	layout_reads_end(fs, &reads);
 	assert_int_equal(layouts->pool.used, 0);
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
-		struct inode *inode = layout_open(layouts, (struct proto_handle){.ino = ino, .generation = 1});
+		struct inode *inode = open_inode(layouts, (struct proto_handle){.ino = ino, .generation = 1});
 		assert_int_equal(inode->opens, 2);
 		assert_false(layout_usable(layouts, inode));
 		layout_close(layouts, inode);
