@@ -154,9 +154,10 @@ void nova_worker_close(struct nova_worker *worker);
 struct nova_statfs {
 	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
 	uint64_t free_blocks;
-	uint64_t inodes;      /* in use */
-	uint64_t inode_limit; /* how many there may be, 0 = as many as there is space for */
-	uint64_t dram_bytes;  /* what the mount takes, by its own count */
+	uint64_t available_blocks; /* of the free ones: the rest is kept so that names can be removed, by whomever */
+	uint64_t inodes;           /* in use */
+	uint64_t inode_limit;      /* how many there may be, 0 = as many as there is space for */
+	uint64_t dram_bytes;       /* what the mount takes, by its own count */
 	uint8_t uuid[16];
 	char label[65];
 };

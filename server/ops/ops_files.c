@@ -58,7 +58,7 @@ int op_statfs(struct request *rq)
 	if (rc < 0)
 		return rc;
 	rq->out->statfs.blocks = st.blocks;
-	rq->out->statfs.free_blocks = st.free_blocks;
+	rq->out->statfs.free_blocks = st.available_blocks;
 	rq->out->statfs.inodes = st.inodes;
 	rq->out->statfs.inode_limit = st.inode_limit;
 	memcpy(rq->out->statfs.pool, st.uuid, sizeof(st.uuid));

@@ -100,6 +100,8 @@ int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct
 			out->inodes = project_used(inode->quota, PROJECT_INODES);
 		narrow(project_limit(inode->quota, PROJECT_BLOCKS), project_used(inode->quota, PROJECT_BLOCKS),
 		       &out->blocks, &out->free_blocks);
+		if (out->available_blocks > out->free_blocks)
+			out->available_blocks = out->free_blocks;
 	}
 	return 0;
 }

@@ -418,9 +418,10 @@ uint64_t alloc_bytes(const struct nova *fs)
 	return fs->zone_count * (sizeof *fs->zones + NOVA_ZONE_MAP_WORDS * sizeof *fs->bitmap);
 }
 
-uint64_t alloc_free_total(struct nova *fs)
+/* What workers have in stock: they took it with no harm to the reserve. */
+static uint64_t stocks(struct nova *fs)
 {
-	uint64_t total = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
@@ -432,6 +433,19 @@ uint64_t alloc_free_total(struct nova *fs)
 		spin_unlock(&worker->lock);
 	}
 	return total;
+}
+
+uint64_t alloc_free_total(struct nova *fs)
+{
+	return __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) + stocks(fs);
+}
+
+uint64_t alloc_available_total(struct nova *fs)
+{
+	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+	uint64_t reserve = reserve_blocks(fs);
+
+	return (free_blocks > reserve ? free_blocks - reserve : 0) + stocks(fs);
 }
 
 int alloc_promise(struct nova_worker *worker, uint64_t lines)

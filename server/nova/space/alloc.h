@@ -72,4 +72,7 @@ void alloc_keep_promise(struct nova_worker *worker, uint64_t lines);
 /* alloc_free_total -- free blocks in zones and with workers. */
 uint64_t alloc_free_total(struct nova *fs);
 
+/* alloc_available_total -- those of them that may be taken without touching the reserve. */
+uint64_t alloc_available_total(struct nova *fs);
+
 #endif

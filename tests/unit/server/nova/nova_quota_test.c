@@ -312,11 +312,13 @@ static void statfs_in_a_project_tells_its_limit(void **state)
 	assert_int_equal(nova_statfs_at(&f->call, dir, &in), 0);
 	assert_int_equal(in.blocks, 100);
 	assert_int_equal(in.free_blocks, 93);
+	assert_int_equal(in.available_blocks, 93);
 	assert_int_equal(in.inodes, 2);
 	assert_int_equal(in.inode_limit, 12);
 	limit(f, PROJECT, 5, 0);
 	assert_int_equal(nova_statfs_at(&f->call, file.handle, &in), 0);
 	assert_int_equal(in.free_blocks, 0);
+	assert_int_equal(in.available_blocks, 0);
 	assert_int_equal(nova_statfs_at(&f->call, f->root, &in), 0);
 	assert_int_equal(in.blocks, all.blocks);
 }

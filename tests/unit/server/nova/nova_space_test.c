@@ -233,6 +233,32 @@ static void a_pool_of_several_zones_is_filled_to_the_end(void **state)
 	fixture_close(&f);
 }
 
+static uint64_t available(struct fixture *f)
+{
+	struct nova_statfs statfs;
+
+	nova_statfs(f->fs, &statfs);
+	assert_true(statfs.available_blocks <= statfs.free_blocks);
+	return statfs.available_blocks;
+}
+
+/* What is told as available can be written, but for what the log takes; nothing can be written when it is none. */
+static void available_blocks_are_those_that_can_be_written(void **state)
+{
+	static const uint8_t data[4096];
+	struct fixture *f = *state;
+	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
+	uint64_t told = available(f), written = 0;
+
+	while (nova_write(&f->call, file.handle, written * 4096, data, sizeof data, 0, NULL) == (ssize_t)sizeof data)
+		written++;
+	assert_in_range(written, told - told / 16, told);
+	assert_in_range(available(f), 0, 2);
+	assert_int_equal(nova_write(&f->call, file.handle, written * 4096, data, 5, 0, NULL), -ENOSPC);
+	assert_int_equal(nova_setattr(&f->call, file.handle, NOVA_SET_SIZE, &(struct nova_attr){.size = 0}, NULL), 0);
+	assert_in_range(available(f), told - told / 16, told + 2);
+}
+
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, setup_small, teardown)
 #define LARGE(name) cmocka_unit_test_setup_teardown(name, setup_large, teardown)
 
@@ -247,6 +273,8 @@ int main(void)
 	    LARGE(a_busy_directory_keeps_a_short_log_and_its_cookies),
 	    cmocka_unit_test(a_pool_of_several_zones_is_filled_to_the_end),
 	    LARGE(large_files_lie_in_large_extents),
+	    SMALL(available_blocks_are_those_that_can_be_written),
+	    LARGE(available_blocks_are_those_that_can_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
