@@ -53,11 +53,11 @@ static void destroy(struct farnova *fs)
 	free(fs);
 }
 
-static struct farnova *make(void)
+static int make(struct farnova **out)
 {
 	struct farnova *fs = calloc(1, sizeof(*fs));
 	if (!fs)
-		return NULL;
+		return -ENOMEM;
 	fs->state = CONNECTION_ENDED;
 	pthread_mutexattr_t adaptive;
 	pthread_mutexattr_init(&adaptive);
@@ -65,13 +65,17 @@ static struct farnova *make(void)
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&fs->lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
-	if (poller_init(&fs->poller) != 0)
+	int error = poller_init(&fs->poller);
+	if (error)
 		goto no_poller;
-	if (layout_init(&fs->layouts) != 0)
+	error = layout_init(&fs->layouts);
+	if (error)
 		goto no_layouts;
-	if (cred_init(&fs->creds) != 0)
+	error = cred_init(&fs->creds);
+	if (error)
 		goto no_creds;
-	return fs;
+	*out = fs;
+	return 0;
 no_creds:
 	layout_destroy(&fs->layouts);
 no_layouts:
@@ -79,7 +83,7 @@ no_layouts:
 no_poller:
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
-	return NULL;
+	return error;
 }
 
 /* enter_path -- the URL's PATH becomes the root of this connection. */
@@ -118,6 +122,22 @@ static void disconnect(struct farnova *fs)
 	destroy(fs);
 }
 
+/* shortage -- what this process or host has run out of, and what to do about it; "" for other errors. */
+static const char *shortage(int error)
+{
+	switch (error) {
+	case -EMFILE:
+		return " (a connection takes four descriptors: raise the limit of open files, ulimit -n, or disconnect "
+		       "some)";
+	case -ENFILE:
+		return " (the host has as many open files as it may: raise fs.file-max)";
+	case -EAGAIN:
+		return " (the program has used up the keys for data of threads, pthread_key_create)";
+	default:
+		return "";
+	}
+}
+
 struct farnova *farnova_connect(const char *url, const struct farnova_options *given)
 {
 	struct farnova_options options;
@@ -127,12 +147,13 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 		error_set(EINVAL, "connect to \"%.200s\": options are not of this version", url);
 		return NULL;
 	}
-	struct farnova *fs = make();
-	if (!fs) {
-		error_set(ENOMEM, "connect to \"%.200s\"", url);
+	struct farnova *fs;
+	int error = make(&fs);
+	if (error) {
+		error_set(-error, "connect to \"%.200s\"%s", url, shortage(error));
 		return NULL;
 	}
-	int error = url_parse(url, &fs->url, &why);
+	error = url_parse(url, &fs->url, &why);
 	if (error) {
 		error_set(-error, "connect to \"%.200s\": %s", url, why);
 		goto fail;
@@ -144,12 +165,12 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 	}
 	error = connect_first(fs, options.transport);
 	if (error) {
-		error_explained(-error, "connect to \"%.200s\": %s", url, fs->trouble);
+		error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->trouble, shortage(error));
 		goto fail;
 	}
 	error = pthread_create(&fs->background, NULL, poller_background, fs);
 	if (error) {
-		error_set(error, "connect to \"%.200s\": cannot start a thread", url);
+		error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
 		goto fail;
 	}
 	error = enter_path(fs);

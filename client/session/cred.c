@@ -1,8 +1,8 @@
 /*
  * cred.c -- on whose behalf a thread's calls are made.
  *
- * A thread's choice is kept by number under a key of the thread, so that a program that serves others can name the
- * caller of each request at next to no cost.
+ * A thread's choice is kept by number, so that a program that serves others can name the caller of each request at next
+ * to no cost.
  */
 #include "client/session/cred.h"
 
@@ -16,13 +16,7 @@
 int cred_init(struct creds *creds)
 {
 	*creds = (struct creds){0};
-	int error = pthread_key_create(&creds->thread, NULL);
-	if (error)
-		return -error;
-	error = pthread_key_create(&creds->umask, NULL);
-	if (error)
-		pthread_key_delete(creds->thread);
-	return -error;
+	return caller_attach(&creds->callers);
 }
 
 void cred_destroy(struct creds *creds)
@@ -30,24 +24,24 @@ void cred_destroy(struct creds *creds)
 	for (unsigned i = 0; i < creds->count; i++)
 		free(creds->list[i]);
 	free(creds->list);
-	pthread_key_delete(creds->umask);
-	pthread_key_delete(creds->thread);
+	caller_detach(&creds->callers);
 }
 
 uint32_t cred_number(const struct creds *creds)
 {
-	return (uint32_t)(uintptr_t)pthread_getspecific(creds->thread);
+	return caller_get(&creds->callers).cred;
 }
 
 uint32_t cred_umask(const struct creds *creds)
 {
-	return (uint32_t)(uintptr_t)pthread_getspecific(creds->umask);
+	return caller_get(&creds->callers).umask;
 }
 
 int farnova_set_umask(struct farnova *fs, mode_t mask)
 {
-	int error = mask & ~(mode_t)0777 ? EINVAL : pthread_setspecific(fs->creds.umask, (void *)(uintptr_t)mask);
-	return error ? error_set(error, "set the umask %#o on %s", (unsigned)mask, connection_name(fs)) : 0;
+	int error =
+	    mask & ~(mode_t)0777 ? -EINVAL : caller_set(&fs->creds.callers, cred_number(&fs->creds), (uint32_t)mask);
+	return error ? error_set(-error, "set the umask %#o on %s", (unsigned)mask, connection_name(fs)) : 0;
 }
 
 void cred_request(const struct creds *creds, unsigned number, struct proto_request *request)
@@ -115,6 +109,12 @@ static int announce(struct farnova *fs, unsigned number)
 	return call_finish(fs, &call);
 }
 
+/* choose -- `number` is the calling thread's from now on. */
+static int choose(struct farnova *fs, uint32_t number)
+{
+	return caller_set(&fs->creds.callers, number, cred_umask(&fs->creds));
+}
+
 int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred)
 {
 	unsigned number = 0;
@@ -128,7 +128,9 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred)
 		return 0;
 	if (cred) {
 		/* What the request for it is made for does not matter, but it must be known: the process's own. */
-		pthread_setspecific(fs->creds.thread, NULL);
+		error = choose(fs, 0);
+		if (error)
+			return error_set(-error, "set a thread's credential");
 		connection_lock(fs);
 		number = find(&fs->creds, cred);
 		if (number == 0 && (error = add(&fs->creds, cred)) == 0)
@@ -137,11 +139,11 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred)
 			error = announce(fs, number);
 		connection_unlock(fs);
 		if (error) {
-			pthread_setspecific(fs->creds.thread, (void *)(uintptr_t)before);
+			choose(fs, before); /* its table is there, so this cannot fail */
 			return error_set(-error, "set the credential of uid %u on %s", (unsigned)cred->uid,
 			                 connection_name(fs));
 		}
 	}
-	error = pthread_setspecific(fs->creds.thread, (void *)(uintptr_t)number);
-	return error ? error_set(error, "set a thread's credential") : 0;
+	error = choose(fs, number);
+	return error ? error_set(-error, "set a thread's credential") : 0;
 }

@@ -4,7 +4,8 @@
 #ifndef FARNOVA_CLIENT_CRED_H
 #define FARNOVA_CLIENT_CRED_H
 
-#include <pthread.h>
+#include "client/session/caller.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -23,9 +24,8 @@ struct cred {
 };
 
 struct creds {
-	pthread_key_t thread; /* the calling thread's number */
-	pthread_key_t umask;  /* the calling thread's umask */
-	struct cred **list;   /* number n is list[n - 1] */
+	struct caller_key callers; /* what each thread has chosen: a number, and its umask */
+	struct cred **list;        /* number n is list[n - 1] */
 	unsigned count;
 };
 

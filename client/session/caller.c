@@ -1,0 +1,117 @@
+/*
+ * caller.c -- what a thread has chosen for its calls on a connection.
+ *
+ * One key for data of threads serves all connections of the process: there are 1024 keys at most, and they belong to the
+ * program.
+ */
+#include "client/session/caller.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CONNECTIONS 64u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool *taken; /* by index; under the lock, as the two below */
+static uint32_t capacity;
+static uint64_t last_serial;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t key_of_tables; /* only so that a thread's table is freed at its end */
+static int key_error;
+
+struct table {
+	uint32_t size;
+	struct caller callers[];
+};
+
+static _Thread_local struct table *table;
+
+static void free_table(void *argument)
+{
+	table = NULL;
+	free(argument);
+}
+
+static void make_key(void)
+{
+	key_error = -pthread_key_create(&key_of_tables, free_table);
+}
+
+static int take_index(uint32_t *index)
+{
+	for (uint32_t i = 0; i < capacity; i++) {
+		if (!taken[i]) {
+			*index = i;
+			return 0;
+		}
+	}
+	uint32_t larger = capacity ? 2 * capacity : FIRST_CONNECTIONS;
+	bool *grown = realloc(taken, larger * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + capacity, 0, (larger - capacity) * sizeof(*grown));
+	*index = capacity;
+	taken = grown;
+	capacity = larger;
+	return 0;
+}
+
+int caller_attach(struct caller_key *key)
+{
+	pthread_once(&once, make_key);
+	if (key_error)
+		return key_error;
+	pthread_mutex_lock(&lock);
+	int error = take_index(&key->index);
+	if (error == 0) {
+		taken[key->index] = true;
+		key->serial = ++last_serial;
+	}
+	pthread_mutex_unlock(&lock);
+	return error;
+}
+
+void caller_detach(struct caller_key *key)
+{
+	pthread_mutex_lock(&lock);
+	taken[key->index] = false;
+	pthread_mutex_unlock(&lock);
+}
+
+struct caller caller_get(const struct caller_key *key)
+{
+	if (table && key->index < table->size && table->callers[key->index].serial == key->serial)
+		return table->callers[key->index];
+	return (struct caller){.serial = key->serial};
+}
+
+static int grow_table(uint32_t index)
+{
+	uint32_t old = table ? table->size : 0, size = old ? old : 4;
+
+	while (size <= index)
+		size *= 2;
+	struct table *grown = realloc(table, sizeof(*grown) + size * sizeof(grown->callers[0]));
+	if (!grown)
+		return -ENOMEM;
+	memset(&grown->callers[old], 0, (size - old) * sizeof(grown->callers[0]));
+	grown->size = size;
+	table = grown;
+	return 0;
+}
+
+int caller_set(const struct caller_key *key, uint32_t cred, uint32_t umask)
+{
+	int error = table && key->index < table->size ? 0 : grow_table(key->index);
+
+	if (error == 0)
+		error = -pthread_setspecific(key_of_tables, table);
+	if (error)
+		return error;
+	table->callers[key->index] = (struct caller){.serial = key->serial, .cred = cred, .umask = umask};
+	return 0;
+}
