@@ -11,27 +11,20 @@
 #ifndef FARNOVA_COMMON_CPU_SHARE_H
 #define FARNOVA_COMMON_CPU_SHARE_H
 
+#include "common/clock.h"
+
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #define CPU_SHARE_LATE_NS    1000000   /* less than a scheduler's slice, more than a peer or a soft-RoCE driver works */
 #define CPU_SHARE_CROWDED_NS 100000000 /* so long nothing is tried: the attempts then cost some percent at most */
 
 struct cpu_share {
-	int64_t crowded_until_ns; /* by CLOCK_MONOTONIC; 0 at first */
+	int64_t crowded_until_ns; /* 0 at first */
 };
 
-static inline int64_t cpu_share_clock(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* cpu_share_crowded -- whether to block instead of polling at `now_ns`, by CLOCK_MONOTONIC. */
+/* cpu_share_crowded -- whether to block instead of polling at `now_ns`. */
 static inline bool cpu_share_crowded(const struct cpu_share *share, int64_t now_ns)
 {
 	return now_ns < share->crowded_until_ns;
@@ -40,10 +33,10 @@ static inline bool cpu_share_crowded(const struct cpu_share *share, int64_t now_
 /* cpu_share_yield -- let others run; whether the CPU has turned out to be crowded. */
 static inline bool cpu_share_yield(struct cpu_share *share)
 {
-	int64_t before_ns = cpu_share_clock();
+	int64_t before_ns = clock_now_ns();
 
 	sched_yield();
-	int64_t after_ns = cpu_share_clock();
+	int64_t after_ns = clock_now_ns();
 	if (after_ns - before_ns < CPU_SHARE_LATE_NS)
 		return false;
 	share->crowded_until_ns = after_ns + CPU_SHARE_CROWDED_NS;

@@ -3,6 +3,8 @@
  */
 #include "client/io/data.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -165,7 +167,7 @@ static bool ask_layout(struct farnova_file *file, uint64_t offset)
 	struct proto_extent extent;
 	struct call call = {.request = &request, .receive = receive_layout, .file = file};
 
-	if (!S_ISREG(file->mode) || inode->changing || fs->layouts.blind_changes || connection_now() < inode->ask_ns)
+	if (!S_ISREG(file->mode) || inode->changing || fs->layouts.blind_changes || clock_now_ns() < inode->ask_ns)
 		return false;
 	request.op = PROTO_LAYOUT_GET;
 	request.layout_get.offset = offset;

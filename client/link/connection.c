@@ -4,11 +4,11 @@
 #include "client/link/connection.h"
 
 #include "client/session/call.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 void connection_lock(struct farnova *fs)
 {
@@ -20,13 +20,6 @@ void connection_lock(struct farnova *fs)
 void connection_unlock(struct farnova *fs)
 {
 	pthread_mutex_unlock(&fs->lock);
-}
-
-int64_t connection_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 const char *connection_name(const struct farnova *fs)
@@ -116,7 +109,7 @@ void connection_message(struct farnova *fs, const void *data, uint32_t length)
 
 void connection_tick(struct farnova *fs, bool idle)
 {
-	int64_t now = connection_now();
+	int64_t now = clock_now_ns();
 	int64_t lease_ns = (int64_t)fs->session.lease_ms * 1000000;
 
 	if (fs->state != CONNECTION_UP)

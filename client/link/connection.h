@@ -128,6 +128,4 @@ const char *connection_name(const struct farnova *fs);
 /* connection_trouble -- why the server is away, or ""; takes the lock. */
 void connection_trouble(struct farnova *fs, char *words, size_t size);
 
-int64_t connection_now(void);
-
 #endif

@@ -6,6 +6,7 @@
 #include "client/link/connection.h"
 #include "client/session/call.h"
 #include "client/session/reconnect.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +18,6 @@
 
 #define DEFAULT_SPIN_US   50
 #define MAX_SPIN_US       1000000
-#define ADAPTIVE_NS       500000 /* waits of up to so long are worth polling for */
 #define KEEN_POLLS        8
 #define EVENTS            16
 #define YIELDS            100 /* for a thread that waits for the lock to get it */
@@ -58,7 +58,7 @@ int poller_init(struct poller *poller)
 		return error;
 	}
 	pthread_cond_init(&poller->background.wake, NULL);
-	poller->spin_ns = spin_us() * 1000;
+	poller->policy.spin_ns = spin_us() * 1000;
 	poller->keen_polls = KEEN_POLLS;
 	return 0;
 }
@@ -191,7 +191,7 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 	int timeout_ms = -1;
 
 	if (deadline_ns) {
-		int64_t left_ms = (deadline_ns - connection_now() + 999999) / 1000000;
+		int64_t left_ms = (deadline_ns - clock_now_ns() + 999999) / 1000000;
 		timeout_ms = left_ms < 0 ? 0 : left_ms > INT32_MAX ? INT32_MAX : (int)left_ms;
 	}
 	poller->leader_blocked = true;
@@ -217,8 +217,8 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 static bool give_way(struct farnova *fs)
 {
 	struct poller *poller = &fs->poller;
-	struct cpu_share cpu = poller->cpu;
-	bool crowded = cpu_share_crowded(&cpu, connection_now());
+	struct cpu_share cpu = poller->policy.cpu;
+	bool crowded = cpu_share_crowded(&cpu, clock_now_ns());
 	unsigned wanted = atomic_load_explicit(&fs->wanted, memory_order_relaxed);
 
 	if (crowded)
@@ -230,31 +230,8 @@ static bool give_way(struct farnova *fs)
 		crowded = cpu_share_yield(&cpu);
 	}
 	connection_lock(fs);
-	poller->cpu = cpu;
+	poller->policy.cpu = cpu;
 	return crowded;
-}
-
-/*
- * patience -- how long to poll before blocking. Blocking costs more than a wait on a slow wire does, so where waits
- * have been short enough it is twice what they took; where they have not, polling only takes the CPU from others.
- */
-static int64_t spin_budget(const struct poller *poller, int64_t now)
-{
-	if (cpu_share_crowded(&poller->cpu, now))
-		return 0;
-	if (poller->spin_ns == 0 || poller->expected_ns > ADAPTIVE_NS)
-		return poller->spin_ns;
-	int64_t adapted = 2 * poller->expected_ns < ADAPTIVE_NS ? 2 * poller->expected_ns : ADAPTIVE_NS;
-	return adapted > poller->spin_ns ? adapted : poller->spin_ns;
-}
-
-/* update_mean -- a leader has waited from `begun_ns` until now. One long wait is not to spoil the mean for long. */
-static void update_mean(struct poller *poller, int64_t begun_ns)
-{
-	int64_t waited_ns = connection_now() - begun_ns;
-	if (waited_ns > 4 * ADAPTIVE_NS)
-		waited_ns = 4 * ADAPTIVE_NS;
-	poller->expected_ns += (waited_ns - poller->expected_ns) / 8;
 }
 
 /* poll_as_leader -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost.
@@ -277,27 +254,27 @@ static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t de
 		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) > 0) {
 			crowded = give_way(fs);
 		} else if (++polls > poller->keen_polls) {
-			crowded = cpu_share_yield(&poller->cpu);
+			crowded = cpu_share_yield(&poller->policy.cpu);
 		}
 		if (crowded)
 			polls = 1; /* block without polling now */
 		if (polls % 8 != 1)
 			continue;
-		int64_t now = connection_now();
+		int64_t now = clock_now_ns();
 		if (polls == 1)
 			since = now;
 		if (begun == 0)
 			begun = now;
 		if (deadline_ns && now >= deadline_ns)
 			break;
-		if (waiter != &poller->background && now - since < spin_budget(poller, now))
+		if (waiter != &poller->background && now - since < poll_policy_budget(&poller->policy, now))
 			continue;
 		if (transport_arm(fs->queue) == 0)
 			block(fs, waiter, deadline_ns);
 		polls = 0;
 	}
 	if (waiter->woken && begun && waiter != &poller->background)
-		update_mean(poller, begun);
+		poll_policy_learn(&poller->policy, clock_now_ns() - begun);
 	if (poller->leader != waiter)
 		return;
 	poller->leader = NULL;
@@ -332,7 +309,7 @@ int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 	if (waiter->resource)
 		poller->resource_waiters++;
 	while (!waiter->woken) {
-		if (deadline_ns && connection_now() >= deadline_ns) {
+		if (deadline_ns && clock_now_ns() >= deadline_ns) {
 			error = -ETIMEDOUT;
 			break;
 		}
@@ -380,7 +357,7 @@ static int maintain(struct farnova *fs, bool idle)
 		return IDLE_WAIT_MS;
 	if (poller->leader)
 		return LONG_IDLE_WAIT_MS;
-	poll_as_leader(fs, self, connection_now() + (int64_t)fs->session.lease_ms * 1000000 / 6);
+	poll_as_leader(fs, self, clock_now_ns() + (int64_t)fs->session.lease_ms * 1000000 / 6);
 	return 0;
 }
 
@@ -406,13 +383,13 @@ void *poller_background(void *argument)
 		int ms = IDLE_WAIT_MS;
 
 		seen = calls;
-		if (idle || connection_now() >= tick_ns) {
+		if (idle || clock_now_ns() >= tick_ns) {
 			connection_lock(fs);
 			stop = poller->stop;
 			if (!stop)
 				ms = maintain(fs, idle);
 			connection_unlock(fs);
-			tick_ns = connection_now() + LONG_IDLE_WAIT_MS * 1000000;
+			tick_ns = clock_now_ns() + LONG_IDLE_WAIT_MS * 1000000;
 		}
 		if (!stop && ms > 0)
 			idle_wait(poller, ms);

@@ -8,7 +8,7 @@
 #ifndef FARNOVA_CLIENT_POLLER_H
 #define FARNOVA_CLIENT_POLLER_H
 
-#include "common/cpu_share.h"
+#include "common/poll_policy.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -35,10 +35,8 @@ struct poller {
 	int background_wake_fd; /* eventfd that ends an idle wait of the background thread */
 	unsigned resource_waiters;
 	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
-	int64_t spin_ns;             /* how long a leader polls at least before it blocks; 0: not at all */
-	int64_t expected_ns;         /* how long leaders have waited lately: a moving mean */
-	struct cpu_share cpu;        /* when polling keeps the CPU from others, and they from us */
-	unsigned keen_polls;         /* polls before it offers the CPU to others between polls */
+	struct poll_policy policy;
+	unsigned keen_polls; /* polls before it offers the CPU to others between polls */
 	bool stop;
 	struct waiter background;
 };

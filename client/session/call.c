@@ -4,6 +4,7 @@
 #include "client/session/call.h"
 
 #include "client/api/file.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -218,7 +219,7 @@ int call_wait_up(struct farnova *fs, int64_t *deadline_ns)
 {
 	while (fs->state != CONNECTION_UP) {
 		if (*deadline_ns == 0 && fs->timeout_ms >= 0)
-			*deadline_ns = connection_now() + (int64_t)fs->timeout_ms * 1000000;
+			*deadline_ns = clock_now_ns() + (int64_t)fs->timeout_ms * 1000000;
 		if (poller_wait(fs, poller_self(), *deadline_ns) != 0 && fs->state != CONNECTION_UP)
 			return -ETIMEDOUT;
 	}

@@ -4,6 +4,7 @@
 #include "client/session/layout.h"
 
 #include "client/link/connection.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,7 +125,7 @@ void layout_granted(struct layouts *layouts, struct inode *inode, uint64_t size,
 
 void layout_refused(struct inode *inode)
 {
-	inode->ask_ns = connection_now() + ASK_AGAIN_NS;
+	inode->ask_ns = clock_now_ns() + ASK_AGAIN_NS;
 }
 
 void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size, uint64_t offset, uint64_t length)

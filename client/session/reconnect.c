@@ -8,6 +8,7 @@
 
 #include "client/api/file.h"
 #include "client/session/call.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -60,7 +61,7 @@ static int next_message(struct candidate *candidate, int64_t deadline_ns, struct
 			return 0;
 		if (count > 0)
 			continue;
-		int64_t left_ms = (deadline_ns - connection_now()) / 1000000;
+		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
 		if (left_ms <= 0)
 			return -ETIMEDOUT;
 		struct pollfd fd = {.fd = transport_fd(candidate->queue), .events = POLLIN};
@@ -73,7 +74,7 @@ static int next_message(struct candidate *candidate, int64_t deadline_ns, struct
  * at. -errno of the connection. */
 static int ask(struct farnova *fs, struct candidate *candidate, struct proto_request *request, int timeout_ms)
 {
-	int64_t deadline_ns = connection_now() + (int64_t)timeout_ms * 1000000;
+	int64_t deadline_ns = clock_now_ns() + (int64_t)timeout_ms * 1000000;
 	struct transport_event event;
 	const char *why;
 	int length, error;
@@ -320,7 +321,7 @@ static void take_up(struct farnova *fs, struct candidate *candidate)
 	fs->conn = candidate->conn;
 	fs->state = CONNECTION_UP;
 	fs->epoch++;
-	fs->heard_ns = fs->sent_ns = connection_now();
+	fs->heard_ns = fs->sent_ns = clock_now_ns();
 	fs->trouble[0] = '\0';
 	fs->poller.leader = NULL;
 	fs->poller.leader_blocked = false;
@@ -423,10 +424,10 @@ void reconnect(struct farnova *fs)
 	int64_t pause_ns = FIRST_PAUSE_NS;
 
 	while (!fs->poller.stop && attempt(fs) != 0) {
-		int64_t until_ns = connection_now() + pause_ns;
+		int64_t until_ns = clock_now_ns() + pause_ns;
 		struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
 		self->asleep = true;
-		while (!fs->poller.stop && connection_now() < until_ns)
+		while (!fs->poller.stop && clock_now_ns() < until_ns)
 			pthread_cond_clockwait(&self->wake, &fs->lock, CLOCK_MONOTONIC, &until);
 		self->asleep = false;
 		pause_ns = 2 * pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : LONGEST_PAUSE_NS;
@@ -440,7 +441,7 @@ void connection_bye(struct farnova *fs)
 	struct candidate candidate = {.queue = fs->queue, .conn = fs->conn};
 	struct transport_event event;
 	struct proto_request request;
-	int64_t deadline_ns = connection_now() + (int64_t)BYE_MS * 1000000;
+	int64_t deadline_ns = clock_now_ns() + (int64_t)BYE_MS * 1000000;
 
 	request.op = PROTO_BYE;
 	request.slot = PROTO_SLOT_NONE;

@@ -6,6 +6,7 @@
  */
 #include "server/loop/worker.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
@@ -19,15 +20,14 @@
 #include <string.h>
 #include <time.h>
 
-#define BATCH       32
-#define TICK_MS     100
-#define SOON_MS     1
-#define SWEEP_MS    1000
-#define ADAPTIVE_NS 500000  /* waits of up to so long are worth polling for */
-#define PLACE_NS    5000000 /* between looks at where the clients poll */
-#define HELLO_MS    10000   /* a connection that has not said HELLO by then is ended */
-#define STALLED_MS  10000   /* one that gives no credit for so long, too */
-#define LATE_MS     200     /* a tick so late means that this thread, or the whole host, stood still */
+#define BATCH      32
+#define TICK_MS    100
+#define SOON_MS    1
+#define SWEEP_MS   1000
+#define PLACE_NS   5000000 /* between looks at where the clients poll */
+#define HELLO_MS   10000   /* a connection that has not said HELLO by then is ended */
+#define STALLED_MS 10000   /* one that gives no credit for so long, too */
+#define LATE_MS    200     /* a tick so late means that this thread, or the whole host, stood still */
 
 struct arrival {
 	struct mail mail;
@@ -38,10 +38,7 @@ struct arrival {
 
 static void read_clock(struct worker *worker)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	worker->net.now_ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+	worker->net.now_ns = clock_now_ns();
 	worker->net.now_ms = worker->net.now_ns / 1000000;
 }
 
@@ -285,26 +282,6 @@ static void let_go_of_all(struct worker *worker)
 	deferred_retry_space(&worker->state);
 }
 
-/*
- * How long to poll before blocking. Where clients have come back soon lately it is twice what they took, as blocking
- * and being woken costs more than such a wait, most of all with verbs; where they have not, polling only takes the CPU.
- */
-static int64_t patience(const struct worker *worker)
-{
-	if (worker->spin_ns == 0 || worker->expected_ns > ADAPTIVE_NS)
-		return worker->spin_ns;
-	int64_t adapted = 2 * worker->expected_ns < ADAPTIVE_NS ? 2 * worker->expected_ns : ADAPTIVE_NS;
-	return adapted > worker->spin_ns ? adapted : worker->spin_ns;
-}
-
-/* There is something to do after `waited_ns`. One long wait is not to spoil the mean for long. */
-static void learn(struct worker *worker, int64_t waited_ns)
-{
-	if (waited_ns > 4 * ADAPTIVE_NS)
-		waited_ns = 4 * ADAPTIVE_NS;
-	worker->expected_ns += (waited_ns - worker->expected_ns) / 8;
-}
-
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
@@ -317,16 +294,15 @@ static void *worker_main(void *argument)
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
 		read_clock(worker);
 		if (work(worker)) {
-			learn(worker, worker->net.now_ns - busy_ns);
+			poll_policy_learn(&worker->polling, worker->net.now_ns - busy_ns);
 			busy_ns = worker->net.now_ns;
 			keep_apart(worker);
-		} else if (worker->net.now_ns - busy_ns >= patience(worker) ||
-		           cpu_share_crowded(&worker->cpu, worker->net.now_ns)) {
+		} else if (worker->net.now_ns - busy_ns >= poll_policy_budget(&worker->polling, worker->net.now_ns)) {
 			block(worker);
 			read_clock(worker);
 		} else {
 			/* A client on this host may wait for this very CPU to send what is polled for. */
-			cpu_share_yield(&worker->cpu);
+			cpu_share_yield(&worker->polling.cpu);
 		}
 	}
 	let_go_of_all(worker);
@@ -373,7 +349,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 {
 	worker->server = server;
 	worker->index = index;
-	worker->spin_ns = (int64_t)server->config.spin_us * 1000;
+	worker->polling.spin_ns = (int64_t)server->config.spin_us * 1000;
 	worker->quiesce_mail.deliver = quiesce_request_delivered;
 	worker->net.connections = &server->connections;
 	worker->net.message_size = (uint32_t)server->config.message_size;

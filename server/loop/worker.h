@@ -6,7 +6,7 @@
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
 
-#include "common/cpu_share.h"
+#include "common/poll_policy.h"
 #include "common/transport/transport.h"
 #include "proto/proto.h"
 #include "server/net/net.h"
@@ -32,9 +32,7 @@ struct worker {
 	struct event_base *base;
 	struct event *events[TRANSPORT_KINDS + 2]; /* queues, mailbox, tick */
 	struct event *soon;                        /* a short nap while something is to be tried again */
-	int64_t spin_ns;
-	int64_t expected_ns; /* how long it has waited for something to do lately: a moving mean */
-	struct cpu_share cpu;
+	struct poll_policy polling;
 	int own_cpu;           /* it is pinned to; -1: to none */
 	int64_t placed_ns;     /* when that was last looked at */
 	int64_t tick_ms;       /* next */

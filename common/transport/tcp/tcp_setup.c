@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/transport/tcp/tcp.h"
 
@@ -49,14 +49,6 @@ struct tcp_listener {
 };
 
 #define pending_of_link(pointer) ((struct tcp_pending *)((char *)(pointer)-offsetof(struct tcp_pending, link)))
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* ---- sockets ---------------------------------------------------------------------------------------------------- */
 
@@ -291,7 +283,7 @@ static void add_handshake(struct tcp_listener *listener, int fd, const struct so
 	pending->base.ops = &transport_tcp_ops;
 	transport_format_address((const struct sockaddr *)from, size, pending->base.peer, sizeof(pending->base.peer));
 	pending->fd = fd;
-	pending->deadline = now_ms() + HELLO_SECONDS * 1000;
+	pending->deadline = clock_now_ms() + HELLO_SECONDS * 1000;
 	tcp_link_add(&listener->handshakes, &pending->link);
 	if (listener->count++ == 0)
 		set_timer(listener, HELLO_SECONDS * 1000);
@@ -320,7 +312,7 @@ static void accept_some(struct tcp_listener *listener)
 
 static void on_timer(struct tcp_listener *listener)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 	uint64_t expirations;
 
 	if (read(listener->timer, &expirations, sizeof(expirations)) < 0)
@@ -420,12 +412,12 @@ void tcp_reject(struct transport_pending *base)
 static int wait_for(int fd, short events, int64_t deadline)
 {
 	struct pollfd wait = {.fd = fd, .events = events};
-	int64_t left = deadline - now_ms();
+	int64_t left = deadline - clock_now_ms();
 	int rc = left <= 0 ? 0 : poll(&wait, 1, (int)left);
 
 	if (rc < 0)
 		return errno == EINTR ? 0 : -errno;
-	return rc == 0 && now_ms() >= deadline ? -ETIMEDOUT : 0;
+	return rc == 0 && clock_now_ms() >= deadline ? -ETIMEDOUT : 0;
 }
 
 static int connect_address(const struct sockaddr *address, socklen_t size, int64_t deadline)
@@ -513,7 +505,7 @@ static int connect_path(const char *path, int64_t deadline, char *peer, size_t p
 
 	snprintf(peer, peer_size, "unix:%s", path);
 	/* A full backlog says EAGAIN on a UNIX socket, and nothing tells when there is room again. */
-	while (rc == 0 || (rc == -EAGAIN && now_ms() < deadline)) {
+	while (rc == 0 || (rc == -EAGAIN && clock_now_ms() < deadline)) {
 		if (rc == -EAGAIN)
 			poll(NULL, 0, 10);
 		rc = connect_address((const struct sockaddr *)&address, sizeof(address), deadline);
@@ -527,7 +519,7 @@ static int connect_path(const char *path, int64_t deadline, char *peer, size_t p
 int tcp_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                 int timeout_ms, struct transport_conn **out, char *why, size_t why_size)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_now_ms() + timeout_ms;
 	char peer[TRANSPORT_PEER_SIZE] = "";
 	struct transport_hello theirs;
 	const char *reason;

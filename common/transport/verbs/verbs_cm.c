@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/le.h"
 #include "common/log.h"
 #include "common/transport/verbs/verbs.h"
@@ -281,14 +281,6 @@ int verbs_accept(struct transport_pending *base, struct transport_queue *queue, 
 
 /* ---- connecting ------------------------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int event_error(const struct rdma_cm_event *event)
 {
 	switch (event->event) {
@@ -313,7 +305,7 @@ static int wait_for(struct rdma_event_channel *channel, enum rdma_cm_event_type 
 	int rc;
 
 	while (rdma_get_cm_event(channel, &event) != 0) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_now_ms();
 
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
@@ -332,7 +324,7 @@ static int wait_for(struct rdma_event_channel *channel, enum rdma_cm_event_type 
 static int resolve(struct rdma_cm_id *id, const struct sockaddr *address, int64_t deadline)
 {
 	const char *reason;
-	int64_t left = deadline - now_ms();
+	int64_t left = deadline - clock_now_ms();
 	int rc;
 
 	if (left <= 0)
@@ -416,7 +408,7 @@ int verbs_connect(struct transport_queue *queue, const char *host, uint16_t port
                   int timeout_ms, struct transport_conn **out, char *why, size_t why_size)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_now_ms() + timeout_ms;
 	struct rdma_event_channel *channel;
 	const char *reason = NULL;
 	char service[8];
