@@ -24,7 +24,7 @@
 #define PROTO_MAX_EXTENTS    128u
 #define PROTO_MAX_SLOTS      64u
 #define PROTO_MAX_LINK       4095u
-#define PROTO_REQUEST_HEADER 32u
+#define PROTO_REQUEST_HEADER 40u
 #define PROTO_REPLY_HEADER   32u
 
 /* Numbers and traits of all messages are in ops.def. */
@@ -147,6 +147,11 @@ struct proto_request {
 	 * to this number. Blocks freed by invalidation n are not reused before `quiesced` >= n.
 	 */
 	uint64_t quiesced;
+	/*
+	 * 0, or an open to be closed before the request is run, so that closing costs no message. One that the session
+	 * does not have (any more: the request may come again) is ignored. 0 without a slot.
+	 */
+	uint64_t close_first;
 	union {
 		struct {
 			uint32_t min_version, max_version;

@@ -200,6 +200,8 @@ static const char *check_slot(const struct proto_request *q)
 
 	if (slotless && q->slot != PROTO_SLOT_NONE)
 		return "operation takes no slot";
+	if (slotless && q->close_first != 0)
+		return "without a slot nothing can be closed";
 	if (!slotless && q->slot >= PROTO_MAX_SLOTS)
 		return "slot out of range";
 	return NULL;
@@ -226,6 +228,12 @@ int proto_decode_request(const void *message, size_t length, struct proto_reques
 	out->sequence = h.sequence;
 	out->cred = h.cred_or_status;
 	out->quiesced = h.invalidation;
+	field_u64(&w, &out->close_first);
+	if (w.failed) {
+		*why = "shorter than a request's header";
+		out->op = 0;
+		return -EPROTO;
+	}
 	*why = check_slot(out);
 	if (*why || out->cred > UINT16_MAX) {
 		if (!*why)
@@ -284,7 +292,10 @@ int proto_encode_request(const struct proto_request *request, void *buffer, size
 	    .invalidation = request->quiesced,
 	};
 
+	uint64_t close_first = request->close_first;
+
 	wire_step(&w, WIRE_HEADER_SIZE);
+	field_u64(&w, &close_first);
 	fields(&w, (struct proto_request *)(uintptr_t)request); /* putting leaves it as it is */
 	return wire_finish(&w, buffer, &h);
 }

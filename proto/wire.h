@@ -146,7 +146,7 @@ WIRE_FIELDS void field_string(struct wire *w, struct proto_string *s)
 		s->length = 0;
 }
 
-/* The first 32 bytes of every message. */
+/* The first 32 bytes of every message; a request has 8 more, see request.c. */
 #define WIRE_MAGIC_REQUEST 0x31714e46u /* "FNq1" */
 #define WIRE_MAGIC_REPLY   0x31724e46u /* "FNr1" */
 #define WIRE_MAGIC_NOTICE  0x316e4e46u /* "FNn1": from the server */

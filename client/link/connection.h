@@ -40,11 +40,11 @@ struct slot {
 	uint32_t sequence; /* of the newest request */
 	bool busy;
 	/*
-	 * The request in it. NULL in a busy slot: nobody waits for the reply, either since it is a CLOSE (of
-	 * `close_open`, not 0) or since its caller has given up; the slot is free once the reply has come.
+	 * The request in it. NULL in a busy slot: nobody waits for the reply, either since it is a CLOSE or since its
+	 * caller has given up; the slot is free once the reply has come.
 	 */
 	struct call *call;
-	uint64_t close_open;
+	uint64_t closes; /* the open that the request closes, 0 = none */
 };
 
 struct session {

@@ -29,7 +29,7 @@ static void free_slot(struct farnova *fs, uint16_t number)
 	struct slot *slot = &fs->slots[number];
 	slot->busy = false;
 	slot->call = NULL;
-	slot->close_open = 0;
+	slot->closes = 0;
 	if (number != 0) {
 		fs->free_slots |= 1ull << number;
 		poller_wake_resource(fs);
@@ -190,12 +190,17 @@ static void try_send(struct farnova *fs, struct call *call)
 	}
 	if (call->file)
 		name_open(call);
+	/* One close goes along; sent again the request says what it said before. More of them go ahead of it. */
+	struct slot *slot = &fs->slots[call->slot];
+	if (!slot->closes && fs->close_count > 0)
+		slot->closes = fs->closes[--fs->close_count];
 	if (fs->close_count > 0)
 		call_flush_closes(fs, TRANSPORT_MORE);
 	if (call->staged && !write_staged(fs, epoch, call))
 		return;
 	call->request->slot = call->slot;
-	call->request->sequence = fs->slots[call->slot].sequence;
+	call->request->sequence = slot->sequence;
+	call->request->close_first = slot->closes;
 	call->sent = send_here(fs, epoch, call->request, 0);
 }
 
@@ -296,7 +301,8 @@ static bool send_close(struct farnova *fs, uint16_t number, unsigned flags)
 	request.slot = number;
 	request.sequence = fs->slots[number].sequence;
 	request.cred = 0;
-	request.close.open = fs->slots[number].close_open;
+	request.close_first = 0;
+	request.close.open = fs->slots[number].closes;
 	return connection_send(fs, &request, flags) == 0;
 }
 
@@ -305,7 +311,7 @@ void call_flush_closes(struct farnova *fs, unsigned flags)
 	uint16_t number;
 
 	while (fs->state == CONNECTION_UP && fs->close_count > 0 && take_slot(fs, &number)) {
-		fs->slots[number].close_open = fs->closes[fs->close_count - 1];
+		fs->slots[number].closes = fs->closes[fs->close_count - 1];
 		if (!send_close(fs, number, flags)) {
 			if (fs->state != CONNECTION_UP)
 				return; /* not known to have arrived: goes again in its slot */
@@ -345,6 +351,7 @@ void call_ping(struct farnova *fs)
 	request.slot = 0;
 	request.sequence = slot->sequence + 1;
 	request.cred = 0;
+	request.close_first = 0;
 	if (connection_send(fs, &request, 0) == 0) {
 		slot->sequence++;
 		slot->busy = true;
@@ -400,11 +407,11 @@ static void settle_slot(struct farnova *fs, uint16_t number)
 	struct slot *slot = &fs->slots[number];
 	struct proto_request request;
 
-	request.op = slot->close_open ? PROTO_CLOSE : PROTO_PING;
+	request.op = PROTO_PING;
 	request.slot = number;
 	request.sequence = slot->sequence;
 	request.cred = 0;
-	request.close.open = slot->close_open;
+	request.close_first = slot->closes;
 	send_here(fs, fs->epoch, &request, 0);
 }
 
@@ -430,7 +437,7 @@ void call_session_new(struct farnova *fs)
 		}
 		slot->busy = call != NULL;
 		slot->sequence = call ? 1 : 0;
-		slot->close_open = 0;
+		slot->closes = 0;
 		if (!call && i > 0 && i < fs->session.slots)
 			fs->free_slots |= 1ull << i;
 	}

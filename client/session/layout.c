@@ -248,6 +248,7 @@ void layout_return(struct farnova *fs, bool idle)
 	request.slot = PROTO_SLOT_NONE;
 	request.sequence = 0;
 	request.cred = 0;
+	request.close_first = 0;
 	/* -EAGAIN: no credit now; any later message carries it, and the background thread tries again. */
 	connection_send(fs, &request, 0);
 }

@@ -79,7 +79,7 @@ static int ask(struct farnova *fs, struct candidate *candidate, struct proto_req
 	const char *why;
 	int length, error;
 
-	request->quiesced = 0;
+	request->quiesced = request->close_first = 0;
 	length = proto_encode_request(request, fs->message, sizeof(fs->message));
 	if (length < 0)
 		return length;
@@ -447,6 +447,7 @@ void connection_bye(struct farnova *fs)
 	request.slot = PROTO_SLOT_NONE;
 	request.sequence = 0;
 	request.cred = 0;
+	request.close_first = 0;
 	if (fs->state != CONNECTION_UP || connection_send(fs, &request, 0) != 0)
 		return;
 	/* Replies that nobody waits for come first; the one to BYE is the last thing the server says. */

@@ -199,6 +199,9 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 	}
 	if (!take_slot(conn, in))
 		return;
+	/* Not there: it was closed when the same request came before. */
+	if (in->close_first != 0)
+		session_close_open(session, in->close_first);
 	if (rc < 0) {
 		conn_log_peer_error(conn, proto_op_name(in->op), why);
 		answer(state, conn, in, -rc);

@@ -313,14 +313,5 @@ int op_reopen(struct request *rq)
 
 int op_close(struct request *rq)
 {
-	struct open_table *opens = &rq->session->opens;
-	const struct open *open = open_table_get(opens, rq->in->close.open);
-
-	if (!open)
-		return -EBADF;
-	/* The layout first: when the inode dies with this open its blocks must wait for READs under way. */
-	if (open_table_is_last(open))
-		layout_file_closed(&rq->session->layouts, open->file->handle);
-	open_table_remove(opens, &rq->call, open->id);
-	return 0;
+	return session_close_open(rq->session, rq->in->close.open);
 }

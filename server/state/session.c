@@ -141,18 +141,26 @@ void session_close_conn(struct conn *conn)
 		disconnected(session);
 }
 
-void session_bye(struct session *session)
+int session_close_open(struct session *session, uint64_t id)
 {
 	const struct nova_call call = {.worker = session->state->nova};
+	const struct open *open = open_table_get(&session->opens, id);
 
+	if (!open)
+		return -EBADF;
+	/* The layout first: when the inode dies with this open its blocks must wait for READs under way. */
+	if (open_table_is_last(open))
+		layout_file_closed(&session->layouts, open->file->handle);
+	open_table_remove(&session->opens, &call, id);
+	return 0;
+}
+
+void session_bye(struct session *session)
+{
 	session->ended = true;
 	for (size_t i = 0; i < session->opens.size; i++) {
-		const struct open *open = &session->opens.items[i];
-		if (!open->file)
-			continue;
-		if (open_table_is_last(open))
-			layout_file_closed(&session->layouts, open->file->handle);
-		open_table_remove(&session->opens, &call, open->id);
+		if (session->opens.items[i].file)
+			session_close_open(session, session->opens.items[i].id);
 	}
 }
 

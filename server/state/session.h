@@ -59,6 +59,9 @@ void session_close_conn(struct conn *conn);
 /* session_bye -- the client ends it: opens are closed, the rest goes with the connection. */
 void session_bye(struct session *session);
 
+/* session_close_open -- close one of its opens; -EBADF if it has none of that number. */
+int session_close_open(struct session *session, uint64_t id);
+
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 

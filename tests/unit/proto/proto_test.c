@@ -33,6 +33,7 @@ static void fill_request(struct proto_request *q, uint16_t op)
 	q->sequence = 99;
 	q->cred = 3;
 	q->quiesced = 1ULL << 40;
+	q->close_first = q->slot == PROTO_SLOT_NONE ? 0 : 1ULL << 41;
 	switch (op) {
 	case PROTO_HELLO:
 		q->hello.min_version = q->hello.max_version = 1;
@@ -230,6 +231,7 @@ static void every_request_survives_the_wire(void **state)
 		assert_int_equal(out.sequence, in.sequence);
 		assert_int_equal(out.cred, in.cred);
 		assert_true(out.quiesced == in.quiesced);
+		assert_true(out.close_first == in.close_first);
 		/* The decoded form holds pointers, so equality is judged on what it encodes to. */
 		assert_int_equal(proto_encode_request(&out, again, sizeof(again)), length);
 		assert_memory_equal(buffer, again, (size_t)length);
@@ -294,6 +296,7 @@ static void every_field_out_of_range_is_refused(void **state)
 
 	REFUSED(PROTO_LOOKUP, q.slot = PROTO_MAX_SLOTS, EPROTO);
 	REFUSED(PROTO_HELLO, q.slot = 0, EPROTO);
+	REFUSED(PROTO_HELLO, q.close_first = 1, EPROTO);
 	REFUSED(PROTO_LOOKUP, q.cred = 65536, EPROTO);
 	REFUSED(PROTO_LOOKUP, q.op = 77, EOPNOTSUPP);
 	REFUSED(PROTO_HELLO, q.hello.min_version = 2, EPROTO);

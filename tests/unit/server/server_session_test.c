@@ -204,6 +204,35 @@ static void open_of_another_session_is_refused(void **state)
 	raw_close(b);
 }
 
+static void request_closes_an_open_before_it_runs(void **state)
+{
+	struct proto_reply reply;
+
+	(void)state;
+	struct raw_client *a = client();
+	struct raw_client *b = client();
+	uint64_t first = open_file(a, "closed-along", READ_WRITE);
+	uint64_t second = open_file(a, "closed-along", READ_WRITE);
+	struct proto_request request = write_request(first, 0, "x", 1);
+	request.close_first = first;
+	assert_int_equal(raw_call(a, &request, &reply), -EBADF);
+	/* Of what is not there, or another session's, nothing is said. */
+	request = write_request(second, 0, "y", 1);
+	request.close_first = first;
+	assert_int_equal(raw_call(a, &request, &reply), 0);
+	request = (struct proto_request){.op = PROTO_PING, .close_first = second};
+	assert_int_equal(raw_call(b, &request, &reply), 0);
+	request = write_request(second, 0, "z", 1);
+	assert_int_equal(raw_call(a, &request, &reply), 0);
+	/* Also when the request itself is refused. */
+	request = (struct proto_request){.op = PROTO_READ, .close_first = second};
+	assert_int_equal(raw_call(a, &request, &reply), -EINVAL);
+	request = write_request(second, 0, "z", 1);
+	assert_int_equal(raw_call(a, &request, &reply), -EBADF);
+	raw_close(a);
+	raw_close(b);
+}
+
 static void rights_of_an_open_are_checked_at_every_read_and_write(void **state)
 {
 	struct proto_reply reply;
@@ -775,6 +804,7 @@ int main(void)
 	    CASE(session_is_resumed_on_any_worker_with_opens_and_replies),
 	    CASE(session_is_not_given_to_a_wrong_key_nor_after_its_lease),
 	    CASE(open_of_another_session_is_refused),
+	    CASE(request_closes_an_open_before_it_runs),
 	    CASE(rights_of_an_open_are_checked_at_every_read_and_write),
 	    CASE(staging_range_outside_the_ring_is_refused),
 	    PATIENT(write_waits_for_a_layout_to_return_and_no_longer),
