@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <infiniband/verbs.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,6 +18,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#if FARNOVA_HAS_VERBS
+#include <infiniband/verbs.h>
+#endif
 
 #define PATIENCE_US 10000000
 
@@ -30,6 +32,7 @@ int64_t fixture_now_us(void)
 	return now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+#if FARNOVA_HAS_VERBS
 /* The IPv4 address of the device is in its table of GIDs, as ::ffff:a.b.c.d. */
 static bool device_address(struct ibv_context *device, char *host, size_t size)
 {
@@ -42,17 +45,12 @@ static bool device_address(struct ibv_context *device, char *host, size_t size)
 	return false;
 }
 
-bool fixture_address(enum transport_kind kind, char *host, size_t size)
+static bool verbs_address(char *host, size_t size)
 {
-	const char *chosen = getenv("FARNOVA_TEST_RDMA_ADDR");
 	struct ibv_device **devices;
 	bool found = false;
 	int count = 0;
 
-	if (kind == TRANSPORT_TCP || chosen != NULL) {
-		snprintf(host, size, "%s", kind == TRANSPORT_TCP ? "127.0.0.1" : chosen);
-		return true;
-	}
 	devices = ibv_get_device_list(&count);
 	for (int i = 0; devices != NULL && i < count && !found; i++) {
 		struct ibv_context *device = ibv_open_device(devices[i]);
@@ -64,6 +62,23 @@ bool fixture_address(enum transport_kind kind, char *host, size_t size)
 	if (devices != NULL)
 		ibv_free_device_list(devices);
 	return found;
+}
+#else
+static bool verbs_address(char *host, size_t size)
+{
+	return false;
+}
+#endif
+
+bool fixture_address(enum transport_kind kind, char *host, size_t size)
+{
+	const char *chosen = getenv("FARNOVA_TEST_RDMA_ADDR");
+
+	if (kind == TRANSPORT_TCP || chosen != NULL) {
+		snprintf(host, size, "%s", kind == TRANSPORT_TCP ? "127.0.0.1" : chosen);
+		return true;
+	}
+	return verbs_address(host, size);
 }
 
 struct fixture *fixture_create(enum transport_kind kind, const char *host)

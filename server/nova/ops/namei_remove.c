@@ -91,7 +91,7 @@ static int remove_name(const struct nova_call *call, struct nova_handle dir, con
 	int err = namei_check(name, length);
 
 	while (!err) {
-		uint64_t busy;
+		uint64_t busy = 0;
 
 		err = try_remove(call, dir, name, length, is_rmdir, attr, &busy);
 		if (err != -EAGAIN)
