@@ -16,6 +16,7 @@
 #include "server/nova/inode/file_index.h"
 #include "server/nova/media/format.h"
 #include "server/nova/nova.h"
+#include "server/nova/space/space_use.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -94,10 +95,7 @@ struct nova_inode {
 	uint32_t project;
 	uint32_t subdirs;
 	uint64_t size;
-	uint64_t blocks;
-	uint64_t unwritten;    /* of the blocks, those that were reserved and never written */
-	struct project *quota; /* of `project`, NULL for 0 */
-	uint64_t charged;      /* blocks that it was charged for this inode */
+	struct space_use space;
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	int64_t ctime_ns;

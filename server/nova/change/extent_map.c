@@ -3,10 +3,10 @@
  */
 #include "server/nova/change/extent_map.h"
 
-#include "server/nova/change/inode_life.h"
 #include "server/nova/inode/incore.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/release.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static uint64_t count_holes(const struct nova_inode *inode, uint64_t first, uint
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
 {
 	struct nova_inode *inode = map->inode;
-	int err = inode->quota ? project_grow(inode, count_holes(inode, file_block, count)) : 0;
+	int err = inode->space.quota ? project_grow(&inode->space, count_holes(inode, file_block, count)) : 0;
 
 	if (!err)
 		err = file_index_reserve(&inode->file, file_block, count);
@@ -136,9 +136,8 @@ int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct 
 	return 0;
 }
 
-static void show_hole(struct release *release, const struct extent_map_piece *piece)
+static void show_hole(struct file_index *file, const struct extent_map_piece *piece, struct release *release)
 {
-	struct file_index *file = &release->inode->file;
 	uint64_t end = piece->file_block + piece->count;
 	uint64_t at = piece->file_block;
 
@@ -149,33 +148,33 @@ static void show_hole(struct release *release, const struct extent_map_piece *pi
 static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_t count)
 {
 	struct release *release = context;
-	struct nova_inode *inode = release->inode;
+	struct space_use *space = release->space;
 
 	if (file_block_of(old) == file_block_of(value)) {
 		/* Written in place: the lines that were promised for them have been used. */
 		if ((old & ~value) == FILE_UNWRITTEN) {
-			inode->unwritten -= count;
+			space->unwritten -= count;
 			release->released_promises += count;
 		}
 		return;
 	}
 	if (old)
 		release_blocks(release, old, count);
-	inode->blocks += count;
+	space->blocks += count;
 	if (value & FILE_UNWRITTEN)
-		inode->unwritten += count;
+		space->unwritten += count;
 }
 
 void extent_map_show(struct extent_map_change *map)
 {
-	struct release release = {.worker = map->worker, .inode = map->inode};
+	struct release release = {.worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space};
 
 	for (unsigned i = 0; i < map->count; i++)
 		if (map->pieces[i].value)
 			file_index_set_run(&map->inode->file, map->pieces[i].file_block, map->pieces[i].value,
 			                   map->pieces[i].count, blocks_replaced, &release);
 		else
-			show_hole(&release, &map->pieces[i]);
+			show_hole(&map->inode->file, &map->pieces[i], &release);
 	release_flush(&release);
 	fini(map);
 }
@@ -187,19 +186,4 @@ void extent_map_drop(struct extent_map_change *map)
 			alloc_free(map->worker, file_block_of(map->pieces[i].value), map->pieces[i].count);
 	alloc_keep_promise(map->worker, map->promised);
 	fini(map);
-}
-
-bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out)
-{
-	uint64_t zone_left;
-
-	if (!file_index_next(index, *at, &out->file_block))
-		return false;
-	out->value = file_index_run(index, out->file_block, NOVA_ZONE_BLOCKS, &out->count);
-	/* Blocks of two zones may touch in the pool; whatever counts or claims them goes zone by zone. */
-	zone_left = NOVA_ZONE_BLOCKS - (file_block_of(out->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
-	if (out->count > zone_left)
-		out->count = zone_left;
-	*at = out->file_block + out->count;
-	return true;
 }

@@ -56,14 +56,4 @@ void extent_map_show(struct extent_map_change *map);
 /* extent_map_drop -- give the fresh blocks back and end the change; what was stored into them has been fenced. */
 void extent_map_drop(struct extent_map_change *map);
 
-/* A row of file blocks that lie in a row of blocks of one zone. */
-struct extent {
-	uint64_t file_block;
-	uint64_t value;
-	uint64_t count;
-};
-
-/* file_index_next_extent -- the first extent at or after *at, which moves behind it; false if there is none. */
-bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out);
-
 #endif

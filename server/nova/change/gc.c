@@ -43,7 +43,7 @@
 
 /* Extents of a file that lie in a row, to be told as one. */
 struct extent_run {
-	struct entry_extent extent;
+	struct extent extent;
 	struct nova_request request;
 };
 
@@ -70,9 +70,9 @@ struct slice {
 	unsigned moved;
 	unsigned xattrs_moved;
 	unsigned gathered_count;
-	struct entry_extent seen[SEEN]; /* what lately went into runs, by file block */
+	struct extent seen[SEEN]; /* what lately went into runs, by file block */
 	/* What follows is not set before it is used. */
-	struct entry_extent gathered[NOVA_EXTENTS_MAX]; /* not yet appended */
+	struct extent gathered[NOVA_EXTENTS_MAX]; /* not yet appended */
 	struct {
 		uint64_t *line; /* what says where an entry of a name or of limits lies, */
 		uint64_t now;   /* and where it lies now */
@@ -171,7 +171,7 @@ static int put_entry(struct slice *slice, struct nova_entry *entry, const struct
 static int put_extents(struct slice *slice, unsigned count)
 {
 	const struct nova_inode *inode = slice->inode;
-	const struct entry_extent *first = slice->gathered;
+	const struct extent *first = slice->gathered;
 	struct entry_page page;
 	struct nova_entry *entry;
 
@@ -221,9 +221,9 @@ static int gather_run(struct slice *slice)
  * file of few blocks most old entries do. Then all of them seem to live. To copy it more than once does no harm but
  * takes room, so a slice remembers what it has copied, as far as there is room.
  */
-static bool was_seen(struct slice *slice, const struct entry_extent *live)
+static bool was_seen(struct slice *slice, const struct extent *live)
 {
-	struct entry_extent *seen = &slice->seen[live->file_block % SEEN];
+	struct extent *seen = &slice->seen[live->file_block % SEEN];
 
 	if (seen->value == live->value && seen->file_block == live->file_block && seen->count >= live->count)
 		return true;
@@ -232,9 +232,9 @@ static bool was_seen(struct slice *slice, const struct entry_extent *live)
 }
 
 /* One more piece that lives; where it goes on from the last one both become one. */
-static int add_run(struct slice *slice, const struct entry_extent *live, const struct nova_request *request)
+static int add_run(struct slice *slice, const struct extent *live, const struct nova_request *request)
 {
-	struct entry_extent *run = &slice->run.extent;
+	struct extent *run = &slice->run.extent;
 	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
 	int err = 0;
 
@@ -250,9 +250,9 @@ static int add_run(struct slice *slice, const struct entry_extent *live, const s
 }
 
 /* What lies at a file block and goes on up to `end`, which takes the longer the more that is. */
-static struct entry_extent look_at(struct slice *slice, uint64_t at, uint64_t end)
+static struct extent look_at(struct slice *slice, uint64_t at, uint64_t end)
 {
-	struct entry_extent live = {.file_block = at};
+	struct extent live = {.file_block = at};
 	uint64_t most = end - at < SCAN_BLOCKS ? end - at : SCAN_BLOCKS;
 
 	live.value = file_index_run(&slice->inode->file, at, most, &live.count);
@@ -262,13 +262,13 @@ static struct entry_extent look_at(struct slice *slice, uint64_t at, uint64_t en
 
 /* What the file still has of an extent from file block `at` on. It may be in many pieces by now: where the slice has
  * done enough it stops, and *stop is the file block with which the next one goes on. */
-static int keep_extent(struct slice *slice, const struct entry_extent *extent, uint64_t at,
-                       const struct nova_entry *entry, uint64_t *stop)
+static int keep_extent(struct slice *slice, const struct extent *extent, uint64_t at, const struct nova_entry *entry,
+                       uint64_t *stop)
 {
 	const struct file_index *file = &slice->inode->file;
 	const struct nova_request request = request_of(entry);
 	uint64_t end = extent->file_block + extent->count;
-	struct entry_extent live;
+	struct extent live;
 
 	/* Most extents of a file that has many are single blocks. */
 	if (extent->count == 1 && (at > extent->file_block || file_index_get(file, at) != extent->value)) {
@@ -299,13 +299,13 @@ static unsigned count_in(const struct nova_entry *entry)
 	return entry_write_value(ENTRY_CONST_PAYLOAD(nova_write_entry, entry)) != 0;
 }
 
-static struct entry_extent extent_in(const struct nova_entry *entry, unsigned i)
+static struct extent extent_in(const struct nova_entry *entry, unsigned i)
 {
 	const struct nova_write_entry *write = ENTRY_CONST_PAYLOAD(nova_write_entry, entry);
 
 	if (entry->type == NOVA_ENTRY_EXTENTS)
 		return entry_extent(entry, i);
-	return (struct entry_extent){
+	return (struct extent){
 	    .file_block = le64_get(write->file_block),
 	    .value = entry_write_value(write),
 	    .count = le32_get(write->count),
@@ -321,7 +321,7 @@ static int keep_extents(struct slice *slice, const struct nova_entry *entry, uin
 	if (position < gc->position)
 		return 0;
 	for (unsigned i = resume ? gc->index : 0; i < count; i++) {
-		struct entry_extent extent = extent_in(entry, i);
+		struct extent extent = extent_in(entry, i);
 		uint64_t from = extent.file_block;
 		int err;
 
@@ -623,7 +623,7 @@ static void begin_slice(struct slice *slice, struct nova_worker *worker, struct 
 static int sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 {
 	uint64_t at = inode->gc.swept;
-	struct entry_extent live;
+	struct extent live;
 	struct slice slice;
 	bool more;
 	int err = 0;
@@ -737,8 +737,8 @@ static uint64_t count_extents(struct nova_inode *inode)
 	if (!gc->tail)
 		gc->was_split = gc->extents;
 	else
-		gc->split += gc->extents > before && inode->blocks <= gc->blocks;
-	gc->blocks = inode->blocks;
+		gc->split += gc->extents > before && inode->space.blocks <= gc->blocks;
+	gc->blocks = inode->space.blocks;
 	return gc->extents < before ? before - gc->extents : 0;
 }
 

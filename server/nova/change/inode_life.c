@@ -8,6 +8,7 @@
 #include "server/nova/media/words.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/release.h"
 #include "server/nova/space/slots.h"
 
 #include <errno.h>
@@ -62,8 +63,8 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 	inode->generation = generation;
 	inode->life = NOVA_LIFE_FREE;
 	inode->loaded = true;
-	inode->quota = NULL;
-	inode->blocks = inode->charged = 0;
+	inode->space.quota = NULL;
+	inode->space.blocks = inode->space.charged = 0;
 	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
 	inode->btime_ns = txn->now;
 	store_header(fs, inode, birth);
@@ -72,7 +73,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 		mask |= NOVA_ATTR_FLAGS;
 	if (birth->project)
 		mask |= NOVA_ATTR_PROJECT;
-	err = project_begin(fs, inode, birth->project);
+	err = project_begin(fs, &inode->space, birth->project);
 	if (!err)
 		err = txn_attr(txn, *log, mask, &attr);
 	if (!err)
@@ -103,7 +104,7 @@ void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct b
 	inode->project = birth->project;
 	inode->subdirs = 0;
 	inode->size = birth->size;
-	inode->blocks = inode->unwritten = 0;
+	inode->space.blocks = inode->space.unwritten = 0;
 	inode->atime_ns = inode->mtime_ns = inode->ctime_ns = txn->now;
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
@@ -123,64 +124,9 @@ void inode_create_abort(struct txn *txn, struct nova_inode *inode, struct birth 
 	inode->loaded = false;
 	xattr_birth_drop(txn->worker, &birth->xattrs);
 	xattr_forget(inode);
-	project_end(inode);
+	project_end(&inode->space);
 	slots_put(txn->worker, inode->ino);
 	inode_unlock(inode);
-}
-
-/* ---- release -------------------------------------------------------------------------------------------------- */
-
-void release_flush(struct release *release)
-{
-	struct nova *fs = release->worker->fs;
-
-	alloc_keep_promise(release->worker, release->released_promises);
-	release->released_promises = 0;
-	if (!release->count)
-		return;
-	if (fs->keep_blocks && fs->keep_blocks(fs->keep_context, (nova_ino){release->inode->ino},
-	                                       (nova_block){release->first}, release->count))
-		__atomic_fetch_add(&fs->kept_blocks, release->count, __ATOMIC_RELAXED);
-	else
-		alloc_free(release->worker, release->first, release->count);
-	release->count = 0;
-}
-
-/* How many of the blocks from here on are in its zone. */
-static uint64_t left_in_zone(uint64_t block)
-{
-	return NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
-}
-
-void release_blocks(struct release *release, uint64_t value, uint64_t count)
-{
-	uint64_t block = file_block_of(value);
-
-	release->inode->blocks -= count;
-	if (value & FILE_UNWRITTEN) {
-		release->inode->unwritten -= count;
-		release->released_promises += count;
-	}
-	/* A run stays within its zone: the allocator has one bitmap for each. */
-	while (count) {
-		uint64_t n = count < left_in_zone(block) ? count : left_in_zone(block);
-
-		if (release->count && block == release->first + release->count &&
-		    left_in_zone(block) != NOVA_ZONE_BLOCKS) {
-			release->count += n;
-		} else {
-			release_flush(release);
-			release->first = block;
-			release->count = n;
-		}
-		block += n;
-		count -= n;
-	}
-}
-
-void release_block(void *context, uint64_t value)
-{
-	release_blocks(context, value, 1);
 }
 
 /* ---- death ---------------------------------------------------------------------------------------------------- */
@@ -194,7 +140,7 @@ void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 static void release_all(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .inode = inode};
+	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space};
 
 	file_index_truncate(&inode->file, 0, release_block, &release);
 	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {
@@ -210,7 +156,7 @@ static void release_all(struct nova_worker *worker, struct nova_inode *inode)
 		log_free_pages(worker, inode, inode->head, inode->tail_page);
 	incore_index_drop(fs, inode);
 	inode->life = NOVA_LIFE_FREE;
-	project_end(inode);
+	project_end(&inode->space);
 	worker_count(&worker->inodes, -1);
 	slots_put(worker, inode->ino);
 }

@@ -40,19 +40,4 @@ void inode_free_done(struct txn *txn, struct nova_inode *inode);
 /* inode_free_orphan -- end an orphan that nobody has pinned. Durable. */
 void inode_free_orphan(struct nova_worker *worker, struct nova_inode *inode);
 
-/* A run of blocks that grows while blocks come in order; each full run is released. */
-struct release {
-	struct nova_worker *worker;
-	struct nova_inode *inode;
-	uint64_t first;
-	uint64_t count;
-	uint64_t released_promises; /* of unwritten blocks that are no more */
-};
-
-/* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as file_index.h
- * has it. release_flush -- after the last. */
-void release_blocks(struct release *release, uint64_t value, uint64_t count);
-void release_block(void *release, uint64_t value);
-void release_flush(struct release *release);
-
 #endif

@@ -351,3 +351,18 @@ void file_index_truncate(struct file_index *index, uint64_t from, void (*drop)(v
 	if (from == 0)
 		file_index_clear(index);
 }
+
+bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out)
+{
+	uint64_t zone_left;
+
+	if (!file_index_next(index, *at, &out->file_block))
+		return false;
+	out->value = file_index_run(index, out->file_block, NOVA_ZONE_BLOCKS, &out->count);
+	/* Blocks of two zones may touch in the pool; whatever counts or claims them goes zone by zone. */
+	zone_left = NOVA_ZONE_BLOCKS - (file_block_of(out->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+	if (out->count > zone_left)
+		out->count = zone_left;
+	*at = out->file_block + out->count;
+	return true;
+}

@@ -1,29 +1,17 @@
 /*
  * file_index.h -- where the blocks of a file lie: a radix tree in DRAM from file block to block of the pool.
  *
- * A value of 0 is a hole; with FILE_UNWRITTEN beside the block number the block is the file's and reads as zeros. A
+ * A value of 0 is a hole; with FILE_UNWRITTEN (media/entry.h) beside the block number the block is the file's and reads as zeros. A
  * small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes. Not thread safe: readers share, a
  * writer is alone (the inode's lock). The caller keeps file blocks below NOVA_FILE_BLOCKS_MAX.
  */
 #ifndef FARNOVA_NOVA_FILE_INDEX_H
 #define FARNOVA_NOVA_FILE_INDEX_H
 
+#include "server/nova/media/entry.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#define FILE_UNWRITTEN (1ULL << 63)
-
-/* file_block_of -- the block that a value names. */
-static inline uint64_t file_block_of(uint64_t value)
-{
-	return value & ~FILE_UNWRITTEN;
-}
-
-/* file_readable -- the block that holds what the file has there; 0 where it has zeros. */
-static inline uint64_t file_readable(uint64_t value)
-{
-	return value & FILE_UNWRITTEN ? 0 : value;
-}
 
 struct file_index {
 	void *root;
@@ -50,6 +38,10 @@ uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uin
 
 /* file_index_next -- the first file block at or after `from` that is no hole; false if there is none. */
 bool file_index_next(const struct file_index *index, uint64_t from, uint64_t *file_block);
+
+/* file_index_next_extent -- the first extent at or after *at, which moves behind it; false if there is none. Its blocks
+ * lie in one zone. */
+bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct extent *out);
 
 /* file_index_reserve -- room for a range, so that file_index_set cannot fail on it. -ENOMEM changes nothing visible. */
 int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t count);

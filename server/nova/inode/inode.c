@@ -155,7 +155,7 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 
 void inode_unlock(struct nova_inode *inode)
 {
-	project_recharge(inode);
+	project_recharge(&inode->space);
 	pthread_rwlock_unlock(&inode->lock);
 }
 
@@ -269,7 +269,7 @@ void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)
 	    .flags = inode->flags,
 	    .project = inode->project,
 	    .size = inode->size,
-	    .blocks = inode->blocks,
+	    .blocks = inode->space.blocks,
 	    .atime_ns = inode->atime_ns,
 	    .mtime_ns = inode->mtime_ns,
 	    .ctime_ns = inode->ctime_ns,

@@ -3,7 +3,6 @@
  */
 #include "server/nova/inode/replay.h"
 
-#include "server/nova/change/extent_map.h"
 #include "server/nova/inode/acl.h"
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/log/inode_log.h"
@@ -209,7 +208,7 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 }
 
 /* `size` is what the file has with them. A value of 0 is a hole. */
-static int take_extent(struct replay *replay, const struct entry_extent *extent, uint64_t size, uint64_t position)
+static int take_extent(struct replay *replay, const struct extent *extent, uint64_t size, uint64_t position)
 {
 	uint64_t block = file_block_of(extent->value);
 
@@ -230,7 +229,7 @@ static int take_extent(struct replay *replay, const struct entry_extent *extent,
 static int write_entry(struct replay *replay, const struct nova_write_entry *write, uint64_t position)
 {
 	struct nova_inode *inode = replay->inode;
-	const struct entry_extent extent = {
+	const struct extent extent = {
 	    .file_block = le64_get(write->file_block),
 	    .value = entry_write_value(write),
 	    .count = le32_get(write->count),
@@ -259,7 +258,7 @@ static int extents_entry(struct replay *replay, const struct nova_entry *entry, 
 	if (count == 0)
 		return refuse(replay, position, "a number of extents that is not that of its lines");
 	for (unsigned i = 0; i < count; i++) {
-		const struct entry_extent extent = entry_extent(entry, i);
+		const struct extent extent = entry_extent(entry, i);
 		int err;
 
 		if (!file_block_of(extent.value))
@@ -382,7 +381,7 @@ static int symlink_entry(struct replay *replay, const struct nova_entry *entry, 
 		return refuse(replay, position, "a target outside the space for data");
 	replay->inode->symlink_line = line;
 	replay->inode->size = length;
-	replay->inode->blocks = blob != 0;
+	replay->inode->space.blocks = blob != 0;
 	return 0;
 }
 
@@ -537,20 +536,20 @@ static void count_blocks(struct nova_inode *inode)
 	struct extent extent;
 	uint64_t at = 0;
 
-	inode->blocks = 0;
+	inode->space.blocks = 0;
 	while (file_index_next_extent(&inode->file, &at, &extent)) {
-		inode->blocks += extent.count;
+		inode->space.blocks += extent.count;
 		if (extent.value & FILE_UNWRITTEN)
-			inode->unwritten += extent.count;
+			inode->space.unwritten += extent.count;
 	}
 }
 
 static void forget(struct nova_inode *inode)
 {
 	replay_reset(inode);
-	inode->size = inode->blocks = inode->unwritten = 0;
+	inode->size = inode->space.blocks = inode->space.unwritten = 0;
 	inode->flags = inode->project = 0;
-	inode->quota = NULL;
+	inode->space.quota = NULL;
 	inode->acl = NULL;
 	inode->subdirs = 0;
 	inode->symlink_line = 0;
@@ -581,11 +580,11 @@ static void take_place(struct nova_inode *inode, const struct log_walk *walk)
 /* Its blocks have been counted: what its project is charged for it. */
 static int take_project(struct nova *fs, struct nova_inode *inode)
 {
-	inode->charged = inode->blocks;
+	inode->space.charged = inode->space.blocks;
 	if (!inode->project)
 		return 0;
-	inode->quota = project_find(fs, inode->project);
-	return inode->quota ? 0 : -ENOMEM;
+	inode->space.quota = project_find(fs, inode->project);
+	return inode->space.quota ? 0 : -ENOMEM;
 }
 
 /* What only the whole log can show. */
@@ -601,9 +600,9 @@ static int check_whole(struct replay *replay)
 static void count_runs(struct nova_inode *inode, const struct slot_runs *runs)
 {
 	for (uint32_t i = 0; i < runs->count; i++) {
-		inode->blocks += runs->run[i].count;
+		inode->space.blocks += runs->run[i].count;
 		if (runs->run[i].value & FILE_UNWRITTEN)
-			inode->unwritten += runs->run[i].count;
+			inode->space.unwritten += runs->run[i].count;
 	}
 }
 
@@ -635,7 +634,7 @@ int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *run
 		return err;
 	take_place(inode, &walk);
 	count_runs(inode, runs);
-	inode->blocks += xattr_blocks(inode);
+	inode->space.blocks += xattr_blocks(inode);
 	return take_project(fs, inode);
 }
 
@@ -750,7 +749,7 @@ int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *co
 	take_place(inode, &walk);
 	if (inode->type == S_IFREG >> 12)
 		count_blocks(inode);
-	inode->blocks += xattr_blocks(inode);
+	inode->space.blocks += xattr_blocks(inode);
 	err = take_project(fs, inode);
 	if (err) {
 		replay_reset(inode);

@@ -4,11 +4,11 @@
 #include "server/nova/inode/xattr_index.h"
 
 #include "common/crc.h"
-#include "server/nova/change/inode_life.h"
 #include "server/nova/inode/acl.h"
 #include "server/nova/inode/incore.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/release.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -275,7 +275,7 @@ static int charge_blob(struct nova_inode *inode, size_t length, uint64_t old_blo
 {
 	uint64_t blocks = (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
-	return blocks > old_blocks ? project_grow(inode, blocks - old_blocks) : 0;
+	return blocks > old_blocks ? project_grow(&inode->space, blocks - old_blocks) : 0;
 }
 
 static int take_blocks(struct nova_worker *worker, struct xattr_change *change)
@@ -402,9 +402,9 @@ static int release_run(void *context, uint64_t first, uint64_t count)
 void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_change *change)
 {
 	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .inode = inode};
+	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space};
 	uint32_t hash = hash_of(fs, &change->name);
-	uint64_t others = inode->blocks - xattr_blocks(inode);
+	uint64_t others = inode->space.blocks - xattr_blocks(inode);
 	const struct nova_entry *old;
 
 	if (change->value)
@@ -414,7 +414,7 @@ void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const stru
 	if (old)
 		xattr_each_run(old, release_run, &release);
 	release_flush(&release);
-	inode->blocks = others + xattr_blocks(inode);
+	inode->space.blocks = others + xattr_blocks(inode);
 	incore_index_changed(fs, inode);
 }
 

@@ -4,7 +4,6 @@
 #include "server/nova/media/entry.h"
 
 #include "common/crc.h"
-#include "server/nova/inode/file_index.h"
 
 #include <string.h>
 
@@ -44,8 +43,7 @@ uint64_t entry_write_value(const struct nova_write_entry *write)
 	return block && le32_get(write->flags) & NOVA_WRITE_UNWRITTEN ? block | FILE_UNWRITTEN : block;
 }
 
-struct nova_entry *entry_extents(struct entry_page *page, const struct entry_extent *extents, unsigned count,
-                                 uint64_t size)
+struct nova_entry *entry_extents(struct entry_page *page, const struct extent *extents, unsigned count, uint64_t size)
 {
 	struct nova_entry *entry = &page->entry;
 	struct nova_extents_entry *payload = ENTRY_PAYLOAD(nova_extents_entry, entry);

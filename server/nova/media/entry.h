@@ -78,29 +78,44 @@ static inline unsigned entry_extents_room(uint64_t lines)
 	return (unsigned)((lines * NOVA_LINE_SIZE - ENTRY_EXTENTS_OFFSET) / sizeof(struct nova_packed_extent));
 }
 
-/* An extent as an EXTENTS entry tells it; `value` is as file_index.h has it. */
-struct entry_extent {
+/* Beside a block number: the block is the file's and reads as zeros. */
+#define FILE_UNWRITTEN (1ULL << 63)
+
+/* file_block_of -- the block that a value names. */
+static inline uint64_t file_block_of(uint64_t value)
+{
+	return value & ~FILE_UNWRITTEN;
+}
+
+/* file_readable -- the block that holds what the file has there; 0 where it has zeros. */
+static inline uint64_t file_readable(uint64_t value)
+{
+	return value & FILE_UNWRITTEN ? 0 : value;
+}
+
+/* A row of file blocks that lie in a row of blocks; `value` is the first one, perhaps with FILE_UNWRITTEN. */
+struct extent {
 	uint64_t file_block;
 	uint64_t value;
 	uint64_t count;
 };
 
 /* entry_extent -- the i-th of an EXTENTS entry whose count and lines have been checked. */
-static inline struct entry_extent entry_extent(const struct nova_entry *entry, unsigned i)
+static inline struct extent entry_extent(const struct nova_entry *entry, unsigned i)
 {
 	const uint8_t *bytes = (const uint8_t *)entry + ENTRY_EXTENTS_OFFSET;
 	const struct nova_packed_extent *packed = (const struct nova_packed_extent *)(const void *)bytes + i;
 	uint64_t place = le64_get(packed->place);
 
-	return (struct entry_extent){.file_block = place >> NOVA_EXTENT_BLOCKS_BITS,
-	                             .value = le64_get(packed->block),
-	                             .count = place & NOVA_EXTENT_BLOCKS_MAX};
+	return (struct extent){.file_block = place >> NOVA_EXTENT_BLOCKS_BITS,
+	                       .value = le64_get(packed->block),
+	                       .count = place & NOVA_EXTENT_BLOCKS_MAX};
 }
 
 /* entry_start -- an entry of one line with an all-zero payload and no requester. */
 struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type type);
 
-/* entry_write -- a WRITE entry; `value` is as file_index.h has it, `count` fits 32 bits. */
+/* entry_write -- a WRITE entry; `value` is a block, perhaps with FILE_UNWRITTEN; `count` fits 32 bits. */
 struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block, uint64_t value, uint64_t count,
                                uint64_t size, int64_t time_ns);
 
@@ -114,15 +129,14 @@ struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block,
 void entry_seal(struct nova_entry *entry, const struct nova_request *request, uint32_t epoch, uint64_t ino,
                 uint32_t generation, uint64_t position);
 
-/* entry_write_value -- the blocks of a WRITE entry, as file_index.h has them. */
+/* entry_write_value -- the blocks of a WRITE entry; 0 is a hole. */
 uint64_t entry_write_value(const struct nova_write_entry *write);
 
 /*
  * entry_extents -- an EXTENTS entry of `count` extents, up to NOVA_EXTENTS_MAX and each of up to NOVA_EXTENT_BLOCKS_MAX
  * blocks; `page` has room for all of them.
  */
-struct nova_entry *entry_extents(struct entry_page *page, const struct entry_extent *extents, unsigned count,
-                                 uint64_t size);
+struct nova_entry *entry_extents(struct entry_page *page, const struct extent *extents, unsigned count, uint64_t size);
 
 /* entry_extents_count -- how many extents an EXTENTS entry has; 0 if it has not the lines for just as many. */
 unsigned entry_extents_count(const struct nova_entry *entry);

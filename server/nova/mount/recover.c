@@ -7,7 +7,6 @@
  */
 #include "server/nova/mount/recover.h"
 
-#include "server/nova/change/extent_map.h"
 #include "server/nova/inode/replay.h"
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/log/inode_log.h"
@@ -158,12 +157,12 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 		err = claim_data(scanner);
 	if (!err)
 		err = claim_xattrs(scanner);
-	if (!err && inode->quota) {
-		project_charge(inode->quota, PROJECT_BLOCKS, inode->blocks, true);
-		project_charge(inode->quota, PROJECT_INODES, 1, true);
+	if (!err && inode->space.quota) {
+		project_charge(inode->space.quota, PROJECT_BLOCKS, inode->space.blocks, true);
+		project_charge(inode->space.quota, PROJECT_INODES, 1, true);
 	}
 	scanner->inodes++;
-	scanner->promised += inode->dir.live + inode->unwritten;
+	scanner->promised += inode->dir.live + inode->space.unwritten;
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
 	scanner->damaged += inode->partial;
 	replay_reset(inode);

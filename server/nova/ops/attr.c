@@ -3,13 +3,13 @@
  *
  * Reading changes nothing here; who wants access times calls nova_accessed (atime.c).
  */
-#include "server/nova/change/inode_life.h"
 #include "server/nova/change/txn.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/release.h"
 
 #include <errno.h>
 #include <string.h>
@@ -271,12 +271,12 @@ static int append_change(struct txn *txn, const struct nova_inode *inode, struct
 
 static void show_change(struct nova_worker *worker, struct nova_inode *inode, const struct change *change, int64_t now)
 {
-	struct release release = {.worker = worker, .inode = inode};
+	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space};
 	uint64_t kept = (change->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
 	if (change->tail_block) {
 		release_block(&release, file_index_set(&inode->file, kept - 1, change->tail_block));
-		inode->blocks++;
+		inode->space.blocks++;
 	}
 	if (change->sized && change->size <= inode->size)
 		file_index_truncate(&inode->file, kept, release_block, &release);
@@ -293,7 +293,7 @@ static void show_change(struct nova_worker *worker, struct nova_inode *inode, co
 	inode->ctime_ns = now;
 	inode->flags = change->flags;
 	inode->project = change->project;
-	project_move(inode, change->quota);
+	project_move(&inode->space, change->quota);
 }
 
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,

@@ -144,7 +144,7 @@ int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count
 	const struct file_index *index = &map->inode->file;
 	uint64_t end = file_block + count;
 
-	if (map->inode->unwritten == 0)
+	if (map->inode->space.unwritten == 0)
 		return extent_map_fresh(map, file_block, count, 0, false);
 	for (uint64_t at = file_block, written = file_block; at < end || written < end;) {
 		uint64_t run = 0;

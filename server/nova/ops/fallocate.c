@@ -5,13 +5,13 @@
  * committed is changed in place, data move only in the index and the log, and what falls away is released after the
  * commit.
  */
-#include "server/nova/change/inode_life.h"
 #include "server/nova/inode/incore.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/data.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/release.h"
 
 #include <errno.h>
 #include <string.h>
@@ -211,7 +211,7 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
 /* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */
 static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept)
 {
-	struct release release = {.worker = map->worker, .inode = map->inode};
+	struct release release = {.worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space};
 	struct nova_inode *inode = map->inode;
 
 	for (uint64_t at = from; file_index_next(&inode->file, at, &at); at++) {
@@ -222,8 +222,8 @@ static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept
 			continue;
 		}
 		/* extent_map_show counts it again. */
-		inode->blocks--;
-		inode->unwritten -= (value & FILE_UNWRITTEN) != 0;
+		inode->space.blocks--;
+		inode->space.unwritten -= (value & FILE_UNWRITTEN) != 0;
 	}
 	release_flush(&release);
 }

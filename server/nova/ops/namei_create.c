@@ -45,7 +45,7 @@ static int store_target(struct txn *txn, struct log_append *log, const char *tar
 	symlink->length = le16_of((uint16_t)length);
 	if (length > NOVA_SYMLINK_INLINE_MAX) {
 		uint8_t block[NOVA_BLOCK_SIZE];
-		int64_t got = project_grow(log->inode, 1);
+		int64_t got = project_grow(&log->inode->space, 1);
 
 		if (!got)
 			got = alloc_run(txn->worker, 1, false, blob);
@@ -114,7 +114,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	txn_commit(&txn);
 	inode_create_done(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
-	inode->blocks += blob != 0;
+	inode->space.blocks += blob != 0;
 	namei_added(&txn, dir, &added);
 	if (attr)
 		inode_attr(inode, attr);

@@ -94,12 +94,12 @@ int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct
 	if (err)
 		return err;
 	nova_statfs(call->worker->fs, out);
-	if (inode->quota) {
-		out->inode_limit = project_limit(inode->quota, PROJECT_INODES);
-		if (project_limit(inode->quota, PROJECT_BLOCKS) || out->inode_limit)
-			out->inodes = project_used(inode->quota, PROJECT_INODES);
-		narrow(project_limit(inode->quota, PROJECT_BLOCKS), project_used(inode->quota, PROJECT_BLOCKS),
-		       &out->blocks, &out->free_blocks);
+	if (inode->space.quota) {
+		out->inode_limit = project_limit(inode->space.quota, PROJECT_INODES);
+		if (project_limit(inode->space.quota, PROJECT_BLOCKS) || out->inode_limit)
+			out->inodes = project_used(inode->space.quota, PROJECT_INODES);
+		narrow(project_limit(inode->space.quota, PROJECT_BLOCKS),
+		       project_used(inode->space.quota, PROJECT_BLOCKS), &out->blocks, &out->free_blocks);
 		if (out->available_blocks > out->free_blocks)
 			out->available_blocks = out->free_blocks;
 	}

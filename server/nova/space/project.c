@@ -201,47 +201,47 @@ void project_set_limits(struct project *project, const uint64_t limits[PROJECT_K
 	}
 }
 
-/* ---- inodes --------------------------------------------------------------------------------------------------- */
+/* ---- what an inode uses ------------------------------------------------------------------------------------------ */
 
-int project_grow(struct nova_inode *inode, uint64_t more)
+int project_grow(struct space_use *use, uint64_t more)
 {
-	int err = inode->quota ? project_charge(inode->quota, PROJECT_BLOCKS, more, false) : 0;
+	int err = use->quota ? project_charge(use->quota, PROJECT_BLOCKS, more, false) : 0;
 
 	if (!err)
-		inode->charged += more;
+		use->charged += more;
 	return err;
 }
 
-void project_recharge(struct nova_inode *inode)
+void project_recharge(struct space_use *use)
 {
-	if (!inode->quota || inode->charged == inode->blocks)
+	if (!use->quota || use->charged == use->blocks)
 		return;
-	if (inode->charged > inode->blocks)
-		project_refund(inode->quota, PROJECT_BLOCKS, inode->charged - inode->blocks);
+	if (use->charged > use->blocks)
+		project_refund(use->quota, PROJECT_BLOCKS, use->charged - use->blocks);
 	else
-		project_charge(inode->quota, PROJECT_BLOCKS, inode->blocks - inode->charged, true);
-	inode->charged = inode->blocks;
+		project_charge(use->quota, PROJECT_BLOCKS, use->blocks - use->charged, true);
+	use->charged = use->blocks;
 }
 
-void project_move(struct nova_inode *inode, struct project *to)
+void project_move(struct space_use *use, struct project *to)
 {
-	struct project *from = inode->quota;
+	struct project *from = use->quota;
 
 	if (from == to)
 		return;
 	if (from) {
-		project_refund(from, PROJECT_BLOCKS, inode->charged);
+		project_refund(from, PROJECT_BLOCKS, use->charged);
 		project_refund(from, PROJECT_INODES, 1);
 	}
-	inode->charged = inode->blocks;
+	use->charged = use->blocks;
 	if (to) {
-		project_charge(to, PROJECT_BLOCKS, inode->charged, true);
+		project_charge(to, PROJECT_BLOCKS, use->charged, true);
 		project_charge(to, PROJECT_INODES, 1, true);
 	}
-	inode->quota = to;
+	use->quota = to;
 }
 
-int project_begin(struct nova *fs, struct nova_inode *inode, uint32_t id)
+int project_begin(struct nova *fs, struct space_use *use, uint32_t id)
 {
 	struct project *project = id ? project_find(fs, id) : NULL;
 	int err;
@@ -250,11 +250,11 @@ int project_begin(struct nova *fs, struct nova_inode *inode, uint32_t id)
 		return -ENOMEM;
 	err = project ? project_charge(project, PROJECT_INODES, 1, false) : 0;
 	if (!err)
-		inode->quota = project;
+		use->quota = project;
 	return err;
 }
 
-void project_end(struct nova_inode *inode)
+void project_end(struct space_use *use)
 {
-	project_move(inode, NULL);
+	project_move(use, NULL);
 }

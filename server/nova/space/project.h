@@ -35,20 +35,20 @@ void project_set_limits(struct project *project, const uint64_t limits[PROJECT_K
 int project_charge(struct project *project, enum project_kind kind, uint64_t count, bool force);
 void project_refund(struct project *project, enum project_kind kind, uint64_t count);
 
-/* project_grow -- the locked inode is about to get `more` blocks: -EDQUOT if its project may not. */
-int project_grow(struct nova_inode *inode, uint64_t more);
+/* project_grow -- the inode, locked, is about to get `more` blocks: -EDQUOT if its project may not. */
+int project_grow(struct space_use *use, uint64_t more);
 
 /* project_recharge -- charge or refund what the inode has more or less than was charged. Under the exclusive lock. */
-void project_recharge(struct nova_inode *inode);
+void project_recharge(struct space_use *use);
 
 /* project_move -- the locked inode belongs to `to` (NULL: to none) from now on; its limits do not stand in the way. */
-void project_move(struct nova_inode *inode, struct project *to);
+void project_move(struct space_use *use, struct project *to);
 
 /* project_begin -- a newborn is charged to its project, or to none if that is 0: -EDQUOT, -ENOMEM. */
-int project_begin(struct nova *fs, struct nova_inode *inode, uint32_t id);
+int project_begin(struct nova *fs, struct space_use *use, uint32_t id);
 
 /* project_end -- the inode is no more. */
-void project_end(struct nova_inode *inode);
+void project_end(struct space_use *use);
 
 /* project_line -- where the newest QUOTA entry of this project lies: offset in the pool / 64, 0 = nowhere. Under the
  * root directory's lock. */

@@ -1,0 +1,60 @@
+/*
+ * release.c -- give back blocks that an inode no longer has.
+ */
+#include "server/nova/space/release.h"
+
+#include "server/nova/media/entry.h"
+#include "server/nova/space/alloc.h"
+
+void release_flush(struct release *release)
+{
+	struct nova *fs = release->worker->fs;
+
+	alloc_keep_promise(release->worker, release->released_promises);
+	release->released_promises = 0;
+	if (!release->count)
+		return;
+	if (fs->keep_blocks &&
+	    fs->keep_blocks(fs->keep_context, (nova_ino){release->ino}, (nova_block){release->first}, release->count))
+		__atomic_fetch_add(&fs->kept_blocks, release->count, __ATOMIC_RELAXED);
+	else
+		alloc_free(release->worker, release->first, release->count);
+	release->count = 0;
+}
+
+/* How many of the blocks from here on are in its zone. */
+static uint64_t left_in_zone(uint64_t block)
+{
+	return NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
+}
+
+void release_blocks(struct release *release, uint64_t value, uint64_t count)
+{
+	uint64_t block = file_block_of(value);
+
+	release->space->blocks -= count;
+	if (value & FILE_UNWRITTEN) {
+		release->space->unwritten -= count;
+		release->released_promises += count;
+	}
+	/* A run stays within its zone: the allocator has one bitmap for each. */
+	while (count) {
+		uint64_t n = count < left_in_zone(block) ? count : left_in_zone(block);
+
+		if (release->count && block == release->first + release->count &&
+		    left_in_zone(block) != NOVA_ZONE_BLOCKS) {
+			release->count += n;
+		} else {
+			release_flush(release);
+			release->first = block;
+			release->count = n;
+		}
+		block += n;
+		count -= n;
+	}
+}
+
+void release_block(void *context, uint64_t value)
+{
+	release_blocks(context, value, 1);
+}

@@ -1,0 +1,29 @@
+/*
+ * release.h -- the one door through which blocks of inodes become free.
+ *
+ * Blocks that nobody reads any more go back to the allocator; those of a file that others may still read without asking
+ * go to keep_blocks first. The inode is locked for writing.
+ */
+#ifndef FARNOVA_NOVA_RELEASE_H
+#define FARNOVA_NOVA_RELEASE_H
+
+#include "server/nova/core.h"
+#include "server/nova/space/project.h"
+
+/* A run of blocks that grows while blocks come in order; each full run is released. */
+struct release {
+	struct nova_worker *worker;
+	uint64_t ino;            /* whose blocks they are, */
+	struct space_use *space; /* and what it has */
+	uint64_t first;
+	uint64_t count;
+	uint64_t released_promises; /* of unwritten blocks that are no more */
+};
+
+/* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as media/entry.h
+ * has it. release_flush -- after the last. */
+void release_blocks(struct release *release, uint64_t value, uint64_t count);
+void release_block(void *release, uint64_t value);
+void release_flush(struct release *release);
+
+#endif
