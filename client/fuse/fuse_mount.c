@@ -130,10 +130,13 @@ static int make_arguments(const struct fuse_mount_options *options, struct fuse_
 	escape_option(options->url, name, sizeof(name));
 	int error = add_argument(args, "farnova");
 	if (!error)
-		error = add_argument(args, "-ofsname=%s,subtype=farnova%s%s%s", name,
-		                     options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "",
-		                     /* What the kernel caches it must check itself: it does not ask the server then. */
-		                     options->kernel_cache ? ",default_permissions" : "");
+		/*
+		 * The kernel checks permissions too, by attributes that it asks for anew: what it does by itself, as
+		 * opening FIFOs and sockets and what it caches, nobody else checks. The server judges all that comes
+		 * to it, so that both must allow.
+		 */
+		error = add_argument(args, "-ofsname=%s,subtype=farnova,default_permissions%s%s", name,
+		                     options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "");
 	if (!error && options->debug)
 		error = add_argument(args, "-d");
 	return error;

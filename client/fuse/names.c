@@ -75,9 +75,8 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	connection->want |= connection->capable & FUSE_CAP_EXPORT_SUPPORT;
 	/* The umask is the server's to apply, since a directory's default ACL takes its place. */
 	connection->want |= connection->capable & FUSE_CAP_DONT_MASK;
-	/* Where the kernel checks permissions itself it has to know of ACLs. */
-	if (state->kernel_cache)
-		connection->want |= connection->capable & FUSE_CAP_POSIX_ACL;
+	/* The kernel checks permissions too (fuse_mount.c), so it has to know of ACLs. */
+	connection->want |= connection->capable & FUSE_CAP_POSIX_ACL;
 	/* Cached pages are checked against the file's mtime when attributes are fetched. */
 	if (state->kernel_cache)
 		connection->want |= connection->capable & FUSE_CAP_AUTO_INVAL_DATA;

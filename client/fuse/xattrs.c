@@ -2,9 +2,9 @@
  * xattrs.c -- the FUSE operations on extended attributes, ACLs among them, and the ioctls behind chattr and lsattr,
  * which set projects, too.
  *
- * Without the kernel's cache the kernel passes ACLs on like any attribute and the server goes by them. With it the
- * kernel checks permissions itself, so it is told that there are ACLs (names.c), reads them here and keeps them as long
- * as attributes. It also asks for a file's capabilities before each write: that there are none is kept here as long.
+ * The kernel checks permissions as the server does, so it is told that there are ACLs (names.c), reads them here and
+ * keeps them as long as attributes: not at all without its cache. With its cache it also asks for a file's capabilities
+ * before each write: that there are none is kept here as long as attributes are.
  */
 #include "client/fuse/counts.h"
 #include "client/fuse/mount_state.h"
