@@ -81,8 +81,8 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .full_scan = config->full_scan,
 	    .progress_ms = (unsigned)config->progress_ms,
 	    .cache_bytes = config->cache_bytes,
-	    .keep_blocks = layout_quarantine_blocks,
-	    .keep_context = server->shared.layouts,
+	    .quarantine = layout_quarantine_blocks,
+	    .quarantine_context = server->shared.layouts,
 	};
 	char reason[512] = "";
 	rc = nova_mount(&server->pm, &options, &server->shared.nova, reason, sizeof(reason));

@@ -203,8 +203,8 @@ struct nova {
 	int64_t tell_ns;               /* how often a long scan tells how far it is */
 	bool scanned;                  /* all logs were read at mount: there was no saved state to go by */
 	struct ro_overlay *ro_overlay; /* slots' words that a read-only mount has replayed, NULL = none */
-	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
-	void *keep_context;
+	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
+	void *quarantine_context;
 	uint8_t uuid[16];
 	char label[65];
 	uint64_t mount_count;
@@ -242,10 +242,10 @@ struct nova {
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 
-	int64_t promised;     /* at mount and of closed workers; atomic */
-	int64_t inodes;       /* likewise */
-	uint64_t nameless;    /* inodes without a name; atomic */
-	uint64_t kept_blocks; /* what keep_blocks keeps now; atomic */
+	int64_t promised;            /* at mount and of closed workers; atomic */
+	int64_t inodes;              /* likewise */
+	uint64_t nameless;           /* inodes without a name; atomic */
+	uint64_t quarantined_blocks; /* atomic */
 
 	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
 	uint64_t incore;               /* in-core inodes; atomic */

@@ -58,6 +58,8 @@ struct nova_call {
 	struct nova_worker *worker;
 	const struct nova_cred *cred;
 	struct nova_request request;
+	/* Passed on with the blocks that the call frees: see struct nova_freed. NULL = nobody's change. */
+	const void *change;
 	bool opened;    /* read and write access was checked when the file was opened: do not check the mode again */
 	uint32_t umask; /* taken from the mode of what is made, but where the directory has a default ACL */
 };
@@ -105,6 +107,17 @@ int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why
 /* nova_probe -- 0 if the pool holds a valid superblock of a version this code can read, else as nova_mount. */
 int nova_probe(const struct pm *pm, char *why, size_t why_size);
 
+/* A row of blocks that an inode has lost. */
+struct nova_freed {
+	nova_ino ino;
+	nova_block first;
+	uint64_t count;
+	uint32_t project;   /* whose usage they counted to, 0 = none */
+	const void *change; /* as in the nova_call that freed them; NULL = nobody's */
+};
+
+enum nova_quarantine { NOVA_FREE, NOVA_QUARANTINE, NOVA_QUARANTINE_CHARGED };
+
 struct nova_mount_options {
 	bool read_only;
 	bool rescue;                 /* read-only, and damage does not refuse the mount: see nova_mount */
@@ -117,13 +130,13 @@ struct nova_mount_options {
 	 * at least 32 MiB. Beside it every slot costs 17 bytes and every block a bit. */
 	uint64_t cache_bytes;
 	/*
-	 * Blocks that an operation on `ino` no longer needs are offered here after the commit is durable and before
-	 * they are reused. Return true to keep them for now: they are then yours to give to nova_free_blocks. Called
-	 * with the inode's lock held; must not call into nova. NULL = never kept. If the pool is closed first they are
-	 * simply free.
+	 * Blocks that an operation no longer needs are offered here after the commit is durable and before they are
+	 * reused. NOVA_QUARANTINE keeps them for now: they are then the callee's to give to nova_free_blocks.
+	 * NOVA_QUARANTINE_CHARGED: until then they also go on counting to the project. Called with the inode's lock
+	 * held; must not call into nova. NULL = all are free at once. If the pool is closed first they are simply free.
 	 */
-	bool (*keep_blocks)(void *context, nova_ino ino, nova_block first, uint64_t count);
-	void *keep_context;
+	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
+	void *quarantine_context;
 };
 
 /*
@@ -424,8 +437,8 @@ struct nova_extent {
 int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t offset, uint64_t length,
              struct nova_extent *extents, int max, struct nova_attr *attr);
 
-/* nova_free_blocks -- give back what keep_blocks kept. */
-void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count);
+/* nova_free_blocks -- free what was quarantined; `project` is the one that it has been charged to, 0 = none. */
+void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count, uint32_t project);
 
 /* nova_pm -- the pool beneath (its base for registration and for one-sided reads). */
 struct pm *nova_pm(const struct nova *fs);

@@ -109,6 +109,8 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	struct state *state = session->state;
 	const struct proto_request *in = &state->request;
 	const struct operation *operation = table_operation(in->op);
+	/* On whose behalf blocks are freed that a file loses by its death. */
+	const struct layout_change nothing = {.owner = &session->layouts};
 	struct request rq = {
 	    .shared = state->shared,
 	    .state = state,
@@ -117,6 +119,7 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	    .in = in,
 	    .out = &state->reply,
 	    .call = {.worker = state->nova,
+	             .change = &nothing,
 	             .cred = cred_get(&session->creds, in->cred),
 	             .request = {.client = (uint32_t)session->registered.id,
 	                         .slot = in->slot,

@@ -10,7 +10,11 @@
 
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change)
 {
-	return deferred_change(rq->session, &rq->deferred, handle, drop_own, change);
+	int rc = deferred_change(rq->session, &rq->deferred, handle, drop_own, change);
+
+	if (rc == 0)
+		rq->call.change = change;
+	return rc;
 }
 
 int request_no_space(struct request *rq)

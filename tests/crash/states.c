@@ -251,7 +251,7 @@ static void prepare_first_zone_full(struct world *world)
 	for (uint64_t want = NOVA_ZONE_BLOCKS; want; want /= 2)
 		for (got = 1; got && zone->free >= NOVA_GROUP_BLOCKS + FIRST_ZONE_LEFT + want;) {
 			got = zone_take(world->fs, zone, want, 1, &first);
-			world->fs->kept_blocks += got;
+			world->fs->quarantined_blocks += got;
 		}
 	/* A worker takes single blocks from what was freed last, and runs from where there are some. */
 	for (unsigned i = 0; i < FIRST_ZONE_LEFT; i++)

@@ -46,7 +46,7 @@ void zones_free_group(struct world *world)
 	if (zone->group_free[FAR_GROUP])
 		return; /* there are many */
 	zone_free(world->fs, zone->first + (uint64_t)FAR_GROUP * NOVA_GROUP_BLOCKS, NOVA_GROUP_BLOCKS);
-	world->fs->kept_blocks -= NOVA_GROUP_BLOCKS;
+	world->fs->quarantined_blocks -= NOVA_GROUP_BLOCKS;
 }
 
 void zones_reserve(struct world *world)

@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct nova_inode *inode)
+void extent_map_init(struct extent_map_change *map, const struct nova_call *call, struct nova_inode *inode)
 {
-	map->worker = worker;
+	map->worker = call->worker;
+	map->change = call->change;
 	map->inode = inode;
 	map->pieces = map->space;
 	map->capacity = EXTENT_MAP_INLINE;
@@ -167,7 +168,8 @@ static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_
 
 void extent_map_show(struct extent_map_change *map)
 {
-	struct release release = {.worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space};
+	struct release release = {
+	    .worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space, .change = map->change};
 
 	for (unsigned i = 0; i < map->count; i++)
 		if (map->pieces[i].value)

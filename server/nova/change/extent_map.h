@@ -23,6 +23,7 @@ struct extent_map_piece {
 struct extent_map_change {
 	struct nova_worker *worker;
 	struct nova_inode *inode;
+	const void *change; /* as in struct nova_call */
 	struct extent_map_piece *pieces;
 	unsigned count;
 	unsigned capacity;
@@ -33,7 +34,7 @@ struct extent_map_change {
 	struct extent_map_piece space[EXTENT_MAP_INLINE];
 };
 
-void extent_map_init(struct extent_map_change *map, struct nova_worker *worker, struct nova_inode *inode);
+void extent_map_init(struct extent_map_change *map, const struct nova_call *call, struct nova_inode *inode);
 
 /*
  * extent_map_fresh -- take blocks for `count` file blocks from `file_block`, as few runs as there are; with

@@ -137,10 +137,11 @@ void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 }
 
 /* The commit that ended this inode is durable: its blocks, pages and slot are free. */
-static void release_all(struct nova_worker *worker, struct nova_inode *inode)
+static void release_all(const struct nova_call *call, struct nova_inode *inode)
 {
+	struct nova_worker *worker = call->worker;
 	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space};
+	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space, .change = call->change};
 
 	file_index_truncate(&inode->file, 0, release_block, &release);
 	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {
@@ -169,19 +170,19 @@ void inode_free_done(struct txn *txn, struct nova_inode *inode)
 		inode->life = NOVA_LIFE_ORPHAN;
 		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 	} else {
-		release_all(txn->worker, inode);
+		release_all(txn->call, inode);
 	}
 }
 
 /* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
-void inode_free_orphan(struct nova_worker *worker, struct nova_inode *inode)
+void inode_free_orphan(const struct nova_call *call, struct nova_inode *inode)
 {
-	struct nova *fs = worker->fs;
+	struct nova *fs = call->worker->fs;
 	struct slot_word_values values = slot_words_of(inode);
 
 	values.life = life_value(inode->generation, NOVA_LIFE_FREE);
 	slot_words_store(fs, inode, &values);
 	pm_fence(fs->pm);
 	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
-	release_all(worker, inode);
+	release_all(call, inode);
 }

@@ -38,6 +38,6 @@ void inode_free_begin(struct txn *txn, struct nova_inode *inode);
 void inode_free_done(struct txn *txn, struct nova_inode *inode);
 
 /* inode_free_orphan -- end an orphan that nobody has pinned. Durable. */
-void inode_free_orphan(struct nova_worker *worker, struct nova_inode *inode);
+void inode_free_orphan(const struct nova_call *call, struct nova_inode *inode);
 
 #endif

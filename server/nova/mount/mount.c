@@ -62,8 +62,8 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->pm = pm;
 	fs->rescue = options->rescue;
 	fs->read_only = options->read_only || options->rescue || pm->read_only || super_needs_read_only(&info->super);
-	fs->keep_blocks = options->keep_blocks;
-	fs->keep_context = options->keep_context;
+	fs->quarantine = options->quarantine;
+	fs->quarantine_context = options->quarantine_context;
 	memcpy(fs->uuid, info->super.uuid, sizeof fs->uuid);
 	memcpy(fs->label, info->super.label, sizeof info->super.label);
 	fs->mount_count = info->clean >> 1;
@@ -214,9 +214,10 @@ static void end_cleanly(struct nova *fs)
 			alloc_drain(fs->workers[i]);
 			slots_drain(fs->workers[i]);
 		}
-	if (fs->kept_blocks)
-		log_info(NOVA_LOG_NAME, "%llu blocks are still kept for readers: the next mount will read all logs",
-		         (unsigned long long)fs->kept_blocks);
+	if (fs->quarantined_blocks)
+		log_info(NOVA_LOG_NAME,
+		         "%llu blocks are still quarantined for readers: the next mount will read all logs",
+		         (unsigned long long)fs->quarantined_blocks);
 	else
 		super_set_checkpoint(fs->pm, checkpoint_store(fs));
 	super_set_clean(fs->pm, fs->mount_count, true);

@@ -269,9 +269,11 @@ static int append_change(struct txn *txn, const struct nova_inode *inode, struct
 	return err;
 }
 
-static void show_change(struct nova_worker *worker, struct nova_inode *inode, const struct change *change, int64_t now)
+static void show_change(const struct nova_call *call, struct nova_inode *inode, const struct change *change,
+                        int64_t now)
 {
-	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space};
+	struct nova_worker *worker = call->worker;
+	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space, .change = call->change};
 	uint64_t kept = (change->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
 	if (change->tail_block) {
@@ -329,7 +331,7 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 			return err;
 		}
 		txn_commit(&txn);
-		show_change(worker, inode, &change, txn.now);
+		show_change(call, inode, &change, txn.now);
 	}
 	if (out)
 		inode_attr(inode, out);

@@ -95,7 +95,7 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 	struct txn txn;
 	int err;
 
-	extent_map_init(&map, call->worker, copy->to);
+	extent_map_init(&map, call, copy->to);
 	err = plan(&map, copy);
 	if (err) {
 		extent_map_drop(&map);

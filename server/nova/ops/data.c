@@ -12,6 +12,7 @@
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/project.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -217,7 +218,7 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 	struct txn txn;
 	int err;
 
-	extent_map_init(&map, call->worker, inode);
+	extent_map_init(&map, call, inode);
 	if (offset + length == size && size % NOVA_BLOCK_SIZE)
 		map.unfilled_end = first + blocks;
 	err = data_take(&map, first, blocks);
@@ -339,8 +340,10 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
 	return 0;
 }
 
-void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count)
+void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count, uint32_t project)
 {
-	__atomic_fetch_sub(&worker->fs->kept_blocks, count, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&worker->fs->quarantined_blocks, count, __ATOMIC_RELAXED);
+	if (project) /* it is there: blocks have been charged to it */
+		project_refund(project_find(worker->fs, project), PROJECT_BLOCKS, count);
 	alloc_free(worker, first.n, count);
 }

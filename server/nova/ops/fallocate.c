@@ -154,7 +154,7 @@ static int change_blocks(const struct nova_call *call, struct nova_inode *inode,
 	struct txn txn;
 	int err;
 
-	extent_map_init(&map, call->worker, inode);
+	extent_map_init(&map, call, inode);
 	if (mode & NOVA_FALLOCATE_PUNCH_HOLE)
 		err = plan_punch(&map, range);
 	else if (mode & NOVA_FALLOCATE_ZERO_RANGE)
@@ -211,7 +211,8 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
 /* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */
 static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept)
 {
-	struct release release = {.worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space};
+	struct release release = {
+	    .worker = map->worker, .ino = map->inode->ino, .space = &map->inode->space, .change = map->change};
 	struct nova_inode *inode = map->inode;
 
 	for (uint64_t at = from; file_index_next(&inode->file, at, &at); at++) {
@@ -239,7 +240,7 @@ static int shift(const struct nova_call *call, struct nova_inode *inode, const s
 	struct txn txn;
 	int err;
 
-	extent_map_init(&map, call->worker, inode);
+	extent_map_init(&map, call, inode);
 	err = plan_shift(&map, kept, collapse ? -by : by);
 	if (err) {
 		extent_map_drop(&map);

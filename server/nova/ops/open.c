@@ -75,7 +75,7 @@ int nova_close(const struct nova_call *call, struct nova_handle file)
 	if (inode->pins == 0)
 		return -EINVAL;
 	if (--inode->pins == 0 && inode_nameless(inode))
-		inode_free_orphan(call->worker, inode);
+		inode_free_orphan(call, inode);
 	return 0;
 }
 
@@ -106,7 +106,7 @@ int nova_reclaim_orphans(const struct nova_call *call)
 				continue;
 			if (!inode_nameless(inode) || inode->pins)
 				continue;
-			inode_free_orphan(call->worker, inode);
+			inode_free_orphan(call, inode);
 			reclaimed++;
 		}
 	}

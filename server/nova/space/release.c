@@ -9,16 +9,28 @@
 void release_flush(struct release *release)
 {
 	struct nova *fs = release->worker->fs;
+	struct project *project = release->space->quota;
+	enum nova_quarantine kept = NOVA_FREE;
+	const struct nova_freed freed = {
+	    .ino = {release->ino},
+	    .first = {release->first},
+	    .count = release->count,
+	    .project = project ? project_id(project) : 0,
+	    .change = release->change,
+	};
 
 	alloc_keep_promise(release->worker, release->released_promises);
 	release->released_promises = 0;
 	if (!release->count)
 		return;
-	if (fs->keep_blocks &&
-	    fs->keep_blocks(fs->keep_context, (nova_ino){release->ino}, (nova_block){release->first}, release->count))
-		__atomic_fetch_add(&fs->kept_blocks, release->count, __ATOMIC_RELAXED);
-	else
+	if (fs->quarantine)
+		kept = fs->quarantine(fs->quarantine_context, &freed);
+	if (kept == NOVA_QUARANTINE_CHARGED && project)
+		project_charge(project, PROJECT_BLOCKS, release->count, true);
+	if (kept == NOVA_FREE)
 		alloc_free(release->worker, release->first, release->count);
+	else
+		__atomic_fetch_add(&fs->quarantined_blocks, release->count, __ATOMIC_RELAXED);
 	release->count = 0;
 }
 

@@ -2,7 +2,7 @@
  * release.h -- the one door through which blocks of inodes become free.
  *
  * Blocks that nobody reads any more go back to the allocator; those of a file that others may still read without asking
- * go to keep_blocks first. The inode is locked for writing.
+ * are offered to the quarantine first. The inode is locked for writing.
  */
 #ifndef FARNOVA_NOVA_RELEASE_H
 #define FARNOVA_NOVA_RELEASE_H
@@ -15,6 +15,7 @@ struct release {
 	struct nova_worker *worker;
 	uint64_t ino;            /* whose blocks they are, */
 	struct space_use *space; /* and what it has */
+	const void *change;      /* as in struct nova_call */
 	uint64_t first;
 	uint64_t count;
 	uint64_t released_promises; /* of unwritten blocks that are no more */

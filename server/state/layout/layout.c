@@ -398,7 +398,6 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
 		return 1;
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	quarantine_set_change(change);
 	return 0;
 }
 
@@ -413,7 +412,6 @@ void layout_change_go(struct layout_waiter *waiter, bool drop_own, struct layout
 	pthread_mutex_unlock(&shard->lock);
 	if (tell)
 		ask(owner, tell->number, tell->handle);
-	quarantine_set_change(change);
 }
 
 /* Under the shard's lock. */
@@ -475,7 +473,6 @@ void layout_change_end(struct layout_change *change, uint64_t offset, uint64_t l
 	struct layout_owner *owner = change->owner;
 	struct layout_shard *shard = layout_shard_of(owner->table, change->ino);
 
-	quarantine_set_change(NULL);
 	*effect = (struct layout_effect){.holder = change->own};
 	if (change->own && length > 0)
 		retire_regions(change, offset, length, effect);

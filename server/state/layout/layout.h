@@ -41,8 +41,9 @@ void layout_table_destroy(struct layout_table *table);
 /* layout_quarantined_blocks -- how many freed blocks wait for READs to end. */
 uint64_t layout_quarantined_blocks(const struct layout_table *table);
 
-/* layout_quarantine_blocks -- for struct nova_mount_options; `context` is the table. */
-bool layout_quarantine_blocks(void *context, nova_ino ino, nova_block first, uint64_t count);
+/* layout_quarantine_blocks -- for struct nova_mount_options; `context` is the table, `freed->change` a struct
+ * layout_change of which `owner` is set, or NULL. */
+enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_freed *freed);
 
 /* layout_sweep -- forget inodes that were kept only because sharing forbade layouts; call about once a second. */
 void layout_sweep(struct layout_table *table, int64_t now_ms);

@@ -18,17 +18,11 @@ struct quarantined {
 	uint64_t number;
 	int64_t since_ms;
 	nova_block first;
-	uint64_t count; /* 0: only regions */
+	uint64_t count;   /* 0: only regions */
+	uint32_t project; /* that they are charged to, 0 = none */
 	struct quarantine_shared *shared;
 	struct region *regions;
 };
-
-static _Thread_local const struct layout_change *running;
-
-void quarantine_set_change(const struct layout_change *change)
-{
-	running = change;
-}
 
 uint64_t layout_quarantined_blocks(const struct layout_table *table)
 {
@@ -53,7 +47,7 @@ static void release(struct layout_owner *owner, struct quarantined *run)
 		if (last) {
 			free(run->shared);
 			atomic_fetch_sub_explicit(&owner->table->quarantined_blocks, run->count, memory_order_relaxed);
-			nova_free_blocks(owner->nova, run->first, run->count);
+			nova_free_blocks(owner->nova, run->first, run->count, run->project);
 		}
 	}
 	free(run);
@@ -86,22 +80,20 @@ static bool extend(struct layout_owner *owner, uint64_t number, nova_block first
 /* ---- keep ------------------------------------------------------------------------------------------------------- */
 
 /* The session itself learns of its own change by the reply, under the change's number; others by when they go. */
-static bool by_own_change(const struct layout_holder *holder)
+static bool keep_for(struct layout_holder *holder, const struct nova_freed *freed, uint32_t project,
+                     struct quarantine_shared *shared)
 {
-	return running && running->own == holder;
-}
+	const struct layout_change *change = freed->change;
+	bool own = change && change->own == holder;
 
-static bool keep_for(struct layout_holder *holder, nova_block first, uint64_t count, struct quarantine_shared *shared)
-{
-	bool own = by_own_change(holder);
-
-	if (own && !shared && extend(holder->owner, running->number, first, count))
+	if (own && !shared && extend(holder->owner, change->number, freed->first, freed->count))
 		return true;
-	struct quarantined *run = make(own ? running->number : 0);
+	struct quarantined *run = make(own ? change->number : 0);
 	if (!run)
 		return false;
-	run->first = first;
-	run->count = count;
+	run->first = freed->first;
+	run->count = freed->count;
+	run->project = project;
 	run->shared = shared;
 	if (own) {
 		append(holder->owner, run);
@@ -116,25 +108,30 @@ static bool keep_for(struct layout_holder *holder, nova_block first, uint64_t co
  * Every holder still in the entry may have READs of the blocks in flight. At a change those are the session's own
  * layout and LEAVING ones: all others have returned. At the death of an inode they are LEAVING ones.
  */
-bool layout_quarantine_blocks(void *context, nova_ino ino, nova_block first, uint64_t count)
+enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_freed *freed)
 {
 	struct layout_table *table = context;
-	struct layout_shard *shard = layout_shard_of(table, ino.n);
+	struct layout_shard *shard = layout_shard_of(table, freed->ino.n);
+	const struct layout_change *change = freed->change;
 	unsigned holders = 0;
-	bool complete = true;
+	bool complete = true, by_holder = false;
 
 	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = layout_entry_find(shard, ino.n);
-	for (struct layout_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry)
+	struct layout_entry *entry = layout_entry_find(shard, freed->ino.n);
+	for (struct layout_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry) {
 		holders++;
+		by_holder = by_holder || (change && change->owner == h->owner);
+	}
+	/* Whoever makes room and then keeps others from using it goes on using it. */
+	uint32_t project = by_holder ? freed->project : 0;
 	if (holders > 0) {
 		struct quarantine_shared *shared = holders > 1 ? malloc(sizeof(*shared)) : NULL;
 		complete = holders == 1 || shared;
 		if (shared)
 			atomic_init(&shared->refs, holders);
 		for (struct layout_holder *h = entry->holders; h && complete; h = h->next_of_entry)
-			complete = keep_for(h, first, count, shared);
-		atomic_fetch_add_explicit(&table->quarantined_blocks, count, memory_order_relaxed);
+			complete = keep_for(h, freed, project, shared);
+		atomic_fetch_add_explicit(&table->quarantined_blocks, freed->count, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&shard->lock);
 
@@ -142,8 +139,10 @@ bool layout_quarantine_blocks(void *context, nova_ino ino, nova_block first, uin
 	 * finds them. */
 	if (!complete)
 		log_error("layout", "out of memory: %llu freed blocks stay unused until the next mount",
-		          (unsigned long long)count);
-	return holders > 0;
+		          (unsigned long long)freed->count);
+	if (holders == 0)
+		return NOVA_FREE;
+	return project ? NOVA_QUARANTINE_CHARGED : NOVA_QUARANTINE;
 }
 
 bool quarantine_regions(struct layout_owner *owner, uint64_t number, struct region *list)

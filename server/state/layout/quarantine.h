@@ -10,10 +10,6 @@
 
 #include "server/state/layout/layout.h"
 
-/* quarantine_set_change -- this thread now runs the change (NULL: none): blocks freed under it are told to its session
- * by its reply. */
-void quarantine_set_change(const struct layout_change *change);
-
 /* quarantine_release_until -- the owner's list: what waited for numbers up to `quiesced` is free. */
 void quarantine_release_until(struct layout_owner *owner, uint64_t quiesced);
 

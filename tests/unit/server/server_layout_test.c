@@ -102,7 +102,7 @@ struct client {
 static struct layout_table *table;
 static struct client clients[CLIENTS];
 
-void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count)
+void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count, uint32_t project)
 {
 	(void)worker;
 	freed_blocks += count;
@@ -210,9 +210,16 @@ static void add_region(struct client *client, struct layout_holder *holder, uint
 	client->owner.regions++;
 }
 
-static bool keep(uint64_t block)
+static bool keep_of(uint64_t ino, const struct layout_change *change, uint64_t block)
 {
-	return layout_quarantine_blocks(table, (nova_ino){file.ino}, (nova_block){block}, 1);
+	const struct nova_freed freed = {.ino = {ino}, .first = {block}, .count = 1, .change = change};
+
+	return layout_quarantine_blocks(table, &freed) != NOVA_FREE;
+}
+
+static bool keep(const struct layout_change *change, uint64_t block)
+{
+	return keep_of(file.ino, change, block);
 }
 
 /* ---- what each rule says ---------------------------------------------------------------------------------------- */
@@ -276,7 +283,7 @@ static void own_layout_goes_on_and_its_freed_blocks_wait_for_quiesced(void **sta
 	add_region(A, holder, 8 * 4096, 2, 200);
 	assert_int_equal(layout_change_begin(&A->owner, file, false, &A->waiter, &change), 0);
 	assert_ptr_equal(change.own, holder);
-	assert_true(keep(101));
+	assert_true(keep(&change, 101));
 	layout_change_end(&change, 4096, 4096, &effect);
 	assert_int_equal(A->notices, 0);
 	assert_ptr_equal(effect.holder, holder);
@@ -301,7 +308,7 @@ static void blocks_of_a_file_without_layouts_are_not_kept(void **state)
 
 	(void)state;
 	assert_int_equal(layout_change_begin(&A->owner, file, false, &A->waiter, &change), 0);
-	assert_false(keep(100));
+	assert_false(keep(&change, 100));
 	layout_change_end(&change, 0, 4096, &effect);
 	assert_int_equal(A->owner.invalidation_issued, 0);
 }
@@ -314,12 +321,12 @@ static void blocks_of_a_dead_inode_wait_for_all_sessions_that_had_closed_it(void
 	layout_file_closed(&A->owner, file);
 	layout_file_closed(&B->owner, file);
 	assert_int_equal(A->notices + B->notices, 0);
-	assert_true(keep(100));
+	assert_true(keep(NULL, 100));
 	layout_note_quiesced(&A->owner, 1);
 	assert_int_equal(freed_blocks, 0);
 	layout_note_quiesced(&B->owner, 1);
 	assert_int_equal(freed_blocks, 1);
-	assert_false(keep(101));
+	assert_false(keep(NULL, 101));
 }
 
 static void change_does_not_wait_for_a_session_that_has_closed_the_file(void **state)
@@ -331,7 +338,7 @@ static void change_does_not_wait_for_a_session_that_has_closed_the_file(void **s
 	add_region(A, grant(A), 0, 1, 100);
 	layout_file_closed(&A->owner, file);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 0);
-	assert_true(keep(100));
+	assert_true(keep(&change, 100));
 	layout_change_end(&change, 0, 4096, &effect);
 	assert_int_equal(freed_blocks, 0);
 	layout_note_quiesced(&A->owner, 1);
@@ -346,7 +353,7 @@ static void death_of_a_holder_lets_changes_go_on_and_frees_its_blocks(void **sta
 	(void)state;
 	grant(A);
 	assert_int_equal(layout_change_begin(&A->owner, file, false, &A->waiter, &change), 0);
-	assert_true(keep(100));
+	assert_true(keep(&change, 100));
 	layout_change_end(&change, 0, 4096, &effect);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	/* Its recall is still in the mail when it dies. */
@@ -415,7 +422,7 @@ static void truncation_ends_the_own_layout_and_tells_the_session(void **state)
 	add_region(A, grant(A), 0, 1, 100);
 	assert_int_equal(layout_change_begin(&A->owner, file, true, &A->waiter, &change), 0);
 	assert_int_equal(A->notices, 1);
-	assert_true(keep(100));
+	assert_true(keep(&change, 100));
 	layout_change_end(&change, 0, 0, &effect);
 	assert_null(effect.holder);
 	assert_int_equal(freed_blocks, 0);
@@ -489,7 +496,7 @@ static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
 	(void)state;
 	grant(A);
 	layout_file_closed(&A->owner, file);
-	assert_true(keep(100));
+	assert_true(keep(NULL, 100));
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	int64_t now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 	assert_int_equal(layout_tick(&A->owner, now, 1000), 0);
@@ -597,8 +604,8 @@ static void finish_change(struct client *client, int inode, struct layout_change
 	}
 	uint64_t old = current[inode];
 	current[inode] = next_block++;
-	if (!layout_quarantine_blocks(table, (nova_ino){(uint64_t)inode + 1}, (nova_block){old}, 1))
-		nova_free_blocks(NULL, (nova_block){old}, 1);
+	if (!keep_of((uint64_t)inode + 1, change, old))
+		nova_free_blocks(NULL, (nova_block){old}, 1, 0);
 	layout_change_end(change, 0, 4096, &effect);
 	/* The reply: behind the notices, and it replaces what was cached. */
 	act_on_notices(client);

@@ -448,26 +448,28 @@ struct kept {
 	nova_ino ino;
 	nova_block first;
 	uint64_t count;
+	uint32_t project;
 	bool keep;
 };
 
-static bool keep(void *context, nova_ino ino, nova_block first, uint64_t count)
+static enum nova_quarantine keep(void *context, const struct nova_freed *freed)
 {
 	struct kept *kept = context;
 
 	if (!kept->keep)
-		return false;
-	kept->ino = ino;
-	kept->first = first;
-	kept->count += count;
-	return true;
+		return NOVA_FREE;
+	kept->ino = freed->ino;
+	kept->first = freed->first;
+	kept->count += freed->count;
+	kept->project = freed->project;
+	return freed->project ? NOVA_QUARANTINE_CHARGED : NOVA_QUARANTINE;
 }
 
 static void kept_blocks_are_not_reused_until_they_are_given_back(void **state)
 {
 	struct fixture *f = *state;
 	struct kept kept = {0};
-	struct nova_mount_options options = {.keep_blocks = keep, .keep_context = &kept};
+	struct nova_mount_options options = {.quarantine = keep, .quarantine_context = &kept};
 	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
 	static uint8_t data[5 * 4096];
 	struct nova_extent extent;
@@ -496,7 +498,7 @@ static void kept_blocks_are_not_reused_until_they_are_given_back(void **state)
 		fixture_write(f, file.handle, (uint64_t)(i % 5) * 4096, data, 4096);
 	assert_int_equal(old[0], 'o');
 	assert_int_equal(old[5 * 4096 - 1], 'o');
-	nova_free_blocks(f->worker, kept.first, kept.count);
+	nova_free_blocks(f->worker, kept.first, kept.count, 0);
 	assert_true(fixture_free_blocks(f) + 40 > free_blocks);
 	fixture_assert_same_after_remount(f);
 }

@@ -307,10 +307,10 @@ static void it_finds_room_in_single_blocks(void **state)
 	fixture_close(&f);
 }
 
-static bool keep(void *context, nova_ino ino, nova_block first, uint64_t count)
+static enum nova_quarantine keep(void *context, const struct nova_freed *freed)
 {
-	*(uint64_t *)context += count;
-	return true;
+	*(uint64_t *)context += freed->count;
+	return NOVA_QUARANTINE;
 }
 
 static void blocks_kept_for_readers_are_not_lost(void **state)
@@ -324,8 +324,8 @@ static void blocks_kept_for_readers_are_not_lost(void **state)
 	file = fixture_create(&f, f.root, "file", S_IFREG | 0644);
 	fixture_write(&f, file.handle, 0, "a", 1);
 	blocks = fixture_free_blocks(&f);
-	f.fs->keep_blocks = keep;
-	f.fs->keep_context = &kept;
+	f.fs->quarantine = keep;
+	f.fs->quarantine_context = &kept;
 	fixture_write(&f, file.handle, 0, "b", 1);
 	assert_int_equal(kept, 1);
 	fixture_unmount(&f);

@@ -335,6 +335,50 @@ struct filler {
 	unsigned written;
 };
 
+struct quarantine {
+	enum nova_quarantine answer;
+	nova_block first;
+	uint64_t count;
+};
+
+static enum nova_quarantine quarantine(void *context, const struct nova_freed *freed)
+{
+	struct quarantine *quarantine = context;
+
+	assert_int_equal(freed->project, PROJECT);
+	quarantine->first = freed->first;
+	quarantine->count += freed->count;
+	return quarantine->answer;
+}
+
+static void quarantined_blocks_are_charged_where_that_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle dir = project_dir(f, "p", PROJECT);
+	struct nova_handle file = fixture_create(f, dir, "file", S_IFREG | 0644).handle;
+	struct quarantine q = {.answer = NOVA_QUARANTINE};
+
+	fixture_write(f, file, 0, data, 4 * BLOCK);
+	assert_used(f, PROJECT, 2, 4);
+	f->fs->quarantine = quarantine;
+	f->fs->quarantine_context = &q;
+	fixture_write(f, file, 0, data, 4 * BLOCK);
+	assert_int_equal(q.count, 4);
+	assert_used(f, PROJECT, 2, 4);
+	nova_free_blocks(f->worker, q.first, 4, 0);
+
+	q = (struct quarantine){.answer = NOVA_QUARANTINE_CHARGED};
+	fixture_write(f, file, 0, data, 4 * BLOCK);
+	assert_used(f, PROJECT, 2, 8);
+	/* The limit counts them, and does not stand in the way of what makes more of them. */
+	limit(f, PROJECT, 9, 0);
+	assert_int_equal(nova_write(&f->call, file, 4 * BLOCK, data, 4 * BLOCK, 0, NULL), -EDQUOT);
+	nova_free_blocks(f->worker, q.first, 4, PROJECT);
+	assert_used(f, PROJECT, 2, 4);
+	assert_int_equal(nova_write(&f->call, file, 4 * BLOCK, data, 4 * BLOCK, 0, NULL), 4 * BLOCK);
+	f->fs->quarantine = NULL;
+}
+
 /* Append until the project is full, now and then letting go of something. */
 static void *fill(void *context)
 {
@@ -407,6 +451,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(an_inode_that_changes_its_project_takes_its_blocks_along, setup,
 	                                    fixture_teardown),
 	    cmocka_unit_test_setup_teardown(only_the_superuser_decides, setup, fixture_teardown),
+	    cmocka_unit_test_setup_teardown(quarantined_blocks_are_charged_where_that_is_asked_for, setup,
+	                                    fixture_teardown),
 	    cmocka_unit_test_setup_teardown(statfs_in_a_project_tells_its_limit, setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(threads_together_reach_the_limit_and_never_pass_it, setup,
 	                                    fixture_teardown),
