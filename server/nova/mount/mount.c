@@ -282,26 +282,6 @@ void nova_worker_close(struct nova_worker *worker)
 
 /* ---- about the file system ------------------------------------------------------------------------------------ */
 
-void nova_statfs(struct nova *fs, struct nova_statfs *out)
-{
-	int64_t inodes = __atomic_load_n(&fs->inodes, __ATOMIC_RELAXED);
-
-	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
-		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
-
-		if (worker)
-			inodes += __atomic_load_n(&worker->inodes, __ATOMIC_RELAXED);
-	}
-	memset(out, 0, sizeof *out);
-	out->blocks = fs->usable_blocks;
-	out->free_blocks = alloc_free_total(fs);
-	out->available_blocks = alloc_available_total(fs);
-	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
-	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
-	memcpy(out->label, fs->label, sizeof out->label);
-	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs);
-}
-
 bool nova_read_only(const struct nova *fs)
 {
 	return fs->read_only;

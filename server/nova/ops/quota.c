@@ -72,36 +72,3 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	project_set_limits(project, limits);
 	return 0;
 }
-
-/* As XFS does: the file system looks as large as the project may become, so `df` in its directory tells its limit. */
-static void narrow(uint64_t limit, uint64_t used, uint64_t *total, uint64_t *left)
-{
-	uint64_t rest = limit > used ? limit - used : 0;
-
-	if (!limit)
-		return;
-	if (limit < *total)
-		*total = limit;
-	if (rest < *left)
-		*left = rest;
-}
-
-int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out)
-{
-	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, file, false, &inode);
-
-	if (err)
-		return err;
-	nova_statfs(call->worker->fs, out);
-	if (inode->space.quota) {
-		out->inode_limit = project_limit(inode->space.quota, PROJECT_INODES);
-		if (project_limit(inode->space.quota, PROJECT_BLOCKS) || out->inode_limit)
-			out->inodes = project_used(inode->space.quota, PROJECT_INODES);
-		narrow(project_limit(inode->space.quota, PROJECT_BLOCKS),
-		       project_used(inode->space.quota, PROJECT_BLOCKS), &out->blocks, &out->free_blocks);
-		if (out->available_blocks > out->free_blocks)
-			out->available_blocks = out->free_blocks;
-	}
-	return 0;
-}
