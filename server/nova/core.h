@@ -14,6 +14,7 @@
 #include "common/pm/pm.h"
 #include "server/nova/inode/dir_index.h"
 #include "server/nova/inode/file_index.h"
+#include "server/nova/log/log_state.h"
 #include "server/nova/media/format.h"
 #include "server/nova/nova.h"
 #include "server/nova/space/space_use.h"
@@ -102,13 +103,8 @@ struct nova_inode {
 	int64_t btime_ns;
 	uint64_t parent; /* directories; atomic, changes under the rename lock */
 
-	uint64_t tail;       /* lines committed since birth */
-	uint64_t head;       /* block of the first log page, 0 = none */
-	uint64_t log_start;  /* position of the first live line: 0, or where GC began anew */
-	uint64_t tail_page;  /* block in which the last line lies, 0 = the slot */
-	uint64_t tail_first; /* position of that page's first line */
+	struct log_state log;
 	struct gc_state gc;
-	struct nova_request last_request;
 
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;

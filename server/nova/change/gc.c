@@ -131,12 +131,12 @@ static uint64_t bound_pages(const struct nova_inode *inode)
 /* Where the log's first page begins, if it has one. */
 static uint64_t first_page_position(const struct nova_inode *inode)
 {
-	return inode->log_start ? inode->log_start : NOVA_SLOT_LINES;
+	return inode->log.start ? inode->log.start : NOVA_SLOT_LINES;
 }
 
 static uint64_t log_pages(const struct nova_inode *inode)
 {
-	return inode->tail_page ? (inode->tail_first - first_page_position(inode)) / NOVA_PAGE_LINES + 1 : 0;
+	return inode->log.tail_page ? (inode->log.tail_first - first_page_position(inode)) / NOVA_PAGE_LINES + 1 : 0;
 }
 
 /* ---- what lives ----------------------------------------------------------------------------------------------- */
@@ -446,7 +446,7 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 	struct nova_times_entry *times;
 	int err;
 
-	log->request = inode->last_request;
+	log->request = inode->log.last_request;
 	if (inode_is(inode, S_IFDIR)) {
 		entry = entry_start(&buffer, NOVA_ENTRY_PARENT);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->parent = le64_of(inode->parent);
@@ -490,10 +490,10 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
  */
 static void switch_head(struct nova_worker *worker, const struct log_append *log, uint64_t head)
 {
-	const struct nova_inode *inode = log->inode;
+	const struct log_owner *owner = &log->owner;
 	const struct journal_word words[] = {
-	    {.inode = inode, .value = log->position, .kind = NOVA_WORD_TAIL},
-	    {.inode = inode, .value = head, .kind = NOVA_WORD_HEAD},
+	    {.ino = owner->ino, .generation = owner->generation, .value = log->position, .kind = NOVA_WORD_TAIL},
+	    {.ino = owner->ino, .generation = owner->generation, .value = head, .kind = NOVA_WORD_HEAD},
 	};
 
 	journal_commit(worker, words, 2);
@@ -522,28 +522,28 @@ static uint64_t page_after(const struct nova *fs, const struct nova_inode *inode
 static int drop_pages(struct slice *slice)
 {
 	struct nova_inode *inode = slice->inode;
-	uint64_t old = inode->head;
+	uint64_t old = inode->log.head;
 	uint64_t head = page_after(slice->worker->fs, inode, slice->done_last);
 
 	if (!head)
 		return -EIO;
 	switch_head(slice->worker, &slice->log, head);
-	inode->head = head;
-	inode->log_start = first_page_position(inode) + slice->done * NOVA_PAGE_LINES;
+	inode->log.head = head;
+	inode->log.start = first_page_position(inode) + slice->done * NOVA_PAGE_LINES;
 	log_append_done(&slice->log);
 	for (unsigned i = 0; i < slice->moved; i++)
 		*slice->lines_moved[i].line = slice->lines_moved[i].now;
 	show_xattrs(slice);
 	if (slice->symlink_line)
 		inode->symlink_line = slice->symlink_line;
-	log_free_pages(slice->worker, inode, old, slice->done_last);
+	log_free_pages(slice->worker, inode->generation, old, slice->done_last);
 	return 0;
 }
 
 static void begin_sweep(struct nova_inode *inode)
 {
 	inode->gc.sweep_due = false;
-	inode->gc.sweep = inode->tail;
+	inode->gc.sweep = inode->log.tail;
 	inode->gc.swept = 0;
 }
 
@@ -563,7 +563,7 @@ static void end_round(struct nova_inode *inode)
 	gc->copied = 0;
 	gc->was_split = gc->split;
 	gc->split = 0;
-	gc->round = inode->tail;
+	gc->round = inode->log.tail;
 }
 
 /* Whatever extent an entry before the sweep told was written again by the sweep, or by whoever changed it meanwhile. */
@@ -578,13 +578,13 @@ static void end_sweep(struct nova_inode *inode)
 	gc->copied = 0;
 	gc->was_split += gc->split;
 	gc->split = 0;
-	gc->round = inode->tail;
+	gc->round = inode->log.tail;
 }
 
 /* The first one. */
 static void begin_round(struct nova_inode *inode)
 {
-	inode->gc.round = inode->tail;
+	inode->gc.round = inode->log.tail;
 	inode->gc.was_split += inode->gc.split;
 	inode->gc.split = 0;
 }
@@ -597,7 +597,7 @@ static int end_slice(struct slice *slice)
 
 	if (!err)
 		err = put_gathered(slice, true);
-	if (!err && !slice->done && slice->log.position == inode->tail)
+	if (!err && !slice->done && slice->log.position == inode->log.tail)
 		return 0;
 	if (!err)
 		err = write_attributes(slice->worker, inode, &slice->log);
@@ -615,7 +615,7 @@ static void begin_slice(struct slice *slice, struct nova_worker *worker, struct 
 	memset(slice, 0, offsetof(struct slice, gathered));
 	slice->worker = worker;
 	slice->inode = inode;
-	log_append_start(&slice->log, inode, &inode->last_request, false);
+	inode_append_start(&slice->log, inode, &inode->log.last_request, false);
 }
 
 /* A slice of a sweep: extents are written again in the order of the file, each as long as it is by now. No page goes.
@@ -631,7 +631,7 @@ static int sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 	begin_slice(&slice, worker, inode);
 	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.scanned < SCAN_SOFT_LIMIT) {
 		live = look_at(&slice, at, NOVA_FILE_BLOCKS_MAX);
-		err = add_run(&slice, &live, &inode->last_request);
+		err = add_run(&slice, &live, &inode->log.last_request);
 		at += live.count;
 	}
 	if (!err)
@@ -656,7 +656,7 @@ static int run_slice(struct nova_worker *worker, struct nova_inode *inode, uint6
 	    .ino = inode->ino,
 	    .generation = inode->generation,
 	    .tail = first_page_position(inode) + pages * NOVA_PAGE_LINES,
-	    .head = inode->head,
+	    .head = inode->log.head,
 	    .repair = true,
 	    .page = begin_page,
 	    .entry = keep_entry,
@@ -750,7 +750,7 @@ static uint64_t count_extents(struct nova_inode *inode)
 void gc_if_due(struct nova_worker *worker, struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
-	uint64_t lines = gc->tail ? inode->tail - gc->tail : 0;
+	uint64_t lines = gc->tail ? inode->log.tail - gc->tail : 0;
 	uint64_t slices = 0;
 
 	lines += count_extents(inode);
@@ -760,7 +760,7 @@ void gc_if_due(struct nova_worker *worker, struct nova_inode *inode)
 			break;
 		slices++;
 	}
-	gc->tail = inode->tail;
+	gc->tail = inode->log.tail;
 	if (!gc->queued && gc_idle_pages(inode))
 		gc_queue(worker->fs, inode);
 }

@@ -84,7 +84,7 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode, struct
                     unsigned *done)
 {
 	if (!waiting->end)
-		waiting->end = inode->tail;
+		waiting->end = inode->log.tail;
 	if (inode->gc.limit != UINT64_MAX)
 		inode->gc.limit = 0;
 	while (*done < slices && gc_idle_slice(worker, inode, waiting->end))
@@ -112,9 +112,9 @@ int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags)
 		if (look == LOOK_GONE)
 			continue;
 		if (look == LOOK_LOCKED) {
-			if (flags & NOVA_GC_BUSY || inode->tail == waiting.tail)
+			if (flags & NOVA_GC_BUSY || inode->log.tail == waiting.tail)
 				again = shorten(worker, inode, &waiting, slices, &done);
-			waiting.tail = inode->tail;
+			waiting.tail = inode->log.tail;
 		}
 		/*
 		 * Before the lock is let go: else the inode could be queued anew in between. There is room: each worker

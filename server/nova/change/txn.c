@@ -4,6 +4,7 @@
 #include "server/nova/change/txn.h"
 
 #include "server/nova/change/gc.h"
+#include "server/nova/inode/inode.h"
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/words.h"
 
@@ -29,25 +30,26 @@ void txn_start(struct txn *txn, const struct nova_call *call)
 struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged)
 {
 	for (unsigned i = 0; i < txn->log_count; i++)
-		if (txn->logs[i].inode == inode)
+		if (txn->logs[i].log == &inode->log)
 			return &txn->logs[i];
 	gc_if_due(txn->worker, inode);
 	txn->newborn[txn->log_count] = false;
-	log_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
+	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
 	return &txn->logs[txn->log_count++];
 }
 
 struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode)
 {
 	txn->newborn[txn->log_count] = true;
-	log_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
+	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
 	return &txn->logs[txn->log_count++];
 }
 
 void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life)
 {
 	txn->lives[txn->life_count++] = (struct journal_word){
-	    .inode = inode,
+	    .ino = inode->ino,
+	    .generation = inode->generation,
 	    .value = life_value(inode->generation, life),
 	    .kind = NOVA_WORD_LIFE,
 	};
@@ -129,14 +131,14 @@ void txn_drop(struct txn *txn)
  */
 static void store_newborn_words(struct nova *fs, const struct log_append *log)
 {
-	uint32_t last = log->inode->generation - 1;
+	uint32_t last = log->owner.generation - 1;
 	struct slot_word_values values = {
 	    .life = life_value(last, last ? NOVA_LIFE_FREE : NOVA_LIFE_NEVER),
 	    .tail = log->position,
 	    .head = log->first_new,
 	};
 
-	slot_words_store(fs, log->inode, &values);
+	slot_words_store(fs, log->owner.ino, log->owner.generation, &values);
 }
 
 static void commit_record(struct txn *txn)
@@ -152,7 +154,8 @@ static void commit_record(struct txn *txn)
 			store_newborn_words(txn->worker->fs, log);
 		else
 			words[count++] = (struct journal_word){
-			    .inode = log->inode,
+			    .ino = log->owner.ino,
+			    .generation = log->owner.generation,
 			    .value = log->position,
 			    .kind = NOVA_WORD_TAIL,
 			};

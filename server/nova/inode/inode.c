@@ -274,7 +274,7 @@ void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)
 	    .mtime_ns = inode->mtime_ns,
 	    .ctime_ns = inode->ctime_ns,
 	    .btime_ns = inode->btime_ns,
-	    .change = inode->tail,
+	    .change = inode->log.tail,
 	};
 }
 
@@ -304,4 +304,13 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode *dir, const char *name, size_t length)
 {
 	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
+}
+
+void inode_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
+                        bool privileged)
+{
+	const struct log_owner owner = {
+	    .ino = inode->ino, .generation = inode->generation, .life = (enum nova_life)inode->life};
+
+	log_append_start(append, &inode->log, &owner, request, privileged);
 }

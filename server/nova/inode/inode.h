@@ -5,6 +5,7 @@
 #define FARNOVA_NOVA_INODE_H
 
 #include "server/nova/inode/incore.h"
+#include "server/nova/log/inode_log.h"
 
 static inline bool inode_alive(const struct nova_inode *inode)
 {
@@ -58,6 +59,10 @@ static inline void inode_unlock_cleanup(struct nova_inode **inode)
 	if (*inode)
 		inode_unlock(*inode);
 }
+
+/* inode_append_start -- begin to append to the log of an inode that is locked for writing. */
+void inode_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
+                        bool privileged);
 
 /* inode_find_name -- the entry in a locked directory, or NULL. */
 struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode *dir, const char *name, size_t length);

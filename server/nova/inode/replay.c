@@ -429,7 +429,7 @@ static int replay_entry(void *context, const struct nova_entry *entry, uint64_t 
 	struct nova_inode *inode = replay->inode;
 	const struct nova_times_entry *times;
 
-	inode->last_request = (struct nova_request){
+	inode->log.last_request = (struct nova_request){
 	    .client = le32_get(entry->request_client),
 	    .slot = le16_get(entry->request_slot),
 	    .sequence = le32_get(entry->request_sequence),
@@ -520,13 +520,13 @@ static int read_words(struct replay *replay)
 	struct nova_slot_words *words = slot_words(replay->fs, inode->ino);
 	uint64_t owner = word_owner(inode->ino, inode->generation);
 
-	if (!slot_word(replay->fs, inode->ino, NOVA_WORD_TAIL, owner, words->tail, "tail", &inode->tail))
+	if (!slot_word(replay->fs, inode->ino, NOVA_WORD_TAIL, owner, words->tail, "tail", &inode->log.tail))
 		return refuse(replay, 0, "both copies of the tail word are damaged");
-	if (inode->tail == 0)
+	if (inode->log.tail == 0)
 		return refuse(replay, 0, "an inode without a log");
-	inode->head = 0;
-	if (inode->tail > NOVA_SLOT_LINES &&
-	    !slot_word(replay->fs, inode->ino, NOVA_WORD_HEAD, owner, words->head, "head", &inode->head))
+	inode->log.head = 0;
+	if (inode->log.tail > NOVA_SLOT_LINES &&
+	    !slot_word(replay->fs, inode->ino, NOVA_WORD_HEAD, owner, words->head, "head", &inode->log.head))
 		return refuse(replay, 0, "the copies of the head word are damaged");
 	return 0;
 }
@@ -561,17 +561,17 @@ static int read_fixed(struct replay *replay, struct log_walk *walk)
 
 	if (!err)
 		err = read_words(replay);
-	walk->tail = replay->inode->tail;
-	walk->head = replay->inode->head;
+	walk->tail = replay->inode->log.tail;
+	walk->head = replay->inode->log.head;
 	return err;
 }
 
 /* After the log was read whole. */
 static void take_place(struct nova_inode *inode, const struct log_walk *walk)
 {
-	inode->log_start = walk->log_start;
-	inode->tail_page = walk->last_page;
-	inode->tail_first = walk->last_first;
+	inode->log.start = walk->log_start;
+	inode->log.tail_page = walk->last_page;
+	inode->log.tail_first = walk->last_first;
 	if (inode->life != NOVA_LIFE_ALLOCATED)
 		inode->nlink = 0;
 	memset(&inode->gc, 0, sizeof inode->gc);
@@ -622,7 +622,7 @@ int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *run
 	forget(inode);
 	inode->partial = false;
 	err = read_fixed(&replay, &walk);
-	if (!err && (inode->type == S_IFDIR >> 12 || inode->tail > NOVA_SLOT_LINES))
+	if (!err && (inode->type == S_IFDIR >> 12 || inode->log.tail > NOVA_SLOT_LINES))
 		err = -EAGAIN;
 	if (!err)
 		err = log_walk(&walk);
@@ -689,13 +689,13 @@ int replay_peek(struct nova *fs, struct nova_inode *inode)
 	if (!peek_words(fs, inode->ino, inode->generation, &life[0], &tail[0]))
 		return -EAGAIN;
 	inode->life = (uint8_t)life[0];
-	inode->tail = tail[0];
-	copy_slot(fs, inode->ino, inode->tail, &slot);
+	inode->log.tail = tail[0];
+	copy_slot(fs, inode->ino, inode->log.tail, &slot);
 	if (read_header(&replay) || inode->type == S_IFDIR >> 12)
 		return -EAGAIN;
 	replay.walk = &walk;
 	runs.count = 0;
-	walk.tail = inode->tail;
+	walk.tail = inode->log.tail;
 	if (log_walk(&walk) || check_whole(&replay))
 		return -EAGAIN;
 	count_runs(inode, &runs);

@@ -336,10 +336,10 @@ static int check_list(const struct nova_inode *inode, const struct xattr_change 
 	return inode->xattrs && inode->xattrs->list_length + length > NOVA_XATTR_LIST_MAX ? -ENOSPC : 0;
 }
 
-int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *change)
+int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct log_append *log,
+                 struct xattr_change *change, int64_t now)
 {
-	struct nova *fs = txn->worker->fs;
-	struct nova_inode *inode = log->inode;
+	struct nova *fs = worker->fs;
 	bool blob = change->value && change->name.length + change->length > NOVA_XATTR_INLINE_MAX;
 	size_t length = change->name.length + (change->value && !blob ? change->length : 0);
 	struct entry_page page;
@@ -357,7 +357,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 		if (!err && blob)
 			err = charge_blob(inode, change->length, old ? blob_blocks(old) : 0);
 		if (!err && blob)
-			err = take_blocks(txn->worker, change);
+			err = take_blocks(worker, change);
 		if (err)
 			return err;
 	}
@@ -366,7 +366,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 	page.entry.type = NOVA_ENTRY_XATTR;
 	page.entry.lines = entry_xattr_lines(length);
 	payload = ENTRY_PAYLOAD(nova_xattr_entry, &page.entry);
-	payload->time_ns = le64_of((uint64_t)txn->now);
+	payload->time_ns = le64_of((uint64_t)now);
 	payload->space = (uint8_t)change->name.space;
 	payload->name_length = (uint8_t)change->name.length;
 	payload->runs = (uint8_t)change->runs;
@@ -382,7 +382,7 @@ int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *c
 	}
 	if (change->value)
 		payload->value_length = le32_of((uint32_t)change->length);
-	return txn_entry(txn, log, &page.entry, NULL, &change->line);
+	return log_append_entry(worker, log, &page.entry, NULL, &change->line);
 }
 
 void xattr_drop(struct nova_worker *worker, struct xattr_change *change)

@@ -9,7 +9,7 @@
 #ifndef FARNOVA_NOVA_XATTR_INDEX_H
 #define FARNOVA_NOVA_XATTR_INDEX_H
 
-#include "server/nova/change/txn.h"
+#include "server/nova/log/inode_log.h"
 
 struct xattr_ref {
 	uint64_t line; /* where the XATTR entry lies: offset in the pool / 64 */
@@ -94,10 +94,11 @@ struct xattr_change {
 };
 
 /*
- * xattr_append -- the change's blob and entry go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop once txn_drop
+ * xattr_append -- the change's blob and entry, made `now`, go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop once txn_drop
  * is done and what was stored is fenced. After the commit call xattr_show.
  */
-int xattr_append(struct txn *txn, struct log_append *log, struct xattr_change *change);
+int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct log_append *log,
+                 struct xattr_change *change, int64_t now);
 void xattr_drop(struct nova_worker *worker, struct xattr_change *change);
 void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_change *change);
 

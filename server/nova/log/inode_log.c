@@ -26,14 +26,15 @@ static uint8_t *page_line(const struct nova *fs, uint64_t ino, uint64_t page, ui
 
 /* ---- append --------------------------------------------------------------------------------------------------- */
 
-void log_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
-                      bool privileged)
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
+                      const struct nova_request *request, bool privileged)
 {
 	*append = (struct log_append){
-	    .inode = inode,
-	    .position = inode->tail,
-	    .page = inode->tail_page,
-	    .page_first = inode->tail_first,
+	    .log = log,
+	    .owner = *owner,
+	    .position = log->tail,
+	    .page = log->tail_page,
+	    .page_first = log->tail_first,
 	    .privileged = privileged,
 	    .request = *request,
 	};
@@ -42,10 +43,10 @@ void log_append_start(struct log_append *append, struct nova_inode *inode, const
 static void store_entry(struct nova_worker *worker, struct log_append *append, struct nova_entry *entry, size_t lines,
                         uint64_t *line)
 {
-	const struct nova_inode *inode = append->inode;
-	uint8_t *to = page_line(worker->fs, inode->ino, append->page, append->position - append->page_first);
+	const struct log_owner *owner = &append->owner;
+	uint8_t *to = page_line(worker->fs, owner->ino, append->page, append->position - append->page_first);
 
-	entry_seal(entry, &append->request, worker->fs->epoch, inode->ino, inode->generation, append->position);
+	entry_seal(entry, &append->request, worker->fs->epoch, owner->ino, owner->generation, append->position);
 	pm_copy(worker->fs->pm, to, entry, lines * NOVA_LINE_SIZE);
 	if (line)
 		*line = pm_offset(worker->fs->pm, to) / NOVA_LINE_SIZE;
@@ -55,26 +56,26 @@ static void store_entry(struct nova_worker *worker, struct log_append *append, s
 static int add_page(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
-	const struct nova_inode *inode = append->inode;
+	const struct log_owner *owner = &append->owner;
 	struct nova_page_header header = {0};
 	uint64_t block;
 	int64_t got = alloc_run(worker, 1, append->privileged, &block);
 
 	if (got < 0)
 		return (int)got;
-	header.generation = le32_of(inode->generation);
-	header.ino = le64_of(inode->ino);
+	header.generation = le32_of(owner->generation);
+	header.ino = le64_of(owner->ino);
 	header.first_position = le64_of(append->position);
-	header.crc = le32_of(entry_page_crc(&header, inode->ino, inode->generation, block));
+	header.crc = le32_of(entry_page_crc(&header, owner->ino, owner->generation, block));
 	pm_copy(fs->pm, block_at(fs, block), &header, sizeof header);
 	if (append->page) {
 		struct nova_page *last = block_at(fs, append->page);
 
 		word_pair_store(fs->pm, last->header.next,
-		                word_make(NOVA_WORD_NEXT, word_owner(append->page, inode->generation), block));
+		                word_make(NOVA_WORD_NEXT, word_owner(append->page, owner->generation), block));
 	} else {
-		word_pair_store(fs->pm, slot_at(fs, inode->ino)->words.head,
-		                word_make(NOVA_WORD_HEAD, word_owner(inode->ino, inode->generation), block));
+		word_pair_store(fs->pm, slot_at(fs, owner->ino)->words.head,
+		                word_make(NOVA_WORD_HEAD, word_owner(owner->ino, owner->generation), block));
 	}
 	append->page = block;
 	append->page_first = append->position;
@@ -118,14 +119,14 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 }
 
 /* The chain of new pages can be read back from their own link words. */
-static void free_chain(struct nova_worker *worker, const struct nova_inode *inode, uint64_t block, uint64_t last)
+static void free_chain(struct nova_worker *worker, uint32_t generation, uint64_t block, uint64_t last)
 {
 	while (block) {
 		const struct nova_page *page = block_at(worker->fs, block);
 		uint64_t next = 0;
 
-		if (block != last && word_read(NOVA_WORD_NEXT, word_owner(block, inode->generation),
-		                               &page->header.next[0], &page->header.next[1], &next) == WORD_LOST)
+		if (block != last && word_read(NOVA_WORD_NEXT, word_owner(block, generation), &page->header.next[0],
+		                               &page->header.next[1], &next) == WORD_LOST)
 			next = 0;
 		alloc_free(worker, block, 1);
 		block = next;
@@ -137,39 +138,41 @@ void log_append_drop(struct nova_worker *worker, struct log_append *append)
 	/* Nothing of the dropped append may reach the medium after its pages have another use. */
 	if (append->first_new) {
 		pm_fence(worker->fs->pm);
-		free_chain(worker, append->inode, append->first_new, append->page);
+		free_chain(worker, append->owner.generation, append->first_new, append->page);
 	}
 	append->first_new = 0;
 }
 
-void log_free_pages(struct nova_worker *worker, const struct nova_inode *inode, uint64_t head, uint64_t last_page)
+void log_free_pages(struct nova_worker *worker, uint32_t generation, uint64_t head, uint64_t last_page)
 {
-	free_chain(worker, inode, head, last_page);
+	free_chain(worker, generation, head, last_page);
 }
 
 void log_append_done(struct log_append *append)
 {
-	struct nova_inode *inode = append->inode;
+	struct log_state *log = append->log;
 
-	if (append->first_new && !inode->head)
-		inode->head = append->first_new;
-	inode->tail = append->position;
-	inode->tail_page = append->page;
-	inode->tail_first = append->page_first;
-	inode->last_request = append->request;
+	if (append->first_new && !log->head)
+		log->head = append->first_new;
+	log->tail = append->position;
+	log->tail_page = append->page;
+	log->tail_first = append->page_first;
+	log->last_request = append->request;
 }
 
 void log_append_commit(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
+	const struct log_owner *owner = &append->owner;
 	struct nova_slot_words line __attribute__((aligned(NOVA_LINE_SIZE)));
-	struct slot_word_values values;
+	struct slot_word_values values = {.life = life_value(owner->generation, owner->life)};
 
 	log_append_done(append);
-	values = slot_words_of(append->inode);
-	slot_words_line(append->inode, &values, &line);
+	values.tail = append->log->tail;
+	values.head = append->log->head;
+	slot_words_line(owner->ino, owner->generation, &values, &line);
 	pm_fence(fs->pm);
-	pm_copy(fs->pm, &slot_at(fs, append->inode->ino)->words, &line, sizeof line);
+	pm_copy(fs->pm, &slot_at(fs, owner->ino)->words, &line, sizeof line);
 	pm_fence(fs->pm);
 }
 

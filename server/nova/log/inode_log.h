@@ -8,10 +8,19 @@
 #define FARNOVA_NOVA_INODE_LOG_H
 
 #include "server/nova/core.h"
+#include "server/nova/log/log_state.h"
 #include "server/nova/media/entry.h"
 
+/* Whose log it is. */
+struct log_owner {
+	uint64_t ino;
+	uint32_t generation;
+	enum nova_life life; /* as its slot has it until the commit */
+};
+
 struct log_append {
-	struct nova_inode *inode;
+	struct log_state *log;
+	struct log_owner owner;
 	uint64_t position;   /* where the next entry goes */
 	uint64_t page;       /* the page that `position` follows on in, 0 = the slot */
 	uint64_t page_first; /* position of its first line */
@@ -21,8 +30,8 @@ struct log_append {
 };
 
 /* log_append_start -- nothing is stored. */
-void log_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
-                      bool privileged);
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
+                      const struct nova_request *request, bool privileged);
 
 /*
  * log_append_entry -- seals (request, epoch, CRC) and stores one entry; `line`, if not NULL, is where it lies. Adds a
@@ -67,6 +76,6 @@ struct log_walk {
 int log_walk(struct log_walk *walk);
 
 /* log_free_pages -- give back the chain from block `head` to the page that holds line tail - 1. */
-void log_free_pages(struct nova_worker *worker, const struct nova_inode *inode, uint64_t head, uint64_t last_page);
+void log_free_pages(struct nova_worker *worker, uint32_t generation, uint64_t head, uint64_t last_page);
 
 #endif

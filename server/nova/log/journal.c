@@ -31,8 +31,7 @@ static uint32_t record_crc(const struct nova_record *record, uint32_t ring)
 
 static uint64_t stored_word(const struct journal_word *word)
 {
-	const struct nova_inode *inode = word->inode;
-	uint64_t owner = word->kind == NOVA_WORD_LIFE ? inode->ino : word_owner(inode->ino, inode->generation);
+	uint64_t owner = word->kind == NOVA_WORD_LIFE ? word->ino : word_owner(word->ino, word->generation);
 
 	return word_make(word->kind, owner, word->value);
 }
@@ -79,9 +78,9 @@ static void store_record(struct nova_worker *worker, const struct journal_word *
 	record->count = (uint8_t)count;
 	record->sequence = le64_of(sequence);
 	for (unsigned i = 0; i < count; i++) {
-		record->words[i].target = le64_of(words[i].inode->ino << 8 | words[i].kind);
+		record->words[i].target = le64_of(words[i].ino << 8 | words[i].kind);
 		record->words[i].word = le64_of(stored_word(&words[i]));
-		record->words[i].generation = le32_of(words[i].inode->generation);
+		record->words[i].generation = le32_of(words[i].generation);
 	}
 	record->crc = le32_of(record_crc(record, worker->ring));
 	pm_copy(fs->pm, &ring_at(fs, worker->ring)->records[sequence % NOVA_RING_RECORDS], record,
@@ -110,7 +109,7 @@ static void prefetch_slot_words(const struct nova *fs, const struct journal_word
 {
 	for (unsigned i = 0; i < count; i++)
 		if (is_birth(&words[i]) == births)
-			pm_prefetch_store(&slot_at(fs, words[i].inode->ino)->words);
+			pm_prefetch_store(&slot_at(fs, words[i].ino)->words);
 }
 
 /* To the caches only: whoever lets go of a lock next would wait for more. The next commit flushes them. */
@@ -119,7 +118,7 @@ static void store_slot_words(struct nova_worker *worker, const struct journal_wo
 	struct nova *fs = worker->fs;
 
 	for (unsigned i = 0; i < count; i++) {
-		le64 *pair = slot_word_pair(fs, words[i].inode->ino, words[i].kind);
+		le64 *pair = slot_word_pair(fs, words[i].ino, words[i].kind);
 		uint64_t word = le64_get(worker->record.words[i].word);
 
 		pm_set8(fs->pm, &pair[0], word);

@@ -12,8 +12,9 @@
 #include "server/nova/core.h"
 
 struct journal_word {
-	const struct nova_inode *inode; /* locked for writing; of the generation that the word is of */
+	uint64_t ino; /* locked for writing */
 	uint64_t value;
+	uint32_t generation;
 	enum nova_word_kind kind;
 };
 

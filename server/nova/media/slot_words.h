@@ -17,15 +17,11 @@ struct slot_word_values {
 	uint64_t head;
 };
 
-/* slot_words_of -- what they say of a live inode, by its structure in DRAM. */
-struct slot_word_values slot_words_of(const struct nova_inode *inode);
-
-/* slot_words_line -- make the line, of the inode's present generation. Before a fence, so that it costs no time after
- * it. */
-void slot_words_line(const struct nova_inode *inode, const struct slot_word_values *values,
+/* slot_words_line -- make the line, of this generation. Before a fence, so that it costs no time after it. */
+void slot_words_line(uint64_t ino, uint32_t generation, const struct slot_word_values *values,
                      struct nova_slot_words *line);
 
 /* slot_words_store -- make and store the whole line; not fenced. The inode is locked for writing. */
-void slot_words_store(struct nova *fs, const struct nova_inode *inode, const struct slot_word_values *values);
+void slot_words_store(struct nova *fs, uint64_t ino, uint32_t generation, const struct slot_word_values *values);
 
 #endif

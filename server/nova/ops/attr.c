@@ -237,8 +237,7 @@ static int append_cut(struct txn *txn, struct log_append *log, const struct chan
 }
 
 /* All entries of one setattr: at most one of each, in one commit. */
-static int append_change(struct txn *txn, const struct nova_inode *inode, struct log_append *log,
-                         const struct change *change)
+static int append_change(struct txn *txn, struct nova_inode *inode, struct log_append *log, const struct change *change)
 {
 	struct nova_attr_entry attr = {
 	    .mode = le16_of(change->mode),
@@ -261,7 +260,7 @@ static int append_change(struct txn *txn, const struct nova_inode *inode, struct
 	if (!err && change->tail_block)
 		err = append_cut(txn, log, change);
 	if (!err && change->unprivileged)
-		err = xattr_append_unprivileged(txn, log);
+		err = xattr_append_unprivileged(txn, inode, log);
 	/* With a size the ATTR entry says mtime = now already. */
 	if (!err &&
 	    (change->atime_ns != inode->atime_ns || change->mtime_ns != (change->sized ? txn->now : inode->mtime_ns)))

@@ -187,7 +187,7 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	if (!err)
 		err = extent_map_log(map, txn, log, size);
 	if (!err && privileges)
-		err = xattr_append_unprivileged(txn, log);
+		err = xattr_append_unprivileged(txn, inode, log);
 	if (err) {
 		txn_drop(txn);
 		pm_fence(txn->worker->fs->pm);

@@ -205,7 +205,7 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
 		               &(struct nova_attr_entry){.size = le64_of(range->size), .mode = le16_of(mode)});
 	if (!err)
 		err = extent_map_log(map, txn, log, range->size);
-	return !err && privileges ? xattr_append_unprivileged(txn, log) : err;
+	return !err && privileges ? xattr_append_unprivileged(txn, map->inode, log) : err;
 }
 
 /* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */

@@ -4,7 +4,7 @@
 #ifndef FARNOVA_NOVA_NAMEI_H
 #define FARNOVA_NOVA_NAMEI_H
 
-#include "server/nova/change/txn.h"
+#include "server/nova/change/inode_create.h"
 #include "server/nova/inode/inode.h"
 
 /* namei_check -- is it a name that can be made or removed? -EINVAL, -ENAMETOOLONG. */
@@ -16,6 +16,9 @@ int namei_may_add(const struct nova_call *call, const struct nova_inode *dir);
 /* namei_same_project -- -EXDEV if the directory passes on a project that is not the inode's: what is named in its tree
  * is charged to its project. */
 int namei_same_project(const struct nova_inode *inode, const struct nova_inode *dir);
+
+/* birth_inherit -- who owns what the caller makes in this directory, and what else that passes on. */
+void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, struct birth *birth);
 
 /* namei_room -- room in the index for `more` names, before the commit. */
 int namei_room(struct nova *fs, struct nova_inode *dir, uint32_t more);

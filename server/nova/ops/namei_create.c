@@ -2,9 +2,9 @@
  * namei_create.c -- operations that make names: create, symlink, link.
  */
 #include "common/crc.h"
-#include "server/nova/change/inode_life.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
+#include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 
@@ -33,8 +33,8 @@ void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, s
 }
 
 /* A target longer than fits into the slot lies in a block of its own. */
-static int store_target(struct txn *txn, struct log_append *log, const char *target, size_t length, uint64_t *blob,
-                        uint64_t *line)
+static int store_target(struct txn *txn, struct nova_inode *inode, struct log_append *log, const char *target,
+                        size_t length, uint64_t *blob, uint64_t *line)
 {
 	struct pm *pm = txn->worker->fs->pm;
 	struct entry_buffer buffer;
@@ -45,7 +45,7 @@ static int store_target(struct txn *txn, struct log_append *log, const char *tar
 	symlink->length = le16_of((uint16_t)length);
 	if (length > NOVA_SYMLINK_INLINE_MAX) {
 		uint8_t block[NOVA_BLOCK_SIZE];
-		int64_t got = project_grow(&log->inode->space, 1);
+		int64_t got = project_grow(&inode->space, 1);
 
 		if (!got)
 			got = alloc_run(txn->worker, 1, false, blob);
@@ -100,7 +100,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	if (err)
 		return err;
 	if (target)
-		err = store_target(&txn, log, target, birth->size, &blob, &symlink_line);
+		err = store_target(&txn, inode, log, target, birth->size, &blob, &symlink_line);
 	if (!err)
 		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
 		               &added);

@@ -1,7 +1,7 @@
 /*
  * namei_remove.c -- unlink and rmdir.
  */
-#include "server/nova/change/inode_life.h"
+#include "server/nova/change/inode_free.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
 

@@ -6,7 +6,7 @@
  * wait for it, start over. A directory that moves between parents needs the rename lock, under which no other's parent
  * changes, so that its place can be checked.
  */
-#include "server/nova/change/inode_life.h"
+#include "server/nova/change/inode_free.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
 

@@ -5,7 +5,8 @@
  * A file made without a name is pinned before anyone knows its handle. Until a link names it, a crash or its last close
  * ends it; what was written to it becomes reachable with the one record that names it.
  */
-#include "server/nova/change/inode_life.h"
+#include "server/nova/change/inode_create.h"
+#include "server/nova/change/inode_free.h"
 #include "server/nova/ops/namei.h"
 
 #include <errno.h>

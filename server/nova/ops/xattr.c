@@ -101,7 +101,7 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 	if (!entry)
 		return -ENODATA;
 	if (change)
-		*change = inode->tail;
+		*change = inode->log.tail;
 	value_length = le32_get(ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->value_length);
 	if (size == 0)
 		return value_length;
@@ -126,7 +126,7 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 	if (err)
 		return err;
 	if (change)
-		*change = inode->tail;
+		*change = inode->log.tail;
 	for (uint32_t i = 0; i < xattr_count(inode); i++) {
 		const struct nova_entry *entry = line_at(call->worker->fs, inode->xattrs->refs[i].line);
 		const struct xattr_name name = xattr_entry_name(entry);
@@ -159,7 +159,7 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	txn_start(&txn, call);
 	/* What goes makes room: it may use what is kept for removals. */
 	log = txn_log(&txn, inode, change && !change->value);
-	err = change ? xattr_append(&txn, log, change) : 0;
+	err = change ? xattr_append(worker, inode, log, change, txn.now) : 0;
 	if (!err && (mode != inode->mode || !change))
 		err = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
 	if (err) {
@@ -295,27 +295,6 @@ void xattr_inherit(const struct nova_call *call, const struct nova_inode *dir, u
 		birth_add(birth, NOVA_XATTR_DEFAULT, &acl);
 }
 
-int xattr_birth_append(struct txn *txn, struct log_append *log, struct xattr_birth *birth)
-{
-	int err = 0;
-
-	for (unsigned i = 0; !err && i < birth->count; i++)
-		err = xattr_append(txn, log, &birth->changes[i]);
-	return err;
-}
-
-void xattr_birth_drop(struct nova_worker *worker, struct xattr_birth *birth)
-{
-	for (unsigned i = 0; i < birth->count; i++)
-		xattr_drop(worker, &birth->changes[i]);
-}
-
-void xattr_birth_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_birth *birth)
-{
-	for (unsigned i = 0; i < birth->count; i++)
-		xattr_show(worker, inode, &birth->changes[i]);
-}
-
 /* ---- privileges ------------------------------------------------------------------------------------------------- */
 
 static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
@@ -325,11 +304,11 @@ bool xattr_has_privileges(const struct nova *fs, const struct nova_inode *inode)
 	return inode->xattrs && xattr_find(fs, inode, &capability);
 }
 
-int xattr_append_unprivileged(struct txn *txn, struct log_append *log)
+int xattr_append_unprivileged(struct txn *txn, struct nova_inode *inode, struct log_append *log)
 {
 	struct xattr_change change = {.name = capability};
 
-	return xattr_append(txn, log, &change);
+	return xattr_append(txn->worker, inode, log, &change, txn->now);
 }
 
 void xattr_show_unprivileged(struct nova_worker *worker, struct nova_inode *inode)

@@ -1,20 +1,35 @@
 /*
- * inode_life.c -- birth and death of inodes.
+ * inode_create.c -- birth of inodes.
  */
-#include "server/nova/change/inode_life.h"
+#include "server/nova/change/inode_create.h"
 
 #include "server/nova/inode/inode.h"
-#include "server/nova/media/slot_words.h"
-#include "server/nova/media/words.h"
-#include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
-#include "server/nova/space/release.h"
 #include "server/nova/space/slots.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* ---- birth ---------------------------------------------------------------------------------------------------- */
+static int append_xattrs(struct txn *txn, struct nova_inode *inode, struct log_append *log, struct xattr_birth *birth)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < birth->count; i++)
+		err = xattr_append(txn->worker, inode, log, &birth->changes[i], txn->now);
+	return err;
+}
+
+static void drop_xattrs(struct nova_worker *worker, struct xattr_birth *birth)
+{
+	for (unsigned i = 0; i < birth->count; i++)
+		xattr_drop(worker, &birth->changes[i]);
+}
+
+static void show_xattrs(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_birth *birth)
+{
+	for (unsigned i = 0; i < birth->count; i++)
+		xattr_show(worker, inode, &birth->changes[i]);
+}
 
 /* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */
 static void store_header(struct nova *fs, const struct nova_inode *inode, const struct birth *birth)
@@ -65,7 +80,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 	inode->loaded = true;
 	inode->space.quota = NULL;
 	inode->space.blocks = inode->space.charged = 0;
-	inode->tail = inode->head = inode->log_start = inode->tail_page = inode->tail_first = 0;
+	inode->log.tail = inode->log.head = inode->log.start = inode->log.tail_page = inode->log.tail_first = 0;
 	inode->btime_ns = txn->now;
 	store_header(fs, inode, birth);
 	*log = txn_log_newborn(txn, inode);
@@ -77,7 +92,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 	if (!err)
 		err = txn_attr(txn, *log, mask, &attr);
 	if (!err)
-		err = xattr_birth_append(txn, *log, &birth->xattrs);
+		err = append_xattrs(txn, inode, *log, &birth->xattrs);
 	if (err) {
 		txn_drop(txn);
 		inode_create_abort(txn, inode, birth);
@@ -109,7 +124,7 @@ void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct b
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
 	inode->acl = NULL;
-	xattr_birth_show(txn->worker, inode, &birth->xattrs);
+	show_xattrs(txn->worker, inode, &birth->xattrs);
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);
 	worker_count(&txn->worker->inodes, 1);
@@ -122,67 +137,9 @@ void inode_create_abort(struct txn *txn, struct nova_inode *inode, struct birth 
 	/* What was stored into the slot must not land there after its next owner's stores. */
 	pm_fence(txn->worker->fs->pm);
 	inode->loaded = false;
-	xattr_birth_drop(txn->worker, &birth->xattrs);
+	drop_xattrs(txn->worker, &birth->xattrs);
 	xattr_forget(inode);
 	project_end(&inode->space);
 	slots_put(txn->worker, inode->ino);
 	inode_unlock(inode);
-}
-
-/* ---- death ---------------------------------------------------------------------------------------------------- */
-
-void inode_free_begin(struct txn *txn, struct nova_inode *inode)
-{
-	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
-}
-
-/* The commit that ended this inode is durable: its blocks, pages and slot are free. */
-static void release_all(const struct nova_call *call, struct nova_inode *inode)
-{
-	struct nova_worker *worker = call->worker;
-	struct nova *fs = worker->fs;
-	struct release release = {.worker = worker, .ino = inode->ino, .space = &inode->space, .change = call->change};
-
-	file_index_truncate(&inode->file, 0, release_block, &release);
-	if (inode_is(inode, S_IFLNK) && inode->symlink_line) {
-		const struct nova_entry *entry = line_at(fs, inode->symlink_line);
-		uint64_t blob = le64_get(ENTRY_CONST_PAYLOAD(nova_symlink_entry, entry)->blob);
-
-		if (blob)
-			release_block(&release, blob);
-	}
-	xattr_release(&release, inode);
-	release_flush(&release);
-	if (inode->head)
-		log_free_pages(worker, inode, inode->head, inode->tail_page);
-	incore_index_drop(fs, inode);
-	inode->life = NOVA_LIFE_FREE;
-	project_end(&inode->space);
-	worker_count(&worker->inodes, -1);
-	slots_put(worker, inode->ino);
-}
-
-void inode_free_done(struct txn *txn, struct nova_inode *inode)
-{
-	inode->nlink = 0;
-	inode->ctime_ns = txn->now;
-	if (inode->pins) {
-		inode->life = NOVA_LIFE_ORPHAN;
-		__atomic_fetch_add(&txn->worker->fs->nameless, 1, __ATOMIC_RELAXED);
-	} else {
-		release_all(txn->call, inode);
-	}
-}
-
-/* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
-void inode_free_orphan(const struct nova_call *call, struct nova_inode *inode)
-{
-	struct nova *fs = call->worker->fs;
-	struct slot_word_values values = slot_words_of(inode);
-
-	values.life = life_value(inode->generation, NOVA_LIFE_FREE);
-	slot_words_store(fs, inode, &values);
-	pm_fence(fs->pm);
-	__atomic_fetch_sub(&fs->nameless, 1, __ATOMIC_RELAXED);
-	release_all(call, inode);
 }
