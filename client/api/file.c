@@ -210,6 +210,11 @@ static int fail(struct farnova_file *file, int error, const char *operation)
 	return error_handle(file->fs, error, operation, file->inode->handle.ino);
 }
 
+static bool appends(const struct farnova_file *file)
+{
+	return file->flags & PROTO_OPEN_APPEND;
+}
+
 ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length)
 {
 	pthread_mutex_lock(&file->position_lock);
@@ -225,7 +230,7 @@ ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length
 	uint64_t end = 0;
 
 	pthread_mutex_lock(&file->position_lock);
-	ssize_t count = data_write(file, data, length, file->position, &end);
+	ssize_t count = data_write(file, data, length, file->position, appends(file), &end);
 	if (count > 0)
 		file->position = end;
 	pthread_mutex_unlock(&file->position_lock);
@@ -241,8 +246,15 @@ ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, of
 ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset)
 {
 	uint64_t end;
-	ssize_t count = offset < 0 ? -EINVAL : data_write(file, data, length, (uint64_t)offset, &end);
+	ssize_t count = offset < 0 ? -EINVAL : data_write(file, data, length, (uint64_t)offset, appends(file), &end);
 	return count < 0 ? fail(file, (int)count, "write") : count;
+}
+
+ssize_t farnova_append(struct farnova_file *file, const void *data, size_t length)
+{
+	uint64_t end;
+	ssize_t count = data_write(file, data, length, 0, true, &end);
+	return count < 0 ? fail(file, (int)count, "append to") : count;
 }
 
 static int64_t seek_base(struct farnova_file *file, int whence)

@@ -12,69 +12,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * An append must go to the end that the server knows, not to the one this kernel remembers: another client may have
- * appended since. The library appends on a file that was opened so. A descriptor may change to O_APPEND and back with
- * fcntl, hence two opens of one file, the second made when it is first needed.
- */
-struct open_file {
-	struct farnova_file *files[2]; /* [1]: with O_APPEND; the one opened first is never NULL */
-	int flags;
-	pthread_mutex_t lock; /* of the making of the second */
-};
-
-static struct open_file *open_of(uint64_t fh)
-{
-	return (struct open_file *)(uintptr_t)fh;
-}
-
 struct farnova_file *files_open_of(uint64_t fh)
 {
-	struct open_file *open = open_of(fh);
-
-	return (open->flags & O_APPEND) ? open->files[1] : open->files[0];
+	return (struct farnova_file *)(uintptr_t)fh;
 }
 
-static struct farnova_file *file_for(struct mount_state *state, fuse_ino_t ino, struct open_file *open, bool append)
+static void tell_opened(const struct mount_state *state, struct farnova_file *file, struct fuse_file_info *info)
 {
-	pthread_mutex_lock(&open->lock);
-	if (!open->files[append])
-		open->files[append] = farnova_open_at(state->fs, nodes_handle(state->nodes, ino),
-		                                      (open->flags & O_ACCMODE) | (append ? O_APPEND : 0));
-	struct farnova_file *file = open->files[append];
-	pthread_mutex_unlock(&open->lock);
-	return file;
-}
-
-/* Wrap an open file for the kernel. Takes `file` over, also on failure. */
-static int wrap(struct mount_state *state, struct farnova_file *file, struct fuse_file_info *info)
-{
-	struct open_file *open = calloc(1, sizeof(*open));
-
-	if (!open) {
-		farnova_close(file);
-		return -ENOMEM;
-	}
-	open->flags = info->flags & (O_ACCMODE | O_APPEND);
-	open->files[(info->flags & O_APPEND) ? 1 : 0] = file;
-	pthread_mutex_init(&open->lock, NULL);
-	info->fh = (uint64_t)(uintptr_t)open;
+	info->fh = (uint64_t)(uintptr_t)file;
 	/* Without the page cache a read sees what any client has written before; with it only this mount's own. */
 	info->direct_io = !state->kernel_cache;
 	info->keep_cache = state->kernel_cache;
-	return 0;
 }
 
-static void release(uint64_t fh)
-{
-	struct open_file *open = open_of(fh);
-
-	for (int i = 0; i < 2; i++)
-		if (open->files[i])
-			farnova_close(open->files[i]);
-	pthread_mutex_destroy(&open->lock);
-	free(open);
-}
+/*
+ * What the file is opened with. O_APPEND is not among it: a descriptor may change to it and back with fcntl, and the
+ * kernel tells with each write what holds then.
+ */
+#define OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_NOATIME)
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
@@ -82,17 +37,18 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 
 	if (!state)
 		return;
-	int flags = info->flags & (O_ACCMODE | O_APPEND | O_TRUNC);
-	struct farnova_file *file = farnova_open_at(state->fs, nodes_handle(state->nodes, ino), flags);
+	struct farnova_handle handle = nodes_handle(state->nodes, ino);
+	struct farnova_file *file = farnova_open_at(state->fs, handle, info->flags & OPEN_FLAGS);
+	/* A file that may only be appended to (chattr +a) is opened for nothing else. */
+	if (!file && errno == EPERM && info->flags & O_APPEND)
+		file = farnova_open_at(state->fs, handle, info->flags & (OPEN_FLAGS | O_APPEND));
 	if (!file) {
 		fuse_reply_err(req, errno);
 		return;
 	}
-	int error = wrap(state, file, info);
-	if (error)
-		fuse_reply_err(req, -error);
-	else if (fuse_reply_open(req, info))
-		release(info->fh); /* interrupted: the kernel will not release what it never got */
+	tell_opened(state, file, info);
+	if (fuse_reply_open(req, info))
+		farnova_close(file); /* interrupted: the kernel will not release what it never got */
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
@@ -104,31 +60,29 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 	if (!state)
 		return;
-	int flags = O_CREAT | (info->flags & (O_ACCMODE | O_APPEND | O_TRUNC | O_EXCL));
+	int flags = O_CREAT | (info->flags & (OPEN_FLAGS | O_EXCL));
 	struct farnova_file *file =
 	    farnova_create_at(state->fs, nodes_handle(state->nodes, parent), name, flags, mode & 07777, &handle, &st);
 	if (!file) {
 		fuse_reply_err(req, errno);
 		return;
 	}
-	int error = wrap(state, file, info);
+	int error = mount_entry(state, handle, &st, &entry);
 	if (error) {
+		farnova_close(file);
 		fuse_reply_err(req, -error);
 		return;
 	}
-	error = mount_entry(state, handle, &st, &entry);
-	if (error) {
-		release(info->fh);
-		fuse_reply_err(req, -error);
-	} else if (fuse_reply_create(req, &entry, info)) {
-		release(info->fh);
+	tell_opened(state, file, info);
+	if (fuse_reply_create(req, &entry, info)) {
+		farnova_close(file);
 		nodes_forget(state->nodes, entry.ino, 1);
 	}
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	release(info->fh); /* needs no credential */
+	farnova_close(files_open_of(info->fh)); /* needs no credential */
 	fuse_reply_err(req, 0);
 }
 
@@ -189,8 +143,9 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 		return;
 	/* A page written back from a shared mapping has its place, whatever the descriptor's flags are. */
 	bool append = (info->flags & O_APPEND) && !info->writepage;
-	struct farnova_file *file = file_for(state, ino, open_of(info->fh), append);
-	ssize_t n = !file ? -1 : append ? farnova_write(file, data, size) : farnova_pwrite(file, data, size, offset);
+	struct farnova_file *file = files_open_of(info->fh);
+	/* At the end that the server knows, not the one this kernel remembers: another client may have appended. */
+	ssize_t n = append ? farnova_append(file, data, size) : farnova_pwrite(file, data, size, offset);
 	if (n < 0)
 		fuse_reply_err(req, errno);
 	else
@@ -229,11 +184,8 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in_ino, off_t in_offse
 
 	if (!state)
 		return;
-	/* The kernel refuses it for a descriptor that appends; one that did when it was opened may not any more. */
-	struct farnova_file *out = file_for(state, out_ino, open_of(out_info->fh), false);
-	ssize_t n = out ? farnova_copy_file_range(files_open_of(in_info->fh), &in_offset, out, &out_offset, length,
-	                                          (unsigned)flags)
-	                : -1;
+	ssize_t n = farnova_copy_file_range(files_open_of(in_info->fh), &in_offset, files_open_of(out_info->fh),
+	                                    &out_offset, length, (unsigned)flags);
 	if (n < 0)
 		fuse_reply_err(req, errno);
 	else

@@ -89,6 +89,8 @@ ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length
 ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, off_t offset);
 /* farnova_pwrite -- each write of up to 1 MiB is one atomic change; a larger one is a row of such changes. */
 ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset);
+/* farnova_append -- write at the end of the file, as if it had been opened with O_APPEND; its position stays. */
+ssize_t farnova_append(struct farnova_file *file, const void *data, size_t length);
 /* farnova_lseek -- SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE. */
 off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence);
 /* farnova_fallocate -- as fallocate(2): mode 0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE with KEEP_SIZE, ZERO_RANGE with or

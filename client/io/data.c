@@ -314,10 +314,10 @@ static int receive_write(struct farnova *fs, struct call *call, const struct pro
 
 /* start_write -- of a piece that is one atomic change. */
 static void start_write(struct farnova_file *file, struct call *call, struct proto_request *request, const void *data,
-                        uint32_t length, uint64_t offset, uint64_t *end)
+                        uint32_t length, uint64_t offset, bool append, uint64_t *end)
 {
 	struct farnova *fs = file->fs;
-	uint32_t flags = file->flags & PROTO_OPEN_APPEND ? PROTO_WRITE_APPEND : 0;
+	uint32_t flags = append ? PROTO_WRITE_APPEND : 0;
 
 	*call = (struct call){.request = request,
 	                      .receive = receive_write,
@@ -369,7 +369,8 @@ static void finish_first(struct farnova *fs, struct row *row)
 	row->count--;
 }
 
-ssize_t data_write(struct farnova_file *file, const void *data, size_t length, uint64_t offset, uint64_t *end)
+ssize_t data_write(struct farnova_file *file, const void *data, size_t length, uint64_t offset, bool append,
+                   uint64_t *end)
 {
 	struct farnova *fs = file->fs;
 	struct row row;
@@ -389,7 +390,7 @@ ssize_t data_write(struct farnova_file *file, const void *data, size_t length, u
 		length = INT64_MAX - offset;
 	}
 	/* Appended pieces come in order only one after the other. */
-	unsigned most = file->flags & PROTO_OPEN_APPEND ? 1 : WRITE_CHUNKS;
+	unsigned most = append ? 1 : WRITE_CHUNKS;
 	row.first = row.count = 0;
 	row.written = 0;
 	row.error = 0;
@@ -400,7 +401,7 @@ ssize_t data_write(struct farnova_file *file, const void *data, size_t length, u
 		unsigned i = (row.first + row.count) % WRITE_CHUNKS;
 		row.lengths[i] = (uint32_t)(length - started < chunk ? length - started : chunk);
 		start_write(file, &row.calls[i], &row.requests[i], (const uint8_t *)data + started, row.lengths[i],
-		            offset + started, &row.ends[i]);
+		            offset + started, append, &row.ends[i]);
 		started += row.lengths[i];
 		row.count++;
 		if (row.count == most)

@@ -9,7 +9,8 @@
 /* data_read -- up to `length` bytes at `offset`; less only at the end of the file. */
 ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64_t offset);
 
-/* data_write -- at `offset`, or at the end of a file opened for appending; `*end` is where the data end. */
-ssize_t data_write(struct farnova_file *file, const void *data, size_t length, uint64_t offset, uint64_t *end);
+/* data_write -- at `offset`, or with `append` at the end of the file; `*end` is where the data end. */
+ssize_t data_write(struct farnova_file *file, const void *data, size_t length, uint64_t offset, bool append,
+                   uint64_t *end);
 
 #endif

@@ -202,6 +202,13 @@ static void reading_and_writing(void)
 	FAILS(farnova_ftruncate(file, -1), EINVAL);
 	FAILS(farnova_truncate(fs, "rw", -1), EINVAL);
 
+	/* at the end, wherever that is and whatever the position */
+	CHECK(farnova_ftruncate(file, 9) == 0);
+	CHECK(farnova_append(file, "end", 3) == 3 && farnova_lseek(file, 0, SEEK_CUR) == 0);
+	CHECK(farnova_append(file, data, 3 << 20) == 3 << 20);
+	CHECK(farnova_pread(file, back, 6, 9) == 6 && memcmp(back, "end", 3) == 0 && memcmp(back + 3, data, 3) == 0);
+	CHECK(farnova_fstat(file, &st) == 0 && st.st_size == 12 + (3 << 20));
+
 	/* one position for all */
 	CHECK(farnova_ftruncate(file, 0) == 0);
 	CHECK(farnova_write(file, "hello ", 6) == 6);
