@@ -3,7 +3,7 @@
  */
 #include "tests/crash/operations.h"
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/crash/permissions.h"
 #include "tests/crash/steps.h"
 #include "tests/crash/zone_operations.h"

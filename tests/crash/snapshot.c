@@ -3,7 +3,8 @@
  */
 #include "tests/crash/snapshot.h"
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "tests/crash/steps.h"
 
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/worker.h"
 #include "server/nova/space/zone.h"
 #include "server/pool/image/image.h"
 

@@ -7,6 +7,7 @@
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -71,6 +72,8 @@ static uint64_t count_holes(const struct nova_inode *inode, uint64_t first, uint
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
 {
 	struct nova_inode *inode = map->inode;
+	const struct alloc_file file = {
+	    .ino = inode->ino, .generation = inode->generation, .whole_blocks = inode->size >> NOVA_BLOCK_SHIFT};
 	int err = inode->space.quota ? project_grow(&inode->space, count_holes(inode, file_block, count)) : 0;
 
 	if (!err)
@@ -89,7 +92,7 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 		struct extent_map_piece piece = {.file_block = file_block, .fresh = true};
 		bool unfilled = file_block + count == map->unfilled_end;
 		int64_t got = privileged ? alloc_run(map->worker, count, true, &piece.value)
-		                         : alloc_data(map->worker, inode, file_block, count, unfilled, &piece.value);
+		                         : alloc_data(map->worker, &file, file_block, count, unfilled, &piece.value);
 
 		if (got < 0)
 			return (int)got;

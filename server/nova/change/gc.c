@@ -24,6 +24,7 @@
 #include "server/nova/log/journal.h"
 #include "server/nova/media/words.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,7 +4,7 @@
 #ifndef FARNOVA_NOVA_GC_H
 #define FARNOVA_NOVA_GC_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 
 /*
  * gc_if_due -- before an append, under the inode's exclusive lock: where the log is longer than what lives in it

@@ -10,8 +10,29 @@
 
 #include "server/nova/change/gc.h"
 #include "server/nova/inode/inode.h"
+#include "server/nova/space/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 /* ---- the queue ------------------------------------------------------------------------------------------------ */
+
+int gc_queue_init(struct nova *fs)
+{
+	fs->gc = calloc(1, sizeof *fs->gc);
+	if (!fs->gc)
+		return -ENOMEM;
+	pthread_mutex_init(&fs->gc->lock, NULL);
+	return 0;
+}
+
+void gc_queue_fini(struct nova *fs)
+{
+	if (!fs->gc)
+		return;
+	pthread_mutex_destroy(&fs->gc->lock);
+	free(fs->gc);
+}
 
 /* False if the queue has no room beside what is to stay free. */
 static bool put(struct gc_queue *queue, const struct gc_waiting *waiting, uint32_t free)
@@ -55,7 +76,7 @@ void gc_queue(struct nova *fs, struct nova_inode *inode)
 {
 	const struct gc_waiting waiting = {.ino = inode->ino, .generation = inode->generation};
 
-	inode->gc.queued = put(&fs->gc, &waiting, NOVA_JOURNAL_RINGS);
+	inode->gc.queued = put(fs->gc, &waiting, NOVA_JOURNAL_RINGS);
 }
 
 /* ---- steps ---------------------------------------------------------------------------------------------------- */
@@ -95,7 +116,7 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode, struct
 
 int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags)
 {
-	struct gc_queue *queue = &worker->fs->gc;
+	struct gc_queue *queue = worker->fs->gc;
 	unsigned done = 0;
 
 	if (worker->fs->read_only)

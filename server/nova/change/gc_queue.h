@@ -4,7 +4,26 @@
 #ifndef FARNOVA_NOVA_GC_QUEUE_H
 #define FARNOVA_NOVA_GC_QUEUE_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
+
+#define NOVA_GC_QUEUE 1024u
+
+/* Logs that wait for being shortened while nothing else happens. */
+struct gc_queue {
+	pthread_mutex_t lock;
+	uint32_t first;
+	uint32_t count; /* atomic, changed under the lock */
+	struct gc_waiting {
+		uint64_t ino;
+		uint32_t generation;
+		uint64_t tail; /* when it was last looked at */
+		uint64_t end;  /* the tail when GC of it began, 0 = it did not yet */
+	} waiting[NOVA_GC_QUEUE];
+};
+
+/* gc_queue_init -- -ENOMEM. gc_queue_fini -- also of a mount that has none. */
+int gc_queue_init(struct nova *fs);
+void gc_queue_fini(struct nova *fs);
 
 /* gc_queue -- under the inode's exclusive lock. */
 void gc_queue(struct nova *fs, struct nova_inode *inode);

@@ -6,6 +6,7 @@
 #include "server/nova/inode/inode.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

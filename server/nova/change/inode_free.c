@@ -10,6 +10,7 @@
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 {

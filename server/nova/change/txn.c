@@ -7,6 +7,7 @@
 #include "server/nova/inode/inode.h"
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/words.h"
+#include "server/nova/space/worker.h"
 
 #include <string.h>
 #include <time.h>

@@ -7,7 +7,7 @@
 #ifndef FARNOVA_NOVA_TXN_H
 #define FARNOVA_NOVA_TXN_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "server/nova/log/inode_log.h"
 #include "server/nova/log/journal.h"
 

@@ -8,7 +8,7 @@
 #ifndef FARNOVA_NOVA_ACL_H
 #define FARNOVA_NOVA_ACL_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 
 #define ACL_VALUE_MAX (NOVA_XATTR_INLINE_MAX) /* a list lies in its log entry */
 

@@ -13,6 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A file of 4 PiB needs five levels of index; nothing in the format is bound to this. */
+#define NOVA_FILE_BLOCKS_MAX (1ULL << 40)
+#define NOVA_FILE_SIZE_MAX   (NOVA_FILE_BLOCKS_MAX << NOVA_BLOCK_SHIFT)
+static_assert(NOVA_FILE_BLOCKS_MAX <= NOVA_EXTENT_PLACES, "every file block can be told by a packed extent");
+static_assert(NOVA_EXTENT_UNWRITTEN == FILE_UNWRITTEN, "a packed extent has the value that the index has");
+
 struct file_index {
 	void *root;
 	uint32_t height;   /* 0: the root is an array of `capacity` blocks */

@@ -5,6 +5,7 @@
 
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

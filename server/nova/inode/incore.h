@@ -21,7 +21,14 @@
 #ifndef FARNOVA_NOVA_INCORE_H
 #define FARNOVA_NOVA_INCORE_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
+
+#define NOVA_INODE_SLAB 32u
+
+struct inode_slab {
+	struct inode_slab *next;
+	struct nova_inode inodes[NOVA_INODE_SLAB];
+};
 
 /* incore_find -- the in-core inode of a slot, neither locked nor checked. -ESTALE no such slot, -ENOMEM. */
 int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);

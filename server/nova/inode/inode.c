@@ -5,6 +5,7 @@
 
 #include "server/nova/inode/replay.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 /* ---- finding -------------------------------------------------------------------------------------------------- */

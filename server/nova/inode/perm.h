@@ -4,7 +4,7 @@
 #ifndef FARNOVA_NOVA_PERM_H
 #define FARNOVA_NOVA_PERM_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 
 #define PERM_READ  4u
 #define PERM_WRITE 2u

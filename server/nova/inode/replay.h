@@ -4,7 +4,7 @@
 #ifndef FARNOVA_NOVA_REPLAY_H
 #define FARNOVA_NOVA_REPLAY_H
 
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 
 /* replay_life -- generation and state of a slot, damaged copies repaired unless read-only. -EIO with `why`. */
 int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *state, char *why, size_t why_size);

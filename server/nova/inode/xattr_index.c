@@ -9,6 +9,7 @@
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

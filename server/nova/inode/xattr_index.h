@@ -9,6 +9,7 @@
 #ifndef FARNOVA_NOVA_XATTR_INDEX_H
 #define FARNOVA_NOVA_XATTR_INDEX_H
 
+#include "server/nova/inode/nova_inode.h"
 #include "server/nova/log/inode_log.h"
 
 struct xattr_ref {

@@ -6,6 +6,7 @@
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/words.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdarg.h>

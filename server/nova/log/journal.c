@@ -6,6 +6,7 @@
 #include "common/crc.h"
 #include "server/nova/media/ro_overlay.h"
 #include "server/nova/media/words.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,6 +8,7 @@
 #include "server/nova/media/words.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/zone.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -13,6 +13,8 @@
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
+#include "server/nova/space/zone.h"
 
 #include <string.h>
 

@@ -2,6 +2,8 @@
  * mount.c -- mount, unmount, and what a mounted file system tells about itself.
  */
 #include "server/nova/inode/inode.h"
+
+#include "server/nova/change/gc_queue.h"
 #include "server/nova/inode/replay.h"
 #include "server/nova/log/journal.h"
 #include "server/nova/media/rescue.h"
@@ -13,6 +15,7 @@
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,9 +43,9 @@ static void destroy(struct nova *fs)
 	slots_fini(fs);
 	project_fini(fs);
 	alloc_fini(fs);
+	gc_queue_fini(fs);
 	pthread_mutex_destroy(&fs->slots_lock);
 	pthread_mutex_destroy(&fs->rename_lock);
-	pthread_mutex_destroy(&fs->gc.lock);
 	pthread_mutex_destroy(&fs->projects_lock);
 	pthread_mutex_destroy(&fs->workers_lock);
 	free(fs);
@@ -52,11 +55,12 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 {
 	struct nova *fs = calloc(1, sizeof *fs);
 
-	if (!fs)
+	if (!fs || gc_queue_init(fs)) {
+		free(fs);
 		return NULL;
+	}
 	pthread_mutex_init(&fs->slots_lock, NULL);
 	pthread_mutex_init(&fs->rename_lock, NULL);
-	pthread_mutex_init(&fs->gc.lock, NULL);
 	pthread_mutex_init(&fs->projects_lock, NULL);
 	pthread_mutex_init(&fs->workers_lock, NULL);
 	fs->pm = pm;

@@ -4,12 +4,14 @@
  * Reading changes nothing here; who wants access times calls nova_accessed (atime.c).
  */
 #include "server/nova/change/txn.h"
+
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,8 +5,10 @@
  * them all. Blocks of holes are not copied: the target gets a hole.
  */
 #include "server/nova/inode/inode.h"
+
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/data.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -13,6 +13,7 @@
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -6,12 +6,14 @@
  * commit.
  */
 #include "server/nova/inode/incore.h"
+
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/data.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "server/nova/inode/incore.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,11 +2,13 @@
  * namei_create.c -- operations that make names: create, symlink, link.
  */
 #include "common/crc.h"
+
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
 #include "server/nova/ops/xattr.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

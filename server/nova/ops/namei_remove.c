@@ -2,8 +2,10 @@
  * namei_remove.c -- unlink and rmdir.
  */
 #include "server/nova/change/inode_free.h"
+
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 

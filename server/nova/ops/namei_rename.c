@@ -7,8 +7,10 @@
  * changes, so that its place can be checked.
  */
 #include "server/nova/change/inode_free.h"
+
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/namei.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 

@@ -6,8 +6,11 @@
  * ends it; what was written to it becomes reachable with the one record that names it.
  */
 #include "server/nova/change/inode_create.h"
+
 #include "server/nova/change/inode_free.h"
 #include "server/nova/ops/namei.h"
+#include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 

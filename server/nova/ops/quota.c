@@ -2,9 +2,11 @@
  * quota.c -- limits of projects: set, told, and kept in the root directory's log.
  */
 #include "server/nova/change/txn.h"
+
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/space/project.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,9 +2,11 @@
  * statfs.c -- how much there is and how much is left, of the file system and of a project.
  */
 #include "server/nova/inode/inode.h"
+
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
+#include "server/nova/space/worker.h"
 
 #include <string.h>
 

@@ -6,6 +6,7 @@
 #include "server/nova/inode/acl.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <string.h>

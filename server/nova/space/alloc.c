@@ -3,6 +3,7 @@
  */
 #include "server/nova/space/alloc.h"
 
+#include "server/nova/space/worker.h"
 #include "server/nova/space/zone.h"
 
 #include <errno.h>

@@ -29,12 +29,19 @@ void alloc_count(struct nova *fs);
 /* alloc_run -- up to `want` blocks in a row; returns how many, or -ENOSPC. */
 int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first);
 
+/* A file that blocks are taken for. */
+struct alloc_file {
+	uint64_t ino;
+	uint32_t generation;
+	uint64_t whole_blocks; /* of its size; what lies beyond lets it grow */
+};
+
 /*
  * alloc_data -- up to `want` blocks in a row for the file blocks of an inode from `file_block` on; returns how many, or
  * -ENOSPC. A file that is written in order gets runs that follow each other, whatever else is written meanwhile.
  * `unfilled`: the last of these blocks is written in part, up to the end of the file, so it will be written again.
  */
-int64_t alloc_data(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
+int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
                    bool unfilled, uint64_t *first);
 
 /* alloc_reserve_run -- for alloc_data: at least `least` and up to `want` blocks in a row from the zones, if possible

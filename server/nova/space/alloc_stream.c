@@ -13,6 +13,7 @@
  */
 #include "server/nova/space/alloc.h"
 
+#include "server/nova/space/worker.h"
 #include "server/nova/space/zone.h"
 
 #include <errno.h>
@@ -42,21 +43,21 @@ void alloc_drain_streams(struct nova_worker *worker)
 }
 
 /* The inode's stream, or the one that was used longest ago, made the inode's. */
-static struct stream *stream_of(struct nova_worker *worker, const struct nova_inode *inode)
+static struct stream *stream_of(struct nova_worker *worker, const struct alloc_file *file)
 {
-	struct stream *set = &worker->streams[inode->ino % (NOVA_WORKER_STREAMS / WAYS) * WAYS];
+	struct stream *set = &worker->streams[file->ino % (NOVA_WORKER_STREAMS / WAYS) * WAYS];
 	struct stream *oldest = set;
 
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct stream *stream = &set[i];
 
-		if (stream->ino == inode->ino && stream->generation == inode->generation)
+		if (stream->ino == file->ino && stream->generation == file->generation)
 			return stream;
 		if (stream->used < oldest->used)
 			oldest = stream;
 	}
 	give_back(worker, oldest);
-	*oldest = (struct stream){.ino = inode->ino, .generation = inode->generation, .next = UINT64_MAX};
+	*oldest = (struct stream){.ino = file->ino, .generation = file->generation, .next = UINT64_MAX};
 	return oldest;
 }
 
@@ -91,7 +92,7 @@ static uint64_t reserve_size(uint32_t window, uint64_t file_block, uint64_t want
 }
 
 /* A fresh run for the stream, which has none left. False if there is none that is worth it. */
-static bool refill(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want)
+static bool refill(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want)
 {
 	uint64_t spare = __atomic_load_n(&worker->fs->free_blocks, __ATOMIC_RELAXED) / FREE_SHARE;
 	struct stream *stream;
@@ -103,7 +104,7 @@ static bool refill(struct nova_worker *worker, const struct nova_inode *inode, u
 	if (spare < WINDOW_MIN)
 		return false;
 	spin_lock(&worker->lock);
-	stream = stream_of(worker, inode);
+	stream = stream_of(worker, file);
 	goal = stream->first;
 	stream->window = stream->window < WINDOW_MIN          ? WINDOW_MIN
 	                 : stream->window < NOVA_GROUP_BLOCKS ? 2 * stream->window
@@ -127,16 +128,16 @@ static bool refill(struct nova_worker *worker, const struct nova_inode *inode, u
 /* ---- data ----------------------------------------------------------------------------------------------------- */
 
 /* Note where the file goes on, and how many of these blocks come from its own run: 0 = they may lie anywhere. */
-static uint64_t plan(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
+static uint64_t plan(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
                      bool unfilled, uint64_t *first, uint64_t *got)
 {
-	bool grows = file_block + want > inode->size >> NOVA_BLOCK_SHIFT;
+	bool grows = file_block + want > file->whole_blocks;
 	struct stream *stream;
 	uint64_t own = 0;
 
 	*got = 0;
 	spin_lock(&worker->lock);
-	stream = stream_of(worker, inode);
+	stream = stream_of(worker, file);
 	stream->used = ++worker->stream_clock;
 	if (file_block != stream->next) {
 		give_back(worker, stream);
@@ -157,17 +158,17 @@ static uint64_t plan(struct nova_worker *worker, const struct nova_inode *inode,
 	return own;
 }
 
-int64_t alloc_data(struct nova_worker *worker, const struct nova_inode *inode, uint64_t file_block, uint64_t want,
+int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
                    bool unfilled, uint64_t *first)
 {
 	uint64_t got;
-	uint64_t own = plan(worker, inode, file_block, want, unfilled, first, &got);
+	uint64_t own = plan(worker, file, file_block, want, unfilled, first, &got);
 
-	if (!got && own && refill(worker, inode, file_block, own)) {
+	if (!got && own && refill(worker, file, file_block, own)) {
 		struct stream *stream;
 
 		spin_lock(&worker->lock);
-		stream = stream_of(worker, inode);
+		stream = stream_of(worker, file);
 		got = take(worker, stream, file_block, own, first);
 		if (got == want)
 			stream->next -= unfilled;

@@ -13,6 +13,7 @@
 #define FARNOVA_NOVA_PROJECT_H
 
 #include "server/nova/core.h"
+#include "server/nova/space/space_use.h"
 
 enum project_kind { PROJECT_BLOCKS, PROJECT_INODES, PROJECT_KINDS };
 

@@ -5,6 +5,7 @@
 
 #include "server/nova/media/entry.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/worker.h"
 
 void release_flush(struct release *release)
 {

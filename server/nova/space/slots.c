@@ -5,6 +5,7 @@
 
 #include "server/nova/media/words.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,6 +6,23 @@
 
 #include "server/nova/core.h"
 
+struct nova_inode;
+
+/* A chunk of slots. */
+struct slot_chunk {
+	uint64_t first_ino;
+	struct slot_chunk *next_free; /* in fs->free_chunks, under the slots lock, as are the next three */
+	bool listed;
+	uint32_t free_count;
+	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];
+	/* Both atomic, and asked for together. Workers take slots in rows and should not write to each other's lines:
+	 * the first begins one. */
+	struct slot_place {
+		struct nova_inode *inode;
+		uint32_t generation; /* present or last life's */
+	} slots[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
+};
+
 /* A generation is never used twice; a slot that has had this one is retired. */
 #define SLOT_GENERATION_MAX 0xffffffffu
 

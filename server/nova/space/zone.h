@@ -10,6 +10,24 @@
 
 #include "server/nova/core.h"
 
+#define NOVA_GROUP_BLOCKS    512u /* 2 MiB: what free space is counted by */
+#define NOVA_GROUPS_PER_ZONE (NOVA_ZONE_BLOCKS / NOVA_GROUP_BLOCKS)
+#define NOVA_ZONE_MAP_WORDS  (NOVA_ZONE_BLOCKS / 64)
+
+struct zone {
+	pthread_mutex_t lock;
+	uint64_t first;   /* block of the pool */
+	uint64_t blocks;  /* with its own headers */
+	uint64_t *bitmap; /* 1 = used; NOVA_ZONE_MAP_WORDS words */
+	uint64_t free;
+	uint32_t cursor;     /* group where the last search ended */
+	uint32_t whole;      /* groups that are wholly free; atomic, as is the next */
+	uint32_t longest;    /* no run of free blocks within a group is longer */
+	uint32_t slot_group; /* the group that is kept for slots, NOVA_GROUPS_PER_ZONE = none */
+	uint16_t group_free[NOVA_GROUPS_PER_ZONE];
+	uint16_t group_run[NOVA_GROUPS_PER_ZONE]; /* no run of free blocks in the group is longer */
+};
+
 static inline struct zone *zone_of(const struct nova *fs, uint64_t block)
 {
 	return &fs->zones[(block - NOVA_PREAMBLE_BLOCKS) / NOVA_ZONE_BLOCKS];

@@ -2,6 +2,7 @@
  * nova_alloc_test.c -- the allocator against a model, files in large extents, and pools that are old and nearly full.
  */
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/worker.h"
 #include "server/nova/space/zone.h"
 #include "tests/support/nova_fixture.h"
 

@@ -1,7 +1,7 @@
 /*
  * nova_api_test.c -- the core's operations, and that every one of them looks the same after a remount.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>

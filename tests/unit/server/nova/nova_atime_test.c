@@ -1,7 +1,7 @@
 /*
  * nova_atime_test.c -- access times: set when they are due, and only then.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>

@@ -2,8 +2,10 @@
  * nova_checkpoint_test.c -- the allocation state saved at a clean unmount: used after it, and never otherwise.
  */
 #include "common/log.h"
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "server/nova/media/words.h"
+#include "server/nova/space/slots.h"
+#include "server/nova/space/zone.h"
 #include "server/pool/check/check.h"
 #include "tests/support/nova_fixture.h"
 

@@ -1,8 +1,10 @@
 /*
  * nova_cold_test.c -- inodes and indexes that are given up for want of memory, and looks at inodes that are not there.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/incore.h"
+#include "server/nova/inode/nova_inode.h"
 #include "server/nova/media/words.h"
+#include "server/nova/space/worker.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>

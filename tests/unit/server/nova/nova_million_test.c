@@ -3,7 +3,7 @@
  * sanitizer.
  */
 #include "common/log.h"
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "server/pool/check/check.h"
 #include "tests/support/nova_fixture.h"
 

@@ -1,7 +1,7 @@
 /*
  * nova_quota_test.c -- projects: who belongs to one, what it is charged, and that its limits hold and leave no trace.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /*
  * nova_threaded_test.c -- several workers at once, in shared and in separate directories; run it under TSan.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>

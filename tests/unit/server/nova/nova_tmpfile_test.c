@@ -1,7 +1,7 @@
 /*
  * nova_tmpfile_test.c -- files made without a name: they live while they are open, and a link gives them their first.
  */
-#include "server/nova/core.h"
+#include "server/nova/inode/nova_inode.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>
