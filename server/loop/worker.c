@@ -7,6 +7,7 @@
 #include "server/loop/worker.h"
 
 #include "common/clock.h"
+#include "common/container_of.h"
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
@@ -168,7 +169,7 @@ static void tick(struct worker *worker)
 	}
 	if (worker->index == 0 && worker->net.now_ms >= worker->sweep_ms) {
 		worker->sweep_ms = worker->net.now_ms + SWEEP_MS;
-		layout_sweep(server->shared.layouts, worker->net.now_ms);
+		layout_sweep(server->shared.layouts);
 	}
 }
 
@@ -193,7 +194,7 @@ static void reclaim_orphans(struct worker *worker)
 
 static void quiesce_request_delivered(struct mail *mail)
 {
-	struct worker *worker = (struct worker *)((char *)mail - offsetof(struct worker, quiesce_mail));
+	struct worker *worker = container_of(mail, struct worker, quiesce_mail);
 
 	atomic_store(&worker->quiesce_pending, false);
 	for (struct session *session = worker->state.sessions; session; session = session->next)
@@ -202,7 +203,7 @@ static void quiesce_request_delivered(struct mail *mail)
 
 void worker_request_quiesce_all(struct state_shared *shared)
 {
-	struct server *server = (struct server *)((char *)shared - offsetof(struct server, shared));
+	struct server *server = container_of(shared, struct server, shared);
 
 	for (unsigned i = 0; i < server->worker_count; i++) {
 		struct worker *worker = &server->workers[i];

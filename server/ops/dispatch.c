@@ -22,7 +22,7 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)error;
-	reply->invalidation = conn->session ? conn->session->layouts.invalidation_issued : 0;
+	reply->invalidation = conn->session ? conn->session->layouts.lease.invalidation_issued : 0;
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length > 0)
 		conn_send(conn, state->out, (size_t)length, true);
@@ -78,7 +78,7 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)-rc;
-	reply->invalidation = rq->session->layouts.invalidation_issued;
+	reply->invalidation = rq->session->layouts.lease.invalidation_issued;
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length < 0) {
 		log_error("request", "a reply to %s is too large", proto_op_name(in->op));
@@ -110,7 +110,7 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	const struct proto_request *in = &state->request;
 	const struct operation *operation = table_operation(in->op);
 	/* On whose behalf blocks are freed that a file loses by its death. */
-	const struct layout_change nothing = {.owner = &session->layouts};
+	const struct layout_change nothing = {.lease.owner = &session->layouts.lease};
 	struct request rq = {
 	    .shared = state->shared,
 	    .state = state,
@@ -181,7 +181,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		first_message(state, conn, in, rc, why);
 		return;
 	}
-	if (layout_note_quiesced(&session->layouts, in->quiesced) < 0) {
+	if (lease_quiesced(&session->layouts.lease, in->quiesced) < 0) {
 		conn_fail(conn, "it has quiesced an invalidation it was never told");
 		return;
 	}

@@ -126,8 +126,8 @@ uint32_t grant_extents(struct request *rq, struct layout_holder *holder, uint64_
 	*size = 0;
 	while (more && list.at < end) {
 		uint64_t from = list.at;
-		int count =
-		    nova_map(&rq->call, core_handle(holder->handle), from, end - from, found, MAP_AT_A_TIME, &attr);
+		int count = nova_map(&rq->call, core_handle(holder->lease.handle), from, end - from, found,
+		                     MAP_AT_A_TIME, &attr);
 		if (count < 0)
 			break;
 		*size = attr.size;

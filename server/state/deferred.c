@@ -99,7 +99,7 @@ int deferred_change(struct session *session, struct deferred **out, struct proto
 			return 0;
 		}
 		/* The path leads elsewhere by now. */
-		layout_change_abandon(&deferred->waiter);
+		lease_change_abandon(&deferred->waiter);
 	}
 	int rc = layout_change_begin(&session->layouts, handle, drop_own, &deferred->waiter, change);
 	if (rc <= 0)
@@ -152,8 +152,8 @@ static bool give_up_change(struct deferred *deferred)
 	if (!deferred->waiting_change)
 		return false;
 	if (!deferred->may_go)
-		return !layout_change_cancel(&deferred->waiter);
-	layout_change_abandon(&deferred->waiter);
+		return !lease_change_cancel(&deferred->waiter);
+	lease_change_abandon(&deferred->waiter);
 	return false;
 }
 
@@ -195,7 +195,7 @@ int deferred_keep(struct deferred *deferred, const struct proto_request *request
 void deferred_done(struct deferred *deferred)
 {
 	if (deferred->waiting_change)
-		layout_change_abandon(&deferred->waiter);
+		lease_change_abandon(&deferred->waiter);
 	if (deferred->attached)
 		detach(deferred->session, deferred);
 	deferred_free(deferred);

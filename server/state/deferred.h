@@ -25,7 +25,7 @@ struct state;
 #define DEFERRED 1 /* the request waits, and will be run again from the start */
 
 struct deferred {
-	struct layout_waiter waiter;      /* first: its mail leads here */
+	struct lease_waiter waiter;       /* first: its mail leads here */
 	struct deferred *previous, *next; /* of the session */
 	struct session *session;          /* NULL once cancelled */
 	struct state *state;

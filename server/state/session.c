@@ -3,6 +3,7 @@
  */
 #include "server/state/session.h"
 
+#include "common/container_of.h"
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/state/deferred.h"
@@ -30,9 +31,9 @@ struct session_transfer {
 	struct proto_request hello;
 };
 
-static void notify(struct layout_owner *layouts, uint64_t number, struct proto_handle handle)
+static void notify(struct lease_owner *leases, uint64_t number, struct proto_handle handle)
 {
-	struct session *session = (struct session *)((char *)layouts - offsetof(struct session, layouts));
+	struct session *session = container_of(leases, struct session, layouts.lease);
 	const struct proto_recall recall = {.invalidation = number, .handle = handle};
 	uint8_t buffer[RECALL_MAX_SIZE];
 
@@ -49,7 +50,7 @@ static void link_session(struct state *state, struct session *session)
 		session->next->previous = session;
 	state->sessions = session;
 	session->state = state;
-	session->layouts.mailbox = &state->net->mailbox;
+	session->layouts.lease.mailbox = &state->net->mailbox;
 	session->layouts.nova = state->nova;
 }
 
@@ -88,7 +89,7 @@ static int session_create(struct state *state, struct session **out)
 	open_table_init(&session->opens, shared->config->max_opens);
 	layout_owner_init(&session->layouts, shared->layouts);
 	session->layouts.max_regions = shared->config->max_regions;
-	session->layouts.notify = notify;
+	session->layouts.lease.notify = notify;
 	session->staging = mmap(NULL, shared->config->staging_size, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered);
@@ -143,7 +144,8 @@ void session_close_conn(struct conn *conn)
 
 int session_close_open(struct session *session, uint64_t id)
 {
-	const struct nova_call call = {.worker = session->state->nova};
+	const struct layout_change nothing = {.lease.owner = &session->layouts.lease};
+	const struct nova_call call = {.worker = session->state->nova, .change = &nothing};
 	const struct open *open = open_table_get(&session->opens, id);
 
 	if (!open)
@@ -216,7 +218,7 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	*reply = (struct proto_reply){
 	    .op = PROTO_HELLO,
 	    .slot = PROTO_SLOT_NONE,
-	    .invalidation = session->layouts.invalidation_issued,
+	    .invalidation = session->layouts.lease.invalidation_issued,
 	    .hello = {.version = PROTO_VERSION,
 	              .session = session->registered.id,
 	              .session_key = session->registered.key,
@@ -260,7 +262,7 @@ static int attach(struct state *state, struct conn *conn, struct session *sessio
 	}
 	conn->session = session;
 	session->conn = conn;
-	session->layouts.connected = true;
+	session->layouts.lease.connected = true;
 	return 0;
 }
 

@@ -3,8 +3,10 @@
  */
 #include "server/state/layout/quarantine.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/state/layout/layout_table.h"
+#include "server/state/lease/lease_table.h"
 
 #include <stdlib.h>
 
@@ -36,7 +38,7 @@ static struct quarantined *make(uint64_t number)
 	struct quarantined *run = malloc(sizeof(*run));
 
 	if (run)
-		*run = (struct quarantined){.number = number, .since_ms = layout_clock_ms()};
+		*run = (struct quarantined){.number = number, .since_ms = clock_now_ms()};
 	return run;
 }
 
@@ -84,11 +86,12 @@ static bool keep_for(struct layout_holder *holder, const struct nova_freed *free
                      struct quarantine_shared *shared)
 {
 	const struct layout_change *change = freed->change;
+	struct layout_owner *owner = layout_owner_of(holder->lease.owner);
 	bool own = change && change->own == holder;
 
-	if (own && !shared && extend(holder->owner, change->number, freed->first, freed->count))
+	if (own && !shared && extend(owner, change->lease.number, freed->first, freed->count))
 		return true;
-	struct quarantined *run = make(own ? change->number : 0);
+	struct quarantined *run = make(own ? change->lease.number : 0);
 	if (!run)
 		return false;
 	run->first = freed->first;
@@ -96,7 +99,7 @@ static bool keep_for(struct layout_holder *holder, const struct nova_freed *free
 	run->project = project;
 	run->shared = shared;
 	if (own) {
-		append(holder->owner, run);
+		append(owner, run);
 	} else {
 		run->next = holder->quarantined;
 		holder->quarantined = run;
@@ -111,16 +114,18 @@ static bool keep_for(struct layout_holder *holder, const struct nova_freed *free
 enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_freed *freed)
 {
 	struct layout_table *table = context;
-	struct layout_shard *shard = layout_shard_of(table, freed->ino.n);
+	struct lease_shard *shard = lease_shard_of(table->leases, freed->ino.n);
 	const struct layout_change *change = freed->change;
 	unsigned holders = 0;
 	bool complete = true, by_holder = false;
 
 	pthread_mutex_lock(&shard->lock);
-	struct layout_entry *entry = layout_entry_find(shard, freed->ino.n);
-	for (struct layout_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry) {
+	struct lease_entry *entry = lease_entry_find(shard, freed->ino.n);
+	for (struct lease_holder *h = entry ? entry->holders : NULL; h; h = h->next_of_entry) {
+		if (h->kind != LEASE_DATA)
+			continue;
 		holders++;
-		by_holder = by_holder || (change && change->owner == h->owner);
+		by_holder = by_holder || (change && change->lease.owner == h->owner);
 	}
 	/* Whoever makes room and then keeps others from using it goes on using it. */
 	uint32_t project = by_holder ? freed->project : 0;
@@ -129,8 +134,10 @@ enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_f
 		complete = holders == 1 || shared;
 		if (shared)
 			atomic_init(&shared->refs, holders);
-		for (struct layout_holder *h = entry->holders; h && complete; h = h->next_of_entry)
-			complete = keep_for(h, freed, project, shared);
+		for (struct lease_holder *h = entry->holders; h && complete; h = h->next_of_entry) {
+			if (h->kind == LEASE_DATA)
+				complete = keep_for(layout_holder_of(h), freed, project, shared);
+		}
 		atomic_fetch_add_explicit(&table->quarantined_blocks, freed->count, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&shard->lock);
@@ -163,7 +170,7 @@ void quarantine_release_until(struct layout_owner *owner, uint64_t quiesced)
 	/* A change's blocks stand before the regions that cover them: all registrations end before any block
 	 * is free. */
 	for (struct quarantined *run = owner->quarantine_first; run && run->number <= quiesced; run = run->next) {
-		owner->regions -= region_end_list(run->regions, owner->connected);
+		owner->regions -= region_end_list(run->regions, owner->lease.connected);
 		run->regions = NULL;
 	}
 	while (owner->quarantine_first && owner->quarantine_first->number <= quiesced) {

@@ -95,7 +95,7 @@ struct client {
 	uint64_t cached[INODES]; /* block of the file's only block, 0 = nothing cached */
 	struct read reads[READS];
 	bool waiting;
-	struct layout_waiter waiter;
+	struct lease_waiter waiter;
 	bool may_go;
 };
 
@@ -117,7 +117,7 @@ void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t cou
 	}
 }
 
-static void notify(struct layout_owner *owner, uint64_t number, struct proto_handle handle)
+static void notify(struct lease_owner *owner, uint64_t number, struct proto_handle handle)
 {
 	struct client *client = (struct client *)owner;
 
@@ -132,7 +132,7 @@ static void notify(struct layout_owner *owner, uint64_t number, struct proto_han
 
 static void resumed(struct mail *mail)
 {
-	struct layout_waiter *waiter = (struct layout_waiter *)(void *)mail;
+	struct lease_waiter *waiter = (struct lease_waiter *)(void *)mail;
 	struct client *client = (struct client *)((char *)waiter - offsetof(struct client, waiter));
 
 	client->may_go = true;
@@ -149,10 +149,10 @@ static int set_up_with(unsigned share_ms)
 		*client = (struct client){0};
 		layout_owner_init(&client->owner, table);
 		mailbox_init(&client->mailbox);
-		client->owner.mailbox = &client->mailbox;
+		client->owner.lease.mailbox = &client->mailbox;
 		client->owner.max_regions = 16;
-		client->owner.notify = notify;
-		client->owner.connected = true;
+		client->owner.lease.notify = notify;
+		client->owner.lease.connected = true;
 		client->waiter.mail.deliver = resumed;
 	}
 	return 0;
@@ -240,10 +240,10 @@ static void change_waits_until_every_other_holder_has_returned(void **state)
 	assert_int_equal(A->noticed_handle.ino, file.ino);
 	assert_int_equal(B->notices, 1);
 
-	assert_int_equal(layout_note_quiesced(&A->owner, 1), 0);
+	assert_int_equal(lease_quiesced(&A->owner.lease, 1), 0);
 	mailbox_deliver(&C->mailbox);
 	assert_false(C->may_go);
-	assert_int_equal(layout_note_quiesced(&B->owner, 1), 0);
+	assert_int_equal(lease_quiesced(&B->owner.lease, 1), 0);
 	mailbox_deliver(&C->mailbox);
 	assert_true(C->may_go);
 	layout_change_go(&C->waiter, false, &change);
@@ -264,7 +264,7 @@ static void no_layout_is_granted_while_a_change_waits_or_runs(void **state)
 	assert_int_equal(layout_grant(&C->owner, file, &holder), -EBUSY);
 	mailbox_deliver(&A->mailbox);
 	assert_int_equal(layout_grant(&A->owner, file, &holder), -EBUSY);
-	layout_note_quiesced(&A->owner, 1);
+	lease_quiesced(&A->owner.lease, 1);
 	mailbox_deliver(&B->mailbox);
 	layout_change_go(&B->waiter, false, &change);
 	assert_int_equal(layout_grant(&C->owner, file, &holder), -EBUSY);
@@ -289,12 +289,12 @@ static void own_layout_goes_on_and_its_freed_blocks_wait_for_quiesced(void **sta
 	assert_ptr_equal(effect.holder, holder);
 	assert_int_equal(effect.offset, 0);
 	assert_int_equal(effect.length, 4 * 4096);
-	assert_int_equal(A->owner.invalidation_issued, 1);
+	assert_int_equal(A->owner.lease.invalidation_issued, 1);
 
 	assert_int_equal(freed_blocks, 0);
 	assert_int_equal(registered[101], 1);
 	assert_int_equal(layout_quarantined_blocks(table), 1);
-	assert_int_equal(layout_note_quiesced(&A->owner, 1), 0);
+	assert_int_equal(lease_quiesced(&A->owner.lease, 1), 0);
 	assert_int_equal(freed_blocks, 1);
 	assert_int_equal(registered[101], 0);
 	assert_int_equal(registered[200], 1);
@@ -310,7 +310,7 @@ static void blocks_of_a_file_without_layouts_are_not_kept(void **state)
 	assert_int_equal(layout_change_begin(&A->owner, file, false, &A->waiter, &change), 0);
 	assert_false(keep(&change, 100));
 	layout_change_end(&change, 0, 4096, &effect);
-	assert_int_equal(A->owner.invalidation_issued, 0);
+	assert_int_equal(A->owner.lease.invalidation_issued, 0);
 }
 
 static void blocks_of_a_dead_inode_wait_for_all_sessions_that_had_closed_it(void **state)
@@ -322,9 +322,9 @@ static void blocks_of_a_dead_inode_wait_for_all_sessions_that_had_closed_it(void
 	layout_file_closed(&B->owner, file);
 	assert_int_equal(A->notices + B->notices, 0);
 	assert_true(keep(NULL, 100));
-	layout_note_quiesced(&A->owner, 1);
+	lease_quiesced(&A->owner.lease, 1);
 	assert_int_equal(freed_blocks, 0);
-	layout_note_quiesced(&B->owner, 1);
+	lease_quiesced(&B->owner.lease, 1);
 	assert_int_equal(freed_blocks, 1);
 	assert_false(keep(NULL, 101));
 }
@@ -341,7 +341,7 @@ static void change_does_not_wait_for_a_session_that_has_closed_the_file(void **s
 	assert_true(keep(&change, 100));
 	layout_change_end(&change, 0, 4096, &effect);
 	assert_int_equal(freed_blocks, 0);
-	layout_note_quiesced(&A->owner, 1);
+	lease_quiesced(&A->owner.lease, 1);
 	assert_int_equal(freed_blocks, 1);
 }
 
@@ -380,8 +380,8 @@ static void two_writers_that_hold_layouts_do_not_wait_for_each_other_for_ever(vo
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change_b), 1);
 	mailbox_deliver(&A->mailbox);
 	mailbox_deliver(&B->mailbox);
-	layout_note_quiesced(&A->owner, A->noticed);
-	layout_note_quiesced(&B->owner, B->noticed);
+	lease_quiesced(&A->owner.lease, A->noticed);
+	lease_quiesced(&B->owner.lease, B->noticed);
 	mailbox_deliver(&A->mailbox);
 	mailbox_deliver(&B->mailbox);
 	assert_true(A->may_go && B->may_go);
@@ -407,10 +407,10 @@ static void recalled_layout_does_not_live_on_in_the_reply_to_an_own_write(void *
 	assert_null(effect.holder);
 	mailbox_deliver(&A->mailbox);
 	assert_int_equal(A->notices, 1);
-	layout_note_quiesced(&A->owner, A->noticed);
+	lease_quiesced(&A->owner.lease, A->noticed);
 	mailbox_deliver(&B->mailbox);
 	assert_true(B->may_go);
-	layout_change_abandon(&B->waiter);
+	lease_change_abandon(&B->waiter);
 }
 
 static void truncation_ends_the_own_layout_and_tells_the_session(void **state)
@@ -426,7 +426,7 @@ static void truncation_ends_the_own_layout_and_tells_the_session(void **state)
 	layout_change_end(&change, 0, 0, &effect);
 	assert_null(effect.holder);
 	assert_int_equal(freed_blocks, 0);
-	layout_note_quiesced(&A->owner, A->noticed);
+	lease_quiesced(&A->owner.lease, A->noticed);
 	assert_int_equal(freed_blocks, 1);
 }
 
@@ -441,7 +441,7 @@ static void sharing_forbids_layouts_for_a_while(void **state)
 	grant(A);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	mailbox_deliver(&A->mailbox);
-	layout_note_quiesced(&A->owner, 1);
+	lease_quiesced(&A->owner.lease, 1);
 	mailbox_deliver(&B->mailbox);
 	layout_change_go(&B->waiter, false, &change);
 	layout_change_end(&change, 0, 4096, &effect);
@@ -458,9 +458,9 @@ static void cancelled_change_lets_layouts_be_granted_again(void **state)
 	(void)state;
 	grant(A);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
-	assert_true(layout_change_cancel(&B->waiter));
+	assert_true(lease_change_cancel(&B->waiter));
 	mailbox_deliver(&A->mailbox);
-	layout_note_quiesced(&A->owner, 1);
+	lease_quiesced(&A->owner.lease, 1);
 	mailbox_deliver(&B->mailbox);
 	assert_false(B->may_go);
 	assert_int_equal(layout_grant(&C->owner, file, &holder), 0);
@@ -475,8 +475,8 @@ static void change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter(void *
 	grant(A);
 	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
 	mailbox_deliver(&A->mailbox);
-	layout_note_quiesced(&A->owner, 1);
-	assert_false(layout_change_cancel(&B->waiter));
+	lease_quiesced(&A->owner.lease, 1);
+	assert_false(lease_change_cancel(&B->waiter));
 	mailbox_deliver(&B->mailbox);
 	assert_true(B->may_go);
 	assert_int_equal(layout_grant(&C->owner, file, &holder), 0);
@@ -485,8 +485,8 @@ static void change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter(void *
 static void quiesced_beyond_what_was_told_is_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(layout_note_quiesced(&A->owner, 1), -EPROTO);
-	assert_int_equal(layout_note_quiesced(&A->owner, 0), 0);
+	assert_int_equal(lease_quiesced(&A->owner.lease, 1), -EPROTO);
+	assert_int_equal(lease_quiesced(&A->owner.lease, 0), 0);
 }
 
 static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
@@ -507,7 +507,7 @@ static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
 	assert_int_equal(layout_tick(&A->owner, now + 400, 1000), 0);
 	assert_int_equal(A->notices, 1);
 	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), -ETIMEDOUT);
-	layout_note_quiesced(&A->owner, A->noticed);
+	lease_quiesced(&A->owner.lease, A->noticed);
 	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), 0);
 	assert_int_equal(freed_blocks, 1);
 }
@@ -523,7 +523,7 @@ static void least_recently_used_layout_makes_room_for_another(void **state)
 	assert_int_equal(layout_grant(&A->owner, other, &second), 0);
 	assert_false(layout_room(&A->owner, second));
 	assert_int_equal(A->noticed_handle.ino, file.ino);
-	layout_note_quiesced(&A->owner, A->noticed);
+	lease_quiesced(&A->owner.lease, A->noticed);
 	assert_int_equal(registered[100], 0);
 	assert_true(layout_room(&A->owner, second));
 }
@@ -610,7 +610,7 @@ static void finish_change(struct client *client, int inode, struct layout_change
 	/* The reply: behind the notices, and it replaces what was cached. */
 	act_on_notices(client);
 	client->cached[inode] = 0;
-	client->seen = client->owner.invalidation_issued;
+	client->seen = client->owner.lease.invalidation_issued;
 }
 
 static int waiting_inode(const struct client *client)
@@ -648,7 +648,7 @@ static void die(struct client *client)
 {
 	if (client->waiting) {
 		client->waiting = false;
-		if (!layout_change_cancel(&client->waiter))
+		if (!lease_change_cancel(&client->waiter))
 			mailbox_deliver(&client->mailbox);
 	}
 	/* The queue pair goes first: READs under way are over. */
@@ -657,8 +657,8 @@ static void die(struct client *client)
 	client->queued = 0;
 	deregister_all(conn_of(client));
 	layout_owner_end(&client->owner);
-	client->seen = client->owner.invalidation_issued;
-	client->owner.connected = true;
+	client->seen = client->owner.lease.invalidation_issued;
+	client->owner.lease.connected = true;
 }
 
 static void no_freed_block_is_read_in_any_order_of_events(void **state)
@@ -693,7 +693,7 @@ static void no_freed_block_is_read_in_any_order_of_events(void **state)
 				break;
 			case 10:
 			case 11:
-				assert_int_equal(layout_note_quiesced(&client->owner, quiesced_of(client)), 0);
+				assert_int_equal(lease_quiesced(&client->owner.lease, quiesced_of(client)), 0);
 				break;
 			case 12:
 				deliver(client);
@@ -706,7 +706,7 @@ static void no_freed_block_is_read_in_any_order_of_events(void **state)
 				act_on_notices(client);
 				layout_file_closed(&client->owner, handle_of(inode));
 				act_on_notices(client);
-				client->seen = client->owner.invalidation_issued;
+				client->seen = client->owner.lease.invalidation_issued;
 				break;
 			case 15:
 				if (rand() % 8 == 0)
