@@ -78,7 +78,7 @@ static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offs
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 	struct open_directory *directory = directory_of(info);
 
 	if (!state)

@@ -116,7 +116,7 @@ static void *thread_buffer(size_t size)
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 	size_t done = 0;
 
 	if (!state)
@@ -137,7 +137,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                      struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 
 	if (!state)
 		return;
@@ -154,7 +154,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 
 	if (!state)
 		return;
@@ -169,7 +169,7 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, s
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 
 	if (!state)
 		return;
@@ -180,7 +180,7 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in_ino, off_t in_offse
                                fuse_ino_t out_ino, off_t out_offset, struct fuse_file_info *out_info, size_t length,
                                int flags)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 
 	if (!state)
 		return;

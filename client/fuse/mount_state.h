@@ -37,6 +37,12 @@ void xattrs_operations(struct fuse_lowlevel_ops *ops);
  */
 struct mount_state *mount_enter(fuse_req_t req);
 
+/*
+ * mount_enter_unjudged -- the same for a request that needs no permission, or is made on an open file, whose opener's
+ * counts: the calls are this process's own, and nobody's groups are read.
+ */
+struct mount_state *mount_enter_unjudged(fuse_req_t req);
+
 /* files_open_of -- the open file behind a file handle the kernel holds. */
 struct farnova_file *files_open_of(uint64_t fh);
 

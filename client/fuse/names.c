@@ -21,6 +21,16 @@ struct mount_state *mount_enter(fuse_req_t req)
 	return NULL;
 }
 
+struct mount_state *mount_enter_unjudged(fuse_req_t req)
+{
+	struct mount_state *state = fuse_req_userdata(req);
+
+	if (!farnova_set_cred(state->fs, NULL))
+		return state;
+	fuse_reply_err(req, errno);
+	return NULL;
+}
+
 void mount_reply_status(fuse_req_t req, int returned)
 {
 	fuse_reply_err(req, returned < 0 ? errno : 0);
@@ -122,7 +132,7 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 	struct stat st;
 
 	if (!state)
@@ -181,7 +191,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int 
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 	char target[PATH_MAX];
 
 	if (!state)
@@ -272,7 +282,7 @@ static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	struct mount_state *state = mount_enter(req);
+	struct mount_state *state = mount_enter_unjudged(req);
 	struct statvfs st;
 
 	if (!state)
