@@ -3,9 +3,10 @@
  */
 #include "client/api/attr.h"
 #include "client/api/dir.h"
+#include "client/api/file.h"
 #include "client/api/names.h"
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  */
 #include "client/api/attr.h"
 
-#include "client/api/file.h"
+#include "client/session/open_files.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,11 +1,12 @@
 /*
  * connect.c -- the public calls that begin and end a connection.
  */
-#include "client/api/file.h"
 #include "client/api/names.h"
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/error.h"
 #include "client/session/call.h"
+#include "client/session/open_files.h"
+#include "client/session/receive.h"
 #include "client/session/reconnect.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@ const char *farnova_version(void)
 
 const char *farnova_transport(const struct farnova *fs)
 {
-	return transport_kind_name(fs->kind);
+	return transport_kind_name(fs->link.kind);
 }
 
 /* take_options -- as far as the caller's structure goes; what a later version added must not ask for anything. */
@@ -43,13 +44,19 @@ static int take_options(const struct farnova_options *given, struct farnova_opti
 	return options->timeout_ms < -1 ? -EINVAL : 0;
 }
 
+static const struct connection_handler handler = {
+    .on_message = receive_message,
+    .on_lost = receive_lost,
+    .on_tick = receive_tick,
+    .on_reconnect = reconnect,
+};
+
 static void destroy(struct farnova *fs)
 {
-	connection_shut(fs);
+	session_end(fs);
 	cred_destroy(&fs->creds);
 	layout_destroy(&fs->layouts);
-	poller_destroy(&fs->poller);
-	pthread_mutex_destroy(&fs->lock);
+	connection_destroy(&fs->link);
 	free(fs);
 }
 
@@ -58,16 +65,10 @@ static int make(struct farnova **out)
 	struct farnova *fs = calloc(1, sizeof(*fs));
 	if (!fs)
 		return -ENOMEM;
-	fs->state = CONNECTION_ENDED;
-	pthread_mutexattr_t adaptive;
-	pthread_mutexattr_init(&adaptive);
-	/* The lock is held for microseconds: spinning a little is cheaper than sleeping. */
-	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
-	pthread_mutex_init(&fs->lock, &adaptive);
-	pthread_mutexattr_destroy(&adaptive);
-	int error = poller_init(&fs->poller);
+	LIST_INIT(&fs->files);
+	int error = connection_init(&fs->link, &handler);
 	if (error)
-		goto no_poller;
+		goto no_connection;
 	error = layout_init(&fs->layouts);
 	if (error)
 		goto no_layouts;
@@ -79,9 +80,8 @@ static int make(struct farnova **out)
 no_creds:
 	layout_destroy(&fs->layouts);
 no_layouts:
-	poller_destroy(&fs->poller);
-no_poller:
-	pthread_mutex_destroy(&fs->lock);
+	connection_destroy(&fs->link);
+no_connection:
 	free(fs);
 	return error;
 }
@@ -106,19 +106,19 @@ static int enter_path(struct farnova *fs)
 
 static void stop_background(struct farnova *fs)
 {
-	connection_lock(fs);
-	fs->poller.stop = true;
-	poller_wake_all(fs);
-	connection_unlock(fs);
+	connection_lock(&fs->link);
+	fs->link.poller.stop = true;
+	poller_wake_all(&fs->link);
+	connection_unlock(&fs->link);
 	pthread_join(fs->background, NULL);
 }
 
 static void disconnect(struct farnova *fs)
 {
 	stop_background(fs);
-	connection_lock(fs);
-	connection_bye(fs);
-	connection_unlock(fs);
+	connection_lock(&fs->link);
+	session_leave(fs);
+	connection_unlock(&fs->link);
 	destroy(fs);
 }
 
@@ -165,10 +165,10 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 	}
 	error = connect_first(fs, options.transport);
 	if (error) {
-		error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->trouble, shortage(error));
+		error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->link.trouble, shortage(error));
 		goto fail;
 	}
-	error = pthread_create(&fs->background, NULL, poller_background, fs);
+	error = pthread_create(&fs->background, NULL, poller_background, &fs->link);
 	if (error) {
 		error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
 		goto fail;
@@ -187,10 +187,10 @@ fail:
 
 void farnova_disconnect(struct farnova *fs)
 {
-	while (fs->files)
-		file_close(fs->files);
-	connection_lock(fs);
+	while (!LIST_EMPTY(&fs->files))
+		file_close(LIST_FIRST(&fs->files));
+	connection_lock(&fs->link);
 	call_flush_closes(fs, 0);
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	disconnect(fs);
 }

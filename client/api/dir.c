@@ -7,7 +7,7 @@
 #include "client/api/dir.h"
 
 #include "client/api/names.h"
-#include "client/link/error.h"
+#include "client/api/result.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,9 +5,10 @@
 
 #include "client/api/attr.h"
 #include "client/api/names.h"
+#include "client/api/result.h"
 #include "client/api/space.h"
-#include "client/io/data.h"
-#include "client/link/error.h"
+#include "client/io/read.h"
+#include "client/io/write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,109 +59,6 @@ int file_flags(int flags, uint32_t *out)
 	if (*out & PROTO_OPEN_EXECUTE && *out & (PROTO_OPEN_CREATE | PROTO_OPEN_WRITE | PROTO_OPEN_DIRECTORY))
 		return -EINVAL;
 	return 0;
-}
-
-static void link_file(struct farnova *fs, struct farnova_file *file)
-{
-	file->next = fs->files;
-	if (file->next)
-		file->next->previous = file;
-	fs->files = file;
-}
-
-static void unlink_file(struct farnova *fs, struct farnova_file *file)
-{
-	if (file->previous)
-		file->previous->next = file->next;
-	else
-		fs->files = file->next;
-	if (file->next)
-		file->next->previous = file->previous;
-}
-
-struct opened {
-	struct farnova_file *file;
-	struct proto_attr *attr;
-	struct inode *inode; /* reserved */
-};
-
-static int receive_open(struct farnova *fs, struct call *call, const struct proto_reply *reply)
-{
-	struct opened *opened = call->result;
-	struct farnova_file *file = opened->file;
-	struct inode *inode = layout_open(&fs->layouts, reply->open.attr.handle, &opened->inode);
-
-	if (file->flags & PROTO_OPEN_TRUNCATE || call->on_new_connection)
-		layout_drop(&fs->layouts, inode);
-	if (reply->open.layout && !call->on_new_connection)
-		layout_granted(&fs->layouts, inode, reply->open.attr.size, reply->open.extents,
-		               reply->open.extent_count);
-	file->inode = inode;
-	file->mode = reply->open.attr.mode;
-	file->open = reply->open.open;
-	file->session = fs->session.id;
-	if (opened->attr)
-		*opened->attr = reply->open.attr;
-	link_file(fs, file);
-	return 0;
-}
-
-int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags, struct proto_attr *attr,
-              struct farnova_file **out)
-{
-	struct farnova_file *file = calloc(1, sizeof(*file));
-	struct opened opened = {.file = file, .attr = attr, .inode = layout_reserve()};
-	struct call call = {.request = request, .receive = receive_open, .result = &opened};
-
-	/* All memory first: what fails after the request has been sent may have truncated or made a file. */
-	if (!file || !opened.inode) {
-		free(file);
-		free(opened.inode);
-		return -ENOMEM;
-	}
-	file->fs = fs;
-	file->flags = flags;
-	file->cred = cred_number(&fs->creds);
-	pthread_mutex_init(&file->position_lock, NULL);
-	if (request->op != PROTO_REOPEN)
-		request->open.flags = flags;
-	else
-		request->reopen.flags = flags;
-	/* Which file is truncated, and no more to be READ under its layout, is known only with the reply. */
-	if (flags & PROTO_OPEN_TRUNCATE)
-		call.changing = &fs->layouts.blind_changes;
-	int error = call_run(fs, &call);
-	free(opened.inode);
-	if (error) {
-		pthread_mutex_destroy(&file->position_lock);
-		free(file);
-		return error;
-	}
-	*out = file;
-	return 0;
-}
-
-void file_close(struct farnova_file *file)
-{
-	struct farnova *fs = file->fs;
-
-	connection_lock(fs);
-	unlink_file(fs, file);
-	layout_close(&fs->layouts, file->inode);
-	if (file->session == fs->session.id && !file->error)
-		call_close(fs, file->open);
-	connection_unlock(fs);
-	pthread_mutex_destroy(&file->position_lock);
-	free(file->attached);
-	free(file);
-}
-
-void file_reopened(struct farnova *fs, struct farnova_file *file, int status, const struct proto_reply *reply)
-{
-	file->session = fs->session.id;
-	file->error = status;
-	if (status == 0)
-		file->open = reply->open.open;
 }
 
 /* O_TMPFILE is two bits, one of them O_DIRECTORY; O_EXCL has a meaning of its own with it. */
@@ -230,7 +128,7 @@ ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length
 	uint64_t end = 0;
 
 	pthread_mutex_lock(&file->position_lock);
-	ssize_t count = data_write(file, data, length, file->position, appends(file), &end);
+	ssize_t count = write_file(file, data, length, file->position, appends(file), &end);
 	if (count > 0)
 		file->position = end;
 	pthread_mutex_unlock(&file->position_lock);
@@ -239,21 +137,21 @@ ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length
 
 ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, off_t offset)
 {
-	ssize_t count = offset < 0 ? -EINVAL : data_read(file, buffer, length, (uint64_t)offset);
+	ssize_t count = offset < 0 ? -EINVAL : read_file(file, buffer, length, (uint64_t)offset);
 	return count < 0 ? fail(file, (int)count, "read") : count;
 }
 
 ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset)
 {
 	uint64_t end;
-	ssize_t count = offset < 0 ? -EINVAL : data_write(file, data, length, (uint64_t)offset, appends(file), &end);
+	ssize_t count = offset < 0 ? -EINVAL : write_file(file, data, length, (uint64_t)offset, appends(file), &end);
 	return count < 0 ? fail(file, (int)count, "write") : count;
 }
 
 ssize_t farnova_append(struct farnova_file *file, const void *data, size_t length)
 {
 	uint64_t end;
-	ssize_t count = data_write(file, data, length, 0, true, &end);
+	ssize_t count = write_file(file, data, length, 0, true, &end);
 	return count < 0 ? fail(file, (int)count, "append to") : count;
 }
 
@@ -316,9 +214,9 @@ int farnova_ftruncate(struct farnova_file *file, off_t length)
 int farnova_fsync(struct farnova_file *file)
 {
 	/* Whatever returned is durable; what is left to tell is that the file is gone. */
-	connection_lock(file->fs);
+	connection_lock(&file->fs->link);
 	int error = file->error;
-	connection_unlock(file->fs);
+	connection_unlock(&file->fs->link);
 	return error ? fail(file, error, "sync") : 0;
 }
 

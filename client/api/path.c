@@ -4,8 +4,8 @@
 #include "client/api/attr.h"
 #include "client/api/file.h"
 #include "client/api/names.h"
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -152,7 +152,7 @@ int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigne
 		error = names_rename(fs, fs->root, source, fs->root, target, flags);
 	if (!error)
 		return 0;
-	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", from, to, connection_name(fs),
+	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", from, to, connection_name(&fs->link),
 	                 error == -EINVAL && flags <= PROTO_RENAME_EXCHANGE
 	                     ? ": a directory cannot be moved below itself, nor \".\" or \"..\" be renamed"
 	                     : "");
@@ -167,7 +167,8 @@ int farnova_link(struct farnova *fs, const char *from, const char *to)
 		error = find(fs, from, PROTO_LOOKUP_NOFOLLOW, &attr);
 	if (error == 0)
 		error = names_link(fs, attr.handle, fs->root, target, NULL);
-	return error ? error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(fs)) : 0;
+	return error ? error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(&fs->link))
+	             : 0;
 }
 
 int farnova_flink(struct farnova_file *file, const char *path)

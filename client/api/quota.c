@@ -2,10 +2,10 @@
  * quota.c -- projects: who belongs to one, and its limits; and all attributes of a file, its project among them.
  */
 #include "client/api/attr.h"
-#include "client/api/file.h"
 #include "client/api/names.h"
-#include "client/link/error.h"
+#include "client/api/result.h"
 #include "client/session/call.h"
+#include "client/session/open_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,7 +128,7 @@ static int get(struct farnova *fs, uint32_t project, uint32_t flags, struct farn
 
 static int failed(struct farnova *fs, int error, const char *what, uint32_t project)
 {
-	return error ? error_set(-error, "%s project %u on %s", what, project, connection_name(fs)) : 0;
+	return error ? error_set(-error, "%s project %u on %s", what, project, connection_name(&fs->link)) : 0;
 }
 
 int farnova_quota_get(struct farnova *fs, uint32_t project, struct farnova_quota *quota)

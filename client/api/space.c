@@ -4,8 +4,8 @@
 #include "client/api/space.h"
 
 #include "client/api/attr.h"
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

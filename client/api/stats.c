@@ -1,9 +1,9 @@
 /*
  * stats.c -- the public calls that tell what a connection has sent and received.
  */
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/connection.h"
-#include "client/link/error.h"
+#include "client/session/session.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,20 +14,20 @@ int farnova_get_stats(struct farnova *fs, struct farnova_stats *out)
 {
 	if (out->size < sizeof(*out))
 		return error_set(EINVAL, "get the statistics of %s: the structure is smaller than it was",
-		                 connection_name(fs));
-	connection_lock(fs);
+		                 connection_name(&fs->link));
+	connection_lock(&fs->link);
 	*out = (struct farnova_stats){
 	    .size = out->size,
-	    .received = fs->counts.received,
-	    .connections = fs->epoch,
-	    .reads = fs->counts.reads,
-	    .read_bytes = fs->counts.read_bytes,
-	    .writes = fs->counts.writes,
-	    .write_bytes = fs->counts.write_bytes,
+	    .received = fs->link.counts.received,
+	    .connections = fs->link.epoch,
+	    .reads = fs->link.counts.reads,
+	    .read_bytes = fs->link.counts.read_bytes,
+	    .writes = fs->link.counts.writes,
+	    .write_bytes = fs->link.counts.write_bytes,
 	};
 	for (unsigned op = 0; op < COUNTS_OPERATIONS; op++)
-		out->requests += fs->counts.requests[op];
-	connection_unlock(fs);
+		out->requests += fs->link.counts.requests[op];
+	connection_unlock(&fs->link);
 	return 0;
 }
 
@@ -35,14 +35,14 @@ const char *farnova_get_operation_stats(struct farnova *fs, unsigned *number, ui
 {
 	const char *name = NULL;
 
-	connection_lock(fs);
-	while (*number < COUNTS_OPERATIONS && fs->counts.requests[*number] == 0)
+	connection_lock(&fs->link);
+	while (*number < COUNTS_OPERATIONS && fs->link.counts.requests[*number] == 0)
 		++*number;
 	if (*number < COUNTS_OPERATIONS) {
-		*count = fs->counts.requests[*number];
+		*count = fs->link.counts.requests[*number];
 		name = proto_op_name(*number);
 		++*number;
 	}
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	return name;
 }

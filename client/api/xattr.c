@@ -4,10 +4,10 @@
 #include "client/api/xattr.h"
 
 #include "client/api/attr.h"
-#include "client/api/file.h"
 #include "client/api/names.h"
+#include "client/api/result.h"
 #include "client/include/farnova.h"
-#include "client/link/error.h"
+#include "client/session/open_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -117,9 +117,9 @@ int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, 
 	request.setxattr.length = (uint32_t)size;
 	request.setxattr.staging = PROTO_XATTR_HERE;
 	request.setxattr.value = value;
-	connection_lock(fs);
+	connection_lock(&fs->link);
 	bool small = size <= SMALL_VALUE && size + SET_FIXED <= fs->session.max_write;
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	if (!small && size > 0) {
 		call.staged = value;
 		call.staged_length = (uint32_t)size;

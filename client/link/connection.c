@@ -1,131 +1,108 @@
 /*
- * connection.c -- the connection's lock, its end, and what the server's messages do.
+ * connection.c -- one connection to a server: its lock, its state, its end.
  */
 #include "client/link/connection.h"
 
-#include "client/session/call.h"
 #include "common/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-void connection_lock(struct farnova *fs)
+int connection_init(struct connection *link, const struct connection_handler *handler)
 {
-	atomic_fetch_add_explicit(&fs->wanted, 1, memory_order_relaxed);
-	pthread_mutex_lock(&fs->lock);
-	atomic_fetch_sub_explicit(&fs->wanted, 1, memory_order_relaxed);
+	pthread_mutexattr_t adaptive;
+
+	link->handler = handler;
+	link->state = CONNECTION_ENDED;
+	int error = poller_init(&link->poller, connection_lose);
+	if (error)
+		return error;
+	pthread_mutexattr_init(&adaptive);
+	/* The lock is held for microseconds: spinning a little is cheaper than sleeping. */
+	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&link->lock, &adaptive);
+	pthread_mutexattr_destroy(&adaptive);
+	return 0;
 }
 
-void connection_unlock(struct farnova *fs)
+void connection_destroy(struct connection *link)
 {
-	pthread_mutex_unlock(&fs->lock);
+	poller_destroy(&link->poller);
+	pthread_mutex_destroy(&link->lock);
 }
 
-const char *connection_name(const struct farnova *fs)
+const char *connection_name(const struct connection *link)
 {
-	return fs->name;
+	return link->name;
 }
 
-void connection_trouble(struct farnova *fs, char *words, size_t size)
+void connection_trouble(struct connection *link, char *words, size_t size)
 {
-	connection_lock(fs);
-	snprintf(words, size, "%s", fs->state == CONNECTION_UP ? "" : fs->trouble);
-	connection_unlock(fs);
+	connection_lock(link);
+	snprintf(words, size, "%s", link->state == CONNECTION_UP ? "" : link->trouble);
+	connection_unlock(link);
 }
 
-void connection_lose(struct farnova *fs, int status, const char *why)
+void connection_up(struct connection *link, struct transport_queue *queue, struct transport_conn *transport)
+{
+	link->queue = queue;
+	link->transport = transport;
+	link->state = CONNECTION_UP;
+	link->epoch++;
+	link->heard_ns = link->sent_ns = clock_now_ns();
+	link->trouble[0] = '\0';
+	poller_begin(&link->poller);
+}
+
+void connection_lose(struct connection *link, int status, const char *why)
 {
 	char words[128];
 
-	if (fs->state != CONNECTION_UP)
+	if (link->state != CONNECTION_UP)
 		return;
-	snprintf(fs->trouble, sizeof(fs->trouble), "the connection was lost: %s%s%s", why ? why : "", why ? ": " : "",
-	         strerror_r(-status, words, sizeof(words)));
-	fs->state = CONNECTION_LOST;
-	transport_close(fs->conn);
-	fs->conn = NULL;
-	fs->staging_region = NULL;
-	fs->bounce.region = NULL;
-	call_lost(fs);
-	layout_drop_all(fs);
-	poller_wake_all(fs);
+	snprintf(link->trouble, sizeof(link->trouble), "the connection was lost: %s%s%s", why ? why : "",
+	         why ? ": " : "", strerror_r(-status, words, sizeof(words)));
+	link->state = CONNECTION_LOST;
+	transport_close(link->transport);
+	link->transport = NULL;
+	link->handler->on_lost(link);
+	poller_wake_all(link);
 }
 
-int connection_send(struct farnova *fs, struct proto_request *request, unsigned flags)
+void connection_end(struct connection *link)
 {
-	request->quiesced = layout_quiesced(&fs->layouts);
-	int length = proto_encode_request(request, fs->message, sizeof(fs->message));
-	if (length < 0) {
-		connection_lose(fs, length, "a request could not be encoded");
-		return length;
-	}
-	struct iovec iov = {.iov_base = fs->message, .iov_len = (size_t)length};
-	int error = transport_send(fs->conn, &iov, 1, flags);
-	if (error == 0) {
-		fs->counts.requests[request->op]++;
-		fs->layouts.quiesced_sent = request->quiesced;
-		fs->sent = true;
-	} else if (error != -EAGAIN) {
-		connection_lose(fs, error, "a request could not be sent");
-	}
+	if (link->transport)
+		transport_close(link->transport);
+	if (link->queue)
+		transport_queue_destroy(link->queue);
+	link->transport = NULL;
+	link->queue = NULL;
+	link->state = CONNECTION_ENDED;
+}
+
+int connection_send(struct connection *link, const void *message, size_t length, unsigned flags)
+{
+	struct iovec iov = {.iov_base = (void *)message, .iov_len = length};
+	int error = transport_send(link->transport, &iov, 1, flags);
+
+	if (error == 0)
+		link->sent = true;
+	else if (error != -EAGAIN)
+		connection_lose(link, error, "a request could not be sent");
 	return error;
 }
 
-static void receive_recall(struct farnova *fs, const void *data, uint32_t length)
-{
-	struct proto_recall recall;
-	const char *why;
-
-	if (proto_decode_recall(data, length, &recall, &why) != 0) {
-		connection_lose(fs, -EPROTO, why);
-		return;
-	}
-	layout_recall(&fs->layouts, &recall);
-	layout_return(fs, false);
-}
-
-static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
-{
-	const char *why = "it answers what was not asked";
-
-	if (proto_decode_reply(data, length, &fs->reply, &why) != 0 || !call_reply(fs, &fs->reply)) {
-		connection_lose(fs, -EPROTO, why);
-		return;
-	}
-	/* Only now: what the reply said of layouts has been acted on. */
-	if (fs->reply.invalidation > fs->layouts.seen)
-		fs->layouts.seen = fs->reply.invalidation;
-}
-
-void connection_message(struct farnova *fs, const void *data, uint32_t length)
-{
-	fs->counts.received++;
-	if (proto_is_recall(data, length))
-		receive_recall(fs, data, length);
-	else
-		receive_reply(fs, data, length);
-}
-
-void connection_tick(struct farnova *fs, bool idle)
+int64_t connection_check_silence(struct connection *link, int64_t lease_ns)
 {
 	int64_t now = clock_now_ns();
-	int64_t lease_ns = (int64_t)fs->session.lease_ms * 1000000;
 
-	if (fs->state != CONNECTION_UP)
-		return;
-	if (fs->heard)
-		fs->heard_ns = now;
-	if (fs->sent)
-		fs->sent_ns = now;
-	fs->heard = fs->sent = false;
-	if (now - fs->heard_ns > lease_ns) {
-		connection_lose(fs, -ETIMEDOUT, "the server has been silent for a lease");
-		return;
-	}
-	if (idle)
-		call_flush_closes(fs, 0);
-	layout_return(fs, idle);
-	if (fs->state == CONNECTION_UP && now - fs->sent_ns > lease_ns / 3)
-		call_ping(fs);
+	if (link->heard)
+		link->heard_ns = now;
+	if (link->sent)
+		link->sent_ns = now;
+	link->heard = link->sent = false;
+	if (now - link->heard_ns > lease_ns)
+		connection_lose(link, -ETIMEDOUT, "the server has been silent for a lease");
+	return now - link->sent_ns;
 }

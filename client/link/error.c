@@ -6,7 +6,6 @@
 #include "client/link/error.h"
 
 #include "client/include/farnova.h"
-#include "client/link/connection.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -109,27 +108,4 @@ int error_explained(int error, const char *format, ...)
 	say(error, true, format, args);
 	va_end(args);
 	return -1;
-}
-
-/* fail -- `asked` of `fs`, and why the connection is lost when that is what the call waited for in vain. */
-static int fail(struct farnova *fs, int error, const char *asked)
-{
-	char trouble[512] = "";
-	if (error == -ETIMEDOUT)
-		connection_trouble(fs, trouble, sizeof(trouble));
-	return error_set(-error, "%s on %s%s%s", asked, connection_name(fs), *trouble ? ": " : "", trouble);
-}
-
-int error_path(struct farnova *fs, int error, const char *operation, const char *path)
-{
-	char asked[256];
-	snprintf(asked, sizeof(asked), "%s \"%.200s\"", operation, path);
-	return fail(fs, error, asked);
-}
-
-int error_handle(struct farnova *fs, int error, const char *operation, unsigned long long ino)
-{
-	char asked[256];
-	snprintf(asked, sizeof(asked), "%s inode %llu", operation, ino);
-	return fail(fs, error, asked);
 }

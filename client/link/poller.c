@@ -4,12 +4,11 @@
 #include "client/link/poller.h"
 
 #include "client/link/connection.h"
-#include "client/session/call.h"
-#include "client/session/reconnect.h"
 #include "common/clock.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +44,11 @@ static long spin_us(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_SPIN_US : 0;
 }
 
-int poller_init(struct poller *poller)
+int poller_init(struct poller *poller, void (*on_lost)(struct connection *link, int status, const char *why))
 {
 	memset(poller, 0, sizeof(*poller));
+	poller->on_lost = on_lost;
+	LIST_INIT(&poller->waiting);
 	poller->leader_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (poller->leader_wake_fd < 0)
 		return -errno;
@@ -63,30 +64,17 @@ int poller_init(struct poller *poller)
 	return 0;
 }
 
+void poller_begin(struct poller *poller)
+{
+	poller->leader = NULL;
+	poller->leader_blocked = false;
+}
+
 void poller_destroy(struct poller *poller)
 {
 	pthread_cond_destroy(&poller->background.wake);
 	close(poller->leader_wake_fd);
 	close(poller->background_wake_fd);
-}
-
-static void enlist(struct poller *poller, struct waiter *waiter)
-{
-	waiter->previous = NULL;
-	waiter->next = poller->waiting;
-	if (waiter->next)
-		waiter->next->previous = waiter;
-	poller->waiting = waiter;
-}
-
-static void delist(struct poller *poller, struct waiter *waiter)
-{
-	if (waiter->previous)
-		waiter->previous->next = waiter->next;
-	else
-		poller->waiting = waiter->next;
-	if (waiter->next)
-		waiter->next->previous = waiter->previous;
 }
 
 static void wake(struct waiter *waiter)
@@ -110,83 +98,96 @@ static void end_idle_wait(struct poller *poller)
 		return; /* EAGAIN: it has been ended already */
 }
 
-void poller_wake(struct farnova *fs, struct waiter *waiter)
+void poller_wake(struct connection *link, struct waiter *waiter)
 {
 	if (!waiter)
 		return;
 	waiter->woken = true;
 	wake(waiter);
-	if (fs->poller.leader == waiter)
-		wake_leader(&fs->poller);
-	else if (waiter == &fs->poller.background)
-		end_idle_wait(&fs->poller);
+	if (link->poller.leader == waiter)
+		wake_leader(&link->poller);
+	else if (waiter == &link->poller.background)
+		end_idle_wait(&link->poller);
 }
 
-void poller_wake_resource(struct farnova *fs)
+void poller_wake_resource(struct connection *link)
 {
-	if (fs->poller.resource_waiters == 0)
+	if (link->poller.resource_waiters == 0)
 		return;
-	for (struct waiter *w = fs->poller.waiting; w; w = w->next) {
+	struct waiter *w;
+	LIST_FOREACH(w, &link->poller.waiting, entry)
+	{
 		if (w->resource)
-			poller_wake(fs, w);
+			poller_wake(link, w);
 	}
 }
 
-void poller_wake_all(struct farnova *fs)
+void poller_wake_all(struct connection *link)
 {
-	for (struct waiter *w = fs->poller.waiting; w; w = w->next)
-		poller_wake(fs, w);
-	poller_wake(fs, &fs->poller.background);
+	struct waiter *w;
+
+	LIST_FOREACH(w, &link->poller.waiting, entry)
+	poller_wake(link, w);
+	poller_wake(link, &link->poller.background);
 }
 
 /* ---- leading ---------------------------------------------------------------------------------------------------- */
 
-static int poll_once(struct farnova *fs)
+static int poll_once(struct connection *link)
 {
 	struct transport_event events[EVENTS];
-	struct transport_conn *conn = fs->conn;
-	int count = transport_poll(fs->queue, events, EVENTS);
+	struct transport_conn *conn = link->transport;
+	int count = transport_poll(link->queue, events, EVENTS);
 
 	if (count < 0) {
-		connection_lose(fs, count, "the transport's queue broke");
+		link->poller.on_lost(link, count, "the transport's queue broke");
 		return 0;
 	}
 	for (int i = 0; i < count; i++) {
 		/* Once the connection is closed what is left of the batch is about something that is gone. */
-		if (fs->state != CONNECTION_UP || fs->conn != conn)
+		if (link->state != CONNECTION_UP || link->transport != conn)
 			break;
 		switch (events[i].type) {
 		case TRANSPORT_MESSAGE:
-			fs->heard = true;
-			connection_message(fs, events[i].data, events[i].length);
-			if (fs->state == CONNECTION_UP)
+			link->heard = true;
+			link->handler->on_message(link, events[i].data, events[i].length);
+			if (link->state == CONNECTION_UP)
 				transport_release(conn, events[i].data);
 			break;
 		case TRANSPORT_DONE: {
-			struct reads *reads = events[i].context;
-			fs->heard = true;
-			if (--reads->outstanding == 0)
-				poller_wake(fs, reads->waiter);
+			struct operations *operations = events[i].context;
+			link->heard = true;
+			if (--operations->outstanding == 0)
+				poller_wake(link, operations->waiter);
 			break;
 		}
 		case TRANSPORT_CLOSED:
-			connection_lose(fs, events[i].status, NULL);
+			link->poller.on_lost(link, events[i].status, NULL);
 			break;
 		}
 	}
 	return count;
 }
 
-void poller_poll(struct farnova *fs)
+void poller_make_room(struct connection *link)
 {
-	poll_once(fs);
+	struct poller *poller = &link->poller;
+
+	if (!poller->leader || poller->leader_blocked) {
+		poll_once(link);
+		if (link->state != CONNECTION_UP)
+			return;
+	}
+	connection_unlock(link);
+	sched_yield();
+	connection_lock(link);
 }
 
 /* block -- wait on the descriptor until something arrives, the lead is taken, or the deadline has passed. */
-static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+static void block(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct poller *poller = &fs->poller;
-	struct pollfd fds[2] = {{.fd = transport_fd(fs->queue), .events = POLLIN},
+	struct poller *poller = &link->poller;
+	struct pollfd fds[2] = {{.fd = transport_fd(link->queue), .events = POLLIN},
 	                        {.fd = poller->leader_wake_fd, .events = POLLIN}};
 	int timeout_ms = -1;
 
@@ -196,9 +197,9 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
 	}
 	poller->leader_blocked = true;
 	poller->polling++;
-	connection_unlock(fs);
+	connection_unlock(link);
 	poll(fds, 2, timeout_ms);
-	connection_lock(fs);
+	connection_lock(link);
 	poller->polling--;
 	if (poller->leader == waiter)
 		poller->leader_blocked = false;
@@ -214,45 +215,45 @@ static void block(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns
  * lock taken back before that would wake it in vain, again and again. True if the CPU is wanted by others so much that
  * blocking, which gives up the lock too, is better.
  */
-static bool give_way(struct farnova *fs)
+static bool give_way(struct connection *link)
 {
-	struct poller *poller = &fs->poller;
+	struct poller *poller = &link->poller;
 	struct cpu_share cpu = poller->policy.cpu;
 	bool crowded = cpu_share_crowded(&cpu, clock_now_ns());
-	unsigned wanted = atomic_load_explicit(&fs->wanted, memory_order_relaxed);
+	unsigned wanted = atomic_load_explicit(&link->wanted, memory_order_relaxed);
 
 	if (crowded)
 		return true;
-	connection_unlock(fs);
+	connection_unlock(link);
 	for (unsigned i = 0; i < YIELDS && !crowded; i++) {
-		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) < wanted)
+		if (atomic_load_explicit(&link->wanted, memory_order_relaxed) < wanted)
 			break;
 		crowded = cpu_share_yield(&cpu);
 	}
-	connection_lock(fs);
+	connection_lock(link);
 	poller->policy.cpu = cpu;
 	return crowded;
 }
 
 /* poll_as_leader -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost.
  */
-static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+static void poll_as_leader(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct poller *poller = &fs->poller;
+	struct poller *poller = &link->poller;
 	int64_t since = 0, begun = 0;
 	unsigned polls = 0;
 
 	wake_leader(poller); /* a blocked leader, if there is one, is to follow now */
 	poller->leader = waiter;
 	poller->leader_blocked = false;
-	while (!waiter->woken && poller->leader == waiter && fs->state == CONNECTION_UP) {
-		if (poll_once(fs) > 0) {
+	while (!waiter->woken && poller->leader == waiter && link->state == CONNECTION_UP) {
+		if (poll_once(link) > 0) {
 			polls = 0;
 			continue;
 		}
 		bool crowded = false;
-		if (atomic_load_explicit(&fs->wanted, memory_order_relaxed) > 0) {
-			crowded = give_way(fs);
+		if (atomic_load_explicit(&link->wanted, memory_order_relaxed) > 0) {
+			crowded = give_way(link);
 		} else if (++polls > poller->keen_polls) {
 			crowded = cpu_share_yield(&poller->policy.cpu);
 		}
@@ -269,8 +270,8 @@ static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t de
 			break;
 		if (waiter != &poller->background && now - since < poll_policy_budget(&poller->policy, now))
 			continue;
-		if (transport_arm(fs->queue) == 0)
-			block(fs, waiter, deadline_ns);
+		if (transport_arm(link->queue) == 0)
+			block(link, waiter, deadline_ns);
 		polls = 0;
 	}
 	if (waiter->woken && begun && waiter != &poller->background)
@@ -279,8 +280,10 @@ static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t de
 		return;
 	poller->leader = NULL;
 	/* Pass the lead to one of those who still wait; the newest has the best chance to be answered soon. */
-	for (struct waiter *w = poller->waiting; w && fs->state == CONNECTION_UP; w = w->next) {
-		if (w->asleep && !w->woken) {
+	struct waiter *w;
+	LIST_FOREACH(w, &poller->waiting, entry)
+	{
+		if (link->state == CONNECTION_UP && w->asleep && !w->woken) {
 			wake(w);
 			break;
 		}
@@ -288,24 +291,24 @@ static void poll_as_leader(struct farnova *fs, struct waiter *waiter, int64_t de
 }
 
 /* wait_as_follower -- sleep until woken, asked to lead, or past the deadline. */
-static void wait_as_follower(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+static void wait_as_follower(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
 
 	waiter->asleep = true;
 	if (deadline_ns)
-		pthread_cond_clockwait(&waiter->wake, &fs->lock, CLOCK_MONOTONIC, &until);
+		pthread_cond_clockwait(&waiter->wake, &link->lock, CLOCK_MONOTONIC, &until);
 	else
-		pthread_cond_wait(&waiter->wake, &fs->lock);
+		pthread_cond_wait(&waiter->wake, &link->lock);
 	waiter->asleep = false;
 }
 
-int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
+int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct poller *poller = &fs->poller;
+	struct poller *poller = &link->poller;
 	int error = 0;
 
-	enlist(poller, waiter);
+	LIST_INSERT_HEAD(&poller->waiting, waiter, entry);
 	if (waiter->resource)
 		poller->resource_waiters++;
 	while (!waiter->woken) {
@@ -313,16 +316,16 @@ int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns)
 			error = -ETIMEDOUT;
 			break;
 		}
-		if (fs->state == CONNECTION_UP && (!poller->leader || poller->leader_blocked))
-			poll_as_leader(fs, waiter, deadline_ns);
+		if (link->state == CONNECTION_UP && (!poller->leader || poller->leader_blocked))
+			poll_as_leader(link, waiter, deadline_ns);
 		else
-			wait_as_follower(fs, waiter, deadline_ns);
+			wait_as_follower(link, waiter, deadline_ns);
 	}
 	waiter->woken = false;
 	if (waiter->resource)
 		poller->resource_waiters--;
 	waiter->resource = false;
-	delist(poller, waiter);
+	LIST_REMOVE(waiter, entry);
 	return error;
 }
 
@@ -340,24 +343,24 @@ static void idle_wait(struct poller *poller, int ms)
 
 /* maintain -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how
  * many milliseconds there is nothing to do. */
-static int maintain(struct farnova *fs, bool idle)
+static int maintain(struct connection *link, bool idle)
 {
-	struct poller *poller = &fs->poller;
+	struct poller *poller = &link->poller;
 	struct waiter *self = &poller->background;
 
 	self->woken = false;
-	if (fs->state == CONNECTION_LOST) {
-		reconnect(fs);
+	if (link->state == CONNECTION_LOST) {
+		link->handler->on_reconnect(link);
 		return 0;
 	}
-	connection_tick(fs, idle);
-	if (fs->state != CONNECTION_UP || self->woken)
+	int64_t rest_ns = link->handler->on_tick(link, idle);
+	if (link->state != CONNECTION_UP || self->woken)
 		return 0;
 	if (!idle)
 		return IDLE_WAIT_MS;
 	if (poller->leader)
 		return LONG_IDLE_WAIT_MS;
-	poll_as_leader(fs, self, clock_now_ns() + (int64_t)fs->session.lease_ms * 1000000 / 6);
+	poll_as_leader(link, self, clock_now_ns() + rest_ns);
 	return 0;
 }
 
@@ -367,8 +370,8 @@ static int maintain(struct farnova *fs, bool idle)
  */
 void *poller_background(void *argument)
 {
-	struct farnova *fs = argument;
-	struct poller *poller = &fs->poller;
+	struct connection *link = argument;
+	struct poller *poller = &link->poller;
 	int64_t tick_ns = 0;
 	uint64_t seen = 0;
 	bool stop = false;
@@ -384,11 +387,11 @@ void *poller_background(void *argument)
 
 		seen = calls;
 		if (idle || clock_now_ns() >= tick_ns) {
-			connection_lock(fs);
+			connection_lock(link);
 			stop = poller->stop;
 			if (!stop)
-				ms = maintain(fs, idle);
-			connection_unlock(fs);
+				ms = maintain(link, idle);
+			connection_unlock(link);
 			tick_ns = clock_now_ns() + LONG_IDLE_WAIT_MS * 1000000;
 		}
 		if (!stop && ms > 0)

@@ -14,20 +14,37 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-struct farnova;
+struct connection;
 
-/* A thread that waits. */
+/*
+ * A thread that waits. It leads, or it follows asleep:
+ *
+ *    poller_wait       poll_as_leader: no leader, or one that is blocked
+ *   -----------> idle -------------------------------------------------> leads --+
+ *                  |                                                       |     | woken, or the lead was taken
+ *                  |  wait_as_follower: another polls                      v     |
+ *                  +--------------------------------> asleep (poller_wake, or the lead is passed on) --> idle
+ */
 struct waiter {
-	struct waiter *previous, *next;
+	LIST_ENTRY(waiter) entry;
 	pthread_cond_t wake;
 	bool woken;    /* something it waits for may have happened */
 	bool resource; /* it waits for a slot, room in the staging ring or a bounce buffer */
 	bool asleep;   /* in pthread_cond_wait */
 };
 
+/* One-sided operations that a thread has under way: the context that each is posted with. */
+struct operations {
+	unsigned outstanding;
+	struct waiter *waiter; /* woken when none is outstanding any more */
+};
+
 struct poller {
-	struct waiter *waiting; /* all threads in poller_wait */
+	/* on_lost -- the transport says that the connection has ended; lock held. */
+	void (*on_lost)(struct connection *link, int status, const char *why);
+	LIST_HEAD(, waiter) waiting; /* all threads in poller_wait, the newest first */
 	struct waiter *leader;
 	bool leader_blocked;    /* it waits on the descriptor, without the lock */
 	unsigned polling;       /* threads that wait on the descriptor: the leader, and those that have lost the lead */
@@ -41,7 +58,9 @@ struct poller {
 	struct waiter background;
 };
 
-int poller_init(struct poller *poller);
+/* poller_init -- -errno. poller_begin -- a new connection: nobody leads yet; lock held. */
+int poller_init(struct poller *poller, void (*on_lost)(struct connection *link, int status, const char *why));
+void poller_begin(struct poller *poller);
 void poller_destroy(struct poller *poller);
 
 /* poller_self -- the calling thread's waiter. */
@@ -51,7 +70,7 @@ struct waiter *poller_self(void);
  * poller_wait -- make progress until the waiter has been woken; lock held, given up meanwhile. -ETIMEDOUT once
  * `deadline_ns` (0: none) has passed. Spurious returns happen: look at what is waited for and call again.
  */
-int poller_wait(struct farnova *fs, struct waiter *waiter, int64_t deadline_ns);
+int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline_ns);
 
 /* poller_called -- a call is being made. */
 static inline void poller_called(struct poller *poller)
@@ -59,17 +78,18 @@ static inline void poller_called(struct poller *poller)
 	atomic_fetch_add_explicit(&poller->calls, 1, memory_order_relaxed);
 }
 
-/* poller_poll -- act on whatever has arrived, without waiting; lock held. For threads that cannot go on posting. */
-void poller_poll(struct farnova *fs);
+/* poller_make_room -- the transport takes nothing more now: make progress, or let the leader; lock held, given up
+ * meanwhile. */
+void poller_make_room(struct connection *link);
 
 /* poller_wake -- `waiter` (may be NULL) may go on; lock held. */
-void poller_wake(struct farnova *fs, struct waiter *waiter);
+void poller_wake(struct connection *link, struct waiter *waiter);
 /* poller_wake_resource -- a slot, staging room or a bounce buffer has become free; lock held. */
-void poller_wake_resource(struct farnova *fs);
+void poller_wake_resource(struct connection *link);
 /* poller_wake_all -- the connection's state has changed; lock held. */
-void poller_wake_all(struct farnova *fs);
+void poller_wake_all(struct connection *link);
 
 /* poller_background -- the background thread: serves recalls while no call runs, and reconnects. */
-void *poller_background(void *fs);
+void *poller_background(void *link);
 
 #endif

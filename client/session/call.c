@@ -3,7 +3,8 @@
  */
 #include "client/session/call.h"
 
-#include "client/api/file.h"
+#include "client/session/open_files.h"
+#include "client/session/send.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static void free_slot(struct farnova *fs, uint16_t number)
 	slot->closes = 0;
 	if (number != 0) {
 		fs->free_slots |= 1ull << number;
-		poller_wake_resource(fs);
+		poller_wake_resource(&fs->link);
 	}
 }
 
@@ -41,7 +42,7 @@ static void end(struct farnova *fs, struct call *call, int status)
 {
 	if (call->holds_piece) {
 		staging_return(&fs->staging, call->piece);
-		poller_wake_resource(fs);
+		poller_wake_resource(&fs->link);
 	}
 	call->holds_piece = false;
 	if (call->changing)
@@ -49,38 +50,23 @@ static void end(struct farnova *fs, struct call *call, int status)
 	call->changing = NULL;
 	call->status = status;
 	call->done = true;
-	poller_wake(fs, call->waiter);
+	poller_wake(&fs->link, call->waiter);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
-
-/* let_progress -- room at the transport comes only with progress: make some, or let the leader. */
-static void let_progress(struct farnova *fs)
-{
-	struct poller *poller = &fs->poller;
-
-	if (!poller->leader || poller->leader_blocked) {
-		poller_poll(fs);
-		if (fs->state != CONNECTION_UP)
-			return;
-	}
-	connection_unlock(fs);
-	sched_yield();
-	connection_lock(fs);
-}
 
 /* send_here -- send on the connection of `epoch`; false if that has ended, and with it the sending. */
 static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *request, unsigned flags)
 {
 	for (;;) {
-		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
+		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
 			return false;
-		int error = connection_send(fs, request, flags);
+		int error = send_request(fs, request, flags);
 		if (error == 0)
 			return true;
 		if (error != -EAGAIN)
 			return false;
-		let_progress(fs);
+		poller_make_room(&fs->link);
 	}
 }
 
@@ -93,8 +79,8 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 
 	while (!staging_take(&fs->staging, length, &offset, &call->piece)) {
 		call->waiter->resource = true;
-		poller_wait(fs, call->waiter, 0);
-		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
+		poller_wait(&fs->link, call->waiter, 0);
+		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
 			return false;
 	}
 	call->holds_piece = true;
@@ -105,18 +91,19 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 		from = image;
 	}
 	for (;;) {
-		int error = transport_write(fs->conn, from, fs->staging_region, fs->session.staging_address + offset,
-		                            fs->session.staging_key, length, NULL, TRANSPORT_MORE);
+		int error =
+		    transport_write(fs->link.transport, from, fs->staging_region, fs->session.staging_address + offset,
+		                    fs->session.staging_key, length, NULL, TRANSPORT_MORE);
 		if (error == 0) {
-			fs->counts.writes++;
-			fs->counts.write_bytes += length;
+			fs->link.counts.writes++;
+			fs->link.counts.write_bytes += length;
 			return true;
 		}
 		if (error != -EAGAIN)
-			connection_lose(fs, error, "a write into the staging ring was refused");
+			connection_lose(&fs->link, error, "a write into the staging ring was refused");
 		else
-			let_progress(fs);
-		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
+			poller_make_room(&fs->link);
+		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
 			return false;
 	}
 }
@@ -153,7 +140,7 @@ static void refuse(struct farnova *fs, struct call *call, int status)
 /* try_send -- one attempt on the connection there is now; leaves call->sent false if that ends meanwhile. */
 static void try_send(struct farnova *fs, struct call *call)
 {
-	uint64_t epoch = fs->epoch;
+	uint64_t epoch = fs->link.epoch;
 
 	while (!call->holds_slot) {
 		if (take_slot(fs, &call->slot)) {
@@ -166,8 +153,8 @@ static void try_send(struct farnova *fs, struct call *call)
 			break;
 		}
 		call->waiter->resource = true;
-		poller_wait(fs, call->waiter, 0);
-		if (fs->state != CONNECTION_UP || fs->epoch != epoch)
+		poller_wait(&fs->link, call->waiter, 0);
+		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
 			return;
 	}
 	call->on_new_connection = call->on_new_connection || call->epoch != epoch;
@@ -215,17 +202,17 @@ void call_start(struct farnova *fs, struct call *call)
 	call->epoch = 0;
 	if (call->changing)
 		(*call->changing)++;
-	poller_called(&fs->poller);
-	if (fs->state == CONNECTION_UP)
+	poller_called(&fs->link.poller);
+	if (fs->link.state == CONNECTION_UP)
 		try_send(fs, call);
 }
 
 int call_wait_up(struct farnova *fs, int64_t *deadline_ns)
 {
-	while (fs->state != CONNECTION_UP) {
+	while (fs->link.state != CONNECTION_UP) {
 		if (*deadline_ns == 0 && fs->timeout_ms >= 0)
 			*deadline_ns = clock_now_ns() + (int64_t)fs->timeout_ms * 1000000;
-		if (poller_wait(fs, poller_self(), *deadline_ns) != 0 && fs->state != CONNECTION_UP)
+		if (poller_wait(&fs->link, poller_self(), *deadline_ns) != 0 && fs->link.state != CONNECTION_UP)
 			return -ETIMEDOUT;
 	}
 	*deadline_ns = 0;
@@ -270,13 +257,13 @@ static int settle(const struct call *call)
 int call_finish(struct farnova *fs, struct call *call)
 {
 	while (!call->done) {
-		if (fs->state != CONNECTION_UP) {
+		if (fs->link.state != CONNECTION_UP) {
 			if (call_wait_up(fs, &call->deadline_ns) != 0 && !call->done)
 				abandon(fs, call);
 		} else if (!call->sent) {
 			try_send(fs, call);
 		} else {
-			poller_wait(fs, call->waiter, 0);
+			poller_wait(&fs->link, call->waiter, 0);
 		}
 	}
 	return settle(call);
@@ -284,10 +271,10 @@ int call_finish(struct farnova *fs, struct call *call)
 
 int call_run(struct farnova *fs, struct call *call)
 {
-	connection_lock(fs);
+	connection_lock(&fs->link);
 	call_start(fs, call);
 	int status = call_finish(fs, call);
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	return status;
 }
 
@@ -303,17 +290,17 @@ static bool send_close(struct farnova *fs, uint16_t number, unsigned flags)
 	request.cred = 0;
 	request.close_first = 0;
 	request.close.open = fs->slots[number].closes;
-	return connection_send(fs, &request, flags) == 0;
+	return send_request(fs, &request, flags) == 0;
 }
 
 void call_flush_closes(struct farnova *fs, unsigned flags)
 {
 	uint16_t number;
 
-	while (fs->state == CONNECTION_UP && fs->close_count > 0 && take_slot(fs, &number)) {
+	while (fs->link.state == CONNECTION_UP && fs->close_count > 0 && take_slot(fs, &number)) {
 		fs->slots[number].closes = fs->closes[fs->close_count - 1];
 		if (!send_close(fs, number, flags)) {
-			if (fs->state != CONNECTION_UP)
+			if (fs->link.state != CONNECTION_UP)
 				return; /* not known to have arrived: goes again in its slot */
 			fs->slots[number].sequence--;
 			free_slot(fs, number);
@@ -327,15 +314,15 @@ void call_close(struct farnova *fs, uint64_t open)
 {
 	struct waiter *self = poller_self();
 
-	poller_called(&fs->poller);
+	poller_called(&fs->link.poller);
 	while (fs->close_count == CLOSES_DEFERRED) {
-		if (fs->state != CONNECTION_UP)
+		if (fs->link.state != CONNECTION_UP)
 			return; /* too many to remember: the server closes it when the session dies */
 		call_flush_closes(fs, 0);
 		if (fs->close_count < CLOSES_DEFERRED)
 			break;
 		self->resource = true;
-		poller_wait(fs, self, 0);
+		poller_wait(&fs->link, self, 0);
 	}
 	fs->closes[fs->close_count++] = open;
 }
@@ -352,7 +339,7 @@ void call_ping(struct farnova *fs)
 	request.sequence = slot->sequence + 1;
 	request.cred = 0;
 	request.close_first = 0;
-	if (connection_send(fs, &request, 0) == 0) {
+	if (send_request(fs, &request, 0) == 0) {
 		slot->sequence++;
 		slot->busy = true;
 	}
@@ -397,7 +384,7 @@ void call_lost(struct farnova *fs)
 			continue;
 		call->sent = false;
 		call->holds_piece = false; /* the ring begins anew */
-		poller_wake(fs, call->waiter);
+		poller_wake(&fs->link, call->waiter);
 	}
 }
 
@@ -412,12 +399,12 @@ static void settle_slot(struct farnova *fs, uint16_t number)
 	request.sequence = slot->sequence;
 	request.cred = 0;
 	request.close_first = slot->closes;
-	send_here(fs, fs->epoch, &request, 0);
+	send_here(fs, fs->link.epoch, &request, 0);
 }
 
 void call_session_resumed(struct farnova *fs)
 {
-	for (uint16_t i = 0; i < fs->session.slots && fs->state == CONNECTION_UP; i++) {
+	for (uint16_t i = 0; i < fs->session.slots && fs->link.state == CONNECTION_UP; i++) {
 		if (fs->slots[i].busy && !fs->slots[i].call)
 			settle_slot(fs, i);
 	}

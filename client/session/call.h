@@ -4,7 +4,7 @@
 #ifndef FARNOVA_CLIENT_CALL_H
 #define FARNOVA_CLIENT_CALL_H
 
-#include "client/link/connection.h"
+#include "client/session/session.h"
 
 /*
  * A call is its caller's (on the stack) and stays in place until it is done. `request` and everything it points to must

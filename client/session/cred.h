@@ -13,8 +13,6 @@
 /* Distinct credentials of a connection; the server keeps as many. */
 #define CREDS_MAX 4096u
 
-struct farnova;
-
 struct cred {
 	uint64_t session; /* the session that knows it */
 	uid_t uid;
@@ -37,6 +35,12 @@ uint32_t cred_number(const struct creds *creds);
 
 /* cred_umask -- the umask for what the calling thread makes. */
 uint32_t cred_umask(const struct creds *creds);
+
+struct farnova_cred;
+/* cred_intern -- its number, a new one if it has none yet; -EUSERS, -ENOMEM. The entry behind a number never changes. */
+int cred_intern(struct creds *creds, const struct farnova_cred *cred, unsigned *number);
+/* cred_same -- whether `known` is `cred`. */
+bool cred_same(const struct cred *known, const struct farnova_cred *cred);
 
 struct proto_request;
 /* cred_request -- fill in the PROTO_CRED that makes number `number` known. */

@@ -16,6 +16,7 @@
 int layout_init(struct layouts *layouts)
 {
 	*layouts = (struct layouts){.bucket_count = FIRST_BUCKETS};
+	TAILQ_INIT(&layouts->reads);
 	extent_pool_init(&layouts->pool, MAX_EXTENTS);
 	layouts->buckets = calloc(FIRST_BUCKETS, sizeof(*layouts->buckets));
 	return layouts->buckets ? 0 : -ENOMEM;
@@ -24,9 +25,9 @@ int layout_init(struct layouts *layouts)
 void layout_destroy(struct layouts *layouts)
 {
 	for (size_t i = 0; layouts->buckets && i < layouts->bucket_count; i++) {
-		while (layouts->buckets[i]) {
-			struct inode *inode = layouts->buckets[i];
-			layouts->buckets[i] = inode->next;
+		struct inode *inode;
+		while ((inode = LIST_FIRST(&layouts->buckets[i])) != NULL) {
+			LIST_REMOVE(inode, entry);
 			extents_clear(&layouts->pool, &inode->extents);
 			free(inode);
 		}
@@ -43,7 +44,7 @@ static bool same(struct proto_handle a, struct proto_handle b)
 	return a.ino == b.ino && a.generation == b.generation;
 }
 
-static struct inode **bucket(const struct layouts *layouts, struct proto_handle handle)
+static struct inode_bucket *bucket(const struct layouts *layouts, struct proto_handle handle)
 {
 	/* Inode numbers are dense: multiplication spreads them; the count is a power of two. */
 	return &layouts->buckets[((handle.ino * 0x9e3779b97f4a7c15u) >> 32) & (layouts->bucket_count - 1)];
@@ -51,10 +52,14 @@ static struct inode **bucket(const struct layouts *layouts, struct proto_handle 
 
 static struct inode *find(const struct layouts *layouts, struct proto_handle handle)
 {
-	struct inode *inode = *bucket(layouts, handle);
-	while (inode && !same(inode->handle, handle))
-		inode = inode->next;
-	return inode;
+	struct inode *inode;
+
+	LIST_FOREACH(inode, bucket(layouts, handle), entry)
+	{
+		if (same(inode->handle, handle))
+			return inode;
+	}
+	return NULL;
 }
 
 static void grow(struct layouts *layouts)
@@ -64,12 +69,10 @@ static void grow(struct layouts *layouts)
 	if (!larger.buckets)
 		return; /* longer chains are slow, not wrong */
 	for (size_t i = 0; i < layouts->bucket_count; i++) {
-		while (layouts->buckets[i]) {
-			struct inode *inode = layouts->buckets[i];
-			layouts->buckets[i] = inode->next;
-			struct inode **home = bucket(&larger, inode->handle);
-			inode->next = *home;
-			*home = inode;
+		struct inode *inode;
+		while ((inode = LIST_FIRST(&layouts->buckets[i])) != NULL) {
+			LIST_REMOVE(inode, entry);
+			LIST_INSERT_HEAD(bucket(&larger, inode->handle), inode, entry);
 		}
 	}
 	free(layouts->buckets);
@@ -91,9 +94,7 @@ struct inode *layout_open(struct layouts *layouts, struct proto_handle handle, s
 		if (layouts->inode_count++ >= layouts->bucket_count)
 			grow(layouts);
 		inode->handle = handle;
-		struct inode **home = bucket(layouts, handle);
-		inode->next = *home;
-		*home = inode;
+		LIST_INSERT_HEAD(bucket(layouts, handle), inode, entry);
 	}
 	inode->opens++;
 	return inode;
@@ -103,10 +104,7 @@ void layout_close(struct layouts *layouts, struct inode *inode)
 {
 	if (--inode->opens > 0)
 		return;
-	struct inode **link = bucket(layouts, inode->handle);
-	while (*link != inode)
-		link = &(*link)->next;
-	*link = inode->next;
+	LIST_REMOVE(inode, entry);
 	layouts->inode_count--;
 	extents_clear(&layouts->pool, &inode->extents);
 	free(inode);
@@ -163,20 +161,23 @@ void layout_drop_handle(struct layouts *layouts, struct proto_handle handle)
 		layout_drop(layouts, inode);
 }
 
-void layout_drop_all(struct farnova *fs)
+void layout_drop_all(struct layouts *layouts, struct connection *link)
 {
-	struct layouts *layouts = &fs->layouts;
+	struct inode *inode;
+	struct reads *reads;
 
 	for (size_t i = 0; i < layouts->bucket_count; i++) {
-		for (struct inode *inode = layouts->buckets[i]; inode; inode = inode->next) {
+		LIST_FOREACH(inode, &layouts->buckets[i], entry)
+		{
 			layout_drop(layouts, inode);
 			inode->ask_ns = 0;
 		}
 	}
-	for (struct reads *reads = layouts->oldest; reads; reads = reads->next) {
+	TAILQ_FOREACH(reads, &layouts->reads, entry)
+	{
 		reads->lost = true;
-		reads->outstanding = 0;
-		poller_wake(fs, reads->waiter);
+		reads->operations.outstanding = 0;
+		poller_wake(link, reads->operations.waiter);
 	}
 	layouts->return_due = 0;
 	layouts->quiesced_sent = 0;
@@ -205,50 +206,18 @@ bool layout_usable(const struct layouts *layouts, const struct inode *inode)
 void layout_reads_begin(struct layouts *layouts, struct reads *reads)
 {
 	reads->seen = layouts->seen;
-	reads->next = NULL;
-	reads->previous = layouts->newest;
-	if (layouts->newest)
-		layouts->newest->next = reads;
-	else
-		layouts->oldest = reads;
-	layouts->newest = reads;
+	TAILQ_INSERT_TAIL(&layouts->reads, reads, entry);
 }
 
-void layout_reads_end(struct farnova *fs, struct reads *reads)
+bool layout_reads_end(struct layouts *layouts, struct reads *reads)
 {
-	struct layouts *layouts = &fs->layouts;
-
-	if (reads->previous)
-		reads->previous->next = reads->next;
-	else
-		layouts->oldest = reads->next;
-	if (reads->next)
-		reads->next->previous = reads->previous;
-	else
-		layouts->newest = reads->previous;
-	if (layouts->return_due > layouts->quiesced_sent)
-		layout_return(fs, false);
+	TAILQ_REMOVE(&layouts->reads, reads, entry);
+	return layouts->return_due > layouts->quiesced_sent;
 }
 
 uint64_t layout_quiesced(const struct layouts *layouts)
 {
 	/* The list is in order of `seen`, which never goes back: the oldest has the least. */
-	return layouts->oldest ? layouts->oldest->seen : layouts->seen;
-}
-
-void layout_return(struct farnova *fs, bool idle)
-{
-	struct layouts *layouts = &fs->layouts;
-	uint64_t quiesced = layout_quiesced(layouts);
-	bool due = layouts->return_due > layouts->quiesced_sent && quiesced >= layouts->return_due;
-	if (fs->state != CONNECTION_UP || (!due && !(idle && quiesced > layouts->quiesced_sent)))
-		return;
-	struct proto_request request;
-	request.op = PROTO_LAYOUT_RETURN;
-	request.slot = PROTO_SLOT_NONE;
-	request.sequence = 0;
-	request.cred = 0;
-	request.close_first = 0;
-	/* -EAGAIN: no credit now; any later message carries it, and the background thread tries again. */
-	connection_send(fs, &request, 0);
+	const struct reads *oldest = TAILQ_FIRST(&layouts->reads);
+	return oldest ? oldest->seen : layouts->seen;
 }

@@ -8,18 +8,19 @@
 #ifndef FARNOVA_CLIENT_LAYOUT_H
 #define FARNOVA_CLIENT_LAYOUT_H
 
+#include "client/link/poller.h"
 #include "client/session/extent_tree.h"
 #include "proto/proto.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-struct farnova;
-struct waiter;
+struct connection;
 
 /* A file some farnova_file of this connection has open. */
 struct inode {
-	struct inode *next; /* in its bucket */
+	LIST_ENTRY(inode) entry; /* in its bucket */
 	struct proto_handle handle;
 	unsigned opens;
 	bool layout; /* held: `size` and the extents are true */
@@ -35,22 +36,23 @@ struct inode {
 
 /* One-sided READs that a call has under way. */
 struct reads {
-	struct reads *previous, *next; /* in order of `seen` */
+	TAILQ_ENTRY(reads) entry; /* in order of `seen` */
 	uint64_t seen;
-	unsigned outstanding;
+	struct operations operations;
 	bool lost; /* the connection has ended before they completed */
-	struct waiter *waiter;
 };
 
+LIST_HEAD(inode_bucket, inode);
+
 struct layouts {
-	struct inode **buckets;
+	struct inode_bucket *buckets;
 	size_t bucket_count, inode_count;
 	struct extent_pool pool;
-	struct reads *oldest, *newest;
-	uint64_t seen;          /* newest invalidation acted on */
-	uint64_t quiesced_sent; /* the `quiesced` the server has been told */
-	uint64_t return_due;    /* newest recall to answer */
-	unsigned blind_changes; /* changes under way of files not known before the reply */
+	TAILQ_HEAD(, reads) reads; /* under way, the oldest first */
+	uint64_t seen;             /* newest invalidation acted on */
+	uint64_t quiesced_sent;    /* the `quiesced` the server has been told */
+	uint64_t return_due;       /* newest recall to answer */
+	unsigned blind_changes;    /* changes under way of files not known before the reply */
 };
 
 int layout_init(struct layouts *layouts);
@@ -81,7 +83,7 @@ void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size
 void layout_drop(struct layouts *layouts, struct inode *inode);
 void layout_drop_handle(struct layouts *layouts, struct proto_handle handle);
 /* layout_drop_all -- layouts end with the connection, and READs under way are lost. */
-void layout_drop_all(struct farnova *fs);
+void layout_drop_all(struct layouts *layouts, struct connection *link);
 
 /* layout_recall -- act on a recall. */
 void layout_recall(struct layouts *layouts, const struct proto_recall *recall);
@@ -89,14 +91,12 @@ void layout_recall(struct layouts *layouts, const struct proto_recall *recall);
 /* layout_usable -- whether the file may be READ now. */
 bool layout_usable(const struct layouts *layouts, const struct inode *inode);
 
-/* layout_reads_begin, layout_reads_end -- around the look-up of extents and the READs of them. */
+/* layout_reads_begin, layout_reads_end -- around the look-up of extents and the READs of them. True: the server may be
+ * waiting to be told what has quiesced. */
 void layout_reads_begin(struct layouts *layouts, struct reads *reads);
-void layout_reads_end(struct farnova *fs, struct reads *reads);
+bool layout_reads_end(struct layouts *layouts, struct reads *reads);
 
 /* layout_quiesced -- for the header of every request. */
 uint64_t layout_quiesced(const struct layouts *layouts);
-
-/* layout_return -- tell the server `quiesced` if it waits for that, or, with `idle`, if it does not know the newest. */
-void layout_return(struct farnova *fs, bool idle);
 
 #endif

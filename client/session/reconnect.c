@@ -6,8 +6,9 @@
  */
 #include "client/session/reconnect.h"
 
-#include "client/api/file.h"
 #include "client/session/call.h"
+#include "client/session/open_files.h"
+#include "client/session/send.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ struct candidate {
 static int trouble(struct farnova *fs, int error, const char *what)
 {
 	char words[128];
-	snprintf(fs->trouble, sizeof(fs->trouble), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
+	snprintf(fs->link.trouble, sizeof(fs->link.trouble), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
 	return error;
 }
 
@@ -177,7 +178,7 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 	if (error)
 		return trouble(fs, error, "cannot make a completion queue");
 	error = transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, timeout_ms, &candidate->conn,
-	                          fs->trouble, sizeof(fs->trouble));
+	                          fs->link.trouble, sizeof(fs->link.trouble));
 	if (error == 0)
 		error = hello(fs, candidate);
 	if (error)
@@ -271,28 +272,12 @@ static int announce_creds(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-static struct farnova_file *not_reopened(struct farnova *fs)
-{
-	struct farnova_file *file = fs->files;
-	while (file && (file->session == fs->session.id || file->error))
-		file = file->next;
-	return file;
-}
-
-static bool still_open(const struct farnova *fs, const struct farnova_file *file)
-{
-	const struct farnova_file *other = fs->files;
-	while (other && other != file)
-		other = other->next;
-	return other != NULL;
-}
-
 /* reopen_files -- by handle, in the new session; the lock is held but for the exchanges themselves. */
 static int reopen_files(struct farnova *fs, struct candidate *candidate)
 {
 	struct farnova_file *file;
 
-	while ((file = not_reopened(fs)) != NULL) {
+	while ((file = file_not_reopened(fs)) != NULL) {
 		struct proto_request request;
 		request.op = PROTO_REOPEN;
 		request.cred = file->cred;
@@ -300,13 +285,13 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 		request.reopen.flags = file->flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND |
 		                                      PROTO_OPEN_DIRECTORY | PROTO_OPEN_NOATIME | PROTO_OPEN_EXECUTE);
 		request.reopen.flags |= PROTO_OPEN_RECLAIM;
-		connection_unlock(fs);
+		connection_unlock(&fs->link);
 		int error = ask_in_slot(fs, candidate, &request);
-		connection_lock(fs);
+		connection_lock(&fs->link);
 		if (error)
 			return error;
 		/* No file can have been opened meanwhile, but this one may have been closed. */
-		if (still_open(fs, file))
+		if (file_still_open(fs, file))
 			file_reopened(fs, file, -(int)fs->reply.status, &fs->reply);
 		else if (fs->reply.status == 0)
 			call_close(fs, fs->reply.open.open);
@@ -317,16 +302,9 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 /* take_up -- the candidate becomes the connection. */
 static void take_up(struct farnova *fs, struct candidate *candidate)
 {
-	fs->queue = candidate->queue;
-	fs->conn = candidate->conn;
-	fs->state = CONNECTION_UP;
-	fs->epoch++;
-	fs->heard_ns = fs->sent_ns = clock_now_ns();
-	fs->trouble[0] = '\0';
-	fs->poller.leader = NULL;
-	fs->poller.leader_blocked = false;
+	connection_up(&fs->link, candidate->queue, candidate->conn);
 	call_session_resumed(fs);
-	poller_wake_all(fs);
+	poller_wake_all(&fs->link);
 }
 
 /* ---- the first time --------------------------------------------------------------------------------------------- */
@@ -337,13 +315,13 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_
 	const char *host = fs->url.host;
 	bool bracket = strchr(host, ':') || *host == '/';
 
-	snprintf(fs->name, sizeof(fs->name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host,
+	snprintf(fs->link.name, sizeof(fs->link.name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host,
 	         bracket ? "]" : "", fs->url.port, transport_kind_name(kind));
-	fs->kind = kind;
+	fs->link.kind = kind;
 	int error = dial(fs, kind, timeout_ms, &candidate);
 	if (error)
 		return error;
-	connection_lock(fs);
+	connection_lock(&fs->link);
 	error = adopt_session(fs, &candidate);
 	if (error) {
 		discard(&candidate);
@@ -351,25 +329,25 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_
 	} else {
 		take_up(fs, &candidate);
 	}
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	return error;
 }
 
 /* connect_auto -- verbs if a device is active and the server answers there, else TCP; why what was tried has failed. */
 static int connect_auto(struct farnova *fs, int timeout_ms)
 {
-	char verbs[sizeof(fs->trouble) / 2], tcp[sizeof(fs->trouble) / 2];
-	bool try_verbs =
-	    *fs->url.host != '/' && transport_available(TRANSPORT_VERBS, fs->trouble, sizeof(fs->trouble)) == 0;
+	char verbs[sizeof(fs->link.trouble) / 2], tcp[sizeof(fs->link.trouble) / 2];
+	bool try_verbs = *fs->url.host != '/' &&
+	                 transport_available(TRANSPORT_VERBS, fs->link.trouble, sizeof(fs->link.trouble)) == 0;
 
 	if (try_verbs && connect_by(fs, TRANSPORT_VERBS, timeout_ms) == 0)
 		return 0;
-	snprintf(verbs, sizeof(verbs), "%.200s", fs->trouble);
+	snprintf(verbs, sizeof(verbs), "%.200s", fs->link.trouble);
 	int error = connect_by(fs, TRANSPORT_TCP, timeout_ms);
 	if (error == 0 || !try_verbs)
 		return error;
-	snprintf(tcp, sizeof(tcp), "%.230s", fs->trouble);
-	snprintf(fs->trouble, sizeof(fs->trouble), "by tcp: %.230s; by verbs: %.200s", tcp, verbs);
+	snprintf(tcp, sizeof(tcp), "%.230s", fs->link.trouble);
+	snprintf(fs->link.trouble, sizeof(fs->link.trouble), "by tcp: %.230s; by verbs: %.200s", tcp, verbs);
 	return error;
 }
 
@@ -383,7 +361,7 @@ int connect_first(struct farnova *fs, const char *transport)
 	int error = transport_kind_from_name(transport, &kind);
 	if (error)
 		return trouble(fs, error, "the transport is auto, verbs or tcp");
-	error = transport_available(kind, fs->trouble, sizeof(fs->trouble));
+	error = transport_available(kind, fs->link.trouble, sizeof(fs->link.trouble));
 	return error ? error : connect_by(fs, kind, timeout_ms);
 }
 
@@ -394,12 +372,12 @@ static int attempt(struct farnova *fs)
 {
 	struct candidate candidate;
 
-	if (fs->queue)
-		transport_queue_destroy(fs->queue);
-	fs->queue = NULL;
-	connection_unlock(fs);
-	int error = dial(fs, fs->kind, CONNECT_MS, &candidate);
-	connection_lock(fs);
+	if (fs->link.queue)
+		transport_queue_destroy(fs->link.queue);
+	fs->link.queue = NULL;
+	connection_unlock(&fs->link);
+	int error = dial(fs, fs->link.kind, CONNECT_MS, &candidate);
+	connection_lock(&fs->link);
 	if (error)
 		return error;
 	error = adopt_session(fs, &candidate);
@@ -409,7 +387,7 @@ static int attempt(struct farnova *fs)
 		error = announce_creds(fs, &candidate);
 	if (error == 0)
 		error = reopen_files(fs, &candidate);
-	if (error == 0 && !fs->poller.stop) {
+	if (error == 0 && !fs->link.poller.stop) {
 		take_up(fs, &candidate);
 		return 0;
 	}
@@ -418,17 +396,18 @@ static int attempt(struct farnova *fs)
 	return error;
 }
 
-void reconnect(struct farnova *fs)
+void reconnect(struct connection *link)
 {
-	struct waiter *self = &fs->poller.background;
+	struct farnova *fs = farnova_of(link);
+	struct waiter *self = &fs->link.poller.background;
 	int64_t pause_ns = FIRST_PAUSE_NS;
 
-	while (!fs->poller.stop && attempt(fs) != 0) {
+	while (!fs->link.poller.stop && attempt(fs) != 0) {
 		int64_t until_ns = clock_now_ns() + pause_ns;
 		struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
 		self->asleep = true;
-		while (!fs->poller.stop && clock_now_ns() < until_ns)
-			pthread_cond_clockwait(&self->wake, &fs->lock, CLOCK_MONOTONIC, &until);
+		while (!fs->link.poller.stop && clock_now_ns() < until_ns)
+			pthread_cond_clockwait(&self->wake, &fs->link.lock, CLOCK_MONOTONIC, &until);
 		self->asleep = false;
 		pause_ns = 2 * pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : LONGEST_PAUSE_NS;
 	}
@@ -436,9 +415,9 @@ void reconnect(struct farnova *fs)
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */
 
-void connection_bye(struct farnova *fs)
+void session_leave(struct farnova *fs)
 {
-	struct candidate candidate = {.queue = fs->queue, .conn = fs->conn};
+	struct candidate candidate = {.queue = fs->link.queue, .conn = fs->link.transport};
 	struct transport_event event;
 	struct proto_request request;
 	int64_t deadline_ns = clock_now_ns() + (int64_t)BYE_MS * 1000000;
@@ -448,7 +427,7 @@ void connection_bye(struct farnova *fs)
 	request.sequence = 0;
 	request.cred = 0;
 	request.close_first = 0;
-	if (fs->state != CONNECTION_UP || connection_send(fs, &request, 0) != 0)
+	if (fs->link.state != CONNECTION_UP || send_request(fs, &request, 0) != 0)
 		return;
 	/* Replies that nobody waits for come first; the one to BYE is the last thing the server says. */
 	while (next_message(&candidate, deadline_ns, &event) == 0) {
@@ -456,21 +435,15 @@ void connection_bye(struct farnova *fs)
 		bool last = !proto_is_recall(event.data, event.length) &&
 		            proto_decode_reply(event.data, event.length, &fs->reply, &why) == 0 &&
 		            fs->reply.op == PROTO_BYE;
-		transport_release(fs->conn, event.data);
+		transport_release(fs->link.transport, event.data);
 		if (last)
 			return;
 	}
 }
 
-void connection_shut(struct farnova *fs)
+void session_end(struct farnova *fs)
 {
-	if (fs->conn)
-		transport_close(fs->conn);
-	if (fs->queue)
-		transport_queue_destroy(fs->queue);
-	fs->conn = NULL;
-	fs->queue = NULL;
-	fs->state = CONNECTION_ENDED;
+	connection_end(&fs->link);
 	bounce_destroy(&fs->bounce);
 	if (fs->staging_memory)
 		munmap(fs->staging_memory, STAGING_MOST);

@@ -1,7 +1,7 @@
 /*
  * client_layout_test.c -- what the client tells the server about READs under way is never ahead of the oldest of them.
  */
-#include "client/link/connection.h"
+#include "client/session/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@ static struct farnova *make(void)
 {
 	struct farnova *fs = calloc(1, sizeof(*fs));
 	assert_non_null(fs);
-	fs->state = CONNECTION_LOST;
+	fs->link.state = CONNECTION_LOST;
 	assert_int_equal(layout_init(&fs->layouts), 0);
 	return fs;
 }
@@ -52,11 +52,11 @@ static void quiesced_is_what_the_oldest_read_has_seen(void **state)
 	layout_recall(layouts, &(struct proto_recall){.invalidation = 9, .handle = file});
 	layout_reads_begin(layouts, &c);
 	assert_int_equal(layout_quiesced(layouts), 3);
-	layout_reads_end(fs, &b);
+	layout_reads_end(layouts, &b);
 	assert_int_equal(layout_quiesced(layouts), 3);
-	layout_reads_end(fs, &a);
+	layout_reads_end(layouts, &a);
 	assert_int_equal(layout_quiesced(layouts), 9);
-	layout_reads_end(fs, &c);
+	layout_reads_end(layouts, &c);
 	assert_int_equal(layout_quiesced(layouts), 9);
 	discard(fs);
 }
@@ -155,7 +155,7 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct reads reads = {.outstanding = 2};
+	struct reads reads = {.operations.outstanding = 2};
 
 	/* Enough inodes for the table to grow. */
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
@@ -163,10 +163,10 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 		layout_granted(layouts, inode, 4096, &block, 1);
 	}
 	layout_reads_begin(layouts, &reads);
-	layout_drop_all(fs);
+	layout_drop_all(layouts, &fs->link);
 	assert_true(reads.lost);
-	assert_int_equal(reads.outstanding, 0);
-	layout_reads_end(fs, &reads);
+	assert_int_equal(reads.operations.outstanding, 0);
+	layout_reads_end(layouts, &reads);
 	assert_int_equal(layouts->pool.used, 0);
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
 		struct inode *inode = open_inode(layouts, (struct proto_handle){.ino = ino, .generation = 1});

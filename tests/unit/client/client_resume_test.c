@@ -52,7 +52,13 @@ static void relay_connection(int client)
 	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int peer = socket(AF_INET, SOCK_STREAM, 0);
 
-	CHECK(connect(peer, (struct sockaddr *)&address, sizeof(address)) == 0);
+	/* While the server is being restarted the client is turned away, and comes again. */
+	if (connect(peer, (struct sockaddr *)&address, sizeof(address)) != 0) {
+		CHECK(errno == ECONNREFUSED);
+		close(peer);
+		close(client);
+		return;
+	}
 	struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
 	bool alive = true;
 	while (alive && !atomic_load(&ended)) {

@@ -1,7 +1,10 @@
 /*
- * data.c -- the way of the data.
+ * read.c -- reads of file data: by READs under a layout, else by message.
  */
-#include "client/io/data.h"
+#include "client/io/read.h"
+
+#include "client/session/call.h"
+#include "client/session/send.h"
 
 #include "common/clock.h"
 
@@ -14,10 +17,7 @@
 #define READ_PIECES   32u            /* under way at a time for one call */
 #define READ_CHUNK    (1024u * 1024) /* a recall waits at most for so much to be read */
 #define ASK_AHEAD     (16u * 1024 * 1024)
-#define READ_MESSAGES 8u             /* READ requests under way at a time for one call */
-#define SMALL_WRITE   2048u          /* travels in the message */
-#define WRITE_CHUNK   (1024u * 1024) /* one atomic change */
-#define WRITE_CHUNKS  3u             /* under way at a time for one call */
+#define READ_MESSAGES 8u /* READ requests under way at a time for one call */
 
 /* ---- reading under a layout ------------------------------------------------------------------------------------- */
 
@@ -68,14 +68,14 @@ static int post(struct farnova *fs, struct reads *reads, struct piece *piece, un
 			return -EAGAIN;
 		local = bounce_at(&fs->bounce, piece->bounce);
 	}
-	int error =
-	    transport_read(fs->conn, local, fs->bounce.region, piece->address, piece->key, piece->length, reads, flags);
+	int error = transport_read(fs->link.transport, local, fs->bounce.region, piece->address, piece->key,
+	                           piece->length, &reads->operations, flags);
 	if (error == 0) {
-		reads->outstanding++;
-		fs->counts.reads++;
-		fs->counts.read_bytes += piece->length;
+		reads->operations.outstanding++;
+		fs->link.counts.reads++;
+		fs->link.counts.read_bytes += piece->length;
 	} else if (error != -EAGAIN) {
-		connection_lose(fs, error, "a READ was refused");
+		connection_lose(&fs->link, error, "a READ was refused");
 	}
 	return error;
 }
@@ -95,8 +95,8 @@ static unsigned post_all(struct farnova *fs, struct reads *reads, struct piece *
 		} else if (posted > 0 || error != -EAGAIN) {
 			break;
 		} else {
-			reads->waiter->resource = true;
-			poller_wait(fs, reads->waiter, 0);
+			reads->operations.waiter->resource = true;
+			poller_wait(&fs->link, reads->operations.waiter, 0);
 		}
 	}
 	return posted;
@@ -113,7 +113,7 @@ static void collect(struct farnova *fs, const struct reads *reads, struct piece 
 			memcpy(pieces[i].to, bounce_at(&fs->bounce, pieces[i].bounce), pieces[i].length);
 		bounce_return(&fs->bounce, pieces[i].bounce);
 	}
-	poller_wake_resource(fs);
+	poller_wake_resource(&fs->link);
 }
 
 /*
@@ -123,7 +123,7 @@ static void collect(struct farnova *fs, const struct reads *reads, struct piece 
 static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, uint8_t *to, size_t length, uint64_t offset)
 {
 	struct piece pieces[READ_PIECES];
-	struct reads reads = {.waiter = poller_self()};
+	struct reads reads = {.operations.waiter = poller_self()};
 	unsigned count;
 
 	if (offset >= inode->size)
@@ -133,10 +133,11 @@ static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, uint8_t *
 	layout_reads_begin(&fs->layouts, &reads);
 	size_t covered = plan(inode, to, length, offset, pieces, &count);
 	unsigned posted = post_all(fs, &reads, pieces, count);
-	while (reads.outstanding > 0 && !reads.lost)
-		poller_wait(fs, reads.waiter, 0);
+	while (reads.operations.outstanding > 0 && !reads.lost)
+		poller_wait(&fs->link, reads.operations.waiter, 0);
 	collect(fs, &reads, pieces, count, posted);
-	layout_reads_end(fs, &reads);
+	if (layout_reads_end(&fs->layouts, &reads))
+		return_layouts(fs, false);
 	if (reads.lost)
 		return -ECONNRESET;
 	if (posted < count)
@@ -261,13 +262,13 @@ static ssize_t read_some(struct farnova_file *file, uint8_t *to, size_t length, 
 		*end = count == 0;
 		if (count >= 0)
 			return count;
-		if (count == -ECONNRESET || (fs->state == CONNECTION_UP && ask_layout(file, offset)))
+		if (count == -ECONNRESET || (fs->link.state == CONNECTION_UP && ask_layout(file, offset)))
 			continue;
 		return read_by_message(file, to, length, offset, end);
 	}
 }
 
-ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64_t offset)
+ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64_t offset)
 {
 	struct farnova *fs = file->fs;
 	size_t done = 0;
@@ -284,8 +285,8 @@ ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64
 		return 0;
 	if (length > INT64_MAX - offset)
 		length = INT64_MAX - offset;
-	connection_lock(fs);
-	poller_called(&fs->poller);
+	connection_lock(&fs->link);
+	poller_called(&fs->link.poller);
 	while (done < length && !end) {
 		size_t part = length - done < READ_CHUNK ? length - done : READ_CHUNK;
 		count = read_some(file, (uint8_t *)buffer + done, part, offset + done, &end);
@@ -293,123 +294,6 @@ ssize_t data_read(struct farnova_file *file, void *buffer, size_t length, uint64
 			break;
 		done += (size_t)count;
 	}
-	connection_unlock(fs);
+	connection_unlock(&fs->link);
 	return count < 0 && done == 0 ? count : (ssize_t)done;
-}
-
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
-
-static int receive_write(struct farnova *fs, struct call *call, const struct proto_reply *reply)
-{
-	uint64_t *end = call->result;
-	uint32_t length =
-	    call->request->op == PROTO_WRITE ? call->request->write.length : call->request->write_commit.length;
-	if (call->on_new_connection)
-		layout_drop(&fs->layouts, call->file->inode);
-	else
-		layout_written(&fs->layouts, call->file->inode, reply);
-	*end = reply->write.offset + length;
-	return 0;
-}
-
-/* start_write -- of a piece that is one atomic change. */
-static void start_write(struct farnova_file *file, struct call *call, struct proto_request *request, const void *data,
-                        uint32_t length, uint64_t offset, bool append, uint64_t *end)
-{
-	struct farnova *fs = file->fs;
-	uint32_t flags = append ? PROTO_WRITE_APPEND : 0;
-
-	*call = (struct call){.request = request,
-	                      .receive = receive_write,
-	                      .result = end,
-	                      .file = file,
-	                      .changing = &file->inode->changing};
-	if (length <= SMALL_WRITE && length <= fs->session.max_write) {
-		request->op = PROTO_WRITE;
-		request->write.offset = offset;
-		request->write.flags = flags;
-		request->write.length = length;
-		request->write.data = data;
-	} else {
-		request->op = PROTO_WRITE_COMMIT;
-		request->write_commit.offset = offset;
-		request->write_commit.flags = flags;
-		request->write_commit.length = length;
-		call->staged = data;
-		call->staged_length = length;
-		call->staging = &request->write_commit.staging;
-	}
-	call_start(fs, call);
-}
-
-/* A row of changes, some of them under way: what comes after one that failed does not count as written. */
-struct row {
-	struct call calls[WRITE_CHUNKS];
-	struct proto_request requests[WRITE_CHUNKS];
-	uint32_t lengths[WRITE_CHUNKS];
-	uint64_t ends[WRITE_CHUNKS];
-	unsigned first, count;
-	size_t written;
-	uint64_t end;
-	int error;
-};
-
-static void finish_first(struct farnova *fs, struct row *row)
-{
-	unsigned i = row->first;
-	int status = call_finish(fs, &row->calls[i]);
-
-	if (row->error == 0 && status == 0) {
-		row->written += row->lengths[i];
-		row->end = row->ends[i];
-	} else if (row->error == 0) {
-		row->error = status;
-	}
-	row->first = (row->first + 1) % WRITE_CHUNKS;
-	row->count--;
-}
-
-ssize_t data_write(struct farnova_file *file, const void *data, size_t length, uint64_t offset, bool append,
-                   uint64_t *end)
-{
-	struct farnova *fs = file->fs;
-	struct row row;
-	size_t started = 0;
-
-	if (!(file->flags & PROTO_OPEN_WRITE))
-		return -EBADF;
-	if (length == 0) {
-		*end = offset;
-		return 0;
-	}
-	if (length > SSIZE_MAX)
-		length = SSIZE_MAX;
-	if (offset > INT64_MAX || length > INT64_MAX - offset) {
-		if (offset >= INT64_MAX)
-			return -EFBIG;
-		length = INT64_MAX - offset;
-	}
-	/* Appended pieces come in order only one after the other. */
-	unsigned most = append ? 1 : WRITE_CHUNKS;
-	row.first = row.count = 0;
-	row.written = 0;
-	row.error = 0;
-	row.end = offset;
-	connection_lock(fs);
-	size_t chunk = WRITE_CHUNK < fs->staging.size ? WRITE_CHUNK : fs->staging.size;
-	while (started < length && row.error == 0) {
-		unsigned i = (row.first + row.count) % WRITE_CHUNKS;
-		row.lengths[i] = (uint32_t)(length - started < chunk ? length - started : chunk);
-		start_write(file, &row.calls[i], &row.requests[i], (const uint8_t *)data + started, row.lengths[i],
-		            offset + started, append, &row.ends[i]);
-		started += row.lengths[i];
-		row.count++;
-		if (row.count == most)
-			finish_first(fs, &row);
-	}
-	while (row.count > 0)
-		finish_first(fs, &row);
-	connection_unlock(fs);
-	*end = row.end;
-	return row.written > 0 ? (ssize_t)row.written : row.error;
 }

@@ -1,0 +1,70 @@
+/*
+ * cred.c -- the public calls that say on whose behalf a thread's calls are made.
+ */
+#include "client/api/result.h"
+#include "client/session/call.h"
+
+#include <errno.h>
+
+int farnova_set_umask(struct farnova *fs, mode_t mask)
+{
+	int error =
+	    mask & ~(mode_t)0777 ? -EINVAL : caller_set(&fs->creds.callers, cred_number(&fs->creds), (uint32_t)mask);
+	return error ? error_set(-error, "set the umask %#o on %s", (unsigned)mask, connection_name(&fs->link)) : 0;
+}
+
+static int receive_cred(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct cred *cred = call->result;
+	cred->session = fs->session.id;
+	return 0;
+}
+
+/* announce -- make the server know credential `number`; lock held. */
+static int announce(struct farnova *fs, unsigned number)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_cred, .result = fs->creds.list[number - 1]};
+
+	cred_request(&fs->creds, number, &request);
+	call_start(fs, &call);
+	return call_finish(fs, &call);
+}
+
+/* choose -- `number` is the calling thread's from now on. */
+static int choose(struct farnova *fs, uint32_t number)
+{
+	return caller_set(&fs->creds.callers, number, cred_umask(&fs->creds));
+}
+
+int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred)
+{
+	unsigned number = 0;
+	int error = 0;
+
+	if (cred && (cred->group_count > PROTO_MAX_GROUPS || (cred->group_count > 0 && !cred->groups)))
+		return error_set(EINVAL, "set a credential of %u groups on %s", cred->group_count,
+		                 connection_name(&fs->link));
+	/* Its number is the thread's own already, and the entry behind a number never changes. */
+	uint32_t before = cred_number(&fs->creds);
+	if (cred && before && cred_same(fs->creds.list[before - 1], cred))
+		return 0;
+	if (cred) {
+		/* What the request for it is made for does not matter, but it must be known: the process's own. */
+		error = choose(fs, 0);
+		if (error)
+			return error_set(-error, "set a thread's credential");
+		connection_lock(&fs->link);
+		error = cred_intern(&fs->creds, cred, &number);
+		if (error == 0 && fs->creds.list[number - 1]->session != fs->session.id)
+			error = announce(fs, number);
+		connection_unlock(&fs->link);
+		if (error) {
+			choose(fs, before); /* its table is there, so this cannot fail */
+			return error_set(-error, "set the credential of uid %u on %s", (unsigned)cred->uid,
+			                 connection_name(&fs->link));
+		}
+	}
+	error = choose(fs, number);
+	return error ? error_set(-error, "set a thread's credential") : 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * result.c -- how a public call reports that the server or the connection failed it.
+ */
+#include "client/api/result.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* fail -- `asked` of `fs`, and why the connection is lost when that is what the call waited for in vain. */
+static int fail(struct farnova *fs, int error, const char *asked)
+{
+	char trouble[512] = "";
+	if (error == -ETIMEDOUT)
+		connection_trouble(&fs->link, trouble, sizeof(trouble));
+	return error_set(-error, "%s on %s%s%s", asked, connection_name(&fs->link), *trouble ? ": " : "", trouble);
+}
+
+int error_path(struct farnova *fs, int error, const char *operation, const char *path)
+{
+	char asked[256];
+	snprintf(asked, sizeof(asked), "%s \"%.200s\"", operation, path);
+	return fail(fs, error, asked);
+}
+
+int error_handle(struct farnova *fs, int error, const char *operation, unsigned long long ino)
+{
+	char asked[256];
+	snprintf(asked, sizeof(asked), "%s inode %llu", operation, ino);
+	return fail(fs, error, asked);
+}

@@ -1,0 +1,118 @@
+/*
+ * open_files.c -- the files that are open: opened, closed, and opened again in a new session.
+ */
+#include "client/session/open_files.h"
+
+#include "client/session/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct opened {
+	struct farnova_file *file;
+	struct proto_attr *attr;
+	struct inode *inode; /* reserved */
+};
+
+static int receive_open(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct opened *opened = call->result;
+	struct farnova_file *file = opened->file;
+	struct inode *inode = layout_open(&fs->layouts, reply->open.attr.handle, &opened->inode);
+
+	if (file->flags & PROTO_OPEN_TRUNCATE || call->on_new_connection)
+		layout_drop(&fs->layouts, inode);
+	if (reply->open.layout && !call->on_new_connection)
+		layout_granted(&fs->layouts, inode, reply->open.attr.size, reply->open.extents,
+		               reply->open.extent_count);
+	file->inode = inode;
+	file->mode = reply->open.attr.mode;
+	file->open = reply->open.open;
+	file->session = fs->session.id;
+	if (opened->attr)
+		*opened->attr = reply->open.attr;
+	LIST_INSERT_HEAD(&fs->files, file, entry);
+	return 0;
+}
+
+int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags, struct proto_attr *attr,
+              struct farnova_file **out)
+{
+	struct farnova_file *file = calloc(1, sizeof(*file));
+	struct opened opened = {.file = file, .attr = attr, .inode = layout_reserve()};
+	struct call call = {.request = request, .receive = receive_open, .result = &opened};
+
+	/* All memory first: what fails after the request has been sent may have truncated or made a file. */
+	if (!file || !opened.inode) {
+		free(file);
+		free(opened.inode);
+		return -ENOMEM;
+	}
+	file->fs = fs;
+	file->flags = flags;
+	file->cred = cred_number(&fs->creds);
+	pthread_mutex_init(&file->position_lock, NULL);
+	if (request->op != PROTO_REOPEN)
+		request->open.flags = flags;
+	else
+		request->reopen.flags = flags;
+	/* Which file is truncated, and no more to be READ under its layout, is known only with the reply. */
+	if (flags & PROTO_OPEN_TRUNCATE)
+		call.changing = &fs->layouts.blind_changes;
+	int error = call_run(fs, &call);
+	free(opened.inode);
+	if (error) {
+		pthread_mutex_destroy(&file->position_lock);
+		free(file);
+		return error;
+	}
+	*out = file;
+	return 0;
+}
+
+void file_close(struct farnova_file *file)
+{
+	struct farnova *fs = file->fs;
+
+	connection_lock(&fs->link);
+	LIST_REMOVE(file, entry);
+	layout_close(&fs->layouts, file->inode);
+	if (file->session == fs->session.id && !file->error)
+		call_close(fs, file->open);
+	connection_unlock(&fs->link);
+	pthread_mutex_destroy(&file->position_lock);
+	free(file->attached);
+	free(file);
+}
+
+void file_reopened(struct farnova *fs, struct farnova_file *file, int status, const struct proto_reply *reply)
+{
+	file->session = fs->session.id;
+	file->error = status;
+	if (status == 0)
+		file->open = reply->open.open;
+}
+
+struct farnova_file *file_not_reopened(struct farnova *fs)
+{
+	struct farnova_file *file;
+
+	LIST_FOREACH(file, &fs->files, entry)
+	{
+		if (file->session != fs->session.id && !file->error)
+			return file;
+	}
+	return NULL;
+}
+
+bool file_still_open(const struct farnova *fs, const struct farnova_file *file)
+{
+	const struct farnova_file *other;
+
+	LIST_FOREACH(other, &fs->files, entry)
+	{
+		if (other == file)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,73 @@
+/*
+ * receive.c -- what the session does when a message arrives, when time passes, and when the connection is lost.
+ */
+#include "client/session/receive.h"
+
+#include "client/session/call.h"
+#include "client/session/send.h"
+#include "common/clock.h"
+
+#include <errno.h>
+
+static void receive_recall(struct farnova *fs, const void *data, uint32_t length)
+{
+	struct proto_recall recall;
+	const char *why;
+
+	if (proto_decode_recall(data, length, &recall, &why) != 0) {
+		connection_lose(&fs->link, -EPROTO, why);
+		return;
+	}
+	layout_recall(&fs->layouts, &recall);
+	return_layouts(fs, false);
+}
+
+static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
+{
+	const char *why = "it answers what was not asked";
+
+	if (proto_decode_reply(data, length, &fs->reply, &why) != 0 || !call_reply(fs, &fs->reply)) {
+		connection_lose(&fs->link, -EPROTO, why);
+		return;
+	}
+	/* Only now: what the reply said of layouts has been acted on. */
+	if (fs->reply.invalidation > fs->layouts.seen)
+		fs->layouts.seen = fs->reply.invalidation;
+}
+
+void receive_message(struct connection *link, const void *data, uint32_t length)
+{
+	struct farnova *fs = farnova_of(link);
+
+	link->counts.received++;
+	if (proto_is_recall(data, length))
+		receive_recall(fs, data, length);
+	else
+		receive_reply(fs, data, length);
+}
+
+void receive_lost(struct connection *link)
+{
+	struct farnova *fs = farnova_of(link);
+
+	fs->staging_region = NULL;
+	fs->bounce.region = NULL;
+	call_lost(fs);
+	layout_drop_all(&fs->layouts, link);
+}
+
+int64_t receive_tick(struct connection *link, bool idle)
+{
+	struct farnova *fs = farnova_of(link);
+	int64_t lease_ns = fs->session.lease_ms * CLOCK_NS_PER_MS;
+
+	if (link->state != CONNECTION_UP)
+		return lease_ns / 6;
+	int64_t quiet_ns = connection_check_silence(link, lease_ns);
+	if (link->state == CONNECTION_UP && idle)
+		call_flush_closes(fs, 0);
+	return_layouts(fs, idle);
+	if (link->state == CONNECTION_UP && quiet_ns > lease_ns / 3)
+		call_ping(fs);
+	return lease_ns / 6;
+}

@@ -1,0 +1,15 @@
+/*
+ * receive.h -- what the session does when a message arrives, when time passes, and when the connection is lost.
+ *
+ * The functions are those of struct connection_handler.
+ */
+#ifndef FARNOVA_CLIENT_RECEIVE_H
+#define FARNOVA_CLIENT_RECEIVE_H
+
+#include "client/link/connection.h"
+
+void receive_message(struct connection *link, const void *data, uint32_t length);
+void receive_lost(struct connection *link);
+int64_t receive_tick(struct connection *link, bool idle);
+
+#endif
