@@ -89,7 +89,12 @@ int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file
 	return call_run(fs, &call);
 }
 
-/* time_ns -- UTIME_NOW and UTIME_OMIT become masks. */
+/* The times that nanoseconds of 64 bits tell, 1677 to 2262, in whole seconds. */
+#define FIRST_SECOND (INT64_MIN / NS_PER_S)
+#define LAST_SECOND  (INT64_MAX / NS_PER_S)
+
+/* time_ns -- UTIME_NOW and UTIME_OMIT become masks. A time out of range becomes the nearest in range, as in a file
+ * system of the kernel (timestamp_truncate): a copy must not end with an error because of it. */
 static int time_ns(const struct timespec *time, uint32_t set, uint32_t now, uint32_t *mask, int64_t *ns)
 {
 	if (time->tv_nsec == UTIME_OMIT)
@@ -101,9 +106,12 @@ static int time_ns(const struct timespec *time, uint32_t set, uint32_t now, uint
 	if (time->tv_nsec < 0 || time->tv_nsec >= NS_PER_S)
 		return -EINVAL;
 	*mask |= set;
-	if (__builtin_mul_overflow((int64_t)time->tv_sec, (int64_t)NS_PER_S, ns) ||
-	    __builtin_add_overflow(*ns, (int64_t)time->tv_nsec, ns))
-		return -EINVAL;
+	if (time->tv_sec >= LAST_SECOND)
+		*ns = LAST_SECOND * NS_PER_S;
+	else if (time->tv_sec < FIRST_SECOND)
+		*ns = FIRST_SECOND * NS_PER_S;
+	else
+		*ns = (int64_t)time->tv_sec * NS_PER_S + time->tv_nsec;
 	return 0;
 }
 

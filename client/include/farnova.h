@@ -128,7 +128,8 @@ ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, siz
 int farnova_chmod(struct farnova *fs, const char *path, mode_t mode);
 int farnova_chown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
 int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid);
-/* farnova_utimens -- as utimensat: UTIME_NOW and UTIME_OMIT work; flags 0 or AT_SYMLINK_NOFOLLOW. */
+/* farnova_utimens -- as utimensat: UTIME_NOW and UTIME_OMIT work; flags 0 or AT_SYMLINK_NOFOLLOW. Times from 1677 to 2262
+ * are kept to the nanosecond; others become the nearest of these. */
 int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags);
 int farnova_statvfs(struct farnova *fs, struct statvfs *st);
 /* farnova_statvfs_of -- as what lies at `path` may see it: no larger than its project's limit. */

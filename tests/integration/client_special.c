@@ -56,19 +56,41 @@ static void times(struct farnova *fs)
 	    {{.tv_sec = -1, .tv_nsec = 1}, {.tv_sec = -5000000000, .tv_nsec = 999999999}},
 	    {{.tv_sec = 9000000000, .tv_nsec = 7}, {.tv_sec = 0, .tv_nsec = 0}},
 	};
+	/* What nanoseconds of 64 bits cannot tell becomes the first or last whole second that they can. */
+	static const struct {
+		struct timespec set[2];
+		time_t told[2];
+	} beyond[] = {
+	    {{{.tv_sec = -9223372036}, {.tv_sec = 9223372036}}, {-9223372036, 9223372036}},
+	    {{{.tv_sec = -9223372037, .tv_nsec = 999999999}, {.tv_sec = 9223372037}}, {-9223372036, 9223372036}},
+	    {{{.tv_sec = INT64_MIN}, {.tv_sec = INT64_MAX, .tv_nsec = 999999999}}, {-9223372036, 9223372036}},
+	    {{{.tv_sec = 9223372036, .tv_nsec = 999999999}, {.tv_sec = -62135596800}}, {9223372036, -9223372036}},
+	};
 	struct farnova_statx all = {.size = sizeof(all)};
+	struct farnova_handle born;
 	struct timespec before, after;
 	struct stat st;
 
 	clock_gettime(CLOCK_REALTIME, &before);
 	CHECK(farnova_mknod(fs, "d/born", 0600, 0) == 0);
 	clock_gettime(CLOCK_REALTIME, &after);
+	CHECK(farnova_lookup_at(fs, farnova_root(fs), "d", &born, NULL) == 0);
+	CHECK(farnova_lookup_at(fs, born, "born", &born, NULL) == 0);
 	for (size_t i = 0; i < 2; i++) {
 		CHECK(farnova_utimens(fs, "d/born", far[i], 0) == 0);
 		CHECK(farnova_stat(fs, "d/born", &st) == 0);
 		CHECK(memcmp(&st.st_atim, &far[i][0], sizeof(far[i][0])) == 0);
 		CHECK(memcmp(&st.st_mtim, &far[i][1], sizeof(far[i][1])) == 0);
 	}
+	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+		CHECK(farnova_utimens(fs, "d/born", beyond[i].set, 0) == 0);
+		CHECK(farnova_stat(fs, "d/born", &st) == 0);
+		CHECK(st.st_atim.tv_sec == beyond[i].told[0] && st.st_mtim.tv_sec == beyond[i].told[1]);
+		st.st_atim = beyond[i].set[0];
+		CHECK(farnova_setattr_at(fs, born, NULL, FARNOVA_SET_ATIME, &st) == 0);
+		CHECK(st.st_atim.tv_sec == beyond[i].told[0] && st.st_atim.tv_nsec == 0);
+	}
+	CHECK(farnova_utimens(fs, "d/born", far[1], 0) == 0);
 	CHECK(farnova_statx(fs, "d/born", 0, &all) == 0);
 	CHECK(all.birth.tv_sec >= before.tv_sec && all.birth.tv_sec <= after.tv_sec);
 	CHECK(all.stat.st_mtim.tv_sec == 0 && all.project == 0);
