@@ -230,7 +230,8 @@ struct proto_request {
 			struct proto_handle handle;
 			uint64_t open; /* 0 or an open of the directory: then no permission check */
 			uint64_t cookie;
-			uint32_t size; /* bytes of entries the reply may have */
+			uint64_t until; /* where the listing ends: 0 at first, then what the first reply said */
+			uint32_t size;  /* bytes of entries the reply may have */
 		} readdir;
 		struct {
 			struct proto_handle dir;
@@ -364,6 +365,7 @@ struct proto_reply {
 		} layout;
 		struct {
 			bool end; /* no more entries after these */
+			uint64_t until;
 			uint32_t length;
 			const void *entries; /* see proto_dirent_next */
 		} readdir;

@@ -142,6 +142,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		break;
 	case PROTO_READDIR:
 		field_flag(w, &p->readdir.end);
+		field_u64(w, &p->readdir.until);
 		field_u32(w, &p->readdir.length);
 		field_data(w, &p->readdir.entries, p->readdir.length);
 		break;

@@ -105,6 +105,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 		field_handle(w, &q->readdir.handle);
 		field_u64(w, &q->readdir.open);
 		field_u64(w, &q->readdir.cookie);
+		field_u64(w, &q->readdir.until);
 		field_u32(w, &q->readdir.size);
 		break;
 	case PROTO_CREATE:

@@ -22,6 +22,7 @@ struct farnova_dir {
 	struct farnova_file *file;
 	pthread_mutex_t lock;
 	uint64_t position; /* of the next entry */
+	uint64_t until;    /* where the listing ends, as the server said when it began; 0 = it has not begun */
 	struct dirent entry;
 	bool filled, end; /* entries is what follows `position`; nothing comes after it */
 	size_t used, at;
@@ -69,6 +70,7 @@ static int receive_entries(struct farnova *fs, struct call *call, const struct p
 	dir->used = reply->readdir.length;
 	dir->at = 0;
 	dir->end = reply->readdir.end;
+	dir->until = reply->readdir.until;
 	dir->filled = true;
 	return 0;
 }
@@ -81,6 +83,7 @@ static int fill(struct farnova_dir *dir)
 	request.op = PROTO_READDIR;
 	request.readdir.handle = dir->file->inode->handle;
 	request.readdir.cookie = dir->position - DOTS;
+	request.readdir.until = dir->until;
 	request.readdir.size = BATCH;
 	return call_run(dir->file->fs, &call);
 }
@@ -153,6 +156,8 @@ void farnova_seekdir(struct farnova_dir *dir, off_t position)
 	pthread_mutex_lock(&dir->lock);
 	dir->position = position < 0 ? 0 : (uint64_t)position;
 	dir->filled = false;
+	if (dir->position == 0)
+		dir->until = 0; /* as rewinddir: the listing begins anew */
 	pthread_mutex_unlock(&dir->lock);
 }
 

@@ -245,10 +245,13 @@ struct nova_dirent {
 
 /*
  * nova_readdir -- call `emit` for each name after `cookie` (0 = from the start) until it returns false. "." and ".."
- * are not among them. A name that exists throughout is told exactly once. Needs r on the directory unless opened. In a
- * rescue mount -EIO may come after names have been told.
+ * are not among them. A listing in several calls ends where the directory ended at the first: `until` is 0 then and
+ * receives what the others are given, so that names which come later, by renaming too, are not told for ever. A name
+ * that exists throughout is told exactly once, also where another inode replaces the one it leads to. `until` NULL: a
+ * listing in one call. Needs r on the directory unless opened. In a rescue mount -EIO may come after names have been
+ * told.
  */
-int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
+int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie, uint64_t *until,
                  bool (*emit)(void *context, const struct nova_dirent *entry), void *context);
 
 /* ---- inodes ---------------------------------------------------------------------------------------------------- */

@@ -196,6 +196,7 @@ int op_readdir(struct request *rq)
 	const struct proto_request *in = rq->in;
 	uint32_t limit = transport_max_message(rq->conn->transport);
 	struct listing listing = {.buffer = rq->state->data};
+	uint64_t until = in->readdir.until;
 	bool noatime = false;
 
 	if (in->readdir.open != 0) {
@@ -206,9 +207,10 @@ int op_readdir(struct request *rq)
 		rq->call.opened = true;
 		noatime = open->flags & PROTO_OPEN_NOATIME;
 	}
-	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 8;
+	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 16;
 	listing.size = in->readdir.size < limit ? in->readdir.size : limit;
-	int rc = nova_readdir(&rq->call, core_handle(in->readdir.handle), in->readdir.cookie, list_entry, &listing);
+	int rc =
+	    nova_readdir(&rq->call, core_handle(in->readdir.handle), in->readdir.cookie, &until, list_entry, &listing);
 	/* A damaged directory in a rescue: what could be read is told first, the error when asked for more. */
 	bool more = listing.full || (rc == -EIO && listing.used > 0);
 	if (rc < 0 && !more)
@@ -218,6 +220,7 @@ int op_readdir(struct request *rq)
 	if (!noatime)
 		request_accessed(rq, core_handle(in->readdir.handle), NULL);
 	rq->out->readdir.end = !more;
+	rq->out->readdir.until = until;
 	rq->out->readdir.length = (uint32_t)listing.used;
 	rq->out->readdir.entries = rq->state->data;
 	return 0;

@@ -127,7 +127,7 @@ static void see_all(struct scale *scale, struct bench_pool *pool)
 		struct nova_handle dir = directory(pool, d);
 		uint32_t names = 0;
 
-		must(nova_readdir(&pool->call, dir, 0, ignore_name, &names), "readdir");
+		must(nova_readdir(&pool->call, dir, 0, NULL, ignore_name, &names), "readdir");
 		must(names == IN_ONE ? 0 : -1, "a directory has lost names");
 		for (uint32_t i = d * IN_ONE; i < (d + 1) * IN_ONE; i++) {
 			uint32_t stamp;

@@ -101,7 +101,7 @@ static void after_mount(struct scale *scale, unsigned round)
 	must(nova_lookup(&pool.call, dir.handle, "f0000000", 8, &attr), "look-up");
 	scale->values[FIRST][round] = scale_seconds() - start;
 	start = scale_seconds();
-	must(nova_readdir(&pool.call, dir.handle, 0, count_name, &names), "readdir");
+	must(nova_readdir(&pool.call, dir.handle, 0, NULL, count_name, &names), "readdir");
 	scale->values[LIST][round] = scale_seconds() - start;
 	must(names == scale->million ? 0 : -1, "the directory has lost names");
 	start = scale_seconds();

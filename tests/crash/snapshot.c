@@ -153,7 +153,7 @@ static int add_directory(struct listing *listing, const struct nova_call *call, 
                          size_t length, unsigned depth)
 {
 	struct names found = {0};
-	int rc = nova_readdir(call, dir, 0, list_name, &found);
+	int rc = nova_readdir(call, dir, 0, NULL, list_name, &found);
 
 	if (rc)
 		return fail(listing, path, "readdir", rc);

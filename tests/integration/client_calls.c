@@ -585,6 +585,47 @@ static void attributes(void)
 	CHECK(farnova_unlink(fs, "l") == 0);
 }
 
+/* Entries are renamed and replaced, more than are told: those there throughout are told once, and the listing ends. */
+static void listing_of_what_changes(int count)
+{
+	enum { MOVERS = 20 };
+	struct farnova_dir *dir = farnova_opendir(fs, "dir");
+	int told = 0, kept = 0, round = 0, number;
+	char from[64], to[64];
+	struct dirent *entry;
+
+	CHECK(dir);
+	for (int i = 0; i < MOVERS; i++) {
+		snprintf(to, sizeof(to), "dir/mover-%d-0", i);
+		CHECK(farnova_mknod(fs, to, S_IFREG | 0600, 0) == 0);
+	}
+	for (; (entry = farnova_readdir(dir)); told++) {
+		CHECK(told < 2 * count);
+		kept += sscanf(entry->d_name, "entry-with-a-name-%d", &number) == 1;
+		if (told % 10)
+			continue;
+		for (int i = 0; i < MOVERS; i++) {
+			snprintf(from, sizeof(from), "dir/mover-%d-%d", i, round);
+			snprintf(to, sizeof(to), "dir/mover-%d-%d", i, round + 1);
+			CHECK(farnova_rename(fs, from, to, 0) == 0);
+			CHECK(farnova_mknod(fs, from, S_IFREG | 0600, 0) == 0);
+			snprintf(to, sizeof(to), "dir/entry-with-a-name-%d", (told * 7 + i * 31) % count);
+			CHECK(farnova_rename(fs, from, to, 0) == 0);
+		}
+		round++;
+	}
+	CHECK(kept == count);
+	farnova_seekdir(dir, 0); /* begins anew, so what has come is told */
+	for (told = 0; farnova_readdir(dir);)
+		told++;
+	CHECK(told == 2 + count + MOVERS);
+	CHECK(farnova_closedir(dir) == 0);
+	for (int i = 0; i < MOVERS; i++) {
+		snprintf(to, sizeof(to), "dir/mover-%d-%d", i, round);
+		CHECK(farnova_unlink(fs, to) == 0);
+	}
+}
+
 static void directories(void)
 {
 	enum { COUNT = 1500 };
@@ -623,6 +664,7 @@ static void directories(void)
 		CHECK((entry = farnova_readdir(dir)) && strcmp(entry->d_name, first) == 0);
 	}
 	CHECK(farnova_closedir(dir) == 0);
+	listing_of_what_changes(COUNT);
 	FAILS_NULL(farnova_opendir(fs, "missing"), ENOENT);
 	FAILS_NULL(farnova_opendir(fs, "dir/entry-with-a-name-0"), ENOTDIR);
 	for (int i = 0; i < COUNT; i++) {

@@ -237,7 +237,7 @@ static int64_t do_it(const struct nova_call *call, const struct random_slots *sl
 	case RANDOM_READLINK:
 		return read_link(call, one, told);
 	case RANDOM_READDIR:
-		return nova_readdir(call, one, 0, add_dirent, told);
+		return nova_readdir(call, one, 0, NULL, add_dirent, told);
 	default:
 		return use_xattr(call, one, op, told);
 	}

@@ -219,7 +219,7 @@ static void dump_dir(struct fixture *f, FILE *out, struct nova_handle dir, int d
 {
 	struct names names = {0};
 
-	assert_int_equal(nova_readdir(&f->call, dir, 0, collect, &names), 0);
+	assert_int_equal(nova_readdir(&f->call, dir, 0, NULL, collect, &names), 0);
 	for (size_t i = 0; i < names.count; i++) {
 		struct nova_attr attr = fixture_lookup(f, dir, names.entries[i].name);
 

@@ -75,14 +75,14 @@ int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struc
 }
 
 int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
-             struct dir_entry *added)
+             const struct dir_entry *replaced, struct dir_entry *added)
 {
 	struct entry_buffer buffer;
 	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_NAME);
 	struct nova_name_entry *payload = ENTRY_PAYLOAD(nova_name_entry, entry);
 	uint8_t *bytes = (uint8_t *)&buffer + ENTRY_NAME_OFFSET;
 	uint64_t room;
-	uint64_t position;
+	uint64_t cookie;
 	uint64_t line;
 	int err;
 
@@ -94,15 +94,15 @@ int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t l
 	payload->file_type = type;
 	payload->name_length = (uint8_t)length;
 	memcpy(bytes, name, length);
-	/* The cookie is the position, which is known before the entry is stored: at the next line, or after padding. */
+	/* A new cookie is the position, which is known before the entry is stored: at the next line, or after padding. */
 	room = log->page_first + (log->page ? NOVA_PAGE_LINES : NOVA_SLOT_LINES) - log->position;
-	position = log->position + (room < entry->lines ? room : 0);
-	payload->cookie = le64_of(position);
+	cookie = replaced ? replaced->cookie : log->position + (room < entry->lines ? room : 0);
+	payload->cookie = le64_of(cookie);
 	err = txn_entry(txn, log, entry, NULL, &line);
 	if (err)
 		return err;
 	*added =
-	    (struct dir_entry){.cookie = position, .line = line, .ino = ino, .type = type, .length = (uint8_t)length};
+	    (struct dir_entry){.cookie = cookie, .line = line, .ino = ino, .type = type, .length = (uint8_t)length};
 	added->hash = dir_index_hash(txn->worker->fs->hash_seed, name, length);
 	return 0;
 }

@@ -40,8 +40,11 @@ int txn_entry(struct txn *txn, struct log_append *log, struct nova_entry *entry,
 
 /* Entries that several operations make. */
 int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struct nova_attr_entry *values);
+
+/* txn_name -- a new name, or one that leads to another inode from now on: it takes the place of `replaced`, which is no
+ * NULL then and has the same bytes, in the order of names, and needs no txn_name_gone. */
 int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
-             struct dir_entry *added);
+             const struct dir_entry *replaced, struct dir_entry *added);
 int txn_name_gone(struct txn *txn, struct log_append *log, const struct dir_entry *gone);
 
 void txn_commit(struct txn *txn);

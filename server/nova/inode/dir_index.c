@@ -157,6 +157,8 @@ static void put(struct dir_index *index, const struct dir_entry *entry)
 		index->order[index->count] = at;
 	}
 	index->table[at] = *entry;
+	if (index->loading)
+		index->table[at].number = index->count;
 	index->count++;
 }
 
@@ -240,7 +242,9 @@ static int compare_cookies(const void *a, const void *b)
 	const struct dir_entry *x = a;
 	const struct dir_entry *y = b;
 
-	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
+	if (x->cookie != y->cookie)
+		return x->cookie < y->cookie ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
 void dir_index_sort(struct dir_index *index)
@@ -257,6 +261,13 @@ int dir_index_load_done(struct dir_index *index)
 		err = rebuild(index, places_for(index, index->live));
 	index->loading = err;
 	return err;
+}
+
+void dir_index_replace(struct dir_entry *entry, const struct dir_entry *by)
+{
+	entry->line = by->line;
+	entry->ino = by->ino;
+	entry->type = by->type;
 }
 
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry)

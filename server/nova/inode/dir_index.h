@@ -21,6 +21,7 @@ struct dir_entry {
 	uint64_t type : 8;   /* S_IFMT bits >> 12 */
 	uint64_t length : 8; /* 0 = this place of the table was never used */
 	uint32_t hash;
+	uint32_t number; /* while loading: how many were added before it */
 };
 
 struct dir_index {
@@ -74,11 +75,15 @@ void dir_index_add(struct dir_index *index, const struct dir_entry *entry);
  */
 void dir_index_load(struct dir_index *index);
 
-/* dir_index_sort -- while loading: put entries that were added out of order into the order of their cookies. */
+/* dir_index_sort -- while loading: put entries that were added out of order into the order of their cookies; those with
+ * one cookie stay in the order in which they were added. */
 void dir_index_sort(struct dir_index *index);
 
 /* dir_index_load_done -- loading is over. -ENOMEM: it goes on. Moves entries. */
 int dir_index_load_done(struct dir_index *index);
+
+/* dir_index_replace -- `entry`, which is in the index, leads where `by` does, which has its cookie and name. */
+void dir_index_replace(struct dir_entry *entry, const struct dir_entry *by);
 
 /* dir_index_remove -- `entry` is in the index. Never moves entries. */
 void dir_index_remove(struct dir_index *index, struct dir_entry *entry);

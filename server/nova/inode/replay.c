@@ -271,6 +271,23 @@ static int extents_entry(struct replay *replay, const struct nova_entry *entry, 
 	return 0;
 }
 
+static bool same_name(const struct replay *replay, const struct dir_entry *a, const struct dir_entry *b)
+{
+	return a->length == b->length && memcmp(entry_name(line_at(replay->fs, a->line)),
+	                                        entry_name(line_at(replay->fs, b->line)), a->length) == 0;
+}
+
+/* A rename has made a name lead to another inode: a name with the same bytes and cookie takes the old one's place. */
+static int replace_name(struct replay *replay, struct dir_entry *old, const struct dir_entry *by)
+{
+	if (!same_name(replay, old, by))
+		return refuse(replay, by->cookie, "two names have this cookie");
+	if (old->type == S_IFDIR >> 12)
+		replay->inode->subdirs--;
+	dir_index_replace(old, by);
+	return 0;
+}
+
 static int name_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
 {
 	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
@@ -291,19 +308,23 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 		return refuse(replay, position, "an impossible name");
 	if (added.cookie > position)
 		return refuse(replay, position, "a name's cookie comes later than the name");
-	if (dir->count && added.cookie <= dir_index_entry(dir, dir->count - 1)->cookie)
-		replay->unsorted = true;
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return refuse(replay, position, "a name leads to no inode");
 	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
-	err = dir_index_reserve(dir, 1);
-	if (err)
-		return err;
-	dir_index_add(dir, &added);
+	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
 	if (added.type == S_IFDIR >> 12)
 		replay->inode->subdirs++;
-	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
-	return 0;
+	if (dir->count && added.cookie <= dir_index_entry(dir, dir->count - 1)->cookie) {
+		struct dir_entry *old = replay->unsorted ? NULL : dir_index_at(dir, added.cookie);
+
+		if (old)
+			return replace_name(replay, old, &added);
+		replay->unsorted = true;
+	}
+	err = dir_index_reserve(dir, 1);
+	if (!err)
+		dir_index_add(dir, &added);
+	return err;
 }
 
 /* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
@@ -348,8 +369,28 @@ static int name_gone_entry(struct replay *replay, const struct nova_name_gone_en
 	return replay->unsorted ? put_off(replay, &gone) : remove_name(replay, &gone);
 }
 
-/* A cookie is given once and a name goes after it came, so names that are gone may be taken away last and in any order.
- */
+/* Names with one cookie are one name, which has come to lead elsewhere: the last of them holds. */
+static int drop_replaced_names(struct replay *replay)
+{
+	struct dir_index *dir = &replay->inode->dir;
+
+	for (uint32_t i = 1; i < dir->count; i++) {
+		struct dir_entry *old = dir_index_entry(dir, i - 1);
+		struct dir_entry *by = dir_index_entry(dir, i);
+
+		if (old->cookie != by->cookie)
+			continue;
+		if (!old->line || !same_name(replay, old, by))
+			return refuse(replay, by->cookie, "two names have this cookie");
+		if (old->type == S_IFDIR >> 12)
+			replay->inode->subdirs--;
+		dir_index_remove(dir, old);
+	}
+	return 0;
+}
+
+/* The cookie of a name that has gone is not given again, so names that are gone may be taken away last and in any
+ * order. */
 static int names_load_done(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;
@@ -358,9 +399,7 @@ static int names_load_done(struct replay *replay)
 	if (!replay->unsorted)
 		return dir_index_load_done(dir);
 	dir_index_sort(dir);
-	for (uint32_t i = 1; i < dir->count; i++)
-		if (dir_index_entry(dir, i)->cookie == dir_index_entry(dir, i - 1)->cookie)
-			return refuse(replay, dir_index_entry(dir, i)->cookie, "two names have this cookie");
+	err = drop_replaced_names(replay);
 	for (size_t i = 0; !err && i < replay->gone_count; i++)
 		err = remove_name(replay, &replay->gone[i]);
 	return err ? err : dir_index_load_done(dir);

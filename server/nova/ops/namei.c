@@ -53,6 +53,13 @@ void namei_added(struct txn *txn, struct nova_inode *dir, const struct dir_entry
 	worker_count(&txn->worker->promised, 1);
 }
 
+void namei_replaced(struct txn *txn, struct nova_inode *dir, struct dir_entry *replaced, const struct dir_entry *by)
+{
+	dir->subdirs += (by->type == S_IFDIR >> 12) - (replaced->type == S_IFDIR >> 12);
+	dir_index_replace(replaced, by);
+	dir->mtime_ns = dir->ctime_ns = txn->now;
+}
+
 void namei_removed(struct txn *txn, struct nova_inode *dir, struct dir_entry *removed)
 {
 	if (removed->type == S_IFDIR >> 12)
@@ -127,7 +134,7 @@ int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char
 
 /* ---- readdir -------------------------------------------------------------------------------------------------- */
 
-int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie,
+int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie, uint64_t *until,
                  bool (*emit)(void *context, const struct nova_dirent *entry), void *context)
 {
 	struct nova *fs = call->worker->fs;
@@ -144,6 +151,9 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 		if (err)
 			return err;
 	}
+	/* What comes later has a position that the log has not reached yet. */
+	if (until && !*until)
+		*until = inode->log.tail;
 	/* A name's first possible position is 1 (an ATTR entry comes before it), so cookie 0 is before all. */
 	for (i = dir_index_after(&inode->dir, cookie); i < inode->dir.count; i++) {
 		const struct dir_entry *entry = dir_index_entry(&inode->dir, i);
@@ -156,6 +166,8 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 
 		if (i + NAMES_AHEAD < inode->dir.count)
 			__builtin_prefetch(dir_index_entry(&inode->dir, i + NAMES_AHEAD));
+		if (until && entry->cookie >= *until)
+			break;
 		if (!entry->line)
 			continue;
 		out.name = entry_name(line_at(fs, entry->line));

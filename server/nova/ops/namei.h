@@ -23,8 +23,10 @@ void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, s
 /* namei_room -- room in the index for `more` names, before the commit. */
 int namei_room(struct nova *fs, struct nova_inode *dir, uint32_t more);
 
-/* namei_added, namei_removed -- the commit is done: show it in DRAM. */
+/* namei_added, namei_replaced, namei_removed -- the commit is done: show it in DRAM. A name that is `replaced` leads to
+ * another inode now. */
 void namei_added(struct txn *txn, struct nova_inode *dir, const struct dir_entry *added);
+void namei_replaced(struct txn *txn, struct nova_inode *dir, struct dir_entry *replaced, const struct dir_entry *by);
 void namei_removed(struct txn *txn, struct nova_inode *dir, struct dir_entry *removed);
 
 #endif

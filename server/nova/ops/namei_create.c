@@ -105,7 +105,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 		err = store_target(&txn, inode, log, target, birth->size, &blob, &symlink_line);
 	if (!err)
 		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
-		               &added);
+		               NULL, &added);
 	if (err) {
 		txn_drop(&txn);
 		inode_create_abort(&txn, inode, birth);
@@ -210,7 +210,7 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	err = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
 	               &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
 	if (!err)
-		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, &added);
+		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, NULL, &added);
 	if (!err && inode->life == NOVA_LIFE_NAMELESS)
 		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
 	if (err) {

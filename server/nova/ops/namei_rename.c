@@ -67,10 +67,8 @@ static int is_above(struct rename *r, uint64_t ino, const struct nova_inode *dir
 static int find_names(struct rename *r)
 {
 	struct nova *fs = r->call->worker->fs;
-	int err = namei_room(fs, r->from_dir, 2);
+	int err = namei_room(fs, r->to_dir, 1);
 
-	if (!err && r->to_dir != r->from_dir)
-		err = namei_room(fs, r->to_dir, 2);
 	if (err)
 		return err;
 	r->source = inode_find_name(fs, r->from_dir, r->from, r->from_length);
@@ -221,15 +219,14 @@ static int commit_rename(struct rename *r)
 	int err;
 
 	txn_start(&txn, r->call);
-	err = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
-	if (!err && r->target)
-		err = txn_name_gone(&txn, txn_log(&txn, r->to_dir, false), r->target);
+	if (exchange)
+		err = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
+		               r->victim->type, r->source, &back);
+	else
+		err = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
 	if (!err)
 		err = txn_name(&txn, txn_log(&txn, r->to_dir, false), r->to, r->to_length, r->moved->ino,
-		               r->moved->type, &added);
-	if (!err && exchange)
-		err = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
-		               r->victim->type, &back);
+		               r->moved->type, r->target, &added);
 	if (!err)
 		err = append_moved(&txn, r->moved, r->from_dir, r->to_dir);
 	if (!err)
@@ -239,12 +236,14 @@ static int commit_rename(struct rename *r)
 		return err;
 	}
 	txn_commit(&txn);
-	namei_removed(&txn, r->from_dir, r->source);
-	if (r->target)
-		namei_removed(&txn, r->to_dir, r->target);
-	namei_added(&txn, r->to_dir, &added);
 	if (exchange)
-		namei_added(&txn, r->from_dir, &back);
+		namei_replaced(&txn, r->from_dir, r->source, &back);
+	else
+		namei_removed(&txn, r->from_dir, r->source);
+	if (r->target)
+		namei_replaced(&txn, r->to_dir, r->target, &added);
+	else
+		namei_added(&txn, r->to_dir, &added);
 	show_moved(&txn, r->moved, r->to_dir);
 	show_victim(r, &txn);
 	return 0;

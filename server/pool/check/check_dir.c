@@ -62,6 +62,13 @@ static int grow(struct check_dir *dir)
 	return 0;
 }
 
+int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b)
+{
+	if (a->name_length != b->name_length)
+		return a->name_length < b->name_length ? -1 : 1;
+	return memcmp(a->name, b->name, a->name_length);
+}
+
 int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name_entry *entry)
 {
 	struct check_dir_name *slot;
@@ -69,8 +76,12 @@ int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name
 	if (dir->used * 2 > dir->mask && grow(dir))
 		return -ENOMEM;
 	slot = find(dir->slots, dir->mask, cookie + 1);
-	if (slot->cookie)
-		return -EEXIST;
+	if (slot->cookie) {
+		if (!slot->entry || check_name_compare(slot->entry, entry) != 0)
+			return -EEXIST;
+		slot->entry = entry;
+		return 0;
+	}
 	*slot = (struct check_dir_name){cookie + 1, entry};
 	dir->used++;
 	dir->live++;
@@ -86,13 +97,6 @@ const struct nova_name_entry *check_dir_remove(struct check_dir *dir, uint64_t c
 		dir->live--;
 	slot->entry = NULL;
 	return entry;
-}
-
-int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b)
-{
-	if (a->name_length != b->name_length)
-		return a->name_length < b->name_length ? -1 : 1;
-	return memcmp(a->name, b->name, a->name_length);
 }
 
 static int compare_pointers(const void *a, const void *b)

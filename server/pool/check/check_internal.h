@@ -183,7 +183,8 @@ struct check_dir_name {
 
 struct check_dir *check_dir_new(void);
 void check_dir_free(struct check_dir *dir);
-/* check_dir_add -- -EEXIST if the cookie is there already, -ENOMEM. */
+/* check_dir_add -- a name, or one that leads to another inode from now on: it has the cookie of a live name with the same
+ * bytes. -EEXIST if another name has or had the cookie, -ENOMEM. */
 int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name_entry *entry);
 /* check_dir_remove -- the live name with the cookie, removed; NULL if there is none. */
 const struct nova_name_entry *check_dir_remove(struct check_dir *dir, uint64_t cookie);

@@ -14,7 +14,10 @@
 
 /* Live names of a directory: a name is live if no later entry takes its cookie away. */
 struct names {
-	const struct nova_name_entry **list;
+	struct named {
+		const struct nova_name_entry *entry;
+		size_t number; /* how many come before it in the log */
+	} * list;
 	size_t count, room;
 };
 
@@ -29,16 +32,31 @@ static bool add_name(struct names *names, const struct nova_name_entry *name)
 		names->list = grown;
 		names->room = room;
 	}
-	names->list[names->count++] = name;
+	names->list[names->count] = (struct named){name, names->count};
+	names->count++;
 	return true;
 }
 
 static int compare_cookies(const void *a, const void *b)
 {
-	uint64_t x = le64_get((*(const struct nova_name_entry *const *)a)->cookie);
-	uint64_t y = le64_get((*(const struct nova_name_entry *const *)b)->cookie);
+	const struct named *x = a, *y = b;
+	uint64_t cookies[2] = {le64_get(x->entry->cookie), le64_get(y->entry->cookie)};
 
-	return x < y ? -1 : x > y;
+	if (cookies[0] != cookies[1])
+		return cookies[0] < cookies[1] ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Of entries with one cookie the last holds: a rename has made the name lead to another inode. */
+static void drop_replaced(struct names *names)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (i + 1 == names->count ||
+		    le64_get(names->list[i].entry->cookie) != le64_get(names->list[i + 1].entry->cookie))
+			names->list[kept++] = names->list[i];
+	names->count = kept;
 }
 
 static void drop_cookie(struct names *names, uint64_t cookie)
@@ -47,7 +65,7 @@ static void drop_cookie(struct names *names, uint64_t cookie)
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		uint64_t at = le64_get(names->list[middle]->cookie);
+		uint64_t at = le64_get(names->list[middle].entry->cookie);
 
 		if (at == cookie) {
 			memmove(&names->list[middle], &names->list[middle + 1],
@@ -83,6 +101,7 @@ static bool read_names(const struct image *image, uint64_t ino, struct names *na
 	}
 	if (names->count)
 		qsort(names->list, names->count, sizeof(*names->list), compare_cookies);
+	drop_replaced(names);
 	image_log_begin(&log, image, &inode);
 	while ((step = image_log_next(&log)) != IMAGE_END && step != IMAGE_BAD)
 		if (step == IMAGE_ENTRY && log.entry->type == NOVA_ENTRY_NAME_GONE)
@@ -100,7 +119,7 @@ static bool show_directory(struct dump_view *view, const struct image *image, ui
 	ok = read_names(image, ino, &names, &damaged);
 	dump_open(view, "names", '[');
 	for (size_t i = 0; ok && i < names.count; i++) {
-		const struct nova_name_entry *name = names.list[i];
+		const struct nova_name_entry *name = names.list[i].entry;
 
 		dump_open(view, NULL, '{');
 		dump_bytes(view, "name", name->name, name->name_length);
@@ -140,9 +159,9 @@ static int find_in(const struct image *image, uint64_t dir, const char *name, si
 	int rc = read_names(image, dir, &names, &damaged) ? -ENOENT : -ENOMEM;
 
 	for (size_t i = 0; i < names.count && rc == -ENOENT; i++) {
-		if (names.list[i]->name_length != length || memcmp(names.list[i]->name, name, length) != 0)
+		if (names.list[i].entry->name_length != length || memcmp(names.list[i].entry->name, name, length) != 0)
 			continue;
-		*ino = le64_get(names.list[i]->ino);
+		*ino = le64_get(names.list[i].entry->ino);
 		rc = 0;
 	}
 	free(names.list);

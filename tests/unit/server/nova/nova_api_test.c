@@ -429,7 +429,7 @@ static void readdir_tells_each_lasting_name_once_while_others_change(void **stat
 	}
 	for (;;) {
 		reader.count = 0;
-		assert_int_equal(nova_readdir(&f->call, dir.handle, reader.cookie, read_some, &reader), 0);
+		assert_int_equal(nova_readdir(&f->call, dir.handle, reader.cookie, NULL, read_some, &reader), 0);
 		if (reader.count == 0)
 			break;
 		for (int k = 0; k < 5 && next < 1000; k++, next++) {
@@ -442,6 +442,93 @@ static void readdir_tells_each_lasting_name_once_while_others_change(void **stat
 	for (int i = 0; i < 2000; i++)
 		assert_int_equal(reader.seen[i], 1);
 	fixture_assert_same_after_remount(f);
+}
+
+#define RENAMED 60
+
+/* A listing in pieces of seven names, between which `change` is called. */
+static int list_in_pieces(struct fixture *f, struct nova_handle dir, struct reader *reader,
+                          void (*change)(struct fixture *f, struct nova_handle dir, int round))
+{
+	uint64_t until = 0;
+	int told = 0;
+
+	reader->limit = 7;
+	for (int round = 0;; round++) {
+		reader->count = 0;
+		assert_int_equal(nova_readdir(&f->call, dir, reader->cookie, &until, read_some, reader), 0);
+		if (reader->count == 0)
+			return told;
+		told += reader->count;
+		assert_true(told <= 10 * RENAMED);
+		change(f, dir, round);
+	}
+}
+
+/* Every name gets another inode: half by replacement, half by exchange with its neighbour. */
+static void replace_all(struct fixture *f, struct nova_handle dir, int round)
+{
+	char name[32], other[32];
+
+	for (int i = 0; i < RENAMED; i += 2) {
+		fixture_create(f, dir, "new", S_IFREG | 0644);
+		snprintf(name, sizeof name, "keep%d", i);
+		assert_int_equal(rename_in(f, dir, "new", dir, name, 0), 0);
+		snprintf(other, sizeof other, "keep%d", i + 1);
+		assert_int_equal(rename_in(f, dir, name, dir, other, NOVA_RENAME_EXCHANGE), 0);
+	}
+	if (round == 2)
+		fixture_remount(f);
+	while (round == 3 && nova_gc_step(f->call.worker, 100, NOVA_GC_BUSY) == 100)
+		;
+	if (round == 4)
+		fixture_remount(f);
+}
+
+static void rename_all(struct fixture *f, struct nova_handle dir, int round)
+{
+	char from[32], to[32];
+
+	for (int i = 0; i < RENAMED; i++) {
+		snprintf(from, sizeof from, "moved%d-%d", round, i);
+		snprintf(to, sizeof to, "moved%d-%d", round + 1, i);
+		assert_int_equal(rename_in(f, dir, from, dir, to, 0), 0);
+	}
+}
+
+static void listings_end_while_names_are_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_attr dir = fixture_create(f, f->root, "dir", S_IFDIR | 0755);
+	struct reader reader = {0};
+	char name[32];
+
+	for (int i = 0; i < RENAMED; i++) {
+		snprintf(name, sizeof name, "keep%d", i);
+		fixture_create(f, dir.handle, name, S_IFREG | 0644);
+	}
+	assert_int_equal(list_in_pieces(f, dir.handle, &reader, replace_all), RENAMED);
+	for (int i = 0; i < RENAMED; i++)
+		assert_int_equal(reader.seen[i], 1);
+	fixture_assert_same_after_remount(f);
+}
+
+static void listings_end_while_names_are_renamed(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_attr dir = fixture_create(f, f->root, "dir", S_IFDIR | 0755);
+	struct reader reader = {0};
+	char name[32];
+
+	for (int i = 0; i < RENAMED; i++) {
+		snprintf(name, sizeof name, "keep%d", i);
+		fixture_create(f, dir.handle, name, S_IFREG | 0644);
+		snprintf(name, sizeof name, "moved0-%d", i);
+		fixture_create(f, dir.handle, name, S_IFREG | 0644);
+	}
+	assert_in_range(list_in_pieces(f, dir.handle, &reader, rename_all), RENAMED, 2 * RENAMED);
+	for (int i = 0; i < RENAMED; i++)
+		assert_int_equal(reader.seen[i], 1);
 }
 
 struct kept {
@@ -588,6 +675,8 @@ int main(void)
 	    TEST(setattr_changes_everything_at_once_or_nothing),
 	    TEST(an_open_file_outlives_its_name_and_is_reclaimed),
 	    TEST(readdir_tells_each_lasting_name_once_while_others_change),
+	    TEST(listings_end_while_names_are_replaced),
+	    TEST(listings_end_while_names_are_renamed),
 	    TEST(kept_blocks_are_not_reused_until_they_are_given_back),
 	    TEST(entries_say_whose_request_made_them),
 	    TEST(a_read_only_mount_reads_and_changes_nothing),

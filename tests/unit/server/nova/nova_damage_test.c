@@ -45,10 +45,10 @@ static void use(struct fixture *f)
 	struct nova_attr dir;
 	char buffer[8192];
 
-	nova_readdir(&f->call, f->root, 0, visit, NULL);
+	nova_readdir(&f->call, f->root, 0, NULL, visit, NULL);
 	if (nova_lookup(&f->call, f->root, "dir", 3, &dir))
 		return;
-	nova_readdir(&f->call, dir.handle, 0, visit, NULL);
+	nova_readdir(&f->call, dir.handle, 0, NULL, visit, NULL);
 	for (int i = 0; i < 300; i += 13) {
 		int length = snprintf(buffer, sizeof buffer, "name-%d", i);
 

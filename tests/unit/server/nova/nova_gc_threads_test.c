@@ -93,7 +93,7 @@ static int change_names(struct shared *shared, const struct nova_call *call, uns
 	if (err && err != -ENOENT)
 		return err;
 	if (round % 100 == 0)
-		err = nova_readdir(call, shared->dir, 0, count_name, &last);
+		err = nova_readdir(call, shared->dir, 0, NULL, count_name, &last);
 	return last == UINT64_MAX ? -1 : err == -ENOENT ? 0 : err;
 }
 

@@ -89,7 +89,7 @@ static void assert_all_there(void)
 	nova_statfs(f.fs, &statfs);
 	assert_int_equal(statfs.inodes, FILES + 2);
 	assert_int_equal(statfs.free_blocks, free_blocks);
-	assert_int_equal(nova_readdir(&f.call, dir, 0, count, &names), 0);
+	assert_int_equal(nova_readdir(&f.call, dir, 0, NULL, count, &names), 0);
 	assert_int_equal(names, FILES);
 	for (unsigned i = 0; i < FILES; i += 7) {
 		struct nova_attr attr;

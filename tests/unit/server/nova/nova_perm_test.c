@@ -75,7 +75,7 @@ static void names_need_the_directory(void **state)
 
 	fixture_create(f, dir, "file", S_IFREG | 0644);
 	assert_int_equal(nova_lookup(&call, dir, N("file"), &attr), 0);
-	assert_int_equal(nova_readdir(&call, dir, 0, NULL, NULL), -EACCES);
+	assert_int_equal(nova_readdir(&call, dir, 0, NULL, NULL, NULL), -EACCES);
 	assert_int_equal(nova_create(&call, dir, N("new"), S_IFREG, 0, NULL), -EACCES);
 	assert_int_equal(nova_unlink(&call, dir, N("file"), NULL), -EACCES);
 	assert_int_equal(nova_create(&call, dir, N("file"), S_IFREG, 0, NULL), -EEXIST);

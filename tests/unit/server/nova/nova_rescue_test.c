@@ -252,7 +252,7 @@ static void a_damaged_directory_shows_the_names_before_the_damage(void **state)
 	assert_int_equal(nova_lookup(&r.f.call, r.dir, "file", 4, &attr), 0);
 	assert_int_equal(nova_lookup(&r.f.call, r.dir, "n5", 2, &attr), 0);
 	assert_int_equal(nova_lookup(&r.f.call, r.dir, "n99", 3, &attr), -EIO);
-	assert_int_equal(nova_readdir(&r.f.call, r.dir, 0, count_name, &names), -EIO);
+	assert_int_equal(nova_readdir(&r.f.call, r.dir, 0, NULL, count_name, &names), -EIO);
 	assert_in_range(names, 10, 40);
 	finish(&r);
 }
@@ -359,8 +359,8 @@ static void random_damage_never_makes_a_rescue_store_or_crash(void **state)
 			unsigned names = 0;
 			char buffer[8192];
 
-			nova_readdir(&r.f.call, r.f.root, 0, count_name, &names);
-			nova_readdir(&r.f.call, r.dir, 0, count_name, &names);
+			nova_readdir(&r.f.call, r.f.root, 0, NULL, count_name, &names);
+			nova_readdir(&r.f.call, r.dir, 0, NULL, count_name, &names);
 			nova_lookup(&r.f.call, r.dir, "n42", 3, &attr);
 			nova_read(&r.f.call, r.file, 0, buffer, sizeof buffer);
 			nova_getattr(&r.f.call, r.other, &attr);

@@ -98,7 +98,7 @@ static int act(struct actor *actor, const struct nova_call *call)
 		}
 		break;
 	case 10:
-		err = nova_readdir(call, dir, 0, count_name, &names);
+		err = nova_readdir(call, dir, 0, NULL, count_name, &names);
 		break;
 	default:
 		err = nova_lookup(call, dir, a, (size_t)la, &attr);

@@ -164,7 +164,7 @@ static void use_dir(struct fixture *f, struct nova_handle dir, unsigned depth)
 {
 	struct visit *visit = calloc(1, sizeof *visit);
 
-	nova_readdir(&f->call, dir, 0, note_name, visit);
+	nova_readdir(&f->call, dir, 0, NULL, note_name, visit);
 	for (unsigned i = 0; i < visit->count; i++) {
 		const char *name = visit->names[i].name;
 		size_t length = visit->names[i].length;
