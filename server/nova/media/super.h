@@ -1,5 +1,5 @@
 /*
- * super.h -- superblocks, zone headers and chunk tables: read, checked in one place, repaired from each other.
+ * super.h -- superblocks: read, checked in one place, repaired from each other.
  */
 #ifndef FARNOVA_NOVA_SUPER_H
 #define FARNOVA_NOVA_SUPER_H
@@ -33,9 +33,6 @@ void super_set_checkpoint(struct pm *pm, uint64_t block);
 
 /* super_set_device -- store the DEVICE word in both superblocks and fence. */
 void super_set_device(struct pm *pm, uint64_t value);
-
-/* super_load_zones -- check every zone's headers and chunk tables; fills the map of slot chunks and claims theirs. */
-int super_load_zones(struct nova *fs, char *why, size_t why_size);
 
 /* super_intact, super_check_features -- the steps of super_read: magic and CRC; version and feature bits. */
 bool super_intact(const struct nova_super *super);

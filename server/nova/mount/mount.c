@@ -12,6 +12,7 @@
 #include "server/nova/media/unsafe_shutdown.h"
 #include "server/nova/mount/checkpoint.h"
 #include "server/nova/mount/recover.h"
+#include "server/nova/mount/zones.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
@@ -128,7 +129,7 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 			unsafe_shutdown_note(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
-	err = super_load_zones(fs, why, why_size);
+	err = zones_load(fs, why, why_size);
 	if (!err)
 		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
 	if (!err)
