@@ -1,13 +1,11 @@
 /*
- * check.c -- checks what is not of one inode: superblocks, zones, chunk tables, journals, the use of blocks.
+ * check.c -- checks what is not of one inode: superblocks, zones, chunk tables, journals; runs the whole.
  */
 #include "server/pool/check/check.h"
 
 #include "server/pool/check/check_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,186 +16,6 @@
 static unsigned long long ull(uint64_t v)
 {
 	return v;
-}
-
-void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
-{
-	struct check_finding finding = {.part = part, .ino = ino, .block = block};
-	char text[320];
-	va_list args;
-
-	check->report->errors++;
-	if (!check->report->finding)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	finding.text = text;
-	check->report->finding(check->report, &finding);
-}
-
-void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size)
-{
-	size_t wanted = *room ? *room * 2 : 16;
-	void *grown;
-
-	if (count < *room)
-		return array;
-	grown = reallocarray(array, wanted, size);
-	if (!grown) {
-		check->error = -ENOMEM;
-		return NULL;
-	}
-	*room = wanted;
-	return grown;
-}
-
-void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint64_t a, uint64_t b, uint64_t c)
-{
-	struct check_fix *fixes;
-
-	if (!check->repairing)
-		return;
-	fixes = check_grow(check, check->fixes, check->fix_count, &check->fix_room, sizeof(*fixes));
-	if (!fixes)
-		return;
-	check->fixes = fixes;
-	fixes[check->fix_count++] = (struct check_fix){kind, ino, a, b, c};
-}
-
-/* ---- use of blocks ------------------------------------------------------------------------------ */
-
-static void set_owner(struct check *check, uint64_t first, uint64_t count, uint32_t owner)
-{
-	for (uint64_t block = first; block < first + count; block++) {
-		check->owner[block] = owner;
-		check->used[block / 64] |= 1ULL << block % 64;
-	}
-}
-
-bool check_is_slots(const struct check *check, uint64_t block)
-{
-	return (check->used[block / 64] >> block % 64 & 1) && check->owner[block] == CHECK_SLOTS;
-}
-
-uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there)
-{
-	uint64_t left = image_zone_blocks(&check->image, zone) - word * 64;
-
-	*there = left < 64 ? (1ULL << left) - 1 : ~0ULL;
-	if (word * 64 < NOVA_ZONE_FIRST_CHUNK)
-		return *there;
-	return check->used[image_zone_start(zone) / 64 + word];
-}
-static_assert(NOVA_PREAMBLE_BLOCKS % 64 == 0 && NOVA_ZONE_BLOCKS % 64 == 0 && NOVA_ZONE_FIRST_CHUNK % 64 == 0,
-              "zones and what is usable in them begin with a word of the map");
-
-/* All at once where nothing is wrong, as nearly always; else nothing, and each block has to be looked at. */
-static bool claim_run(struct check *check, const struct check_inode *inode, uint64_t first, uint64_t count)
-{
-	uint64_t last = first + count - 1;
-
-	if (count == 0 || count > NOVA_ZONE_BLOCKS || !image_usable_block(&check->image, first) ||
-	    !image_usable_block(&check->image, last) || image_zone_of(first) != image_zone_of(last))
-		return false;
-	for (uint64_t block = first; block <= last; block++)
-		if (check->owner[block])
-			return false;
-	set_owner(check, first, count, (uint32_t)(inode - check->inodes) + 1);
-	return true;
-}
-
-/* One block; false, and told, if it cannot be the inode's. */
-static bool claim_block(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
-{
-	uint32_t owner = check->owner[block];
-
-	if (owner == CHECK_SLOTS)
-		check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a chunk of inode slots", what,
-		          ull(block));
-	else if (owner != 0)
-		check_say(check, "block", inode->ino, block, "%s lies in block %llu, which inode %llu uses too", what,
-		          ull(block), ull(check->inodes[owner - 1].ino));
-	else
-		set_owner(check, block, 1, (uint32_t)(inode - check->inodes) + 1);
-	return owner == 0;
-}
-
-static bool usable(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
-{
-	if (image_usable_block(&check->image, block))
-		return true;
-	check_say(check, "block", inode->ino, block, "%s lies in block %llu, in a metadata area or outside", what,
-	          ull(block));
-	return false;
-}
-
-void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first, uint64_t count)
-{
-	if (claim_run(check, inode, first, count))
-		return;
-	for (uint64_t block = first; block < first + count && usable(check, inode, what, block); block++)
-		claim_block(check, inode, what, block);
-}
-
-/* The `count` blocks before the i-th of the claim are not the inode's. */
-static void ask_for_fix(struct check *check, const struct check_late_claim *claim, uint64_t i, uint64_t *count)
-{
-	uint64_t ino = check->inodes[claim->inode].ino;
-
-	if (*count && claim->content == CHECK_TARGET)
-		check_fix(check, FIX_REMOVE, ino, 0, 0, 0);
-	else if (*count && claim->content == CHECK_XATTR)
-		check_fix(check, FIX_ENTRY, ino, claim->at, 0, 0);
-	else if (*count)
-		check_fix(check, FIX_HOLE, ino, claim->at + i - *count, *count, 0);
-	*count = 0;
-}
-
-static void claim_content_now(struct check *check, const struct check_late_claim *claim)
-{
-	static const char *const what[] = {
-	    [CHECK_DATA] = "data", [CHECK_TARGET] = "symlink target", [CHECK_XATTR] = "extended attribute"};
-	const struct check_inode *inode = &check->inodes[claim->inode];
-	uint64_t foreign = 0;
-
-	if (claim_run(check, inode, claim->block, claim->count))
-		return;
-	for (uint64_t i = 0; i < claim->count; i++) {
-		if (usable(check, inode, what[claim->content], claim->block + i) &&
-		    claim_block(check, inode, what[claim->content], claim->block + i)) {
-			ask_for_fix(check, claim, i, &foreign);
-			continue;
-		}
-		foreign++;
-	}
-	ask_for_fix(check, claim, claim->count, &foreign);
-}
-
-void check_claim_content(struct check *check, const struct check_inode *inode, enum check_content content, uint64_t at,
-                         uint64_t first, uint64_t count)
-{
-	struct check_late_claim claim = {(size_t)(inode - check->inodes), content, at, first, count};
-	struct check_late_claim *late;
-
-	if (!check->repairing) {
-		claim_content_now(check, &claim);
-		return;
-	}
-	late = check_grow(check, check->late, check->late_count, &check->late_room, sizeof(*late));
-	if (!late)
-		return;
-	check->late = late;
-	late[check->late_count++] = claim;
-}
-
-/* Of two that claim a block a log page has the better right, then an inode whose log is as it was written. */
-static void claim_late(struct check *check)
-{
-	for (int patched = 0; patched < 2; patched++)
-		for (size_t i = 0; i < check->late_count; i++)
-			if (check->inodes[check->late[i].inode].patched == (patched == 1))
-				claim_content_now(check, &check->late[i]);
 }
 
 /* ---- superblocks and zones ---------------------------------------------------------------------- */
@@ -277,7 +95,7 @@ static void check_zone(struct check *check, uint64_t zone)
 		if (word.value != NOVA_CHUNK_SLOTS)
 			continue;
 		check->report->slot_chunks++;
-		set_owner(check, start + b, NOVA_CHUNK_BLOCKS, CHECK_SLOTS);
+		check_set_owner(check, start + b, NOVA_CHUNK_BLOCKS, CHECK_SLOTS);
 	}
 }
 
@@ -293,7 +111,7 @@ static void check_applied(struct check *check, uint64_t ino, enum nova_word_kind
 	if (kind == NOVA_WORD_HEAD)
 		return; /* it has no age of its own: the pages tell */
 	in_slot = image_word_pick(kind, owner, pair[0], pair[1]);
-	/* Home words that are of another generation, or damaged, are judged elsewhere. */
+	/* Slot words that are of another generation, or damaged, are judged elsewhere. */
 	if ((in_slot.valid[0] || in_slot.valid[1]) && in_slot.value < value)
 		check_say(check, "journal", ino, 0, "its %s word is older than in a record, though the pool is clean",
 		          kind == NOVA_WORD_LIFE ? "life" : "tail");
@@ -410,12 +228,6 @@ static void check_slot(struct check *check, uint64_t ino)
 	count_inode(check->report, inode);
 }
 
-void check_progress(struct check *check, const char *what, uint64_t done, uint64_t total)
-{
-	if (check->report->progress)
-		check->report->progress(check->report, what, done, total);
-}
-
 static void check_slots(struct check *check)
 {
 	const uint64_t per_block = NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
@@ -446,21 +258,6 @@ static void count_free(struct check *check)
 
 			check->report->free_blocks += (uint64_t)__builtin_popcountll(there & ~used);
 		}
-}
-
-struct check_inode *check_find(const struct check *check, uint64_t ino)
-{
-	size_t low = 0, high = check->inode_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (check->inodes[middle].ino < ino)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < check->inode_count && check->inodes[low].ino == ino ? &check->inodes[low] : NULL;
 }
 
 int check_begin(struct check *check, const void *base, uint64_t size, struct check_report *report, const char **why)
@@ -503,7 +300,7 @@ int check_run(struct check *check)
 		return (int)replayed;
 	check->report->replayed_records = (uint64_t)replayed;
 	check_slots(check);
-	claim_late(check);
+	check_claim_late(check);
 	if (check->error)
 		return check->error;
 	check_tree(check);

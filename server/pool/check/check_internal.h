@@ -128,6 +128,12 @@ void *check_grow(struct check *check, void *array, size_t count, size_t *room, s
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
                  uint64_t count);
 
+/* check_claim_late -- the claims that waited: the log pages are known now. */
+void check_claim_late(struct check *check);
+
+/* check_set_owner -- the blocks are used, whatever was said of them before. */
+void check_set_owner(struct check *check, uint64_t first, uint64_t count, uint32_t owner);
+
 /* check_is_slots -- whether the block is the first of a chunk of slots. */
 bool check_is_slots(const struct check *check, uint64_t block);
 

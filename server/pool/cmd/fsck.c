@@ -3,9 +3,9 @@
  */
 #include "server/pool/cmd/pool_commands.h"
 
+#include "common/json.h"
 #include "common/pm/pm.h"
 #include "server/pool/check/check.h"
-#include "server/pool/cmd/json.h"
 #include "server/pool/cmd/options.h"
 #include "server/pool/repair/repair.h"
 

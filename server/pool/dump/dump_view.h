@@ -4,7 +4,7 @@
 #ifndef FARNOVA_SERVER_POOL_DUMP_VIEW_H
 #define FARNOVA_SERVER_POOL_DUMP_VIEW_H
 
-#include "server/pool/cmd/json.h"
+#include "common/json.h"
 #include "server/pool/image/image.h"
 
 struct dump_view {

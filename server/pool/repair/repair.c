@@ -4,28 +4,10 @@
 #include "server/pool/repair/repair_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <time.h>
 
 /* Each round ends some errors and may show what lay behind them. A pool that needs more is told as unsolved. */
 #define ROUNDS_MAX 200
-
-void repair_say(struct repair *r, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
-{
-	struct check_finding step = {.part = part, .ino = ino, .block = block};
-	char text[320];
-	va_list args;
-
-	r->report->repairs++;
-	if (!r->report->repaired)
-		return;
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	step.text = text;
-	r->report->repaired(r->report, &step);
-}
 
 static bool apply(struct repair *r, const struct check_fix *fix, bool last_resort)
 {

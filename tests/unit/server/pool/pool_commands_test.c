@@ -1,10 +1,10 @@
 /*
  * pool_commands_test.c -- mkfs, fsck and dump: what they do, what they refuse, and how they say it.
  */
+#include "common/json.h"
 #include "common/log.h"
 #include "common/pm/pm.h"
 #include "server/nova/media/format.h"
-#include "server/pool/cmd/json.h"
 #include "server/pool/cmd/pool_commands.h"
 
 #include <fcntl.h>

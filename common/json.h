@@ -4,8 +4,8 @@
  * Commas and nesting are kept by the writer; strings are escaped, and bytes that are no UTF-8 become U+FFFD, since JSON
  * cannot hold them.
  */
-#ifndef FARNOVA_SERVER_POOL_JSON_H
-#define FARNOVA_SERVER_POOL_JSON_H
+#ifndef FARNOVA_COMMON_JSON_H
+#define FARNOVA_COMMON_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * json.c -- writes JSON to a stream.
  */
-#include "server/pool/cmd/json.h"
+#include "common/json.h"
 
 #include <inttypes.h>
 #include <string.h>
