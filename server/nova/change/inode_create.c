@@ -30,6 +30,8 @@ static void show_xattrs(struct nova_worker *worker, struct nova_inode *inode, co
 {
 	for (unsigned i = 0; i < birth->count; i++)
 		xattr_show(worker, inode, &birth->changes[i]);
+	if (birth->count)
+		incore_index_changed(worker->fs, inode);
 }
 
 /* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */

@@ -3,24 +3,14 @@
  */
 #include "server/nova/inode/perm.h"
 
-#include "server/nova/inode/acl.h"
+#include "server/nova/inode/acl_eval.h"
 #include "server/nova/inode/inode.h"
 
 #include <errno.h>
 
-bool perm_in_group(const struct nova_cred *cred, uint32_t gid)
-{
-	if (cred->gid == gid)
-		return true;
-	for (uint32_t i = 0; i < cred->group_count; i++)
-		if (cred->groups[i] == gid)
-			return true;
-	return false;
-}
-
 int perm_owner(const struct nova_cred *cred, const struct nova_inode *inode)
 {
-	return perm_super(cred) || cred->uid == inode->uid ? 0 : -EPERM;
+	return cred_super(cred) || cred->uid == inode->uid ? 0 : -EPERM;
 }
 
 int perm_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask)
@@ -40,8 +30,8 @@ int perm_check(const struct nova_cred *cred, const struct nova_inode *inode, uns
 	if (cred->uid == inode->uid)
 		granted = inode->mode >> 6;
 	else if (inode->acl)
-		return acl_check(cred, inode, mask);
-	else if (perm_in_group(cred, inode->gid))
+		return acl_check(cred, &(struct acl_subject){inode->acl, inode->mode, inode->gid}, mask);
+	else if (cred_in_group(cred, inode->gid))
 		granted = inode->mode >> 3;
 	else
 		granted = inode->mode;
@@ -66,7 +56,7 @@ int perm_remove(const struct nova_cred *cred, const struct nova_inode *dir, cons
 		err = -EPERM;
 	if (!err)
 		err = perm_flags_kept(child);
-	if (err || perm_super(cred) || !(dir->mode & S_ISVTX))
+	if (err || cred_super(cred) || !(dir->mode & S_ISVTX))
 		return err;
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
 }
@@ -82,7 +72,7 @@ static uint16_t without_set_ids(uint16_t mode)
 
 uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct nova_inode *inode)
 {
-	return perm_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
+	return cred_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
 }
 
 uint16_t perm_mode_after_chown(const struct nova_inode *inode)

@@ -4,18 +4,12 @@
 #ifndef FARNOVA_NOVA_PERM_H
 #define FARNOVA_NOVA_PERM_H
 
+#include "server/nova/inode/cred.h"
 #include "server/nova/inode/nova_inode.h"
 
 #define PERM_READ  4u
 #define PERM_WRITE 2u
 #define PERM_EXEC  1u
-
-static inline bool perm_super(const struct nova_cred *cred)
-{
-	return !cred || cred->uid == 0;
-}
-
-bool perm_in_group(const struct nova_cred *cred, uint32_t gid);
 
 /* perm_owner -- 0 if the cred owns the inode, else -EPERM. */
 int perm_owner(const struct nova_cred *cred, const struct nova_inode *inode);

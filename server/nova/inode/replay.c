@@ -3,7 +3,7 @@
  */
 #include "server/nova/inode/replay.h"
 
-#include "server/nova/inode/acl.h"
+#include "server/nova/inode/acl_eval.h"
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/log/inode_log.h"
 #include "server/nova/media/ro_overlay.h"

@@ -4,7 +4,7 @@
 #include "server/nova/inode/xattr_index.h"
 
 #include "common/crc.h"
-#include "server/nova/inode/acl.h"
+#include "server/nova/inode/acl_eval.h"
 #include "server/nova/inode/incore.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
@@ -61,16 +61,11 @@ struct xattr_name xattr_entry_name(const struct nova_entry *entry)
 	};
 }
 
-const uint8_t *xattr_value(const struct nova_entry *entry)
-{
-	return bytes_of(entry) + payload_of(entry)->name_length;
-}
-
 static uint64_t get_run(const struct nova_entry *entry, unsigned i, uint64_t *count)
 {
 	le64 run;
 
-	memcpy(&run, xattr_value(entry) + i * sizeof run, sizeof run);
+	memcpy(&run, entry_xattr_value(entry) + i * sizeof run, sizeof run);
 	*count = le64_get(run) & 0xffff;
 	return le64_get(run) >> 16;
 }
@@ -158,7 +153,7 @@ int xattr_read(const struct nova *fs, const struct nova_inode *inode, const stru
 	struct reading reading = {.fs = fs, .to = value, .left = length};
 
 	if (!payload->runs) {
-		memcpy(value, xattr_value(entry), length);
+		memcpy(value, entry_xattr_value(entry), length);
 		return 0;
 	}
 	xattr_each_run(entry, read_run, &reading);
@@ -416,7 +411,6 @@ void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const stru
 		xattr_each_run(old, release_run, &release);
 	release_flush(&release);
 	inode->space.blocks = others + xattr_blocks(inode);
-	incore_index_changed(fs, inode);
 }
 
 void xattr_release(struct release *release, struct nova_inode *inode)
@@ -465,7 +459,7 @@ static bool acl_sound(const struct nova_entry *entry)
 {
 	struct acl acl;
 
-	if (acl_parse(xattr_value(entry), le32_get(payload_of(entry)->value_length), &acl) || !acl.count)
+	if (acl_parse(entry_xattr_value(entry), le32_get(payload_of(entry)->value_length), &acl) || !acl.count)
 		return false;
 	return payload_of(entry)->space == NOVA_XATTR_DEFAULT || acl.has_mask;
 }

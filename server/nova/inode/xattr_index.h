@@ -59,9 +59,6 @@ const struct nova_entry *xattr_find(const struct nova *fs, const struct nova_ino
 /* xattr_entry_name -- the name in an entry. */
 struct xattr_name xattr_entry_name(const struct nova_entry *entry);
 
-/* xattr_value -- the bytes of a value that lies in its entry. */
-const uint8_t *xattr_value(const struct nova_entry *entry);
-
 /* xattr_read -- copy the whole value; `value` has room for its length. -EIO if the blob is damaged (logged). */
 int xattr_read(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry, uint8_t *value);
 
@@ -96,7 +93,7 @@ struct xattr_change {
 
 /*
  * xattr_append -- the change's blob and entry, made `now`, go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop once txn_drop
- * is done and what was stored is fenced. After the commit call xattr_show.
+ * is done and what was stored is fenced. After the commit call xattr_show, and then incore_index_changed.
  */
 int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct log_append *log,
                  struct xattr_change *change, int64_t now);

@@ -66,6 +66,12 @@ static inline uint8_t entry_xattr_lines(size_t length)
 	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
+/* entry_xattr_value -- what follows the name in an XATTR entry: the value, or the runs of its blob. */
+static inline const uint8_t *entry_xattr_value(const struct nova_entry *entry)
+{
+	return (const uint8_t *)entry + ENTRY_XATTR_OFFSET + ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->name_length;
+}
+
 /* entry_extents_lines -- that so many packed extents take, at least 1; entry_extents_room -- how many lines hold. */
 static inline uint8_t entry_extents_lines(unsigned count)
 {

@@ -58,13 +58,13 @@ struct change {
 static int may_chown(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
                      const struct nova_attr *in)
 {
-	if (perm_super(cred) || !(mask & (NOVA_SET_UID | NOVA_SET_GID)))
+	if (cred_super(cred) || !(mask & (NOVA_SET_UID | NOVA_SET_GID)))
 		return 0;
 	if (cred->uid != inode->uid)
 		return -EPERM;
 	if (mask & NOVA_SET_UID && in->uid != inode->uid)
 		return -EPERM;
-	if (mask & NOVA_SET_GID && in->gid != inode->gid && !perm_in_group(cred, in->gid))
+	if (mask & NOVA_SET_GID && in->gid != inode->gid && !cred_in_group(cred, in->gid))
 		return -EPERM;
 	return 0;
 }
@@ -118,7 +118,7 @@ static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *
                          const struct nova_attr *in)
 {
 	/* Whose limits an inode counts to is decided for others: only by the superuser. */
-	if (mask & NOVA_SET_PROJECT && !perm_super(cred))
+	if (mask & NOVA_SET_PROJECT && !cred_super(cred))
 		return -EPERM;
 	if (!(mask & NOVA_SET_FLAGS))
 		return 0;
@@ -128,7 +128,7 @@ static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *
 		return -EOPNOTSUPP;
 	if (in->flags & ~NOVA_FLAGS_KNOWN)
 		return -EOPNOTSUPP;
-	if ((in->flags ^ inode->flags) & NOVA_FLAGS_KNOWN && !perm_super(cred))
+	if ((in->flags ^ inode->flags) & NOVA_FLAGS_KNOWN && !cred_super(cred))
 		return -EPERM;
 	return perm_owner(cred, inode);
 }
@@ -179,7 +179,7 @@ static void plan(const struct nova_call *call, const struct nova_inode *inode, u
 	                       xattr_has_privileges(call->worker->fs, inode);
 	if (mask & NOVA_SET_MODE) {
 		change->mode = in->mode & 07777;
-		if (!perm_super(call->cred) && !perm_in_group(call->cred, change->gid))
+		if (!cred_super(call->cred) && !cred_in_group(call->cred, change->gid))
 			change->mode &= (uint16_t)~S_ISGID;
 	}
 	if (mask & (NOVA_SET_SIZE | NOVA_SET_MTIME_NOW))

@@ -29,7 +29,7 @@ void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, s
 	}
 	/* A member of the group alone may make a file that runs with its rights. */
 	if (!S_ISDIR(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-	    !perm_super(call->cred) && !perm_in_group(call->cred, birth->gid))
+	    !cred_super(call->cred) && !cred_in_group(call->cred, birth->gid))
 		birth->mode &= ~(uint32_t)S_ISGID;
 	xattr_inherit(call, dir, &birth->mode, &birth->xattrs);
 }
@@ -132,7 +132,7 @@ int nova_create(const struct nova_call *call, struct nova_handle dir, const char
 	switch (mode & S_IFMT) {
 	case S_IFCHR:
 	case S_IFBLK:
-		if (!perm_super(call->cred))
+		if (!cred_super(call->cred))
 			return -EPERM;
 		birth.rdev = rdev;
 		break;

@@ -49,7 +49,7 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	struct txn txn;
 	int err;
 
-	if (!perm_super(call->cred))
+	if (!cred_super(call->cred))
 		return -EPERM;
 	if (!project_number)
 		return -EINVAL;

@@ -3,7 +3,7 @@
  */
 #include "server/nova/ops/xattr.h"
 
-#include "server/nova/inode/acl.h"
+#include "server/nova/inode/acl_eval.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/inode/perm.h"
 #include "server/nova/space/worker.h"
@@ -72,9 +72,9 @@ static int may_use(const struct nova_cred *cred, const struct nova_inode *inode,
 	case NOVA_XATTR_USER:
 		return may_use_user(cred, inode, write);
 	case NOVA_XATTR_TRUSTED:
-		return perm_super(cred) ? 0 : write ? -EPERM : -ENODATA;
+		return cred_super(cred) ? 0 : write ? -EPERM : -ENODATA;
 	case NOVA_XATTR_SECURITY:
-		return perm_super(cred) || !write ? 0 : -EPERM;
+		return cred_super(cred) || !write ? 0 : -EPERM;
 	default:
 		return may_use_acl(cred, inode, name, write);
 	}
@@ -133,7 +133,7 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 		const struct xattr_name name = xattr_entry_name(entry);
 		size_t prefix = strlen(xattr_prefix(name.space));
 
-		if (name.space == NOVA_XATTR_TRUSTED && !perm_super(call->cred))
+		if (name.space == NOVA_XATTR_TRUSTED && !cred_super(call->cred))
 			continue;
 		if (size && prefix + name.length + 1 > size - used)
 			return -ERANGE;
@@ -171,8 +171,10 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 		return err;
 	}
 	txn_commit(&txn);
-	if (change)
+	if (change) {
 		xattr_show(worker, inode, change);
+		incore_index_changed(worker->fs, inode);
+	}
 	inode->mode = mode;
 	inode->ctime_ns = txn.now;
 	return 0;
@@ -194,7 +196,7 @@ static int set_acl(const struct nova_call *call, struct nova_inode *inode, const
 		return -ENOSPC;
 	if (acl.count && name->space == NOVA_XATTR_ACCESS) {
 		mode = acl_mode(&acl, mode);
-		if (!perm_super(call->cred) && !perm_in_group(call->cred, inode->gid))
+		if (!cred_super(call->cred) && !cred_in_group(call->cred, inode->gid))
 			mode &= (uint16_t)~S_ISGID;
 	}
 	if (acl.count && (name->space == NOVA_XATTR_DEFAULT || acl.has_mask)) {
@@ -317,4 +319,5 @@ void xattr_show_unprivileged(struct nova_worker *worker, struct nova_inode *inod
 	struct xattr_change change = {.name = capability};
 
 	xattr_show(worker, inode, &change);
+	incore_index_changed(worker->fs, inode);
 }

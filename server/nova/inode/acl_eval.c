@@ -1,10 +1,9 @@
 /*
- * acl.c -- POSIX access control lists.
+ * acl_eval.c -- POSIX access control lists.
  */
-#include "server/nova/inode/acl.h"
+#include "server/nova/inode/acl_eval.h"
 
-#include "server/nova/inode/perm.h"
-#include "server/nova/inode/xattr_index.h"
+#include "server/nova/inode/cred.h"
 
 #include <errno.h>
 #include <string.h>
@@ -98,7 +97,7 @@ int acl_parse(const void *value, size_t size, struct acl *acl)
 struct acl acl_of_entry(const struct nova_entry *entry)
 {
 	struct acl acl = {
-	    .value = xattr_value(entry),
+	    .value = entry_xattr_value(entry),
 	    .size = le32_get(ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->value_length),
 	};
 
@@ -111,14 +110,14 @@ struct acl acl_of_entry(const struct nova_entry *entry)
 /* ---- meaning ---------------------------------------------------------------------------------------------------- */
 
 /* What limits the item is the mode's group bits: they are the mask. */
-static bool grants(const struct acl_item *item, const struct nova_inode *inode, unsigned mask)
+static bool grants(const struct acl_item *item, const struct acl_subject *subject, unsigned mask)
 {
-	return !(mask & ~(le16_get(item->permissions) & (unsigned)inode->mode >> 3) & 7);
+	return !(mask & ~(le16_get(item->permissions) & (unsigned)subject->mode >> 3) & 7);
 }
 
-int acl_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask)
+int acl_check(const struct nova_cred *cred, const struct acl_subject *subject, unsigned mask)
 {
-	const struct acl acl = acl_of_entry(inode->acl);
+	const struct acl acl = acl_of_entry(subject->entry);
 	bool in_a_group = false;
 
 	for (uint32_t i = 0; i < acl.count; i++) {
@@ -126,17 +125,17 @@ int acl_check(const struct nova_cred *cred, const struct nova_inode *inode, unsi
 		unsigned tag = le16_get(item.tag);
 
 		if (tag == ACL_USER && le32_get(item.id) == cred->uid)
-			return grants(&item, inode, mask) ? 0 : -EACCES;
+			return grants(&item, subject, mask) ? 0 : -EACCES;
 		/* Of several groups one that grants it all is enough; being in any keeps one from being "others". */
 		if (tag == ACL_OWNING_GROUP || tag == ACL_GROUP) {
-			if (!perm_in_group(cred, tag == ACL_GROUP ? le32_get(item.id) : inode->gid))
+			if (!cred_in_group(cred, tag == ACL_GROUP ? le32_get(item.id) : subject->gid))
 				continue;
-			if (grants(&item, inode, mask))
+			if (grants(&item, subject, mask))
 				return 0;
 			in_a_group = true;
 		}
 	}
-	return in_a_group || mask & ~(unsigned)inode->mode & 7 ? -EACCES : 0;
+	return in_a_group || mask & ~(unsigned)subject->mode & 7 ? -EACCES : 0;
 }
 
 /* Which bits of the mode an item stands for: how far to shift them, or -1. */

@@ -1,14 +1,14 @@
 /*
- * acl.h -- POSIX access control lists: the kernel's binary form (version 2), taken apart and judged in one place.
+ * acl_eval.h -- POSIX access control lists: the kernel's binary form (version 2), taken apart and judged in one place.
  *
  * What an access ACL says of owner, mask and others is the mode's business: those three entries are read from the mode,
  * so that chmod changes the ACL and setting the ACL changes the mode without a second truth. A list without a mask says
  * nothing that the mode does not, and is kept only as a directory's default.
  */
-#ifndef FARNOVA_NOVA_ACL_H
-#define FARNOVA_NOVA_ACL_H
+#ifndef FARNOVA_NOVA_ACL_EVAL_H
+#define FARNOVA_NOVA_ACL_EVAL_H
 
-#include "server/nova/inode/nova_inode.h"
+#include "server/nova/media/entry.h"
 
 #define ACL_VALUE_MAX (NOVA_XATTR_INLINE_MAX) /* a list lies in its log entry */
 
@@ -26,8 +26,15 @@ int acl_parse(const void *value, size_t size, struct acl *acl);
 /* acl_of_entry -- the list in an XATTR entry that was checked when it was read. */
 struct acl acl_of_entry(const struct nova_entry *entry);
 
-/* acl_check -- what inode->acl grants a cred that does not own the inode: 0, or -EACCES if not all of `mask`. */
-int acl_check(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask);
+/* What a list grants access to. */
+struct acl_subject {
+	const struct nova_entry *entry; /* with the list */
+	uint16_t mode;
+	uint32_t gid;
+};
+
+/* acl_check -- what the list grants a cred that does not own the subject: 0, or -EACCES if not all of `mask`. */
+int acl_check(const struct nova_cred *cred, const struct acl_subject *subject, unsigned mask);
 
 /* acl_mode -- `mode` with the permission bits that the list says. */
 uint16_t acl_mode(const struct acl *acl, uint16_t mode);
