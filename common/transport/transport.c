@@ -1,126 +1,16 @@
-/* transport.c -- the contract's functions: what both transports have in common, and the way to the one that serves. */
-#include <inttypes.h>
-#include <netdb.h>
-#include <stdio.h>
+/* transport.c -- the contract's functions: the registry of transports, and the way to the one that serves. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/transport/base/internal.h"
+#include "common/transport/tcp/tcp_ops.h"
+#include "common/transport/verbs/verbs_ops.h"
 
 static const struct transport_ops *const kinds[] = {
     [TRANSPORT_TCP] = &transport_tcp_ops,
     [TRANSPORT_VERBS] = &transport_verbs_ops,
 };
 static const char *const names[] = {[TRANSPORT_TCP] = "tcp", [TRANSPORT_VERBS] = "verbs"};
-
-/* ---- for the transports ----------------------------------------------------------------------------------------- */
-
-int transport_why(int error, char *why, size_t why_size, const char *format, ...)
-{
-	va_list arguments;
-
-	if (why == NULL || why_size == 0)
-		return error;
-	va_start(arguments, format);
-	vsnprintf(why, why_size, format, arguments);
-	va_end(arguments);
-	return error;
-}
-
-void transport_format_address(const struct sockaddr *address, uint32_t size, char *out, size_t out_size)
-{
-	const struct sockaddr_un *path = (const struct sockaddr_un *)address;
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (address->sa_family == AF_UNIX && size > offsetof(struct sockaddr_un, sun_path) && path->sun_path[0])
-		snprintf(out, out_size, "unix:%.*s", (int)(size - offsetof(struct sockaddr_un, sun_path)),
-		         path->sun_path);
-	else if (address->sa_family == AF_UNIX)
-		snprintf(out, out_size, "unix");
-	else if (getnameinfo(address, size, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-		snprintf(out, out_size, "unknown");
-	else
-		snprintf(out, out_size, strchr(host, ':') ? "[%.100s]:%.10s" : "%.100s:%.10s", host, port);
-}
-
-int transport_hello_check(const struct transport_hello *hello)
-{
-	if (hello->message_size == 0 || hello->message_size > TRANSPORT_MESSAGE_LIMIT)
-		return -EPROTO;
-	if (hello->receive_depth == 0 || hello->receive_depth > CREDITS_MAX)
-		return -EPROTO;
-	if (hello->operations == 0 || hello->operations > TRANSPORT_OPERATION_LIMIT)
-		return -EPROTO;
-	return 0;
-}
-
-/* Each receive buffer, each operation and the end can be an event. */
-static uint32_t events_of(const struct transport_conn *conn)
-{
-	return conn->own.receive_depth + conn->own.operations + 1;
-}
-
-int transport_conn_init(struct transport_conn *conn, const struct transport_ops *ops, struct transport_queue *queue,
-                        const struct transport_hello *own, const struct transport_hello *theirs, const char *peer)
-{
-	conn->ops = ops;
-	conn->queue = queue;
-	conn->own = *own;
-	conn->theirs = *theirs;
-	credits_init(&conn->credits, own->receive_depth, theirs->receive_depth);
-	snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
-	return events_reserve(&queue->events, events_of(conn));
-}
-
-void transport_conn_fini(struct transport_conn *conn)
-{
-	events_forget(&conn->queue->events, conn);
-	events_unreserve(&conn->queue->events, events_of(conn));
-}
-
-bool transport_conn_failed(struct transport_conn *conn, int status)
-{
-	if (conn->dead)
-		return false;
-	conn->dead = true;
-	events_push(&conn->queue->events,
-	            &(struct transport_event){.type = TRANSPORT_CLOSED, .conn = conn, .status = status});
-	return true;
-}
-
-void transport_push_message(struct transport_conn *conn, const void *data, uint32_t length)
-{
-	events_push(&conn->queue->events,
-	            &(struct transport_event){.type = TRANSPORT_MESSAGE, .conn = conn, .data = data, .length = length});
-}
-
-void transport_push_done(struct transport_conn *conn, void *context)
-{
-	events_push(&conn->queue->events,
-	            &(struct transport_event){.type = TRANSPORT_DONE, .conn = conn, .context = context});
-}
-
-void transport_region_link(struct transport_region *region, struct transport_conn *conn)
-{
-	region->conn = conn;
-	region->previous = NULL;
-	region->next = conn->regions;
-	if (region->next != NULL)
-		region->next->previous = region;
-	conn->regions = region;
-}
-
-void transport_region_unlink(struct transport_region *region)
-{
-	if (region->previous != NULL)
-		region->previous->next = region->next;
-	else
-		region->conn->regions = region->next;
-	if (region->next != NULL)
-		region->next->previous = region->previous;
-}
 
 /* ---- kinds ------------------------------------------------------------------------------------------------------ */
 
@@ -149,7 +39,11 @@ int transport_kind_from_name(const char *name, enum transport_kind *kind)
 
 int transport_queue_create(enum transport_kind kind, struct transport_queue **out)
 {
-	return kinds[kind]->queue_create(out);
+	int rc = kinds[kind]->queue_create(out);
+
+	if (rc == 0)
+		(*out)->ops = kinds[kind];
+	return rc;
 }
 
 void transport_queue_destroy(struct transport_queue *queue)
@@ -197,7 +91,11 @@ int transport_arm(struct transport_queue *queue)
 int transport_listen(enum transport_kind kind, const char *host, uint16_t port, struct transport_listener **out,
                      char *why, size_t why_size)
 {
-	return kinds[kind]->listen(host, port, out, why, why_size);
+	int rc = kinds[kind]->listen(host, port, out, why, why_size);
+
+	if (rc == 0)
+		(*out)->ops = kinds[kind];
+	return rc;
 }
 
 void transport_listener_close(struct transport_listener *listener)
@@ -218,7 +116,11 @@ uint16_t transport_listener_port(const struct transport_listener *listener)
 
 int transport_listener_next(struct transport_listener *listener, struct transport_pending **out)
 {
-	return listener->ops->listener_next(listener, out);
+	int rc = listener->ops->listener_next(listener, out);
+
+	if (rc == 0)
+		(*out)->ops = listener->ops;
+	return rc;
 }
 
 static int own_limits(const struct transport_options *options, struct transport_hello *own)

@@ -6,6 +6,7 @@
 #define FARNOVA_COMMON_TRANSPORT_INTERNAL_H
 
 #include <stdarg.h>
+#include <sys/queue.h>
 
 #include "common/transport/base/credits.h"
 #include "common/transport/base/events.h"
@@ -27,7 +28,8 @@ struct transport_hello {
 };
 
 /*
- * The functions of one transport. transport.c has checked arguments that can be checked without knowing the transport
+ * The functions of one transport. transport.c, the registry, sets `ops` of the queues, listeners and pending
+ * connections that they make, and a connection has its queue's. It has checked arguments that can be checked without knowing the transport
  * (see each), so that both kinds refuse the same things.
  */
 struct transport_ops {
@@ -70,9 +72,6 @@ struct transport_ops {
 	             uint64_t key, uint32_t length, void *context, unsigned flags);
 };
 
-extern const struct transport_ops transport_tcp_ops;
-extern const struct transport_ops transport_verbs_ops;
-
 struct transport_queue {
 	const struct transport_ops *ops;
 	struct event_ring events;
@@ -96,14 +95,14 @@ struct transport_conn {
 	void *user;
 	struct transport_hello own, theirs;
 	struct credits credits;
-	struct transport_region *regions;
+	LIST_HEAD(, transport_region) regions;
 	bool dead; /* its TRANSPORT_CLOSED is in the ring or was taken */
 	char peer[TRANSPORT_PEER_SIZE];
 };
 
 struct transport_region {
 	struct transport_conn *conn;
-	struct transport_region *next, *previous; /* of the connection */
+	LIST_ENTRY(transport_region) entry; /* of the connection */
 	uint8_t *address;
 	size_t length;
 	uint64_t base;
@@ -115,8 +114,8 @@ struct transport_region {
 int transport_hello_check(const struct transport_hello *hello);
 
 /* transport_conn_init -- fill the common head and reserve room for its events; -ENOMEM. */
-int transport_conn_init(struct transport_conn *conn, const struct transport_ops *ops, struct transport_queue *queue,
-                        const struct transport_hello *own, const struct transport_hello *theirs, const char *peer);
+int transport_conn_init(struct transport_conn *conn, struct transport_queue *queue, const struct transport_hello *own,
+                        const struct transport_hello *theirs, const char *peer);
 /* transport_conn_fini -- forget its events and the room for them. */
 void transport_conn_fini(struct transport_conn *conn);
 

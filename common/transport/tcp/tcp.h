@@ -1,15 +1,12 @@
 /*
- * tcp.h -- a connection of the tcp transport, for its own files: tcp.c (queues, connections, posts), tcp_input.c (what
- * comes from the peer), tcp_output.c (what goes to it), tcp_setup.c (how connections come to be).
+ * tcp.h -- a connection of the tcp transport, for its own files: tcp.c (queues), tcp_input.c (what comes from the
+ * peer), tcp_setup.c (how connections come to be), over tcp_conn.c (connections, posts), tcp_output.c (what goes to the
+ * peer) and tcp_wire.c.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_TCP_H
 #define FARNOVA_COMMON_TRANSPORT_TCP_H
 
 #include "common/transport/tcp/tcp_output.h"
-
-struct tcp_link { /* of a list with a head of its own */
-	struct tcp_link *next, *previous;
-};
 
 /* A read, or a write that is to be acknowledged. The peer answers in the order of posting. */
 struct tcp_operation {
@@ -40,8 +37,8 @@ struct tcp_input {
 
 struct tcp_conn {
 	struct transport_conn base;
-	struct tcp_link link;   /* of the queue: living, dead, or closed and to be freed */
-	struct tcp_link unsent; /* of the queue, while output waits */
+	TAILQ_ENTRY(tcp_conn) link;   /* of the queue: living, dead, or closed and to be freed */
+	TAILQ_ENTRY(tcp_conn) unsent; /* of the queue, while output waits */
 	bool in_unsent;
 	bool wants_writable; /* epoll tells when the socket takes more */
 	int fd;
@@ -63,7 +60,7 @@ struct tcp_queue {
 	struct transport_queue base;
 	int epoll;
 	uint32_t count; /* living connections */
-	struct tcp_link living, dead, closed, unsent;
+	TAILQ_HEAD(tcp_conns, tcp_conn) living, dead, closed, unsent;
 	uint8_t *buffer; /* what a read of a socket brings beyond the body that was expected */
 	size_t buffer_size;
 };
@@ -101,6 +98,20 @@ void tcp_input_receive(struct tcp_conn *conn);
 /* tcp_input_bytes -- act on bytes that have come from the peer. */
 void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count);
 
+/* tcp_conn.c: the contract's functions */
+void tcp_close(struct transport_conn *base);
+int tcp_local_cpu(const struct transport_conn *base);
+void tcp_flush(struct transport_conn *conn);
+int tcp_send(struct transport_conn *base, const struct iovec *iov, int count, uint32_t length, unsigned flags);
+void tcp_release(struct transport_conn *base, const void *data);
+int tcp_read(struct transport_conn *base, void *local, struct transport_region *region, uint64_t remote, uint64_t key,
+             uint32_t length, void *context, unsigned flags);
+int tcp_write(struct transport_conn *base, const void *local, struct transport_region *region, uint64_t remote,
+              uint64_t key, uint32_t length, void *context, unsigned flags);
+int tcp_register(struct transport_conn *base, void *address, size_t length, uint64_t remote_base, unsigned rights,
+                 struct transport_region **out);
+void tcp_deregister(struct transport_region *base);
+
 /* tcp_setup.c */
 int tcp_listen(const char *host, uint16_t port, struct transport_listener **out, char *why, size_t why_size);
 void tcp_listener_close(struct transport_listener *listener);
@@ -111,29 +122,5 @@ int tcp_accept(struct transport_pending *pending, struct transport_queue *queue,
 void tcp_reject(struct transport_pending *pending);
 int tcp_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                 int timeout_ms, struct transport_conn **out, char *why, size_t why_size);
-
-static inline void tcp_link_init(struct tcp_link *head)
-{
-	head->next = head->previous = head;
-}
-
-static inline void tcp_link_add(struct tcp_link *head, struct tcp_link *link)
-{
-	link->next = head;
-	link->previous = head->previous;
-	link->previous->next = link;
-	head->previous = link;
-}
-
-static inline void tcp_link_remove(struct tcp_link *link)
-{
-	link->previous->next = link->next;
-	link->next->previous = link->previous;
-}
-
-static inline bool tcp_link_empty(const struct tcp_link *head)
-{
-	return head->next == head;
-}
 
 #endif

@@ -32,7 +32,7 @@
 
 struct tcp_pending {
 	struct transport_pending base;
-	struct tcp_link link;
+	TAILQ_ENTRY(tcp_pending) link;
 	int fd;
 	int64_t deadline;
 	uint8_t hello[TCP_HELLO_SIZE];
@@ -44,11 +44,9 @@ struct tcp_listener {
 	int epoll, socket, timer;
 	bool paused;
 	uint32_t count;
-	struct tcp_link handshakes; /* oldest first */
+	TAILQ_HEAD(, tcp_pending) handshakes; /* oldest first */
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 };
-
-#define pending_of_link(pointer) ((struct tcp_pending *)((char *)(pointer)-offsetof(struct tcp_pending, link)))
 
 /* ---- sockets ---------------------------------------------------------------------------------------------------- */
 
@@ -188,9 +186,8 @@ int tcp_listen(const char *host, uint16_t port, struct transport_listener **out,
 
 	if (listener == NULL)
 		return transport_why(-ENOMEM, why, why_size, "cannot listen on %s: no memory", host);
-	listener->base.ops = &transport_tcp_ops;
 	listener->socket = -1;
-	tcp_link_init(&listener->handshakes);
+	TAILQ_INIT(&listener->handshakes);
 	listener->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	listener->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rc = listener->timer < 0 || listener->epoll < 0 ? -errno : 0;
@@ -219,7 +216,7 @@ int tcp_listen(const char *host, uint16_t port, struct transport_listener **out,
 static void drop(struct tcp_listener *listener, struct tcp_pending *pending, const char *reason)
 {
 	log_warn("transport", "%s turned away: %s", pending->base.peer, reason);
-	tcp_link_remove(&pending->link);
+	TAILQ_REMOVE(&listener->handshakes, pending, link);
 	listener->count--;
 	close(pending->fd);
 	free(pending);
@@ -229,10 +226,10 @@ void tcp_listener_close(struct transport_listener *base)
 {
 	struct tcp_listener *listener = (struct tcp_listener *)base;
 
-	while (!tcp_link_empty(&listener->handshakes)) {
-		struct tcp_pending *pending = pending_of_link(listener->handshakes.next);
+	while (!TAILQ_EMPTY(&listener->handshakes)) {
+		struct tcp_pending *pending = TAILQ_FIRST(&listener->handshakes);
 
-		tcp_link_remove(&pending->link);
+		TAILQ_REMOVE(&listener->handshakes, pending, link);
 		close(pending->fd);
 		free(pending);
 	}
@@ -278,13 +275,12 @@ static void add_handshake(struct tcp_listener *listener, int fd, const struct so
 		return;
 	}
 	if (listener->count >= HANDSHAKE_LIMIT)
-		drop(listener, pending_of_link(listener->handshakes.next), "too many have not said hello");
+		drop(listener, TAILQ_FIRST(&listener->handshakes), "too many have not said hello");
 	tune(fd);
-	pending->base.ops = &transport_tcp_ops;
 	transport_format_address((const struct sockaddr *)from, size, pending->base.peer, sizeof(pending->base.peer));
 	pending->fd = fd;
 	pending->deadline = clock_now_ms() + HELLO_SECONDS * 1000;
-	tcp_link_add(&listener->handshakes, &pending->link);
+	TAILQ_INSERT_TAIL(&listener->handshakes, pending, link);
 	if (listener->count++ == 0)
 		set_timer(listener, HELLO_SECONDS * 1000);
 	if (watch(listener, fd, pending) != 0)
@@ -319,8 +315,8 @@ static void on_timer(struct tcp_listener *listener)
 		return;
 	if (listener->paused && watch(listener, listener->socket, &listener->socket) == 0)
 		listener->paused = false;
-	while (!tcp_link_empty(&listener->handshakes)) {
-		struct tcp_pending *oldest = pending_of_link(listener->handshakes.next);
+	while (!TAILQ_EMPTY(&listener->handshakes)) {
+		struct tcp_pending *oldest = TAILQ_FIRST(&listener->handshakes);
 
 		if (oldest->deadline > now) {
 			set_timer(listener, oldest->deadline - now);
@@ -369,7 +365,7 @@ int tcp_listener_next(struct transport_listener *base, struct transport_pending 
 			on_timer(listener);
 		} else if (receive_hello(listener, pending) == 1) {
 			epoll_ctl(listener->epoll, EPOLL_CTL_DEL, pending->fd, NULL);
-			tcp_link_remove(&pending->link);
+			TAILQ_REMOVE(&listener->handshakes, pending, link);
 			listener->count--;
 			*out = &pending->base;
 			return 0;

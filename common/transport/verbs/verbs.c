@@ -4,6 +4,8 @@
  * Completions are asked for only where something waits for them and once in so many requests, which then stands for all
  * before it: the send queue completes in order. Posts with TRANSPORT_MORE are linked and rung in with one doorbell.
  */
+#include "common/transport/verbs/verbs_ops.h"
+
 #include "common/transport/verbs/verbs.h"
 
 #include <endian.h>
@@ -61,7 +63,6 @@ static int verbs_queue_create(struct transport_queue **out)
 
 	if (queue == NULL)
 		return -ENOMEM;
-	queue->base.ops = &transport_verbs_ops;
 	queue->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (queue->epoll >= 0)
 		queue->cm = rdma_create_event_channel();
@@ -78,15 +79,6 @@ static int verbs_queue_create(struct transport_queue **out)
 static int verbs_queue_fd(const struct transport_queue *queue)
 {
 	return ((const struct verbs_queue *)queue)->epoll;
-}
-
-void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason)
-{
-	if (!transport_conn_failed(&conn->base, status))
-		return;
-	if (reason != NULL)
-		log_warn("transport", "connection with %s ended: %s", conn->base.peer, reason);
-	rdma_disconnect(conn->id); /* also puts the queue pair into error: nothing more is executed */
 }
 
 /* ---- posting ---------------------------------------------------------------------------------------------------- */
@@ -400,10 +392,45 @@ static int take_completions(struct verbs_queue *queue, struct verbs_cq *cq, uint
 	return 0;
 }
 
-void verbs_complete_all(struct verbs_queue *queue)
+/* complete_all -- act on all completions there are, so that what came before a disconnect is not lost. */
+static void complete_all(struct verbs_queue *queue)
 {
 	for (struct verbs_cq *cq = queue->cqs; cq != NULL; cq = cq->next)
 		take_completions(queue, cq, UINT32_MAX);
+}
+
+static void handle_event(struct verbs_queue *queue, struct verbs_conn *conn, enum rdma_cm_event_type type)
+{
+	switch (type) {
+	case RDMA_CM_EVENT_DISCONNECTED:
+		complete_all(queue);
+		verbs_conn_fail(conn, -ECONNRESET, NULL);
+		return;
+	case RDMA_CM_EVENT_CONNECT_ERROR:
+	case RDMA_CM_EVENT_UNREACHABLE:
+	case RDMA_CM_EVENT_REJECTED:
+		verbs_conn_fail(conn, -ECONNABORTED, "the peer did not complete the connection");
+		return;
+	case RDMA_CM_EVENT_DEVICE_REMOVAL:
+		verbs_conn_fail(conn, -ENODEV, "its RDMA device was removed");
+		return;
+	default: /* established, timewait: nothing depends on them */
+		return;
+	}
+}
+
+static void take_cm_events(struct verbs_queue *queue)
+{
+	struct rdma_cm_event *event;
+
+	while (rdma_get_cm_event(queue->cm, &event) == 0) {
+		struct verbs_conn *conn = event->id->context;
+		enum rdma_cm_event_type type = event->event;
+
+		/* Before anything else: an id with an unacknowledged event cannot be destroyed. */
+		rdma_ack_cm_event(event);
+		handle_event(queue, conn, type);
+	}
 }
 
 static void take_wake_up(struct verbs_cq *cq)
@@ -446,7 +473,7 @@ static int verbs_work(struct transport_queue *base, int max)
 	/* Whoever was woken may have been woken for this. */
 	if (armed || queue->cqs == NULL || ++queue->polls >= POLLS_PER_CM_LOOK) {
 		queue->polls = 0;
-		verbs_cm_events(queue);
+		take_cm_events(queue);
 	}
 	return rc;
 }

@@ -1,7 +1,7 @@
 /*
  * verbs.h -- a connection of the verbs transport, for its own files: verbs.c (queues, completions, posts,
- * registrations), verbs_conn.c (the objects a connection is made of), verbs_cm.c (how connections come to be and to
- * end), verbs_device.c (what the host has).
+ * registrations), verbs_conn.c (the objects a connection is made of), verbs_cm.c (how connections come to be),
+ * verbs_device.c (what the host has).
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_VERBS_H
 #define FARNOVA_COMMON_TRANSPORT_VERBS_H
@@ -123,12 +123,6 @@ int verbs_conn_post_receive(struct verbs_conn *conn, uint32_t buffer);
 
 /* verbs_conn_fail -- TRANSPORT_CLOSED with `status`; the peer is told by a disconnect. */
 void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason);
-
-/* verbs_complete_all -- act on all completions there are, so that what came before a disconnect is not lost. */
-void verbs_complete_all(struct verbs_queue *queue);
-
-/* verbs_cm_events -- act on what the connection manager has to say about connections of the queue. */
-void verbs_cm_events(struct verbs_queue *queue);
 
 int verbs_listen(const char *host, uint16_t port, struct transport_listener **out, char *why, size_t why_size);
 void verbs_listener_close(struct transport_listener *listener);

@@ -1,5 +1,5 @@
 /*
- * verbs_cm.c -- how verbs connections come to be and to end: the connection manager's part.
+ * verbs_cm.c -- how verbs connections come to be: the connection manager's part.
  *
  * The limits of each side travel as private data of the connect request and of its acceptance. A pending connection has
  * an event channel of its own, so that the thread it is handed to shares nothing with the listener; when it is accepted
@@ -140,7 +140,6 @@ int verbs_listen(const char *host, uint16_t port, struct transport_listener **ou
 	listener = calloc(1, sizeof(*listener));
 	if (listener == NULL)
 		return transport_why(-ENOMEM, why, why_size, "cannot listen on %s: no memory", host);
-	listener->base.ops = &transport_verbs_ops;
 	listener->channel = open_channel();
 	if (listener->channel == NULL || rdma_create_id(listener->channel, &listener->id, NULL, RDMA_PS_TCP) != 0)
 		rc = transport_why(errno != 0 ? -errno : -ENODEV, why, why_size,
@@ -196,7 +195,6 @@ static int make_pending(struct rdma_cm_id *id, const struct transport_hello *hel
 		free(pending);
 		return -ENOMEM;
 	}
-	pending->base.ops = &transport_verbs_ops;
 	pending->base.hello = *hello;
 	format_peer(id, pending->base.peer, sizeof(pending->base.peer));
 	pending->id = id;
@@ -429,40 +427,4 @@ int verbs_connect(struct transport_queue *queue, const char *host, uint16_t port
 	if (channel != NULL)
 		rdma_destroy_event_channel(channel);
 	return rc == 0 ? 0 : explain(rc, host, port, reason, why, why_size);
-}
-
-/* ---- the end ---------------------------------------------------------------------------------------------------- */
-
-static void handle_event(struct verbs_queue *queue, struct verbs_conn *conn, enum rdma_cm_event_type type)
-{
-	switch (type) {
-	case RDMA_CM_EVENT_DISCONNECTED:
-		verbs_complete_all(queue);
-		verbs_conn_fail(conn, -ECONNRESET, NULL);
-		return;
-	case RDMA_CM_EVENT_CONNECT_ERROR:
-	case RDMA_CM_EVENT_UNREACHABLE:
-	case RDMA_CM_EVENT_REJECTED:
-		verbs_conn_fail(conn, -ECONNABORTED, "the peer did not complete the connection");
-		return;
-	case RDMA_CM_EVENT_DEVICE_REMOVAL:
-		verbs_conn_fail(conn, -ENODEV, "its RDMA device was removed");
-		return;
-	default: /* established, timewait: nothing depends on them */
-		return;
-	}
-}
-
-void verbs_cm_events(struct verbs_queue *queue)
-{
-	struct rdma_cm_event *event;
-
-	while (rdma_get_cm_event(queue->cm, &event) == 0) {
-		struct verbs_conn *conn = event->id->context;
-		enum rdma_cm_event_type type = event->event;
-
-		/* Before anything else: an id with an unacknowledged event cannot be destroyed. */
-		rdma_ack_cm_event(event);
-		handle_event(queue, conn, type);
-	}
 }

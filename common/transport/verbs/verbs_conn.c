@@ -215,7 +215,7 @@ int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const
 	if (conn == NULL)
 		return -ENOMEM;
 	conn->base.queue = queue;
-	conn->base.ops = &transport_verbs_ops;
+	conn->base.ops = queue->ops;
 	conn->id = id;
 	rc = build(conn, own);
 	if (rc != 0) {
@@ -246,7 +246,7 @@ int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *o
 	rc = allocate_registered(conn->pd, size + 64, &conn->send_bytes, &conn->send_mr);
 	if (rc != 0)
 		return rc;
-	rc = transport_conn_init(&conn->base, &transport_verbs_ops, conn->base.queue, own, theirs, peer);
+	rc = transport_conn_init(&conn->base, conn->base.queue, own, theirs, peer);
 	if (rc != 0)
 		return rc;
 	conn->ready = true;
@@ -255,6 +255,15 @@ int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *o
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason)
+{
+	if (!transport_conn_failed(&conn->base, status))
+		return;
+	if (reason != NULL)
+		log_warn("transport", "connection with %s ended: %s", conn->base.peer, reason);
+	rdma_disconnect(conn->id); /* also puts the queue pair into error: nothing more is executed */
+}
 
 static void leave_unposted(struct verbs_conn *conn)
 {
@@ -270,8 +279,8 @@ static void leave_unposted(struct verbs_conn *conn)
 
 static void end_regions(struct verbs_conn *conn)
 {
-	while (conn->base.regions != NULL) {
-		struct verbs_region *region = (struct verbs_region *)conn->base.regions;
+	while (!LIST_EMPTY(&conn->base.regions)) {
+		struct verbs_region *region = (struct verbs_region *)LIST_FIRST(&conn->base.regions);
 
 		transport_region_unlink(&region->base);
 		ibv_dereg_mr(region->mr);

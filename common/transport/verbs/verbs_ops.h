@@ -1,0 +1,9 @@
+/* verbs_ops.h -- the table of the verbs transport's functions, for the registry. */
+#ifndef FARNOVA_COMMON_TRANSPORT_VERBS_OPS_H
+#define FARNOVA_COMMON_TRANSPORT_VERBS_OPS_H
+
+#include "common/transport/base/internal.h"
+
+extern const struct transport_ops transport_verbs_ops;
+
+#endif
