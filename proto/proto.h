@@ -76,7 +76,9 @@ struct proto_string {
 	uint32_t length;
 };
 
-#define PROTO_LOOKUP_NOFOLLOW 1u /* a symlink as last component is not followed */
+#define PROTO_LOOKUP_NOFOLLOW  1u /* a symlink as last component is not followed */
+#define PROTO_LOOKUP_DIRECTORY 2u /* tell of the directory as well, also when the last component is not there */
+#define PROTO_LOOKUP_FLAGS     3u
 
 #define PROTO_OPEN_READ      (1u << 0)
 #define PROTO_OPEN_WRITE     (1u << 1)
@@ -110,6 +112,8 @@ struct proto_string {
 #define PROTO_FILE_IMMUTABLE       (1u << 0)
 #define PROTO_FILE_APPEND          (1u << 1)
 #define PROTO_FILE_PROJECT_INHERIT (1u << 2)
+#define PROTO_FILE_FLAGS           ((1u << 3) - 1) /* those that can be set */
+#define PROTO_FILE_XATTRS          (1u << 3)       /* it has extended attributes, ACLs among them; told, never set */
 
 #define PROTO_QUOTA_NEXT 1u /* of the known project with the lowest number from this one on; ENOENT: there is none */
 
@@ -329,7 +333,13 @@ struct proto_reply {
 		} hello;
 		struct {
 			struct proto_attr attr;
-		} attr; /* LOOKUP GETATTR SETATTR CREATE SYMLINK LINK FALLOCATE */
+		} attr; /* GETATTR SETATTR CREATE SYMLINK LINK */
+		struct {
+			bool found;                  /* false, in place of ENOENT, only with PROTO_LOOKUP_DIRECTORY */
+			bool has_directory;          /* with that flag, if the directory did not die meanwhile */
+			struct proto_attr attr;      /* if found */
+			struct proto_attr directory; /* where the last component was looked up, after it was */
+		} lookup;
 		struct {
 			uint64_t open;
 			bool created;

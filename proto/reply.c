@@ -104,6 +104,13 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		field_handle(w, &p->hello.root);
 		break;
 	case PROTO_LOOKUP:
+		field_short_flag(w, &p->lookup.found);
+		field_short_flag(w, &p->lookup.has_directory);
+		if (p->lookup.found)
+			attributes(w, &p->lookup.attr);
+		if (p->lookup.has_directory)
+			attributes(w, &p->lookup.directory);
+		break;
 	case PROTO_GETATTR:
 	case PROTO_SETATTR:
 	case PROTO_CREATE:
@@ -263,6 +270,8 @@ static const char *check(const struct proto_reply *p)
 			return "staging ring wraps";
 		return wire_bad_handle(p->hello.root);
 	case PROTO_LOOKUP:
+		why = p->lookup.found ? check_attributes(&p->lookup.attr) : NULL;
+		return why || !p->lookup.has_directory ? why : check_attributes(&p->lookup.directory);
 	case PROTO_GETATTR:
 	case PROTO_SETATTR:
 	case PROTO_CREATE:

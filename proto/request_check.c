@@ -241,7 +241,7 @@ static struct refusal check_body(const struct proto_request *q)
 	case PROTO_CRED:
 		return check_cred(q);
 	case PROTO_LOOKUP:
-		if (q->lookup.flags & ~PROTO_LOOKUP_NOFOLLOW)
+		if (q->lookup.flags & ~PROTO_LOOKUP_FLAGS)
 			return refuse(EINVAL, "unknown lookup flag");
 		return check_handle_and_path(q->lookup.dir, q->lookup.path);
 	case PROTO_GETATTR:

@@ -47,6 +47,28 @@ int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char 
 	return error ? error_path(fs, error, "look up", name) : tell(fs, &attr, handle, st);
 }
 
+int farnova_lookupx_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
+                       struct farnova_statx *found, struct farnova_statx *directory)
+{
+	struct proto_string string;
+	struct names_found names = {.has_directory = false};
+	bool sized = found->size >= sizeof(*found) && (!directory || directory->size >= sizeof(*directory));
+	int error = sized ? names_name(name, &string) : -EINVAL;
+
+	if (error == 0)
+		error = names_lookup_in(fs, in(dir), string, &names);
+	if (directory && names.has_directory)
+		attr_statx(fs, &names.directory, directory);
+	else if (directory)
+		directory->stat.st_ino = 0;
+	if (error)
+		return error_path(fs, error, "look up", name);
+	attr_statx(fs, &names.attr, found);
+	if (handle)
+		*handle = out(names.attr.handle);
+	return 0;
+}
+
 int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat *st)
 {
 	struct proto_attr attr;
@@ -103,7 +125,8 @@ int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode)
 	return error ? error_handle(fs, error, "access", file.ino) : 0;
 }
 
-struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle handle, int flags)
+static struct farnova_file *open_handle(struct farnova *fs, struct farnova_handle handle, int flags,
+                                        struct proto_attr *attr)
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
@@ -113,9 +136,29 @@ struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle h
 	request.reopen.handle = in(handle);
 	int error = file_flags(flags & ~(O_CREAT | O_EXCL | O_NOFOLLOW), &proto);
 	if (error == 0)
-		error = file_open(fs, &request, proto, NULL, &file);
+		error = file_open(fs, &request, proto, attr, &file);
 	if (error)
 		error_handle(fs, error, "open", handle.ino);
+	return file;
+}
+
+struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle handle, int flags)
+{
+	return open_handle(fs, handle, flags, NULL);
+}
+
+struct farnova_file *farnova_openx_at(struct farnova *fs, struct farnova_handle handle, int flags,
+                                      struct farnova_statx *st)
+{
+	struct proto_attr attr;
+
+	if (st->size < sizeof(*st)) {
+		error_handle(fs, -EINVAL, "open", handle.ino);
+		return NULL;
+	}
+	struct farnova_file *file = open_handle(fs, handle, flags, &attr);
+	if (file)
+		attr_statx(fs, &attr, st);
 	return file;
 }
 

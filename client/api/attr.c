@@ -39,6 +39,20 @@ void attr_stat(const struct farnova *fs, const struct proto_attr *attr, struct s
 	st->st_ctim = timespec_of(attr->ctime_ns);
 }
 
+void attr_statx(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out)
+{
+	struct farnova_statx all = {
+	    .size = out->size,
+	    .birth = timespec_of(attr->btime_ns),
+	    .flags = attr->flags & PROTO_FILE_FLAGS,
+	    .project = attr->project,
+	    .has_xattrs = attr->flags & PROTO_FILE_XATTRS,
+	};
+
+	attr_stat(fs, attr, &all.stat);
+	memcpy(out, &all, out->size < sizeof(all) ? out->size : sizeof(all));
+}
+
 int attr_receive(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	if (call->result)

@@ -9,6 +9,9 @@
 /* attr_stat -- as struct stat; st_dev is made from the pool's UUID. */
 void attr_stat(const struct farnova *fs, const struct proto_attr *attr, struct stat *st);
 
+/* attr_statx -- the same with what else is known, as much as out->size says. */
+void attr_statx(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out);
+
 /* attr_receive -- a `receive` for replies that are attributes: `result` is a struct proto_attr. */
 int attr_receive(struct farnova *fs, struct call *call, const struct proto_reply *reply);
 

@@ -29,16 +29,52 @@ int names_name(const char *name, struct proto_string *out)
 	return names_path(name, out);
 }
 
+static int receive_lookup(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct proto_attr *attr = call->result;
+
+	if (!reply->lookup.found)
+		return -ENOENT;
+	*attr = reply->lookup.attr;
+	return 0;
+}
+
 int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
                  struct proto_attr *attr)
 {
 	struct proto_request request;
-	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+	struct call call = {.request = &request, .receive = receive_lookup, .result = attr};
 
 	request.op = PROTO_LOOKUP;
 	request.lookup.dir = dir;
 	request.lookup.flags = flags;
 	request.lookup.path = path;
+	return call_run(fs, &call);
+}
+
+static int receive_lookup_in(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct names_found *found = call->result;
+
+	found->has_directory = reply->lookup.has_directory;
+	if (found->has_directory)
+		found->directory = reply->lookup.directory;
+	if (!reply->lookup.found)
+		return -ENOENT;
+	found->attr = reply->lookup.attr;
+	return 0;
+}
+
+int names_lookup_in(struct farnova *fs, struct proto_handle dir, struct proto_string name, struct names_found *found)
+{
+	struct proto_request request;
+	struct call call = {.request = &request, .receive = receive_lookup_in, .result = found};
+
+	found->has_directory = false;
+	request.op = PROTO_LOOKUP;
+	request.lookup.dir = dir;
+	request.lookup.flags = PROTO_LOOKUP_NOFOLLOW | PROTO_LOOKUP_DIRECTORY;
+	request.lookup.path = name;
 	return call_run(fs, &call);
 }
 

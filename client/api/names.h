@@ -11,6 +11,16 @@ int names_path(const char *path, struct proto_string *out);
 /* names_name -- one component; -EINVAL for one with a slash. */
 int names_name(const char *name, struct proto_string *out);
 
+/* What names_lookup_in tells. */
+struct names_found {
+	struct proto_attr attr;
+	bool has_directory;
+	struct proto_attr directory;
+};
+
+/* names_lookup_in -- one name, not followed; tells of the directory, too, also with -ENOENT. */
+int names_lookup_in(struct farnova *fs, struct proto_handle dir, struct proto_string name, struct names_found *found);
+
 int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
                  struct proto_attr *attr);
 int names_access(struct farnova *fs, struct proto_handle handle, int mode);

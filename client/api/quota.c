@@ -12,21 +12,8 @@
 #include <string.h>
 
 #define BLOCK 4096u
-#define NS    1000000000
 
 /* ---- all attributes --------------------------------------------------------------------------------------------- */
-
-static void tell(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out)
-{
-	struct farnova_statx all = {.size = out->size, .flags = attr->flags, .project = attr->project};
-	int64_t seconds = attr->btime_ns / NS;
-
-	/* Before 1970 the seconds round down: the nanoseconds are never negative. */
-	seconds -= attr->btime_ns % NS < 0;
-	all.birth = (struct timespec){.tv_sec = seconds, .tv_nsec = attr->btime_ns - seconds * NS};
-	attr_stat(fs, attr, &all.stat);
-	memcpy(out, &all, out->size < sizeof(all) ? out->size : sizeof(all));
-}
 
 int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnova_statx *out)
 {
@@ -38,7 +25,7 @@ int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnov
 		error = names_lookup(fs, fs->root, string, flags ? PROTO_LOOKUP_NOFOLLOW : 0, &attr);
 	if (error)
 		return error_path(fs, error, "statx", path);
-	tell(fs, &attr, out);
+	attr_statx(fs, &attr, out);
 	return 0;
 }
 
@@ -49,7 +36,7 @@ static int statx_handle(struct farnova *fs, struct proto_handle handle, struct f
 
 	if (error)
 		return error_handle(fs, error, "statx", handle.ino);
-	tell(fs, &attr, out);
+	attr_statx(fs, &attr, out);
 	return 0;
 }
 
@@ -81,8 +68,9 @@ int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 		error = names_lookup(fs, fs->root, string, PROTO_LOOKUP_NOFOLLOW, &attr);
 	if (error == 0 && S_ISDIR(attr.mode)) {
 		change.mask |= PROTO_SET_FLAGS;
-		change.flags =
-		    project ? attr.flags | PROTO_FILE_PROJECT_INHERIT : attr.flags & ~PROTO_FILE_PROJECT_INHERIT;
+		change.flags = attr.flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
+		if (project)
+			change.flags |= PROTO_FILE_PROJECT_INHERIT;
 	}
 	if (error == 0)
 		error = attr_set(fs, attr.handle, NULL, &change, NULL);

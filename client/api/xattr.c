@@ -335,7 +335,7 @@ int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags)
 		error = names_lookup(fs, fs->root, string, 0, &attr);
 	if (error)
 		return error_path(fs, error, "get the flags of", path);
-	*flags = attr.flags;
+	*flags = attr.flags & PROTO_FILE_FLAGS;
 	return 0;
 }
 
@@ -356,7 +356,7 @@ int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned
 
 	if (error)
 		return error_handle(fs, error, "get the flags of", file.ino);
-	*flags = attr.flags;
+	*flags = attr.flags & PROTO_FILE_FLAGS;
 	return 0;
 }
 

@@ -172,6 +172,7 @@ struct farnova_statx {
 	struct timespec birth;
 	uint32_t flags;   /* FARNOVA_FILE_* */
 	uint32_t project; /* 0 = none */
+	bool has_xattrs;  /* extended attributes, ACLs among them */
 };
 
 /* farnova_statx -- flags: 0 or AT_SYMLINK_NOFOLLOW. */
@@ -239,6 +240,10 @@ struct farnova_handle farnova_root(const struct farnova *fs);
 /* In the calls below `name` is one component; nothing is followed. `handle` and `st` (may be NULL) tell the result. */
 int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
                       struct stat *st);
+/* farnova_lookupx_at -- the same with all that is known, and `in` (may be NULL) tells what `dir` is like, also where the
+ * call fails with ENOENT: then its stat.st_ino is 0 if that is not known. Both have their size set by the caller. */
+int farnova_lookupx_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
+                       struct farnova_statx *found, struct farnova_statx *in);
 int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat *st);
 
 #define FARNOVA_SET_MODE      (1u << 0)
@@ -262,6 +267,9 @@ int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode);
 
 /* farnova_open_at -- as farnova_open: everyone, the owner too, has the rights that the mode and ACL give now. */
 struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle file, int flags);
+/* farnova_openx_at -- the same, and tells what the file is like. */
+struct farnova_file *farnova_openx_at(struct farnova *fs, struct farnova_handle file, int flags,
+                                      struct farnova_statx *st);
 struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
                                        mode_t mode, struct farnova_handle *handle, struct stat *st);
 int farnova_mknod_at(struct farnova *fs, struct farnova_handle dir, const char *name, mode_t mode, dev_t dev,

@@ -73,6 +73,7 @@ struct nova_attr {
 	uint32_t rdev;
 	uint32_t flags;   /* NOVA_FILE_* */
 	uint32_t project; /* whose usage it counts to, 0 = none */
+	bool has_xattrs;  /* ACLs among them; told, never set */
 	uint64_t size;
 	uint64_t blocks; /* of 4096 bytes: data and what targets and attributes have of their own */
 	int64_t atime_ns;

@@ -36,11 +36,23 @@ static int with_attr(struct request *rq, int rc, const struct nova_attr *attr)
 
 int op_lookup(struct request *rq)
 {
+	struct proto_reply *out = rq->out;
+	uint32_t flags = rq->in->lookup.flags;
+	struct nova_attr directory;
 	struct walk walk;
 
 	int rc = walk_path(&rq->call, root_of(rq), core_handle(rq->in->lookup.dir), rq->in->lookup.path,
-	                   rq->in->lookup.flags & PROTO_LOOKUP_NOFOLLOW, false, &walk);
-	return with_attr(rq, rc, &walk.attr);
+	                   flags & PROTO_LOOKUP_NOFOLLOW, flags & PROTO_LOOKUP_DIRECTORY, &walk);
+	if (rc < 0)
+		return rc;
+	out->lookup.found = walk.found;
+	if (walk.found)
+		request_attr(&walk.attr, &out->lookup.attr);
+	out->lookup.has_directory =
+	    flags & PROTO_LOOKUP_DIRECTORY && nova_getattr(&rq->call, walk.dir, &directory) == 0;
+	if (out->lookup.has_directory)
+		request_attr(&directory, &out->lookup.directory);
+	return 0;
 }
 
 /* What a path without a last component, or with "." or "..", means to those that make a name. */

@@ -46,7 +46,7 @@ void request_attr(const struct nova_attr *in, struct proto_attr *out)
 	    .uid = in->uid,
 	    .gid = in->gid,
 	    .rdev = in->rdev,
-	    .flags = in->flags,
+	    .flags = in->flags | (in->has_xattrs ? PROTO_FILE_XATTRS : 0),
 	    .project = in->project,
 	    .size = in->size,
 	    .blocks = in->blocks,

@@ -122,9 +122,10 @@ static int compare_texts(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int digest_xattrs(struct listing *listing, const struct nova_call *call, struct nova_handle handle,
+static int digest_xattrs(struct listing *listing, const struct nova_call *call, const struct nova_attr *attr,
                          const char *path, struct listing_digest *digest)
 {
+	struct nova_handle handle = attr->handle;
 	static uint8_t value[65536];
 	static char list[65536];
 	static const char *names[65536 / 6];
@@ -133,6 +134,8 @@ static int digest_xattrs(struct listing *listing, const struct nova_call *call, 
 
 	if (length < 0)
 		return fail(listing, path, "listxattr", length);
+	if (attr->has_xattrs != (length > 0))
+		return fail(listing, path, "agreement of listxattr and getattr", -EIO);
 	for (const char *name = list; name < list + length; name += strlen(name) + 1)
 		names[count++] = name;
 	qsort(names, count, sizeof(*names), compare_texts);
@@ -210,7 +213,7 @@ static int add_inode(struct listing *listing, const struct nova_call *call, stru
 	else if (S_ISLNK(attr.mode))
 		rc = digest_target(listing, call, &attr, path, &line.contents);
 	if (rc == 0)
-		rc = digest_xattrs(listing, call, handle, path, &line.xattrs);
+		rc = digest_xattrs(listing, call, &attr, path, &line.xattrs);
 	if (rc)
 		return rc;
 	listing_add(listing, path, &line);

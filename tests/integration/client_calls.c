@@ -691,6 +691,21 @@ static void by_handle(void)
 	FAILS(farnova_lookup_at(fs, dir, "g", &found, &st), ENOENT);
 	FAILS(farnova_lookup_at(fs, made, "g", &found, &st), ENOTDIR);
 	CHECK(farnova_lookup_at(fs, dir, "..", &found, NULL) == 0 && found.ino == root.ino);
+	struct farnova_statx all = {.size = sizeof(all)}, in = all, small = {.size = 8};
+	FAILS(farnova_lookupx_at(fs, dir, "f", &found, &small, NULL), EINVAL);
+	FAILS_NULL(farnova_openx_at(fs, made, O_RDONLY, &small), EINVAL);
+	CHECK(farnova_lookupx_at(fs, dir, "f", &found, &all, &in) == 0 && found.ino == made.ino);
+	CHECK(all.stat.st_size == 4 && !all.has_xattrs && in.stat.st_ino == dir.ino && S_ISDIR(in.stat.st_mode));
+	CHECK(farnova_setxattr_at(fs, made, "user.a", "b", 1, 0) == 0);
+	CHECK(farnova_lookupx_at(fs, dir, "f", &found, &all, NULL) == 0 && all.has_xattrs && all.flags == 0);
+	struct farnova_file *opened = farnova_openx_at(fs, made, O_RDONLY, &all);
+	CHECK(opened && all.has_xattrs && all.stat.st_size == 4 && farnova_close(opened) == 0);
+	CHECK(farnova_removexattr_at(fs, made, "user.a") == 0);
+	in.stat.st_ino = 0;
+	FAILS(farnova_lookupx_at(fs, dir, "g", &found, &all, &in), ENOENT);
+	CHECK(in.stat.st_ino == dir.ino);
+	FAILS(farnova_lookupx_at(fs, made, "g", &found, &all, &in), ENOTDIR);
+	CHECK(in.stat.st_ino == 0);
 	CHECK(farnova_stat_at(fs, made, &st) == 0 && st.st_size == 4);
 	CHECK(farnova_access_at(fs, made, W_OK) == 0);
 

@@ -181,6 +181,10 @@ static uint32_t content_crc(struct fixture *f, const struct nova_attr *attr)
 
 static void dump_attr(struct fixture *f, FILE *out, const struct nova_attr *attr)
 {
+	const struct nova_cred super = {.uid = 0};
+	struct nova_call call = fixture_as(f, &super);
+
+	assert_int_equal(attr->has_xattrs, nova_listxattr(&call, attr->handle, NULL, 0, NULL) > 0);
 	fprintf(out, " ino=%llu.%u mode=%o nlink=%u uid=%u gid=%u rdev=%u size=%llu blocks=%llu",
 	        (unsigned long long)attr->handle.ino.n, attr->handle.generation, attr->mode, attr->nlink, attr->uid,
 	        attr->gid, attr->rdev, (unsigned long long)attr->size, (unsigned long long)attr->blocks);

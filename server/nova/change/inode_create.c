@@ -127,6 +127,7 @@ void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct b
 	memset(&inode->gc, 0, sizeof inode->gc);
 	inode->symlink_line = 0;
 	inode->acl = NULL;
+	inode->has_xattrs = false;
 	show_xattrs(txn->worker, inode, &birth->xattrs);
 	__atomic_store_n(&inode->parent, birth->parent, __ATOMIC_RELAXED);
 	__atomic_store_n(&inode->used, true, __ATOMIC_RELAXED);

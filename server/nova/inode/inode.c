@@ -269,6 +269,7 @@ void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)
 	    .rdev = inode->rdev,
 	    .flags = inode->flags,
 	    .project = inode->project,
+	    .has_xattrs = inode->has_xattrs,
 	    .size = inode->size,
 	    .blocks = inode->space.blocks,
 	    .atime_ns = inode->atime_ns,

@@ -590,6 +590,7 @@ static void forget(struct nova_inode *inode)
 	inode->flags = inode->project = 0;
 	inode->space.quota = NULL;
 	inode->acl = NULL;
+	inode->has_xattrs = false;
 	inode->subdirs = 0;
 	inode->symlink_line = 0;
 }

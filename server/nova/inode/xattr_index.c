@@ -225,6 +225,7 @@ static const struct nova_entry *index_set(const struct nova *fs, struct nova_ino
 	} else {
 		index->refs[index->count++] = (struct xattr_ref){.line = line, .hash = hash};
 		index->list_length += listed_length(name.space, name.length);
+		inode->has_xattrs = true;
 	}
 	index->blocks += blob_blocks(entry);
 	index->lines += lines_taken(entry);
@@ -250,7 +251,8 @@ static const struct nova_entry *index_remove(const struct nova *fs, struct nova_
 	memmove(ref, ref + 1, (size_t)(&index->refs[index->count] - ref) * sizeof *ref);
 	if (name->space == NOVA_XATTR_ACCESS)
 		inode->acl = NULL;
-	if (index->count == 0)
+	inode->has_xattrs = index->count > 0;
+	if (!inode->has_xattrs)
 		xattr_forget(inode);
 	return old;
 }

@@ -301,7 +301,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_LOOKUP, q.op = 77, EOPNOTSUPP);
 	REFUSED(PROTO_HELLO, q.hello.min_version = 2, EPROTO);
 	REFUSED(PROTO_CRED, q.cred_set.number = 0, EINVAL);
-	REFUSED(PROTO_LOOKUP, q.lookup.flags = 2, EINVAL);
+	REFUSED(PROTO_LOOKUP, q.lookup.flags = 4, EINVAL);
 	REFUSED(PROTO_LOOKUP, q.lookup.dir.ino = 0, ESTALE);
 	REFUSED(PROTO_LOOKUP, q.lookup.dir.ino = 1ULL << 48, ESTALE);
 	REFUSED(PROTO_LOOKUP, q.lookup.path.length = 0, ENOENT);
@@ -404,6 +404,12 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 		p->open.attr = attr;
 		p->open.extent_count = 2;
 		memcpy(p->open.extents, extents, sizeof(extents));
+		break;
+	case PROTO_LOOKUP:
+		p->lookup.found = p->lookup.has_directory = true;
+		p->lookup.attr = attr;
+		p->lookup.directory = attr;
+		p->lookup.directory.handle = dir;
 		break;
 	case PROTO_READ:
 		p->read.size = 100;

@@ -595,8 +595,8 @@ static void limits_are_kept_and_root_is_squashed(void **state)
 	request.lookup.dir = a->hello.hello.root;
 	request.lookup.path = (struct proto_string){.data = "many", .length = 4};
 	assert_int_equal(raw_call(a, &request, &reply), 0);
-	assert_int_equal(reply.attr.attr.uid, 65534);
-	assert_int_equal(reply.attr.attr.gid, 65534);
+	assert_int_equal(reply.lookup.attr.uid, 65534);
+	assert_int_equal(reply.lookup.attr.gid, 65534);
 
 	struct raw_client *b = client();
 	struct raw_client *c = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);

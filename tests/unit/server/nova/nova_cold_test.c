@@ -258,6 +258,42 @@ static void attributes_of_a_cold_inode_are_of_one_moment(void **state)
 	}
 }
 
+static void drop_index(struct fixture *f, struct nova_handle file)
+{
+	struct nova_inode *inode;
+
+	assert_int_equal(incore_find(f->call.worker, file.ino.n, &inode), 0);
+	pthread_rwlock_wrlock(&inode->lock);
+	incore_index_drop(f->fs, inode);
+	pthread_rwlock_unlock(&inode->lock);
+}
+
+static void attributes_tell_of_extended_ones_also_without_an_index(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle with = fixture_create(f, f->root, "with", S_IFREG | 0644).handle;
+	struct nova_handle without = fixture_create(f, f->root, "without", S_IFREG | 0644).handle;
+	struct nova_handle files[] = {with, without};
+	struct nova_attr attr;
+
+	assert_int_equal(nova_setxattr(&f->call, with, N("user.a"), "b", 1, 0, NULL), 0);
+	assert_int_equal(nova_setxattr(&f->call, without, N("user.a"), "b", 1, 0, NULL), 0);
+	assert_int_equal(nova_removexattr(&f->call, without, N("user.a"), NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned dropped = 0; dropped < 2; dropped++) {
+			assert_int_equal(nova_getattr(&f->call, files[i], &attr), 0);
+			assert_int_equal(attr.has_xattrs, i == 0);
+			drop_index(f, files[i]);
+		}
+	}
+	/* The number of a file that had some is another's now. */
+	drop_index(f, with);
+	fixture_unlink(f, f->root, "with");
+	for (unsigned i = 0; i < 8; i++)
+		assert_false(fixture_create(f, f->root, (char[]){'n', (char)('0' + i), 0}, S_IFREG | 0644).has_xattrs);
+	fixture_assert_same_after_remount(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -268,6 +304,7 @@ int main(void)
 	    TEST(a_look_at_a_cold_inode_tells_what_loading_it_would),
 	    TEST(a_look_at_a_cold_inode_without_a_log_fails_as_loading_it_would),
 	    TEST(attributes_of_a_cold_inode_are_of_one_moment),
+	    TEST(attributes_tell_of_extended_ones_also_without_an_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
