@@ -23,6 +23,7 @@ struct config {
 	uint64_t workers;    /* 0 = half the CPUs */
 	uint64_t spin_us;    /* how long a worker polls after the last event; UINT64_MAX = chosen by the CPUs */
 	uint64_t lease_ms;
+	uint64_t recall_ms; /* how long others wait for a client that has a layout recalled */
 	uint64_t share_ms;
 	uint64_t max_clients; /* sessions */
 	uint64_t max_opens;   /* per session */

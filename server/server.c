@@ -189,6 +189,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 	server->shared.config = &server->config;
 	server->shared.pm = &server->pm;
 	server->shared.request_quiesce_all = worker_request_quiesce_all;
+	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients);
 	if (getrandom(&server->shared.instance, sizeof(server->shared.instance), 0) !=
 	    (ssize_t)sizeof(server->shared.instance)) {
@@ -212,5 +213,6 @@ void server_close(struct server *server)
 	end_workers(server);
 	janitor_stop(&server->janitor);
 	close_pool(server);
+	penalty_table_destroy(&server->shared.penalties);
 	registry_destroy(&server->shared.registry);
 }

@@ -10,6 +10,7 @@
 #include "server/state/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,7 +77,16 @@ static uint64_t random_number(void)
 	return value;
 }
 
-static int session_create(struct state *state, struct session **out)
+/* The peer's address without its port: "1.2.3.4:5" or "[::1]:5". */
+static void address_of(const struct conn *conn, char address[PENALTY_ADDRESS_SIZE])
+{
+	const char *peer = transport_peer(conn->transport);
+	const char *colon = strrchr(peer, ':');
+
+	snprintf(address, PENALTY_ADDRESS_SIZE, "%.*s", colon ? (int)(colon - peer) : (int)strlen(peer), peer);
+}
+
+static int session_create(struct state *state, const struct conn *conn, struct session **out)
 {
 	struct state_shared *shared = state->shared;
 	struct session *session = calloc(1, sizeof(*session));
@@ -90,6 +100,8 @@ static int session_create(struct state *state, struct session **out)
 	layout_owner_init(&session->layouts, shared->layouts);
 	session->layouts.max_regions = shared->config->max_regions;
 	session->layouts.lease.notify = notify;
+	address_of(conn, session->address);
+	penalty_begin(&shared->penalties, session->address, &session->layouts.lease.penalty, state->net->now_ms);
 	session->staging = mmap(NULL, shared->config->staging_size, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered);
@@ -169,25 +181,31 @@ void session_bye(struct session *session)
 void session_tick(struct session *session)
 {
 	struct state *state = session->state;
-	int64_t lease = (int64_t)state->shared->config->lease_ms;
+	const struct config *config = state->shared->config;
+	int64_t recall_ms = (int64_t)config->recall_ms, lease_ms = (int64_t)config->lease_ms;
+	int64_t now_ms = state->net->now_ms;
 
 	if (!session->conn) {
-		if (state->net->now_ms < session->expires_ms)
+		if (now_ms < session->expires_ms)
 			return;
 		log_info("session", "a client has not come back within its lease: its session ends");
 		session_free(session, true);
 		return;
 	}
-	if (layout_tick(&session->layouts, state->net->now_ms, lease) < 0)
-		conn_fail(session->conn, "it has not returned a layout within the lease");
-	else if (state->net->now_ms - session->conn->heard_ms > lease)
+	if (session->conn->broken)
+		return;
+	if (layout_tick(&session->layouts, now_ms, recall_ms, lease_ms) < 0) {
+		penalty_remember(&state->shared->penalties, session->address, &session->layouts.lease.penalty, now_ms);
+		conn_fail(session->conn, "it has not answered a recall in time; it gets no layouts for a while");
+	} else if (now_ms - session->conn->heard_ms > lease_ms) {
 		conn_fail(session->conn, "it has been silent for a lease");
+	}
 }
 
 void session_extend_lease(struct session *session, int64_t late_ms)
 {
 	session->expires_ms += late_ms;
-	layout_extend(&session->layouts, late_ms);
+	layout_extend(&session->layouts, late_ms, (int64_t)session->state->shared->config->recall_ms);
 }
 
 /* ---- hello ------------------------------------------------------------------------------------------------------ */
@@ -270,7 +288,7 @@ static void open_session(struct state *state, struct conn *conn, const struct pr
 {
 	struct session *session;
 
-	int rc = session_create(state, &session);
+	int rc = session_create(state, conn, &session);
 	if (rc == -EBUSY) {
 		refuse_hello(state, conn, EBUSY, "there are as many sessions as max_clients allows");
 		return;

@@ -31,12 +31,13 @@ struct slot {
 };
 
 struct session {
-	struct registered registered;    /* first */
-	struct state *state;             /* of the thread that has it */
-	struct session *previous, *next; /* of the thread */
-	struct conn *conn;               /* NULL while the client is away */
-	int64_t expires_ms;              /* when it is */
-	bool ended;                      /* the client has said BYE */
+	struct registered registered;       /* first */
+	struct state *state;                /* of the thread that has it */
+	struct session *previous, *next;    /* of the thread */
+	struct conn *conn;                  /* NULL while the client is away */
+	int64_t expires_ms;                 /* when it is */
+	bool ended;                         /* the client has said BYE */
+	char address[PENALTY_ADDRESS_SIZE]; /* from which it was opened, without a port */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;

@@ -22,10 +22,11 @@ struct state_shared {
 	const struct config *config;
 	const struct pm *pm;
 	struct nova *nova;
-	struct layout_table *layouts; /* has its own locks */
-	struct registry registry;     /* has its own lock */
-	uint64_t instance;            /* random for each start */
-	uint8_t pool[16];             /* UUID */
+	struct layout_table *layouts;   /* has its own locks */
+	struct registry registry;       /* has its own lock */
+	struct penalty_table penalties; /* has its own lock */
+	uint64_t instance;              /* random for each start */
+	uint8_t pool[16];               /* UUID */
 	struct proto_handle root;
 	/* Blocks are short: have every session asked that blocks wait for. Any thread. */
 	void (*request_quiesce_all)(struct state_shared *shared);

@@ -97,10 +97,12 @@ void layout_request_quiesce(struct layout_owner *owner)
 		lease_request_quiesce(&owner->lease);
 }
 
-int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
+int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms)
 {
 	if (!anything_waits(owner))
 		return 0;
+	if (lease_tick(&owner->lease, now_ms, recall_ms) < 0)
+		return -ETIMEDOUT;
 	const struct lease_holder *oldest = owner->lease.returning.first;
 	int64_t since = quarantine_since(owner);
 	if (oldest && oldest->since_ms < since)
@@ -109,13 +111,16 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms)
 	if (now_ms - since > QUIESCE_AFTER_MS || owner->quarantined_blocks > MAX_QUARANTINED)
 		layout_request_quiesce(owner);
 	/* By then it has been asked for long, and for this very number: that others were answered does not count. */
-	return now_ms - since > lease_ms + 2 * QUIESCE_AFTER_MS ? -ETIMEDOUT : 0;
+	if (now_ms - since <= lease_ms + 2 * QUIESCE_AFTER_MS)
+		return 0;
+	penalty_unanswered(&owner->lease.penalty, now_ms);
+	return -ETIMEDOUT;
 }
 
-void layout_extend(struct layout_owner *owner, int64_t late_ms)
+void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 {
-	quarantine_extend(owner, late_ms);
-	lease_extend(&owner->lease, late_ms);
+	quarantine_extend(owner, late_ms, most_ms);
+	lease_extend(&owner->lease, late_ms, most_ms);
 }
 
 void layout_owner_end(struct layout_owner *owner)

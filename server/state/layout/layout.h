@@ -69,13 +69,14 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
 void layout_request_quiesce(struct layout_owner *owner);
 
 /*
- * layout_tick -- call a few times a second: asks a session that blocks have waited for; -ETIMEDOUT when it has not
- * answered a recall or such a request for `lease_ms`, and its connection is to be ended.
+ * layout_tick -- call a few times a second: asks a session that blocks have waited for. -ETIMEDOUT when it has not
+ * answered a recall for `recall_ms`, or such a request, for which nobody waits, for `lease_ms`: the session has its
+ * penalty, and its connection is to be ended.
  */
-int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t lease_ms);
+int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms);
 
-/* layout_extend -- nobody could be heard for so long: what the session owes is due so much later. */
-void layout_extend(struct layout_owner *owner, int64_t late_ms);
+/* layout_extend -- see lease_extend. */
+void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms);
 
 /* layout_owner_end -- see lease_owner_end. */
 void layout_owner_end(struct layout_owner *owner);

@@ -18,7 +18,8 @@ struct quarantine_shared {
 struct quarantined {
 	struct quarantined *next;
 	uint64_t number;
-	int64_t since_ms;
+	int64_t freed_ms;
+	int64_t since_ms; /* the same, but later by the time in which the server could not run */
 	nova_block first;
 	uint64_t count;   /* 0: only regions */
 	uint32_t project; /* that they are charged to, 0 = none */
@@ -37,8 +38,10 @@ static struct quarantined *make(uint64_t number)
 {
 	struct quarantined *run = malloc(sizeof(*run));
 
-	if (run)
-		*run = (struct quarantined){.number = number, .since_ms = clock_now_ms()};
+	if (run) {
+		*run = (struct quarantined){.number = number, .freed_ms = clock_now_ms()};
+		run->since_ms = run->freed_ms;
+	}
 	return run;
 }
 
@@ -198,8 +201,11 @@ int64_t quarantine_since(const struct layout_owner *owner)
 	return owner->quarantine_first ? owner->quarantine_first->since_ms : INT64_MAX;
 }
 
-void quarantine_extend(struct layout_owner *owner, int64_t late_ms)
+void quarantine_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 {
-	for (struct quarantined *run = owner->quarantine_first; run; run = run->next)
+	for (struct quarantined *run = owner->quarantine_first; run; run = run->next) {
 		run->since_ms += late_ms;
+		if (run->since_ms > run->freed_ms + most_ms)
+			run->since_ms = run->freed_ms + most_ms;
+	}
 }

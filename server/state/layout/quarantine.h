@@ -23,7 +23,7 @@ bool quarantine_regions(struct layout_owner *owner, uint64_t number, struct regi
 /* quarantine_since -- when the oldest in the owner's list began to wait; INT64_MAX: nothing waits. */
 int64_t quarantine_since(const struct layout_owner *owner);
 
-/* quarantine_extend -- as if all of it had come so much later. */
-void quarantine_extend(struct layout_owner *owner, int64_t late_ms);
+/* quarantine_extend -- as if all of it had come so much later, at most `most_ms` in all. */
+void quarantine_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms);
 
 #endif

@@ -107,7 +107,7 @@ static void start_return(struct lease_holder *holder, enum lease_state state)
 	list_remove(&owner->holding, holder);
 	holder->state = state;
 	holder->number = ++owner->invalidation_issued;
-	holder->since_ms = clock_now_ms();
+	holder->told_ms = holder->since_ms = clock_now_ms();
 	ops_of(owner, holder)->on_recall(holder);
 	list_push_back(&owner->returning, holder);
 }
@@ -200,6 +200,16 @@ static void return_until(struct lease_owner *owner, uint64_t number)
 	}
 }
 
+/* The oldest that changes may wait for; LEAVING ones stand among them. */
+static const struct lease_holder *oldest_recalled(const struct lease_owner *owner)
+{
+	const struct lease_holder *holder = owner->returning.first;
+
+	while (holder && holder->state != LEASE_RECALLED)
+		holder = holder->next;
+	return holder;
+}
+
 int lease_quiesced(struct lease_owner *owner, uint64_t quiesced)
 {
 	if (quiesced > owner->invalidation_issued)
@@ -207,6 +217,11 @@ int lease_quiesced(struct lease_owner *owner, uint64_t quiesced)
 	if (quiesced <= owner->quiesced)
 		return 0;
 	owner->quiesced = quiesced;
+	const struct lease_holder *recalled = oldest_recalled(owner);
+	if (recalled && recalled->number <= quiesced) {
+		int64_t now = clock_now_ms();
+		penalty_answered(&owner->penalty, now - recalled->since_ms, now);
+	}
 	return_until(owner, quiesced);
 	return 0;
 }
@@ -217,14 +232,33 @@ void lease_request_quiesce(struct lease_owner *owner)
 		ask(owner, owner->invalidation_issued, (struct proto_handle){0});
 }
 
-void lease_extend(struct lease_owner *owner, int64_t late_ms)
+int lease_tick(struct lease_owner *owner, int64_t now_ms, int64_t recall_ms)
 {
-	for (struct lease_holder *holder = owner->returning.first; holder; holder = holder->next)
+	const struct lease_holder *oldest = oldest_recalled(owner);
+
+	if (!oldest || now_ms - oldest->since_ms <= recall_ms)
+		return 0;
+	penalty_unanswered(&owner->penalty, now_ms);
+	return -ETIMEDOUT;
+}
+
+void lease_extend(struct lease_owner *owner, int64_t late_ms, int64_t most_ms)
+{
+	for (struct lease_holder *holder = owner->returning.first; holder; holder = holder->next) {
 		holder->since_ms += late_ms;
+		if (holder->since_ms > holder->told_ms + most_ms)
+			holder->since_ms = holder->told_ms + most_ms;
+	}
 }
 
 void lease_owner_end(struct lease_owner *owner)
 {
+	const struct lease_holder *recalled = oldest_recalled(owner);
+
+	if (recalled) {
+		int64_t now = clock_now_ms();
+		penalty_lost(&owner->penalty, now - recalled->since_ms, now);
+	}
 	owner->connected = false;
 	return_until(owner, UINT64_MAX);
 	while (owner->holding.first) {
@@ -267,6 +301,8 @@ static bool is_forbidden(const struct lease_entry *entry, enum lease_kind kind)
 int lease_grant(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle, struct lease_holder **out)
 {
 	if (!owner->connected || owner->returning.count >= MAX_RETURNING)
+		return -EBUSY;
+	if (owner->penalty.until_ms > 0 && penalty_holds(&owner->penalty, clock_now_ms()))
 		return -EBUSY;
 	struct lease_holder *fresh = NULL;
 	struct lease_shard *shard = lease_shard_of(owner->table, handle.ino);

@@ -22,6 +22,9 @@
  *     POSTED --lease_give_up, a change of its own--> RECALLED
  *     RECALLED, LEAVING --lease_quiesced--> gone            any --lease_owner_end--> gone
  *
+ * A holder that stays RECALLED for longer than the recall time-out is an offence (lease_tick): the session's connection
+ * is to be ended, which ends the lease, and the session has a penalty (penalty.h).
+ *
  * Changes wait for HOLDING, POSTED and RECALLED holders of other sessions, not for LEAVING ones: those have given up
  * what they knew, but may be using it still.
  *
@@ -33,6 +36,7 @@
 
 #include "proto/proto.h"
 #include "server/net/mailbox.h"
+#include "server/state/lease/penalty.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,7 +66,8 @@ struct lease_holder {
 	enum lease_state state; /* under the shard's lock */
 	bool mail_pending;      /* under the shard's lock: the mail is on its way, the holder must stay */
 	uint64_t number;        /* RECALLED, LEAVING: invalidation that told the session */
-	int64_t since_ms;       /* when it was told */
+	int64_t told_ms;        /* when that was */
+	int64_t since_ms;       /* the same, but later by the time in which the server could not run */
 };
 
 /* What a kind does. All are called in the owner's thread. */
@@ -94,7 +99,8 @@ struct lease_owner {
 	bool connected;
 	uint64_t invalidation_issued; /* the newest */
 	uint64_t quiesced;
-	uint64_t asked;              /* newest number a RECALL has asked the session to quiesce */
+	uint64_t asked; /* newest number a RECALL has asked the session to quiesce */
+	struct penalty penalty;
 	struct lease_list holding;   /* HOLDING and POSTED */
 	struct lease_list returning; /* RECALLED and LEAVING */
 };
@@ -122,8 +128,15 @@ int lease_quiesced(struct lease_owner *owner, uint64_t quiesced);
 /* lease_request_quiesce -- ask the session for its `quiesced`, if there is a number that it was not asked for yet. */
 void lease_request_quiesce(struct lease_owner *owner);
 
-/* lease_extend -- nobody could be heard for so long: what the session owes is due so much later. */
-void lease_extend(struct lease_owner *owner, int64_t late_ms);
+/*
+ * lease_tick -- call a few times a second. -ETIMEDOUT when a recall has not been answered for `recall_ms`: the session
+ * has its penalty, and its connection is to be ended.
+ */
+int lease_tick(struct lease_owner *owner, int64_t now_ms, int64_t recall_ms);
+
+/* lease_extend -- nobody could be heard for so long: what the session owes is due so much later, but no more than
+ * `most_ms` in all. */
+void lease_extend(struct lease_owner *owner, int64_t late_ms, int64_t most_ms);
 
 /*
  * lease_owner_end -- all leases of the session end; its connection has been closed before, so nothing can be READ
@@ -136,7 +149,7 @@ void lease_owner_end(struct lease_owner *owner);
 /*
  * lease_grant -- enter `owner` as a holder of the inode, or find that it is one. From now on until it has returned no
  * other session's change runs, so what the core says afterwards may be handed out. -EBUSY while a change is under way,
- * sharing forbids leases or the session has too much to return; -ENOMEM.
+ * sharing forbids leases, the session has too much to return or a penalty; -ENOMEM.
  */
 int lease_grant(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle, struct lease_holder **out);
 

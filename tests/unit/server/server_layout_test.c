@@ -489,7 +489,7 @@ static void quiesced_beyond_what_was_told_is_refused(void **state)
 	assert_int_equal(lease_quiesced(&A->owner.lease, 0), 0);
 }
 
-static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
+static void session_that_owes_blocks_is_asked_then_given_up(void **state)
 {
 	struct timespec t;
 
@@ -499,16 +499,16 @@ static void session_that_owes_blocks_is_nudged_then_given_up(void **state)
 	assert_true(keep(NULL, 100));
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	int64_t now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-	assert_int_equal(layout_tick(&A->owner, now, 1000), 0);
+	assert_int_equal(layout_tick(&A->owner, now, 500, 1000), 0);
 	assert_int_equal(A->notices, 0);
-	assert_int_equal(layout_tick(&A->owner, now + 200, 1000), 0);
+	assert_int_equal(layout_tick(&A->owner, now + 200, 500, 1000), 0);
 	assert_int_equal(A->notices, 1);
 	assert_int_equal(A->noticed_handle.ino, 0);
-	assert_int_equal(layout_tick(&A->owner, now + 400, 1000), 0);
+	assert_int_equal(layout_tick(&A->owner, now + 400, 500, 1000), 0);
 	assert_int_equal(A->notices, 1);
-	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), -ETIMEDOUT);
+	assert_int_equal(layout_tick(&A->owner, now + 1300, 500, 1000), -ETIMEDOUT);
 	lease_quiesced(&A->owner.lease, A->noticed);
-	assert_int_equal(layout_tick(&A->owner, now + 1300, 1000), 0);
+	assert_int_equal(layout_tick(&A->owner, now + 1300, 500, 1000), 0);
 	assert_int_equal(freed_blocks, 1);
 }
 
@@ -737,7 +737,7 @@ int main(void)
 	    CASE(cancelled_change_lets_layouts_be_granted_again),
 	    CASE(change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter),
 	    CASE(quiesced_beyond_what_was_told_is_refused),
-	    CASE(session_that_owes_blocks_is_nudged_then_given_up),
+	    CASE(session_that_owes_blocks_is_asked_then_given_up),
 	    CASE(least_recently_used_layout_makes_room_for_another),
 	    CASE(no_freed_block_is_read_in_any_order_of_events),
 	};

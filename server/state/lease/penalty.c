@@ -1,0 +1,100 @@
+/*
+ * penalty.c -- how long a session gets no leases because others had to wait for it.
+ */
+#include "server/state/lease/penalty.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NEGLIGIBLE_MS 500 /* a penalty below is none */
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void hold_until(struct penalty *penalty, int64_t until_ms)
+{
+	if (penalty->until_ms < until_ms)
+		penalty->until_ms = until_ms;
+}
+
+bool penalty_holds(const struct penalty *penalty, int64_t now_ms)
+{
+	return now_ms < penalty->until_ms;
+}
+
+void penalty_lost(struct penalty *penalty, int64_t took_ms, int64_t now_ms)
+{
+	hold_until(penalty, now_ms + smaller(PENALTY_FACTOR * took_ms, PENALTY_MAX_MS));
+}
+
+void penalty_answered(struct penalty *penalty, int64_t took_ms, int64_t now_ms)
+{
+	penalty_lost(penalty, took_ms, now_ms);
+	if (penalty->length_ms == 0 || now_ms - penalty->changed_ms < penalty->length_ms)
+		return;
+	penalty->length_ms /= 2;
+	if (penalty->length_ms < NEGLIGIBLE_MS)
+		penalty->length_ms = 0;
+	penalty->changed_ms = now_ms;
+}
+
+void penalty_unanswered(struct penalty *penalty, int64_t now_ms)
+{
+	penalty->length_ms =
+	    penalty->length_ms == 0 ? PENALTY_FIRST_MS : smaller(2 * penalty->length_ms, PENALTY_MAX_MS);
+	penalty->changed_ms = now_ms;
+	hold_until(penalty, now_ms + penalty->length_ms);
+}
+
+/* ---- addresses -------------------------------------------------------------------------------------------------- */
+
+void penalty_table_init(struct penalty_table *table)
+{
+	*table = (struct penalty_table){0};
+	pthread_mutex_init(&table->lock, NULL);
+}
+
+void penalty_table_destroy(struct penalty_table *table)
+{
+	pthread_mutex_destroy(&table->lock);
+}
+
+/* The record of the address; else, with `make`, the one that is free or to be forgotten first. */
+static struct penalty_record *find(struct penalty_table *table, const char *address, bool make)
+{
+	struct penalty_record *first = &table->records[0];
+
+	for (unsigned i = 0; i < PENALTY_ADDRESSES; i++) {
+		struct penalty_record *record = &table->records[i];
+		if (strncmp(record->address, address, PENALTY_ADDRESS_SIZE - 1) == 0)
+			return record;
+		if (record->forget_ms < first->forget_ms)
+			first = record;
+	}
+	return make ? first : NULL;
+}
+
+void penalty_remember(struct penalty_table *table, const char *address, const struct penalty *penalty, int64_t now_ms)
+{
+	pthread_mutex_lock(&table->lock);
+	struct penalty_record *record = find(table, address, true);
+	snprintf(record->address, sizeof(record->address), "%s", address);
+	record->length_ms = penalty->length_ms;
+	record->forget_ms = now_ms + PENALTY_FORGET_FACTOR * penalty->length_ms;
+	pthread_mutex_unlock(&table->lock);
+}
+
+void penalty_begin(struct penalty_table *table, const char *address, struct penalty *penalty, int64_t now_ms)
+{
+	*penalty = (struct penalty){0};
+	pthread_mutex_lock(&table->lock);
+	const struct penalty_record *record = find(table, address, false);
+	if (record && now_ms < record->forget_ms) {
+		penalty->length_ms = record->length_ms;
+		penalty->changed_ms = now_ms;
+		penalty->until_ms = now_ms + record->length_ms;
+	}
+	pthread_mutex_unlock(&table->lock);
+}

@@ -1,0 +1,269 @@
+/*
+ * server_recall_test.c -- no session holds up another for long, whatever it does with its layouts: hostile sessions
+ * against a whole server, with an honest one beside them that must see no error and no wrong byte.
+ */
+#include "common/clock.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server_fixture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
+#define BLOCK      4096u
+#define RECALL_MS  400
+#define SLACK_MS   4000 /* for hosts that are slow and crowded; what is tested for takes longer by far, or for ever */
+
+static struct running_server *server;
+static uint16_t port;
+
+static struct raw_client *client(void)
+{
+	struct raw_client *c = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+
+	raw_hello(c, NULL);
+	return c;
+}
+
+static uint64_t open_file(struct raw_client *c, const char *path, uint32_t flags)
+{
+	struct proto_reply reply;
+
+	assert_int_equal(raw_open(c, path, flags, &reply), 0);
+	return reply.open.open;
+}
+
+static int write_file(struct raw_client *c, uint64_t open, uint64_t offset, const void *data, uint32_t length)
+{
+	struct proto_request request = {.op = PROTO_WRITE};
+	struct proto_reply reply;
+
+	request.write.open = open;
+	request.write.offset = offset;
+	request.write.data = data;
+	request.write.length = length;
+	return raw_call(c, &request, &reply);
+}
+
+/* Whether a layout was granted. */
+static bool get_layout(struct raw_client *c, uint64_t open)
+{
+	struct proto_request request = {.op = PROTO_LAYOUT_GET};
+	struct proto_reply reply;
+
+	request.layout_get.open = open;
+	request.layout_get.length = BLOCK;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	return reply.layout.granted;
+}
+
+static void sleep_ms(unsigned ms)
+{
+	usleep(ms * 1000);
+}
+
+/* ---- the honest client ------------------------------------------------------------------------------------------ */
+
+static struct honest {
+	pthread_t thread;
+	atomic_bool ends;
+	atomic_uint rounds;
+	atomic_int error;
+	int64_t longest_ms; /* that a write took */
+} honest;
+
+static int read_back(struct raw_client *c, uint64_t open, uint64_t offset, uint64_t mark)
+{
+	struct proto_request request = {.op = PROTO_READ};
+	struct proto_reply reply;
+
+	request.read.open = open;
+	request.read.offset = offset;
+	request.read.length = sizeof(mark);
+	int rc = raw_call(c, &request, &reply);
+	if (rc == 0 && (reply.read.length != sizeof(mark) || memcmp(reply.read.data, &mark, sizeof(mark)) != 0))
+		rc = -EIO;
+	return rc;
+}
+
+static void *be_honest(void *argument)
+{
+	struct raw_client *c = client();
+	struct proto_reply reply;
+	int rc = raw_open(c, "honest", READ_WRITE, &reply);
+	uint64_t open = reply.open.open;
+
+	(void)argument;
+	for (uint64_t round = 0; rc == 0 && !atomic_load(&honest.ends); round++) {
+		int64_t begun = clock_now_ms();
+		rc = write_file(c, open, round % 64 * BLOCK, &round, sizeof(round));
+		if (clock_now_ms() - begun > honest.longest_ms)
+			honest.longest_ms = clock_now_ms() - begun;
+		if (rc == 0)
+			rc = read_back(c, open, round % 64 * BLOCK, round);
+		atomic_fetch_add(&honest.rounds, 1);
+		sleep_ms(2);
+	}
+	atomic_store(&honest.error, rc);
+	raw_close(c);
+	return NULL;
+}
+
+static int start_with(const char *const *flags)
+{
+	server = server_run(&port, flags);
+	memset(&honest, 0, sizeof(honest));
+	return pthread_create(&honest.thread, NULL, be_honest, NULL);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return start_with((const char *const[]){"--workers", "2", "--lease-ms", "60000", "--recall-ms", "400",
+	                                        "--share-ms", "20", NULL});
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	atomic_store(&honest.ends, true);
+	pthread_join(honest.thread, NULL);
+	server_end(server);
+	assert_int_equal(atomic_load(&honest.error), 0);
+	assert_true(atomic_load(&honest.rounds) > 0);
+	return 0;
+}
+
+/* ---- recalls ---------------------------------------------------------------------------------------------------- */
+
+static struct raw_client *holder_of(const char *path, uint64_t *open)
+{
+	static const uint8_t block[BLOCK];
+	struct raw_client *c = client();
+
+	*open = open_file(c, path, READ_WRITE);
+	assert_int_equal(write_file(c, *open, 0, block, sizeof(block)), 0);
+	assert_true(get_layout(c, *open));
+	return c;
+}
+
+static void write_waits_for_a_holder_no_longer_than_the_recall_time_out(void **state)
+{
+	struct proto_reply reply;
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *holder = holder_of("held", &held);
+	struct raw_client *writer = client();
+	uint64_t open = open_file(writer, "held", PROTO_OPEN_WRITE);
+	int64_t begun = clock_now_ms();
+	assert_int_equal(write_file(writer, open, 0, "b", 1), 0);
+	assert_true(clock_now_ms() - begun >= RECALL_MS);
+	assert_true(clock_now_ms() - begun < RECALL_MS + SLACK_MS);
+
+	/* The connection has ended; the session and its opens have not. */
+	assert_true(raw_wait_closed(holder, 10000));
+	struct raw_client *again = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	raw_hello(again, holder);
+	assert_true(again->hello.hello.resumed);
+	struct proto_request request = {.op = PROTO_READ};
+	request.read.open = held;
+	request.read.length = 1;
+	assert_int_equal(raw_call(again, &request, &reply), 0);
+	assert_memory_equal(reply.read.data, "b", 1);
+	raw_close(holder);
+	raw_close(again);
+	raw_close(writer);
+}
+
+/* Takes the layout whenever it can, answers no recall, and comes back whenever it was let go. */
+static void reader_that_never_answers_costs_a_writer_little_of_its_time(void **state)
+{
+	int64_t let_go = 0; /* when the holder was */
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *holder = holder_of("stalled", &held);
+	struct raw_client *writer = client();
+	uint64_t open = open_file(writer, "stalled", PROTO_OPEN_WRITE);
+	for (int64_t begun = clock_now_ms(); clock_now_ms() - begun < 3000;) {
+		assert_int_equal(write_file(writer, open, 0, "b", 1), 0);
+		if (raw_wait_closed(holder, 1)) {
+			assert_int_equal(let_go, 0);
+			let_go = clock_now_ms();
+			struct raw_client *again = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+			raw_hello(again, holder);
+			raw_close(holder);
+			holder = again;
+		}
+		/* Until it was let go it holds the layout; then it gets none for 4 s, of which some have gone. */
+		bool granted = get_layout(holder, held);
+		assert_true(!granted || let_go == 0 || clock_now_ms() - let_go > 3000);
+		sleep_ms(5);
+	}
+	assert_true(let_go > 0);
+
+	/* A new identity of the same address begins with that, too; one that it had before does not. */
+	struct raw_client *fresh = client();
+	assert_false(get_layout(fresh, open_file(fresh, "stalled", PROTO_OPEN_READ)));
+	assert_true(get_layout(writer, open_file(writer, "stalled", PROTO_OPEN_READ)));
+	raw_close(fresh);
+	raw_close(holder);
+	raw_close(writer);
+}
+
+/* Answers each recall, but shortly before the time-out. */
+static void reader_that_answers_late_gets_layouts_seldom(void **state)
+{
+	struct proto_request back = {.op = PROTO_LAYOUT_RETURN, .slot = PROTO_SLOT_NONE};
+	struct proto_request request = {.op = PROTO_WRITE};
+	struct proto_reply reply;
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *holder = holder_of("late", &held);
+	struct raw_client *writer = client();
+	request.write.open = open_file(writer, "late", PROTO_OPEN_WRITE);
+	request.write.data = "b";
+	request.write.length = 1;
+	request.sequence = ++writer->sequence;
+	assert_true(raw_post(writer, &request));
+	while (holder->recall_count == 0)
+		assert_false(raw_reply(holder, &reply, 10));
+	int64_t recalled = clock_now_ms();
+	sleep_ms(RECALL_MS / 4);
+	back.quiesced = holder->quiesced = holder->recalls[0].invalidation;
+	assert_true(raw_post(holder, &back));
+	assert_true(raw_reply(writer, &reply, 10000));
+	assert_int_equal(reply.status, 0);
+	int64_t answered = clock_now_ms();
+	while (!get_layout(holder, held)) {
+		assert_true(clock_now_ms() - answered < 60000);
+		sleep_ms(5);
+	}
+	/* Eight times as long as it took, and that was at least a quarter of the time-out. */
+	assert_true(clock_now_ms() - recalled >= 8 * (RECALL_MS / 4));
+	raw_close(holder);
+	raw_close(writer);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
+	const struct CMUnitTest tests[] = {
+	    CASE(write_waits_for_a_holder_no_longer_than_the_recall_time_out),
+	    CASE(reader_that_never_answers_costs_a_writer_little_of_its_time),
+	    CASE(reader_that_answers_late_gets_layouts_seldom),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
