@@ -1,10 +1,15 @@
 # shellcheck shell=bash disable=SC2154
-# Sourced by tests/run and, in the guest, by tests/vm/guest-suite: runs one test at a time with a time limit, shows a line
-# for each, and records the outcome. The caller sets `logs` (a directory), `results` (a file: one line per test,
-# tab-separated: outcome, cases passed, failed, skipped, suite/name, seconds), `patterns` (an array: which tests to run),
-# `verbose` (not empty: show the output) and `list` (not empty: only name the tests).
+# Sourced by tests/run and, in the guest, by tests/vm/guest-suite: runs tests with a time limit, shows a line for each, and
+# records the outcome. The caller sets `logs` (a directory), `results` (a file: one line per test, tab-separated: outcome,
+# cases passed, failed, skipped, suite/name, seconds), `patterns` (an array: which tests to run), `verbose` (not empty:
+# show the output), `list` (not empty: only name the tests) and `slots` (how many tests run at once; 1: one by one).
+#
+# Where there are several slots, a test that measures time (CTest's RUN_SERIAL, `# alone: REASON` in a script's head) is
+# kept until run_deferred, which runs those one by one with nothing beside. One that uses every CPU by itself (CTest's
+# PROCESSORS above 1) waits until the slots are free, and nothing begins beside it.
 
 log_tail_lines=60
+deferred=()
 
 # now -- microseconds, for elapsed.
 now() { echo "${EPOCHREALTIME//[.,]/}"; }
@@ -59,17 +64,49 @@ sanitizer_reports() {
 	return $found
 }
 
-# run_test SUITE/NAME LIMIT COMMAND... -- run one test: it passes with exit status 0 and is skipped with 77, its last line
-# being the reason. LIMIT, in seconds, is scaled by FARNOVA_TIME_SCALE. Cases are counted where cmocka reports them. A
-# sanitizer's report from any process of the test fails it.
+# run_test [--alone | --wide] SUITE/NAME LIMIT COMMAND... -- run one test: it passes with exit status 0 and is skipped with
+# 77, its last line being the reason. LIMIT, in seconds, is scaled by FARNOVA_TIME_SCALE. Cases are counted where cmocka
+# reports them. A sanitizer's report from any process of the test fails it.
 run_test() {
+	local how=beside
+	case $1 in --*) how=${1#--} && shift ;; esac
+	selected "$1" || return 0
+	if [ -n "$list" ]; then
+		echo "$1"
+	elif [ "${slots:-1}" -le 1 ]; then
+		run_one "$@"
+	elif [ "$how" = alone ]; then
+		deferred+=("$(declare -p FARNOVA_TIME_SCALE FARNOVA_BUILD 2> /dev/null; printf '%q ' run_one "$@")")
+	elif [ "$how" = wide ]; then
+		wait_for_slots 0
+		run_one "$@"
+	else
+		wait_for_slots $((slots - 1))
+		run_one "$1" $(($2 * 2)) "${@:3}" & # beside others everything takes longer
+	fi
+}
+
+# wait_for_slots N -- until no more than N tests run. The guest of the suite vm, a job too, takes one slot and not the last.
+wait_for_slots() {
+	local most=$1 guest
+	while :; do
+		guest=$(jobs -rp | grep -cx "${guest_pid:-none}") || true
+		[ "$(jobs -rp | wc -l)" -gt $((most > 0 || guest == 0 ? most : guest)) ] || return 0
+		wait -n 2> /dev/null || true
+	done
+}
+
+# run_deferred -- run what measures time, once everything else has ended.
+run_deferred() {
+	local one
+	wait
+	for one in "${deferred[@]}"; do eval "alone() { local -x FARNOVA_TIME_SCALE FARNOVA_BUILD; $one; }; alone"; done
+	deferred=()
+}
+
+run_one() { # SUITE/NAME LIMIT COMMAND...
 	local name=$1 limit=$(($2 * ${FARNOVA_TIME_SCALE:-1}))
 	shift 2
-	selected "$name" || return 0
-	if [ -n "$list" ]; then
-		echo "$name"
-		return 0
-	fi
 	local log=$logs/$name.log start status=0 seconds remark=''
 	local sanitizers=log_path=$logs/$name.sanitizer
 	mkdir -p "${log%/*}"
@@ -88,7 +125,17 @@ run_test() {
 	judge "$name" "$log" "$status" "$seconds" "$limit" "$remark"
 }
 
-judge() { # NAME LOG STATUS SECONDS LIMIT REMARK
+# judge -- show a test's outcome, in one piece, and record it.
+judge() {
+	local shown
+	shown=$(outcome_of "$@")
+	{
+		flock 9
+		printf '%s\n' "$shown"
+	} 9< "$results"
+}
+
+outcome_of() { # NAME LOG STATUS SECONDS LIMIT REMARK
 	local passed failed skipped remark=$6
 	passed=$(cmocka_cases PASSED "$2")
 	failed=$(cmocka_cases FAILED "$2")
@@ -118,8 +165,8 @@ judge() { # NAME LOG STATUS SECONDS LIMIT REMARK
 # skip_reasons LOG -- what a cmocka program printed on lines `skip: REASON`, once each.
 skip_reasons() { sed -n 's/^.*skip: //p' "$1" | sort -u | paste -sd ';' | grep . || echo "the program gave no reason"; }
 
-# ctest_programs BUILD LABEL -- the tests of a build directory that carry LABEL: name, time limit and shell-quoted command,
-# tab-separated.
+# ctest_programs BUILD LABEL -- the tests of a build directory that carry LABEL: name, time limit, how (beside, alone or
+# wide) and shell-quoted command, tab-separated.
 ctest_programs() {
 	if [ ! -e "$1/CTestTestfile.cmake" ]; then
 		echo "$1 is not there; its tests are not known before it is configured" >&2
@@ -128,45 +175,70 @@ ctest_programs() {
 	ctest --test-dir "$1" --show-only=json-v1 | jq -r --arg wanted "$2" '
 		def property($name): [(.properties // [])[] | select(.name == $name) | .value][0];
 		.tests[]? | select((property("LABELS") // []) | index($wanted)) |
-		[.name, (property("TIMEOUT") // 300 | floor), ((.command // ["false", "not built"]) | @sh)] | @tsv'
+		(if property("RUN_SERIAL") then "alone" elif (property("PROCESSORS") // 1) > 1 then "wide" else "beside" end) as $how |
+		[.name, (property("TIMEOUT") // 300 | floor), $how, ((.command // ["false", "not built"]) | @sh)] | @tsv'
 }
 
 # run_ctest_programs SUITE/PREFIX BUILD LABEL -- run each test of BUILD that carries LABEL; fail if there is none.
 run_ctest_programs() {
-	local name limit quoted programs
+	local name limit how quoted programs
 	local -a command
 	programs=$(ctest_programs "$2" "$3") || {
 		record fail 0 1 0 "$1listing" 0 "the tests of $2 cannot be listed"
 		return 0
 	}
 	[ -n "$programs" ] || return 1
-	while IFS=$'\t' read -r name limit quoted <&3; do
+	while IFS=$'\t' read -r name limit how quoted <&3; do
 		eval "command=($quoted)"
-		run_test "$1$name" "$limit" "${command[@]}"
+		[ "${FARNOVA_BUDGET:-20}" -le 20 ] || limit=$((limit * FARNOVA_BUDGET / 20))
+		run_test "--$how" "$1$name" "$limit" "${command[@]}"
 	done 3<<< "$programs"
 }
 
-# run_scripts SUITE/PREFIX MARK SCRIPT... -- run test scripts; those that say `# MARK: no` in their head are left out, and
-# `# limit: SECONDS` there sets a time limit other than 300 s.
+# run_scripts SUITE/PREFIX MARK SCRIPT... -- run test scripts; those that say `# MARK: no` in their head are left out,
+# `# limit: SECONDS` there sets a time limit other than 300 s, and `# alone: REASON` has it run with nothing beside.
 run_scripts() {
-	local prefix=$1 mark=$2 script limit
+	local prefix=$1 mark=$2 script limit how
 	shift 2
 	for script in "$@"; do
 		if [ -n "$mark" ] && head -n 12 "$script" | grep -q "^# $mark: no"; then
 			continue
 		fi
 		limit=$(head -n 12 "$script" | sed -n 's/^# limit: \([0-9]*\)$/\1/p')
-		run_test "$prefix$(basename "$script" .test)" "${limit:-300}" "$script"
+		how=beside
+		! head -n 12 "$script" | grep -q '^# alone: ' || how=alone
+		run_test "--$how" "$prefix$(basename "$script" .test)" "${limit:-300}" "$script"
 	done
 }
 
-# run_guest_tests -- what runs inside the guest of the suite vm, against the build in FARNOVA_BUILD.
+# run_guest_tests -- what runs inside the guest of the suite vm, against the build in FARNOVA_BUILD: what tests/vm/guest-tests
+# names, or with FARNOVA_VM_ALL everything that can.
 run_guest_tests() {
+	local names name scripts=(tests/integration/*.test)
 	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs || nothing_in "unit tests labelled verbs"
-	run_scripts vm/guest.integration. vm tests/integration/*.test
+	run_scripts vm/guest. '' tests/vm/guest/*.test
+	if [ -z "${FARNOVA_VM_ALL-}" ]; then
+		mapfile -t names < <(sed -n 's/^\([a-z][^:]*\):.*/\1/p' tests/vm/guest-tests)
+		scripts=()
+		for name in "${names[@]}"; do scripts+=("tests/integration/$name.test"); done
+	fi
+	run_scripts vm/guest.integration. vm "${scripts[@]}"
 }
 
 nothing_in() { echo "$1: there are no tests yet"; }
+
+# times -- how long each suite and the slowest tests took. A suite's time is the sum of its tests', which may have run side
+# by side.
+times() {
+	[ -s "$results" ] || return 0
+	awk -F '\t' '{ suite = $5; sub(/\/.*/, "", suite)
+			if (!(suite in count)) order[++suites] = suite
+			count[suite]++; sum[suite] += $6 }
+		END { for (i = 1; i <= suites; i++)
+			printf "time  %-12s %7.1f s in %d tests\n", order[i], sum[order[i]], count[order[i]] }' "$results"
+	echo "the slowest ten:"
+	sort -t $'\t' -k 6,6nr "$results" | head -n 10 | awk -F '\t' '{ printf "  %7.1f s  %s\n", $6, $5 }'
+}
 
 # summary -- print the closing line from the results; fail if a test failed or none ran.
 summary() {

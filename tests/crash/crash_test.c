@@ -37,7 +37,8 @@ static const char usage[] =
     "  --races            try operations beside each other in two threads, some in three, likewise\n"
     "  --race-seconds=N   begin no further race after so long (default 0: no limit)\n"
     "  --jobs=N           processes (default: one for each CPU)\n"
-    "  --part=I/N         only the I-th of N parts of the operations, pairs and races\n"
+    "  --part=I/N         only the I-th of N parts of the operations, pairs and races; 0/N: the part that the seed "
+    "gives\n"
     "  --progress=N       tell how far it is after each N seconds\n"
     "  --mutations        leave out each flush, fence and streaming store in turn: each must be missed\n"
     "  --seed=N           of the random subsets and of the order of pairs (default 1; 0: another each day)\n"
@@ -124,7 +125,7 @@ static int parse(int argc, char **argv, struct options *options)
 			options->jobs = (unsigned)strtoul(optarg, NULL, 0);
 			break;
 		case 'p':
-			if (sscanf(optarg, "%u/%u", &options->part, &options->parts) == 2 && options->part &&
+			if (sscanf(optarg, "%u/%u", &options->part, &options->parts) == 2 && options->parts &&
 			    options->part <= options->parts)
 				break;
 			fprintf(stderr, "crash_test: --part=%s is not of the form I/N\n", optarg);
@@ -173,6 +174,10 @@ static int parse(int argc, char **argv, struct options *options)
 		options->jobs = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (!options->seed)
 		options->seed = (uint64_t)(time(NULL) / 86400);
+	if (options->parts && !options->part) {
+		options->part = (unsigned)(options->seed % options->parts) + 1;
+		printf("crash: part %u of %u, by seed %" PRIu64 "\n", options->part, options->parts, options->seed);
+	}
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced in the guests of tests/vm/pair: how one waits for the other, by files in the share that both write.
+# Sourced in guests: how one waits for the other of tests/vm/pair, by files in the share that both write, and for servers.
 
 # announce NAME -- say that NAME has happened.
 announce() { : > "$FARNOVA_SHARE/$1"; }
@@ -15,3 +15,18 @@ await() {
 		sleep 0.2
 	done
 }
+
+# serving COMMAND... -- wait until what was started before can be connected to.
+serving() {
+	local deadline=$((SECONDS + 60))
+	until "$@" > /dev/null; do
+		[ $SECONDS -lt $deadline ] || {
+			echo "'$*' did not become true in 60 s"
+			return 1
+		}
+		sleep 0.2
+	done
+}
+
+# rdma_listens -- for serving: a server that takes connections of rdma_cm.
+rdma_listens() { rdma resource show cm_id | grep -q LISTEN; }
