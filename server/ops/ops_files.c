@@ -115,7 +115,7 @@ int op_setattr(struct request *rq)
 			return -EBADF;
 		if (in->setattr.mask & PROTO_SET_SIZE && !(open->flags & PROTO_OPEN_WRITE))
 			return -EINVAL;
-		rq->call.opened = true; /* it was checked for writing: that stands for the size */
+		rq->call.opened = open->flags & PROTO_OPEN_WRITE; /* it was checked, for the size and set-ID bits */
 	}
 	int rc = set_attributes(rq, core_handle(in->setattr.handle), in->setattr.mask, &values, &attr);
 	if (rc == 0)

@@ -64,15 +64,15 @@ static bool tells_times(unsigned mask)
 	return now && now != SET_TIMES_NOW && !(now == POSIX_SET_MTIME_NOW && mask & POSIX_SET_SIZE);
 }
 
-static int flags_allow(const struct node *node, unsigned mask)
+static int flags_allow(const struct node *node, unsigned mask, bool as_write)
 {
-	const unsigned kept = POSIX_SET_MODE | POSIX_SET_UID | POSIX_SET_GID | POSIX_SET_PROJECT;
+	const unsigned kept = (as_write ? 0 : POSIX_SET_MODE) | POSIX_SET_UID | POSIX_SET_GID | POSIX_SET_PROJECT;
 
 	if ((mask & kept || tells_times(mask)) && posix_is_fixed(node))
 		return -EPERM;
 	if (mask & POSIX_SET_SIZE)
 		return posix_may_change(node, false);
-	return mask & SET_TIMES_NOW ? posix_may_change(node, true) : 0;
+	return as_write || mask & SET_TIMES_NOW ? posix_may_change(node, true) : 0;
 }
 
 /* CAP_LINUX_IMMUTABLE; a project is the superuser's to give. */
@@ -113,13 +113,14 @@ static int may_chown(const struct posix_model *model, const struct node *node, u
 static int may_set(const struct posix_model *model, const struct node *node, unsigned mask,
                    const struct posix_attr *attr)
 {
-	int rc = flags_allow(node, mask);
+	bool as_write = mask & POSIX_SET_MODE && posix_takes_set_ids(model, node, attr->mode);
+	int rc = flags_allow(node, mask, as_write);
 
 	if (!rc)
 		rc = may_set_flags(model, node, mask, attr);
 	if (!rc)
 		rc = may_chown(model, node, mask, attr);
-	if (!rc && mask & POSIX_SET_MODE && !posix_owns(model, node))
+	if (!rc && mask & POSIX_SET_MODE && !posix_owns(model, node) && !as_write)
 		rc = -EPERM;
 	if (!rc && mask & POSIX_SET_MODE && S_ISLNK(node->attr.mode))
 		rc = -EOPNOTSUPP;
@@ -136,14 +137,14 @@ static int may_set(const struct posix_model *model, const struct node *node, uns
 
 /* ---- setattr ---------------------------------------------------------------------------------------------------- */
 
-static void set_owner(struct node *node, unsigned mask, const struct posix_attr *attr)
+static void set_owner(const struct posix_model *model, struct node *node, unsigned mask, const struct posix_attr *attr)
 {
+	if (mask & (POSIX_SET_UID | POSIX_SET_GID))
+		posix_owner_changes(model, node);
 	if (mask & POSIX_SET_UID)
 		node->attr.uid = attr->uid;
 	if (mask & POSIX_SET_GID)
 		node->attr.gid = attr->gid;
-	if (mask & (POSIX_SET_UID | POSIX_SET_GID))
-		posix_owner_changed(node);
 }
 
 static void set_mode(const struct posix_model *model, struct node *node, uint32_t mode)
@@ -182,7 +183,7 @@ int posix_setattr(struct posix_model *model, posix_ino ino, unsigned mask, const
 		posix_data_resize(node, attr->size);
 		posix_contents_changed(model, node);
 	}
-	set_owner(node, mask, attr);
+	set_owner(model, node, mask, attr);
 	if (mask & POSIX_SET_MODE)
 		set_mode(model, node, attr->mode);
 	if (mask & POSIX_SET_FLAGS)

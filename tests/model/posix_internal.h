@@ -103,9 +103,11 @@ int posix_may_remove(const struct posix_model *model, const struct node *dir, co
 bool posix_is_fixed(const struct node *node);
 /* posix_may_change -- 0 or -EPERM: contents, size and blocks of a file; `adds`: only something at its end. */
 int posix_may_change(const struct node *node, bool adds);
-/* posix_contents_changed, posix_owner_changed -- what runs with a privilege is no longer what was given it. */
+/* posix_contents_changed, posix_owner_changes (before it does) -- what runs with a privilege is no longer what was given it. */
 void posix_contents_changed(const struct posix_model *model, struct node *node);
-void posix_owner_changed(struct node *node);
+void posix_owner_changes(const struct posix_model *model, struct node *node);
+/* posix_takes_set_ids -- a new mode without bits that a write takes away, of one who may write: done as the write is. */
+bool posix_takes_set_ids(const struct posix_model *model, const struct node *node, uint32_t mode);
 /* posix_born -- owner, group and permissions of a newborn in `dir`. */
 void posix_born(const struct posix_model *model, const struct node *dir, struct node *node);
 

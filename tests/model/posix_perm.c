@@ -100,29 +100,39 @@ int posix_may_remove(const struct posix_model *model, const struct node *dir, co
 	return 0;
 }
 
-/* Where the group may not execute, the set-group-ID bit is about locks and is no privilege. */
-static void drop_set_ids(struct node *node)
+/* Where the group may not execute, the set-group-ID bit is no privilege of its members; others take it away, too, since
+ * Linux 6.2. */
+static uint32_t set_ids(const struct posix_model *model, const struct node *node)
 {
-	node->attr.mode &= ~(uint32_t)S_ISUID;
-	if (node->attr.mode & S_IXGRP)
-		node->attr.mode &= ~(uint32_t)S_ISGID;
+	bool member = posix_is_super(model) || posix_in_group(model, node->attr.gid);
+
+	return node->attr.mode & (S_ISUID | (node->attr.mode & S_IXGRP || !member ? S_ISGID : 0));
 }
 
 /* Whoever has CAP_FSETID keeps the bits; nobody keeps the file's capabilities. */
 void posix_contents_changed(const struct posix_model *model, struct node *node)
 {
 	if (!posix_is_super(model))
-		drop_set_ids(node);
+		node->attr.mode &= ~set_ids(model, node);
 	posix_xattr_drop(node, "security.capability");
 }
 
 /* "Since Linux 2.2.13, root is treated like other users." The bits of directories say something else. */
-void posix_owner_changed(struct node *node)
+void posix_owner_changes(const struct posix_model *model, struct node *node)
 {
 	if (S_ISDIR(node->attr.mode))
 		return;
-	drop_set_ids(node);
+	node->attr.mode &= ~set_ids(model, node);
 	posix_xattr_drop(node, "security.capability");
+}
+
+bool posix_takes_set_ids(const struct posix_model *model, const struct node *node, uint32_t mode)
+{
+	uint32_t taken = (node->attr.mode ^ mode) & 07777;
+
+	if (!S_ISREG(node->attr.mode) || posix_is_super(model) || !taken)
+		return false;
+	return (taken & set_ids(model, node)) == taken && posix_may_use(model, node, MAY_WRITE) == 0;
 }
 
 void posix_born(const struct posix_model *model, const struct node *dir, struct node *node)

@@ -197,10 +197,27 @@ static void a_write_takes_privileges_away(void **state)
 	assert_int_equal(attr_of(file).mode & 07777, 06777);
 	assert_int_equal(posix_write(model, file, 0, "x", 1, false, 6), 1);
 	assert_int_equal(attr_of(file).mode & 07777, 0777);
-	give_privileges(file, 06767); /* the group does not execute: the bit is about locks */
-	posix_act_for(model, &other);
+	give_privileges(file, 06767); /* the group does not execute: its members keep the bit */
+	posix_act_for(model, &member);
 	assert_int_equal(posix_setattr(model, file, POSIX_SET_SIZE, &(struct posix_attr){.size = 9}, 7), 0);
 	assert_int_equal(attr_of(file).mode & 07777, 02767);
+	posix_act_for(model, &other);
+	assert_int_equal(posix_write(model, file, 0, "x", 1, false, 6), 1);
+	assert_int_equal(attr_of(file).mode & 07777, 0767);
+}
+
+static void whoever_may_write_takes_privileges_away_beforehand(void **state)
+{
+	give_privileges(file, 06777);
+	posix_act_for(model, &other);
+	assert_int_equal(posix_setattr(model, file, POSIX_SET_MODE, &(struct posix_attr){.mode = 06776}, 7), -EPERM);
+	assert_int_equal(posix_setattr(model, file, POSIX_SET_MODE, &(struct posix_attr){.mode = 0777}, 7), 0);
+	assert_int_equal(attr_of(file).mode & 07777, 0777);
+	assert_int_equal(posix_removexattr(model, file, "security.capability", 8), 0);
+	give_privileges(file, 06755);
+	posix_act_for(model, &other);
+	assert_int_equal(posix_setattr(model, file, POSIX_SET_MODE, &(struct posix_attr){.mode = 0755}, 7), -EPERM);
+	assert_int_equal(posix_removexattr(model, file, "security.capability", 8), -EPERM);
 }
 
 static void a_new_owner_takes_privileges_away_whoever_gives_it(void **state)
@@ -321,6 +338,7 @@ int main(void)
 	    TEST(access_is_as_the_first_matching_class_of_the_list_says),
 	    TEST(a_default_list_is_inherited_within_the_mode_and_beside_the_umask),
 	    TEST(a_write_takes_privileges_away),
+	    TEST(whoever_may_write_takes_privileges_away_beforehand),
 	    TEST(a_new_owner_takes_privileges_away_whoever_gives_it),
 	    TEST(owners_change_what_is_theirs),
 	    TEST(a_sticky_directory_protects_names_of_others),

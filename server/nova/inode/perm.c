@@ -61,21 +61,30 @@ int perm_remove(const struct nova_cred *cred, const struct nova_inode *dir, cons
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
 }
 
-static uint16_t without_set_ids(uint16_t mode)
+/* As setattr_should_drop_sgid does since Linux 6.2: without group execution the bit is kept by members of the group. */
+static uint16_t without_set_ids(const struct nova_cred *cred, const struct nova_inode *inode)
 {
-	mode &= (uint16_t)~S_ISUID;
-	/* Without group execution the bit means something else (mandatory locking), not a privilege. */
-	if (mode & S_IXGRP)
+	uint16_t mode = inode->mode & (uint16_t)~S_ISUID;
+
+	if (mode & S_IXGRP || !(cred_super(cred) || cred_in_group(cred, inode->gid)))
 		mode &= (uint16_t)~S_ISGID;
 	return mode;
 }
 
 uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct nova_inode *inode)
 {
-	return cred_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(inode->mode);
+	return cred_super(cred) || !inode_is(inode, S_IFREG) ? inode->mode : without_set_ids(cred, inode);
 }
 
-uint16_t perm_mode_after_chown(const struct nova_inode *inode)
+uint16_t perm_mode_after_chown(const struct nova_cred *cred, const struct nova_inode *inode)
 {
-	return inode_is(inode, S_IFDIR) ? inode->mode : without_set_ids(inode->mode);
+	return inode_is(inode, S_IFDIR) ? inode->mode : without_set_ids(cred, inode);
+}
+
+bool perm_only_takes_set_ids(const struct nova_cred *cred, const struct nova_inode *inode, uint32_t mode)
+{
+	uint32_t taken = inode->mode & ~mode;
+	uint32_t by_write = inode->mode & ~(uint32_t)perm_mode_after_write(cred, inode);
+
+	return taken && (mode | taken) == inode->mode && !(taken & ~by_write);
 }

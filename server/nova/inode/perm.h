@@ -33,6 +33,10 @@ uint16_t perm_mode_after_write(const struct nova_cred *cred, const struct nova_i
 
 /* perm_mode_after_chown -- the mode once the owner or group was set, by whomever: what runs as the old owner must not
  * run as the new one (chown(2)). The bits of a directory mean something else. */
-uint16_t perm_mode_after_chown(const struct nova_inode *inode);
+uint16_t perm_mode_after_chown(const struct nova_cred *cred, const struct nova_inode *inode);
+
+/* perm_only_takes_set_ids -- whether `mode` is the inode's without one or more of the bits that a write by this caller
+ * takes away. A kernel asks so before it writes, truncates or allocates for someone who need not be the owner. */
+bool perm_only_takes_set_ids(const struct nova_cred *cred, const struct nova_inode *inode, uint32_t mode);
 
 #endif

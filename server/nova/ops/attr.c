@@ -102,11 +102,13 @@ static int may_resize(const struct nova_call *call, const struct nova_inode *ino
 }
 
 /* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
-static int flags_allow(const struct nova_inode *inode, unsigned mask)
+static int flags_allow(const struct nova_inode *inode, unsigned mask, bool as_write)
 {
-	const unsigned kept = NOVA_SET_MODE | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
+	const unsigned kept = (as_write ? 0 : NOVA_SET_MODE) | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
 	int err = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
 
+	if (!err && as_write)
+		err = perm_flags(inode, true);
 	if (!err && mask & NOVA_SET_SIZE)
 		err = perm_flags(inode, false);
 	if (!err && mask & (NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW))
@@ -133,16 +135,25 @@ static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *
 	return perm_owner(cred, inode);
 }
 
+/* Whoever may write may take away what a write takes away. */
+static bool sets_mode_as_write(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
+                               const struct nova_attr *in)
+{
+	return mask & NOVA_SET_MODE && perm_only_takes_set_ids(call->cred, inode, in->mode & 07777) &&
+	       (call->opened || perm_check(call->cred, inode, PERM_WRITE) == 0);
+}
+
 static int may_set(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
                    const struct nova_attr *in)
 {
-	int err = flags_allow(inode, mask);
+	bool as_write = sets_mode_as_write(call, inode, mask, in);
+	int err = flags_allow(inode, mask, as_write);
 
 	if (!err)
 		err = may_set_flags(call->cred, inode, mask, in);
 	if (!err)
 		err = may_chown(call->cred, inode, mask, in);
-	if (!err && mask & NOVA_SET_MODE)
+	if (!err && mask & NOVA_SET_MODE && !as_write)
 		err = perm_owner(call->cred, inode);
 	if (!err && mask & NOVA_SET_MODE && inode_is(inode, S_IFLNK))
 		err = -EOPNOTSUPP;
@@ -174,7 +185,7 @@ static void plan(const struct nova_call *call, const struct nova_inode *inode, u
 	if (mask & NOVA_SET_SIZE)
 		change->mode = perm_mode_after_write(call->cred, inode);
 	if (chown)
-		change->mode &= perm_mode_after_chown(inode);
+		change->mode &= perm_mode_after_chown(call->cred, inode);
 	change->unprivileged = (mask & NOVA_SET_SIZE || (chown && !inode_is(inode, S_IFDIR))) &&
 	                       xattr_has_privileges(call->worker->fs, inode);
 	if (mask & NOVA_SET_MODE) {

@@ -63,6 +63,17 @@ static int may_use_acl(const struct nova_cred *cred, const struct nova_inode *in
 	return write ? perm_owner(cred, inode) : 0;
 }
 
+static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
+
+/* Whoever may write may take away what a write takes away: a kernel asks so before it writes for someone. */
+static bool takes_capabilities(const struct nova_cred *cred, const struct nova_inode *inode,
+                               const struct xattr_name *name)
+{
+	return name->space == capability.space && name->length == capability.length &&
+	       memcmp(name->name, capability.name, capability.length) == 0 && inode_is(inode, S_IFREG) &&
+	       perm_check(cred, inode, PERM_WRITE) == 0;
+}
+
 static int may_use(const struct nova_cred *cred, const struct nova_inode *inode, const struct xattr_name *name,
                    bool write)
 {
@@ -252,7 +263,7 @@ int nova_removexattr(const struct nova_call *call, struct nova_handle file, cons
 
 	if (!err)
 		err = inode_write(call->worker, file, true, &inode);
-	if (!err)
+	if (!err && !takes_capabilities(call->cred, inode, &change.name))
 		err = may_use(call->cred, inode, &change.name, true);
 	if (!err && !xattr_find(call->worker->fs, inode, &change.name))
 		err = -ENODATA;
@@ -299,8 +310,6 @@ void xattr_inherit(const struct nova_call *call, const struct nova_inode *dir, u
 }
 
 /* ---- privileges ------------------------------------------------------------------------------------------------- */
-
-static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
 
 bool xattr_has_privileges(const struct nova *fs, const struct nova_inode *inode)
 {

@@ -219,6 +219,59 @@ static void a_new_owner_or_group_takes_away_set_ids_whoever_gives_it(void **stat
 	fixture_assert_same_after_remount(f);
 }
 
+/* A kernel asks so on behalf of those who write, truncate or allocate. */
+static void writers_take_away_what_a_write_takes_away(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle file = fixture_owned(f, "file", S_IFREG | 06777);
+	struct nova_handle kept = fixture_owned(f, "kept", S_IFREG | 06755);
+	struct nova_call theirs = fixture_as(f, &other);
+	struct nova_call super = fixture_as(f, &root);
+	struct nova_attr in = {.mode = 0777};
+	struct nova_attr attr;
+
+	assert_int_equal(nova_setattr(&theirs, kept, NOVA_SET_MODE, &(struct nova_attr){.mode = 0755}, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 06776}, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 06777}, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 01777}, NULL), -EPERM);
+	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 02777}, &attr), 0);
+	assert_int_equal(attr.mode & 07777, 0777); /* no member keeps set-group-ID */
+	assert_int_equal(nova_setattr(&super, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 06777}, NULL), 0);
+	assert_int_equal(nova_setattr(&theirs, file, NOVA_SET_MODE | NOVA_SET_SIZE, &in, &attr), 0);
+	assert_int_equal(attr.mode & 07777, 0777);
+
+	assert_int_equal(nova_setxattr(&super, file, N("security.capability"), "caps", 4, 0, NULL), 0);
+	assert_int_equal(nova_setxattr(&super, file, N("security.other"), "caps", 4, 0, NULL), 0);
+	assert_int_equal(nova_setxattr(&super, kept, N("security.capability"), "caps", 4, 0, NULL), 0);
+	assert_int_equal(nova_removexattr(&theirs, kept, N("security.capability"), NULL), -EPERM);
+	assert_int_equal(nova_removexattr(&theirs, file, N("security.other"), NULL), -EPERM);
+	assert_int_equal(nova_removexattr(&theirs, file, N("security.capability"), NULL), 0);
+	assert_int_equal(nova_removexattr(&theirs, file, N("security.capability"), NULL), -ENODATA);
+}
+
+/* Where the group may not execute, set-group-ID is kept when a member writes or changes the owner, else it goes. */
+static void set_group_id_without_execution_is_kept_by_members(void **state)
+{
+	struct fixture *f = *state;
+	const struct nova_cred *writers[] = {&root, &member, &other};
+	const uint32_t after[] = {06767, 02767, 0767};
+
+	for (size_t i = 0; i < 3; i++) {
+		char name[2] = {(char)('a' + i), 0};
+		struct nova_handle file = fixture_owned(f, name, S_IFREG | 06767);
+		struct nova_call writer = fixture_as(f, writers[i]);
+		struct nova_call super = fixture_as(f, &root);
+		struct nova_attr attr;
+
+		assert_int_equal(nova_write(&writer, file, 0, "x", 1, 0, &attr), 1);
+		assert_int_equal(attr.mode & 07777, after[i]);
+		assert_int_equal(nova_setattr(&super, file, NOVA_SET_MODE, &(struct nova_attr){.mode = 06767}, NULL),
+		                 0);
+		assert_int_equal(nova_setattr(&writer, file, NOVA_SET_SIZE, &(struct nova_attr){.size = 9}, &attr), 0);
+		assert_int_equal(attr.mode & 07777, after[i]);
+	}
+}
+
 static void a_directory_that_gets_another_parent_is_written_to(void **state)
 {
 	struct fixture *f = *state;
@@ -265,6 +318,8 @@ int main(void)
 	    TEST(times_are_the_owners_and_now_is_every_writers),
 	    TEST(one_time_alone_is_set_to_now_by_owners_only),
 	    TEST(a_new_owner_or_group_takes_away_set_ids_whoever_gives_it),
+	    TEST(writers_take_away_what_a_write_takes_away),
+	    TEST(set_group_id_without_execution_is_kept_by_members),
 	    TEST(a_directory_that_gets_another_parent_is_written_to),
 	    TEST(what_runs_with_a_groups_rights_is_made_by_its_members),
 	};
