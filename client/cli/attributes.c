@@ -6,6 +6,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 #include "client/cli/walk.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #include "client/cli/copy_xattrs.h"
 #include "client/cli/progress_bar.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 #include "common/file_type.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ struct linked {
 
 struct copy {
 	struct copy_options options;
-	struct place from, to;
+	struct endpoint from, to;
 	void *links;   /* a tsearch tree of struct linked */
 	bool inherits; /* what is made in the directory at hand gets ACLs from it */
 	bool have_top;
@@ -42,7 +43,7 @@ struct copy {
 	char *buffer;
 };
 
-struct copy *copy_start(const struct copy_options *options, const struct place *from, const struct place *to)
+struct copy *copy_start(const struct copy_options *options, const struct endpoint *from, const struct endpoint *to)
 {
 	struct copy *copy = calloc(1, sizeof(*copy));
 
@@ -84,9 +85,10 @@ static int by_inode(const void *a, const void *b)
 	return x->ino < y->ino ? -1 : x->ino > y->ino;
 }
 
-static bool failed(const struct copy *copy, const struct place *place, const char *doing, const char *path, int error)
+static bool failed(const struct copy *copy, const struct endpoint *endpoint, const char *doing, const char *path,
+                   int error)
 {
-	report_error(copy->options.command, "%s %s", doing, place_why(place, path, error));
+	report_error(copy->options.command, "%s %s", doing, endpoint_why(endpoint, path, error));
 	return false;
 }
 
@@ -96,7 +98,7 @@ static bool is_zero(const char *data, size_t length)
 }
 
 /* Write what is not zero, in runs of blocks: where the source has holes its zeros stay holes. */
-static int write_sparse(struct copy *copy, struct place_file *file, const char *data, size_t length, off_t offset)
+static int write_sparse(struct copy *copy, struct endpoint_file *file, const char *data, size_t length, off_t offset)
 {
 	size_t start = 0;
 
@@ -107,7 +109,7 @@ static int write_sparse(struct copy *copy, struct place_file *file, const char *
 		if (end > length)
 			end = length;
 		if (end > start) {
-			int error = place_write(&copy->to, file, data + start, end - start, offset + (off_t)start);
+			int error = endpoint_write(&copy->to, file, data + start, end - start, offset + (off_t)start);
 			if (error)
 				return error;
 			start = end;
@@ -119,26 +121,26 @@ static int write_sparse(struct copy *copy, struct place_file *file, const char *
 }
 
 /* Both files are on one server: it copies, and keeps the holes. */
-static bool copy_inside(struct copy *copy, const char *source, struct place_file *in, const char *target,
-                        struct place_file *out, const struct stat *st)
+static bool copy_inside(struct copy *copy, const char *source, struct endpoint_file *in, const char *target,
+                        struct endpoint_file *out, const struct stat *st)
 {
 	for (off_t position = 0; position < st->st_size;) {
-		ssize_t n = place_copy(in, out, (size_t)(st->st_size - position), position);
+		ssize_t n = endpoint_copy(in, out, (size_t)(st->st_size - position), position);
 		if (n < 0) {
 			report_error(copy->options.command, "copying '%s' to %s", source,
-			             place_why(&copy->to, target, (int)n));
+			             endpoint_why(&copy->to, target, (int)n));
 			return false;
 		}
 		if (n == 0)
 			break; /* it became shorter meanwhile */
 		position += n;
-		progress_bytes((uint64_t)n);
+		progress_bar_bytes((uint64_t)n);
 	}
 	return true;
 }
 
-static bool copy_data(struct copy *copy, const char *source, struct place_file *in, const char *target,
-                      struct place_file *out, const struct stat *st, bool holes)
+static bool copy_data(struct copy *copy, const char *source, struct endpoint_file *in, const char *target,
+                      struct endpoint_file *out, const struct stat *st, bool holes)
 {
 	bool sparse = holes && (uint64_t)st->st_blocks * 512 < (uint64_t)st->st_size;
 	off_t position = 0, start, end;
@@ -146,10 +148,10 @@ static bool copy_data(struct copy *copy, const char *source, struct place_file *
 
 	if (copy->from.fs && copy->from.fs == copy->to.fs)
 		return copy_inside(copy, source, in, target, out, st);
-	while (!shorter && place_next_data(&copy->from, in, position, st->st_size, &start, &end) == 0) {
+	while (!shorter && endpoint_next_data(&copy->from, in, position, st->st_size, &start, &end) == 0) {
 		for (position = start; position < end;) {
 			size_t want = end - position < CHUNK ? (size_t)(end - position) : CHUNK;
-			ssize_t n = place_read(&copy->from, in, copy->buffer, want, position);
+			ssize_t n = endpoint_read(&copy->from, in, copy->buffer, want, position);
 			if (n < 0)
 				return failed(copy, &copy->from, "reading", source, (int)n);
 			if (n == 0) {
@@ -157,16 +159,16 @@ static bool copy_data(struct copy *copy, const char *source, struct place_file *
 				break;
 			}
 			int error = sparse ? write_sparse(copy, out, copy->buffer, (size_t)n, position)
-			                   : place_write(&copy->to, out, copy->buffer, (size_t)n, position);
+			                   : endpoint_write(&copy->to, out, copy->buffer, (size_t)n, position);
 			if (error)
 				return failed(copy, &copy->to, "writing", target, error);
 			position += n;
-			progress_bytes((uint64_t)n);
+			progress_bar_bytes((uint64_t)n);
 		}
 	}
 	/* A hole at the end, or what was reserved there and never written, is made by the size alone. */
 	bool ends_in_hole = holes && !shorter && (sparse || position < st->st_size);
-	int error = ends_in_hole ? place_truncate(&copy->to, out, st->st_size) : 0;
+	int error = ends_in_hole ? endpoint_truncate(&copy->to, out, st->st_size) : 0;
 	return error ? failed(copy, &copy->to, "writing", target, error) : true;
 }
 
@@ -176,7 +178,7 @@ static bool keep_flags(struct copy *copy, const char *source, const char *target
 	struct copy_flags_failure why;
 
 	return copy_flags(&copy->from, source, &copy->to, target, !copy->options.recursive, late, &why) ||
-	       failed(copy, why.place, "copying flags:", why.path, why.error);
+	       failed(copy, why.endpoint, "copying flags:", why.path, why.error);
 }
 
 /* `bare`: what the target has of ACLs is not the source's. */
@@ -188,14 +190,14 @@ static bool keep_attributes(struct copy *copy, const char *source, const char *t
 
 	/* The owner first: a change of owner takes away set-ID bits and capabilities. The mode after attributes that
 	 * it may no longer allow to set. */
-	if (copy->options.owners && (error = place_chown(&copy->to, target, st->st_uid, st->st_gid)))
+	if (copy->options.owners && (error = endpoint_chown(&copy->to, target, st->st_uid, st->st_gid)))
 		return failed(copy, &copy->to, "setting the owner of", target, error);
 	if (!copy_xattrs(&copy->from, source, &copy->to, target, !copy->options.recursive,
 	                 bare ? st->st_mode & S_IFMT : 0, &why))
-		return failed(copy, why.place, "copying extended attributes:", why.path, why.error);
-	if (!S_ISLNK(st->st_mode) && (error = place_chmod(&copy->to, target, st->st_mode & 07777)))
+		return failed(copy, why.endpoint, "copying extended attributes:", why.path, why.error);
+	if (!S_ISLNK(st->st_mode) && (error = endpoint_chmod(&copy->to, target, st->st_mode & 07777)))
 		return failed(copy, &copy->to, "setting the mode of", target, error);
-	if ((error = place_set_times(&copy->to, target, times, !copy->options.recursive)))
+	if ((error = endpoint_set_times(&copy->to, target, times, !copy->options.recursive)))
 		return failed(copy, &copy->to, "setting the times of", target, error);
 	/* Last: they may allow nothing more. */
 	if (copy->options.flags && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)))
@@ -207,21 +209,21 @@ static bool keep_attributes(struct copy *copy, const char *source, const char *t
 static bool copy_file(struct copy *copy, const char *source, const char *target, const struct stat *st, bool made,
                       bool existed)
 {
-	struct place_file in, out;
+	struct endpoint_file in, out;
 
-	int error = place_open_read(&copy->from, source, !copy->options.recursive, &in);
+	int error = endpoint_open_read(&copy->from, source, !copy->options.recursive, &in);
 	if (error)
 		return failed(copy, &copy->from, "opening", source, error);
-	error = place_create(&copy->to, target, &out);
+	error = endpoint_create(&copy->to, target, &out);
 	if (error) {
 		failed(copy, &copy->to, "creating", target, error);
-		place_close(&copy->from, &in);
+		endpoint_close(&copy->from, &in);
 		return false;
 	}
-	progress_file(source, (uint64_t)st->st_size);
+	progress_bar_file(source, (uint64_t)st->st_size);
 	bool good = copy_data(copy, source, &in, target, &out, st, made);
-	place_close(&copy->from, &in);
-	error = place_close(&copy->to, &out);
+	endpoint_close(&copy->from, &in);
+	error = endpoint_close(&copy->to, &out);
 	if (error && good)
 		good = failed(copy, &copy->to, "closing", target, error);
 	return good && (!made || keep_attributes(copy, source, target, st, existed || copy->inherits));
@@ -231,11 +233,11 @@ static bool copy_symlink(struct copy *copy, const char *source, const char *targ
 {
 	char text[PATH_MAX];
 
-	ssize_t length = place_readlink(&copy->from, source, text, sizeof(text) - 1);
+	ssize_t length = endpoint_readlink(&copy->from, source, text, sizeof(text) - 1);
 	if (length < 0)
 		return failed(copy, &copy->from, "reading the link", source, (int)length);
 	text[length] = 0;
-	int error = place_symlink(&copy->to, text, target);
+	int error = endpoint_symlink(&copy->to, text, target);
 	if (error)
 		return failed(copy, &copy->to, "making the link", target, error);
 	return keep_attributes(copy, source, target, st, false);
@@ -243,7 +245,7 @@ static bool copy_symlink(struct copy *copy, const char *source, const char *targ
 
 static bool copy_special(struct copy *copy, const char *source, const char *target, const struct stat *st)
 {
-	int error = place_mknod(&copy->to, target, (st->st_mode & S_IFMT) | 0600, st->st_rdev);
+	int error = endpoint_mknod(&copy->to, target, (st->st_mode & S_IFMT) | 0600, st->st_rdev);
 	if (error)
 		return failed(copy, &copy->to, "making", target, error);
 	return keep_attributes(copy, source, target, st, copy->inherits);
@@ -257,7 +259,7 @@ static bool copy_entries(struct copy *copy, const char *source, const char *targ
 	size_t count;
 	bool good = true;
 
-	int error = place_list(&copy->from, source, &names, &count);
+	int error = endpoint_list(&copy->from, source, &names, &count);
 	if (error)
 		return failed(copy, &copy->from, "reading the directory", source, error);
 	for (size_t i = 0; i < count; i++) {
@@ -285,12 +287,12 @@ static bool copy_directory(struct copy *copy, const char *source, const char *ta
 		return false;
 	}
 	if (!existing) {
-		int error = place_mkdir(&copy->to, target, 0700);
+		int error = endpoint_mkdir(&copy->to, target, 0700);
 		if (error)
 			return failed(copy, &copy->to, "making the directory", target, error);
 	}
 	struct stat made;
-	if (top && copy->from.id == copy->to.id && place_lstat(&copy->to, target, &made) == 0) {
+	if (top && copy->from.id == copy->to.id && endpoint_lstat(&copy->to, target, &made) == 0) {
 		copy->have_top = true;
 		copy->top_dev = made.st_dev;
 		copy->top_ino = made.st_ino;
@@ -312,7 +314,7 @@ static int copy_as_link(struct copy *copy, const char *target, const struct stat
 
 	if (!found)
 		return 0;
-	int error = place_link(&copy->to, (*found)->target, target);
+	int error = endpoint_link(&copy->to, (*found)->target, target);
 	if (error) {
 		failed(copy, &copy->to, "linking", target, error);
 		return -1;
@@ -341,8 +343,8 @@ static bool make_way(struct copy *copy, const char *source, const char *target, 
 {
 	if (!existing)
 		return true;
-	bool same_place = copy->from.id == copy->to.id;
-	if (same_place && st->st_dev == existing->st_dev && st->st_ino == existing->st_ino) {
+	bool same_endpoint = copy->from.id == copy->to.id;
+	if (same_endpoint && st->st_dev == existing->st_dev && st->st_ino == existing->st_ino) {
 		report_error(copy->options.command, "'%s' and '%s' are the same file", source, target);
 		return false;
 	}
@@ -361,7 +363,7 @@ static bool make_way(struct copy *copy, const char *source, const char *target, 
 	}
 	if (S_ISREG(st->st_mode) && S_ISREG(existing->st_mode) && existing->st_nlink == 1 && st->st_nlink == 1)
 		return true;
-	int error = place_unlink(&copy->to, target);
+	int error = endpoint_unlink(&copy->to, target);
 	return error ? failed(copy, &copy->to, "replacing", target, error) : true;
 }
 
@@ -369,8 +371,8 @@ static bool copy_any(struct copy *copy, const char *source, const char *target, 
 {
 	struct stat st, there;
 
-	int error =
-	    copy->options.recursive ? place_lstat(&copy->from, source, &st) : place_stat(&copy->from, source, &st);
+	int error = copy->options.recursive ? endpoint_lstat(&copy->from, source, &st)
+	                                    : endpoint_stat(&copy->from, source, &st);
 	if (error)
 		return failed(copy, &copy->from, "looking at", source, error);
 	if (!copy->options.recursive && !S_ISREG(st.st_mode)) {
@@ -378,12 +380,12 @@ static bool copy_any(struct copy *copy, const char *source, const char *target, 
 		             file_type_name(st.st_mode));
 		return false;
 	}
-	bool exists = (copy->options.recursive ? place_lstat(&copy->to, target, &there)
-	                                       : place_stat(&copy->to, target, &there)) == 0;
+	bool exists = (copy->options.recursive ? endpoint_lstat(&copy->to, target, &there)
+	                                       : endpoint_stat(&copy->to, target, &there)) == 0;
 	if (!make_way(copy, source, target, &st, exists ? &there : NULL))
 		return false;
 	if (copy->options.verbose) {
-		progress_clear();
+		progress_bar_clear();
 		print_name(stdout, source);
 		printf(" -> ");
 		print_name(stdout, target);

@@ -20,7 +20,7 @@ struct copy_options {
 struct copy;
 
 /* copy_start -- NULL if memory is short. */
-struct copy *copy_start(const struct copy_options *options, const struct place *from, const struct place *to);
+struct copy *copy_start(const struct copy_options *options, const struct endpoint *from, const struct endpoint *to);
 
 /*
  * copy_path -- copy `source`, a file or with `recursive` a tree, to be `target` itself (an existing directory is

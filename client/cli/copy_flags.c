@@ -67,19 +67,19 @@ static int set_local(const char *path, bool follow, unsigned flags)
 	return -error;
 }
 
-static int get(const struct place *place, const char *path, bool follow, unsigned *flags)
+static int get(const struct endpoint *endpoint, const char *path, bool follow, unsigned *flags)
 {
 	*flags = 0;
-	if (!place->fs)
+	if (!endpoint->fs)
 		return get_local(path, follow, flags);
-	return farnova_getflags(place->fs, path, flags) ? -errno : 0;
+	return farnova_getflags(endpoint->fs, path, flags) ? -errno : 0;
 }
 
-static int set(const struct place *place, const char *path, bool follow, unsigned flags)
+static int set(const struct endpoint *endpoint, const char *path, bool follow, unsigned flags)
 {
-	if (!place->fs)
+	if (!endpoint->fs)
 		return set_local(path, follow, flags);
-	return farnova_setflags(place->fs, path, flags) ? -errno : 0;
+	return farnova_setflags(endpoint->fs, path, flags) ? -errno : 0;
 }
 
 static int remember(struct late_flags **late, const char *path, unsigned flags)
@@ -96,8 +96,8 @@ static int remember(struct late_flags **late, const char *path, unsigned flags)
 	return 0;
 }
 
-bool copy_flags(const struct place *from, const char *source, const struct place *to, const char *target, bool follow,
-                struct late_flags **late, struct copy_flags_failure *failure)
+bool copy_flags(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
+                bool follow, struct late_flags **late, struct copy_flags_failure *failure)
 {
 	unsigned flags;
 	int error = get(from, source, follow, &flags);
@@ -110,7 +110,7 @@ bool copy_flags(const struct place *from, const char *source, const struct place
 	return !error;
 }
 
-int copy_flags_late(const struct place *to, bool follow, struct late_flags **late, char **path, int *error)
+int copy_flags_late(const struct endpoint *to, bool follow, struct late_flags **late, char **path, int *error)
 {
 	struct late_flags *one = *late;
 

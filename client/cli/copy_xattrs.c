@@ -35,38 +35,38 @@ static bool may_lack(const char *name, int error)
 	return error == -EPERM && (starts(name, "trusted.") || starts(name, "security."));
 }
 
-static bool failed(struct copy_xattrs_failure *failure, const struct place *place, const char *path, int error)
+static bool failed(struct copy_xattrs_failure *failure, const struct endpoint *endpoint, const char *path, int error)
 {
-	*failure = (struct copy_xattrs_failure){place, path, error};
+	*failure = (struct copy_xattrs_failure){endpoint, path, error};
 	return false;
 }
 
-static bool copy_one(const struct place *from, const char *source, const struct place *to, const char *target,
+static bool copy_one(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
                      bool follow, const char *name, char *value, struct copy_xattrs_failure *failure)
 {
-	ssize_t length = place_getxattr(from, source, follow, name, value, VALUE_MAX);
+	ssize_t length = endpoint_getxattr(from, source, follow, name, value, VALUE_MAX);
 
 	if (length == -ENODATA || length == -EOPNOTSUPP)
 		return true; /* it has gone meanwhile, or is listed and not told */
 	if (length < 0)
 		return failed(failure, from, source, (int)length);
-	int error = place_setxattr(to, target, follow, name, value, (size_t)length);
+	int error = endpoint_setxattr(to, target, follow, name, value, (size_t)length);
 	return error && !may_lack(name, error) ? failed(failure, to, target, error) : true;
 }
 
-static bool remove_acl(const struct place *to, const char *target, bool follow, const char *name,
+static bool remove_acl(const struct endpoint *to, const char *target, bool follow, const char *name,
                        struct copy_xattrs_failure *failure)
 {
-	int error = place_removexattr(to, target, follow, name);
+	int error = endpoint_removexattr(to, target, follow, name);
 
 	return error && error != -ENODATA && error != -EOPNOTSUPP ? failed(failure, to, target, error) : true;
 }
 
-static bool copy_listed(const struct place *from, const char *source, const struct place *to, const char *target,
+static bool copy_listed(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
                         bool follow, mode_t bare, char *list, char *value, struct copy_xattrs_failure *failure)
 {
 	bool access = false, defaults = false, good = true;
-	ssize_t length = place_listxattr(from, source, follow, list, VALUE_MAX);
+	ssize_t length = endpoint_listxattr(from, source, follow, list, VALUE_MAX);
 
 	if (length == -EOPNOTSUPP)
 		length = 0;
@@ -85,8 +85,8 @@ static bool copy_listed(const struct place *from, const char *source, const stru
 	return good;
 }
 
-bool copy_xattrs(const struct place *from, const char *source, const struct place *to, const char *target, bool follow,
-                 mode_t bare, struct copy_xattrs_failure *failure)
+bool copy_xattrs(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
+                 bool follow, mode_t bare, struct copy_xattrs_failure *failure)
 {
 	char *buffers = malloc(2 * VALUE_MAX);
 
@@ -97,7 +97,7 @@ bool copy_xattrs(const struct place *from, const char *source, const struct plac
 	return good;
 }
 
-bool copy_xattrs_inherited(const struct place *place, const char *directory)
+bool copy_xattrs_inherited(const struct endpoint *endpoint, const char *directory)
 {
-	return place_getxattr(place, directory, true, DEFAULT, NULL, 0) > 0;
+	return endpoint_getxattr(endpoint, directory, true, DEFAULT, NULL, 0) > 0;
 }

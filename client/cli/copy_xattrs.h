@@ -10,7 +10,7 @@
 
 /* Which of the two paths' ends failed, and where. */
 struct copy_xattrs_failure {
-	const struct place *place;
+	const struct endpoint *endpoint;
 	const char *path;
 	int error; /* -errno */
 };
@@ -20,10 +20,10 @@ struct copy_xattrs_failure {
  * keep one of a kind goes without. Labels (security.selinux and the like) belong to the target's own policy. `bare`,
  * if not 0, is the target's type: it may have got ACLs that the source has not, and they go. False with `failure`.
  */
-bool copy_xattrs(const struct place *from, const char *source, const struct place *to, const char *target, bool follow,
-                 mode_t bare, struct copy_xattrs_failure *failure);
+bool copy_xattrs(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
+                 bool follow, mode_t bare, struct copy_xattrs_failure *failure);
 
 /* copy_xattrs_inherited -- whether what is made in this directory gets ACLs from it. */
-bool copy_xattrs_inherited(const struct place *place, const char *directory);
+bool copy_xattrs_inherited(const struct endpoint *endpoint, const char *directory);
 
 #endif

@@ -7,11 +7,9 @@
 #include "client/cli/report.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define ROUND_TRIPS 16
 
@@ -20,38 +18,6 @@ static const char help[] = "Usage: farnova doctor [OPTION]... [URL|POOL]...\n"
                            "may be a directory where one is to be.\n\n"
                            "      --json          a JSON array with an object for each finding\n" REMOTE_HELP
                            "\nExit code 1 if something that was asked for does not work; notes do not count.\n";
-
-void finding(struct findings *findings, const char *check, enum finding_level level, const char *advice,
-             const char *format, ...)
-{
-	static const char *const words[] = {"ok", "note", "bad"};
-	static const char *const colors[] = {"\033[32m", "\033[33m", "\033[31m"};
-	va_list arguments;
-	char text[4608];
-
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	if (findings->json) {
-		printf("%s\n  {\"check\": \"%s\", \"level\": \"%s\", \"text\": ", findings->count ? "," : "", check,
-		       words[level]);
-		print_json_string(stdout, text);
-		printf(", \"advice\": ");
-		if (advice)
-			print_json_string(stdout, advice);
-		else
-			printf("null");
-		printf("}");
-	} else {
-		bool terminal = isatty(STDOUT_FILENO);
-		printf("%s%-4s%s  %-8s %s\n", terminal ? colors[level] : "", words[level], terminal ? "\033[0m" : "",
-		       check, text);
-		if (advice)
-			printf("                -> %s\n", advice);
-	}
-	findings->count++;
-	findings->bad += level == FINDING_BAD;
-}
 
 static double seconds(void)
 {

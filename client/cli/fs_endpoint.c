@@ -16,67 +16,69 @@ static int result(int returned)
 	return returned < 0 ? -errno : returned;
 }
 
-const char *place_why(const struct place *place, const char *path, int error)
+const char *endpoint_why(const struct endpoint *endpoint, const char *path, int error)
 {
 	static char text[4608];
 
 	/* An error of an open file tells its inode number, which is not what the user asked for. */
-	if (place->fs && strstr(farnova_last_error(), path))
+	if (endpoint->fs && strstr(farnova_last_error(), path))
 		return farnova_last_error();
-	if (place->fs && *farnova_last_error())
+	if (endpoint->fs && *farnova_last_error())
 		snprintf(text, sizeof(text), "'%.3072s': %s", path, farnova_last_error());
 	else
 		snprintf(text, sizeof(text), "'%.4096s': %s", path, strerror(-error));
 	return text;
 }
 
-int place_lstat(const struct place *place, const char *path, struct stat *st)
+int endpoint_lstat(const struct endpoint *endpoint, const char *path, struct stat *st)
 {
-	return result(place->fs ? farnova_lstat(place->fs, path, st) : lstat(path, st));
+	return result(endpoint->fs ? farnova_lstat(endpoint->fs, path, st) : lstat(path, st));
 }
 
-int place_stat(const struct place *place, const char *path, struct stat *st)
+int endpoint_stat(const struct endpoint *endpoint, const char *path, struct stat *st)
 {
-	return result(place->fs ? farnova_stat(place->fs, path, st) : stat(path, st));
+	return result(endpoint->fs ? farnova_stat(endpoint->fs, path, st) : stat(path, st));
 }
 
-static int open_place(const struct place *place, const char *path, int flags, struct place_file *file)
+static int open_endpoint(const struct endpoint *endpoint, const char *path, int flags, struct endpoint_file *file)
 {
 	file->local = -1;
 	file->remote = NULL;
-	if (place->fs) {
-		file->remote = farnova_open(place->fs, path, flags, 0600);
+	if (endpoint->fs) {
+		file->remote = farnova_open(endpoint->fs, path, flags, 0600);
 		return file->remote ? 0 : -errno;
 	}
 	file->local = open(path, flags | O_CLOEXEC, 0600);
 	return file->local < 0 ? -errno : 0;
 }
 
-int place_open_read(const struct place *place, const char *path, bool follow, struct place_file *file)
+int endpoint_open_read(const struct endpoint *endpoint, const char *path, bool follow, struct endpoint_file *file)
 {
 	/* O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
-	return open_place(place, path, O_RDONLY | (follow ? 0 : O_NOFOLLOW) | (place->fs ? 0 : O_NONBLOCK), file);
+	return open_endpoint(endpoint, path, O_RDONLY | (follow ? 0 : O_NOFOLLOW) | (endpoint->fs ? 0 : O_NONBLOCK),
+	                     file);
 }
 
-int place_create(const struct place *place, const char *path, struct place_file *file)
+int endpoint_create(const struct endpoint *endpoint, const char *path, struct endpoint_file *file)
 {
-	return open_place(place, path, O_WRONLY | O_CREAT | O_TRUNC, file);
+	return open_endpoint(endpoint, path, O_WRONLY | O_CREAT | O_TRUNC, file);
 }
 
-int place_close(const struct place *place, struct place_file *file)
+int endpoint_close(const struct endpoint *endpoint, struct endpoint_file *file)
 {
-	return result(place->fs ? farnova_close(file->remote) : close(file->local));
+	return result(endpoint->fs ? farnova_close(file->remote) : close(file->local));
 }
 
-ssize_t place_read(const struct place *place, struct place_file *file, void *buffer, size_t length, off_t offset)
+ssize_t endpoint_read(const struct endpoint *endpoint, struct endpoint_file *file, void *buffer, size_t length,
+                      off_t offset)
 {
 	size_t done = 0;
 
 	while (done < length) {
 		void *to = (char *)buffer + done;
 		off_t at = offset + (off_t)done;
-		ssize_t n = place->fs ? farnova_pread(file->remote, to, length - done, at)
-		                      : pread(file->local, to, length - done, at);
+		ssize_t n = endpoint->fs ? farnova_pread(file->remote, to, length - done, at)
+		                         : pread(file->local, to, length - done, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -88,15 +90,16 @@ ssize_t place_read(const struct place *place, struct place_file *file, void *buf
 	return (ssize_t)done;
 }
 
-int place_write(const struct place *place, struct place_file *file, const void *data, size_t length, off_t offset)
+int endpoint_write(const struct endpoint *endpoint, struct endpoint_file *file, const void *data, size_t length,
+                   off_t offset)
 {
 	size_t done = 0;
 
 	while (done < length) {
 		const void *from = (const char *)data + done;
 		off_t at = offset + (off_t)done;
-		ssize_t n = place->fs ? farnova_pwrite(file->remote, from, length - done, at)
-		                      : pwrite(file->local, from, length - done, at);
+		ssize_t n = endpoint->fs ? farnova_pwrite(file->remote, from, length - done, at)
+		                         : pwrite(file->local, from, length - done, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -106,7 +109,7 @@ int place_write(const struct place *place, struct place_file *file, const void *
 	return 0;
 }
 
-ssize_t place_copy(struct place_file *in, struct place_file *out, size_t length, off_t offset)
+ssize_t endpoint_copy(struct endpoint_file *in, struct endpoint_file *out, size_t length, off_t offset)
 {
 	off_t from = offset, to = offset;
 	ssize_t n = farnova_copy_file_range(in->remote, &from, out->remote, &to, length, 0);
@@ -114,22 +117,22 @@ ssize_t place_copy(struct place_file *in, struct place_file *out, size_t length,
 	return n < 0 ? -errno : n;
 }
 
-int place_truncate(const struct place *place, struct place_file *file, off_t length)
+int endpoint_truncate(const struct endpoint *endpoint, struct endpoint_file *file, off_t length)
 {
-	return result(place->fs ? farnova_ftruncate(file->remote, length) : ftruncate(file->local, length));
+	return result(endpoint->fs ? farnova_ftruncate(file->remote, length) : ftruncate(file->local, length));
 }
 
-static off_t seek(const struct place *place, struct place_file *file, off_t offset, int whence)
+static off_t seek(const struct endpoint *endpoint, struct endpoint_file *file, off_t offset, int whence)
 {
-	return place->fs ? farnova_lseek(file->remote, offset, whence) : lseek(file->local, offset, whence);
+	return endpoint->fs ? farnova_lseek(file->remote, offset, whence) : lseek(file->local, offset, whence);
 }
 
-int place_next_data(const struct place *place, struct place_file *file, off_t from, off_t size, off_t *start,
-                    off_t *end)
+int endpoint_next_data(const struct endpoint *endpoint, struct endpoint_file *file, off_t from, off_t size,
+                       off_t *start, off_t *end)
 {
 	if (from >= size)
 		return 1;
-	off_t data = seek(place, file, from, SEEK_DATA);
+	off_t data = seek(endpoint, file, from, SEEK_DATA);
 	if (data < 0 && errno == ENXIO)
 		return 1;
 	if (data < 0) { /* this file system cannot tell */
@@ -137,7 +140,7 @@ int place_next_data(const struct place *place, struct place_file *file, off_t fr
 		*end = size;
 		return 0;
 	}
-	off_t hole = seek(place, file, data, SEEK_HOLE);
+	off_t hole = seek(endpoint, file, data, SEEK_HOLE);
 	*start = data;
 	*end = hole < 0 || hole > size ? size : hole;
 	return data >= size ? 1 : 0;
@@ -193,11 +196,11 @@ static int list_local(const char *path, char ***names, size_t *count)
 	return error;
 }
 
-int place_list(const struct place *place, const char *path, char ***names, size_t *count)
+int endpoint_list(const struct endpoint *endpoint, const char *path, char ***names, size_t *count)
 {
 	*names = NULL;
 	*count = 0;
-	int error = place->fs ? list_remote(place->fs, path, names, count) : list_local(path, names, count);
+	int error = endpoint->fs ? list_remote(endpoint->fs, path, names, count) : list_local(path, names, count);
 	if (error) {
 		for (size_t i = 0; i < *count; i++)
 			free((*names)[i]);
@@ -206,51 +209,51 @@ int place_list(const struct place *place, const char *path, char ***names, size_
 	return error;
 }
 
-int place_mkdir(const struct place *place, const char *path, mode_t mode)
+int endpoint_mkdir(const struct endpoint *endpoint, const char *path, mode_t mode)
 {
-	return result(place->fs ? farnova_mkdir(place->fs, path, mode) : mkdir(path, mode));
+	return result(endpoint->fs ? farnova_mkdir(endpoint->fs, path, mode) : mkdir(path, mode));
 }
 
-int place_mknod(const struct place *place, const char *path, mode_t mode, dev_t dev)
+int endpoint_mknod(const struct endpoint *endpoint, const char *path, mode_t mode, dev_t dev)
 {
-	return result(place->fs ? farnova_mknod(place->fs, path, mode, dev) : mknod(path, mode, dev));
+	return result(endpoint->fs ? farnova_mknod(endpoint->fs, path, mode, dev) : mknod(path, mode, dev));
 }
 
-int place_symlink(const struct place *place, const char *target, const char *path)
+int endpoint_symlink(const struct endpoint *endpoint, const char *target, const char *path)
 {
-	return result(place->fs ? farnova_symlink(place->fs, target, path) : symlink(target, path));
+	return result(endpoint->fs ? farnova_symlink(endpoint->fs, target, path) : symlink(target, path));
 }
 
-ssize_t place_readlink(const struct place *place, const char *path, char *buffer, size_t size)
+ssize_t endpoint_readlink(const struct endpoint *endpoint, const char *path, char *buffer, size_t size)
 {
-	ssize_t n = place->fs ? farnova_readlink(place->fs, path, buffer, size) : readlink(path, buffer, size);
+	ssize_t n = endpoint->fs ? farnova_readlink(endpoint->fs, path, buffer, size) : readlink(path, buffer, size);
 
 	return n < 0 ? -errno : n;
 }
 
-int place_link(const struct place *place, const char *from, const char *to)
+int endpoint_link(const struct endpoint *endpoint, const char *from, const char *to)
 {
-	return result(place->fs ? farnova_link(place->fs, from, to) : link(from, to));
+	return result(endpoint->fs ? farnova_link(endpoint->fs, from, to) : link(from, to));
 }
 
-int place_unlink(const struct place *place, const char *path)
+int endpoint_unlink(const struct endpoint *endpoint, const char *path)
 {
-	return result(place->fs ? farnova_unlink(place->fs, path) : unlink(path));
+	return result(endpoint->fs ? farnova_unlink(endpoint->fs, path) : unlink(path));
 }
 
-int place_rmdir(const struct place *place, const char *path)
+int endpoint_rmdir(const struct endpoint *endpoint, const char *path)
 {
-	return result(place->fs ? farnova_rmdir(place->fs, path) : rmdir(path));
+	return result(endpoint->fs ? farnova_rmdir(endpoint->fs, path) : rmdir(path));
 }
 
-int place_chown(const struct place *place, const char *path, uid_t uid, gid_t gid)
+int endpoint_chown(const struct endpoint *endpoint, const char *path, uid_t uid, gid_t gid)
 {
-	return result(place->fs ? farnova_lchown(place->fs, path, uid, gid) : lchown(path, uid, gid));
+	return result(endpoint->fs ? farnova_lchown(endpoint->fs, path, uid, gid) : lchown(path, uid, gid));
 }
 
-int place_chmod(const struct place *place, const char *path, mode_t mode)
+int endpoint_chmod(const struct endpoint *endpoint, const char *path, mode_t mode)
 {
-	return result(place->fs ? farnova_chmod(place->fs, path, mode) : chmod(path, mode));
+	return result(endpoint->fs ? farnova_chmod(endpoint->fs, path, mode) : chmod(path, mode));
 }
 
 static ssize_t length_of(ssize_t returned)
@@ -258,45 +261,45 @@ static ssize_t length_of(ssize_t returned)
 	return returned < 0 ? -errno : returned;
 }
 
-ssize_t place_listxattr(const struct place *place, const char *path, bool follow, char *list, size_t size)
+ssize_t endpoint_listxattr(const struct endpoint *endpoint, const char *path, bool follow, char *list, size_t size)
 {
-	if (place->fs)
-		return length_of(follow ? farnova_listxattr(place->fs, path, list, size)
-		                        : farnova_llistxattr(place->fs, path, list, size));
+	if (endpoint->fs)
+		return length_of(follow ? farnova_listxattr(endpoint->fs, path, list, size)
+		                        : farnova_llistxattr(endpoint->fs, path, list, size));
 	return length_of(follow ? listxattr(path, list, size) : llistxattr(path, list, size));
 }
 
-ssize_t place_getxattr(const struct place *place, const char *path, bool follow, const char *name, void *value,
-                       size_t size)
+ssize_t endpoint_getxattr(const struct endpoint *endpoint, const char *path, bool follow, const char *name, void *value,
+                          size_t size)
 {
-	if (place->fs)
-		return length_of(follow ? farnova_getxattr(place->fs, path, name, value, size)
-		                        : farnova_lgetxattr(place->fs, path, name, value, size));
+	if (endpoint->fs)
+		return length_of(follow ? farnova_getxattr(endpoint->fs, path, name, value, size)
+		                        : farnova_lgetxattr(endpoint->fs, path, name, value, size));
 	return length_of(follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size));
 }
 
-int place_setxattr(const struct place *place, const char *path, bool follow, const char *name, const void *value,
-                   size_t size)
+int endpoint_setxattr(const struct endpoint *endpoint, const char *path, bool follow, const char *name,
+                      const void *value, size_t size)
 {
-	if (place->fs)
-		return result(follow ? farnova_setxattr(place->fs, path, name, value, size, 0)
-		                     : farnova_lsetxattr(place->fs, path, name, value, size, 0));
+	if (endpoint->fs)
+		return result(follow ? farnova_setxattr(endpoint->fs, path, name, value, size, 0)
+		                     : farnova_lsetxattr(endpoint->fs, path, name, value, size, 0));
 	return result(follow ? setxattr(path, name, value, size, 0) : lsetxattr(path, name, value, size, 0));
 }
 
-int place_removexattr(const struct place *place, const char *path, bool follow, const char *name)
+int endpoint_removexattr(const struct endpoint *endpoint, const char *path, bool follow, const char *name)
 {
-	if (place->fs)
-		return result(follow ? farnova_removexattr(place->fs, path, name)
-		                     : farnova_lremovexattr(place->fs, path, name));
+	if (endpoint->fs)
+		return result(follow ? farnova_removexattr(endpoint->fs, path, name)
+		                     : farnova_lremovexattr(endpoint->fs, path, name));
 	return result(follow ? removexattr(path, name) : lremovexattr(path, name));
 }
 
-int place_set_times(const struct place *place, const char *path, const struct timespec times[2], bool follow)
+int endpoint_set_times(const struct endpoint *endpoint, const char *path, const struct timespec times[2], bool follow)
 {
 	int flags = follow ? 0 : AT_SYMLINK_NOFOLLOW;
 
-	if (place->fs)
-		return result(farnova_utimens(place->fs, path, times, flags));
+	if (endpoint->fs)
+		return result(farnova_utimens(endpoint->fs, path, times, flags));
 	return result(utimensat(AT_FDCWD, path, times, flags));
 }

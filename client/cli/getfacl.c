@@ -4,6 +4,7 @@
 #include "client/cli/acl_remote.h"
 #include "client/cli/command.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 #include "client/cli/walk.h"
 
 #include <grp.h>

@@ -5,6 +5,7 @@
 #include "client/cli/copy.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -146,22 +147,22 @@ static int move_all(struct names_run *run, int count, char **urls)
 
 /* ---- rm --------------------------------------------------------------------------------------------------------- */
 
-static int remove_path(struct names_run *run, const struct place *place, const char *path);
+static int remove_path(struct names_run *run, const struct endpoint *endpoint, const char *path);
 
-static int remove_entries(struct names_run *run, const struct place *place, const char *path)
+static int remove_entries(struct names_run *run, const struct endpoint *endpoint, const char *path)
 {
 	char **names;
 	size_t count;
 	int code = EXIT_OK;
 
-	int error = place_list(place, path, &names, &count);
+	int error = endpoint_list(endpoint, path, &names, &count);
 	if (error) {
 		errno = -error;
 		return failed(run, path);
 	}
 	for (size_t i = 0; i < count; i++) {
 		char *child = copy_join(path, names[i]);
-		int result = child ? remove_path(run, place, child) : EXIT_FAILED;
+		int result = child ? remove_path(run, endpoint, child) : EXIT_FAILED;
 		if (result > code)
 			code = result;
 		free(child);
@@ -171,15 +172,15 @@ static int remove_entries(struct names_run *run, const struct place *place, cons
 	return code;
 }
 
-static int remove_path(struct names_run *run, const struct place *place, const char *path)
+static int remove_path(struct names_run *run, const struct endpoint *endpoint, const char *path)
 {
 	struct stat st;
 	int code = EXIT_OK;
 
-	if (place_lstat(place, path, &st))
+	if (endpoint_lstat(endpoint, path, &st))
 		return errno == ENOENT && run->force ? EXIT_OK : failed(run, path);
 	if (!S_ISDIR(st.st_mode)) {
-		if (place_unlink(place, path))
+		if (endpoint_unlink(endpoint, path))
 			return errno == ENOENT && run->force ? EXIT_OK : failed(run, path);
 		say(run, "removed", path);
 		return EXIT_OK;
@@ -189,10 +190,10 @@ static int remove_path(struct names_run *run, const struct place *place, const c
 		return EXIT_FAILED;
 	}
 	if (run->recursive)
-		code = remove_entries(run, place, path);
+		code = remove_entries(run, endpoint, path);
 	if (code)
 		return code; /* what could not be removed keeps the directory; that was reported */
-	if (place_rmdir(place, path))
+	if (endpoint_rmdir(endpoint, path))
 		return errno == ENOENT && run->force ? EXIT_OK : failed(run, path);
 	say(run, "removed directory", path);
 	return EXIT_OK;
@@ -203,15 +204,15 @@ static int remove_all(struct names_run *run, int count, char **urls)
 	int code = EXIT_OK;
 
 	for (int i = 0; i < count; i++) {
-		struct place place = {0};
+		struct endpoint endpoint = {0};
 		const char *path;
-		int result = remote_open(&run->remote, urls[i], &place.fs, &path);
+		int result = remote_open(&run->remote, urls[i], &endpoint.fs, &path);
 		char *name = result ? NULL : trimmed(path);
 		if (name && !strcmp(name, "/")) {
 			report_error("rm", "'%s' is the root of the file system, which stays", urls[i]);
 			result = EXIT_FAILED;
 		} else if (name) {
-			result = remove_path(run, &place, name);
+			result = remove_path(run, &endpoint, name);
 		}
 		free(name);
 		if (result > code)

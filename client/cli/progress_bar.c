@@ -4,6 +4,7 @@
 #include "client/cli/progress_bar.h"
 
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-void progress_start(bool enabled)
+void progress_bar_start(bool enabled)
 {
 	memset(&progress, 0, sizeof(progress));
 	progress.enabled = enabled && isatty(STDERR_FILENO);
@@ -82,7 +83,7 @@ static void tick(void)
 		show(now);
 }
 
-void progress_file(const char *path, uint64_t size)
+void progress_bar_file(const char *path, uint64_t size)
 {
 	progress.files++;
 	progress.path = path;
@@ -91,14 +92,14 @@ void progress_file(const char *path, uint64_t size)
 	tick();
 }
 
-void progress_bytes(uint64_t count)
+void progress_bar_bytes(uint64_t count)
 {
 	progress.bytes += count;
 	progress.file_bytes += count;
 	tick();
 }
 
-void progress_clear(void)
+void progress_bar_clear(void)
 {
 	if (!progress.visible)
 		return;
@@ -106,12 +107,12 @@ void progress_clear(void)
 	progress.visible = false;
 }
 
-void progress_finish(void)
+void progress_bar_finish(void)
 {
 	char total[24], rate[24];
 	double elapsed = seconds() - progress.started;
 
-	progress_clear();
+	progress_bar_clear();
 	if (progress.enabled && elapsed >= FIRST_AFTER)
 		fprintf(stderr, "%lu files, %s in %.1f s (%s/s)\n", (unsigned long)progress.files,
 		        human_size(progress.bytes, total), elapsed,

@@ -4,6 +4,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 
 #include <ctype.h>
 #include <errno.h>

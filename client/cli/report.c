@@ -1,5 +1,5 @@
 /*
- * report.c -- how commands say what went wrong, and how they print names, sizes and JSON.
+ * report.c -- how commands say what went wrong, and strings in JSON.
  */
 #include "client/cli/report.h"
 
@@ -16,7 +16,7 @@ static void vreport(const char *command, const char *format, va_list arguments)
 {
 	char line[8192];
 
-	progress_clear();
+	progress_bar_clear();
 	vsnprintf(line, sizeof(line), format, arguments);
 	fprintf(stderr, "farnova %s: %s\n", command, line);
 }
@@ -50,16 +50,6 @@ int report_usage(const char *command, const char *format, ...)
 	va_end(arguments);
 	fprintf(stderr, "`farnova %s --help` shows how it is used\n", command);
 	return EXIT_USAGE;
-}
-
-void print_name(FILE *out, const char *name)
-{
-	if (!isatty(fileno(out))) {
-		fputs(name, out);
-		return;
-	}
-	for (; *name; name++)
-		fputc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, out);
 }
 
 /* The length of the valid UTF-8 sequence at `s`, or 0. */
@@ -98,38 +88,4 @@ void print_json_string(FILE *out, const char *text)
 			fputc(*s++, out);
 	}
 	fputc('"', out);
-}
-
-const char *human_size(uint64_t bytes, char buffer[24])
-{
-	static const char units[] = "BKMGTPE";
-	double value = (double)bytes;
-	int unit = 0;
-
-	while (value >= 1023.95 && units[unit + 1]) {
-		value /= 1024;
-		unit++;
-	}
-	if (unit == 0)
-		snprintf(buffer, 24, "%u", (unsigned)bytes);
-	else
-		snprintf(buffer, 24, "%.1f%c", value, units[unit]);
-	return buffer;
-}
-
-const char *mode_text(mode_t mode, char buffer[11])
-{
-	static const char types[] = "?pc?d?b?-?l?s???";
-
-	buffer[0] = types[(mode & S_IFMT) >> 12];
-	for (int i = 0; i < 9; i++)
-		buffer[1 + i] = (mode & (0400u >> i)) ? "rwx"[i % 3] : '-';
-	if (mode & S_ISUID)
-		buffer[3] = (mode & S_IXUSR) ? 's' : 'S';
-	if (mode & S_ISGID)
-		buffer[6] = (mode & S_IXGRP) ? 's' : 'S';
-	if (mode & S_ISVTX)
-		buffer[9] = (mode & S_IXOTH) ? 't' : 'T';
-	buffer[10] = 0;
-	return buffer;
 }

@@ -1,12 +1,10 @@
 /*
- * report.h -- how commands say what went wrong, and how they print names, sizes and JSON.
+ * report.h -- how commands say what went wrong, and strings in JSON.
  */
 #ifndef FARNOVA_CLI_REPORT_H
 #define FARNOVA_CLI_REPORT_H
 
-#include <stdint.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 /* report_error -- "farnova COMMAND: text" on stderr, as one line that does not mix with a progress line. */
 void report_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -17,17 +15,8 @@ void report_remote(const char *command, const char *what);
 /* report_usage -- "farnova COMMAND: text" and where help is; returns EXIT_USAGE. */
 int report_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* print_name -- a file's name; on a terminal control characters become '?', so that no name can drive the terminal. */
-void print_name(FILE *out, const char *name);
-
 /* print_json_string -- quoted and escaped; bytes that are not UTF-8 become \udcXX, as Python's surrogateescape
  * reads. */
 void print_json_string(FILE *out, const char *text);
-
-/* human_size -- "1.5G" in `buffer`, powers of 1024. */
-const char *human_size(uint64_t bytes, char buffer[24]);
-
-/* mode_text -- "drwxr-xr-x" in `buffer`. */
-const char *mode_text(mode_t mode, char buffer[11]);
 
 #endif

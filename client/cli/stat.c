@@ -5,6 +5,7 @@
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
+#include "client/cli/text.h"
 #include "common/file_type.h"
 
 #include <fcntl.h>

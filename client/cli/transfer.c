@@ -46,14 +46,15 @@ struct transfer {
 	bool no_progress;
 };
 
-/* Find the place an argument names and the path in it. 0 or an exit code. */
-static int resolve(struct transfer *transfer, bool remote, const char *argument, struct place *place, const char **path)
+/* Find the endpoint an argument names and the path in it. 0 or an exit code. */
+static int resolve(struct transfer *transfer, bool remote, const char *argument, struct endpoint *endpoint,
+                   const char **path)
 {
-	*place = (struct place){0};
+	*endpoint = (struct endpoint){0};
 	*path = argument;
 	if (remote) {
-		int code = remote_open(&transfer->remote, argument, &place->fs, path);
-		place->id = (uint64_t)(uintptr_t)place->fs;
+		int code = remote_open(&transfer->remote, argument, &endpoint->fs, path);
+		endpoint->id = (uint64_t)(uintptr_t)endpoint->fs;
 		return code;
 	}
 	if (remote_is_url(argument))
@@ -95,31 +96,31 @@ static char *target_of(const char *source, const char *target, bool within)
 	return path;
 }
 
-static int stream_out(struct transfer *transfer, const struct place *from, const char *path)
+static int stream_out(struct transfer *transfer, const struct endpoint *from, const char *path)
 {
-	struct place_file in;
-	int error = place_open_read(from, path, true, &in);
+	struct endpoint_file in;
+	int error = endpoint_open_read(from, path, true, &in);
 	char *buffer = malloc(1 << 20);
 	off_t offset = 0;
 	ssize_t n = 0;
 
-	while (!error && buffer && (n = place_read(from, &in, buffer, 1 << 20, offset)) > 0) {
+	while (!error && buffer && (n = endpoint_read(from, &in, buffer, 1 << 20, offset)) > 0) {
 		if (fwrite(buffer, 1, (size_t)n, stdout) != (size_t)n)
 			break;
 		offset += n;
 	}
 	free(buffer);
 	if (error || n < 0) {
-		report_error(transfer->remote.command, "reading %s", place_why(from, path, error ? error : (int)n));
+		report_error(transfer->remote.command, "reading %s", endpoint_why(from, path, error ? error : (int)n));
 		if (!error)
-			place_close(from, &in);
+			endpoint_close(from, &in);
 		return EXIT_FAILED;
 	}
-	place_close(from, &in);
+	endpoint_close(from, &in);
 	return buffer && !ferror(stdout) ? EXIT_OK : EXIT_FAILED;
 }
 
-static int stream_in(struct transfer *transfer, const struct place *to, const char *path)
+static int stream_in(struct transfer *transfer, const struct endpoint *to, const char *path)
 {
 	mode_t mask = umask(0);
 	struct farnova_file *file;
@@ -135,11 +136,11 @@ static int stream_in(struct transfer *transfer, const struct place *to, const ch
 		free(buffer);
 		return EXIT_FAILED;
 	}
-	progress_file(path, 0);
+	progress_bar_file(path, 0);
 	while (written >= 0 && (n = fread(buffer, 1, 1 << 20, stdin)) > 0) {
 		for (size_t done = 0; done < n && written >= 0; done += (size_t)written)
 			written = farnova_write(file, buffer + done, n - done);
-		progress_bytes(n);
+		progress_bar_bytes(n);
 	}
 	free(buffer);
 	if (written < 0) {
@@ -159,8 +160,8 @@ static int stream_in(struct transfer *transfer, const struct place *to, const ch
 	return EXIT_OK;
 }
 
-/* Copy each source that lies in the same place as the first ones with one struct copy, so that hard links are kept. */
-static int copy_all(struct transfer *transfer, char **sources, int count, const struct place *to, const char *target,
+/* Copy each source of the same endpoint as the first ones with one struct copy, so that hard links are kept. */
+static int copy_all(struct transfer *transfer, char **sources, int count, const struct endpoint *to, const char *target,
                     bool within)
 {
 	struct copy *copy = NULL;
@@ -168,7 +169,7 @@ static int copy_all(struct transfer *transfer, char **sources, int count, const 
 	int code = EXIT_OK;
 
 	for (int i = 0; i < count; i++) {
-		struct place from;
+		struct endpoint from;
 		const char *path;
 		int wrong = resolve(transfer, transfer->from_remote, sources[i], &from, &path);
 		if (wrong) {
@@ -198,7 +199,7 @@ static int copy_all(struct transfer *transfer, char **sources, int count, const 
 static int transfer_files(struct transfer *transfer, char **sources, int count, const char *destination)
 {
 	const char *command = transfer->remote.command;
-	struct place to, from;
+	struct endpoint to, from;
 	const char *target, *path;
 	struct stat st;
 
@@ -217,11 +218,11 @@ static int transfer_files(struct transfer *transfer, char **sources, int count, 
 		return code;
 
 	size_t length = strlen(target);
-	int error = place_stat(&to, target, &st);
+	int error = endpoint_stat(&to, target, &st);
 	bool directory = error == 0 && S_ISDIR(st.st_mode);
 	if (!directory && (count > 1 || (length && target[length - 1] == '/' && !transfer->options.recursive))) {
 		if (error && error != -ENOENT)
-			report_error(command, "%s", place_why(&to, target, error));
+			report_error(command, "%s", endpoint_why(&to, target, error));
 		else
 			report_error(command, "'%s' is %s", destination,
 			             error ? "not there; make it with mkdir first" : "no directory");
@@ -281,9 +282,9 @@ static int transfer_main(struct transfer *transfer, int argc, char **argv)
 	if (argc - optind < 2)
 		return report_usage(transfer->remote.command, "what is to be copied, and where to?");
 
-	progress_start(!transfer->no_progress);
+	progress_bar_start(!transfer->no_progress);
 	code = transfer_files(transfer, argv + optind, argc - optind - 1, argv[argc - 1]);
-	progress_finish();
+	progress_bar_finish();
 	remote_done(&transfer->remote);
 	return code;
 }

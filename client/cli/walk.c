@@ -41,12 +41,12 @@ static int walk_entry(struct walk *walk, struct farnova *fs, const char *path, c
 
 static int walk_entries(struct walk *walk, struct farnova *fs, const char *path, const char *url)
 {
-	const struct place place = {.fs = fs};
+	const struct endpoint endpoint = {.fs = fs};
 	int code = EXIT_OK;
 	char **names;
 	size_t count;
 
-	int error = place_list(&place, path, &names, &count);
+	int error = endpoint_list(&endpoint, path, &names, &count);
 	if (error) {
 		errno = -error;
 		return failed(walk, url);
