@@ -13,12 +13,6 @@
  */
 void gc_if_due(struct nova_worker *worker, struct nova_inode *inode);
 
-/* gc_slice -- under the exclusive lock: look at the log's first pages, whatever its length. False if that cannot be. */
-bool gc_slice(struct nova_worker *worker, struct nova_inode *inode);
-
-/* gc_idle_pages -- is the log worth shortening while nothing else happens? */
-bool gc_idle_pages(const struct nova_inode *inode);
-
 /* gc_idle_slice -- a slice of that. False when enough is done: the log is short, or begins at `end` or later, so that
  * all that was there when the tail was `end` has been looked at, and a sweep that this asked for is over. */
 bool gc_idle_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t end);

@@ -28,4 +28,12 @@ void gc_queue_fini(struct nova *fs);
 /* gc_queue -- under the inode's exclusive lock. */
 void gc_queue(struct nova *fs, struct nova_inode *inode);
 
+/* gc_queue_put -- false if the queue has no room beside what is to stay `free`. */
+bool gc_queue_put(struct gc_queue *queue, const struct gc_waiting *waiting, uint32_t free);
+
+/* gc_queue_get -- the one that waits longest; false if there is none. */
+bool gc_queue_get(struct gc_queue *queue, struct gc_waiting *waiting);
+
+uint32_t gc_queue_length(const struct gc_queue *queue);
+
 #endif

@@ -66,6 +66,18 @@ static inline uint8_t entry_xattr_lines(size_t length)
 	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
+/* entry_request -- who asked for it. */
+/* ---- what lives ----------------------------------------------------------------------------------------------- */
+
+static inline struct nova_request entry_request(const struct nova_entry *entry)
+{
+	return (struct nova_request){
+	    .client = le32_get(entry->request_client),
+	    .slot = le16_get(entry->request_slot),
+	    .sequence = le32_get(entry->request_sequence),
+	};
+}
+
 /* entry_xattr_value -- what follows the name in an XATTR entry: the value, or the runs of its blob. */
 static inline const uint8_t *entry_xattr_value(const struct nova_entry *entry)
 {

@@ -1,0 +1,56 @@
+/*
+ * gc_sweep.c -- a sweep: every extent told before its beginning is dead once it has ended, without a look.
+ */
+#include "server/nova/change/gc_sweep.h"
+
+#include "server/nova/change/gc_slice.h"
+
+void gc_sweep_begin(struct nova_inode *inode)
+{
+	inode->gc.sweep_due = false;
+	inode->gc.sweep = inode->log.tail;
+	inode->gc.swept = 0;
+}
+
+/* Whatever extent an entry before the sweep told was written again by the sweep, or by whoever changed it meanwhile. */
+static void end_sweep(struct nova_inode *inode)
+{
+	struct gc_state *gc = &inode->gc;
+
+	gc->position = gc->sweep;
+	gc->index = 0;
+	gc->block = 0;
+	gc->sweep = 0;
+	gc->copied = 0;
+	gc->was_split += gc->split;
+	gc->split = 0;
+	gc->round = inode->log.tail;
+}
+
+/* A slice of a sweep: extents are written again in the order of the file, each as long as it is by now. No page goes.
+ */
+int gc_sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
+{
+	uint64_t at = inode->gc.swept;
+	struct extent live;
+	struct gc_slice slice;
+	bool more;
+	int err = 0;
+
+	gc_slice_begin(&slice, worker, inode);
+	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.scanned < GC_SCAN_SOFT_LIMIT) {
+		live = gc_slice_look(&slice, at, NOVA_FILE_BLOCKS_MAX);
+		err = gc_slice_add(&slice, &live, &inode->log.last_request);
+		at += live.count;
+	}
+	if (!err)
+		err = gc_slice_end(&slice);
+	if (err) {
+		log_append_drop(worker, &slice.log);
+		return err;
+	}
+	inode->gc.swept = at;
+	if (!more)
+		end_sweep(inode);
+	return 0;
+}
