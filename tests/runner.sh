@@ -179,7 +179,8 @@ ctest_programs() {
 		[.name, (property("TIMEOUT") // 300 | floor), $how, ((.command // ["false", "not built"]) | @sh)] | @tsv'
 }
 
-# run_ctest_programs SUITE/PREFIX BUILD LABEL -- run each test of BUILD that carries LABEL; fail if there is none.
+# run_ctest_programs SUITE/PREFIX BUILD LABEL [ARGUMENT]... -- run each test of BUILD that carries LABEL, with further
+# arguments; fail if there is none.
 run_ctest_programs() {
 	local name limit how quoted programs
 	local -a command
@@ -191,7 +192,7 @@ run_ctest_programs() {
 	while IFS=$'\t' read -r name limit how quoted <&3; do
 		eval "command=($quoted)"
 		[ "${FARNOVA_BUDGET:-20}" -le 20 ] || limit=$((limit * FARNOVA_BUDGET / 20))
-		run_test "--$how" "$1$name" "$limit" "${command[@]}"
+		run_test "--$how" "$1$name" "$limit" "${command[@]}" "${@:4}"
 	done 3<<< "$programs"
 }
 
@@ -215,7 +216,8 @@ run_scripts() {
 # names, or with FARNOVA_VM_ALL everything that can.
 run_guest_tests() {
 	local names name scripts=(tests/integration/*.test)
-	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs || nothing_in "unit tests labelled verbs"
+	# Over verbs only: the host has tried TCP.
+	run_ctest_programs vm/guest.unit. "$FARNOVA_BUILD" verbs verbs || nothing_in "unit tests labelled verbs"
 	run_scripts vm/guest. '' tests/vm/guest/*.test
 	if [ -z "${FARNOVA_VM_ALL-}" ]; then
 		mapfile -t names < <(sed -n 's/^\([a-z][^:]*\):.*/\1/p' tests/vm/guest-tests)
