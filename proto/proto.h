@@ -35,10 +35,14 @@ enum proto_op {
 #include "proto/ops.def"
 };
 
-/* Names an inode for ever; as the file system's own handle. */
+/*
+ * Names an inode for ever; as the file system's own handle. `seal` is the server's, and says that it has given the handle
+ * out: a client keeps it with the rest, and compares handles without it.
+ */
 struct proto_handle {
 	uint64_t ino;
 	uint32_t generation;
+	uint64_t seal;
 };
 
 struct proto_attr {
@@ -430,6 +434,15 @@ struct proto_recall {
  * ended.
  */
 int proto_decode_request(const void *message, size_t length, struct proto_request *out, const char **why);
+
+#define PROTO_MAX_HANDLES 2u /* of a request */
+
+/* proto_request_handles -- all handles that a request has; returns how many. */
+unsigned proto_request_handles(const struct proto_request *request,
+                               const struct proto_handle *handles[PROTO_MAX_HANDLES]);
+
+/* proto_reply_handle -- the handle that a reply without a status has, or NULL. */
+struct proto_handle *proto_reply_handle(struct proto_reply *reply);
 
 /* proto_encode_request -- the number of bytes written to `buffer`, or -EMSGSIZE. */
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size);

@@ -335,6 +335,15 @@ static const char *check(const struct proto_reply *p)
 
 /* ---- replies ----------------------------------------------------------------------------------------------------- */
 
+struct proto_handle *proto_reply_handle(struct proto_reply *reply)
+{
+	struct proto_handle *seen[1] = {NULL};
+	struct wire w = {.seen = seen};
+
+	fields(&w, reply);
+	return seen[0];
+}
+
 int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t size)
 {
 	struct wire w = wire_puts(buffer, size);

@@ -281,6 +281,18 @@ uint64_t *proto_request_open(struct proto_request *request)
 	}
 }
 
+unsigned proto_request_handles(const struct proto_request *request,
+                               const struct proto_handle *handles[PROTO_MAX_HANDLES])
+{
+	struct proto_handle *seen[PROTO_MAX_HANDLES];
+	struct wire w = {.seen = seen};
+
+	fields(&w, (struct proto_request *)(uintptr_t)request);
+	for (unsigned i = 0; i < w.seen_count; i++)
+		handles[i] = seen[i];
+	return w.seen_count;
+}
+
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size)
 {
 	struct wire w = wire_puts(buffer, size);

@@ -4,6 +4,9 @@
  * Each kind of message has one list of its fields, which serves both ways: a cursor either puts them or takes them. One
  * that has run over its end stays failed: every later put writes nothing and every later take gives zero, so a function
  * goes over all its fields and asks once at the end. Putting changes nothing of the native form.
+ *
+ * A cursor that puts into no room at all only looks: with `seen` it collects the handles of a message, so that none of
+ * those that travel can be missing there.
  */
 #ifndef FARNOVA_PROTO_WIRE_H
 #define FARNOVA_PROTO_WIRE_H
@@ -21,6 +24,8 @@ struct wire {
 	uint8_t *end;
 	bool takes;
 	bool failed;
+	struct proto_handle **seen; /* NULL, or room for all handles */
+	unsigned seen_count;
 };
 
 static inline struct wire wire_puts(void *buffer, size_t size)
@@ -129,8 +134,11 @@ WIRE_FIELDS void field_data(struct wire *w, const void **data, size_t size)
 
 WIRE_FIELDS void field_handle(struct wire *w, struct proto_handle *h)
 {
+	if (w->seen)
+		w->seen[w->seen_count++] = h;
 	field_u64(w, &h->ino);
 	field_u32(w, &h->generation);
+	field_u64(w, &h->seal);
 }
 
 WIRE_FIELDS void field_string(struct wire *w, struct proto_string *s)

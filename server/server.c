@@ -99,6 +99,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	struct nova_statfs st;
 	nova_statfs(server->shared.nova, &st);
 	memcpy(server->shared.pool, st.uuid, sizeof(server->shared.pool));
+	nova_handle_key(server->shared.nova, server->shared.handle_key);
 	struct nova_handle root = nova_root(server->shared.nova);
 	server->shared.root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
 	server->populating = pthread_create(&server->populate, NULL, populate, server) == 0;

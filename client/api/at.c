@@ -13,12 +13,12 @@
 
 static struct proto_handle in(struct farnova_handle handle)
 {
-	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
 }
 
 static struct farnova_handle out(struct proto_handle handle)
 {
-	return (struct farnova_handle){.ino = handle.ino, .generation = handle.generation};
+	return (struct farnova_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
 }
 
 /* tell -- the result of a call that made or found an inode. */

@@ -249,7 +249,7 @@ int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
 
 int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st)
 {
-	int error = statvfs_of(fs, (struct proto_handle){file.ino, file.generation}, st);
+	int error = statvfs_of(fs, (struct proto_handle){file.ino, file.generation, file.seal}, st);
 
 	return error ? error_handle(fs, error, "statvfs", file.ino) : 0;
 }

@@ -47,7 +47,7 @@ int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out)
 
 static struct proto_handle in(struct farnova_handle handle)
 {
-	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
 }
 
 int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farnova_statx *out)

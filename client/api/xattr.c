@@ -252,12 +252,14 @@ int farnova_lremovexattr(struct farnova *fs, const char *path, const char *name)
 
 static struct proto_handle in(struct farnova_handle handle)
 {
-	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation};
+	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
 }
 
 static struct farnova_handle of(const struct farnova_file *file)
 {
-	return (struct farnova_handle){.ino = file->inode->handle.ino, .generation = file->inode->handle.generation};
+	const struct proto_handle *handle = &file->inode->handle;
+
+	return (struct farnova_handle){.ino = handle->ino, .generation = handle->generation, .seal = handle->seal};
 }
 
 /* told_of -- the same of an inode known by number. */

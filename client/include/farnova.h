@@ -217,6 +217,7 @@ struct farnova_handle {
 	uint64_t ino;
 	uint32_t generation;
 	uint32_t reserved;
+	uint64_t seal; /* the server's: a handle that it did not give out gets ESTALE */
 };
 
 /* On whose behalf a call is made. `uid` 0 is the superuser unless the server squashes it. */

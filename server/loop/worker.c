@@ -13,6 +13,7 @@
 #include "server/ops/dispatch.h"
 #include "server/server.h"
 #include "server/state/deferred.h"
+#include "server/state/seal.h"
 #include "server/state/session.h"
 
 #include <errno.h>
@@ -364,6 +365,8 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 		return rc;
 	}
 	rc = nova_worker_open(server->shared.nova, &worker->state.nova);
+	if (rc == 0)
+		rc = sealer_create(server->shared.handle_key, &worker->state.sealer);
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS && rc == 0; kind++) {
 		if (kinds[kind])
 			rc = transport_queue_create((enum transport_kind)kind, &worker->net.queues[kind]);
@@ -406,6 +409,7 @@ void worker_destroy(struct worker *worker)
 	if (!worker->server)
 		return;
 	deferred_free(worker->state.spare);
+	sealer_destroy(worker->state.sealer);
 	if (worker->soon)
 		event_free(worker->soon);
 	for (unsigned i = 0; i < TRANSPORT_KINDS + 2; i++) {

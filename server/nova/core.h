@@ -43,6 +43,7 @@ struct nova {
 	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
 	void *quarantine_context;
 	uint8_t uuid[16];
+	uint8_t handle_key[16];
 	char label[65];
 	uint64_t mount_count;
 	uint32_t epoch;

@@ -177,6 +177,9 @@ struct nova_statfs {
 };
 void nova_statfs(struct nova *fs, struct nova_statfs *out);
 
+/* nova_handle_key -- the pool's secret, with which the server seals the handles that it gives to clients. */
+void nova_handle_key(const struct nova *fs, uint8_t key[16]);
+
 /* nova_statfs_at -- as the inode's project may see it: no larger than its limit. -ESTALE. */
 int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out);
 

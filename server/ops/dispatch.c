@@ -7,6 +7,7 @@
 #include "server/net/conn.h"
 #include "server/ops/request.h"
 #include "server/ops/table.h"
+#include "server/state/seal.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
 
@@ -79,6 +80,7 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)-rc;
 	reply->invalidation = rq->session->layouts.lease.invalidation_issued;
+	seal_reply(state->sealer, reply);
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length < 0) {
 		log_error("request", "a reply to %s is too large", proto_op_name(in->op));
@@ -97,6 +99,11 @@ static int run(struct request *rq, const struct operation *operation)
 	if (!rq->call.cred) {
 		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "there is no credential of that number");
 		return -EINVAL;
+	}
+	if (!seal_check(rq->state->sealer, rq->in, rq->call.cred->uid == 0)) {
+		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op),
+		                    "its handle was not given out by this pool's server");
+		return -ESTALE;
 	}
 	if (operation->changes && rq->shared->config->read_only)
 		return -EROFS;

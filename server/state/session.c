@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "server/net/conn.h"
 #include "server/state/deferred.h"
+#include "server/state/seal.h"
 #include "server/state/state.h"
 
 #include <errno.h>
@@ -35,9 +36,11 @@ struct session_transfer {
 static void notify(struct lease_owner *leases, uint64_t number, struct proto_handle handle)
 {
 	struct session *session = container_of(leases, struct session, layouts.lease);
-	const struct proto_recall recall = {.invalidation = number, .handle = handle};
+	struct proto_recall recall = {.invalidation = number, .handle = handle};
 	uint8_t buffer[RECALL_MAX_SIZE];
 
+	if (handle.ino != 0)
+		seal_handle(session->state->sealer, &recall.handle);
 	int length = proto_encode_recall(&recall, buffer, sizeof(buffer));
 	if (session->conn && length > 0)
 		conn_send(session->conn, buffer, (size_t)length, false);
@@ -257,6 +260,7 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 		reply->hello.max_read &= ~4095u;
 	if (reply->hello.max_write > 4096)
 		reply->hello.max_write &= ~4095u;
+	seal_reply(state->sealer, reply);
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	conn_send(conn, state->out, (size_t)length, true);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct deferred;
+struct sealer;
 struct session;
 
 /* Of all threads. Set before the first of them starts; afterwards only what has a lock of its own moves. */
@@ -27,6 +28,7 @@ struct state_shared {
 	struct penalty_table penalties; /* has its own lock */
 	uint64_t instance;              /* random for each start */
 	uint8_t pool[16];               /* UUID */
+	uint8_t handle_key[16];         /* secret */
 	struct proto_handle root;
 	/* Blocks are short: have every session asked that blocks wait for. Any thread. */
 	void (*request_quiesce_all)(struct state_shared *shared);
@@ -37,6 +39,7 @@ struct state {
 	struct state_shared *shared;
 	struct net *net;
 	struct nova_worker *nova;
+	struct sealer *sealer;
 	struct session *sessions;
 
 	struct deferred *spare;                    /* made before it is known whether a request must wait */

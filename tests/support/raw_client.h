@@ -28,11 +28,16 @@ struct raw_client {
 	uint8_t out[PROTO_MAX_MESSAGE];
 };
 
-/* raw_connect -- connect without HELLO. raw_close -- vanish. */
+/* raw_connect -- connect without HELLO. raw_close -- vanish. raw_try_connect -- the same where the server may refuse:
+ * -errno, and why. */
 struct raw_client *raw_connect(enum transport_kind kind, const char *host, uint16_t port);
+int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, struct raw_client **out, char *why,
+                    size_t why_size);
 void raw_close(struct raw_client *client);
 
-/* raw_hello -- open a session as uid 0, or resume that of `of` (may be NULL). */
+/* raw_hello -- open a session as uid 0, or resume that of `of` (may be NULL). raw_try_hello -- as any uid, and where
+ * the server may refuse: -errno. */
+int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 void raw_hello(struct raw_client *client, const struct raw_client *of);
 
 /* raw_send -- send bytes as one message; false if the connection has ended. */

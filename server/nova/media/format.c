@@ -109,6 +109,13 @@ static void format_slots(struct pm *pm, uint64_t first_ino)
 	}
 }
 
+/* A pool without a key is sound: its first mount makes one. */
+static void random_key(uint8_t key[16])
+{
+	if (getrandom(key, 16, 0) != 16)
+		memset(key, 0, 16);
+}
+
 static void random_uuid(uint8_t uuid[16])
 {
 	if (getrandom(uuid, 16, 0) != 16) {
@@ -130,6 +137,7 @@ static void format_supers(struct pm *pm, const struct nova_format_options *optio
 	super.magic = le64_of(NOVA_MAGIC);
 	super.version = le32_of(NOVA_FORMAT_VERSION);
 	random_uuid(super.uuid);
+	random_key(super.handle_key);
 	super.created_ns = le64_of(now);
 	if (options->label)
 		memcpy(super.label, options->label, strnlen(options->label, sizeof super.label));

@@ -135,8 +135,9 @@ struct nova_super {
 	le32 journal_rings;
 	le32 reserved0;
 	le64 root_ino;
-	le64 clients_ino; /* kept for the table of client identities; 0 */
-	uint8_t reserved1[96];
+	le64 clients_ino;       /* kept for the table of client identities; 0 */
+	uint8_t handle_key[16]; /* of the seals on clients' handles; 0 = none yet: the next writable mount makes one */
+	uint8_t reserved1[80];
 	/* line 4: words that change, each also in the second superblock */
 	le64 clean;
 	le64 epoch;

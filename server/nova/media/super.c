@@ -166,6 +166,16 @@ void super_repair(struct pm *pm, const struct super_info *info)
 	}
 }
 
+void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t key[16])
+{
+	memcpy(info->super.handle_key, key, sizeof info->super.handle_key);
+	info->super.crc = le32_of(super_crc(&info->super));
+	for (unsigned i = 2; i-- > 0;) {
+		pm_copy(pm, super_at(pm, i), &info->super, SUPER_FIXED);
+		pm_fence(pm);
+	}
+}
+
 /* The fence: a worker's first commit is made by another thread, whose own fence does not speak for these stores. */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
 {

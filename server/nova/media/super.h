@@ -24,6 +24,10 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
  * anything is stored. Not fenced. */
 void super_repair(struct pm *pm, const struct super_info *info);
 
+/* super_set_handle_key -- give a pool that has none a key: both superblocks are stored anew, one after the other, so that
+ * a crash leaves a whole one. Fences. */
+void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t key[16]);
+
 /* super_set_clean -- store the clean word in both superblocks and fence. */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);
 

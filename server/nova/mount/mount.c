@@ -70,6 +70,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->quarantine = options->quarantine;
 	fs->quarantine_context = options->quarantine_context;
 	memcpy(fs->uuid, info->super.uuid, sizeof fs->uuid);
+	memcpy(fs->handle_key, info->super.handle_key, sizeof fs->handle_key);
 	memcpy(fs->label, info->super.label, sizeof info->super.label);
 	fs->mount_count = info->clean >> 1;
 	fs->epoch = (uint32_t)info->epoch;
@@ -86,6 +87,20 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 		return NULL;
 	}
 	return fs;
+}
+
+/* A pool that was copied without its key gets another; one that cannot be written has it for as long as it is mounted. */
+static int make_handle_key(struct nova *fs, struct super_info *info)
+{
+	static const uint8_t none[sizeof fs->handle_key];
+
+	if (memcmp(fs->handle_key, none, sizeof none) != 0)
+		return 0;
+	if (getrandom(fs->handle_key, sizeof fs->handle_key, 0) != sizeof fs->handle_key)
+		return -EIO;
+	if (!fs->read_only)
+		super_set_handle_key(fs->pm, info, fs->handle_key);
+	return 0;
 }
 
 static int check_root(struct nova *fs, char *why, size_t why_size)
@@ -115,7 +130,7 @@ static int check_root(struct nova *fs, char *why, size_t why_size)
  * killed leaves stores that can be read and yet were never flushed; what recovery goes by must not be taken back by a
  * power failure later, so it flushes every word it reads.
  */
-static int recover(struct nova *fs, const struct super_info *info, const struct nova_mount_options *options, char *why,
+static int recover(struct nova *fs, struct super_info *info, const struct nova_mount_options *options, char *why,
                    size_t why_size)
 {
 	bool clean = info->clean & 1;
@@ -129,7 +144,9 @@ static int recover(struct nova *fs, const struct super_info *info, const struct 
 			unsafe_shutdown_note(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
-	err = zones_load(fs, why, why_size);
+	err = make_handle_key(fs, info);
+	if (!err)
+		err = zones_load(fs, why, why_size);
 	if (!err)
 		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
 	if (!err)
@@ -286,6 +303,11 @@ void nova_worker_close(struct nova_worker *worker)
 }
 
 /* ---- about the file system ------------------------------------------------------------------------------------ */
+
+void nova_handle_key(const struct nova *fs, uint8_t key[16])
+{
+	memcpy(key, fs->handle_key, sizeof fs->handle_key);
+}
 
 bool nova_read_only(const struct nova *fs)
 {

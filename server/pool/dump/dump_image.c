@@ -265,12 +265,31 @@ static void drop_checkpoint(struct image_copy *copy)
 		put(copy, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, checkpoint), &word, sizeof(word));
 }
 
+/* What seals clients' handles is nobody's who looks for a fault. A superblock that is damaged has no key to know. */
+static void drop_handle_key(struct image_copy *copy)
+{
+	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct nova_super super = *image_super(copy->image, i);
+		bool valid = image_super_valid(&super);
+
+		memset(super.handle_key, 0, sizeof(super.handle_key));
+		if (valid) {
+			super.crc = le32_of(0);
+			super.crc = le32_of(crc32c(CRC_START, &super, offsetof(struct nova_super, clean)));
+		}
+		put(copy, blocks[i] * NOVA_BLOCK_SIZE, &super, offsetof(struct nova_super, clean));
+	}
+}
+
 static void put_all(struct image_copy *copy)
 {
 	const struct image *image = copy->image;
 
 	for (uint64_t block = 0; block < NOVA_PREAMBLE_BLOCKS; block++)
 		put_block(copy, block);
+	drop_handle_key(copy);
 	drop_checkpoint(copy);
 	for (uint64_t zone = 0; zone < image_zones(image); zone++) {
 		uint64_t start = image_zone_start(zone), blocks = image_zone_blocks(image, zone);

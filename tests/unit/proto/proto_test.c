@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-static const struct proto_handle dir = {.ino = 0x1234, .generation = 7};
-static const struct proto_handle file = {.ino = 0xffffffffffff, .generation = 0xffffffff};
+static const struct proto_handle dir = {.ino = 0x1234, .generation = 7, .seal = 0x0123456789abcdef};
+static const struct proto_handle file = {.ino = 0xffffffffffff, .generation = 0xffffffff, .seal = ~0ULL};
 
 static struct proto_string string(const char *s)
 {
@@ -236,6 +236,47 @@ static void every_request_survives_the_wire(void **state)
 		assert_int_equal(proto_encode_request(&out, again, sizeof(again)), length);
 		assert_memory_equal(buffer, again, (size_t)length);
 	}
+}
+
+static bool is_one_of_ours(const struct proto_handle *h)
+{
+	return (h->ino == dir.ino && h->generation == dir.generation && h->seal == dir.seal) ||
+	       (h->ino == file.ino && h->generation == file.generation && h->seal == file.seal);
+}
+
+/* Counted in the bytes: where a handle begins its number does, and no other field of these messages looks like one. */
+static unsigned handles_in(const uint8_t *bytes, size_t length)
+{
+	unsigned count = 0;
+
+	for (size_t at = 0; at + 20 <= length; at++) {
+		le64 ino, seal;
+		le32 generation;
+		memcpy(&ino, bytes + at, 8);
+		memcpy(&generation, bytes + at + 8, 4);
+		memcpy(&seal, bytes + at + 12, 8);
+		count += is_one_of_ours(&(struct proto_handle){le64_get(ino), le32_get(generation), le64_get(seal)});
+	}
+	return count;
+}
+
+static void all_handles_of_a_request_are_found(void **state)
+{
+	unsigned with_handles = 0;
+
+	for (size_t i = 0; i < COUNT(request_ops); i++) {
+		const struct proto_handle *handles[PROTO_MAX_HANDLES];
+		struct proto_request in;
+
+		fill_request(&in, request_ops[i]);
+		int length = proto_encode_request(&in, buffer, sizeof(buffer));
+		unsigned count = proto_request_handles(&in, handles);
+		assert_int_equal(count, handles_in(buffer, (size_t)length));
+		for (unsigned n = 0; n < count; n++)
+			assert_true(is_one_of_ours(handles[n]));
+		with_handles += count > 0;
+	}
+	assert_true(with_handles > 15);
 }
 
 static void a_request_cut_short_or_too_long_is_refused(void **state)
@@ -526,6 +567,32 @@ static void every_reply_survives_the_wire_and_no_part_of_it_does(void **state)
 	}
 }
 
+static void the_handle_of_a_reply_is_found(void **state)
+{
+	uint8_t entries[100];
+	size_t used;
+
+	for (size_t i = 0; i < COUNT(request_ops); i++) {
+		struct proto_reply reply, out;
+		const char *why;
+
+		if (request_ops[i] == PROTO_LAYOUT_RETURN)
+			continue;
+		fill_reply(&reply, request_ops[i], entries, &used);
+		struct proto_handle *handle = proto_reply_handle(&reply);
+		int length = proto_encode_reply(&reply, buffer, sizeof(buffer));
+		if (!handle) {
+			assert_int_equal(handles_in(buffer, (size_t)length), 0);
+			continue;
+		}
+		/* It is the one that travels. */
+		handle->seal = 4711;
+		length = proto_encode_reply(&reply, buffer, sizeof(buffer));
+		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
+		assert_int_equal(proto_reply_handle(&out)->seal, 4711);
+	}
+}
+
 static void an_attribute_longer_than_any_is_refused(void **state)
 {
 	struct proto_reply in, out;
@@ -708,6 +775,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_request_survives_the_wire),
+	    cmocka_unit_test(all_handles_of_a_request_are_found),
+	    cmocka_unit_test(the_handle_of_a_reply_is_found),
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),
 	    cmocka_unit_test(every_reply_survives_the_wire_and_no_part_of_it_does),

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/pm/pm.h"
 #include "server/nova/media/format.h"
+#include "server/nova/nova.h"
 #include "server/pool/cmd/pool_commands.h"
 
 #include <fcntl.h>
@@ -387,6 +388,50 @@ static void dump_writes_images_that_fsck_accepts(void **state)
 	assert_int_equal(DUMP("--metadata-only", path, "/nonexistent/image"), 1);
 }
 
+static void key_of(const char *pool, bool read_only, uint8_t key[16])
+{
+	const struct nova_mount_options options = {.read_only = read_only};
+	struct nova *fs;
+	struct pm pm;
+
+	assert_int_equal(pm_open(pool, read_only, &pm, NULL, 0), 0);
+	assert_int_equal(nova_mount(&pm, &options, &fs, NULL, 0), 0);
+	nova_handle_key(fs, key);
+	nova_unmount(fs);
+	pm_close(&pm);
+}
+
+static void dump_copies_no_key_and_a_mount_makes_one(void **state)
+{
+	static const uint8_t none[16];
+	uint8_t original[16], first[16], second[16];
+	char image[160];
+	struct pm pm;
+
+	snprintf(image, sizeof(image), "%s/image", directory);
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	key_of(path, false, original);
+	key_of(path, true, first);
+	assert_memory_equal(first, original, sizeof(first));
+	assert_memory_not_equal(original, none, sizeof(none));
+
+	assert_int_equal(DUMP("--metadata-only", path, image), 0);
+	assert_int_equal(pm_open(image, true, &pm, NULL, 0), 0);
+	assert_null(memmem(pm.base, pm.size, original, sizeof(original)));
+	pm_close(&pm);
+	/* One that cannot be stored is another each time. */
+	key_of(image, true, first);
+	key_of(image, true, second);
+	assert_memory_not_equal(first, none, sizeof(none));
+	assert_memory_not_equal(first, second, sizeof(first));
+	key_of(image, false, first);
+	key_of(image, true, second);
+	assert_memory_equal(first, second, sizeof(first));
+	assert_memory_not_equal(first, original, sizeof(first));
+	assert_int_equal(FSCK(image), 0);
+	unlink(image);
+}
+
 static void dump_shows_places_by_number_and_path(void **state)
 {
 	assert_int_equal(MKFS("-s", "16M", path), 0);
@@ -447,6 +492,7 @@ int main(void)
 	    TEST(fsck_tells_on_a_terminal_how_far_it_is_after_a_second),
 	    TEST(dump_refuses_what_is_no_pool),
 	    TEST(dump_writes_images_that_fsck_accepts),
+	    TEST(dump_copies_no_key_and_a_mount_makes_one),
 	    TEST(dump_shows_places_by_number_and_path),
 	    TEST(json_strings_are_always_valid),
 	};
