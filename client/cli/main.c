@@ -2,6 +2,7 @@
  * main.c -- `farnova`: find the command that was asked for and run it.
  */
 #include "client/cli/command.h"
+#include "client/cli/remote.h"
 #include "client/include/farnova.h"
 #include "server/pool/cmd/pool_commands.h"
 
@@ -122,6 +123,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "help"))
 		return finish_stdout(help_main(argc - 1, argv + 1));
 
+	/* mount.fuse, and so mount(8) for `mount -t fuse.farnova` and /etc/fstab, names no command. */
+	if (remote_is_url(argv[1]))
+		return finish_stdout(mount_main(argc, argv));
 	const struct command *command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);

@@ -2,20 +2,28 @@
  * mount.c -- `farnova mount`: mount a remote file system at a directory.
  */
 #include "client/cli/command.h"
+#include "client/cli/mount_options.h"
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
 #include "client/fuse/fuse_mount.h"
+#include "client/fuse/mounts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: farnova mount [OPTION]... URL DIR\n"
+    "       farnova mount -o remount,OPT... DIR\n"
     "Mount a remote file system at a directory, through FUSE. Returns when the mount is live, and leaves a\n"
     "process behind that serves it; `farnova umount DIR` or SIGTERM ends it.\n\n"
     "  -f, --foreground    stay in the foreground and serve until Ctrl-C\n"
-    "  -o OPT[,OPT...]     ro, allow_other, or what /etc/fstab passes on and means nothing here\n"
+    "  -o OPT[,OPT...]     options as mount(8) has them: ro, rw; suid, dev (root only), noexec and their contraries\n"
+    "                      (nosuid,nodev,exec is the default); allow_other; locallocks: grant locks (flock, fcntl)\n"
+    "                      among the programs of this mount, of which other clients know nothing: refused\n"
+    "                      without it (ENOLCK); remount: change ro, suid, dev and exec of a mount that is there\n"
     "      --read-only     the same as -o ro\n"
     "      --allow-other   let all users in (the server checks what each may do); always so for root\n"
     "      --no-allow-other  only the user who mounts, also for root\n"
@@ -41,29 +49,21 @@ static void report(const char *text)
 	report_error("mount", "%s", text);
 }
 
-/* -1 to go on, else an exit code. */
-static int take_mount_options(struct fuse_mount_options *options, char *list)
+/* The words of -o are collected: they cannot be judged before all arguments are known. -1 to go on, or an exit code. */
+static int add_words(char **list, const char *words)
 {
-	static const char *const ignored[] = {"rw",   "_netdev",  "nofail", "noauto", "auto", "defaults",
-	                                      "user", "nouser",   "nosuid", "nodev",  "suid", "dev",
-	                                      "exec", "relatime", "users",  "noatime"};
-	char *rest = NULL;
+	char *text = NULL;
 
-	for (char *word = strtok_r(list, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-		size_t i = 0;
-		while (i < sizeof(ignored) / sizeof(ignored[0]) && strcmp(word, ignored[i]) && strncmp(word, "x-", 2))
-			i++;
-		if (!strcmp(word, "ro"))
-			options->read_only = true;
-		else if (!strcmp(word, "allow_other"))
-			options->allow_other = true;
-		else if (i == sizeof(ignored) / sizeof(ignored[0]))
-			return report_usage("mount", "-o knows ro and allow_other, not '%s'", word);
+	if (asprintf(&text, "%s%s%s", *list ? *list : "", *list ? "," : "", words) < 0) {
+		report("out of memory");
+		return EXIT_FAILED;
 	}
+	free(*list);
+	*list = text;
 	return -1;
 }
 
-static int take_option(struct fuse_mount_options *options, int option, struct remote *remote)
+static int take_option(struct fuse_mount_options *options, int option, char **words, struct remote *remote)
 {
 	char *end;
 
@@ -72,7 +72,7 @@ static int take_option(struct fuse_mount_options *options, int option, struct re
 		options->foreground = true;
 		return -1;
 	case 'o':
-		return take_mount_options(options, optarg);
+		return add_words(words, optarg);
 	case OPTION_ALLOW_OTHER:
 		options->allow_other = true;
 		return -1;
@@ -80,8 +80,7 @@ static int take_option(struct fuse_mount_options *options, int option, struct re
 		options->allow_other = false;
 		return -1;
 	case OPTION_READ_ONLY:
-		options->read_only = true;
-		return -1;
+		return add_words(words, "ro");
 	case OPTION_CACHE:
 		if (strcmp(optarg, "none") && strcmp(optarg, "kernel"))
 			return report_usage("mount", "--cache is none or kernel, not '%s'", optarg);
@@ -103,6 +102,62 @@ static int take_option(struct fuse_mount_options *options, int option, struct re
 	}
 }
 
+static unsigned long present_flags(const char *present)
+{
+	return (mount_words_has(present, "ro") ? MS_RDONLY : 0) | (mount_words_has(present, "nosuid") ? MS_NOSUID : 0) |
+	       (mount_words_has(present, "nodev") ? MS_NODEV : 0) |
+	       (mount_words_has(present, "noexec") ? MS_NOEXEC : 0);
+}
+
+/* Change the kernel's part of a mount that is there; its process goes on as it is. */
+static int remount(const char *directory, const char *list)
+{
+	char path[PATH_MAX], present[MOUNT_OPTIONS_SIZE];
+	struct mount_words words = {0};
+
+	int error = mounts_resolve(directory, path);
+	if (!error && mounts_options(path, present) != MOUNT_FARNOVA) {
+		report_error("mount", "cannot remount '%s': no farnova file system is mounted there", directory);
+		return EXIT_FAILED;
+	}
+	int code = error ? -1 : mount_words_take(&words, list, present);
+	if (code >= 0)
+		return code;
+	unsigned long flags = (present_flags(present) & ~words.clear) | words.set;
+	if (!error && mount(NULL, path, NULL, MS_REMOUNT | flags, ""))
+		error = -errno;
+	if (error)
+		report_error("mount", "cannot remount '%s': %s%s", directory, strerror(-error),
+		             error == -EBUSY ? "; a file is open for writing there" : "");
+	return error ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(int argc, char **argv, struct fuse_mount_options *options, const char *list)
+{
+	struct mount_words words = {.set = MS_NOSUID | MS_NODEV};
+	struct remote remote;
+
+	if (list && mount_words_has(list, "remount")) {
+		if (argc < 1 || argc > 2)
+			return report_usage("mount", "a remount takes the directory, and the URL may come before it");
+		return remount(argv[argc - 1], list);
+	}
+	if (argc != 2)
+		return report_usage("mount", "two arguments are asked for: the URL and the directory");
+	remote_init(&remote, "mount");
+	int code = remote_check_url(&remote, argv[0]);
+	if (code)
+		return code;
+	if (list && (code = mount_words_take(&words, list, NULL)) >= 0)
+		return code;
+	options->url = argv[0];
+	options->directory = argv[1];
+	options->flags = words.set;
+	options->allow_other |= words.allow_other;
+	options->local_locks = words.local_locks;
+	return fuse_mount_run(options, report) ? EXIT_FAILED : EXIT_OK;
+}
+
 int mount_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {REMOTE_LONG_OPTIONS,
@@ -116,20 +171,16 @@ int mount_main(int argc, char **argv)
 	                                             {"debug", no_argument, NULL, OPTION_DEBUG},
 	                                             {NULL, 0, NULL, 0}};
 	struct fuse_mount_options options = {.allow_other = geteuid() == 0};
+	char *words = NULL;
 	struct remote remote;
-	int option, code;
+	int option, code = -1;
 
 	remote_init(&remote, "mount");
-	while ((option = getopt_long(argc, argv, "fo:", long_options, NULL)) != -1)
-		if ((code = take_option(&options, option, &remote)) >= 0)
-			return code;
-	if (argc - optind != 2)
-		return report_usage("mount", "two arguments are asked for: the URL and the directory");
-	options.url = argv[optind];
-	options.directory = argv[optind + 1];
+	while (code < 0 && (option = getopt_long(argc, argv, "fo:", long_options, NULL)) != -1)
+		code = take_option(&options, option, &words, &remote);
 	options.connect = remote.options;
-	code = remote_check_url(&remote, options.url);
-	if (code)
-		return code;
-	return fuse_mount_run(&options, report) ? EXIT_FAILED : EXIT_OK;
+	if (code < 0)
+		code = run(argc - optind, argv + optind, &options, words);
+	free(words);
+	return code;
 }

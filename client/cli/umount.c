@@ -25,33 +25,6 @@ static const char help[] = "Usage: farnova umount [OPTION]... DIR...\n"
                            "  -l, --lazy          also while files there are open: it goes when the last is closed\n"
                            "      --help          show this help\n";
 
-/*
- * The absolute path of the mount point. The mount itself is not touched, since it hangs or fails when its server or its
- * program is gone: only the directory above it is resolved.
- */
-static int resolve(const char *directory, char path[PATH_MAX])
-{
-	char parent[PATH_MAX], resolved[PATH_MAX];
-	size_t length = strlen(directory);
-
-	while (length > 1 && directory[length - 1] == '/')
-		length--;
-	if (length >= sizeof(parent))
-		return -ENAMETOOLONG;
-	memcpy(parent, directory, length);
-	parent[length] = 0;
-	char *slash = strrchr(parent, '/');
-	char *name = slash ? slash + 1 : parent;
-	if (!strcmp(name, ".") || !strcmp(name, "..") || !*name)
-		return realpath(directory, path) ? 0 : -errno;
-	if (slash)
-		*slash = 0;
-	if (!realpath(!slash ? "." : slash == parent ? "/" : parent, resolved))
-		return -errno;
-	int used = snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", name);
-	return used < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
 static int run_fusermount(const char *path, bool lazy)
 {
 	char program[] = "fusermount3", unmount[] = "-u", lazily[] = "-uz", quiet[] = "-q", *copy = strdup(path);
@@ -81,7 +54,7 @@ static int unmount(const char *directory, bool lazy)
 {
 	char path[PATH_MAX], device[MOUNT_DEVICE_SIZE];
 
-	int error = resolve(directory, path);
+	int error = mounts_resolve(directory, path);
 	if (error) {
 		report_error("umount", "'%s': %s", directory, strerror(-error));
 		return EXIT_FAILED;

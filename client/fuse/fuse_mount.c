@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static int check_directory(const char *directory, void (*report)(const char *tex
 
 	if (stat(directory, &st)) {
 		int error = -errno;
-		if (error == -ENOTCONN)
+		if (error == -ENOTCONN || error == -ECONNABORTED) /* it has died before, or just now */
 			return refuse(
 			    report, error,
 			    "'%s' has a mount whose program has died: take it down with `farnova umount %s` first",
@@ -135,8 +136,13 @@ static int make_arguments(const struct fuse_mount_options *options, struct fuse_
 		 * opening FIFOs and sockets and what it caches, nobody else checks. The server judges all that comes
 		 * to it, so that both must allow.
 		 */
-		error = add_argument(args, "-ofsname=%s,subtype=farnova,default_permissions%s%s", name,
-		                     options->allow_other ? ",allow_other" : "", options->read_only ? ",ro" : "");
+		error = add_argument(args, "-ofsname=%s,subtype=farnova,default_permissions%s", name,
+		                     options->allow_other ? ",allow_other" : "");
+	if (!error)
+		error = add_argument(args, "-o%s,%s,%s,%s", options->flags & MS_RDONLY ? "ro" : "rw",
+		                     options->flags & MS_NOSUID ? "nosuid" : "suid",
+		                     options->flags & MS_NODEV ? "nodev" : "dev",
+		                     options->flags & MS_NOEXEC ? "noexec" : "exec");
 	if (!error && options->debug)
 		error = add_argument(args, "-d");
 	return error;
@@ -282,6 +288,8 @@ static int mount_and_serve(const struct fuse_mount_options *options, struct sign
 	files_operations(&ops);
 	directories_operations(&ops);
 	xattrs_operations(&ops);
+	if (!options->local_locks)
+		locks_operations(&ops);
 	counts_wrap(&ops);
 	int error = make_arguments(options, &args);
 	struct fuse_session *session = error ? NULL : fuse_session_new(&args, &ops, sizeof(ops), state);

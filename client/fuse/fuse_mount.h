@@ -12,10 +12,11 @@ struct fuse_mount_options {
 	const char *url;
 	const char *directory;
 	struct farnova_options connect;
-	bool foreground;   /* stay in the foreground instead of going to the background once the mount is live */
-	bool allow_other;  /* let other users in; the server checks what each may do */
-	bool kernel_cache; /* let the kernel cache data, names and attributes: for a single client only */
-	bool read_only;
+	bool foreground;      /* stay in the foreground instead of going to the background once the mount is live */
+	bool allow_other;     /* let other users in; the server checks what each may do */
+	bool kernel_cache;    /* let the kernel cache data, names and attributes: for a single client only */
+	bool local_locks;     /* grant locks among this host's programs, of which other clients know nothing */
+	unsigned long flags;  /* MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC of <sys/mount.h> */
 	bool debug;           /* print each request */
 	unsigned threads;     /* at most so many requests at once; 0 = 16 */
 	const char *log_path; /* where stderr goes in the background; NULL = nowhere */

@@ -25,11 +25,12 @@ struct mount_state {
 };
 
 /* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c),
- * extended attributes and flags (xattrs.c). */
+ * extended attributes and flags (xattrs.c), locks (locks.c): without these the kernel grants locks by itself. */
 void names_operations(struct fuse_lowlevel_ops *ops);
 void files_operations(struct fuse_lowlevel_ops *ops);
 void directories_operations(struct fuse_lowlevel_ops *ops);
 void xattrs_operations(struct fuse_lowlevel_ops *ops);
+void locks_operations(struct fuse_lowlevel_ops *ops);
 
 /*
  * mount_enter -- begin a request: the calls of this thread are now made for its caller. Returns the mount's state, or

@@ -28,32 +28,87 @@ static void unescape(char *text)
 	*out = 0;
 }
 
-enum mount_kind mounts_find(const char *path, char device[MOUNT_DEVICE_SIZE])
+int mounts_resolve(const char *directory, char path[PATH_MAX])
+{
+	char parent[PATH_MAX], resolved[PATH_MAX];
+	size_t length = strlen(directory);
+
+	while (length > 1 && directory[length - 1] == '/')
+		length--;
+	if (length >= sizeof(parent))
+		return -ENAMETOOLONG;
+	memcpy(parent, directory, length);
+	parent[length] = 0;
+	char *slash = strrchr(parent, '/');
+	char *name = slash ? slash + 1 : parent;
+	if (!strcmp(name, ".") || !strcmp(name, "..") || !*name)
+		return realpath(directory, path) ? 0 : -errno;
+	if (slash)
+		*slash = 0;
+	if (!realpath(!slash ? "." : slash == parent ? "/" : parent, resolved))
+		return -errno;
+	int used = snprintf(path, PATH_MAX, "%s/%s", strcmp(resolved, "/") ? resolved : "", name);
+	return used < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+struct line {
+	enum mount_kind kind;
+	char device[MOUNT_DEVICE_SIZE], options[MOUNT_OPTIONS_SIZE];
+};
+
+/* Fields: id, parent, major:minor, root, mount point, options, ..., "-", type, source, options of the file system. */
+static void read_line(char *line, const char *path, struct line *found)
+{
+	char *rest = NULL, *fields[6] = {strtok_r(line, " ", &rest)};
+
+	for (int i = 1; fields[i - 1] && i < 6; i++)
+		fields[i] = strtok_r(NULL, " ", &rest);
+	if (!fields[5])
+		return;
+	unescape(fields[4]);
+	if (strcmp(fields[4], path))
+		return;
+	const char *type = strstr(rest, "- ");
+	found->kind = type && !strncmp(type + 2, "fuse.farnova ", 13) ? MOUNT_FARNOVA : MOUNT_OTHER;
+	snprintf(found->device, sizeof(found->device), "%s", fields[2]);
+	char *last = strrchr(rest, ' ');
+	rest[strcspn(rest, "\n")] = 0;
+	snprintf(found->options, sizeof(found->options), "%s,%s", fields[5], last ? last + 1 : "");
+}
+
+/* Of what lies on top at `path`: the last of several. */
+static void find_line(const char *path, struct line *found)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	enum mount_kind found = MOUNT_NONE;
 	char *line = NULL;
 	size_t size = 0;
 
-	if (!file)
-		return MOUNT_NONE;
-	/* Fields: id, parent, major:minor, root, mount point, ..., "-", type, ... The last of several lies on top. */
-	while (getline(&line, &size, file) > 0) {
-		char *rest = NULL, *fields[5] = {strtok_r(line, " ", &rest)};
-		for (int i = 1; fields[i - 1] && i < 5; i++)
-			fields[i] = strtok_r(NULL, " ", &rest);
-		if (!fields[4])
-			continue;
-		unescape(fields[4]);
-		if (strcmp(fields[4], path))
-			continue;
-		const char *type = strstr(rest, "- ");
-		found = type && !strncmp(type + 2, "fuse.farnova ", 13) ? MOUNT_FARNOVA : MOUNT_OTHER;
-		snprintf(device, MOUNT_DEVICE_SIZE, "%s", fields[2]);
-	}
+	found->kind = MOUNT_NONE;
+	while (file && getline(&line, &size, file) > 0)
+		read_line(line, path, found);
 	free(line);
-	fclose(file);
-	return found;
+	if (file)
+		fclose(file);
+}
+
+enum mount_kind mounts_find(const char *path, char device[MOUNT_DEVICE_SIZE])
+{
+	struct line line;
+
+	find_line(path, &line);
+	if (line.kind != MOUNT_NONE)
+		memcpy(device, line.device, MOUNT_DEVICE_SIZE);
+	return line.kind;
+}
+
+enum mount_kind mounts_options(const char *path, char options[MOUNT_OPTIONS_SIZE])
+{
+	struct line line;
+
+	find_line(path, &line);
+	if (line.kind != MOUNT_NONE)
+		memcpy(options, line.options, MOUNT_OPTIONS_SIZE);
+	return line.kind;
 }
 
 /* An abstract name: it ends with the process, and no file is left. */
