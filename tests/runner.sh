@@ -9,7 +9,7 @@
 # PROCESSORS above 1) waits until the slots are free, and nothing begins beside it.
 
 log_tail_lines=60
-deferred=()
+deferred=() started=()
 
 # now -- microseconds, for elapsed.
 now() { echo "${EPOCHREALTIME//[.,]/}"; }
@@ -71,6 +71,7 @@ run_test() {
 	local how=beside
 	case $1 in --*) how=${1#--} && shift ;; esac
 	selected "$1" || return 0
+	[ -n "$list" ] || started+=("$1")
 	if [ -n "$list" ]; then
 		echo "$1"
 	elif [ "${slots:-1}" -le 1 ]; then
@@ -102,6 +103,10 @@ run_deferred() {
 	wait
 	for one in "${deferred[@]}"; do eval "alone() { local -x FARNOVA_TIME_SCALE FARNOVA_BUILD; $one; }; alone"; done
 	deferred=()
+	# A test whose lane died is not to be missed.
+	for one in "${started[@]}"; do
+		cut -f 5 "$results" | grep -qxF "$one" || record fail 0 1 0 "$one" 0 "it left no outcome"
+	done
 }
 
 run_one() { # SUITE/NAME LIMIT COMMAND...
