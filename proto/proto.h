@@ -435,14 +435,14 @@ struct proto_recall {
  */
 int proto_decode_request(const void *message, size_t length, struct proto_request *out, const char **why);
 
-#define PROTO_MAX_HANDLES 2u /* of a request */
+#define PROTO_MAX_HANDLES 2u /* of a request, and of a reply */
 
 /* proto_request_handles -- all handles that a request has; returns how many. */
 unsigned proto_request_handles(const struct proto_request *request,
                                const struct proto_handle *handles[PROTO_MAX_HANDLES]);
 
-/* proto_reply_handle -- the handle that a reply without a status has, or NULL. */
-struct proto_handle *proto_reply_handle(struct proto_reply *reply);
+/* proto_reply_handles -- all handles that a reply without a status has; returns how many. */
+unsigned proto_reply_handles(struct proto_reply *reply, struct proto_handle *handles[PROTO_MAX_HANDLES]);
 
 /* proto_encode_request -- the number of bytes written to `buffer`, or -EMSGSIZE. */
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size);

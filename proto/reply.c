@@ -335,13 +335,12 @@ static const char *check(const struct proto_reply *p)
 
 /* ---- replies ----------------------------------------------------------------------------------------------------- */
 
-struct proto_handle *proto_reply_handle(struct proto_reply *reply)
+unsigned proto_reply_handles(struct proto_reply *reply, struct proto_handle *handles[PROTO_MAX_HANDLES])
 {
-	struct proto_handle *seen[1] = {NULL};
-	struct wire w = {.seen = seen};
+	struct wire w = {.seen = handles};
 
 	fields(&w, reply);
-	return seen[0];
+	return w.seen_count;
 }
 
 int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t size)

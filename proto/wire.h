@@ -14,6 +14,7 @@
 #include "common/le.h"
 #include "proto/proto.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* Lists of fields are compiled once for each way, so that no field asks which it is. */
@@ -24,7 +25,7 @@ struct wire {
 	uint8_t *end;
 	bool takes;
 	bool failed;
-	struct proto_handle **seen; /* NULL, or room for all handles */
+	struct proto_handle **seen; /* NULL, or room for PROTO_MAX_HANDLES */
 	unsigned seen_count;
 };
 
@@ -134,8 +135,10 @@ WIRE_FIELDS void field_data(struct wire *w, const void **data, size_t size)
 
 WIRE_FIELDS void field_handle(struct wire *w, struct proto_handle *h)
 {
-	if (w->seen)
+	if (w->seen) {
+		assert(w->seen_count < PROTO_MAX_HANDLES);
 		w->seen[w->seen_count++] = h;
+	}
 	field_u64(w, &h->ino);
 	field_u32(w, &h->generation);
 	field_u64(w, &h->seal);

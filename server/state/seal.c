@@ -75,10 +75,11 @@ void seal_handle(struct sealer *sealer, struct proto_handle *handle)
 
 void seal_reply(struct sealer *sealer, struct proto_reply *reply)
 {
-	struct proto_handle *handle = reply->status == 0 ? proto_reply_handle(reply) : NULL;
+	struct proto_handle *handles[PROTO_MAX_HANDLES];
+	unsigned count = reply->status == 0 ? proto_reply_handles(reply, handles) : 0;
 
-	if (handle)
-		seal_handle(sealer, handle);
+	for (unsigned i = 0; i < count; i++)
+		seal_handle(sealer, handles[i]);
 }
 
 bool seal_check(struct sealer *sealer, const struct proto_request *request, bool superuser)

@@ -23,7 +23,7 @@ struct sealer;
 int sealer_create(const uint8_t key[SEAL_KEY_SIZE], struct sealer **out);
 void sealer_destroy(struct sealer *sealer);
 
-/* seal_handle, seal_reply -- put the seal on a handle; on the one that a reply has, if it has one. */
+/* seal_handle, seal_reply -- put the seal on a handle; on all that a reply has. */
 void seal_handle(struct sealer *sealer, struct proto_handle *handle);
 void seal_reply(struct sealer *sealer, struct proto_reply *reply);
 

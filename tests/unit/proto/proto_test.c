@@ -567,29 +567,29 @@ static void every_reply_survives_the_wire_and_no_part_of_it_does(void **state)
 	}
 }
 
-static void the_handle_of_a_reply_is_found(void **state)
+static void all_handles_of_a_reply_are_found(void **state)
 {
 	uint8_t entries[100];
 	size_t used;
 
 	for (size_t i = 0; i < COUNT(request_ops); i++) {
+		struct proto_handle *handles[PROTO_MAX_HANDLES], *decoded[PROTO_MAX_HANDLES];
 		struct proto_reply reply, out;
 		const char *why;
 
 		if (request_ops[i] == PROTO_LAYOUT_RETURN)
 			continue;
 		fill_reply(&reply, request_ops[i], entries, &used);
-		struct proto_handle *handle = proto_reply_handle(&reply);
+		unsigned count = proto_reply_handles(&reply, handles);
+		/* They are those that travel. */
+		for (unsigned n = 0; n < count; n++)
+			handles[n]->seal = 4711 + n;
 		int length = proto_encode_reply(&reply, buffer, sizeof(buffer));
-		if (!handle) {
-			assert_int_equal(handles_in(buffer, (size_t)length), 0);
-			continue;
-		}
-		/* It is the one that travels. */
-		handle->seal = 4711;
-		length = proto_encode_reply(&reply, buffer, sizeof(buffer));
+		assert_int_equal(handles_in(buffer, (size_t)length), 0);
 		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
-		assert_int_equal(proto_reply_handle(&out)->seal, 4711);
+		assert_int_equal(proto_reply_handles(&out, decoded), count);
+		for (unsigned n = 0; n < count; n++)
+			assert_int_equal(decoded[n]->seal, 4711 + n);
 	}
 }
 
@@ -776,7 +776,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_request_survives_the_wire),
 	    cmocka_unit_test(all_handles_of_a_request_are_found),
-	    cmocka_unit_test(the_handle_of_a_reply_is_found),
+	    cmocka_unit_test(all_handles_of_a_reply_are_found),
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),
 	    cmocka_unit_test(every_reply_survives_the_wire_and_no_part_of_it_does),
