@@ -74,18 +74,18 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 	struct nova_inode *inode = map->inode;
 	const struct alloc_file file = {
 	    .ino = inode->ino, .generation = inode->generation, .whole_blocks = inode->size >> NOVA_BLOCK_SHIFT};
-	int err = inode->space.quota ? project_grow(&inode->space, count_holes(inode, file_block, count)) : 0;
+	int rc = inode->space.quota ? project_grow(&inode->space, count_holes(inode, file_block, count)) : 0;
 
-	if (!err)
-		err = file_index_reserve(&inode->file, file_block, count);
-	if (err)
-		return err;
+	if (!rc)
+		rc = file_index_reserve(&inode->file, file_block, count);
+	if (rc)
+		return rc;
 	/* extent_map_show will want it, when there is nothing left to do meanwhile. */
 	file_index_prefetch(&inode->file, file_block);
 	if (flag) {
-		err = alloc_promise(map->worker, count);
-		if (err)
-			return err;
+		rc = alloc_promise(map->worker, count);
+		if (rc)
+			return rc;
 		map->promised += count;
 	}
 	while (count) {
@@ -98,10 +98,10 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 			return (int)got;
 		piece.count = (uint64_t)got;
 		piece.value |= flag;
-		err = add_piece(map, &piece);
-		if (err) {
+		rc = add_piece(map, &piece);
+		if (rc) {
 			alloc_free(map->worker, file_block_of(piece.value), piece.count);
-			return err;
+			return rc;
 		}
 		file_block += piece.count;
 		count -= piece.count;
@@ -111,18 +111,18 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 
 int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count)
 {
-	int err = value ? file_index_reserve(&map->inode->file, file_block, count) : 0;
+	int rc = value ? file_index_reserve(&map->inode->file, file_block, count) : 0;
 
 	/* An entry counts its blocks in 32 bits; only holes come longer. */
-	while (!err && count) {
+	while (!rc && count) {
 		struct extent_map_piece piece = {.file_block = file_block, .value = value};
 
 		piece.count = count < UINT32_MAX ? count : UINT32_MAX;
-		err = add_piece(map, &piece);
+		rc = add_piece(map, &piece);
 		file_block += piece.count;
 		count -= piece.count;
 	}
-	return err;
+	return rc;
 }
 
 int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct log_append *log, uint64_t size)
@@ -132,10 +132,10 @@ int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct 
 		struct entry_buffer buffer;
 		struct nova_entry *entry =
 		    entry_write(&buffer, piece->file_block, piece->value, piece->count, size, txn->now);
-		int err = txn_entry(txn, log, entry, NULL, NULL);
+		int rc = txn_entry(txn, log, entry, NULL, NULL);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

@@ -95,7 +95,7 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode)
 {
 	uint64_t pages = log_pages(inode);
 	char why[160] = "";
-	int err;
+	int rc;
 
 	if (pages < 2 || pages < inode->gc.limit)
 		return false;
@@ -103,16 +103,16 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode)
 		gc_sweep_begin(inode);
 	/* Where a sweep has come to the bound, slices that take pages away make room for the rest of it. */
 	if (inode->gc.sweep && (!inode->gc.swept || pages + 2 < bound_pages(inode)))
-		err = gc_sweep_slice(worker, inode);
+		rc = gc_sweep_slice(worker, inode);
 	else
-		err = gc_scan_slice(worker, inode, pages - 1 < GC_SLICE_PAGES ? pages - 1 : GC_SLICE_PAGES, why,
-		                    sizeof why);
-	if (err == -EIO)
+		rc = gc_scan_slice(worker, inode, pages - 1 < GC_SLICE_PAGES ? pages - 1 : GC_SLICE_PAGES, why,
+		                   sizeof why);
+	if (rc == -EIO)
 		log_error(NOVA_LOG_NAME, "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
 		          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
 	/* No space: try again when the log has grown. Damage: let be what can still be read. */
-	inode->gc.limit = err == -EIO ? UINT64_MAX : err ? pages + 1 : 0;
-	return err == 0;
+	inode->gc.limit = rc == -EIO ? UINT64_MAX : rc ? pages + 1 : 0;
+	return rc == 0;
 }
 
 /*

@@ -69,7 +69,7 @@ static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint
 		return 0;
 	}
 	for (; file_index_next(file, at, &at) && at < end; at += live.count) {
-		int err = 0;
+		int rc = 0;
 
 		if (slice->scanned >= GC_SCAN_HARD_LIMIT) {
 			*stop = at;
@@ -77,9 +77,9 @@ static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint
 		}
 		live = gc_slice_look(slice, at, end);
 		if (live.value == extent->value + (at - extent->file_block) && !was_seen(slice, &live))
-			err = gc_slice_add(slice, &live, &request);
-		if (err)
-			return err;
+			rc = gc_slice_add(slice, &live, &request);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -95,19 +95,19 @@ static int keep_extents(struct gc_slice *slice, const struct nova_entry *entry, 
 	for (unsigned i = resume ? gc->index : 0; i < count; i++) {
 		struct extent extent = extent_in(entry, i);
 		uint64_t from = extent.file_block;
-		int err;
+		int rc;
 
 		if (resume && i == gc->index && from < gc->block)
 			from = gc->block;
 		if (position < gc->sweep && from < gc->swept)
 			from = gc->swept;
-		err = keep_extent(slice, &extent, from, entry, &slice->block);
-		if (err == STOPPED) {
+		rc = keep_extent(slice, &extent, from, entry, &slice->block);
+		if (rc == STOPPED) {
 			slice->position = position;
 			slice->index = i;
 		}
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -252,22 +252,22 @@ int gc_scan_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t
 	    .entry = keep_entry,
 	    .context = &slice,
 	};
-	int err;
+	int rc;
 
 	gc_slice_begin(&slice, worker, inode);
 	if (!inode->gc.round)
 		begin_round(inode);
-	err = log_walk(&walk);
-	if (!err) {
+	rc = log_walk(&walk);
+	if (!rc) {
 		slice.done++;
 		slice.done_last = walk.last_page;
 	}
-	if (err >= 0)
-		err = gc_slice_end(&slice);
-	if (err) {
+	if (rc >= 0)
+		rc = gc_slice_end(&slice);
+	if (rc) {
 		snprintf(why, why_size, "%s", walk.why);
 		log_append_drop(worker, &slice.log);
-		return err;
+		return rc;
 	}
 	inode->gc.copied += slice.lines;
 	inode->gc.sweep_due |= !inode->gc.sweep && inode->gc.copied > inode->file.extents / 2 + NOVA_PAGE_LINES;

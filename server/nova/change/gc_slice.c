@@ -62,13 +62,13 @@ static int put_gathered(struct gc_slice *slice, bool rest)
 	for (;;) {
 		uint64_t room = log_append_room(&slice->log);
 		unsigned fit = entry_extents_room(room ? room : NOVA_PAGE_LINES);
-		int err;
+		int rc;
 
 		if (slice->gathered_count < fit && (!rest || !slice->gathered_count))
 			return 0;
-		err = put_extents(slice, slice->gathered_count < fit ? slice->gathered_count : fit);
-		if (err)
-			return err;
+		rc = put_extents(slice, slice->gathered_count < fit ? slice->gathered_count : fit);
+		if (rc)
+			return rc;
 	}
 }
 
@@ -88,17 +88,17 @@ int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct
 {
 	struct extent *run = &slice->run.extent;
 	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
-	int err = 0;
+	int rc = 0;
 
 	if (run->count && live->file_block == run->file_block + run->count && live->value == run->value + run->count &&
 	    in_zone < NOVA_ZONE_BLOCKS) {
 		run->count += live->count;
 	} else {
-		err = gather_run(slice);
+		rc = gather_run(slice);
 		*run = *live;
 	}
 	slice->run.request = *request;
-	return err;
+	return rc;
 }
 
 /* What lies at a file block and goes on up to `end`, which takes the longer the more that is. */
@@ -119,16 +119,16 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 	struct nova_entry *entry;
 	struct nova_attr_entry *attr;
 	struct nova_times_entry *times;
-	int err;
+	int rc;
 
 	log->request = inode->log.last_request;
 	if (inode_is(inode, S_IFDIR)) {
 		entry = entry_start(&buffer, NOVA_ENTRY_PARENT);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->parent = le64_of(inode->parent);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->time_ns = le64_of((uint64_t)inode->ctime_ns);
-		err = log_append_entry(worker, log, entry, NULL, NULL);
-		if (err)
-			return err;
+		rc = log_append_entry(worker, log, entry, NULL, NULL);
+		if (rc)
+			return rc;
 	}
 	entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
@@ -144,9 +144,9 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 	attr->flags = le32_of(inode->flags);
 	attr->project = le32_of(inode->project);
 	attr->time_ns = le64_of((uint64_t)inode->ctime_ns);
-	err = log_append_entry(worker, log, entry, NULL, NULL);
-	if (err)
-		return err;
+	rc = log_append_entry(worker, log, entry, NULL, NULL);
+	if (rc)
+		return rc;
 	entry = entry_start(&buffer, NOVA_ENTRY_TIMES);
 	times = ENTRY_PAYLOAD(nova_times_entry, entry);
 	times->atime_ns = le64_of((uint64_t)inode->atime_ns);
@@ -217,16 +217,16 @@ static int drop_pages(struct gc_slice *slice)
 int gc_slice_end(struct gc_slice *slice)
 {
 	struct nova_inode *inode = slice->inode;
-	int err = gather_run(slice);
+	int rc = gather_run(slice);
 
-	if (!err)
-		err = put_gathered(slice, true);
-	if (!err && !slice->done && slice->log.position == inode->log.tail)
+	if (!rc)
+		rc = put_gathered(slice, true);
+	if (!rc && !slice->done && slice->log.position == inode->log.tail)
 		return 0;
-	if (!err)
-		err = write_attributes(slice->worker, inode, &slice->log);
-	if (err)
-		return err;
+	if (!rc)
+		rc = write_attributes(slice->worker, inode, &slice->log);
+	if (rc)
+		return rc;
 	if (slice->done)
 		return drop_pages(slice);
 	log_append_commit(slice->worker, &slice->log);

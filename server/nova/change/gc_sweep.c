@@ -35,19 +35,19 @@ int gc_sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 	struct extent live;
 	struct gc_slice slice;
 	bool more;
-	int err = 0;
+	int rc = 0;
 
 	gc_slice_begin(&slice, worker, inode);
-	while ((more = file_index_next(&inode->file, at, &at)) && !err && slice.scanned < GC_SCAN_SOFT_LIMIT) {
+	while ((more = file_index_next(&inode->file, at, &at)) && !rc && slice.scanned < GC_SCAN_SOFT_LIMIT) {
 		live = gc_slice_look(&slice, at, NOVA_FILE_BLOCKS_MAX);
-		err = gc_slice_add(&slice, &live, &inode->log.last_request);
+		rc = gc_slice_add(&slice, &live, &inode->log.last_request);
 		at += live.count;
 	}
-	if (!err)
-		err = gc_slice_end(&slice);
-	if (err) {
+	if (!rc)
+		rc = gc_slice_end(&slice);
+	if (rc) {
 		log_append_drop(worker, &slice.log);
-		return err;
+		return rc;
 	}
 	inode->gc.swept = at;
 	if (!more)

@@ -13,11 +13,11 @@
 
 static int append_xattrs(struct txn *txn, struct nova_inode *inode, struct log_append *log, struct xattr_birth *birth)
 {
-	int err = 0;
+	int rc = 0;
 
-	for (unsigned i = 0; !err && i < birth->count; i++)
-		err = xattr_append(txn->worker, inode, log, &birth->changes[i], txn->now);
-	return err;
+	for (unsigned i = 0; !rc && i < birth->count; i++)
+		rc = xattr_append(txn->worker, inode, log, &birth->changes[i], txn->now);
+	return rc;
 }
 
 static void drop_xattrs(struct nova_worker *worker, struct xattr_birth *birth)
@@ -67,15 +67,15 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 	uint32_t generation;
 	struct nova_inode *inode;
 	uint64_t ino;
-	int err;
+	int rc;
 
-	err = slots_take(worker, &ino);
-	if (err)
-		return err;
-	err = inode_lock_free(worker, ino, &inode);
-	if (err) {
+	rc = slots_take(worker, &ino);
+	if (rc)
+		return rc;
+	rc = inode_lock_free(worker, ino, &inode);
+	if (rc) {
 		slots_put(worker, ino);
-		return err;
+		return rc;
 	}
 	generation = slots_generation(fs, ino) + 1;
 	inode->generation = generation;
@@ -91,15 +91,15 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 		mask |= NOVA_ATTR_FLAGS;
 	if (birth->project)
 		mask |= NOVA_ATTR_PROJECT;
-	err = project_begin(fs, &inode->space, birth->project);
-	if (!err)
-		err = txn_attr(txn, *log, mask, &attr);
-	if (!err)
-		err = append_xattrs(txn, inode, *log, &birth->xattrs);
-	if (err) {
+	rc = project_begin(fs, &inode->space, birth->project);
+	if (!rc)
+		rc = txn_attr(txn, *log, mask, &attr);
+	if (!rc)
+		rc = append_xattrs(txn, inode, *log, &birth->xattrs);
+	if (rc) {
 		txn_drop(txn);
 		inode_create_abort(txn, inode, birth);
-		return err;
+		return rc;
 	}
 	txn_life(txn, inode, birth->life);
 	*out = inode;

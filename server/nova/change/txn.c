@@ -84,7 +84,7 @@ int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t l
 	uint64_t room;
 	uint64_t cookie;
 	uint64_t line;
-	int err;
+	int rc;
 
 	entry->lines = entry_name_lines(length);
 	if (entry->lines > 1)
@@ -98,9 +98,9 @@ int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t l
 	room = log->page_first + (log->page ? NOVA_PAGE_LINES : NOVA_SLOT_LINES) - log->position;
 	cookie = replaced ? replaced->cookie : log->position + (room < entry->lines ? room : 0);
 	payload->cookie = le64_of(cookie);
-	err = txn_entry(txn, log, entry, NULL, &line);
-	if (err)
-		return err;
+	rc = txn_entry(txn, log, entry, NULL, &line);
+	if (rc)
+		return rc;
 	*added =
 	    (struct dir_entry){.cookie = cookie, .line = line, .ino = ino, .type = type, .length = (uint8_t)length};
 	added->hash = dir_index_hash(txn->worker->fs->hash_seed, name, length);

@@ -254,13 +254,13 @@ void dir_index_sort(struct dir_index *index)
 
 int dir_index_load_done(struct dir_index *index)
 {
-	int err = 0;
+	int rc = 0;
 
 	index->loading = false;
 	if (index->places >= TABLE_FROM)
-		err = rebuild(index, places_for(index, index->live));
-	index->loading = err;
-	return err;
+		rc = rebuild(index, places_for(index, index->live));
+	index->loading = rc;
+	return rc;
 }
 
 void dir_index_replace(struct dir_entry *entry, const struct dir_entry *by)

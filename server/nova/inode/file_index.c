@@ -179,10 +179,10 @@ static int grow_array(struct file_index *index, uint64_t blocks)
 static int grow_height(struct file_index *index, uint64_t file_block)
 {
 	if (index->height == 0 && index->root && index->capacity < FANOUT) {
-		int err = grow_array(index, FANOUT);
+		int rc = grow_array(index, FANOUT);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	if (index->height == 0) {
 		index->capacity = FANOUT;
@@ -224,21 +224,21 @@ static int make_leaf(struct file_index *index, uint64_t file_block)
 int file_index_reserve(struct file_index *index, uint64_t file_block, uint64_t count)
 {
 	uint64_t last = file_block + count - 1;
-	int err;
+	int rc;
 
 	if (index->height == 0 && last < FANOUT)
 		return last < index->capacity ? 0 : grow_array(index, last + 1);
 	if (!covers(index, last)) {
-		err = grow_height(index, last);
-		if (err)
-			return err;
+		rc = grow_height(index, last);
+		if (rc)
+			return rc;
 	}
 	for (uint64_t at = file_block & ~(uint64_t)(FANOUT - 1); at <= last; at += FANOUT) {
 		if (leaf_of(index, at))
 			continue;
-		err = make_leaf(index, at);
-		if (err)
-			return err;
+		rc = make_leaf(index, at);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

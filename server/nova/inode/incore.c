@@ -214,7 +214,7 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **ou
 	struct nova_inode *expected = NULL;
 	struct nova_inode **place;
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	if (!chunk)
 		return -ESTALE;
@@ -223,9 +223,9 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **ou
 	if (*out)
 		return 0;
 	if (!worker->free_inodes) {
-		err = refill(worker);
-		if (err)
-			return err;
+		rc = refill(worker);
+		if (rc)
+			return rc;
 	}
 	inode = worker->free_inodes;
 	/* Those who come late to the slot it had only look at its number, or are the hand's; they let go at once. */

@@ -14,10 +14,10 @@
 static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct nova_inode **out)
 {
 	for (;;) {
-		int err = incore_find(worker, ino, out);
+		int rc = incore_find(worker, ino, out);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 		if (exclusive)
 			pthread_rwlock_wrlock(&(*out)->lock);
 		else
@@ -32,10 +32,10 @@ static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, 
 static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
 	for (;;) {
-		int err = incore_find(worker, ino, out);
+		int rc = incore_find(worker, ino, out);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 		if (pthread_rwlock_trywrlock(&(*out)->lock))
 			return -EAGAIN;
 		if ((*out)->ino == ino)
@@ -51,19 +51,19 @@ static int load(struct nova *fs, struct nova_inode *inode, bool index)
 {
 	struct slot_runs runs;
 	char why[200];
-	int err;
+	int rc;
 
 	if (!inode->loaded) {
-		err = replay_life(fs, inode->ino, &inode->generation, &inode->life, why, sizeof why);
-		if (err)
+		rc = replay_life(fs, inode->ino, &inode->generation, &inode->life, why, sizeof why);
+		if (rc)
 			goto failed;
 	}
 	if (inode_alive(inode)) {
-		err = index ? -EAGAIN : replay_slot(fs, inode, &runs, why, sizeof why);
-		if (err == -EAGAIN)
-			err = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
+		rc = index ? -EAGAIN : replay_slot(fs, inode, &runs, why, sizeof why);
+		if (rc == -EAGAIN)
+			rc = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
 		incore_index_changed(fs, inode);
-		if (err)
+		if (rc)
 			goto failed;
 	} else {
 		inode->indexed = true;
@@ -71,9 +71,9 @@ static int load(struct nova *fs, struct nova_inode *inode, bool index)
 	inode->loaded = true;
 	return 0;
 failed:
-	if (err == -EIO)
+	if (rc == -EIO)
 		log_error(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
-	return err;
+	return rc;
 }
 
 static bool is_ready(const struct nova_inode *inode, bool index)
@@ -83,14 +83,14 @@ static bool is_ready(const struct nova_inode *inode, bool index)
 
 static int check(struct nova *fs, struct nova_inode *inode, struct nova_handle handle, bool index)
 {
-	int err;
+	int rc;
 
 	if (inode->loaded && (inode->generation != handle.generation || !inode_alive(inode)))
 		return -ESTALE;
 	if (!is_ready(inode, index)) {
-		err = load(fs, inode, index);
-		if (err)
-			return err;
+		rc = load(fs, inode, index);
+		if (rc)
+			return rc;
 	}
 	if (inode->generation != handle.generation || !inode_alive(inode))
 		return -ESTALE;
@@ -106,23 +106,23 @@ static void touch(struct nova_inode *inode)
 int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out)
 {
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	*out = NULL;
 	for (;;) {
-		err = lock_inode(worker, handle.ino.n, false, &inode);
-		if (err)
-			return err;
+		rc = lock_inode(worker, handle.ino.n, false, &inode);
+		if (rc)
+			return rc;
 		if (is_ready(inode, index) || (inode->loaded && inode->generation != handle.generation))
 			break;
 		pthread_rwlock_unlock(&inode->lock);
-		err = lock_inode(worker, handle.ino.n, true, &inode);
-		if (err)
-			return err;
-		err = check(worker->fs, inode, handle, index);
+		rc = lock_inode(worker, handle.ino.n, true, &inode);
+		if (rc)
+			return rc;
+		rc = check(worker->fs, inode, handle, index);
 		pthread_rwlock_unlock(&inode->lock);
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	if (inode->generation != handle.generation || !inode_alive(inode)) {
 		pthread_rwlock_unlock(&inode->lock);
@@ -136,18 +136,18 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out)
 {
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	*out = NULL;
 	if (worker->fs->read_only)
 		return -EROFS;
-	err = lock_inode(worker, handle.ino.n, true, &inode);
-	if (err)
-		return err;
-	err = check(worker->fs, inode, handle, index);
-	if (err) {
+	rc = lock_inode(worker, handle.ino.n, true, &inode);
+	if (rc)
+		return rc;
+	rc = check(worker->fs, inode, handle, index);
+	if (rc) {
 		pthread_rwlock_unlock(&inode->lock);
-		return err;
+		return rc;
 	}
 	touch(inode);
 	*out = inode;
@@ -164,16 +164,16 @@ void inode_unlock(struct nova_inode *inode)
 static int try_write(struct nova_worker *worker, struct nova_handle handle, struct nova_inode **out)
 {
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	*out = NULL;
-	err = try_lock_inode(worker, handle.ino.n, &inode);
-	if (err)
-		return err;
-	err = check(worker->fs, inode, handle, true);
-	if (err) {
+	rc = try_lock_inode(worker, handle.ino.n, &inode);
+	if (rc)
+		return rc;
+	rc = check(worker->fs, inode, handle, true);
+	if (rc) {
 		pthread_rwlock_unlock(&inode->lock);
-		return err;
+		return rc;
 	}
 	touch(inode);
 	*out = inode;
@@ -185,49 +185,49 @@ int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nov
                     struct nova_inode **out_b)
 {
 	bool b_first = false;
-	int err;
+	int rc;
 
 	*out_a = *out_b = NULL;
 	if (a.ino.n == b.ino.n) {
 		if (a.generation != b.generation)
 			return -ESTALE;
-		err = inode_write(worker, a, true, out_a);
+		rc = inode_write(worker, a, true, out_a);
 		*out_b = *out_a;
-		return err;
+		return rc;
 	}
 	for (;; b_first = !b_first) {
 		struct nova_inode **first = b_first ? out_b : out_a;
 		struct nova_inode **second = b_first ? out_a : out_b;
 
-		err = inode_write(worker, b_first ? b : a, true, first);
-		if (err)
-			return err;
-		err = try_write(worker, b_first ? a : b, second);
-		if (!err)
+		rc = inode_write(worker, b_first ? b : a, true, first);
+		if (rc)
+			return rc;
+		rc = try_write(worker, b_first ? a : b, second);
+		if (!rc)
 			return 0;
 		inode_unlock(*first);
 		*first = NULL;
-		if (err != -EAGAIN)
-			return err;
+		if (rc != -EAGAIN)
+			return rc;
 	}
 }
 
 int inode_try_named(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	*out = NULL;
-	err = try_lock_inode(worker, ino, &inode);
-	if (err)
-		return err == -ESTALE ? -EIO : err;
+	rc = try_lock_inode(worker, ino, &inode);
+	if (rc)
+		return rc == -ESTALE ? -EIO : rc;
 	if (!is_ready(inode, true))
-		err = load(worker->fs, inode, true);
-	if (!err && inode->life != NOVA_LIFE_ALLOCATED)
-		err = -EIO;
-	if (err) {
+		rc = load(worker->fs, inode, true);
+	if (!rc && inode->life != NOVA_LIFE_ALLOCATED)
+		rc = -EIO;
+	if (rc) {
 		pthread_rwlock_unlock(&inode->lock);
-		return err;
+		return rc;
 	}
 	touch(inode);
 	*out = inode;
@@ -244,12 +244,12 @@ void inode_wait(struct nova_worker *worker, uint64_t ino)
 
 int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
-	int err;
+	int rc;
 
 	/* Whoever still has a free inode's lock only looks at what it says, or is about to let go of it. */
-	while ((err = try_lock_inode(worker, ino, out)) == -EAGAIN)
+	while ((rc = try_lock_inode(worker, ino, out)) == -EAGAIN)
 		sched_yield();
-	return err;
+	return rc;
 }
 
 /* ---- attributes ----------------------------------------------------------------------------------------------- */
@@ -283,7 +283,7 @@ void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)
 int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nova_attr *attr)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err;
+	int rc;
 
 	/*
 	 * Cold before and after: whoever changed it in between has made it warm, changed its words and let it go cold
@@ -297,10 +297,10 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 			return 0;
 		}
 	}
-	err = inode_read(worker, handle, false, &inode);
-	if (!err)
+	rc = inode_read(worker, handle, false, &inode);
+	if (!rc)
 		inode_attr(inode, attr);
-	return err;
+	return rc;
 }
 
 struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode *dir, const char *name, size_t length)

@@ -50,14 +50,14 @@ int perm_flags_kept(const struct nova_inode *inode)
 
 int perm_remove(const struct nova_cred *cred, const struct nova_inode *dir, const struct nova_inode *child)
 {
-	int err = perm_check(cred, dir, PERM_WRITE | PERM_EXEC);
+	int rc = perm_check(cred, dir, PERM_WRITE | PERM_EXEC);
 
-	if (!err && dir->flags & NOVA_FLAG_APPEND)
-		err = -EPERM;
-	if (!err)
-		err = perm_flags_kept(child);
-	if (err || cred_super(cred) || !(dir->mode & S_ISVTX))
-		return err;
+	if (!rc && dir->flags & NOVA_FLAG_APPEND)
+		rc = -EPERM;
+	if (!rc)
+		rc = perm_flags_kept(child);
+	if (rc || cred_super(cred) || !(dir->mode & S_ISVTX))
+		return rc;
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
 }
 

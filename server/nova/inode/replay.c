@@ -152,10 +152,10 @@ static int set_blocks(struct replay *replay, uint64_t file_block, uint64_t count
 		return 0;
 	}
 	if (value) {
-		int err = file_index_reserve(index, file_block, count);
+		int rc = file_index_reserve(index, file_block, count);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 		file_index_set_run(index, file_block, value, count, NULL, NULL);
 	} else {
 		for (uint64_t at = file_block; file_index_next(index, at, &at) && at < file_block + count; at++)
@@ -235,15 +235,15 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 	    .count = le32_get(write->count),
 	};
 	uint32_t flags = le32_get(write->flags);
-	int err;
+	int rc;
 
 	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !extent.value))
 		return refuse(replay, position, "blocks in a state this version does not know");
 	if (le64_get(write->block) & FILE_UNWRITTEN)
 		return refuse(replay, position, "blocks outside the space for data");
-	err = take_extent(replay, &extent, le64_get(write->size), position);
-	if (err)
-		return err;
+	rc = take_extent(replay, &extent, le64_get(write->size), position);
+	if (rc)
+		return rc;
 	inode->size = le64_get(write->size);
 	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(write->time_ns);
 	return 0;
@@ -259,13 +259,13 @@ static int extents_entry(struct replay *replay, const struct nova_entry *entry, 
 		return refuse(replay, position, "a number of extents that is not that of its lines");
 	for (unsigned i = 0; i < count; i++) {
 		const struct extent extent = entry_extent(entry, i);
-		int err;
+		int rc;
 
 		if (!file_block_of(extent.value))
 			return refuse(replay, position, "an extent without blocks");
-		err = take_extent(replay, &extent, size, position);
-		if (err)
-			return err;
+		rc = take_extent(replay, &extent, size, position);
+		if (rc)
+			return rc;
 	}
 	replay->inode->size = size;
 	return 0;
@@ -300,7 +300,7 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 	    .type = name->file_type & 0xf,
 	    .length = name->name_length,
 	};
-	int err;
+	int rc;
 
 	if (replay->inode->type != S_IFDIR >> 12)
 		return refuse(replay, position, "a name in what is not a directory");
@@ -321,10 +321,10 @@ static int name_entry(struct replay *replay, const struct nova_entry *entry, uin
 			return replace_name(replay, old, &added);
 		replay->unsorted = true;
 	}
-	err = dir_index_reserve(dir, 1);
-	if (!err)
+	rc = dir_index_reserve(dir, 1);
+	if (!rc)
 		dir_index_add(dir, &added);
-	return err;
+	return rc;
 }
 
 /* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
@@ -394,15 +394,15 @@ static int drop_replaced_names(struct replay *replay)
 static int names_load_done(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;
-	int err = 0;
+	int rc = 0;
 
 	if (!replay->unsorted)
 		return dir_index_load_done(dir);
 	dir_index_sort(dir);
-	err = drop_replaced_names(replay);
-	for (size_t i = 0; !err && i < replay->gone_count; i++)
-		err = remove_name(replay, &replay->gone[i]);
-	return err ? err : dir_index_load_done(dir);
+	rc = drop_replaced_names(replay);
+	for (size_t i = 0; !rc && i < replay->gone_count; i++)
+		rc = remove_name(replay, &replay->gone[i]);
+	return rc ? rc : dir_index_load_done(dir);
 }
 
 static int symlink_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
@@ -426,10 +426,10 @@ static int symlink_entry(struct replay *replay, const struct nova_entry *entry, 
 
 static int xattr_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
 {
-	int err;
-	const char *wrong = xattr_replay(replay->fs, replay->inode, entry, line, &err);
+	int rc;
+	const char *wrong = xattr_replay(replay->fs, replay->inode, entry, line, &rc);
 
-	return wrong ? refuse(replay, position, wrong) : err;
+	return wrong ? refuse(replay, position, wrong) : rc;
 }
 
 static int parent_entry(struct replay *replay, const struct nova_parent_entry *parent, uint64_t position)
@@ -597,13 +597,13 @@ static void forget(struct nova_inode *inode)
 
 static int read_fixed(struct replay *replay, struct log_walk *walk)
 {
-	int err = read_header(replay);
+	int rc = read_header(replay);
 
-	if (!err)
-		err = read_words(replay);
+	if (!rc)
+		rc = read_words(replay);
 	walk->tail = replay->inode->log.tail;
 	walk->head = replay->inode->log.head;
-	return err;
+	return rc;
 }
 
 /* After the log was read whole. */
@@ -655,23 +655,23 @@ int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *run
 	                        .repair = !fs->read_only,
 	                        .entry = replay_entry,
 	                        .context = &replay};
-	int err;
+	int rc;
 
 	replay.walk = &walk;
 	runs->count = 0;
 	forget(inode);
 	inode->partial = false;
-	err = read_fixed(&replay, &walk);
-	if (!err && (inode->type == S_IFDIR >> 12 || inode->log.tail > NOVA_SLOT_LINES))
-		err = -EAGAIN;
-	if (!err)
-		err = log_walk(&walk);
-	if (!err)
-		err = check_whole(&replay);
-	if (err && walk.why[0])
+	rc = read_fixed(&replay, &walk);
+	if (!rc && (inode->type == S_IFDIR >> 12 || inode->log.tail > NOVA_SLOT_LINES))
+		rc = -EAGAIN;
+	if (!rc)
+		rc = log_walk(&walk);
+	if (!rc)
+		rc = check_whole(&replay);
+	if (rc && walk.why[0])
 		snprintf(why, why_size, "%s", walk.why);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	take_place(inode, &walk);
 	count_runs(inode, runs);
 	inode->space.blocks += xattr_blocks(inode);
@@ -761,39 +761,39 @@ int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *co
 	                        .entry = replay_entry,
 	                        .context = &replay};
 	int names_err;
-	int err;
+	int rc;
 
 	replay.walk = &walk;
 	forget(inode);
-	err = read_fixed(&replay, &walk);
-	if (err)
-		return err;
+	rc = read_fixed(&replay, &walk);
+	if (rc)
+		return rc;
 	dir_index_load(&inode->dir);
-	err = log_walk(&walk);
+	rc = log_walk(&walk);
 	/* A rescue shows the names before the damage, so they are put into order even then. */
 	names_err = names_load_done(&replay);
-	if (!err)
-		err = names_err;
+	if (!rc)
+		rc = names_err;
 	free(replay.gone);
-	if (!err)
-		err = check_whole(&replay);
-	if (err && walk.why[0])
+	if (!rc)
+		rc = check_whole(&replay);
+	if (rc && walk.why[0])
 		snprintf(why, why_size, "%s", walk.why);
-	inode->partial = err == -EIO && fs->rescue && inode->type == S_IFDIR >> 12;
+	inode->partial = rc == -EIO && fs->rescue && inode->type == S_IFDIR >> 12;
 	if (inode->partial)
 		log_warn(NOVA_LOG_NAME, "%s; the %u names before it are shown", why, inode->dir.live);
-	else if (err) {
+	else if (rc) {
 		replay_reset(inode);
-		return err;
+		return rc;
 	}
 	take_place(inode, &walk);
 	if (inode->type == S_IFREG >> 12)
 		count_blocks(inode);
 	inode->space.blocks += xattr_blocks(inode);
-	err = take_project(fs, inode);
-	if (err) {
+	rc = take_project(fs, inode);
+	if (rc) {
 		replay_reset(inode);
-		return err;
+		return rc;
 	}
 	inode->indexed = true;
 	return 0;

@@ -76,10 +76,10 @@ int xattr_each_run(const struct nova_entry *entry, int (*run)(void *context, uin
 	for (unsigned i = 0; i < payload_of(entry)->runs; i++) {
 		uint64_t count;
 		uint64_t first = get_run(entry, i, &count);
-		int err = run(context, first, count);
+		int rc = run(context, first, count);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -343,21 +343,21 @@ int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct lo
 	struct entry_page page;
 	struct nova_xattr_entry *payload;
 	uint8_t *bytes = (uint8_t *)&page + ENTRY_XATTR_OFFSET;
-	int err;
+	int rc;
 
 	change->runs = 0;
 	if (change->value) {
 		const struct nova_entry *old = xattr_find(fs, inode, &change->name);
 
-		err = old ? 0 : check_list(inode, change);
-		if (!err)
-			err = make_room(inode);
-		if (!err && blob)
-			err = charge_blob(inode, change->length, old ? blob_blocks(old) : 0);
-		if (!err && blob)
-			err = take_blocks(worker, change);
-		if (err)
-			return err;
+		rc = old ? 0 : check_list(inode, change);
+		if (!rc)
+			rc = make_room(inode);
+		if (!rc && blob)
+			rc = charge_blob(inode, change->length, old ? blob_blocks(old) : 0);
+		if (!rc && blob)
+			rc = take_blocks(worker, change);
+		if (rc)
+			return rc;
 	}
 	length += change->runs * sizeof(le64);
 	memset(&page, 0, (size_t)entry_xattr_lines(length) * NOVA_LINE_SIZE);
@@ -495,13 +495,13 @@ static const char *check_entry(const struct nova *fs, const struct nova_entry *e
 }
 
 const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct nova_entry *entry, uint64_t line,
-                         int *err)
+                         int *rc)
 {
 	const char *wrong = check_entry(fs, entry);
 	struct xattr_name name;
 	uint32_t hash;
 
-	*err = 0;
+	*rc = 0;
 	if (wrong)
 		return wrong;
 	name = xattr_entry_name(entry);
@@ -510,8 +510,8 @@ const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct
 		/* GC takes what went sooner than its going, which is then all that is left. */
 		index_remove(fs, inode, &name, hash);
 	} else {
-		*err = make_room(inode);
-		if (*err)
+		*rc = make_room(inode);
+		if (*rc)
 			return NULL;
 		index_set(fs, inode, entry, line, hash);
 	}

@@ -107,9 +107,9 @@ void xattr_release(struct release *release, struct nova_inode *inode);
 /* xattr_forget -- drop the index. */
 void xattr_forget(struct nova_inode *inode);
 
-/* xattr_replay -- an entry of the inode's log, in order. NULL, or why it cannot be; *err -ENOMEM. */
+/* xattr_replay -- an entry of the inode's log, in order. NULL, or why it cannot be; *rc -ENOMEM. */
 const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct nova_entry *entry, uint64_t line,
-                         int *err);
+                         int *rc);
 
 /* xattr_check_places -- once the whole log was replayed: NULL, or why the blobs cannot lie where they do. */
 const char *xattr_check_places(struct nova *fs, const struct nova_inode *inode);

@@ -99,7 +99,7 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 		struct nova_request request = append->request;
 		struct entry_buffer buffer;
 		struct nova_entry *pad = entry_start(&buffer, NOVA_ENTRY_PAD);
-		int err;
+		int rc;
 
 		if (room) {
 			pad->lines = (uint8_t)room;
@@ -108,9 +108,9 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 			append->request = request;
 			append->position += room;
 		}
-		err = add_page(worker, append);
-		if (err)
-			return err;
+		rc = add_page(worker, append);
+		if (rc)
+			return rc;
 	}
 	store_entry(worker, append, entry, entry->lines, line);
 	if (position)
@@ -201,7 +201,7 @@ static int walk_lines(struct log_walk *walk, uint64_t page, uint64_t first, uint
 		const uint8_t *at = lines + (*position - first) * NOVA_LINE_SIZE;
 		const struct nova_entry *entry = (const void *)at;
 		uint64_t room = end < walk->tail ? end - *position : walk->tail - *position;
-		int err;
+		int rc;
 
 		if (!entry_valid(entry, walk->ino, walk->generation, *position, room))
 			return damaged(walk, "inode %llu, log position %llu: damaged entry",
@@ -211,9 +211,9 @@ static int walk_lines(struct log_walk *walk, uint64_t page, uint64_t first, uint
 				return damaged(walk, "inode %llu, log position %llu: padding of wrong length",
 				               (unsigned long long)walk->ino, (unsigned long long)*position);
 		} else {
-			err = walk->entry(walk->context, entry, *position, line + *position - first);
-			if (err)
-				return err;
+			rc = walk->entry(walk->context, entry, *position, line + *position - first);
+			if (rc)
+				return rc;
 		}
 		*position += entry->lines;
 	}
@@ -265,34 +265,34 @@ int log_walk(struct log_walk *walk)
 	uint64_t position = 0;
 	uint64_t block = 0;
 	uint64_t first = 0;
-	int err;
+	int rc;
 
 	walk->log_start = 0;
 	if (walk->tail > NOVA_SLOT_LINES) {
 		block = walk->head;
-		err = check_page(walk, block, NOVA_SLOT_LINES, true, &first);
-		if (err)
-			return err;
+		rc = check_page(walk, block, NOVA_SLOT_LINES, true, &first);
+		if (rc)
+			return rc;
 		if (first > NOVA_SLOT_LINES)
 			walk->log_start = first;
 	}
 	if (walk->log_start == 0) {
-		err = walk_lines(walk, 0, 0, &position);
-		if (err)
-			return err;
+		rc = walk_lines(walk, 0, 0, &position);
+		if (rc)
+			return rc;
 	}
 	for (position = first; block; position = first) {
-		err = walk_lines(walk, block, first, &position);
-		if (err)
-			return err;
+		rc = walk_lines(walk, block, first, &position);
+		if (rc)
+			return rc;
 		if (position >= walk->tail)
 			break;
-		err = next_page(walk, block, &block);
-		if (err)
-			return err;
-		err = check_page(walk, block, position, false, &first);
-		if (err)
-			return err;
+		rc = next_page(walk, block, &block);
+		if (rc)
+			return rc;
+		rc = check_page(walk, block, position, false, &first);
+		if (rc)
+			return rc;
 	}
 	walk->last_page = block;
 	walk->last_first = first;

@@ -174,10 +174,10 @@ static int ring_sequence(struct nova *fs, uint32_t i, char *why, size_t why_size
 int journal_load(struct nova *fs, char *why, size_t why_size)
 {
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++) {
-		int err = ring_sequence(fs, i, why, why_size);
+		int rc = ring_sequence(fs, i, why, why_size);
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	if (!fs->read_only)
 		pm_fence(fs->pm);
@@ -309,15 +309,15 @@ int journal_replay(struct nova *fs, char *why, size_t why_size)
 {
 	void (*const passes[])(struct nova *, const struct nova_record *, unsigned *) = {apply_lives, apply_tails};
 	unsigned applied = 0;
-	int err = journal_load(fs, why, why_size);
+	int rc = journal_load(fs, why, why_size);
 
-	if (!err && fs->read_only)
-		err = ro_overlay_open(fs);
-	for (unsigned pass = 0; !err && pass < 2; pass++)
-		for (uint32_t i = 0; !err && i < NOVA_JOURNAL_RINGS; i++)
-			err = replay_ring(fs, i, passes[pass], &applied, why, why_size);
-	if (err)
-		return err;
+	if (!rc && fs->read_only)
+		rc = ro_overlay_open(fs);
+	for (unsigned pass = 0; !rc && pass < 2; pass++)
+		for (uint32_t i = 0; !rc && i < NOVA_JOURNAL_RINGS; i++)
+			rc = replay_ring(fs, i, passes[pass], &applied, why, why_size);
+	if (rc)
+		return rc;
 	if (!fs->read_only)
 		pm_fence(fs->pm);
 	log_info(NOVA_LOG_NAME, "journal replayed: %u slot words %s", applied,

@@ -47,12 +47,12 @@ int rescue_super(const struct pm *pm, struct super_info *info, char *why, size_t
 		intact[i] = super_intact(super_copy(pm, i));
 	memset(info, 0, sizeof *info);
 	if (intact[0] || intact[1]) {
-		int err;
+		int rc;
 
 		info->super = *super_copy(pm, intact[0] ? 0 : 1);
-		err = super_check_features(&info->super, why, why_size);
-		if (err)
-			return err;
+		rc = super_check_features(&info->super, why, why_size);
+		if (rc)
+			return rc;
 	} else if (held && zone_header_found(pm)) {
 		uint64_t first_slot = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK;
 

@@ -102,7 +102,7 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 {
 	const struct nova_super *supers[2];
 	bool intact[2];
-	int err;
+	int rc;
 
 	if (pm->size >> NOVA_BLOCK_SHIFT < NOVA_MIN_POOL_BLOCKS) {
 		snprintf(why, why_size, "not a farnova pool: it is smaller than 10 MiB");
@@ -122,9 +122,9 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 	}
 	info->damaged = !intact[0] + !intact[1];
 	info->super = *supers[intact[0] ? 0 : 1];
-	err = super_check_features(&info->super, why, why_size);
-	if (err)
-		return err;
+	rc = super_check_features(&info->super, why, why_size);
+	if (rc)
+		return rc;
 	if (word_read(NOVA_WORD_CLEAN, 0, &supers[0]->clean, &supers[1]->clean, &info->clean) == WORD_LOST ||
 	    word_read(NOVA_WORD_EPOCH, 0, &supers[0]->epoch, &supers[1]->epoch, &info->epoch) == WORD_LOST ||
 	    word_read(NOVA_WORD_BLOCKS, 0, &supers[0]->blocks, &supers[1]->blocks, &info->blocks) == WORD_LOST) {

@@ -59,10 +59,10 @@ int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why
 {
 	struct super_info info;
 	uint64_t blocks = super_usable_blocks(pm->size);
-	int err = super_read(pm, &info, why, why_size);
+	int rc = super_read(pm, &info, why, why_size);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	*old_bytes = info.blocks << NOVA_BLOCK_SHIFT;
 	*new_bytes = blocks << NOVA_BLOCK_SHIFT;
 	if (super_needs_read_only(&info.super)) {

@@ -108,15 +108,15 @@ static int check_root(struct nova *fs, char *why, size_t why_size)
 	uint64_t ino = fs->root.ino.n;
 	uint32_t generation;
 	uint8_t life;
-	int err;
+	int rc;
 
 	if (!slots_chunk(fs, ino)) {
 		snprintf(why, why_size, "the root directory does not lie in a chunk of slots");
 		return -EIO;
 	}
-	err = replay_life(fs, ino, &generation, &life, why, why_size);
-	if (err)
-		return err;
+	rc = replay_life(fs, ino, &generation, &life, why, why_size);
+	if (rc)
+		return rc;
 	if (life != NOVA_LIFE_ALLOCATED || slot_at(fs, ino)->header.type != S_IFDIR >> 12) {
 		snprintf(why, why_size, "the root inode is not a directory in use");
 		return -EIO;
@@ -135,7 +135,7 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 {
 	bool clean = info->clean & 1;
 	bool scan = !clean || options->full_scan || fs->rescue;
-	int err;
+	int rc;
 
 	fs->crashed = !clean;
 	if (!fs->read_only) {
@@ -144,24 +144,24 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 			unsafe_shutdown_note(fs->pm, info);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
-	err = make_handle_key(fs, info);
-	if (!err)
-		err = zones_load(fs, why, why_size);
-	if (!err)
-		err = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
-	if (!err)
+	rc = make_handle_key(fs, info);
+	if (!rc)
+		rc = zones_load(fs, why, why_size);
+	if (!rc)
+		rc = clean ? journal_load(fs, why, why_size) : journal_replay(fs, why, why_size);
+	if (!rc)
 		fs->scanned = scan || !checkpoint_load(fs, info->checkpoint, info->clean >> 1);
-	if (!err && fs->scanned)
-		err = recover_scan(fs, options->recovery_threads, why, why_size);
+	if (!rc && fs->scanned)
+		rc = recover_scan(fs, options->recovery_threads, why, why_size);
 	fs->limits_known = true;
-	if (!err)
-		err = check_root(fs, why, why_size);
-	if (!err && !clean && !fs->read_only)
+	if (!rc)
+		rc = check_root(fs, why, why_size);
+	if (!rc && !clean && !fs->read_only)
 		unsafe_shutdown_note(fs->pm, info);
 	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
-	if (err && clean && !fs->read_only)
+	if (rc && clean && !fs->read_only)
 		super_set_clean(fs->pm, fs->mount_count, true);
-	return err;
+	return rc;
 }
 
 static int64_t clock_ns(void)
@@ -179,7 +179,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	int64_t start = clock_ns();
 	char unused[1];
 	struct nova *fs;
-	int err;
+	int rc;
 
 	if (!options)
 		options = &defaults;
@@ -189,12 +189,12 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	}
 	why[0] = 0;
 	*out = NULL;
-	err = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
-	if (err)
-		return err;
-	err = unsafe_shutdown_check(pm, &info, options, why, why_size);
-	if (err)
-		return err;
+	rc = options->rescue ? rescue_super(pm, &info, why, why_size) : super_read(pm, &info, why, why_size);
+	if (rc)
+		return rc;
+	rc = unsafe_shutdown_check(pm, &info, options, why, why_size);
+	if (rc)
+		return rc;
 	if (super_needs_read_only(&info.super))
 		log_warn(NOVA_LOG_NAME,
 		         "the pool uses features this program cannot write (ro_compat %#llx): mounted read-only",
@@ -204,12 +204,12 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 		snprintf(why, why_size, "not enough memory for the pool's maps");
 		return -ENOMEM;
 	}
-	err = recover(fs, &info, options, why, why_size);
-	if (err) {
-		if (err == -ENOMEM)
+	rc = recover(fs, &info, options, why, why_size);
+	if (rc) {
+		if (rc == -ENOMEM)
 			snprintf(why, why_size, "not enough memory to read the pool's logs");
 		destroy(fs);
-		return err;
+		return rc;
 	}
 	log_info(NOVA_LOG_NAME, "mounted in %.3f s: %llu inodes, %llu of %llu blocks free; last unmount was %s, %s",
 	         (double)(clock_ns() - start) / 1e9, (unsigned long long)fs->inodes,
@@ -256,11 +256,11 @@ void nova_unmount(struct nova *fs)
 
 int nova_worker_open(struct nova *fs, struct nova_worker **out)
 {
-	int err = -EBUSY;
+	int rc = -EBUSY;
 
 	*out = NULL;
 	pthread_mutex_lock(&fs->workers_lock);
-	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS && err == -EBUSY; i++) {
+	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS && rc == -EBUSY; i++) {
 		struct nova_worker *worker = fs->workers[i];
 
 		if (fs->ring_taken[i])
@@ -268,7 +268,7 @@ int nova_worker_open(struct nova *fs, struct nova_worker **out)
 		if (!worker)
 			worker = aligned_alloc(NOVA_CACHE_LINE, sizeof *worker);
 		if (!worker) {
-			err = -ENOMEM;
+			rc = -ENOMEM;
 			break;
 		}
 		if (!fs->workers[i]) {
@@ -281,10 +281,10 @@ int nova_worker_open(struct nova *fs, struct nova_worker **out)
 		}
 		fs->ring_taken[i] = true;
 		*out = worker;
-		err = 0;
+		rc = 0;
 	}
 	pthread_mutex_unlock(&fs->workers_lock);
-	return err;
+	return rc;
 }
 
 /* The structure stays: others look at its counts, and its ring goes on from its sequence. */

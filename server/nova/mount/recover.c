@@ -31,7 +31,7 @@ struct scan {
 	struct nova *fs;
 	uint64_t next_chunk; /* atomic */
 	uint64_t scanned;    /* chunks of slots that are done; atomic */
-	int err;             /* atomic: the first error */
+	int rc;              /* atomic: the first error */
 	pthread_mutex_t lock;
 	char why[SCAN_WHY]; /* the first error's; under the lock */
 	uint64_t inodes;    /* under the lock, as are the next three */
@@ -83,16 +83,16 @@ static int claim_data(struct scanner *scanner)
 	uint64_t at = 0;
 
 	for (uint32_t i = 0; i < scanner->runs.count; i++) {
-		int err = claim(scanner, file_block_of(scanner->runs.run[i].value), scanner->runs.run[i].count, "data");
+		int rc = claim(scanner, file_block_of(scanner->runs.run[i].value), scanner->runs.run[i].count, "data");
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	while (file_index_next_extent(&inode->file, &at, &extent)) {
-		int err = claim(scanner, file_block_of(extent.value), extent.count, "data");
+		int rc = claim(scanner, file_block_of(extent.value), extent.count, "data");
 
-		if (err)
-			return err;
+		if (rc)
+			return rc;
 	}
 	if (inode->symlink_line) {
 		const struct nova_entry *entry = line_at(scanner->scan->fs, inode->symlink_line);
@@ -112,11 +112,11 @@ static int claim_blob(void *context, uint64_t first, uint64_t count)
 static int claim_xattrs(struct scanner *scanner)
 {
 	const struct nova_inode *inode = &scanner->inode;
-	int err = 0;
+	int rc = 0;
 
-	for (uint32_t i = 0; !err && i < xattr_count(inode); i++)
-		err = xattr_each_run(line_at(scanner->scan->fs, inode->xattrs->refs[i].line), claim_blob, scanner);
-	return err;
+	for (uint32_t i = 0; !rc && i < xattr_count(inode); i++)
+		rc = xattr_each_run(line_at(scanner->scan->fs, inode->xattrs->refs[i].line), claim_blob, scanner);
+	return rc;
 }
 
 /* The lines that most slots have in use, fetched while the slots before are judged. */
@@ -133,14 +133,14 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	struct nova *fs = scanner->scan->fs;
 	struct nova_inode *inode = &scanner->inode;
 	uint32_t i = slot_index(ino);
-	int err;
+	int rc;
 
 	inode->ino = ino;
 	if (fs->crashed && !fs->read_only)
 		pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
-	err = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
-	if (err)
-		return err;
+	rc = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
+	if (rc)
+		return rc;
 	chunk->slots[i].generation = inode->generation;
 	if (inode->life == NOVA_LIFE_NEVER || inode->life == NOVA_LIFE_FREE) {
 		if (inode->generation != SLOT_GENERATION_MAX)
@@ -148,16 +148,16 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 		return 0;
 	}
 	/* Most files have no more log than their slot holds: then no index is built. */
-	err = replay_slot(fs, inode, &scanner->runs, scanner->why, sizeof scanner->why);
-	if (err == -EAGAIN) {
+	rc = replay_slot(fs, inode, &scanner->runs, scanner->why, sizeof scanner->why);
+	if (rc == -EAGAIN) {
 		scanner->runs.count = 0;
-		err = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
+		rc = replay_inode(fs, inode, claim_page, scanner, scanner->why, sizeof scanner->why);
 	}
-	if (!err)
-		err = claim_data(scanner);
-	if (!err)
-		err = claim_xattrs(scanner);
-	if (!err && inode->space.quota) {
+	if (!rc)
+		rc = claim_data(scanner);
+	if (!rc)
+		rc = claim_xattrs(scanner);
+	if (!rc && inode->space.quota) {
 		project_charge(inode->space.quota, PROJECT_BLOCKS, inode->space.blocks, true);
 		project_charge(inode->space.quota, PROJECT_INODES, 1, true);
 	}
@@ -166,27 +166,27 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
 	scanner->damaged += inode->partial;
 	replay_reset(inode);
-	return err;
+	return rc;
 }
 
 /* A rescue steps over damage: the inode will tell it again when it is used. */
-static int step_over(struct scanner *scanner, int err)
+static int step_over(struct scanner *scanner, int rc)
 {
-	if (err != -EIO || !scanner->scan->fs->rescue)
-		return err;
+	if (rc != -EIO || !scanner->scan->fs->rescue)
+		return rc;
 	log_warn(NOVA_LOG_NAME, "%s", scanner->why);
 	scanner->damaged++;
 	return 0;
 }
 
-static void scan_failed(struct scanner *scanner, int err)
+static void scan_failed(struct scanner *scanner, int rc)
 {
 	struct scan *scan = scanner->scan;
 
 	pthread_mutex_lock(&scan->lock);
-	if (!scan->err) {
+	if (!scan->rc) {
 		memcpy(scan->why, scanner->why, sizeof scan->why);
-		__atomic_store_n(&scan->err, err, __ATOMIC_RELAXED);
+		__atomic_store_n(&scan->rc, rc, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&scan->lock);
 }
@@ -214,16 +214,16 @@ static void tell_progress(struct scanner *scanner)
 static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
 {
 	struct nova *fs = scanner->scan->fs;
-	int err = 0;
+	int rc = 0;
 
-	for (uint32_t i = 0; !err && i < NOVA_SLOTS_PER_CHUNK; i++) {
+	for (uint32_t i = 0; !rc && i < NOVA_SLOTS_PER_CHUNK; i++) {
 		if (i + SLOTS_AHEAD < NOVA_SLOTS_PER_CHUNK)
 			prefetch_slot(fs, chunk->first_ino + i + SLOTS_AHEAD);
-		err = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
+		rc = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
 	}
 	__atomic_fetch_add(&scanner->scan->scanned, 1, __ATOMIC_RELAXED);
 	tell_progress(scanner);
-	return err;
+	return rc;
 }
 
 static void *scan_chunks(struct scan *scan, bool tells)
@@ -233,24 +233,24 @@ static void *scan_chunks(struct scan *scan, bool tells)
 
 	if (!scanner) {
 		pthread_mutex_lock(&scan->lock);
-		__atomic_store_n(&scan->err, -ENOMEM, __ATOMIC_RELAXED);
+		__atomic_store_n(&scan->rc, -ENOMEM, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&scan->lock);
 		return NULL;
 	}
 	scanner->scan = scan;
 	scanner->tell_ns = tells ? clock_ns() + fs->tell_ns : INT64_MAX;
-	while (!__atomic_load_n(&scan->err, __ATOMIC_RELAXED)) {
+	while (!__atomic_load_n(&scan->rc, __ATOMIC_RELAXED)) {
 		uint64_t c = __atomic_fetch_add(&scan->next_chunk, CHUNKS_AT_ONCE, __ATOMIC_RELAXED);
 		uint64_t end = c + CHUNKS_AT_ONCE < fs->chunk_count ? c + CHUNKS_AT_ONCE : fs->chunk_count;
-		int err = 0;
+		int rc = 0;
 
 		if (c >= fs->chunk_count)
 			break;
-		for (; c < end && !err; c++)
+		for (; c < end && !rc; c++)
 			if (fs->chunks[c])
-				err = scan_chunk(scanner, fs->chunks[c]);
-		if (err)
-			scan_failed(scanner, err);
+				rc = scan_chunk(scanner, fs->chunks[c]);
+		if (rc)
+			scan_failed(scanner, rc);
 	}
 	/* Repairs were made by this thread, so this thread fences. */
 	if (!fs->read_only)
@@ -287,9 +287,9 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(helpers[i], NULL);
 	pthread_mutex_destroy(&scan.lock);
-	if (scan.err) {
+	if (scan.rc) {
 		snprintf(why, why_size, "%s", scan.why);
-		return scan.err;
+		return scan.rc;
 	}
 	fs->inodes = (int64_t)scan.inodes;
 	fs->promised = (int64_t)scan.promised;

@@ -52,7 +52,7 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 		uint64_t block = zone->first + i * NOVA_CHUNK_BLOCKS;
 		uint64_t kind;
 		enum word_state state = word_read(NOVA_WORD_CHUNK, block, &first[i], &second[i], &kind);
-		int err;
+		int rc;
 
 		if ((state == WORD_LOST || kind > NOVA_CHUNK_SLOTS) && fs->rescue) {
 			kind = rescue_chunk_kind(fs, block);
@@ -71,9 +71,9 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 		}
 		if (kind != NOVA_CHUNK_SLOTS)
 			continue;
-		err = slots_add_chunk(fs, block);
-		if (err)
-			return err;
+		rc = slots_add_chunk(fs, block);
+		if (rc)
+			return rc;
 		alloc_claim(fs, block, NOVA_CHUNK_BLOCKS);
 	}
 	if (lost)
@@ -91,12 +91,12 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 int zones_load(struct nova *fs, char *why, size_t why_size)
 {
 	for (uint32_t i = 0; i < fs->zone_count; i++) {
-		int err = check_zone_header(fs, &fs->zones[i], i, why, why_size);
+		int rc = check_zone_header(fs, &fs->zones[i], i, why, why_size);
 
-		if (!err)
-			err = load_chunk_table(fs, &fs->zones[i], i, why, why_size);
-		if (err)
-			return err;
+		if (!rc)
+			rc = load_chunk_table(fs, &fs->zones[i], i, why, why_size);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

@@ -30,25 +30,25 @@ int nova_accessed(const struct nova_call *call, struct nova_handle file, enum no
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct txn txn;
-	int err;
+	int rc;
 
 	if (policy == NOVA_ATIME_RELATIVE) {
 		struct nova_attr attr;
 
-		err = nova_getattr(call, file, &attr);
-		if (err || !nova_atime_due(&attr, now_ns()))
-			return err;
+		rc = nova_getattr(call, file, &attr);
+		if (rc || !nova_atime_due(&attr, now_ns()))
+			return rc;
 	}
-	err = inode_write(call->worker, file, true, &inode);
-	if (err)
-		return err;
+	rc = inode_write(call->worker, file, true, &inode);
+	if (rc)
+		return rc;
 	txn_start(&txn, call);
 	if (policy == NOVA_ATIME_RELATIVE && !is_due(inode->atime_ns, inode->mtime_ns, inode->ctime_ns, txn.now))
 		return 0; /* another reader was first */
-	err = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_ATIME, NULL);
-	if (err) {
+	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_ATIME, NULL);
+	if (rc) {
 		txn_drop(&txn);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	inode->atime_ns = txn.now;

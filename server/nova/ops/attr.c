@@ -32,9 +32,9 @@ int nova_getattr(const struct nova_call *call, struct nova_handle file, struct n
 int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, file, false, &inode);
+	int rc = inode_read(call->worker, file, false, &inode);
 
-	return err ? err : perm_check(call->cred, inode, (unsigned)mask & 7);
+	return rc ? rc : perm_check(call->cred, inode, (unsigned)mask & 7);
 }
 
 /* ---- setattr -------------------------------------------------------------------------------------------------- */
@@ -105,15 +105,15 @@ static int may_resize(const struct nova_call *call, const struct nova_inode *ino
 static int flags_allow(const struct nova_inode *inode, unsigned mask, bool as_write)
 {
 	const unsigned kept = (as_write ? 0 : NOVA_SET_MODE) | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
-	int err = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
+	int rc = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
 
-	if (!err && as_write)
-		err = perm_flags(inode, true);
-	if (!err && mask & NOVA_SET_SIZE)
-		err = perm_flags(inode, false);
-	if (!err && mask & (NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW))
-		err = perm_flags(inode, true);
-	return err;
+	if (!rc && as_write)
+		rc = perm_flags(inode, true);
+	if (!rc && mask & NOVA_SET_SIZE)
+		rc = perm_flags(inode, false);
+	if (!rc && mask & (NOVA_SET_ATIME_NOW | NOVA_SET_MTIME_NOW))
+		rc = perm_flags(inode, true);
+	return rc;
 }
 
 static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
@@ -147,23 +147,23 @@ static int may_set(const struct nova_call *call, const struct nova_inode *inode,
                    const struct nova_attr *in)
 {
 	bool as_write = sets_mode_as_write(call, inode, mask, in);
-	int err = flags_allow(inode, mask, as_write);
+	int rc = flags_allow(inode, mask, as_write);
 
-	if (!err)
-		err = may_set_flags(call->cred, inode, mask, in);
-	if (!err)
-		err = may_chown(call->cred, inode, mask, in);
-	if (!err && mask & NOVA_SET_MODE && !as_write)
-		err = perm_owner(call->cred, inode);
-	if (!err && mask & NOVA_SET_MODE && inode_is(inode, S_IFLNK))
-		err = -EOPNOTSUPP;
-	if (!err)
-		err = may_set_times(call->cred, inode, mask);
-	if (!err)
-		err = may_resize(call, inode, mask, in);
-	if (!err)
-		err = may_set_flags(call->cred, inode, mask, in);
-	return err;
+	if (!rc)
+		rc = may_set_flags(call->cred, inode, mask, in);
+	if (!rc)
+		rc = may_chown(call->cred, inode, mask, in);
+	if (!rc && mask & NOVA_SET_MODE && !as_write)
+		rc = perm_owner(call->cred, inode);
+	if (!rc && mask & NOVA_SET_MODE && inode_is(inode, S_IFLNK))
+		rc = -EOPNOTSUPP;
+	if (!rc)
+		rc = may_set_times(call->cred, inode, mask);
+	if (!rc)
+		rc = may_resize(call, inode, mask, in);
+	if (!rc)
+		rc = may_set_flags(call->cred, inode, mask, in);
+	return rc;
 }
 
 static void plan(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
@@ -261,7 +261,7 @@ static int append_change(struct txn *txn, struct nova_inode *inode, struct log_a
 	    .project = le32_of(change->project),
 	};
 	unsigned mask = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
-	int err;
+	int rc;
 
 	if (change->sized)
 		mask |= NOVA_ATTR_SIZE | NOVA_ATTR_MTIME;
@@ -269,16 +269,16 @@ static int append_change(struct txn *txn, struct nova_inode *inode, struct log_a
 		mask |= NOVA_ATTR_FLAGS;
 	if (change->project != inode->project)
 		mask |= NOVA_ATTR_PROJECT;
-	err = txn_attr(txn, log, mask, &attr);
-	if (!err && change->tail_block)
-		err = append_cut(txn, log, change);
-	if (!err && change->unprivileged)
-		err = xattr_append_unprivileged(txn, inode, log);
+	rc = txn_attr(txn, log, mask, &attr);
+	if (!rc && change->tail_block)
+		rc = append_cut(txn, log, change);
+	if (!rc && change->unprivileged)
+		rc = xattr_append_unprivileged(txn, inode, log);
 	/* With a size the ATTR entry says mtime = now already. */
-	if (!err &&
+	if (!rc &&
 	    (change->atime_ns != inode->atime_ns || change->mtime_ns != (change->sized ? txn->now : inode->mtime_ns)))
-		err = append_times(txn, log, change);
-	return err;
+		rc = append_times(txn, log, change);
+	return rc;
 }
 
 static void show_change(const struct nova_call *call, struct nova_inode *inode, const struct change *change,
@@ -317,30 +317,30 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct change change;
 	struct txn txn;
-	int err;
+	int rc;
 
 	if (mask & ~SET_ALL)
 		return -EINVAL;
-	err = inode_write(worker, file, true, &inode);
-	if (!err)
-		err = may_set(call, inode, mask, in);
-	if (err)
-		return err;
+	rc = inode_write(worker, file, true, &inode);
+	if (!rc)
+		rc = may_set(call, inode, mask, in);
+	if (rc)
+		return rc;
 	if (mask) {
 		txn_start(&txn, call);
 		plan(call, inode, mask, in, txn.now, &change);
 		change.quota = change.project ? project_find(worker->fs, change.project) : NULL;
 		if (change.project && !change.quota)
 			return -ENOMEM;
-		err = cut_block(worker, inode, &change);
-		if (!err)
-			err = append_change(&txn, inode, txn_log(&txn, inode, change.size < inode->size), &change);
-		if (err) {
+		rc = cut_block(worker, inode, &change);
+		if (!rc)
+			rc = append_change(&txn, inode, txn_log(&txn, inode, change.size < inode->size), &change);
+		if (rc) {
 			txn_drop(&txn);
 			pm_fence(worker->fs->pm);
 			if (change.tail_block)
 				alloc_free(worker, change.tail_block, 1);
-			return err;
+			return rc;
 		}
 		txn_commit(&txn);
 		show_change(call, inode, &change, txn.now);

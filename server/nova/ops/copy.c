@@ -74,18 +74,18 @@ static int plan(struct extent_map_change *map, const struct copy *copy)
 	uint64_t whole = (copy->to_offset + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 	uint64_t whole_end = copy->end >= copy->to->size ? end : copy->end >> NOVA_BLOCK_SHIFT;
 	uint64_t hole, count;
-	int err;
+	int rc;
 
 	if ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1))
 		return data_take(map, at, end - at);
 	for (hole = whole; hole < whole_end; hole += count) {
 		if (file_readable(file_index_run(source, hole + away, whole_end - hole, &count)))
 			continue;
-		err = hole > at ? data_take(map, at, hole - at) : 0;
-		if (!err)
-			err = plan_hole(map, hole, count);
-		if (err)
-			return err;
+		rc = hole > at ? data_take(map, at, hole - at) : 0;
+		if (!rc)
+			rc = plan_hole(map, hole, count);
+		if (rc)
+			return rc;
 		at = hole + count;
 	}
 	return at < end ? data_take(map, at, end - at) : 0;
@@ -95,13 +95,13 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 {
 	struct extent_map_change map;
 	struct txn txn;
-	int err;
+	int rc;
 
 	extent_map_init(&map, call, copy->to);
-	err = plan(&map, copy);
-	if (err) {
+	rc = plan(&map, copy);
+	if (rc) {
 		extent_map_drop(&map);
-		return err;
+		return rc;
 	}
 	txn_start(&txn, call);
 	fill(&map, copy);
@@ -111,14 +111,14 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 /* Both locked: check, clip, copy. */
 static ssize_t copy_checked(const struct nova_call *call, struct copy *copy, uint64_t length)
 {
-	int err = data_access(call, copy->from, PERM_READ);
+	int rc = data_access(call, copy->from, PERM_READ);
 
-	if (!err)
-		err = data_access(call, copy->to, PERM_WRITE);
-	if (!err)
-		err = perm_flags(copy->to, false);
-	if (err)
-		return err;
+	if (!rc)
+		rc = data_access(call, copy->to, PERM_WRITE);
+	if (!rc)
+		rc = perm_flags(copy->to, false);
+	if (rc)
+		return rc;
 	if (copy->from_offset >= copy->from->size)
 		return 0;
 	if (length > copy->from->size - copy->from_offset)
@@ -131,8 +131,8 @@ static ssize_t copy_checked(const struct nova_call *call, struct copy *copy, uin
 	if (length == 0)
 		return 0;
 	copy->end = copy->to_offset + length;
-	err = copy_locked(call, copy);
-	return err ? err : (ssize_t)length;
+	rc = copy_locked(call, copy);
+	return rc ? rc : (ssize_t)length;
 }
 
 ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
@@ -142,13 +142,13 @@ ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_
 	struct nova_inode *source;
 	struct copy copy;
 	ssize_t copied;
-	int err;
+	int rc;
 
 	if (length > COPY_MAX)
 		length = COPY_MAX;
-	err = inode_write_two(call->worker, from, to, &source, &target);
-	if (err)
-		return err;
+	rc = inode_write_two(call->worker, from, to, &source, &target);
+	if (rc)
+		return rc;
 	copy = (struct copy){.from = source, .to = target, .from_offset = from_offset, .to_offset = to_offset};
 	copied = copy_checked(call, &copy, length);
 	if (copied >= 0 && attr)

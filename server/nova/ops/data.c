@@ -72,13 +72,13 @@ void data_copy_out(const struct nova *fs, const struct nova_inode *inode, uint64
 ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_t offset, void *buffer, size_t length)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, file, true, &inode);
+	int rc = inode_read(call->worker, file, true, &inode);
 
-	if (err)
-		return err;
-	err = data_access(call, inode, PERM_READ);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
+	rc = data_access(call, inode, PERM_READ);
+	if (rc)
+		return rc;
 	if (offset >= inode->size)
 		return 0;
 	if (length > inode->size - offset)
@@ -151,18 +151,18 @@ int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count
 	for (uint64_t at = file_block, written = file_block; at < end || written < end;) {
 		uint64_t run = 0;
 		uint64_t value = at < end ? file_index_run(index, at, end - at, &run) : 0;
-		int err = 0;
+		int rc = 0;
 
 		if (at < end && !(value & FILE_UNWRITTEN)) {
 			at += run;
 			continue;
 		}
 		if (at > written)
-			err = extent_map_fresh(map, written, at - written, 0, false);
-		if (!err && run)
-			err = extent_map_place(map, at, file_block_of(value), run);
-		if (err)
-			return err;
+			rc = extent_map_fresh(map, written, at - written, 0, false);
+		if (!rc && run)
+			rc = extent_map_place(map, at, file_block_of(value), run);
+		if (rc)
+			return rc;
 		at = written = at + run;
 	}
 	return 0;
@@ -176,7 +176,7 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	bool privileges = xattr_has_privileges(txn->worker->fs, inode);
 	struct log_append *log = txn_log(txn, inode, privileged);
 	unsigned mask = NOVA_ATTR_MTIME;
-	int err = 0;
+	int rc = 0;
 
 	/* The size comes first: given again when it is reached it would drop the blocks beyond. */
 	if (map->count == 0 && size > inode->size)
@@ -184,16 +184,16 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	if (mode != inode->mode)
 		mask |= NOVA_ATTR_MODE;
 	if (map->count == 0 || mode != inode->mode)
-		err = txn_attr(txn, log, mask, &(struct nova_attr_entry){.mode = le16_of(mode), .size = le64_of(size)});
-	if (!err)
-		err = extent_map_log(map, txn, log, size);
-	if (!err && privileges)
-		err = xattr_append_unprivileged(txn, inode, log);
-	if (err) {
+		rc = txn_attr(txn, log, mask, &(struct nova_attr_entry){.mode = le16_of(mode), .size = le64_of(size)});
+	if (!rc)
+		rc = extent_map_log(map, txn, log, size);
+	if (!rc && privileges)
+		rc = xattr_append_unprivileged(txn, inode, log);
+	if (rc) {
 		txn_drop(txn);
 		pm_fence(txn->worker->fs->pm);
 		extent_map_drop(map);
-		return err;
+		return rc;
 	}
 	/* The data after the entries: what those cost would otherwise wait until the data has left the CPU. */
 	for (unsigned i = 0; bytes && i < map->count; i++)
@@ -217,15 +217,15 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 	struct data_bytes bytes = {data, offset, length};
 	struct extent_map_change map;
 	struct txn txn;
-	int err;
+	int rc;
 
 	extent_map_init(&map, call, inode);
 	if (offset + length == size && size % NOVA_BLOCK_SIZE)
 		map.unfilled_end = first + blocks;
-	err = data_take(&map, first, blocks);
-	if (err) {
+	rc = data_take(&map, first, blocks);
+	if (rc) {
 		extent_map_drop(&map);
-		return err;
+		return rc;
 	}
 	txn_start(&txn, call);
 	/* Where only reserved blocks are written the space for the log was reserved with them. */
@@ -236,26 +236,26 @@ ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64
                    size_t length, unsigned flags, struct nova_attr *attr)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err;
+	int rc;
 
 	if (length > WRITE_MAX || flags & ~NOVA_WRITE_APPEND)
 		return -EINVAL;
-	err = inode_write(call->worker, file, true, &inode);
-	if (err)
-		return err;
-	err = data_access(call, inode, PERM_WRITE);
-	if (!err)
-		err = perm_flags(inode, flags & NOVA_WRITE_APPEND);
-	if (err)
-		return err;
+	rc = inode_write(call->worker, file, true, &inode);
+	if (rc)
+		return rc;
+	rc = data_access(call, inode, PERM_WRITE);
+	if (!rc)
+		rc = perm_flags(inode, flags & NOVA_WRITE_APPEND);
+	if (rc)
+		return rc;
 	if (flags & NOVA_WRITE_APPEND)
 		offset = inode->size;
 	if (offset > NOVA_FILE_SIZE_MAX || length > NOVA_FILE_SIZE_MAX - offset)
 		return -EFBIG;
 	if (length) {
-		err = write_locked(call, inode, offset, data, length);
-		if (err)
-			return err;
+		rc = write_locked(call, inode, offset, data, length);
+		if (rc)
+			return rc;
 	}
 	if (attr)
 		inode_attr(inode, attr);
@@ -271,13 +271,13 @@ int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t off
 	uint64_t at = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t end;
 	int count = 0;
-	int err = inode_read(call->worker, file, true, &inode);
+	int rc = inode_read(call->worker, file, true, &inode);
 
-	if (err)
-		return err;
-	err = data_access(call, inode, PERM_READ);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
+	rc = data_access(call, inode, PERM_READ);
+	if (rc)
+		return rc;
 	if (attr)
 		inode_attr(inode, attr);
 	if (offset >= inode->size || length == 0)
@@ -312,13 +312,13 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	uint64_t at = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t end;
-	int err = inode_read(call->worker, file, true, &inode);
+	int rc = inode_read(call->worker, file, true, &inode);
 
-	if (err)
-		return err;
-	err = data_access(call, inode, PERM_READ);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
+	rc = data_access(call, inode, PERM_READ);
+	if (rc)
+		return rc;
 	if (offset >= inode->size)
 		return -ENXIO;
 	end = (inode->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;

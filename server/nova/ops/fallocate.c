@@ -68,10 +68,10 @@ static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t e
 		uint64_t value = file_index_run(index, at, end - at, &count);
 
 		if (!value || (data && file_readable(value))) {
-			int err = extent_map_fresh(map, at, count, FILE_UNWRITTEN, false);
+			int rc = extent_map_fresh(map, at, count, FILE_UNWRITTEN, false);
 
-			if (err)
-				return err;
+			if (rc)
+				return rc;
 		}
 		at += count;
 	}
@@ -86,13 +86,13 @@ static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_
 	struct nova *fs = map->worker->fs;
 	uint8_t bytes[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
 	uint64_t old = file_readable(file_index_get(&map->inode->file, file_block));
-	int err;
+	int rc;
 
 	if (!old)
 		return 0;
-	err = extent_map_fresh(map, file_block, 1, 0, privileged);
-	if (err)
-		return err;
+	rc = extent_map_fresh(map, file_block, 1, 0, privileged);
+	if (rc)
+		return rc;
 	memcpy(bytes, block_at(fs, old), sizeof bytes);
 	memset(bytes + from, 0, to - from);
 	pm_copy(fs->pm, block_at(fs, map->pieces[map->count - 1].value), bytes, sizeof bytes);
@@ -105,7 +105,7 @@ static int zero_edges(struct extent_map_change *map, const struct range *range, 
 {
 	uint64_t head = range->offset & BLOCK_MASK;
 	uint64_t tail = range->end & BLOCK_MASK;
-	int err = 0;
+	int rc = 0;
 
 	*first = block_up(range->offset);
 	*last = block_down(range->end);
@@ -114,38 +114,38 @@ static int zero_edges(struct extent_map_change *map, const struct range *range, 
 		return zero_part(map, *last, head, tail, privileged);
 	}
 	if (head)
-		err = zero_part(map, *first - 1, head, NOVA_BLOCK_SIZE, privileged);
-	if (!err && tail)
-		err = zero_part(map, *last, 0, tail, privileged);
-	return err;
+		rc = zero_part(map, *first - 1, head, NOVA_BLOCK_SIZE, privileged);
+	if (!rc && tail)
+		rc = zero_part(map, *last, 0, tail, privileged);
+	return rc;
 }
 
 /* Whole blocks go, also reserved ones behind the end of the file; of others the part in the range is zeroed. */
 static int plan_punch(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last, mapped;
-	int err = zero_edges(map, range, true, &first, &last);
+	int rc = zero_edges(map, range, true, &first, &last);
 
-	if (err || !file_index_next(&map->inode->file, first, &mapped) || mapped >= last)
-		return err;
+	if (rc || !file_index_next(&map->inode->file, first, &mapped) || mapped >= last)
+		return rc;
 	return extent_map_place(map, mapped, 0, last - mapped);
 }
 
 static int plan_zero(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last;
-	int err = zero_edges(map, range, false, &first, &last);
+	int rc = zero_edges(map, range, false, &first, &last);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	/* The blocks at the edges are allocated too, if they are not there. */
 	if (first > block_down(range->offset))
-		err = reserve_blocks(map, first - 1, first, false);
-	if (!err)
-		err = reserve_blocks(map, first, last, true);
-	if (!err && block_up(range->end) > last)
-		err = reserve_blocks(map, last, last + 1, false);
-	return err;
+		rc = reserve_blocks(map, first - 1, first, false);
+	if (!rc)
+		rc = reserve_blocks(map, first, last, true);
+	if (!rc && block_up(range->end) > last)
+		rc = reserve_blocks(map, last, last + 1, false);
+	return rc;
 }
 
 /* One commit for what changes blocks where they are. */
@@ -154,19 +154,19 @@ static int change_blocks(const struct nova_call *call, struct nova_inode *inode,
 {
 	struct extent_map_change map;
 	struct txn txn;
-	int err;
+	int rc;
 
 	extent_map_init(&map, call, inode);
 	if (mode & NOVA_FALLOCATE_PUNCH_HOLE)
-		err = plan_punch(&map, range);
+		rc = plan_punch(&map, range);
 	else if (mode & NOVA_FALLOCATE_ZERO_RANGE)
-		err = plan_zero(&map, range);
+		rc = plan_zero(&map, range);
 	else
-		err = reserve_blocks(&map, block_down(range->offset), block_up(range->end), false);
-	if (err) {
+		rc = reserve_blocks(&map, block_down(range->offset), block_up(range->end), false);
+	if (rc) {
 		pm_fence(call->worker->fs->pm);
 		extent_map_drop(&map);
-		return err;
+		return rc;
 	}
 	txn_start(&txn, call);
 	/* What frees blocks must work on a full pool; where nothing is freed nothing is asked for. */
@@ -183,13 +183,13 @@ static int plan_shift(struct extent_map_change *map, uint64_t from, int64_t by)
 
 	while (file_index_next_extent(&map->inode->file, &at, &extent)) {
 		uint64_t to = extent.file_block + (uint64_t)by;
-		int err;
+		int rc;
 
 		if (to + extent.count > NOVA_FILE_BLOCKS_MAX)
 			return -EFBIG;
-		err = extent_map_place(map, to, extent.value, extent.count);
-		if (err)
-			return err;
+		rc = extent_map_place(map, to, extent.value, extent.count);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -199,15 +199,15 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
                      bool privileges)
 {
 	struct log_append *log = txn_log(txn, map->inode, false);
-	int err = txn_attr(txn, log, NOVA_ATTR_SIZE, &(struct nova_attr_entry){.size = le64_of(range->offset)});
+	int rc = txn_attr(txn, log, NOVA_ATTR_SIZE, &(struct nova_attr_entry){.size = le64_of(range->offset)});
 
 	/* Only then the size: it is greater than what the file was cut to, so it drops nothing. */
-	if (!err)
-		err = txn_attr(txn, log, NOVA_ATTR_SIZE | NOVA_ATTR_MTIME | NOVA_ATTR_MODE,
-		               &(struct nova_attr_entry){.size = le64_of(range->size), .mode = le16_of(mode)});
-	if (!err)
-		err = extent_map_log(map, txn, log, range->size);
-	return !err && privileges ? xattr_append_unprivileged(txn, map->inode, log) : err;
+	if (!rc)
+		rc = txn_attr(txn, log, NOVA_ATTR_SIZE | NOVA_ATTR_MTIME | NOVA_ATTR_MODE,
+		              &(struct nova_attr_entry){.size = le64_of(range->size), .mode = le16_of(mode)});
+	if (!rc)
+		rc = extent_map_log(map, txn, log, range->size);
+	return !rc && privileges ? xattr_append_unprivileged(txn, map->inode, log) : rc;
 }
 
 /* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */
@@ -240,21 +240,21 @@ static int shift(const struct nova_call *call, struct nova_inode *inode, const s
 	bool privileges = xattr_has_privileges(call->worker->fs, inode);
 	struct extent_map_change map;
 	struct txn txn;
-	int err;
+	int rc;
 
 	extent_map_init(&map, call, inode);
-	err = plan_shift(&map, kept, collapse ? -by : by);
-	if (err) {
+	rc = plan_shift(&map, kept, collapse ? -by : by);
+	if (rc) {
 		extent_map_drop(&map);
-		return err;
+		return rc;
 	}
 	txn_start(&txn, call);
-	err = log_shift(&map, &txn, range, mode, privileges);
-	if (err) {
+	rc = log_shift(&map, &txn, range, mode, privileges);
+	if (rc) {
 		txn_drop(&txn);
 		pm_fence(call->worker->fs->pm);
 		extent_map_drop(&map);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	show_cut(&map, first, kept);
@@ -313,29 +313,29 @@ int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsign
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct range range = {.offset = offset, .end = offset + length};
-	int err = check_mode(mode);
+	int rc = check_mode(mode);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (length == 0)
 		return -EINVAL;
 	if (offset > NOVA_FILE_SIZE_MAX || length > NOVA_FILE_SIZE_MAX - offset)
 		return -EFBIG;
-	err = inode_write(call->worker, file, true, &inode);
-	if (!err)
-		err = data_access(call, inode, PERM_WRITE);
+	rc = inode_write(call->worker, file, true, &inode);
+	if (!rc)
+		rc = data_access(call, inode, PERM_WRITE);
 	/* To reserve takes nothing from a file that may only grow. */
-	if (!err)
-		err = perm_flags(inode, !(mode & ~NOVA_FALLOCATE_KEEP_SIZE));
-	if (!err)
-		err = plan_size(inode, mode, &range);
-	if (err)
-		return err;
+	if (!rc)
+		rc = perm_flags(inode, !(mode & ~NOVA_FALLOCATE_KEEP_SIZE));
+	if (!rc)
+		rc = plan_size(inode, mode, &range);
+	if (rc)
+		return rc;
 	if (mode & (NOVA_FALLOCATE_COLLAPSE_RANGE | NOVA_FALLOCATE_INSERT_RANGE))
-		err = shift(call, inode, &range, mode & NOVA_FALLOCATE_COLLAPSE_RANGE);
+		rc = shift(call, inode, &range, mode & NOVA_FALLOCATE_COLLAPSE_RANGE);
 	else
-		err = change_blocks(call, inode, mode, &range);
-	if (!err && attr)
+		rc = change_blocks(call, inode, mode, &range);
+	if (!rc && attr)
 		inode_attr(inode, attr);
-	return err;
+	return rc;
 }

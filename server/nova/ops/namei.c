@@ -37,11 +37,11 @@ int namei_same_project(const struct nova_inode *inode, const struct nova_inode *
 
 int namei_room(struct nova *fs, struct nova_inode *dir, uint32_t more)
 {
-	int err = dir_index_reserve(&dir->dir, more);
+	int rc = dir_index_reserve(&dir->dir, more);
 
-	if (!err)
+	if (!rc)
 		incore_index_changed(fs, dir);
-	return err;
+	return rc;
 }
 
 void namei_added(struct txn *txn, struct nova_inode *dir, const struct dir_entry *added)
@@ -77,15 +77,15 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 {
 	struct nova *fs = call->worker->fs;
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, dir, true, &inode);
+	int rc = inode_read(call->worker, dir, true, &inode);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (!inode_is(inode, S_IFDIR))
 		return -ENOTDIR;
-	err = perm_check(call->cred, inode, PERM_EXEC);
-	if (err)
-		return err;
+	rc = perm_check(call->cred, inode, PERM_EXEC);
+	if (rc)
+		return rc;
 	if (length == 1 && name[0] == '.') {
 		*found = dir;
 		return 0;
@@ -120,15 +120,15 @@ int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char
 	/* Between the two locks the name may have gone or have come to mean another inode: then look again. */
 	for (unsigned attempt = 0;; attempt++) {
 		struct nova_handle found;
-		int err = find_handle(call, dir, name, length, &found);
+		int rc = find_handle(call, dir, name, length, &found);
 
-		if (err)
-			return err;
-		err = inode_look(call->worker, found, attr);
-		if (!err)
+		if (rc)
+			return rc;
+		rc = inode_look(call->worker, found, attr);
+		if (!rc)
 			return 0;
-		if (err != -ESTALE || attempt == 100)
-			return err == -ESTALE ? -EIO : err;
+		if (rc != -ESTALE || attempt == 100)
+			return rc == -ESTALE ? -EIO : rc;
 	}
 }
 
@@ -139,17 +139,17 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 {
 	struct nova *fs = call->worker->fs;
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, dir, true, &inode);
+	int rc = inode_read(call->worker, dir, true, &inode);
 	uint32_t i;
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (!inode_is(inode, S_IFDIR))
 		return -ENOTDIR;
 	if (!call->opened) {
-		err = perm_check(call->cred, inode, PERM_READ);
-		if (err)
-			return err;
+		rc = perm_check(call->cred, inode, PERM_READ);
+		if (rc)
+			return rc;
 	}
 	/* What comes later has a position that the log has not reached yet. */
 	if (until && !*until)
@@ -187,10 +187,10 @@ ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, cha
 	const struct nova_symlink_entry *symlink;
 	const uint8_t *target;
 	uint64_t blob;
-	int err = inode_read(call->worker, file, true, &inode);
+	int rc = inode_read(call->worker, file, true, &inode);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (!inode_is(inode, S_IFLNK))
 		return -EINVAL;
 	entry = line_at(fs, inode->symlink_line);

@@ -80,38 +80,38 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	uint64_t blob = 0;
 	uint64_t symlink_line = 0;
 	struct txn txn;
-	int err = namei_check(name, length);
+	int rc = namei_check(name, length);
 
-	if (err)
-		return err;
-	err = inode_write(worker, dir_handle, true, &dir);
-	if (err)
-		return err;
-	err = namei_may_add(call, dir);
-	if (err != -ENOTDIR && err != -ENOENT && inode_find_name(worker->fs, dir, name, length))
-		return perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
-	if (!err)
-		err = namei_room(worker->fs, dir, 1);
-	if (err)
-		return err;
+	if (rc)
+		return rc;
+	rc = inode_write(worker, dir_handle, true, &dir);
+	if (rc)
+		return rc;
+	rc = namei_may_add(call, dir);
+	if (rc != -ENOTDIR && rc != -ENOENT && inode_find_name(worker->fs, dir, name, length))
+		return perm_check(call->cred, dir, PERM_EXEC) ? rc : -EEXIST;
+	if (!rc)
+		rc = namei_room(worker->fs, dir, 1);
+	if (rc)
+		return rc;
 	birth_inherit(call, dir, birth);
 	birth->parent = S_ISDIR(birth->mode) ? dir->ino : 0;
 
 	txn_start(&txn, call);
-	err = inode_create_begin(&txn, birth, &inode, &log);
-	if (err)
-		return err;
+	rc = inode_create_begin(&txn, birth, &inode, &log);
+	if (rc)
+		return rc;
 	if (target)
-		err = store_target(&txn, inode, log, target, birth->size, &blob, &symlink_line);
-	if (!err)
-		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
-		               NULL, &added);
-	if (err) {
+		rc = store_target(&txn, inode, log, target, birth->size, &blob, &symlink_line);
+	if (!rc)
+		rc = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
+		              NULL, &added);
+	if (rc) {
 		txn_drop(&txn);
 		inode_create_abort(&txn, inode, birth);
 		if (blob)
 			alloc_free(worker, blob, 1);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	inode_create_done(&txn, inode, birth);
@@ -169,22 +169,22 @@ static int may_link(const struct nova_call *call, const struct nova_inode *inode
                     const char *name, size_t length)
 {
 	struct nova *fs = call->worker->fs;
-	int err = namei_may_add(call, dir);
+	int rc = namei_may_add(call, dir);
 
-	if (err != -ENOTDIR && err != -ENOENT && inode_find_name(fs, dir, name, length))
-		err = perm_check(call->cred, dir, PERM_EXEC) ? err : -EEXIST;
-	if (err)
-		return err;
+	if (rc != -ENOTDIR && rc != -ENOENT && inode_find_name(fs, dir, name, length))
+		rc = perm_check(call->cred, dir, PERM_EXEC) ? rc : -EEXIST;
+	if (rc)
+		return rc;
 	if (inode_is(inode, S_IFDIR))
 		return -EPERM;
 	if (inode->life == NOVA_LIFE_ORPHAN)
 		return -ENOENT;
-	err = perm_flags_kept(inode);
-	if (!err)
-		err = namei_same_project(inode, dir);
-	if (!err && inode->nlink == UINT32_MAX)
-		err = -EMLINK;
-	return err ? err : namei_room(fs, dir, 1);
+	rc = perm_flags_kept(inode);
+	if (!rc)
+		rc = namei_same_project(inode, dir);
+	if (!rc && inode->nlink == UINT32_MAX)
+		rc = -EMLINK;
+	return rc ? rc : namei_room(fs, dir, 1);
 }
 
 int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
@@ -195,25 +195,25 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 	struct nova_inode *dir;
 	struct dir_entry added;
 	struct txn txn;
-	int err = namei_check(name, length);
+	int rc = namei_check(name, length);
 
-	if (err)
-		return err;
-	err = inode_write_two(worker, file, dir_handle, &inode, &dir);
-	if (err)
-		return err;
-	err = may_link(call, inode, dir, name, length);
-	if (err)
+	if (rc)
+		return rc;
+	rc = inode_write_two(worker, file, dir_handle, &inode, &dir);
+	if (rc)
+		return rc;
+	rc = may_link(call, inode, dir, name, length);
+	if (rc)
 		goto unlock;
 
 	txn_start(&txn, call);
-	err = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
-	               &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
-	if (!err)
-		err = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, NULL, &added);
-	if (!err && inode->life == NOVA_LIFE_NAMELESS)
+	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
+	              &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
+	if (!rc)
+		rc = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, NULL, &added);
+	if (!rc && inode->life == NOVA_LIFE_NAMELESS)
 		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
-	if (err) {
+	if (rc) {
 		txn_drop(&txn);
 		goto unlock;
 	}
@@ -230,5 +230,5 @@ unlock:
 	inode_unlock(inode);
 	if (dir != inode)
 		inode_unlock(dir);
-	return err;
+	return rc;
 }

@@ -13,10 +13,10 @@
 static int may_remove(const struct nova_call *call, const struct nova_inode *dir, const struct nova_inode *child,
                       bool is_rmdir)
 {
-	int err = perm_remove(call->cred, dir, child);
+	int rc = perm_remove(call->cred, dir, child);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (is_rmdir && !inode_is(child, S_IFDIR))
 		return -ENOTDIR;
 	if (!is_rmdir && inode_is(child, S_IFDIR))
@@ -32,18 +32,18 @@ static int remove_locked(const struct nova_call *call, struct nova_inode *dir, s
 {
 	bool last = inode_is(child, S_IFDIR) || child->nlink <= 1;
 	struct txn txn;
-	int err;
+	int rc;
 
 	txn_start(&txn, call);
-	err = txn_name_gone(&txn, txn_log(&txn, dir, true), entry);
-	if (!err && last)
+	rc = txn_name_gone(&txn, txn_log(&txn, dir, true), entry);
+	if (!rc && last)
 		inode_free_begin(&txn, child);
-	if (!err && !last)
-		err = txn_attr(&txn, txn_log(&txn, child, true), NOVA_ATTR_NLINK,
-		               &(struct nova_attr_entry){.nlink = le32_of(child->nlink - 1)});
-	if (err) {
+	if (!rc && !last)
+		rc = txn_attr(&txn, txn_log(&txn, child, true), NOVA_ATTR_NLINK,
+		              &(struct nova_attr_entry){.nlink = le32_of(child->nlink - 1)});
+	if (rc) {
 		txn_drop(&txn);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	namei_removed(&txn, dir, entry);
@@ -64,44 +64,44 @@ static int try_remove(const struct nova_call *call, struct nova_handle dir_handl
 	CLEANUP_UNLOCK struct nova_inode *dir = NULL;
 	CLEANUP_UNLOCK struct nova_inode *child = NULL;
 	struct dir_entry *entry;
-	int err = inode_write(worker, dir_handle, true, &dir);
+	int rc = inode_write(worker, dir_handle, true, &dir);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (!inode_is(dir, S_IFDIR))
 		return -ENOTDIR;
-	err = perm_check(call->cred, dir, PERM_EXEC);
-	if (err)
-		return err;
+	rc = perm_check(call->cred, dir, PERM_EXEC);
+	if (rc)
+		return rc;
 	entry = inode_find_name(worker->fs, dir, name, length);
 	if (!entry)
 		return -ENOENT;
 	*busy = entry->ino;
-	err = inode_try_named(worker, entry->ino, &child);
-	if (!err)
-		err = may_remove(call, dir, child, is_rmdir);
-	if (!err)
-		err = remove_locked(call, dir, entry, child);
-	if (!err && attr)
+	rc = inode_try_named(worker, entry->ino, &child);
+	if (!rc)
+		rc = may_remove(call, dir, child, is_rmdir);
+	if (!rc)
+		rc = remove_locked(call, dir, entry, child);
+	if (!rc && attr)
 		inode_attr(child, attr);
-	return err;
+	return rc;
 }
 
 static int remove_name(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                        bool is_rmdir, struct nova_attr *attr)
 {
-	int err = namei_check(name, length);
+	int rc = namei_check(name, length);
 
-	while (!err) {
+	while (!rc) {
 		uint64_t busy = 0;
 
-		err = try_remove(call, dir, name, length, is_rmdir, attr, &busy);
-		if (err != -EAGAIN)
-			return err;
+		rc = try_remove(call, dir, name, length, is_rmdir, attr, &busy);
+		if (rc != -EAGAIN)
+			return rc;
 		inode_wait(call->worker, busy);
-		err = 0;
+		rc = 0;
 	}
-	return err;
+	return rc;
 }
 
 int nova_unlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,

@@ -48,16 +48,16 @@ static int is_above(struct rename *r, uint64_t ino, const struct nova_inode *dir
 
 	while (at != ino && at != root) {
 		struct nova_inode *inode;
-		int err;
+		int rc;
 
 		if (at == r->from_dir->ino || at == r->to_dir->ino) {
 			at = at == r->from_dir->ino ? r->from_dir->parent : r->to_dir->parent;
 			continue;
 		}
 		r->busy = at;
-		err = inode_try_named(r->call->worker, at, &inode);
-		if (err)
-			return err;
+		rc = inode_try_named(r->call->worker, at, &inode);
+		if (rc)
+			return rc;
 		at = inode->parent;
 		inode_unlock(inode);
 	}
@@ -67,10 +67,10 @@ static int is_above(struct rename *r, uint64_t ino, const struct nova_inode *dir
 static int find_names(struct rename *r)
 {
 	struct nova *fs = r->call->worker->fs;
-	int err = namei_room(fs, r->to_dir, 1);
+	int rc = namei_room(fs, r->to_dir, 1);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	r->source = inode_find_name(fs, r->from_dir, r->from, r->from_length);
 	r->target = inode_find_name(fs, r->to_dir, r->to, r->to_length);
 	if (!r->source || (!r->target && r->flags & NOVA_RENAME_EXCHANGE))
@@ -111,20 +111,20 @@ static int check_places(struct rename *r)
 static int may_move(const struct rename *r, const struct nova_inode *inode, const struct nova_inode *from,
                     const struct nova_inode *to)
 {
-	int err = perm_remove(r->call->cred, from, inode);
+	int rc = perm_remove(r->call->cred, from, inode);
 
-	if (!err && from != to && inode_is(inode, S_IFDIR))
-		err = perm_check(r->call->cred, inode, PERM_WRITE);
-	return err;
+	if (!rc && from != to && inode_is(inode, S_IFDIR))
+		rc = perm_check(r->call->cred, inode, PERM_WRITE);
+	return rc;
 }
 
 /* What is replaced must be of the moved inode's kind, and empty. */
 static int may_replace(const struct rename *r)
 {
-	int err = perm_remove(r->call->cred, r->to_dir, r->victim);
+	int rc = perm_remove(r->call->cred, r->to_dir, r->victim);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (inode_is(r->victim, S_IFDIR) && !inode_is(r->moved, S_IFDIR))
 		return -EISDIR;
 	if (!inode_is(r->victim, S_IFDIR) && inode_is(r->moved, S_IFDIR))
@@ -136,21 +136,21 @@ static int may_replace(const struct rename *r)
 static int check_rules(const struct rename *r)
 {
 	bool exchange = r->victim && r->flags & NOVA_RENAME_EXCHANGE;
-	int err = may_move(r, r->moved, r->from_dir, r->to_dir);
+	int rc = may_move(r, r->moved, r->from_dir, r->to_dir);
 
-	if (!err)
-		err = namei_may_add(r->call, r->to_dir);
-	if (!err && exchange)
-		err = may_move(r, r->victim, r->to_dir, r->from_dir);
-	if (!err && exchange)
-		err = namei_may_add(r->call, r->from_dir);
-	if (!err && r->victim && !exchange)
-		err = may_replace(r);
-	if (!err)
-		err = namei_same_project(r->moved, r->to_dir);
-	if (!err && exchange)
-		err = namei_same_project(r->victim, r->from_dir);
-	return err;
+	if (!rc)
+		rc = namei_may_add(r->call, r->to_dir);
+	if (!rc && exchange)
+		rc = may_move(r, r->victim, r->to_dir, r->from_dir);
+	if (!rc && exchange)
+		rc = namei_may_add(r->call, r->from_dir);
+	if (!rc && r->victim && !exchange)
+		rc = may_replace(r);
+	if (!rc)
+		rc = namei_same_project(r->moved, r->to_dir);
+	if (!rc && exchange)
+		rc = namei_same_project(r->victim, r->from_dir);
+	return rc;
 }
 
 /* The moved inode's own log: its new parent, or only its ctime. */
@@ -216,24 +216,24 @@ static int commit_rename(struct rename *r)
 	struct dir_entry added;
 	struct dir_entry back;
 	struct txn txn;
-	int err;
+	int rc;
 
 	txn_start(&txn, r->call);
 	if (exchange)
-		err = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
-		               r->victim->type, r->source, &back);
+		rc = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
+		              r->victim->type, r->source, &back);
 	else
-		err = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
-	if (!err)
-		err = txn_name(&txn, txn_log(&txn, r->to_dir, false), r->to, r->to_length, r->moved->ino,
-		               r->moved->type, r->target, &added);
-	if (!err)
-		err = append_moved(&txn, r->moved, r->from_dir, r->to_dir);
-	if (!err)
-		err = append_victim(r, &txn);
-	if (err) {
+		rc = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
+	if (!rc)
+		rc = txn_name(&txn, txn_log(&txn, r->to_dir, false), r->to, r->to_length, r->moved->ino, r->moved->type,
+		              r->target, &added);
+	if (!rc)
+		rc = append_moved(&txn, r->moved, r->from_dir, r->to_dir);
+	if (!rc)
+		rc = append_victim(r, &txn);
+	if (rc) {
 		txn_drop(&txn);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	if (exchange)
@@ -252,39 +252,39 @@ static int commit_rename(struct rename *r)
 static int rename_locked(struct rename *r)
 {
 	struct nova_worker *worker = r->call->worker;
-	int err;
+	int rc;
 
 	if (!inode_is(r->from_dir, S_IFDIR) || !inode_is(r->to_dir, S_IFDIR))
 		return -ENOTDIR;
-	err = perm_check(r->call->cred, r->from_dir, PERM_EXEC);
-	if (!err)
-		err = perm_check(r->call->cred, r->to_dir, PERM_EXEC);
-	if (!err)
-		err = find_names(r);
-	if (!err)
-		err = check_places(r);
-	if (err)
-		return err;
+	rc = perm_check(r->call->cred, r->from_dir, PERM_EXEC);
+	if (!rc)
+		rc = perm_check(r->call->cred, r->to_dir, PERM_EXEC);
+	if (!rc)
+		rc = find_names(r);
+	if (!rc)
+		rc = check_places(r);
+	if (rc)
+		return rc;
 	r->busy = r->source->ino;
-	err = inode_try_named(worker, r->source->ino, &r->moved);
-	if (!err && r->target) {
+	rc = inode_try_named(worker, r->source->ino, &r->moved);
+	if (!rc && r->target) {
 		r->busy = r->target->ino;
-		err = inode_try_named(worker, r->target->ino, &r->victim);
+		rc = inode_try_named(worker, r->target->ino, &r->victim);
 	}
-	if (!err)
-		err = check_rules(r);
-	return err ? err : commit_rename(r);
+	if (!rc)
+		rc = check_rules(r);
+	return rc ? rc : commit_rename(r);
 }
 
 static int attempt(struct rename *r, struct nova_attr *replaced)
 {
-	int err = inode_write_two(r->call->worker, r->from_handle, r->to_handle, &r->from_dir, &r->to_dir);
+	int rc = inode_write_two(r->call->worker, r->from_handle, r->to_handle, &r->from_dir, &r->to_dir);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	r->moved = r->victim = NULL;
-	err = rename_locked(r);
-	if (!err && replaced && r->victim && !(r->flags & NOVA_RENAME_EXCHANGE))
+	rc = rename_locked(r);
+	if (!rc && replaced && r->victim && !(r->flags & NOVA_RENAME_EXCHANGE))
 		inode_attr(r->victim, replaced);
 	if (r->victim)
 		inode_unlock(r->victim);
@@ -293,7 +293,7 @@ static int attempt(struct rename *r, struct nova_attr *replaced)
 	inode_unlock(r->from_dir);
 	if (r->to_dir != r->from_dir)
 		inode_unlock(r->to_dir);
-	return err;
+	return rc;
 }
 
 int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const char *from, size_t from_length,
@@ -310,27 +310,27 @@ int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const
 	    .flags = flags,
 	};
 	struct nova *fs = call->worker->fs;
-	int err = namei_check(from, from_length);
+	int rc = namei_check(from, from_length);
 
-	if (!err)
-		err = namei_check(to, to_length);
-	if (!err && (flags & ~(NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE) ||
-	             flags == (NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE)))
-		err = -EINVAL;
-	if (err)
-		return err;
+	if (!rc)
+		rc = namei_check(to, to_length);
+	if (!rc && (flags & ~(NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE) ||
+	            flags == (NOVA_RENAME_NOREPLACE | NOVA_RENAME_EXCHANGE)))
+		rc = -EINVAL;
+	if (rc)
+		return rc;
 	if (replaced)
 		*replaced = (struct nova_attr){0};
 	do {
-		err = attempt(&r, replaced);
-		if (err == NEED_RENAME_LOCK) {
+		rc = attempt(&r, replaced);
+		if (rc == NEED_RENAME_LOCK) {
 			pthread_mutex_lock(&fs->rename_lock);
 			r.have_rename_lock = true;
-		} else if (err == -EAGAIN) {
+		} else if (rc == -EAGAIN) {
 			inode_wait(call->worker, r.busy);
 		}
-	} while (err == NEED_RENAME_LOCK || err == -EAGAIN);
+	} while (rc == NEED_RENAME_LOCK || rc == -EAGAIN);
 	if (r.have_rename_lock)
 		pthread_mutex_unlock(&fs->rename_lock);
-	return err == SAME_INODE ? 0 : err;
+	return rc == SAME_INODE ? 0 : rc;
 }

@@ -25,17 +25,17 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 	struct nova_inode *inode = NULL;
 	struct log_append *log;
 	struct txn txn;
-	int err = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
+	int rc = call->worker->fs->read_only ? -EROFS : inode_read(call->worker, dir_handle, true, &dir);
 
-	if (!err)
-		err = namei_may_add(call, dir);
-	if (err)
-		return err;
+	if (!rc)
+		rc = namei_may_add(call, dir);
+	if (rc)
+		return rc;
 	birth_inherit(call, dir, &birth);
 	txn_start(&txn, call);
-	err = inode_create_begin(&txn, &birth, &inode, &log);
-	if (err)
-		return err;
+	rc = inode_create_begin(&txn, &birth, &inode, &log);
+	if (rc)
+		return rc;
 	txn_commit(&txn);
 	inode_create_done(&txn, inode, &birth);
 	inode->pins = 1;
@@ -48,18 +48,18 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
 {
 	struct nova_inode *inode;
-	int err;
+	int rc;
 
 	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
 	if (call->worker->fs->read_only) {
-		err = inode_read(call->worker, file, false, &inode);
+		rc = inode_read(call->worker, file, false, &inode);
 	} else {
-		err = inode_write(call->worker, file, false, &inode);
-		if (!err)
+		rc = inode_write(call->worker, file, false, &inode);
+		if (!rc)
 			inode->pins++;
 	}
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (attr)
 		inode_attr(inode, attr);
 	inode_unlock(inode);
@@ -69,13 +69,13 @@ int nova_open(const struct nova_call *call, struct nova_handle file, struct nova
 int nova_close(const struct nova_call *call, struct nova_handle file)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err;
+	int rc;
 
 	if (call->worker->fs->read_only)
 		return 0;
-	err = inode_write(call->worker, file, true, &inode);
-	if (err)
-		return err;
+	rc = inode_write(call->worker, file, true, &inode);
+	if (rc)
+		return rc;
 	if (inode->pins == 0)
 		return -EINVAL;
 	if (--inode->pins == 0 && inode_nameless(inode))

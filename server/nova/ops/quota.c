@@ -47,15 +47,15 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	struct nova_quota_entry *quota = ENTRY_PAYLOAD(nova_quota_entry, entry);
 	uint64_t line;
 	struct txn txn;
-	int err;
+	int rc;
 
 	if (!cred_super(call->cred))
 		return -EPERM;
 	if (!project_number)
 		return -EINVAL;
-	err = inode_write(worker, worker->fs->root, true, &root);
-	if (err)
-		return err;
+	rc = inode_write(worker, worker->fs->root, true, &root);
+	if (rc)
+		return rc;
 	project = project_find(worker->fs, project_number);
 	if (!project)
 		return -ENOMEM;
@@ -64,10 +64,10 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	quota->blocks = le64_of(block_limit);
 	quota->inodes = le64_of(inode_limit);
 	quota->time_ns = le64_of((uint64_t)txn.now);
-	err = txn_entry(&txn, txn_log(&txn, root, true), entry, NULL, &line);
-	if (err) {
+	rc = txn_entry(&txn, txn_log(&txn, root, true), entry, NULL, &line);
+	if (rc) {
 		txn_drop(&txn);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	*project_line(project) = line;

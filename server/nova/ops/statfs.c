@@ -46,10 +46,10 @@ static void narrow(uint64_t limit, uint64_t used, uint64_t *total, uint64_t *lef
 int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int err = inode_read(call->worker, file, false, &inode);
+	int rc = inode_read(call->worker, file, false, &inode);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	nova_statfs(call->worker->fs, out);
 	if (inode->space.quota) {
 		out->inode_limit = project_limit(inode->space.quota, PROJECT_INODES);

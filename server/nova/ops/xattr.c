@@ -101,14 +101,14 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 	const struct nova_entry *entry;
 	struct xattr_name name;
 	uint32_t value_length;
-	int err = parse_name(text, length, &name);
+	int rc = parse_name(text, length, &name);
 
-	if (!err)
-		err = inode_read(call->worker, file, true, &inode);
-	if (!err)
-		err = may_use(call->cred, inode, &name, false);
-	if (err)
-		return err;
+	if (!rc)
+		rc = inode_read(call->worker, file, true, &inode);
+	if (!rc)
+		rc = may_use(call->cred, inode, &name, false);
+	if (rc)
+		return rc;
 	entry = xattr_find(fs, inode, &name);
 	if (!entry)
 		return -ENODATA;
@@ -124,19 +124,19 @@ ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, con
 
 		acl_show(&acl, inode->mode, value);
 	} else {
-		err = xattr_read(fs, inode, entry, value);
+		rc = xattr_read(fs, inode, entry, value);
 	}
-	return err ? err : (ssize_t)value_length;
+	return rc ? rc : (ssize_t)value_length;
 }
 
 ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size, uint64_t *change)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	size_t used = 0;
-	int err = inode_read(call->worker, file, true, &inode);
+	int rc = inode_read(call->worker, file, true, &inode);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (change)
 		*change = inode->log.tail;
 	for (uint32_t i = 0; i < xattr_count(inode); i++) {
@@ -166,20 +166,20 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	struct nova_worker *worker = call->worker;
 	struct log_append *log;
 	struct txn txn;
-	int err;
+	int rc;
 
 	txn_start(&txn, call);
 	/* What goes makes room: it may use what is kept for removals. */
 	log = txn_log(&txn, inode, change && !change->value);
-	err = change ? xattr_append(worker, inode, log, change, txn.now) : 0;
-	if (!err && (mode != inode->mode || !change))
-		err = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
-	if (err) {
+	rc = change ? xattr_append(worker, inode, log, change, txn.now) : 0;
+	if (!rc && (mode != inode->mode || !change))
+		rc = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});
+	if (rc) {
 		txn_drop(&txn);
 		pm_fence(worker->fs->pm);
 		if (change)
 			xattr_drop(worker, change);
-		return err;
+		return rc;
 	}
 	txn_commit(&txn);
 	if (change) {
@@ -199,10 +199,10 @@ static int set_acl(const struct nova_call *call, struct nova_inode *inode, const
 	uint16_t mode = inode->mode;
 	struct xattr_change change = {.name = *name};
 	struct acl acl;
-	int err = acl_parse(value, size, &acl);
+	int rc = acl_parse(value, size, &acl);
 
-	if (err)
-		return err;
+	if (rc)
+		return rc;
 	if (size > ACL_VALUE_MAX)
 		return -ENOSPC;
 	if (acl.count && name->space == NOVA_XATTR_ACCESS) {
@@ -238,20 +238,20 @@ int nova_setxattr(const struct nova_call *call, struct nova_handle file, const c
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct xattr_name name;
-	int err = flags & ~(NOVA_XATTR_CREATE | NOVA_XATTR_REPLACE) ? -EINVAL : parse_name(text, length, &name);
+	int rc = flags & ~(NOVA_XATTR_CREATE | NOVA_XATTR_REPLACE) ? -EINVAL : parse_name(text, length, &name);
 
-	if (!err && size > NOVA_XATTR_VALUE_MAX)
-		err = -E2BIG;
-	if (!err)
-		err = inode_write(call->worker, file, true, &inode);
-	if (!err)
-		err = may_use(call->cred, inode, &name, true);
-	if (!err)
-		err = is_acl(&name) ? set_acl(call, inode, &name, value, size)
-		                    : set_plain(call, inode, &name, value, size, flags);
-	if (!err && attr)
+	if (!rc && size > NOVA_XATTR_VALUE_MAX)
+		rc = -E2BIG;
+	if (!rc)
+		rc = inode_write(call->worker, file, true, &inode);
+	if (!rc)
+		rc = may_use(call->cred, inode, &name, true);
+	if (!rc)
+		rc = is_acl(&name) ? set_acl(call, inode, &name, value, size)
+		                   : set_plain(call, inode, &name, value, size, flags);
+	if (!rc && attr)
 		inode_attr(inode, attr);
-	return err;
+	return rc;
 }
 
 int nova_removexattr(const struct nova_call *call, struct nova_handle file, const char *text, size_t length,
@@ -259,19 +259,19 @@ int nova_removexattr(const struct nova_call *call, struct nova_handle file, cons
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct xattr_change change = {0};
-	int err = parse_name(text, length, &change.name);
+	int rc = parse_name(text, length, &change.name);
 
-	if (!err)
-		err = inode_write(call->worker, file, true, &inode);
-	if (!err && !takes_capabilities(call->cred, inode, &change.name))
-		err = may_use(call->cred, inode, &change.name, true);
-	if (!err && !xattr_find(call->worker->fs, inode, &change.name))
-		err = -ENODATA;
-	if (!err)
-		err = commit(call, inode, &change, inode->mode);
-	if (!err && attr)
+	if (!rc)
+		rc = inode_write(call->worker, file, true, &inode);
+	if (!rc && !takes_capabilities(call->cred, inode, &change.name))
+		rc = may_use(call->cred, inode, &change.name, true);
+	if (!rc && !xattr_find(call->worker->fs, inode, &change.name))
+		rc = -ENODATA;
+	if (!rc)
+		rc = commit(call, inode, &change, inode->mode);
+	if (!rc && attr)
 		inode_attr(inode, attr);
-	return err;
+	return rc;
 }
 
 /* ---- birth ------------------------------------------------------------------------------------------------------ */

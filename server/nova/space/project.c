@@ -205,11 +205,11 @@ void project_set_limits(struct project *project, const uint64_t limits[PROJECT_K
 
 int project_grow(struct space_use *use, uint64_t more)
 {
-	int err = use->quota ? project_charge(use->quota, PROJECT_BLOCKS, more, false) : 0;
+	int rc = use->quota ? project_charge(use->quota, PROJECT_BLOCKS, more, false) : 0;
 
-	if (!err)
+	if (!rc)
 		use->charged += more;
-	return err;
+	return rc;
 }
 
 void project_recharge(struct space_use *use)
@@ -244,14 +244,14 @@ void project_move(struct space_use *use, struct project *to)
 int project_begin(struct nova *fs, struct space_use *use, uint32_t id)
 {
 	struct project *project = id ? project_find(fs, id) : NULL;
-	int err;
+	int rc;
 
 	if (id && !project)
 		return -ENOMEM;
-	err = project ? project_charge(project, PROJECT_INODES, 1, false) : 0;
-	if (!err)
+	rc = project ? project_charge(project, PROJECT_INODES, 1, false) : 0;
+	if (!rc)
 		use->quota = project;
-	return err;
+	return rc;
 }
 
 void project_end(struct space_use *use)

@@ -222,14 +222,14 @@ int slots_take(struct nova_worker *worker, uint64_t *ino)
 	struct nova *fs = worker->fs;
 	uint64_t slots[REFILL_SLOTS];
 	uint32_t count;
-	int err = 0;
+	int rc = 0;
 
 	if (take_own(worker, ino))
 		return 0;
 	pthread_mutex_lock(&fs->slots_lock);
 	count = take_listed(fs, slots, REFILL_SLOTS);
 	if (!count) {
-		err = make_chunk(worker);
+		rc = make_chunk(worker);
 		count = take_listed(fs, slots, REFILL_SLOTS);
 	}
 	pthread_mutex_unlock(&fs->slots_lock);
@@ -240,7 +240,7 @@ int slots_take(struct nova_worker *worker, uint64_t *ino)
 		pthread_mutex_unlock(&fs->slots_lock);
 	}
 	if (!count)
-		return err;
+		return rc;
 	*ino = slots[0];
 	spin_lock(&worker->lock);
 	while (count > 1 && worker->slot_count < NOVA_WORKER_SLOTS)
