@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 static struct proto_handle in(struct farnova_handle handle)
 {
@@ -42,7 +43,9 @@ int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char 
 	struct proto_string string;
 	struct proto_attr attr;
 	int error = names_name(name, &string);
-	if (error == 0)
+	if (error == 0 && strcmp(name, ".") == 0)
+		error = attr_get(fs, in(dir), &attr);
+	else if (error == 0)
 		error = names_lookup(fs, in(dir), string, PROTO_LOOKUP_NOFOLLOW, &attr);
 	return error ? error_path(fs, error, "look up", name) : tell(fs, &attr, handle, st);
 }
@@ -55,7 +58,9 @@ int farnova_lookupx_at(struct farnova *fs, struct farnova_handle dir, const char
 	bool sized = found->size >= sizeof(*found) && (!directory || directory->size >= sizeof(*directory));
 	int error = sized ? names_name(name, &string) : -EINVAL;
 
-	if (error == 0)
+	if (error == 0 && strcmp(name, ".") == 0)
+		error = attr_get(fs, in(dir), &names.attr);
+	else if (error == 0)
 		error = names_lookup_in(fs, in(dir), string, &names);
 	if (directory && names.has_directory)
 		attr_statx(fs, &names.directory, directory);

@@ -29,7 +29,7 @@ static void tell_opened(const struct mount_state *state, struct farnova_file *fi
  * What the file is opened with. O_APPEND is not among it: a descriptor may change to it and back with fcntl, and the
  * kernel tells with each write what holds then.
  */
-#define OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_NOATIME)
+#define OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_NOATIME | FARNOVA_O_EXEC)
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {

@@ -102,14 +102,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (!state)
 		return;
-	int returned;
-	if (strcmp(name, ".") == 0) {
-		/* Asked for an inode that the kernel knows by a file handle alone, which may be no directory. */
-		handle = handle_of(state, parent);
-		returned = farnova_stat_at(state->fs, handle, &st);
-	} else {
-		returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
-	}
+	int returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
 	reply_entry(req, state, returned, handle, &st);
 }
 

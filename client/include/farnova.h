@@ -238,7 +238,8 @@ int farnova_set_umask(struct farnova *fs, mode_t mask);
 /* farnova_root -- the handle of the URL's PATH. */
 struct farnova_handle farnova_root(const struct farnova *fs);
 
-/* In the calls below `name` is one component; nothing is followed. `handle` and `st` (may be NULL) tell the result. */
+/* In the calls below `name` is one component; nothing is followed. `handle` and `st` (may be NULL) tell the result.
+ * In a look-up ".." is the directory above and "." the inode itself, which may be no directory. */
 int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
                       struct stat *st);
 /* farnova_lookupx_at -- the same with all that is known, and `in` (may be NULL) tells what `dir` is like, also where the
