@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/container_of.h"
 #include "common/log.h"
+#include "server/loop/stall.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 #include "server/server.h"
@@ -139,19 +140,35 @@ static bool poll_queues(struct worker *worker)
 /* ---- timers ----------------------------------------------------------------------------------------------------- */
 
 /*
- * A lease measures the client's silence, not the server's deafness: for as long as this thread did not run (the host
- * was suspended, or too busy) it heard nobody, and clients on this host did not run either. All that is timed grows by
- * that. A longer lease is always safe: blocks and locks are only kept for longer.
+ * A lease measures the client's silence, not the server's deafness: for as long as this thread was late it heard nobody.
+ * By that much silence may last longer, up to twice as long as a lease.
+ *
+ * What a session owes others is another matter: it is due later only by the time in which this thread could not run
+ * (the host was suspended, or too busy), since clients on this host did not run either. By the time that requests took
+ * it is not: else clients could prolong what one of them owes by asking for much.
  */
-static void extend_leases(struct worker *worker, int64_t late_ms)
+static void extend_leases(struct worker *worker, int64_t late_ms, int64_t stalled_ms)
 {
-	log_info("worker", "worker %u stood still for %lld ms: leases grow by as much", worker->index,
-	         (long long)late_ms);
+	int64_t lease_ms = (int64_t)worker->server->config.lease_ms;
+
+	if (stalled_ms > LATE_MS)
+		log_info("worker", "worker %u could not run for %lld ms: leases grow by as much", worker->index,
+		         (long long)stalled_ms);
 	for (struct conn *conn = worker->net.conns; conn; conn = conn->next)
-		conn_extend_timers(conn, late_ms);
+		conn_extend_timers(conn, late_ms, lease_ms);
 	for (struct session *session = worker->state.sessions; session; session = session->next)
-		session_extend_lease(session, late_ms);
+		session_extend_lease(session, late_ms, stalled_ms);
 	worker->grace_ends_ms += late_ms;
+	if (worker->grace_ends_ms > worker->started_ms + 2 * lease_ms)
+		worker->grace_ends_ms = worker->started_ms + 2 * lease_ms;
+}
+
+static int64_t cpu_time_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / CLOCK_NS_PER_MS;
 }
 
 static void tick(struct worker *worker)
@@ -241,9 +258,12 @@ static bool work(struct worker *worker)
 	if (worker->state.space_first && worker->net.now_ms >= worker->state.space_ms)
 		deferred_retry_space(&worker->state);
 	if (worker->net.now_ms >= worker->tick_ms) {
-		if (worker->net.now_ms - worker->tick_ms > LATE_MS)
-			extend_leases(worker, worker->net.now_ms - worker->tick_ms);
+		int64_t late_ms = worker->net.now_ms - worker->tick_ms;
+		if (late_ms > LATE_MS)
+			extend_leases(worker, late_ms,
+			              stall_ms(late_ms, cpu_time_ms() - worker->ticked_cpu_ms, TICK_MS));
 		worker->tick_ms = worker->net.now_ms + TICK_MS;
+		worker->ticked_cpu_ms = cpu_time_ms();
 		tick(worker);
 		reclaim_orphans(worker);
 	}
@@ -290,7 +310,9 @@ static void *worker_main(void *argument)
 
 	read_clock(worker);
 	worker->tick_ms = worker->net.now_ms;
-	worker->grace_ends_ms = worker->net.now_ms + (int64_t)worker->server->config.lease_ms;
+	worker->ticked_cpu_ms = cpu_time_ms();
+	worker->started_ms = worker->net.now_ms;
+	worker->grace_ends_ms = worker->started_ms + (int64_t)worker->server->config.lease_ms;
 	int64_t busy_ns = worker->net.now_ns;
 	worker->own_cpu = placement_pin_worker(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {

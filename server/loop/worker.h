@@ -36,7 +36,9 @@ struct worker {
 	int own_cpu;           /* it is pinned to; -1: to none */
 	int64_t placed_ns;     /* when that was last looked at */
 	int64_t tick_ms;       /* next */
+	int64_t ticked_cpu_ms; /* CPU time of the thread at the last tick */
 	int64_t sweep_ms;      /* next, of worker 0 */
+	int64_t started_ms;
 	int64_t grace_ends_ms; /* until then clients may come back for what they had open before a crash */
 	bool orphans_reclaimed;
 

@@ -68,10 +68,19 @@ static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
 	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;
 }
 
-void conn_extend_timers(struct conn *conn, int64_t late_ms)
+void conn_heard(struct conn *conn)
+{
+	conn->heard_ms = conn->net->now_ms;
+	conn->extended_ms = 0;
+}
+
+void conn_extend_timers(struct conn *conn, int64_t late_ms, int64_t most_ms)
 {
 	int64_t now = conn->net->now_ms;
 
+	if (late_ms > most_ms - conn->extended_ms)
+		late_ms = most_ms - conn->extended_ms;
+	conn->extended_ms += late_ms;
 	later(&conn->opened_ms, late_ms, now);
 	later(&conn->heard_ms, late_ms, now);
 	later(&conn->out_since_ms, late_ms, now);

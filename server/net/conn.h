@@ -25,8 +25,9 @@ struct conn {
 	uint64_t token;          /* names the connection within the thread for ever */
 	int64_t opened_ms;
 	int64_t heard_ms;
-	bool resuming; /* HELLO has come; its session is on its way from another thread */
-	bool broken;   /* to be closed between two batches */
+	int64_t extended_ms; /* by how much its timers have grown since it was heard last */
+	bool resuming;       /* HELLO has come; its session is on its way from another thread */
+	bool broken;         /* to be closed between two batches */
 	/* Messages for which the client had no credit. */
 	struct out_message *out_first, *out_last;
 	unsigned out_replies;
@@ -46,8 +47,12 @@ void conn_send(struct conn *conn, const void *message, size_t length, bool reply
 /* conn_flush -- try again what had no credit; whether anything is left. */
 bool conn_flush(struct conn *conn);
 
-/* conn_extend_timers -- the thread stood still for so long: what the connection is timed by grows by it. */
-void conn_extend_timers(struct conn *conn, int64_t late_ms);
+/* conn_heard -- the client has sent something. */
+void conn_heard(struct conn *conn);
+
+/* conn_extend_timers -- the thread stood still for so long: what the connection is timed by grows by it, but by no more
+ * than `most_ms` until the client is heard. */
+void conn_extend_timers(struct conn *conn, int64_t late_ms, int64_t most_ms);
 
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
 void conn_fail(struct conn *conn, const char *why);

@@ -176,7 +176,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 	struct proto_request *in = &state->request;
 	const char *why = NULL;
 
-	conn->heard_ms = state->net->now_ms;
+	conn_heard(conn);
 	int rc = proto_decode_request(data, length, in, &why);
 	if (rc < 0 && in->op == 0) {
 		conn_log_peer_error(conn, "a message", why);

@@ -142,7 +142,8 @@ static void disconnected(struct session *session)
 	session->staging_region = NULL; /* has ended with the connection */
 	deferred_cancel_all(session);
 	layout_owner_end(&session->layouts);
-	session->expires_ms = state->net->now_ms + (int64_t)state->shared->config->lease_ms;
+	session->left_ms = state->net->now_ms;
+	session->expires_ms = session->left_ms + (int64_t)state->shared->config->lease_ms;
 	if (session->ended)
 		session_free(session, true);
 }
@@ -205,10 +206,13 @@ void session_tick(struct session *session)
 	}
 }
 
-void session_extend_lease(struct session *session, int64_t late_ms)
+void session_extend_lease(struct session *session, int64_t late_ms, int64_t stalled_ms)
 {
-	session->expires_ms += late_ms;
-	layout_extend(&session->layouts, late_ms, (int64_t)session->state->shared->config->recall_ms);
+	const struct config *config = session->state->shared->config;
+	int64_t most_ms = session->left_ms + 2 * (int64_t)config->lease_ms;
+
+	session->expires_ms = session->expires_ms + late_ms < most_ms ? session->expires_ms + late_ms : most_ms;
+	layout_extend(&session->layouts, stalled_ms, (int64_t)config->recall_ms);
 }
 
 /* ---- hello ------------------------------------------------------------------------------------------------------ */

@@ -35,7 +35,8 @@ struct session {
 	struct state *state;                /* of the thread that has it */
 	struct session *previous, *next;    /* of the thread */
 	struct conn *conn;                  /* NULL while the client is away */
-	int64_t expires_ms;                 /* when it is */
+	int64_t left_ms;                    /* while `conn` is NULL: since when */
+	int64_t expires_ms;                 /* and until when it may come back */
 	bool ended;                         /* the client has said BYE */
 	char address[PENALTY_ADDRESS_SIZE]; /* from which it was opened, without a port */
 	struct cred_table creds;
@@ -66,8 +67,11 @@ int session_close_open(struct session *session, uint64_t id);
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 
-/* session_extend_lease -- the thread stood still for so long: the session's lease grows by it. */
-void session_extend_lease(struct session *session, int64_t late_ms);
+/*
+ * session_extend_lease -- the thread heard nobody for `late_ms`: the session's lease grows by it, to two at most. For
+ * `stalled_ms` of it the thread could not run: what the session owes others is due so much later.
+ */
+void session_extend_lease(struct session *session, int64_t late_ms, int64_t stalled_ms);
 
 /* session_free -- `close_opens` false leaves orphans to the next mount's grace period. */
 void session_free(struct session *session, bool close_opens);

@@ -6,6 +6,8 @@
  */
 #include "server/state/layout/layout.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -512,6 +514,26 @@ static void session_that_owes_blocks_is_asked_then_given_up(void **state)
 	assert_int_equal(freed_blocks, 1);
 }
 
+static void what_a_session_owes_is_due_later_by_a_bounded_time(void **state)
+{
+	struct layout_change change;
+
+	(void)state;
+	grant(A);
+	assert_int_equal(layout_change_begin(&B->owner, file, false, &B->waiter, &change), 1);
+	mailbox_deliver(&A->mailbox);
+	int64_t now = clock_now_ms();
+	for (int i = 0; i < 100; i++)
+		layout_extend(&A->owner, 400, 500);
+	assert_int_equal(layout_tick(&A->owner, now + 900, 500, 100000), 0);
+	assert_int_equal(layout_tick(&A->owner, now + 1100, 500, 100000), -ETIMEDOUT);
+	assert_true(penalty_holds(&A->owner.lease.penalty, now + 1100));
+	layout_owner_end(&A->owner);
+	mailbox_deliver(&B->mailbox);
+	assert_true(B->may_go);
+	lease_change_abandon(&B->waiter);
+}
+
 static void least_recently_used_layout_makes_room_for_another(void **state)
 {
 	const struct proto_handle other = {.ino = 78, .generation = 1};
@@ -738,6 +760,7 @@ int main(void)
 	    CASE(change_cancelled_when_its_mail_is_on_its_way_keeps_its_waiter),
 	    CASE(quiesced_beyond_what_was_told_is_refused),
 	    CASE(session_that_owes_blocks_is_asked_then_given_up),
+	    CASE(what_a_session_owes_is_due_later_by_a_bounded_time),
 	    CASE(least_recently_used_layout_makes_room_for_another),
 	    CASE(no_freed_block_is_read_in_any_order_of_events),
 	};
