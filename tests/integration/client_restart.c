@@ -1,7 +1,8 @@
 /*
  * client_restart.c -- writers whose files stay open while the server is killed and started again.
  *
- *   client_restart write URL NOTES STOP -- write until the file STOP is there, then note what was acknowledged in NOTES
+ *   client_restart write URL NOTES STOP -- write until the file STOP is there, then note what was acknowledged in NOTES;
+ *                                          each eighth version of the first thread is told on stdout
  *   client_restart verify URL NOTES     -- check that all of it is there
  *
  * Each thread overwrites blocks of a file of its own that it opened once, makes and renames others, and reads back.
@@ -82,6 +83,10 @@ static void *write_own(void *argument)
 		CHECK(block_version(buffer, owner->number, first) == owner->versions[first]);
 		if (version % 8 == 0)
 			replace_name(owner, version);
+		if (version % 8 == 0 && owner->number == 0) {
+			printf("%llu\n", (unsigned long long)version);
+			fflush(stdout);
+		}
 	}
 	CHECK(farnova_close(file) == 0);
 	return NULL;
