@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -49,24 +50,19 @@ static int format_stamp(char *out, size_t size)
 	return snprintf(out, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
 }
 
-void log_write(enum log_level level, const char *component, const char *format, ...)
+static void write_line(enum log_level level, const char *component, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
 	const size_t room = sizeof(line) - 1; /* the last byte is the newline's */
 	size_t used;
-	va_list args;
 	int saved_errno = errno;
 	int n;
 
-	if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
-		return;
 	used = (size_t)format_stamp(line, room);
 	n = snprintf(line + used, room - used, " %s %s: ", level_names[level], component);
 	used = (size_t)n < room - used ? used + (size_t)n : room - 1;
-	va_start(args, format);
 	errno = saved_errno; /* for %m */
 	n = vsnprintf(line + used, room - used, format, args);
-	va_end(args);
 	if (n < 0)
 		line[used] = '\0';
 	disarm(line);
@@ -75,4 +71,65 @@ void log_write(enum log_level level, const char *component, const char *format, 
 	while (write(STDERR_FILENO, line, used) < 0 && errno == EINTR)
 		continue;
 	errno = saved_errno;
+}
+
+static bool is_dropped(enum log_level level)
+{
+	return (int)level > atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
+void log_write(enum log_level level, const char *component, const char *format, ...)
+{
+	va_list args;
+
+	if (is_dropped(level))
+		return;
+	va_start(args, format);
+	write_line(level, component, format, args);
+	va_end(args);
+}
+
+/* ---- limits ----------------------------------------------------------------------------------------------------- */
+
+struct log_limit *log_limit_of(struct log_limits *limits, const char *text)
+{
+	unsigned hash = 5381;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		hash = hash * 33 ^ *p;
+	return &limits->by_text[hash % (sizeof(limits->by_text) / sizeof(limits->by_text[0]))];
+}
+
+/* Each line written moves the time when the next would be due by one interval; it may run ahead of now by a burst. */
+static bool take(struct log_limit *limit)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	int64_t next_ms = atomic_load(&limit->next_ms), after_ms;
+	do {
+		after_ms = (next_ms > now_ms ? next_ms : now_ms) + LOG_INTERVAL_MS;
+		if (after_ms - now_ms > (int64_t)LOG_BURST * LOG_INTERVAL_MS)
+			return false;
+	} while (!atomic_compare_exchange_weak(&limit->next_ms, &next_ms, after_ms));
+	return true;
+}
+
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *component, const char *format, ...)
+{
+	va_list args;
+
+	if (is_dropped(level))
+		return;
+	if (!take(limit)) {
+		atomic_fetch_add(&limit->left_out, 1);
+		return;
+	}
+	unsigned left_out = atomic_exchange(&limit->left_out, 0);
+	if (left_out > 0)
+		log_write(level, component, "%u lines like the next were left out", left_out);
+	va_start(args, format);
+	write_line(level, component, format, args);
+	va_end(args);
 }

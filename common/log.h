@@ -9,6 +9,8 @@
 #define FARNOVA_COMMON_LOG_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -20,6 +22,39 @@ int log_level_from_name(const char *name);
 
 void log_write(enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * Lines that a peer can cause are limited: LOG_BURST at once, then one each LOG_INTERVAL_MS. The next line that is written
+ * says how many were left out. Zero-initialized; any thread.
+ */
+#define LOG_BURST       20
+#define LOG_INTERVAL_MS 500
+
+struct log_limit {
+	atomic_int_least64_t next_ms; /* when the line after those written so far would be due, one each interval */
+	atomic_uint left_out;
+};
+
+/* Limits by what is said, so that many lines of one kind leave room for others. */
+struct log_limits {
+	struct log_limit by_text[16];
+};
+
+/* log_limit_of -- the limit for lines that say `text`. */
+struct log_limit *log_limit_of(struct log_limits *limits, const char *text);
+
+void log_write_limited(struct log_limit *limit, enum log_level level, const char *component, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* log_limited -- a line with a limit of its own for this place in the source. */
+#define log_limited(level, component, ...)                                                                             \
+	do {                                                                                                           \
+		static struct log_limit limit_of_this_place;                                                           \
+		log_write_limited(&limit_of_this_place, level, component, __VA_ARGS__);                                \
+	} while (0)
+#define log_error_limited(component, ...) log_limited(LOG_LEVEL_ERROR, component, __VA_ARGS__)
+#define log_warn_limited(component, ...)  log_limited(LOG_LEVEL_WARN, component, __VA_ARGS__)
+#define log_info_limited(component, ...)  log_limited(LOG_LEVEL_INFO, component, __VA_ARGS__)
 
 #define log_error(component, ...) log_write(LOG_LEVEL_ERROR, component, __VA_ARGS__)
 #define log_warn(component, ...)  log_write(LOG_LEVEL_WARN, component, __VA_ARGS__)

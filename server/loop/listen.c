@@ -95,8 +95,9 @@ static void on_arrival(evutil_socket_t fd, short what, void *argument)
 	(void)what;
 	while (transport_listener_next(listener->transport, &pending) == 0) {
 		if (atomic_load(&server->connections) >= server->config.max_clients + SPARE_CONNECTIONS) {
-			log_warn("listen", "a client is turned away: there are %u connections and max_clients is %llu",
-			         atomic_load(&server->connections), (unsigned long long)server->config.max_clients);
+			log_warn_limited(
+			    "listen", "a client is turned away: there are %u connections and max_clients is %llu",
+			    atomic_load(&server->connections), (unsigned long long)server->config.max_clients);
 			transport_reject(pending);
 		} else {
 			worker_give(least_loaded(server), pending, listener->kind);

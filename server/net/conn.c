@@ -12,9 +12,7 @@
 #include <string.h>
 
 /* A client has one request in each slot, so it is owed no more replies than slots; a few more for HELLO and BYE. */
-#define MAX_OWED_REPLIES  (PROTO_MAX_SLOTS + 4u)
-#define PEER_ERRORS_BURST 8u
-#define PEER_ERRORS_MS    1000
+#define MAX_OWED_REPLIES (PROTO_MAX_SLOTS + 4u)
 
 struct out_message {
 	struct out_message *next;
@@ -36,7 +34,8 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	}
 	int rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
 	if (rc < 0) {
-		log_warn("conn", "cannot let a client in over %s: %s", transport_kind_name(kind), strerror(-rc));
+		log_warn_limited("conn", "cannot let a client in over %s: %s", transport_kind_name(kind),
+		                 strerror(-rc));
 		free(conn);
 		return rc;
 	}
@@ -54,10 +53,13 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 
 void conn_fail(struct conn *conn, const char *why)
 {
+	static struct log_limits limits;
+
 	if (conn->broken)
 		return;
 	if (why)
-		log_info("conn", "ending the connection of %s: %s", transport_peer(conn->transport), why);
+		log_write_limited(log_limit_of(&limits, why), LOG_LEVEL_INFO, "conn", "ending the connection of %s: %s",
+		                  transport_peer(conn->transport), why);
 	conn->broken = true;
 	conn->net->broken++;
 }
@@ -88,17 +90,10 @@ void conn_extend_timers(struct conn *conn, int64_t late_ms, int64_t most_ms)
 
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why)
 {
-	int64_t now = conn->net->now_ms;
+	static struct log_limits limits;
 
-	if (now - conn->peer_errors_ms >= PEER_ERRORS_MS) {
-		if (conn->peer_errors > PEER_ERRORS_BURST)
-			log_warn("conn", "%s: %u more bad messages", transport_peer(conn->transport),
-			         conn->peer_errors - PEER_ERRORS_BURST);
-		conn->peer_errors = 0;
-		conn->peer_errors_ms = now;
-	}
-	if (++conn->peer_errors <= PEER_ERRORS_BURST)
-		log_warn("conn", "%s: %s refused: %s", transport_peer(conn->transport), what, why);
+	log_write_limited(log_limit_of(&limits, why), LOG_LEVEL_WARN, "conn", "%s: %s refused: %s",
+	                  transport_peer(conn->transport), what, why);
 }
 
 static void keep_message(struct conn *conn, const void *message, size_t length, bool reply)

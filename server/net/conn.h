@@ -32,9 +32,6 @@ struct conn {
 	struct out_message *out_first, *out_last;
 	unsigned out_replies;
 	int64_t out_since_ms;
-	/* Log lines about what the client does wrong: a few, then one a second. */
-	unsigned peer_errors;
-	int64_t peer_errors_ms;
 };
 
 /* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
@@ -57,7 +54,7 @@ void conn_extend_timers(struct conn *conn, int64_t late_ms, int64_t most_ms);
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
 void conn_fail(struct conn *conn, const char *why);
 
-/* conn_log_peer_error -- log what a client did wrong, at a bounded rate. */
+/* conn_log_peer_error -- log what a client did wrong, at a bounded rate for each reason. */
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why);
 
 /*

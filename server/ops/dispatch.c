@@ -83,7 +83,7 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	seal_reply(state->sealer, reply);
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length < 0) {
-		log_error("request", "a reply to %s is too large", proto_op_name(in->op));
+		log_error_limited("request", "a reply to %s is too large", proto_op_name(in->op));
 		reply->status = EIO;
 		length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	}

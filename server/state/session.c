@@ -192,7 +192,7 @@ void session_tick(struct session *session)
 	if (!session->conn) {
 		if (now_ms < session->expires_ms)
 			return;
-		log_info("session", "a client has not come back within its lease: its session ends");
+		log_info_limited("session", "a client has not come back within its lease: its session ends");
 		session_free(session, true);
 		return;
 	}
@@ -309,7 +309,7 @@ static void open_session(struct state *state, struct conn *conn, const struct pr
 		session_free(session, true);
 		return;
 	}
-	log_info("session", "client %s has a new session", transport_peer(conn->transport));
+	log_info_limited("session", "client %s has a new session", transport_peer(conn->transport));
 	welcome(state, conn, false);
 }
 
@@ -336,7 +336,7 @@ static void transfer_delivered(struct mail *mail)
 		conn->resuming = false;
 	if (conn && !conn->broken) {
 		if (session && attach(state, conn, session, &transfer->hello) == 0) {
-			log_info("session", "client %s has its session back", transport_peer(conn->transport));
+			log_info_limited("session", "client %s has its session back", transport_peer(conn->transport));
 			welcome(state, conn, true);
 		} else if (!session) {
 			open_session(state, conn, &transfer->hello);

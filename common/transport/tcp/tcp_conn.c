@@ -123,7 +123,7 @@ void tcp_conn_fail(struct tcp_conn *conn, int status, const char *reason)
 	if (!transport_conn_failed(&conn->base, status))
 		return;
 	if (reason != NULL) {
-		log_warn("transport", "connection with %s ended: %s", conn->base.peer, reason);
+		log_warn_limited("transport", "connection with %s ended: %s", conn->base.peer, reason);
 		tell_error(conn, status);
 	}
 	tcp_output_forget(&conn->output);

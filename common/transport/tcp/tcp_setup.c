@@ -215,7 +215,7 @@ int tcp_listen(const char *host, uint16_t port, struct transport_listener **out,
 
 static void drop(struct tcp_listener *listener, struct tcp_pending *pending, const char *reason)
 {
-	log_warn("transport", "%s turned away: %s", pending->base.peer, reason);
+	log_warn_limited("transport", "%s turned away: %s", pending->base.peer, reason);
 	TAILQ_REMOVE(&listener->handshakes, pending, link);
 	listener->count--;
 	close(pending->fd);
@@ -259,8 +259,9 @@ static void set_timer(struct tcp_listener *listener, int64_t in_ms)
 /* Out of descriptors or memory: the socket would stay readable and spin. Stop asking it for a while. */
 static void pause_accepting(struct tcp_listener *listener, int error)
 {
-	log_error("transport", "cannot take a connection: %s; trying again in %d s (raise the limit of open files)",
-	          strerror(error), PAUSE_SECONDS);
+	log_error_limited("transport",
+	                  "cannot take a connection: %s; trying again in %d s (raise the limit of open files)",
+	                  strerror(error), PAUSE_SECONDS);
 	epoll_ctl(listener->epoll, EPOLL_CTL_DEL, listener->socket, NULL);
 	listener->paused = true;
 	set_timer(listener, PAUSE_SECONDS * 1000);

@@ -177,7 +177,7 @@ static void turn_away(struct rdma_cm_id *id, const char *reason)
 	char peer[TRANSPORT_PEER_SIZE];
 
 	format_peer(id, peer, sizeof(peer));
-	log_warn("transport", "%s turned away: %s", peer, reason);
+	log_warn_limited("transport", "%s turned away: %s", peer, reason);
 	rdma_reject(id, NULL, 0);
 	rdma_destroy_id(id);
 }

@@ -220,10 +220,10 @@ int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const
 	rc = build(conn, own);
 	if (rc != 0) {
 		if (rc == -ENOMEM)
-			log_error("transport",
-			          "a connection's buffers cannot be registered: %s; raise the limit of locked "
-			          "memory (ulimit -l)",
-			          strerror(-rc));
+			log_error_limited("transport",
+			                  "a connection's buffers cannot be registered: %s; raise the limit of locked "
+			                  "memory (ulimit -l)",
+			                  strerror(-rc));
 		conn->id = NULL;
 		if (id->qp != NULL)
 			rdma_destroy_qp(id);
@@ -261,7 +261,7 @@ void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason)
 	if (!transport_conn_failed(&conn->base, status))
 		return;
 	if (reason != NULL)
-		log_warn("transport", "connection with %s ended: %s", conn->base.peer, reason);
+		log_warn_limited("transport", "connection with %s ended: %s", conn->base.peer, reason);
 	rdma_disconnect(conn->id); /* also puts the queue pair into error: nothing more is executed */
 }
 

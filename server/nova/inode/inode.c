@@ -72,7 +72,7 @@ static int load(struct nova *fs, struct nova_inode *inode, bool index)
 	return 0;
 failed:
 	if (rc == -EIO)
-		log_error(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
+		log_error_limited(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
 	return rc;
 }
 

@@ -159,9 +159,9 @@ int xattr_read(const struct nova *fs, const struct nova_inode *inode, const stru
 	xattr_each_run(entry, read_run, &reading);
 	if (crc32c(entry_blob_seed(inode->ino, inode->generation), value, length) == le32_get(payload->blob_crc))
 		return 0;
-	log_error(NOVA_LOG_NAME, "inode %llu: the value of its extended attribute %s%.*s is damaged",
-	          (unsigned long long)inode->ino, prefixes[payload->space], (int)payload->name_length,
-	          (const char *)bytes_of(entry));
+	log_error_limited(NOVA_LOG_NAME, "inode %llu: the value of its extended attribute %s%.*s is damaged",
+	                  (unsigned long long)inode->ino, prefixes[payload->space], (int)payload->name_length,
+	                  (const char *)bytes_of(entry));
 	return -EIO;
 }
 

@@ -198,8 +198,8 @@ ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, cha
 	blob = le64_get(symlink->blob);
 	target = blob ? block_at(fs, blob) : (const uint8_t *)entry + ENTRY_TARGET_OFFSET;
 	if (blob && crc32c(0xffffffff, target, inode->size) != le32_get(symlink->blob_crc)) {
-		log_error(NOVA_LOG_NAME, "inode %llu: the target of the symbolic link is damaged",
-		          (unsigned long long)inode->ino);
+		log_error_limited(NOVA_LOG_NAME, "inode %llu: the target of the symbolic link is damaged",
+		                  (unsigned long long)inode->ino);
 		return -EIO;
 	}
 	memcpy(buffer, target, size < inode->size ? size : inode->size);

@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -161,6 +163,52 @@ static void level_names_are_read(void **state)
 	assert_int_equal(log_level_from_name("loud"), -EINVAL);
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void lines_that_a_peer_can_cause_are_limited(void **state)
+{
+	const struct timespec pause = {.tv_nsec = LOG_INTERVAL_MS * 1100000L};
+	static struct log_limits limits;
+	unsigned written = 0, told = 0, left_out;
+	int64_t from = now_ms();
+	char line[4096];
+
+	next_line(NULL, 0);
+	while (next_line(line, sizeof(line)))
+		continue;
+	for (int i = 0; i < 10000; i++)
+		log_warn_limited("test", "flood");
+	unsigned due = LOG_BURST + (unsigned)((now_ms() - from) / LOG_INTERVAL_MS) + 1;
+	/* Another kind of line is not held up by it. */
+	log_write_limited(log_limit_of(&limits, "a"), LOG_LEVEL_WARN, "test", "other");
+	bool other = false;
+	while (next_line(line, sizeof(line))) {
+		other = other || strstr(line, "other");
+		written += strstr(line, "flood") != NULL;
+		if (sscanf(strstr(line, "test: "), "test: %u lines", &left_out) == 1)
+			told += left_out;
+	}
+	assert_true(other);
+	assert_in_range(written, LOG_BURST, due);
+	/* The next line that may be written tells of all that were not. */
+	nanosleep(&pause, NULL);
+	for (int i = 0; i < 2; i++) {
+		struct log_limit own = {.left_out = 7};
+		log_write_limited(&own, LOG_LEVEL_INFO, "test", "again");
+		assert_non_null(next_line(line, sizeof(line)));
+		assert_non_null(strstr(line, "7 lines like the next were left out"));
+		assert_non_null(next_line(line, sizeof(line)));
+		assert_non_null(strstr(line, "again"));
+	}
+	assert_true(written + told <= 10000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +219,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(errno_survives, capture, release),
 	    cmocka_unit_test_setup_teardown(lines_of_threads_never_mix, capture, release),
 	    cmocka_unit_test(level_names_are_read),
+	    cmocka_unit_test_setup_teardown(lines_that_a_peer_can_cause_are_limited, capture, release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
