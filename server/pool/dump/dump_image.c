@@ -154,6 +154,7 @@ static void hide_target(struct image_copy *copy, struct nova_symlink_entry *link
 /* Values are zeros; ACLs, which have to make sense, stay. */
 static void hide_value(struct image_copy *copy, struct nova_xattr_entry *xattr)
 {
+	uint8_t *bytes = xattr->bytes; /* which go on in the next lines */
 	uint32_t left = le32_get(xattr->value_length);
 	uint32_t crc = seeded_crc(copy, NULL);
 	uint8_t zeros[64] = {0};
@@ -161,7 +162,7 @@ static void hide_value(struct image_copy *copy, struct nova_xattr_entry *xattr)
 	if (xattr->space == NOVA_XATTR_ACCESS || xattr->space == NOVA_XATTR_DEFAULT || xattr->gone)
 		return;
 	if (!xattr->runs) {
-		memset(xattr->bytes + xattr->name_length, 0, left);
+		memset(bytes + xattr->name_length, 0, left);
 		return;
 	}
 	for (; left > 0; left -= left < sizeof(zeros) ? left : (uint32_t)sizeof(zeros))
@@ -199,7 +200,8 @@ static void put_content(struct image_copy *copy, const struct nova_entry *entry)
 {
 	const struct nova_symlink_entry *link = (const void *)entry->payload;
 	const struct nova_xattr_entry *xattr = (const void *)entry->payload;
-	const uint8_t *runs = xattr->bytes + xattr->name_length;
+	const uint8_t *bytes = xattr->bytes; /* which go on in the next lines */
+	const uint8_t *runs = bytes + xattr->name_length;
 
 	if (entry->type == NOVA_ENTRY_SYMLINK && le64_get(link->blob))
 		put_block(copy, le64_get(link->blob));

@@ -165,11 +165,12 @@ static const char *space_name(unsigned space)
 static void show_xattr(struct dump_view *view, const struct nova_entry *entry)
 {
 	const struct nova_xattr_entry *xattr = PAYLOAD(nova_xattr_entry, entry);
+	const uint8_t *bytes = xattr->bytes; /* which go on in the next lines */
 	size_t most = room(entry, xattr->bytes), length = xattr->name_length < most ? xattr->name_length : most;
 
 	dump_text(view, "space", space_name(xattr->space));
 	if (length)
-		dump_bytes(view, "name", xattr->bytes, length);
+		dump_bytes(view, "name", bytes, length);
 	if (xattr->gone)
 		dump_text(view, "value", "gone");
 	else
@@ -180,7 +181,7 @@ static void show_xattr(struct dump_view *view, const struct nova_entry *entry)
 		for (size_t i = 0; i < xattr->runs && length + (i + 1) * sizeof(le64) <= most; i++) {
 			le64 run;
 
-			memcpy(&run, xattr->bytes + length + i * sizeof(run), sizeof(run));
+			memcpy(&run, bytes + length + i * sizeof(run), sizeof(run));
 			dump_open(view, NULL, '{');
 			dump_number(view, "block", le64_get(run) >> 16);
 			dump_number(view, "count", le64_get(run) & 0xffff);

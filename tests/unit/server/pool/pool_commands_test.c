@@ -362,6 +362,38 @@ static void dump_refuses_what_is_no_pool(void **state)
 	assert_non_null(strstr(err, "has no place"));
 }
 
+/* Names, targets and attributes that fit the first line of their entries, that do not, and that lie in blobs. */
+static void fill_pool(void)
+{
+	static const size_t names[] = {1, 15, 19, 21, 25, 200}, values[] = {0, 1, 30, 2000, 20000};
+	static char text[20000];
+	struct nova_call call = {0};
+	struct nova_attr attr;
+	struct nova *fs;
+	struct pm pm;
+
+	memset(text, 'n', sizeof(text));
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	assert_int_equal(nova_mount(&pm, NULL, &fs, NULL, 0), 0);
+	assert_int_equal(nova_worker_open(fs, &call.worker), 0);
+	struct nova_handle root = nova_root(fs);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[256] = "user.";
+
+		assert_int_equal(nova_symlink(&call, root, text, names[i] + 1, text, 10 * names[i], &attr), 0);
+		assert_int_equal(nova_create(&call, root, text, names[i], S_IFREG | 0644, 0, &attr), 0);
+		memset(name + 5, 'a', names[i]);
+		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
+			name[5] = (char)('a' + k);
+			assert_int_equal(
+			    nova_setxattr(&call, attr.handle, name, 5 + names[i], text, values[k], 0, NULL), 0);
+		}
+	}
+	nova_worker_close(call.worker);
+	nova_unmount(fs);
+	pm_close(&pm);
+}
+
 static void dump_writes_images_that_fsck_accepts(void **state)
 {
 	char image[160];
@@ -369,6 +401,8 @@ static void dump_writes_images_that_fsck_accepts(void **state)
 
 	snprintf(image, sizeof(image), "%s/image", directory);
 	assert_int_equal(MKFS("-s", "64M", path), 0);
+	fill_pool();
+	assert_int_equal(FSCK(path), 0);
 	for (int hide = 0; hide < 2; hide++) {
 		if (hide)
 			assert_int_equal(DUMP("--metadata-only", "--hide-names", path, image), 0);
@@ -470,7 +504,7 @@ static void json_strings_are_always_valid(void **state)
 	json_close(&json, '}');
 	slurp(f, text, sizeof(text));
 	assert_string_equal(text, "{\"a\":\"\\\"\\\\\\u000a\\u0001\","
-	                          "\"b\":\"\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\",\"c\":[-5,true],"
+	                          "\"b\":\"\xc3\xa9\\udcff\\udced\\udca0\\udc80\\udcc3\",\"c\":[-5,true],"
 	                          "\"d\":18446744073709551615}");
 }
 
