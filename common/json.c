@@ -33,7 +33,7 @@ static void write_string(FILE *out, const uint8_t *p, size_t length)
 		size_t n = sequence_length(p, length);
 
 		if (n == 0) {
-			fputs("\\ufffd", out);
+			fprintf(out, "\\udc%02x", *p);
 			n = 1;
 		} else if (*p == '"' || *p == '\\') {
 			fprintf(out, "\\%c", *p);
@@ -61,7 +61,11 @@ static void begin(struct json *json, const char *name)
 
 void json_open(struct json *json, const char *name, char bracket)
 {
+	bool more = !json->first;
+
 	begin(json, name);
+	if (more && !name)
+		fputc('\n', json->out);
 	fputc(bracket, json->out);
 	json->first = true;
 }
@@ -99,4 +103,16 @@ void json_bool(struct json *json, const char *name, bool value)
 {
 	begin(json, name);
 	fputs(value ? "true" : "false", json->out);
+}
+
+void json_null(struct json *json, const char *name)
+{
+	begin(json, name);
+	fputs("null", json->out);
+}
+
+void json_time(struct json *json, const char *name, int64_t seconds, long nanoseconds)
+{
+	begin(json, name);
+	fprintf(json->out, "%" PRId64 ".%09ld", seconds, nanoseconds);
 }

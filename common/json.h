@@ -1,8 +1,9 @@
 /*
  * json.h -- writes JSON to a stream, one value after another.
  *
- * Commas and nesting are kept by the writer; strings are escaped, and bytes that are no UTF-8 become U+FFFD, since JSON
- * cannot hold them.
+ * Commas and nesting are kept by the writer; each object of an array begins a line. Strings are escaped. A byte that is
+ * no UTF-8 becomes the lone surrogate \udcXX, XX being the byte: so all names differ, and Python reads back the bytes
+ * (surrogateescape).
  */
 #ifndef FARNOVA_COMMON_JSON_H
 #define FARNOVA_COMMON_JSON_H
@@ -24,6 +25,9 @@ void json_string(struct json *json, const char *name, const void *bytes, size_t 
 void json_text(struct json *json, const char *name, const char *text);
 void json_number(struct json *json, const char *name, uint64_t value);
 void json_signed(struct json *json, const char *name, int64_t value);
+void json_null(struct json *json, const char *name);
+/* json_time -- seconds since 1970 with nine digits behind the point. */
+void json_time(struct json *json, const char *name, int64_t seconds, long nanoseconds);
 void json_bool(struct json *json, const char *name, bool value);
 
 #endif

@@ -103,6 +103,15 @@ static int serve(struct server *server, char *why, size_t why_size)
 	return rc;
 }
 
+/* A full disk or a closed pipe shows only when the buffer is written. */
+static int finish_stdout(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_SUCCESS;
+	fprintf(stderr, "farnovad: writing to standard output failed: %m\n");
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct server server;
@@ -111,10 +120,10 @@ int main(int argc, char **argv)
 	switch (config_read(&server.config, argc, argv, why, sizeof(why))) {
 	case CONFIG_HELP:
 		config_help(stdout);
-		return EXIT_SUCCESS;
+		return finish_stdout();
 	case CONFIG_VERSION:
 		puts("farnovad " FARNOVA_VERSION);
-		return EXIT_SUCCESS;
+		return finish_stdout();
 	case CONFIG_BAD:
 		fprintf(stderr, "farnovad: %s\n", why);
 		return EXIT_USAGE;

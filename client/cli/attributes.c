@@ -55,15 +55,24 @@ static const struct {
 
 #define FLAG_NAMES (sizeof(flag_names) / sizeof(flag_names[0]))
 
-void print_flags(FILE *out, unsigned flags, const char *quote, const char *between)
+void print_flags(FILE *out, unsigned flags)
 {
 	const char *before = "";
 
 	for (size_t i = 0; i < FLAG_NAMES; i++)
 		if (flags & flag_names[i].flag) {
-			fprintf(out, "%s%s%s%s", before, quote, flag_names[i].word, quote);
-			before = between;
+			fprintf(out, "%s%s", before, flag_names[i].word);
+			before = ", ";
 		}
+}
+
+void flags_json(struct json *json, const char *name, unsigned flags)
+{
+	json_open(json, name, '[');
+	for (size_t i = 0; i < FLAG_NAMES; i++)
+		if (flags & flag_names[i].flag)
+			json_text(json, NULL, flag_names[i].word);
+	json_close(json, ']');
 }
 
 /* "+ia", "-a", "=i": what is to be set and what cleared. */

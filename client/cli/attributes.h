@@ -4,9 +4,12 @@
 #ifndef FARNOVA_CLI_ATTRIBUTES_H
 #define FARNOVA_CLI_ATTRIBUTES_H
 
+#include "common/json.h"
+
 #include <stdio.h>
 
-/* print_flags -- each flag's word in quotes of the caller's choice, `between` each two. */
-void print_flags(FILE *out, unsigned flags, const char *quote, const char *between);
+/* print_flags -- each flag's word, a comma between each two. flags_json -- the array `name` of them. */
+void print_flags(FILE *out, unsigned flags);
+void flags_json(struct json *json, const char *name, unsigned flags);
 
 #endif

@@ -20,16 +20,16 @@ void finding(struct findings *findings, const char *check, enum finding_level le
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	if (findings->json) {
-		printf("%s\n  {\"check\": \"%s\", \"level\": \"%s\", \"text\": ", findings->count ? "," : "", check,
-		       words[level]);
-		print_json_string(stdout, text);
-		printf(", \"advice\": ");
+	if (findings->as_json) {
+		json_open(&findings->json, NULL, '{');
+		json_text(&findings->json, "check", check);
+		json_text(&findings->json, "level", words[level]);
+		json_text(&findings->json, "text", text);
 		if (advice)
-			print_json_string(stdout, advice);
+			json_text(&findings->json, "advice", advice);
 		else
-			printf("null");
-		printf("}");
+			json_null(&findings->json, "advice");
+		json_close(&findings->json, '}');
 	} else {
 		bool terminal = isatty(STDOUT_FILENO);
 		printf("%s%-4s%s  %-8s %s\n", terminal ? colors[level] : "", words[level], terminal ? "\033[0m" : "",

@@ -4,6 +4,8 @@
 #ifndef FARNOVA_CLI_DIAGNOSTICS_H
 #define FARNOVA_CLI_DIAGNOSTICS_H
 
+#include "common/json.h"
+
 #include <stdbool.h>
 
 enum finding_level {
@@ -13,7 +15,8 @@ enum finding_level {
 };
 
 struct findings {
-	bool json;
+	bool as_json;
+	struct json json;
 	unsigned count;
 	unsigned bad;
 };

@@ -74,7 +74,7 @@ int doctor_main(int argc, char **argv)
 	remote_init(&remote, "doctor");
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		if (option == OPTION_JSON)
-			findings.json = true;
+			findings.as_json = true;
 		else if ((code = remote_option(&remote, option, help)) >= 0)
 			return code;
 	}
@@ -82,8 +82,9 @@ int doctor_main(int argc, char **argv)
 		if (remote_is_url(argv[i]) && (code = remote_check_url(&remote, argv[i])))
 			return code;
 
-	if (findings.json)
-		printf("[");
+	findings.json = (struct json){stdout, true};
+	if (findings.as_json)
+		json_open(&findings.json, NULL, '[');
 	doctor_rdma(&findings);
 	doctor_host(&findings);
 	for (int i = optind; i < argc; i++) {
@@ -92,7 +93,9 @@ int doctor_main(int argc, char **argv)
 		else
 			doctor_pool(&findings, argv[i]);
 	}
-	if (findings.json)
-		printf("\n]\n");
+	if (findings.as_json) {
+		json_close(&findings.json, ']');
+		putchar('\n');
+	}
 	return findings.bad ? EXIT_FAILED : EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include "client/cli/report.h"
 #include "client/cli/text.h"
 #include "common/file_type.h"
+#include "common/json.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -28,7 +29,7 @@ static const char help[] = "Usage: farnova ls [OPTION]... URL...\n"
                            "      --json          a JSON array with an object for each file\n" REMOTE_HELP;
 
 struct list_options {
-	bool all, almost_all, directory, human, inode, long_format, recursive, json;
+	bool all, almost_all, directory, human, inode, long_format, recursive, as_json;
 };
 
 struct listing {
@@ -36,6 +37,7 @@ struct listing {
 	struct list_options options;
 	bool printed; /* something was printed before */
 	bool failed;
+	struct json json;
 };
 
 struct entry {
@@ -108,20 +110,25 @@ static void print_long(const struct listing *listing, const struct stat *st)
 	printf(" %s ", when);
 }
 
-static void print_json_entry(struct listing *listing, const char *path, const struct stat *st, const char *target)
+static void print_json_entry(struct json *json, const char *path, const struct stat *st, const char *target)
 {
-	printf("%s\n  {\"path\": ", listing->printed ? "," : "");
-	print_json_string(stdout, path);
-	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
-	       "\"blocks\": %lld, \"ino\": %llu, \"mtime\": %lld.%09ld",
-	       file_type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
-	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino,
-	       (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
-	if (target) {
-		printf(", \"target\": ");
-		print_json_string(stdout, target);
-	}
-	printf("}");
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", st->st_mode & 07777);
+	json_open(json, NULL, '{');
+	json_text(json, "path", path);
+	json_text(json, "type", file_type_name(st->st_mode));
+	json_text(json, "mode", mode);
+	json_number(json, "nlink", st->st_nlink);
+	json_number(json, "uid", st->st_uid);
+	json_number(json, "gid", st->st_gid);
+	json_number(json, "size", (uint64_t)st->st_size);
+	json_number(json, "blocks", (uint64_t)st->st_blocks);
+	json_number(json, "ino", st->st_ino);
+	json_time(json, "mtime", st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	if (target)
+		json_text(json, "target", target);
+	json_close(json, '}');
 }
 
 /* `path` leads to the file; `name` is what is printed for it. */
@@ -131,7 +138,7 @@ static void print_entry(struct listing *listing, struct farnova *fs, const char 
 	char target[PATH_MAX];
 	const char *shown_target = NULL;
 
-	if (S_ISLNK(st->st_mode) && (listing->options.long_format || listing->options.json)) {
+	if (S_ISLNK(st->st_mode) && (listing->options.long_format || listing->options.as_json)) {
 		ssize_t length = farnova_readlink(fs, path, target, sizeof(target) - 1);
 		if (length < 0) {
 			report_remote("ls", path);
@@ -141,8 +148,8 @@ static void print_entry(struct listing *listing, struct farnova *fs, const char 
 			shown_target = target;
 		}
 	}
-	if (listing->options.json) {
-		print_json_entry(listing, path, st, shown_target);
+	if (listing->options.as_json) {
+		print_json_entry(&listing->json, path, st, shown_target);
 	} else {
 		if (listing->options.inode)
 			printf("%8llu ", (unsigned long long)st->st_ino);
@@ -169,7 +176,7 @@ static char *join(const char *directory, const char *name)
 /* Whether the attributes of each file are asked for, or the type that readdir tells is enough. */
 static bool wants_attributes(const struct listing *listing)
 {
-	return listing->options.long_format || listing->options.json || listing->options.inode;
+	return listing->options.long_format || listing->options.as_json || listing->options.inode;
 }
 
 static bool is_dots(const char *name)
@@ -232,7 +239,7 @@ static void list_directory(struct listing *listing, struct farnova *fs, const ch
 		report_remote("ls", path);
 		listing->failed = true;
 	}
-	if (titled && !listing->options.json) {
+	if (titled && !listing->options.as_json) {
 		if (listing->printed)
 			putchar('\n');
 		print_name(stdout, path);
@@ -282,7 +289,7 @@ int ls_main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 	    REMOTE_LONG_OPTIONS, {"json", no_argument, NULL, OPTION_JSON}, {NULL, 0, NULL, 0}};
-	struct listing listing = {0};
+	struct listing listing = {.json = {stdout, true}};
 	int option, code = EXIT_OK;
 
 	remote_init(&listing.remote, "ls");
@@ -312,7 +319,7 @@ int ls_main(int argc, char **argv)
 		case '1':
 			break; /* one name a line is what it does anyway */
 		case OPTION_JSON:
-			listing.options.json = true;
+			listing.options.as_json = true;
 			break;
 		default:
 			if ((code = remote_option(&listing.remote, option, help)) >= 0)
@@ -323,15 +330,17 @@ int ls_main(int argc, char **argv)
 		return report_usage("ls", "which URL is to be listed?");
 
 	code = EXIT_OK;
-	if (listing.options.json)
-		printf("[");
+	if (listing.options.as_json)
+		json_open(&listing.json, NULL, '[');
 	for (int i = optind; i < argc; i++) {
 		int result = list_url(&listing, argv[i], argc - optind > 1);
 		if (result > code)
 			code = result;
 	}
-	if (listing.options.json)
-		printf("%s]\n", listing.printed ? "\n" : "");
+	if (listing.options.as_json) {
+		json_close(&listing.json, ']');
+		putchar('\n');
+	}
 	remote_done(&listing.remote);
 	return code ? code : listing.failed ? EXIT_FAILED : EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include "client/include/farnova.h"
 #include "server/pool/cmd/pool_commands.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -97,13 +98,17 @@ static int help_main(int argc, char **argv)
 	return command->run(2, arguments);
 }
 
-/* A full disk or a closed pipe shows only when the last buffer is written. */
-static int finish_stdout(int code)
+/* A full disk or a closed pipe shows only when the last buffer is written. Commands leave it to this function to say
+ * so. */
+static int finish_stdout(int code, int unwritten)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	fprintf(stderr, "farnova: writing to standard output failed: %m\n");
-	return code ? code : EXIT_FAILED;
+	/* Where an earlier buffer was lost and this one was not, the reason is not known any more. */
+	fprintf(stderr, "farnova: writing to standard output failed%s%s\n", errno ? ": " : "",
+	        errno ? strerror(errno) : "");
+	return unwritten;
 }
 
 int main(int argc, char **argv)
@@ -114,20 +119,23 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
 		printf("farnova %s\n", farnova_version());
-		return finish_stdout(EXIT_OK);
+		return finish_stdout(EXIT_OK, EXIT_FAILED);
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
 		print_help(stdout);
-		return finish_stdout(EXIT_OK);
+		return finish_stdout(EXIT_OK, EXIT_FAILED);
 	}
 	if (!strcmp(argv[1], "help"))
-		return finish_stdout(help_main(argc - 1, argv + 1));
+		return finish_stdout(help_main(argc - 1, argv + 1), EXIT_FAILED);
 
 	/* mount.fuse, and so mount(8) for `mount -t fuse.farnova` and /etc/fstab, names no command. */
 	if (remote_is_url(argv[1]))
-		return finish_stdout(mount_main(argc, argv));
+		return finish_stdout(mount_main(argc, argv), EXIT_FAILED);
 	const struct command *command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	return finish_stdout(command->run(argc - 1, argv + 1));
+	int code = command->run(argc - 1, argv + 1);
+	/* fsck's 1 says that errors were repaired: whose result is not told has not been checked. */
+	int unwritten = command->run == pool_fsck_main ? POOL_FSCK_OPERATIONAL : EXIT_FAILED;
+	return finish_stdout(code, code == EXIT_USAGE ? code : unwritten);
 }

@@ -5,6 +5,7 @@
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
 #include "client/cli/text.h"
+#include "common/json.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -28,7 +29,8 @@ static const char quota_help[] =
 
 struct quota_run {
 	struct remote remote;
-	bool json, printed;
+	bool as_json, printed;
+	struct json json;
 	bool set_project, set_size, set_files;
 	uint32_t project;
 	uint64_t size, files;
@@ -56,12 +58,15 @@ static void print_limit(uint64_t used, uint64_t limit, bool bytes)
 
 static void print_quota(struct quota_run *run, const struct farnova_quota *quota, const char *url)
 {
-	if (run->json) {
-		printf("%s\n  {\"url\": ", run->printed ? "," : "");
-		print_json_string(stdout, url);
-		printf(", \"project\": %" PRIu32 ", \"bytes\": %" PRIu64 ", \"byte_limit\": %" PRIu64
-		       ", \"files\": %" PRIu64 ", \"file_limit\": %" PRIu64 "}",
-		       quota->project, quota->bytes, quota->byte_limit, quota->files, quota->file_limit);
+	if (run->as_json) {
+		json_open(&run->json, NULL, '{');
+		json_text(&run->json, "url", url);
+		json_number(&run->json, "project", quota->project);
+		json_number(&run->json, "bytes", quota->bytes);
+		json_number(&run->json, "byte_limit", quota->byte_limit);
+		json_number(&run->json, "files", quota->files);
+		json_number(&run->json, "file_limit", quota->file_limit);
+		json_close(&run->json, '}');
 	} else {
 		if (!run->printed)
 			printf("%10s %10s %10s %10s %10s  %s\n", "Project", "Bytes", "Limit", "Files", "Limit", "URL");
@@ -223,7 +228,7 @@ static int take_options(struct quota_run *run, int argc, char **argv)
 		} else if (option == OPTION_FILES) {
 			good = run->set_files = parse_number(optarg, false, UINT64_MAX, &run->files);
 		} else if (option == OPTION_JSON) {
-			run->json = true;
+			run->as_json = true;
 		} else if ((code = remote_option(&run->remote, option, quota_help)) >= 0) {
 			return code;
 		}
@@ -247,8 +252,9 @@ static int run_action(struct quota_run *run, const struct action *action, int co
 		return report_usage("quota", "which URL?");
 	if (action->one && count != 1)
 		return report_usage("quota", "`quota %s` takes one URL", action->word);
-	if (run->json)
-		printf("[");
+	run->json = (struct json){stdout, true};
+	if (run->as_json)
+		json_open(&run->json, NULL, '[');
 	for (int i = 0; i < count; i++) {
 		struct farnova *fs;
 		const char *path;
@@ -258,8 +264,10 @@ static int run_action(struct quota_run *run, const struct action *action, int co
 			result = action->run(run, fs, urls[i], path);
 		code = result > code ? result : code;
 	}
-	if (run->json)
-		printf("%s]\n", run->printed ? "\n" : "");
+	if (run->as_json) {
+		json_close(&run->json, ']');
+		putchar('\n');
+	}
 	return code;
 }
 

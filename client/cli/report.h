@@ -1,5 +1,5 @@
 /*
- * report.h -- how commands say what went wrong, and strings in JSON.
+ * report.h -- how commands say what went wrong.
  */
 #ifndef FARNOVA_CLI_REPORT_H
 #define FARNOVA_CLI_REPORT_H
@@ -14,9 +14,5 @@ void report_remote(const char *command, const char *what);
 
 /* report_usage -- "farnova COMMAND: text" and where help is; returns EXIT_USAGE. */
 int report_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* print_json_string -- quoted and escaped; bytes that are not UTF-8 become \udcXX, as Python's surrogateescape
- * reads. */
-void print_json_string(FILE *out, const char *text);
 
 #endif

@@ -58,7 +58,7 @@ static void print_stat(const char *url, const struct farnova_statx *all, const c
 	       st->st_uid, st->st_gid);
 	if (all->flags) {
 		printf("%8s: ", "Flags");
-		print_flags(stdout, all->flags, "", ", ");
+		print_flags(stdout, all->flags);
 		putchar('\n');
 	}
 	print_time("Access", &st->st_atim);
@@ -69,41 +69,42 @@ static void print_stat(const char *url, const struct farnova_statx *all, const c
 		printf("%8s: %" PRIu32 "\n", "Project", all->project);
 }
 
-static void print_json_time(const char *label, const struct timespec *when)
-{
-	printf(", \"%s\": %lld.%09ld", label, (long long)when->tv_sec, when->tv_nsec);
-}
-
-static void print_stat_json(const char *url, const struct farnova_statx *all, const char *target, bool first)
+static void print_stat_json(struct json *json, const char *url, const struct farnova_statx *all, const char *target)
 {
 	const struct stat *st = &all->stat;
+	char mode[8];
 
-	printf("%s\n  {\"url\": ", first ? "" : ",");
-	print_json_string(stdout, url);
-	printf(", \"type\": \"%s\", \"mode\": \"%04o\", \"nlink\": %lu, \"uid\": %u, \"gid\": %u, \"size\": %lld, "
-	       "\"blocks\": %lld, \"ino\": %llu, \"rdev\": [%u, %u]",
-	       file_type_name(st->st_mode), st->st_mode & 07777, (unsigned long)st->st_nlink, st->st_uid, st->st_gid,
-	       (long long)st->st_size, (long long)st->st_blocks, (unsigned long long)st->st_ino, major(st->st_rdev),
-	       minor(st->st_rdev));
-	printf(", \"flags\": [");
-	print_flags(stdout, all->flags, "\"", ", ");
-	putchar(']');
-	print_json_time("atime", &st->st_atim);
-	print_json_time("mtime", &st->st_mtim);
-	print_json_time("ctime", &st->st_ctim);
-	print_json_time("btime", &all->birth);
-	printf(", \"project\": %" PRIu32, all->project);
-	if (*target) {
-		printf(", \"target\": ");
-		print_json_string(stdout, target);
-	}
-	printf("}");
+	snprintf(mode, sizeof(mode), "%04o", st->st_mode & 07777);
+	json_open(json, NULL, '{');
+	json_text(json, "url", url);
+	json_text(json, "type", file_type_name(st->st_mode));
+	json_text(json, "mode", mode);
+	json_number(json, "nlink", st->st_nlink);
+	json_number(json, "uid", st->st_uid);
+	json_number(json, "gid", st->st_gid);
+	json_number(json, "size", (uint64_t)st->st_size);
+	json_number(json, "blocks", (uint64_t)st->st_blocks);
+	json_number(json, "ino", st->st_ino);
+	json_open(json, "rdev", '[');
+	json_number(json, NULL, major(st->st_rdev));
+	json_number(json, NULL, minor(st->st_rdev));
+	json_close(json, ']');
+	flags_json(json, "flags", all->flags);
+	json_time(json, "atime", st->st_atim.tv_sec, st->st_atim.tv_nsec);
+	json_time(json, "mtime", st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+	json_time(json, "ctime", st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	json_time(json, "btime", all->birth.tv_sec, all->birth.tv_nsec);
+	json_number(json, "project", all->project);
+	if (*target)
+		json_text(json, "target", target);
+	json_close(json, '}');
 }
 
 struct stat_run {
 	struct remote remote;
-	bool json, follow, human;
+	bool as_json, follow, human;
 	bool printed;
+	struct json json;
 };
 
 static int stat_url(struct stat_run *run, const char *url)
@@ -128,8 +129,8 @@ static int stat_url(struct stat_run *run, const char *url)
 		}
 		target[length] = 0;
 	}
-	if (run->json) {
-		print_stat_json(url, &all, target, !run->printed);
+	if (run->as_json) {
+		print_stat_json(&run->json, url, &all, target);
 	} else {
 		if (run->printed)
 			putchar('\n');
@@ -155,13 +156,15 @@ static int df_url(struct stat_run *run, const char *url)
 	uint64_t size = (uint64_t)st.f_blocks * st.f_frsize, available = (uint64_t)st.f_bavail * st.f_frsize;
 	uint64_t used = (uint64_t)(st.f_blocks - st.f_bfree) * st.f_frsize;
 	uint64_t inodes = st.f_files - st.f_ffree;
-	if (run->json) {
-		printf("%s\n  {\"url\": ", run->printed ? "," : "");
-		print_json_string(stdout, url);
-		printf(", \"size\": %" PRIu64 ", \"used\": %" PRIu64 ", \"available\": %" PRIu64
-		       ", \"inodes\": %" PRIu64 ", \"transport\": \"%s\"}",
-		       size, used, available, inodes, farnova_transport(fs));
-		run->printed = true;
+	if (run->as_json) {
+		json_open(&run->json, NULL, '{');
+		json_text(&run->json, "url", url);
+		json_number(&run->json, "size", size);
+		json_number(&run->json, "used", used);
+		json_number(&run->json, "available", available);
+		json_number(&run->json, "inodes", inodes);
+		json_text(&run->json, "transport", farnova_transport(fs));
+		json_close(&run->json, '}');
 		return EXIT_OK;
 	}
 	if (!run->printed)
@@ -193,7 +196,7 @@ static int run_urls(struct stat_run *run, int argc, char **argv, const char *let
 
 	while ((option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
 		if (option == OPTION_JSON)
-			run->json = true;
+			run->as_json = true;
 		else if (option == 'L')
 			run->follow = true;
 		else if (option == 'h')
@@ -205,15 +208,18 @@ static int run_urls(struct stat_run *run, int argc, char **argv, const char *let
 		return report_usage(run->remote.command, "which URL?");
 
 	code = EXIT_OK;
-	if (run->json)
-		printf("[");
+	run->json = (struct json){stdout, true};
+	if (run->as_json)
+		json_open(&run->json, NULL, '[');
 	for (int i = optind; i < argc; i++) {
 		int result = one(run, argv[i]);
 		if (result > code)
 			code = result;
 	}
-	if (run->json)
-		printf("%s]\n", run->printed ? "\n" : "");
+	if (run->as_json) {
+		json_close(&run->json, ']');
+		putchar('\n');
+	}
 	remote_done(&run->remote);
 	return code;
 }

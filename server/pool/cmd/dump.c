@@ -444,9 +444,5 @@ int pool_dump_main(int argc, char **argv)
 	                              : show(&options, &image);
 	image_close(&image);
 	pm_close(&pm);
-	if (fflush(stdout) != 0) {
-		perror("farnova dump: cannot write");
-		return 1;
-	}
 	return rc;
 }

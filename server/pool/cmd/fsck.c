@@ -18,7 +18,7 @@
 
 #define PROGRESS_AFTER_NS 1000000000LL
 
-enum { EXIT_CLEAN = 0, EXIT_REPAIRED = 1, EXIT_ERRORS = 4, EXIT_OPERATIONAL = 8 };
+enum { EXIT_CLEAN = 0, EXIT_REPAIRED = 1, EXIT_ERRORS = 4 };
 
 static const char usage[] =
     "Usage: farnova fsck [OPTION]... POOL\n"
@@ -312,7 +312,7 @@ int pool_fsck_main(int argc, char **argv)
 	rc = pm_open(options.path, !options.repair, &pm, why, sizeof(why));
 	if (rc) {
 		fprintf(stderr, "farnova fsck: %s\n", why);
-		return EXIT_OPERATIONAL;
+		return POOL_FSCK_OPERATIONAL;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &view.start);
 	if (options.as_json) {
@@ -326,11 +326,7 @@ int pool_fsck_main(int argc, char **argv)
 		clear_progress(&view);
 		fprintf(stderr, "farnova fsck: cannot %s '%s': %s\n", options.repair ? "repair" : "check", options.path,
 		        reason(rc));
-		return EXIT_OPERATIONAL;
-	}
-	if (fflush(stdout) != 0) {
-		perror("farnova fsck: cannot write the result");
-		return EXIT_OPERATIONAL;
+		return POOL_FSCK_OPERATIONAL;
 	}
 	return rc;
 }

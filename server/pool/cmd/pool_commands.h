@@ -2,7 +2,8 @@
  * pool_commands.h -- the commands of the `farnova` program that work on a pool nobody has mounted.
  *
  * Each takes argc and argv as they are after `farnova`, argv[0] being the command's name, writes to stdout and stderr
- * and returns the exit code. They use getopt_long: one call at a time.
+ * and returns the exit code; that stdout could be written is for the caller to see. They use getopt_long: one call at a
+ * time.
  */
 #ifndef FARNOVA_SERVER_POOL_POOL_COMMANDS_H
 #define FARNOVA_SERVER_POOL_POOL_COMMANDS_H
@@ -14,6 +15,7 @@ int pool_mkfs_main(int argc, char **argv);
 int pool_grow_main(int argc, char **argv);
 
 /* pool_fsck_main -- as fsck(8): 0 clean, 1 repaired, 4 errors left, 8 could not check; 2 usage. */
+#define POOL_FSCK_OPERATIONAL 8
 int pool_fsck_main(int argc, char **argv);
 
 /* pool_dump_main -- 0 shown, 1 failed, 2 usage. */
