@@ -288,6 +288,13 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out);
 
+/*
+ * nova_may_setattr, nova_may_write -- 0 if nova_setattr, or nova_write with these flags, would not be refused for what
+ * the caller asks or for who it is. For a caller that has to keep others away from the inode before it changes it.
+ */
+int nova_may_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in);
+int nova_may_write(const struct nova_call *call, struct nova_handle file, unsigned flags);
+
 enum nova_atime { NOVA_ATIME_RELATIVE, NOVA_ATIME_STRICT };
 
 /*

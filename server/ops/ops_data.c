@@ -121,7 +121,7 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 		return rc;
 	struct nova_handle file = core_handle(open->file->handle);
 	bool append = flags & PROTO_WRITE_APPEND || open->flags & PROTO_OPEN_APPEND;
-	rc = request_change(rq, open->file->handle, false, &change);
+	rc = request_change_open(rq, open, append, false, &change);
 	if (rc != 0)
 		return rc;
 

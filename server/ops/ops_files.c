@@ -85,7 +85,9 @@ static int set_attributes(struct request *rq, struct nova_handle handle, uint32_
 
 	if (!(mask & NOVA_SET_SIZE))
 		return nova_setattr(&rq->call, handle, mask, in, out);
-	int rc = request_change(rq, wire_handle(handle), true, &change);
+	int rc = nova_may_setattr(&rq->call, handle, mask, in);
+	if (rc == 0)
+		rc = request_change(rq, wire_handle(handle), true, &change);
 	if (rc != 0)
 		return rc;
 	rc = nova_setattr(&rq->call, handle, mask, in, out);

@@ -34,7 +34,8 @@ int op_fallocate(struct request *rq)
 	int rc = ops_get_open(rq, in->fallocate.open, PROTO_OPEN_WRITE, &open);
 	if (rc < 0)
 		return rc;
-	rc = request_change(rq, open->file->handle, in->fallocate.mode & MOVES, &change);
+	bool adds = !(in->fallocate.mode & ~PROTO_FALLOCATE_KEEP_SIZE);
+	rc = request_change_open(rq, open, adds, in->fallocate.mode & MOVES, &change);
 	if (rc != 0)
 		return rc;
 	rq->call.opened = true;
@@ -82,7 +83,7 @@ int op_copy(struct request *rq)
 		return rc;
 	if (to->flags & PROTO_OPEN_APPEND)
 		return -EBADF;
-	rc = request_change(rq, to->file->handle, false, &change);
+	rc = request_change_open(rq, to, false, false, &change);
 	if (rc != 0)
 		return rc;
 	rq->call.opened = true;

@@ -17,6 +17,21 @@ int request_change(struct request *rq, struct proto_handle handle, bool drop_own
 	return rc;
 }
 
+int request_change_open(struct request *rq, const struct open *open, bool append, bool drop_own,
+                        struct layout_change *change)
+{
+	struct proto_handle handle = open->file->handle;
+
+	rq->call.opened = true;
+	/* The file may have been made immutable since. Where nobody is recalled the change itself finds that out. */
+	if (lease_is_shared(&rq->session->layouts.lease, LEASE_DATA, handle)) {
+		int rc = nova_may_write(&rq->call, core_handle(handle), append ? NOVA_WRITE_APPEND : 0);
+		if (rc < 0)
+			return rc;
+	}
+	return request_change(rq, handle, drop_own, change);
+}
+
 int request_no_space(struct request *rq)
 {
 	return deferred_no_space(rq->session, &rq->deferred);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct conn;
+struct open;
 struct session;
 struct state;
 struct state_shared;
@@ -30,10 +31,14 @@ struct request {
 };
 
 /*
- * request_change -- announce a change of a file's blocks or size. 0: make it, then layout_change_end. DEFERRED: return
- * that. -ENOMEM.
+ * request_change -- announce a change of a file's blocks or size, which the caller has found to be allowed: nobody loses
+ * a layout for a request that is refused. 0: make it, then layout_change_end. DEFERRED: return that. -ENOMEM.
  */
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change);
+
+/* request_change_open -- the same for an open; whether it may still be written to is asked first, if that matters. */
+int request_change_open(struct request *rq, const struct open *open, bool append, bool drop_own,
+                        struct layout_change *change);
 
 /*
  * request_no_space -- an operation found no space. DEFERRED if blocks are quarantined that may come free soon: the

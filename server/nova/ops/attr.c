@@ -310,6 +310,17 @@ static void show_change(const struct nova_call *call, struct nova_inode *inode, 
 	project_move(&inode->space, change->quota);
 }
 
+int nova_may_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in)
+{
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
+	int rc;
+
+	if (mask & ~SET_ALL)
+		return -EINVAL;
+	rc = inode_read(call->worker, file, false, &inode);
+	return rc ? rc : may_set(call, inode, mask, in);
+}
+
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out)
 {

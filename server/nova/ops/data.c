@@ -232,6 +232,21 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 	return data_commit(&txn, &map, size, map.fresh == 0, &bytes);
 }
 
+static int may_write(const struct nova_call *call, const struct nova_inode *inode, unsigned flags)
+{
+	int rc = data_access(call, inode, PERM_WRITE);
+
+	return rc ? rc : perm_flags(inode, flags & NOVA_WRITE_APPEND);
+}
+
+int nova_may_write(const struct nova_call *call, struct nova_handle file, unsigned flags)
+{
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
+	int rc = inode_read(call->worker, file, false, &inode);
+
+	return rc ? rc : may_write(call, inode, flags);
+}
+
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
                    size_t length, unsigned flags, struct nova_attr *attr)
 {
@@ -243,9 +258,7 @@ ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64
 	rc = inode_write(call->worker, file, true, &inode);
 	if (rc)
 		return rc;
-	rc = data_access(call, inode, PERM_WRITE);
-	if (!rc)
-		rc = perm_flags(inode, flags & NOVA_WRITE_APPEND);
+	rc = may_write(call, inode, flags);
 	if (rc)
 		return rc;
 	if (flags & NOVA_WRITE_APPEND)

@@ -429,6 +429,17 @@ int lease_change_begin(struct lease_owner *owner, enum lease_kind kind, struct p
 	return 0;
 }
 
+bool lease_is_shared(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle)
+{
+	struct lease_shard *shard = lease_shard_of(owner->table, handle.ino);
+
+	pthread_mutex_lock(&shard->lock);
+	const struct lease_entry *entry = lease_entry_find(shard, handle.ino);
+	bool shared = entry && held_by_others(entry, kind, owner);
+	pthread_mutex_unlock(&shard->lock);
+	return shared;
+}
+
 void lease_change_go(struct lease_waiter *waiter, bool drop_own, struct lease_change *change)
 {
 	struct lease_owner *owner = waiter->owner;

@@ -190,6 +190,9 @@ struct lease_change {
 int lease_change_begin(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle, bool drop_own,
                        struct lease_waiter *waiter, struct lease_change *change);
 
+/* lease_is_shared -- whether a change of the inode by `owner` would have to recall now. */
+bool lease_is_shared(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle);
+
 /* lease_change_go -- the change that waited with `waiter` may run now. */
 void lease_change_go(struct lease_waiter *waiter, bool drop_own, struct lease_change *change);
 

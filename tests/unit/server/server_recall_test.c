@@ -257,6 +257,71 @@ static void reader_that_answers_late_gets_layouts_seldom(void **state)
 	raw_close(writer);
 }
 
+/* ---- permission ------------------------------------------------------------------------------------------------- */
+
+static int set_size(struct raw_client *c, uint32_t cred, struct proto_handle file, uint64_t size)
+{
+	struct proto_request request = {.op = PROTO_SETATTR, .cred = cred};
+	struct proto_reply reply;
+
+	request.setattr.handle = file;
+	request.setattr.mask = PROTO_SET_SIZE;
+	request.setattr.size = size;
+	return raw_call(c, &request, &reply);
+}
+
+static void request_that_is_refused_costs_nobody_a_layout(void **state)
+{
+	struct proto_request request = {.op = PROTO_CRED};
+	struct proto_reply reply;
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *holder = holder_of("mine", &held);
+	struct raw_client *stranger = client();
+	assert_int_equal(raw_open(stranger, "mine", PROTO_OPEN_READ | PROTO_OPEN_WRITE, &reply), 0);
+	struct proto_handle file = reply.open.attr.handle;
+	uint64_t open = reply.open.open;
+	request.cred_set.number = 1;
+	request.cred_set.uid = request.cred_set.gid = 1000;
+	assert_int_equal(raw_call(stranger, &request, &reply), 0);
+	assert_int_equal(set_size(stranger, 1, file, 0), -EACCES);
+	request = (struct proto_request){.op = PROTO_SETATTR, .cred = 1};
+	request.setattr.handle = file;
+	request.setattr.mask = PROTO_SET_SIZE | PROTO_SET_UID;
+	request.setattr.uid = 1000;
+	assert_int_equal(raw_call(stranger, &request, &reply), -EPERM);
+	request = (struct proto_request){.op = PROTO_OPEN, .cred = 1};
+	request.open.dir = stranger->hello.hello.root;
+	request.open.flags = PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE;
+	request.open.path = (struct proto_string){.data = "mine", .length = 4};
+	assert_int_equal(raw_call(stranger, &request, &reply), -EACCES);
+
+	/* Nor one of somebody who might write until the file was made immutable. */
+	request = (struct proto_request){.op = PROTO_SETATTR};
+	request.setattr.handle = file;
+	request.setattr.mask = PROTO_SET_FLAGS;
+	request.setattr.flags = PROTO_FILE_IMMUTABLE;
+	assert_int_equal(raw_call(holder, &request, &reply), 0);
+	assert_int_equal(write_file(stranger, open, 0, "b", 1), -EPERM);
+	request = (struct proto_request){.op = PROTO_FALLOCATE};
+	request.fallocate.open = open;
+	request.fallocate.length = BLOCK;
+	assert_int_equal(raw_call(stranger, &request, &reply), -EPERM);
+	request = (struct proto_request){.op = PROTO_COPY};
+	request.copy.from_open = request.copy.to_open = open;
+	request.copy.to_offset = BLOCK;
+	request.copy.length = BLOCK;
+	assert_int_equal(raw_call(stranger, &request, &reply), -EPERM);
+
+	/* A recall would have come before this reply. */
+	request = (struct proto_request){.op = PROTO_PING};
+	assert_int_equal(raw_call(holder, &request, &reply), 0);
+	assert_int_equal(holder->recall_count, 0);
+	raw_close(holder);
+	raw_close(stranger);
+}
+
 /* ---- load ------------------------------------------------------------------------------------------------------- */
 
 #define LINKS          39 /* as many as a walk follows, less one */
@@ -360,6 +425,7 @@ int main(void)
 	    CASE(write_waits_for_a_holder_no_longer_than_the_recall_time_out),
 	    CASE(reader_that_never_answers_costs_a_writer_little_of_its_time),
 	    CASE(reader_that_answers_late_gets_layouts_seldom),
+	    CASE(request_that_is_refused_costs_nobody_a_layout),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
