@@ -3,6 +3,7 @@
  */
 #include "server/nova/change/gc_scan.h"
 
+#include "common/assert.h"
 #include "server/nova/change/gc_slice.h"
 #include "server/nova/change/gc_sweep.h"
 #include "server/nova/inode/inode.h"
@@ -150,6 +151,7 @@ static int begin_page(void *context, uint64_t block)
 
 static int move_entry(struct gc_slice *slice, const struct nova_entry *entry, uint64_t *line)
 {
+	fn_assert(slice->moved < GC_SLICE_LINES);
 	slice->lines_moved[slice->moved].line = line;
 	return gc_slice_copy(slice, entry, &slice->lines_moved[slice->moved++].now);
 }
@@ -183,6 +185,7 @@ static int keep_xattr(struct gc_slice *slice, const struct nova_entry *entry, ui
 
 	if (place == xattr_count(slice->inode))
 		return 0;
+	fn_assert(slice->xattrs_moved < GC_SLICE_LINES);
 	slice->xattrs[slice->xattrs_moved].place = place;
 	return gc_slice_copy(slice, entry, &slice->xattrs[slice->xattrs_moved++].line);
 }

@@ -3,6 +3,7 @@
  */
 #include "server/nova/change/txn.h"
 
+#include "common/assert.h"
 #include "server/nova/change/gc.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/media/slot_words.h"
@@ -33,6 +34,7 @@ struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privi
 	for (unsigned i = 0; i < txn->log_count; i++)
 		if (txn->logs[i].log == &inode->log)
 			return &txn->logs[i];
+	fn_assert(txn->log_count < TXN_LOGS);
 	gc_if_due(txn->worker, inode);
 	txn->newborn[txn->log_count] = false;
 	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
@@ -41,13 +43,22 @@ struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privi
 
 struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode)
 {
+	fn_assert(txn->log_count < TXN_LOGS);
 	txn->newborn[txn->log_count] = true;
 	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
 	return &txn->logs[txn->log_count++];
 }
 
+/* See the picture in txn.h: of one generation the states only grow; a new one begins where the last is FREE. */
+static bool may_become(enum nova_life from, enum nova_life to)
+{
+	return from == NOVA_LIFE_FREE ? to > NOVA_LIFE_NEVER && to < NOVA_LIFE_FREE : to > from;
+}
+
 void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life)
 {
+	fn_assert(txn->life_count < NOVA_RECORD_WORDS);
+	fn_assert(may_become((enum nova_life)inode->life, life));
 	txn->lives[txn->life_count++] = (struct journal_word){
 	    .ino = inode->ino,
 	    .generation = inode->generation,
@@ -151,6 +162,7 @@ static void commit_record(struct txn *txn)
 	for (unsigned i = 0; i < txn->log_count; i++) {
 		struct log_append *log = &txn->logs[i];
 
+		fn_assert(txn->newborn[i] || count < NOVA_RECORD_WORDS);
 		if (txn->newborn[i])
 			store_newborn_words(txn->worker->fs, log);
 		else

@@ -3,6 +3,28 @@
  *
  * The inodes are locked for writing. Everything is stored beyond the tails; txn_commit makes it true. Until then
  * txn_drop leaves no trace. One log and no life word: the tail is the commit. Otherwise a record in the worker's ring.
+ *
+ * The life of an inode, as the LIFE word of its slot says (enum nova_life), and who makes each transition:
+ *
+ *                  NEVER, or FREE of the generation before
+ *                    |             |             |
+ *       nova_create, |             |             | nova_tmpfile of what
+ *       nova_symlink |             |             | must not be linked
+ *                    |             | nova_tmpfile|
+ *                    v             v             v
+ *                ALLOCATED <--- NAMELESS       ORPHAN
+ *                  |   |    nova_link |          ^ |
+ *                  |   |              |          | | nova_close of the last that has it open,
+ *                  |   +--------------|----------+ | and each mount: inode_free_orphan
+ *                  |    the last name |            |
+ *                  |    goes while it | nova_close |
+ *                  |    is open       v            v
+ *                  +---------------> FREE, generation ended: blocks and slot are given back
+ *                    the last name goes
+ *
+ * Births are inode_create_begin and inode_create_done. Names go by nova_unlink, nova_rmdir and nova_rename, through
+ * inode_free_begin and inode_free_done. Each of them notes the new state by txn_life, and it holds once txn_commit has
+ * returned; inode_free_orphan stores the word alone. From ORPHAN and FREE nothing leads back.
  */
 #ifndef FARNOVA_NOVA_TXN_H
 #define FARNOVA_NOVA_TXN_H

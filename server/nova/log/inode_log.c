@@ -3,6 +3,7 @@
  */
 #include "server/nova/log/inode_log.h"
 
+#include "common/assert.h"
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/words.h"
 #include "server/nova/space/alloc.h"
@@ -95,6 +96,8 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 {
 	uint64_t room = log_append_room(append);
 
+	fn_assert(room <= page_lines(append->page));
+	fn_assert(entry->lines > 0 && entry->lines <= NOVA_PAGE_LINES);
 	if (room < entry->lines) {
 		struct nova_request request = append->request;
 		struct entry_buffer buffer;
@@ -153,6 +156,7 @@ void log_append_done(struct log_append *append)
 {
 	struct log_state *log = append->log;
 
+	fn_assert(append->position >= log->tail);
 	if (append->first_new && !log->head)
 		log->head = append->first_new;
 	log->tail = append->position;

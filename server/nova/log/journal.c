@@ -3,6 +3,7 @@
  */
 #include "server/nova/log/journal.h"
 
+#include "common/assert.h"
 #include "common/crc.h"
 #include "server/nova/media/ro_overlay.h"
 #include "server/nova/media/words.h"
@@ -132,6 +133,7 @@ void journal_commit(struct nova_worker *worker, const struct journal_word *words
 	struct nova *fs = worker->fs;
 	struct commit_line commit;
 
+	fn_assert(count > 0 && count <= NOVA_RECORD_WORDS);
 	flush_slot_words(worker);
 	worker->sequence++;
 	store_record(worker, words, count);

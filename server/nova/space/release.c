@@ -3,6 +3,7 @@
  */
 #include "server/nova/space/release.h"
 
+#include "common/assert.h"
 #include "server/nova/media/entry.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/worker.h"
@@ -45,8 +46,10 @@ void release_blocks(struct release *release, uint64_t value, uint64_t count)
 {
 	uint64_t block = file_block_of(value);
 
+	fn_assert(release->space->blocks >= count);
 	release->space->blocks -= count;
 	if (value & FILE_UNWRITTEN) {
+		fn_assert(release->space->unwritten >= count);
 		release->space->unwritten -= count;
 		release->released_promises += count;
 	}

@@ -3,6 +3,8 @@
  */
 #include "server/nova/space/zone.h"
 
+#include "common/assert.h"
+
 #include <string.h>
 
 #define GROUP_WORDS (NOVA_GROUP_BLOCKS / 64)
@@ -164,6 +166,7 @@ static void mark_bits(struct zone *zone, uint64_t start, uint64_t count, bool us
 {
 	uint64_t end = start + count;
 
+	fn_assert(start < end && end <= zone->blocks);
 	for (uint64_t at = start; at < end;) {
 		uint64_t group_end = (at | (NOVA_GROUP_BLOCKS - 1)) + 1;
 		uint64_t to = end < group_end ? end : group_end;
