@@ -23,7 +23,9 @@ static const char help[] =
     "  -o OPT[,OPT...]     options as mount(8) has them: ro, rw; suid, dev (root only), noexec and their contraries\n"
     "                      (nosuid,nodev,exec is the default); allow_other; locallocks: grant locks (flock, fcntl)\n"
     "                      among the programs of this mount, of which other clients know nothing: refused\n"
-    "                      without it (ENOLCK); remount: change ro, suid, dev and exec of a mount that is there\n"
+    "                      without it (ENOLCK); localmaps: map files shared (mmap), where a mapping shows what\n"
+    "                      other clients change only once the file is mapped anew: refused without it (ENODEV);\n"
+    "                      remount: change ro, suid, dev and exec of a mount that is there\n"
     "      --read-only     the same as -o ro\n"
     "      --allow-other   let all users in (the server checks what each may do); always so for root\n"
     "      --no-allow-other  only the user who mounts, also for root\n"
@@ -155,6 +157,7 @@ static int run(int argc, char **argv, struct fuse_mount_options *options, const 
 	options->flags = words.set;
 	options->allow_other |= words.allow_other;
 	options->local_locks = words.local_locks;
+	options->local_maps = words.local_maps;
 	return fuse_mount_run(options, report) ? EXIT_FAILED : EXIT_OK;
 }
 

@@ -79,10 +79,11 @@ static int refuse(const char *word)
 	for (size_t i = 0; i < COUNT(refused_words); i++)
 		if (!strcmp(word, refused_words[i].word))
 			return report_usage("mount", "-o %s is refused: %s", word, refused_words[i].reason);
-	return report_usage("mount",
-	                    "-o knows ro, rw, allow_other, locallocks, [no]suid, [no]dev, [no]exec and remount, not "
-	                    "'%s'",
-	                    word);
+	return report_usage(
+	    "mount",
+	    "-o knows ro, rw, allow_other, locallocks, localmaps, [no]suid, [no]dev, [no]exec and remount, not "
+	    "'%s'",
+	    word);
 }
 
 static int take_word(struct mount_words *words, const char *word, const char *present)
@@ -102,6 +103,8 @@ static int take_word(struct mount_words *words, const char *word, const char *pr
 		words->allow_other = true;
 	else if (!strcmp(word, "locallocks"))
 		words->local_locks = true;
+	else if (!strcmp(word, "localmaps"))
+		words->local_maps = true;
 	else
 		return refuse(word);
 	return -1;

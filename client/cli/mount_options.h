@@ -10,7 +10,7 @@ struct mount_words {
 	unsigned long set, clear; /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC: said, and the contrary said */
 	bool remount;
 	bool allow_other;
-	bool local_locks;
+	bool local_locks, local_maps;
 };
 
 /*

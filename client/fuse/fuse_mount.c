@@ -7,6 +7,7 @@
 #include "client/fuse/fuse_mount.h"
 
 #include "client/fuse/counts.h"
+#include "client/fuse/init_flags.h"
 #include "client/fuse/mount_state.h"
 #include "client/fuse/mounts.h"
 
@@ -172,6 +173,14 @@ static void tell_parent(struct mount_state *state)
 	char device[MOUNT_DEVICE_SIZE];
 	const char live = LIVE;
 
+	if (state->local_maps && !init_flags_offered()) {
+		fprintf(stderr,
+		        "farnova mount: -o localmaps needs Linux 6.6 or later; on this kernel --cache=kernel maps "
+		        "files shared\n");
+		state->error = -EOPNOTSUPP;
+		fuse_session_exit(state->session);
+		return;
+	}
 	/* Where this fails `farnova umount` does not wait for this process, nothing worse. */
 	if (mounts_find(state->directory, device) == MOUNT_FARNOVA)
 		state->sign_of_life = mounts_announce(device);
@@ -303,11 +312,15 @@ static int mount_and_serve(const struct fuse_mount_options *options, struct sign
 		                                "fuse3, own the directory, and use --allow-other only where "
 		                                "/etc/fuse.conf has user_allow_other");
 	} else {
-		error = serve_session(options, signals, session, report);
+		state->session = session;
+		if (options->local_maps)
+			error = init_flags_map_shared(session);
+		error = error ? refuse(report, error, "setting up the mount failed: %s", strerror(-error))
+		              : serve_session(options, signals, session, report);
 		fuse_session_unmount(session);
 	}
 	fuse_session_destroy(session);
-	return error;
+	return error ? error : state->error;
 }
 
 static int run(const struct fuse_mount_options *options, int live_fd, void (*report)(const char *text))
@@ -315,6 +328,7 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	struct mount_state state = {
 	    .kernel_cache = options->kernel_cache,
 	    .timeout = options->kernel_cache ? 1.0 : 0.0,
+	    .local_maps = options->local_maps,
 	    .live = tell_parent,
 	    .live_fd = live_fd,
 	    .log_path = options->log_path,

@@ -16,6 +16,7 @@ struct fuse_mount_options {
 	bool allow_other;     /* let other users in; the server checks what each may do */
 	bool kernel_cache;    /* let the kernel cache data, names and attributes: for a single client only */
 	bool local_locks;     /* grant locks among this host's programs, of which other clients know nothing */
+	bool local_maps;      /* shared mappings, whose pages other clients' changes do not reach (Linux 6.6) */
 	unsigned long flags;  /* MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC of <sys/mount.h> */
 	bool debug;           /* print each request */
 	unsigned threads;     /* at most so many requests at once; 0 = 16 */

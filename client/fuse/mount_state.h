@@ -17,10 +17,13 @@ struct mount_state {
 	struct nodes *nodes;
 	double timeout; /* seconds the kernel may keep names and attributes */
 	bool kernel_cache;
+	bool local_maps; /* asked for */
+	struct fuse_session *session;
 	void (*live)(struct mount_state *state); /* called once, when the kernel has accepted the mount */
 	int live_fd;                             /* to the waiting parent, or -1 */
 	const char *log_path;                    /* of the background process, or NULL */
 	char directory[PATH_MAX];
+	int error;        /* why the mount ended right after it was made, or 0 */
 	int sign_of_life; /* see mounts.h; -1 before the mount is live */
 };
 
