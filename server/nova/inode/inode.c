@@ -46,31 +46,36 @@ static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct nova_
 
 /* ---- loading -------------------------------------------------------------------------------------------------- */
 
-/* Under the exclusive lock. */
-static int load(struct nova *fs, struct nova_inode *inode, bool index)
+static int read_log(struct nova *fs, struct nova_inode *inode, bool index, char *why, size_t why_size)
 {
 	struct slot_runs runs;
-	char why[200];
 	int rc;
 
 	if (!inode->loaded) {
-		rc = replay_life(fs, inode->ino, &inode->generation, &inode->life, why, sizeof why);
+		rc = replay_life(fs, inode->ino, &inode->generation, &inode->life, why, why_size);
 		if (rc)
-			goto failed;
+			return rc;
 	}
 	if (inode_alive(inode)) {
-		rc = index ? -EAGAIN : replay_slot(fs, inode, &runs, why, sizeof why);
+		rc = index ? -EAGAIN : replay_slot(fs, inode, &runs, why, why_size);
 		if (rc == -EAGAIN)
-			rc = replay_inode(fs, inode, NULL, NULL, why, sizeof why);
+			rc = replay_inode(fs, inode, NULL, NULL, why, why_size);
 		incore_index_changed(fs, inode);
 		if (rc)
-			goto failed;
+			return rc;
 	} else {
 		inode->indexed = true;
 	}
 	inode->loaded = true;
 	return 0;
-failed:
+}
+
+/* Under the exclusive lock. */
+static int load(struct nova *fs, struct nova_inode *inode, bool index)
+{
+	char why[200];
+	int rc = read_log(fs, inode, index, why, sizeof why);
+
 	if (rc == -EIO)
 		log_error_limited(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
 	return rc;

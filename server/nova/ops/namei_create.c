@@ -187,25 +187,15 @@ static int may_link(const struct nova_call *call, const struct nova_inode *inode
 	return rc ? rc : namei_room(fs, dir, 1);
 }
 
-int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
-              size_t length, struct nova_attr *attr)
+static int link_locked(const struct nova_call *call, struct nova_inode *inode, struct nova_inode *dir, const char *name,
+                       size_t length)
 {
-	struct nova_worker *worker = call->worker;
-	struct nova_inode *inode;
-	struct nova_inode *dir;
 	struct dir_entry added;
 	struct txn txn;
-	int rc = namei_check(name, length);
+	int rc = may_link(call, inode, dir, name, length);
 
 	if (rc)
 		return rc;
-	rc = inode_write_two(worker, file, dir_handle, &inode, &dir);
-	if (rc)
-		return rc;
-	rc = may_link(call, inode, dir, name, length);
-	if (rc)
-		goto unlock;
-
 	txn_start(&txn, call);
 	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
 	              &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
@@ -215,18 +205,32 @@ int nova_link(const struct nova_call *call, struct nova_handle file, struct nova
 		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
 	if (rc) {
 		txn_drop(&txn);
-		goto unlock;
+		return rc;
 	}
 	txn_commit(&txn);
 	inode->nlink++;
 	if (inode_nameless(inode))
-		__atomic_fetch_sub(&worker->fs->nameless, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&call->worker->fs->nameless, 1, __ATOMIC_RELAXED);
 	inode->life = NOVA_LIFE_ALLOCATED;
 	inode->ctime_ns = txn.now;
 	namei_added(&txn, dir, &added);
-	if (attr)
+	return 0;
+}
+
+int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir_handle, const char *name,
+              size_t length, struct nova_attr *attr)
+{
+	struct nova_inode *inode;
+	struct nova_inode *dir;
+	int rc = namei_check(name, length);
+
+	if (!rc)
+		rc = inode_write_two(call->worker, file, dir_handle, &inode, &dir);
+	if (rc)
+		return rc;
+	rc = link_locked(call, inode, dir, name, length);
+	if (!rc && attr)
 		inode_attr(inode, attr);
-unlock:
 	inode_unlock(inode);
 	if (dir != inode)
 		inode_unlock(dir);

@@ -4,6 +4,7 @@
  * A sweep over the runs' ends with a heap of the runs that are open, the newest on top: O(n log n) however they
  * overlap, so that a file of millions of random writes is checked in a moment.
  */
+#include "common/cleanup.h"
 #include "server/pool/check/check_internal.h"
 
 #include <errno.h>
@@ -69,13 +70,13 @@ static uint64_t run_end(const struct check_run *run)
 int check_extents(const struct check_run *runs, size_t count, void (*emit)(void *context, const struct check_run *run),
                   void *context)
 {
-	struct edge *edges = malloc((2 * count + 1) * sizeof(*edges));
-	struct heap heap = {.runs = malloc((count + 1) * sizeof(*heap.runs))};
+	CLEANUP_FREE struct edge *edges = malloc((2 * count + 1) * sizeof(*edges));
+	CLEANUP_FREE size_t *open_runs = malloc((count + 1) * sizeof(*open_runs));
+	struct heap heap = {.runs = open_runs};
 	size_t n = 2 * count;
-	int rc = -ENOMEM;
 
-	if (!edges || !heap.runs)
-		goto out;
+	if (!edges || !open_runs)
+		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		edges[2 * i] = (struct edge){runs[i].file_block, i, true};
 		edges[2 * i + 1] = (struct edge){run_end(&runs[i]), i, false};
@@ -97,9 +98,5 @@ int check_extents(const struct check_run *runs, size_t count, void (*emit)(void 
 			emit(context, &(struct check_run){at, edges[i].at - at, top->block + (at - top->file_block),
 			                                  top->unwritten});
 	}
-	rc = 0;
-out:
-	free(heap.runs);
-	free(edges);
-	return rc;
+	return 0;
 }
