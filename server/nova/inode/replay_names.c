@@ -1,0 +1,145 @@
+/*
+ * replay_names.c -- the names of a directory, while its log is replayed.
+ */
+#include "server/nova/inode/replay_internal.h"
+
+#include "server/nova/media/entry.h"
+#include "server/nova/space/slots.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_name(const struct replay *replay, const struct dir_entry *a, const struct dir_entry *b)
+{
+	return a->length == b->length && memcmp(entry_name(line_at(replay->fs, a->line)),
+	                                        entry_name(line_at(replay->fs, b->line)), a->length) == 0;
+}
+
+/* A rename has made a name lead to another inode: a name with the same bytes and cookie takes the old one's place. */
+static int replace_name(struct replay *replay, struct dir_entry *old, const struct dir_entry *by)
+{
+	if (!same_name(replay, old, by))
+		return replay_refuse(replay, by->cookie, "two names have this cookie");
+	if (old->type == S_IFDIR >> 12)
+		replay->inode->subdirs--;
+	dir_index_replace(old, by);
+	return 0;
+}
+
+int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line)
+{
+	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
+	struct dir_index *dir = &replay->inode->dir;
+	uint64_t ino = le64_get(name->ino);
+	struct dir_entry added = {
+	    .cookie = le64_get(name->cookie),
+	    .line = line,
+	    .ino = ino,
+	    .type = name->file_type & 0xf,
+	    .length = name->name_length,
+	};
+	int rc;
+
+	if (replay->inode->type != S_IFDIR >> 12)
+		return replay_refuse(replay, position, "a name in what is not a directory");
+	if (!entry_name_ok(entry_name(entry), name->name_length) || entry->lines != entry_name_lines(name->name_length))
+		return replay_refuse(replay, position, "an impossible name");
+	if (added.cookie > position)
+		return replay_refuse(replay, position, "a name's cookie comes later than the name");
+	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
+		return replay_refuse(replay, position, "a name leads to no inode");
+	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
+	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
+	if (added.type == S_IFDIR >> 12)
+		replay->inode->subdirs++;
+	if (dir->count && added.cookie <= dir_index_entry(dir, dir->count - 1)->cookie) {
+		struct dir_entry *old = replay->unsorted ? NULL : dir_index_at(dir, added.cookie);
+
+		if (old)
+			return replace_name(replay, old, &added);
+		replay->unsorted = true;
+	}
+	rc = dir_index_reserve(dir, 1);
+	if (!rc)
+		dir_index_add(dir, &added);
+	return rc;
+}
+
+/* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
+static int remove_name(struct replay *replay, const struct gone *gone)
+{
+	struct nova_inode *inode = replay->inode;
+	struct dir_entry *entry = dir_index_at(&inode->dir, gone->cookie);
+
+	if (entry ? entry->ino != gone->ino : gone->cookie >= replay->walk->log_start)
+		return replay_refuse(replay, gone->position, "removal of a name that is not there");
+	if (!entry)
+		return 0;
+	if (entry->type == S_IFDIR >> 12)
+		inode->subdirs--;
+	dir_index_remove(&inode->dir, entry);
+	return 0;
+}
+
+static int put_off(struct replay *replay, const struct gone *gone)
+{
+	if (replay->gone_count == replay->gone_room) {
+		size_t room = replay->gone_room ? 2 * replay->gone_room : 64;
+		struct gone *more = realloc(replay->gone, room * sizeof *more);
+
+		if (!more)
+			return -ENOMEM;
+		replay->gone = more;
+		replay->gone_room = room;
+	}
+	replay->gone[replay->gone_count++] = *gone;
+	return 0;
+}
+
+int replay_name_gone(struct replay *replay, const struct nova_name_gone_entry *payload, uint64_t position)
+{
+	struct nova_inode *inode = replay->inode;
+	struct gone gone = {le64_get(payload->cookie), le64_get(payload->ino), position};
+
+	if (inode->type != S_IFDIR >> 12)
+		return replay_refuse(replay, position, "a name goes from what is not a directory");
+	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(payload->time_ns);
+	return replay->unsorted ? put_off(replay, &gone) : remove_name(replay, &gone);
+}
+
+/* Names with one cookie are one name, which has come to lead elsewhere: the last of them holds. */
+static int drop_replaced_names(struct replay *replay)
+{
+	struct dir_index *dir = &replay->inode->dir;
+
+	for (uint32_t i = 1; i < dir->count; i++) {
+		struct dir_entry *old = dir_index_entry(dir, i - 1);
+		struct dir_entry *by = dir_index_entry(dir, i);
+
+		if (old->cookie != by->cookie)
+			continue;
+		if (!old->line || !same_name(replay, old, by))
+			return replay_refuse(replay, by->cookie, "two names have this cookie");
+		if (old->type == S_IFDIR >> 12)
+			replay->inode->subdirs--;
+		dir_index_remove(dir, old);
+	}
+	return 0;
+}
+
+/* The cookie of a name that has gone is not given again, so names that are gone may be taken away last and in any
+ * order. */
+int replay_names_done(struct replay *replay)
+{
+	struct dir_index *dir = &replay->inode->dir;
+	int rc = 0;
+
+	if (!replay->unsorted)
+		return dir_index_load_done(dir);
+	dir_index_sort(dir);
+	rc = drop_replaced_names(replay);
+	for (size_t i = 0; !rc && i < replay->gone_count; i++)
+		rc = remove_name(replay, &replay->gone[i]);
+	return rc ? rc : dir_index_load_done(dir);
+}
