@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "common/transport/base/internal.h"
+#include "common/transport/verbs/verbs_ops.h"
 
 static int absent_available(char *why, size_t why_size)
 {
