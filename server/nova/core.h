@@ -18,6 +18,7 @@
 #include "server/nova/nova.h"
 
 #include <pthread.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #define NOVA_LOG_NAME "nova"
@@ -62,7 +63,7 @@ struct nova {
 	struct slot_chunk **chunks; /* by chunk of the pool, NULL where the chunk is general; atomic */
 
 	pthread_mutex_t slots_lock;
-	struct slot_chunk *free_chunks;
+	SLIST_HEAD(, slot_chunk) free_chunks;
 	uint64_t slot_chunks;     /* how many chunks of slots there are; atomic */
 	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never taken away */
 

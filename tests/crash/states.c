@@ -66,7 +66,7 @@ void world_age(struct world *world, const char *path, unsigned pages, unsigned l
 
 void world_use_up_slots(struct world *world)
 {
-	while (!world->failed && (world->fs->free_chunks || world->worker->slot_count)) {
+	while (!world->failed && (!SLIST_EMPTY(&world->fs->free_chunks) || world->worker->slot_count)) {
 		char path[32];
 
 		snprintf(path, sizeof(path), "/e/slot%u", world->slots_used++);

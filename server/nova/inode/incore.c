@@ -127,8 +127,7 @@ static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode
 		}
 		pthread_rwlock_unlock(&inode->lock);
 		if (given_up) {
-			inode->next_free = worker->free_inodes;
-			worker->free_inodes = inode;
+			SLIST_INSERT_HEAD(&worker->free_inodes, inode, next_free);
 		}
 	}
 }
@@ -180,8 +179,7 @@ static int add_slab(struct nova_worker *worker)
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	for (uint32_t i = NOVA_INODE_SLAB; i-- > 0;) {
 		pthread_rwlock_init(&slab->inodes[i].lock, &attributes);
-		slab->inodes[i].next_free = worker->free_inodes;
-		worker->free_inodes = &slab->inodes[i];
+		SLIST_INSERT_HEAD(&worker->free_inodes, &slab->inodes[i], next_free);
 	}
 	pthread_rwlockattr_destroy(&attributes);
 	__atomic_fetch_add(&fs->incore, NOVA_INODE_SLAB, __ATOMIC_RELAXED);
@@ -199,13 +197,13 @@ static int refill(struct nova_worker *worker)
 
 	if (__atomic_load_n(&fs->incore, __ATOMIC_RELAXED) < incore_limit(fs))
 		return add_slab(worker);
-	for (unsigned i = 0; i < SWEEP_SLABS && !worker->free_inodes; i++) {
+	for (unsigned i = 0; i < SWEEP_SLABS && SLIST_EMPTY(&worker->free_inodes); i++) {
 		struct inode_slab *slab = next_slab(fs);
 
 		if (slab)
 			sweep_slab(fs, worker, slab, i + 1 < SWEEP_SLABS ? SWEEP_UNUSED : SWEEP_CHEAP);
 	}
-	return worker->free_inodes ? 0 : add_slab(worker);
+	return SLIST_EMPTY(&worker->free_inodes) ? add_slab(worker) : 0;
 }
 
 int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
@@ -222,18 +220,18 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **ou
 	*out = __atomic_load_n(place, __ATOMIC_ACQUIRE);
 	if (*out)
 		return 0;
-	if (!worker->free_inodes) {
+	if (SLIST_EMPTY(&worker->free_inodes)) {
 		rc = refill(worker);
 		if (rc)
 			return rc;
 	}
-	inode = worker->free_inodes;
+	inode = SLIST_FIRST(&worker->free_inodes);
 	/* Those who come late to the slot it had only look at its number, or are the hand's; they let go at once. */
 	while (pthread_rwlock_trywrlock(&inode->lock))
 		sched_yield();
 	inode->ino = ino;
 	if (__atomic_compare_exchange_n(place, &expected, inode, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		worker->free_inodes = inode->next_free;
+		SLIST_REMOVE_HEAD(&worker->free_inodes, next_free);
 		*out = inode;
 	} else {
 		inode->ino = 0;

@@ -66,9 +66,9 @@ struct nova_inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
-	uint64_t index_bytes;         /* what of the index is counted in fs->index_bytes */
-	struct nova_inode *next_free; /* while it belongs to no slot: the worker's next one */
-	struct xattr_index *xattrs;   /* NULL while there are none */
+	uint64_t index_bytes;              /* what of the index is counted in fs->index_bytes */
+	SLIST_ENTRY(nova_inode) next_free; /* while it belongs to no slot: the worker's next one */
+	struct xattr_index *xattrs;        /* NULL while there are none */
 	/* The XATTR entry with the access ACL, or NULL; stays while the index is dropped. */
 	const struct nova_entry *acl;
 };

@@ -1,5 +1,8 @@
 /*
  * ro_overlay.c -- copies of slots' words in DRAM, found by inode number.
+ *
+ * One array that is filled once and then read by all: a table with a node of its own for each would take an allocation
+ * and a cache miss more for each.
  */
 #include "server/nova/media/ro_overlay.h"
 

@@ -1,5 +1,8 @@
 /*
  * project.c -- what each project uses and may use.
+ *
+ * The table of projects is its own: every charge looks into it without a lock while others add to it, which the
+ * common hash tables do not allow.
  */
 #include "server/nova/space/project.h"
 

@@ -71,8 +71,7 @@ static void list_chunk(struct nova *fs, struct slot_chunk *chunk)
 	if (chunk->listed || !chunk->free_count)
 		return;
 	chunk->listed = true;
-	chunk->next_free = fs->free_chunks;
-	fs->free_chunks = chunk;
+	SLIST_INSERT_HEAD(&fs->free_chunks, chunk, next_free);
 }
 
 void slots_list(struct nova *fs)
@@ -149,7 +148,7 @@ static int make_chunk(struct nova_worker *worker)
 /* Take up to `max` slots of the first listed chunk, lowest first. Under the slots lock. */
 static uint32_t take_listed(struct nova *fs, uint64_t *slots, uint32_t max)
 {
-	struct slot_chunk *chunk = fs->free_chunks;
+	struct slot_chunk *chunk = SLIST_FIRST(&fs->free_chunks);
 	uint32_t n = 0;
 
 	if (!chunk)
@@ -163,7 +162,7 @@ static uint32_t take_listed(struct nova *fs, uint64_t *slots, uint32_t max)
 		}
 	chunk->free_count -= n;
 	if (!chunk->free_count) {
-		fs->free_chunks = chunk->next_free;
+		SLIST_REMOVE_HEAD(&fs->free_chunks, next_free);
 		chunk->listed = false;
 	}
 	return n;

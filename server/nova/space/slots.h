@@ -11,7 +11,7 @@ struct nova_inode;
 /* A chunk of slots. */
 struct slot_chunk {
 	uint64_t first_ino;
-	struct slot_chunk *next_free; /* in fs->free_chunks, under the slots lock, as are the next three */
+	SLIST_ENTRY(slot_chunk) next_free; /* in fs->free_chunks, under the slots lock, as are the next three */
 	bool listed;
 	uint32_t free_count;
 	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];

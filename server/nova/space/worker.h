@@ -43,8 +43,8 @@ struct nova_worker {
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
-	struct nova_inode *free_inodes; /* in-core inodes that belong to no slot */
-	uint32_t passed_by;             /* looks at cold inodes that left them cold */
+	SLIST_HEAD(, nova_inode) free_inodes; /* in-core inodes that belong to no slot */
+	uint32_t passed_by;                   /* looks at cold inodes that left them cold */
 
 	/* Log lines promised through this worker, for which space is kept: one for each name, to remove it, and one for
 	 * each unwritten block, to write it; atomic. */
