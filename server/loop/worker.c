@@ -24,6 +24,8 @@
 #include <time.h>
 
 #define BATCH      32
+#define BATCHES    16
+#define SERVE_NS   100000 /* between looks at what has arrived */
 #define TICK_MS    100
 #define SOON_MS    1
 #define SWEEP_MS   1000
@@ -97,30 +99,79 @@ static void flush_stalled(struct worker *worker)
 	}
 }
 
-static void handle_event(struct worker *worker, struct transport_event *event)
+/* What comes is only noted: it is handled when its connection's turn comes. */
+static void note_event(struct transport_event *event)
 {
 	struct conn *conn = transport_user(event->conn);
 
-	if (event->type == TRANSPORT_CLOSED)
-		conn_fail(conn, conn->session && conn->session->ended ? NULL : strerror(-event->status));
-	if (event->type != TRANSPORT_MESSAGE)
-		return;
-	if (!conn->broken)
-		dispatch_message(&worker->state, conn, event->data, event->length);
-	transport_release(event->conn, event->data);
+	if (event->type == TRANSPORT_MESSAGE)
+		conn_received(conn, event->data, event->length);
+	else if (event->type == TRANSPORT_CLOSED)
+		conn_ended(conn, event->status);
 }
 
-/* Takes and handles what the queues have; whether anything arrived, also what gives no event. */
-static bool poll_queues(struct worker *worker)
+/* What it sent before its end is handled first. */
+static void serve_one(struct worker *worker, struct conn *conn)
+{
+	struct in_message message;
+
+	if (conn_take(conn, &message)) {
+		dispatch_message(&worker->state, conn, message.data, message.length);
+		transport_release(conn->transport, message.data);
+	} else if (conn->ended) {
+		conn_fail(conn, conn->session && conn->session->ended ? NULL : strerror(-conn->ended));
+	}
+}
+
+/* Serves connections in turn, for a short time: others may have sent something meanwhile. Whether there were any. */
+static bool serve(struct worker *worker)
+{
+	struct net *net = &worker->net;
+	int64_t until_ns = net->now_ns + SERVE_NS;
+	struct turn *turn;
+	bool any = false;
+
+	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
+		struct conn *conn = container_of(turn, struct conn, turn);
+		int64_t from_ns = net->now_ns;
+
+		serve_one(worker, conn);
+		read_clock(worker);
+		turns_used(&net->turns, turn, from_ns, net->now_ns);
+		if (conn_waits(conn))
+			turns_ready(&net->turns, turn, net->now_ns);
+		any = true;
+	}
+	return any;
+}
+
+static int poll_queue(struct transport_queue *queue)
 {
 	struct transport_event events[BATCH];
+	int count, total = 0;
+
+	/* What one connection has sent must not keep the poll from coming to what others have. */
+	do {
+		count = transport_poll(queue, events, BATCH);
+		if (count < 0)
+			return total > 0 ? total : count;
+		for (int i = 0; i < count; i++)
+			note_event(&events[i]);
+		total += count;
+	} while (count == BATCH && total < BATCH * BATCHES);
+	return total;
+}
+
+/* Takes what the queues have; whether anything arrived, also what gives no event. */
+static bool poll_queues(struct worker *worker)
+{
 	bool any = false;
 
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
 		if (!worker->net.queues[kind])
 			continue;
 		uint64_t before = transport_activity(worker->net.queues[kind]);
-		int count = transport_poll(worker->net.queues[kind], events, BATCH);
+		int count = poll_queue(worker->net.queues[kind]);
 		if (count < 0) {
 			log_error("worker", "the %s queue has failed: %s; its clients are let go",
 			          transport_kind_name((enum transport_kind)kind), strerror(-count));
@@ -130,8 +181,6 @@ static bool poll_queues(struct worker *worker)
 			}
 			continue;
 		}
-		for (int i = 0; i < count; i++)
-			handle_event(worker, &events[i]);
 		any = any || count > 0 || transport_activity(worker->net.queues[kind]) != before;
 	}
 	return any;
@@ -251,6 +300,7 @@ static bool work(struct worker *worker)
 {
 	bool any = poll_queues(worker);
 
+	any = serve(worker) || any;
 	if (mailbox_deliver(&worker->net.mailbox) > 0)
 		any = true;
 	if (worker->net.stalled > 0)
@@ -321,6 +371,9 @@ static void *worker_main(void *argument)
 			poll_policy_learn(&worker->polling, worker->net.now_ns - busy_ns);
 			busy_ns = worker->net.now_ns;
 			keep_apart(worker);
+		} else if (turns_waiting(&worker->net.turns)) {
+			/* Those who wait are held back, for those who may come. */
+			cpu_share_yield(&worker->polling.cpu);
 		} else if (worker->net.now_ns - busy_ns >= poll_policy_budget(&worker->polling, worker->net.now_ns)) {
 			block(worker);
 			read_clock(worker);
@@ -375,6 +428,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->index = index;
 	worker->polling.spin_ns = (int64_t)server->config.spin_us * 1000;
 	worker->quiesce_mail.deliver = quiesce_request_delivered;
+	turns_init(&worker->net.turns);
 	worker->net.connections = &server->connections;
 	worker->net.message_size = (uint32_t)server->config.message_size;
 	worker->state.shared = &server->shared;

@@ -25,7 +25,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 {
 	const struct transport_options options = {
 	    .message_size = net->message_size,
-	    .receive_depth = PROTO_MAX_SLOTS + 16, /* every slot's request, and notices beside them */
+	    .receive_depth = CONN_RECEIVES,
 	};
 	struct conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
@@ -49,6 +49,40 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	net->conns = conn;
 	log_debug("conn", "%s connected over %s", transport_peer(conn->transport), transport_kind_name(kind));
 	return 0;
+}
+
+void conn_received(struct conn *conn, const void *data, uint32_t length)
+{
+	if (conn->broken || conn->in_count == CONN_RECEIVES) {
+		conn_fail(conn, "it sent a message without a credit");
+		transport_release(conn->transport, data);
+		return;
+	}
+	conn_heard(conn);
+	conn->in[(conn->in_first + conn->in_count++) % CONN_RECEIVES] =
+	    (struct in_message){.data = data, .length = length};
+	turns_ready(&conn->net->turns, &conn->turn, conn->net->now_ns);
+}
+
+void conn_ended(struct conn *conn, int status)
+{
+	conn->ended = status < 0 ? status : -ECONNRESET;
+	turns_ready(&conn->net->turns, &conn->turn, conn->net->now_ns);
+}
+
+bool conn_waits(const struct conn *conn)
+{
+	return !conn->broken && (conn->in_count > 0 || conn->ended);
+}
+
+bool conn_take(struct conn *conn, struct in_message *message)
+{
+	if (conn->broken || conn->in_count == 0)
+		return false;
+	*message = conn->in[conn->in_first];
+	conn->in_first = (conn->in_first + 1) % CONN_RECEIVES;
+	conn->in_count--;
+	return true;
 }
 
 void conn_fail(struct conn *conn, const char *why)
@@ -185,6 +219,7 @@ void conn_close(struct conn *conn)
 	if (conn->next)
 		conn->next->previous = conn->previous;
 
+	turns_leave(&net->turns, &conn->turn);
 	transport_close(conn->transport);
 	free(conn);
 	atomic_fetch_sub(net->connections, 1);

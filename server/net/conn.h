@@ -8,6 +8,8 @@
 #define FARNOVA_SERVER_CONN_H
 
 #include "common/transport/transport.h"
+#include "proto/proto.h"
+#include "server/net/turns.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +18,14 @@
 struct net;
 struct session;
 struct out_message;
+
+#define CONN_RECEIVES (PROTO_MAX_SLOTS + 16u) /* every slot's request, and notices beside them */
+
+/* A message that has arrived and waits for its connection's turn. */
+struct in_message {
+	const void *data; /* the transport's, until transport_release */
+	uint32_t length;
+};
 
 struct conn {
 	struct conn *previous, *next; /* of the thread */
@@ -28,6 +38,10 @@ struct conn {
 	int64_t extended_ms; /* by how much its timers have grown since it was heard last */
 	bool resuming;       /* HELLO has come; its session is on its way from another thread */
 	bool broken;         /* to be closed between two batches */
+	struct turn turn;
+	struct in_message in[CONN_RECEIVES]; /* a ring: the client has no more credits */
+	unsigned in_first, in_count;
+	int ended; /* -errno with which the transport has ended: the connection is to fail once `in` is empty */
 	/* Messages for which the client had no credit. */
 	struct out_message *out_first, *out_last;
 	unsigned out_replies;
@@ -36,6 +50,15 @@ struct conn {
 
 /* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
 int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind);
+
+/* conn_received, conn_ended -- the transport has brought a message, or has ended: the connection waits for its turn. */
+void conn_received(struct conn *conn, const void *data, uint32_t length);
+void conn_ended(struct conn *conn, int status);
+
+/* conn_waits -- whether there is anything to do for it. conn_take -- its oldest message, which the caller is to release;
+ * false if there is none: then `ended` says why the connection is to fail, if it is not 0. */
+bool conn_waits(const struct conn *conn);
+bool conn_take(struct conn *conn, struct in_message *message);
 
 /* conn_send -- send a message, or keep it until the client has credit. Never waits; a client that does not take its
  * replies is broken off. */

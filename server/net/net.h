@@ -8,6 +8,7 @@
 
 #include "common/transport/transport.h"
 #include "server/net/mailbox.h"
+#include "server/net/turns.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct net {
 	int64_t now_ms;                                  /* when the thread last looked at the clock */
 	int64_t now_ns;
 	struct conn *conns;
+	struct turns turns; /* of those that have sent something */
 	uint64_t next_token;
 	unsigned broken;  /* connections to close */
 	unsigned stalled; /* connections with messages that had no credit */

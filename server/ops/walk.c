@@ -13,7 +13,7 @@
 struct rest {
 	char buffer[ROOM];
 	size_t at; /* the rest is buffer[at, ROOM) */
-	unsigned links;
+	unsigned links, components;
 };
 
 static int put_in_front(struct rest *rest, const char *text, size_t length)
@@ -34,6 +34,8 @@ static void skip_slashes(struct rest *rest)
 /* Takes the next component; `*last` if only slashes follow it. */
 static int next_component(struct rest *rest, const char **name, size_t *length, bool *last, bool *slash)
 {
+	if (++rest->components > WALK_MAX_COMPONENTS)
+		return -ENAMETOOLONG;
 	*name = rest->buffer + rest->at;
 	const char *end = memchr(*name, '/', ROOM - rest->at);
 	*length = end ? (size_t)(end - *name) : ROOM - rest->at;
@@ -137,7 +139,7 @@ static int walk_on(const struct nova_call *call, struct nova_handle root, struct
 static int begin(struct proto_string path, struct rest *rest, struct walk *walk)
 {
 	rest->at = ROOM;
-	rest->links = 0;
+	rest->links = rest->components = 0;
 	walk->length = 0;
 	walk->slash = false;
 	walk->found = false;

@@ -90,7 +90,15 @@ static int tcp_arm(struct transport_queue *base)
 {
 	struct tcp_queue *queue = (struct tcp_queue *)base;
 
+	struct tcp_conn *conn;
+
 	flush_unsent(queue);
+	/* What was not sent in one go goes on with the next poll; only a full socket is waited for. */
+	TAILQ_FOREACH(conn, &queue->unsent, unsent)
+	{
+		if (!conn->wants_writable)
+			return 1;
+	}
 	return events_ready(&base->events) > 0 ? 1 : 0;
 }
 

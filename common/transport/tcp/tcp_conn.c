@@ -182,9 +182,9 @@ void tcp_conn_flush(struct tcp_conn *conn)
 	if (rc == 0) {
 		leave_unsent(conn);
 		watch_writable(conn, false);
-	} else if (rc == -EAGAIN) {
+	} else if (rc == -EAGAIN || rc == 1) {
 		enter_unsent(conn);
-		watch_writable(conn, true);
+		watch_writable(conn, rc == -EAGAIN);
 	} else if (rc == -EPIPE || rc == -ECONNRESET) {
 		/* What the peer said before it went is still to be read; the end of it will end the connection. */
 		tcp_output_forget(&conn->output);

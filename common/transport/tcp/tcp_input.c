@@ -12,6 +12,8 @@
 
 #include "common/transport/tcp/tcp.h"
 
+#define RECEIVE_MOST (128u * 1024) /* of a body, in one system call */
+
 static struct tcp_slot *take_slot(struct tcp_conn *conn)
 {
 	struct tcp_slot *slot = conn->free_slots;
@@ -257,10 +259,15 @@ void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count)
 void tcp_input_receive(struct tcp_conn *conn)
 {
 	struct tcp_queue *queue = tcp_queue_of(conn);
-	struct iovec iov[2] = {{conn->input.destination, conn->input.remaining}, {queue->buffer, queue->buffer_size}};
-	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
 	size_t body = conn->input.in_body ? conn->input.remaining : 0;
 	ssize_t count;
+
+	/* Of a long body a part at a time, so that others are heard in between. */
+	bool whole = body <= RECEIVE_MOST;
+	if (!whole)
+		body = RECEIVE_MOST;
+	struct iovec iov[2] = {{conn->input.destination, body}, {queue->buffer, queue->buffer_size}};
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = whole ? 2 : 1};
 
 	do
 		count = body > 0 ? recvmsg(conn->fd, &message, MSG_DONTWAIT)

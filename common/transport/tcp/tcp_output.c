@@ -130,24 +130,27 @@ void tcp_output_external(struct tcp_output *output, const void *bytes, uint64_t 
 		region->unsent++;
 }
 
-static int gather(struct tcp_output *output, struct iovec *iov)
+/* The first parts, of at most `most` bytes. */
+static int gather(struct tcp_output *output, struct iovec *iov, uint64_t most)
 {
 	uint64_t position = output->ring_head;
 	int count = 0;
 
-	for (uint32_t i = output->head; i != output->tail && count <= GATHER - 2; i++) {
+	for (uint32_t i = output->head; i != output->tail && count <= GATHER - 2 && most > 0; i++) {
 		const struct tcp_segment *part = segment(output, i);
 		uint64_t at = position & (output->ring_size - 1), whole;
+		uint64_t length = part->length < most ? part->length : most;
 
+		most -= length;
 		if (part->external != NULL) {
-			iov[count++] = (struct iovec){(void *)part->external, part->length};
+			iov[count++] = (struct iovec){(void *)part->external, length};
 			continue;
 		}
-		whole = output->ring_size - at < part->length ? output->ring_size - at : part->length;
+		whole = output->ring_size - at < length ? output->ring_size - at : length;
 		iov[count++] = (struct iovec){output->ring + at, whole};
-		if (whole < part->length)
-			iov[count++] = (struct iovec){output->ring, part->length - whole};
-		position += part->length;
+		if (whole < length)
+			iov[count++] = (struct iovec){output->ring, length - whole};
+		position += length;
 	}
 	return count;
 }
@@ -175,10 +178,11 @@ static void advance(struct tcp_output *output, uint64_t sent)
 
 int tcp_output_flush(struct tcp_output *output, int fd)
 {
+	uint64_t most = TCP_FLUSH_MOST;
 	struct iovec iov[GATHER];
 
 	while (!tcp_output_empty(output)) {
-		struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)gather(output, iov)};
+		struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)gather(output, iov, most)};
 		ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
@@ -186,6 +190,9 @@ int tcp_output_flush(struct tcp_output *output, int fd)
 		if (sent < 0)
 			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 		advance(output, (uint64_t)sent);
+		most -= (uint64_t)sent;
+		if (most == 0)
+			return tcp_output_empty(output) ? 0 : 1;
 	}
 	return 0;
 }

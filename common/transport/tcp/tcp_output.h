@@ -58,7 +58,9 @@ void tcp_output_copy(struct tcp_output *output, const struct iovec *iov, int cou
 void tcp_output_external(struct tcp_output *output, const void *bytes, uint64_t length, struct tcp_region *region,
                          uint32_t answers);
 
-/* tcp_output_flush -- hand to the socket what it takes; 0: all out; -EAGAIN: the rest later; other -errno: broken. */
+/* tcp_output_flush -- hand to the socket what it takes, up to TCP_FLUSH_MOST; 0: all out; 1: it would take more;
+ * -EAGAIN: the rest once it is writable; other -errno: broken. */
+#define TCP_FLUSH_MOST (256u * 1024) /* so that a peer that asks for much does not keep others waiting */
 int tcp_output_flush(struct tcp_output *output, int fd);
 
 /* tcp_output_detach -- copy what is still to be sent from the region, for it is about to go; -ENOMEM, or -ENOBUFS where

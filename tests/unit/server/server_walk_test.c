@@ -188,6 +188,26 @@ static void long_paths_and_names_are_refused_not_cut(void **state)
 	assert_true(rc == -ENAMETOOLONG || rc == -ELOOP);
 }
 
+/* Each target is as long as one may be, so that forty of them have some 80,000 components. */
+static void walks_of_more_components_than_any_path_needs_are_refused(void **state)
+{
+	char target[4001 + 16], name[16];
+
+	(void)state;
+	for (size_t i = 0; i < 4000; i += 2)
+		memcpy(target + i, "./", 2);
+	for (int i = 0; i < 39; i++) {
+		snprintf(name, sizeof(name), "far%d", i);
+		if (i == 0)
+			snprintf(target + 4000, 16, "dir/file");
+		else
+			snprintf(target + 4000, 16, "far%d", i - 1);
+		make_link(root, name, target);
+	}
+	assert_at(go(root, "far2", false, false), file);
+	assert_int_equal(go(root, "far38", false, false), -ENAMETOOLONG);
+}
+
 static void parents_are_found_without_looking_at_the_last_name(void **state)
 {
 	(void)state;
@@ -233,6 +253,7 @@ int main(void)
 	    CASE(symlinks_are_followed_from_where_they_lie),
 	    CASE(symlink_loops_end_with_eloop_after_forty),
 	    CASE(long_paths_and_names_are_refused_not_cut),
+	    CASE(walks_of_more_components_than_any_path_needs_are_refused),
 	    CASE(parents_are_found_without_looking_at_the_last_name),
 	    CASE(every_directory_on_the_way_needs_search_permission),
 	};

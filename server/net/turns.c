@@ -1,0 +1,104 @@
+/*
+ * turns.c -- in which order connections are served.
+ */
+#include "server/net/turns.h"
+
+void turns_init(struct turns *turns)
+{
+	*turns = (struct turns){.lighter_ns = -TURNS_ACTIVE_NS};
+	TAILQ_INIT(&turns->light);
+	TAILQ_INIT(&turns->heavy);
+}
+
+static int64_t debt(const struct turn *turn, int64_t now_ns)
+{
+	int64_t left = turn->debt_ns - (now_ns - turn->at_ns);
+
+	return left > 0 ? left : 0;
+}
+
+/* A debt falls while its connection is served, too: twice what is used makes it rise by that. */
+static int64_t weight(const struct turn *turn, int64_t now_ns)
+{
+	return debt(turn, now_ns) + 2 * turn->expected_ns;
+}
+
+/* Whether it is light, or much lighter than what is held back. */
+static bool is_lighter(const struct turns *turns, const struct turn *turn, int64_t now_ns)
+{
+	int64_t ours = weight(turn, now_ns);
+
+	return ours <= TURNS_LIGHT_NS || ours <= turns->held_weight / 4;
+}
+
+void turns_ready(struct turns *turns, struct turn *turn, int64_t now_ns)
+{
+	if (turn->waiting)
+		return;
+	turn->waiting = true;
+	turn->heavy = weight(turn, now_ns) > TURNS_LIGHT_NS;
+	if (turn->heavy)
+		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
+	else
+		TAILQ_INSERT_TAIL(&turns->light, turn, link);
+}
+
+void turns_leave(struct turns *turns, struct turn *turn)
+{
+	if (!turn->waiting)
+		return;
+	turn->waiting = false;
+	if (turn->heavy)
+		TAILQ_REMOVE(&turns->heavy, turn, link);
+	else
+		TAILQ_REMOVE(&turns->light, turn, link);
+}
+
+/* Of the first few heavy ones the lightest. They go to the end, so that the next look is at others. */
+static struct turn *least_heavy(struct turns *turns, int64_t now_ns)
+{
+	struct turn *first = TAILQ_FIRST(&turns->heavy), *turn = first, *least = first;
+
+	for (unsigned i = 0; turn && i < TURNS_LOOKED_AT; i++) {
+		if (weight(turn, now_ns) < weight(least, now_ns))
+			least = turn;
+		TAILQ_REMOVE(&turns->heavy, turn, link);
+		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
+		turn = TAILQ_FIRST(&turns->heavy);
+		if (turn == first)
+			break;
+	}
+	return least;
+}
+
+struct turn *turns_next(struct turns *turns, int64_t now_ns)
+{
+	struct turn *turn = TAILQ_FIRST(&turns->light);
+
+	if (!turn) {
+		bool held = now_ns < turns->held_until_ns && now_ns - turns->lighter_ns < TURNS_ACTIVE_NS;
+		turn = least_heavy(turns, now_ns);
+		if (turn && held && !is_lighter(turns, turn, now_ns))
+			return NULL;
+	}
+	if (turn)
+		turns_leave(turns, turn);
+	return turn;
+}
+
+void turns_used(struct turns *turns, struct turn *turn, int64_t from_ns, int64_t now_ns)
+{
+	int64_t used_ns = now_ns - from_ns;
+
+	turn->debt_ns = debt(turn, now_ns) + 2 * used_ns;
+	turn->at_ns = now_ns;
+	if (turn->debt_ns > TURNS_DEBT_NS)
+		turn->debt_ns = TURNS_DEBT_NS;
+	turn->expected_ns += (used_ns - turn->expected_ns) / 4;
+	if (is_lighter(turns, turn, now_ns)) {
+		turns->lighter_ns = now_ns;
+		return;
+	}
+	turns->held_weight = weight(turn, now_ns);
+	turns->held_until_ns = now_ns + used_ns;
+}
