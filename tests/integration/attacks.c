@@ -1,0 +1,238 @@
+/*
+ * attacks.c -- attacks on a server beside an honest client: `attacks [--nightly] TRANSPORT HOST PORT [NAME]`. Exit
+ * status 0 if none of them did harm. The server is to run with --workers 1, so that all share a thread.
+ */
+#include "tests/support/attack.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIPELINED (PROTO_MAX_SLOTS - 1u)
+
+static void die(const char *what, int rc)
+{
+	fprintf(stderr, "attack: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+/* NULL where the server refuses, which it may. */
+static struct raw_client *intruder(const struct attack_server *server)
+{
+	struct raw_client *client;
+	char why[512];
+
+	return raw_try_connect(server->kind, server->host, server->port, &client, why, sizeof(why)) == 0 ? client
+	                                                                                                 : NULL;
+}
+
+static struct raw_client *greeted(const struct attack_server *server)
+{
+	struct raw_client *client = intruder(server);
+	int rc = client ? raw_try_hello(client, 0, NULL) : -ECONNREFUSED;
+
+	if (rc < 0)
+		die("HELLO", rc);
+	return client;
+}
+
+/* ---- many connections -------------------------------------------------------------------------------------------- */
+
+/* Bytes that are no messages; each ends its connection and would fill the log. */
+static void send_garbage(const struct attack_server *server)
+{
+	const uint8_t garbage[512] = {0x5a};
+
+	attack_begun();
+	while (attack_goes_on()) {
+		struct raw_client *client = intruder(server);
+		if (!client)
+			continue;
+		raw_send(client, garbage, sizeof(garbage));
+		raw_wait_closed(client, 10000);
+		raw_close(client);
+		usleep(1000);
+	}
+}
+
+/* ---- costly requests --------------------------------------------------------------------------------------------- */
+
+/* Keeps all slots but one busy with `request`, whatever becomes of it. */
+static void keep_busy(struct raw_client *client, struct proto_request *request)
+{
+	uint32_t sequences[PROTO_MAX_SLOTS] = {0};
+	struct proto_reply reply;
+
+	for (uint16_t slot = 1; slot <= PIPELINED; slot++) {
+		request->slot = slot;
+		request->sequence = ++sequences[slot];
+		if (!raw_post(client, request))
+			die("a request", -ECONNRESET);
+	}
+	attack_begun();
+	while (attack_goes_on()) {
+		if (!raw_reply(client, &reply, 100))
+			continue;
+		request->slot = reply.slot;
+		request->sequence = ++sequences[reply.slot];
+		if (!raw_post(client, request))
+			die("a request", -ECONNRESET);
+	}
+}
+
+static void make_link(struct raw_client *client, const char *path, const char *target)
+{
+	struct proto_request request = {.op = PROTO_SYMLINK};
+	struct proto_reply reply;
+
+	request.symlink.dir = client->hello.hello.root;
+	request.symlink.path = (struct proto_string){.data = path, .length = (uint32_t)strlen(path)};
+	request.symlink.target = (struct proto_string){.data = target, .length = (uint32_t)strlen(target)};
+	int rc = raw_call(client, &request, &reply);
+	if (rc < 0 && rc != -EEXIST)
+		die("a symlink", rc);
+}
+
+/* 39 symlinks of 2000 components each. */
+static void walk_far(const struct attack_server *server)
+{
+	struct proto_request request = {.op = PROTO_LOOKUP};
+	struct raw_client *client = greeted(server);
+	char target[4096], name[16];
+
+	for (unsigned i = 0; i < 39; i++) {
+		size_t used = 0;
+		for (unsigned n = 0; n < 2000; n++, used += 2)
+			memcpy(target + used, "./", 2);
+		snprintf(target + used, sizeof(target) - used, i < 38 ? "far%u" : "honest", i + 1);
+		snprintf(name, sizeof(name), "far%u", i);
+		make_link(client, name, target);
+	}
+	request.lookup.dir = client->hello.hello.root;
+	request.lookup.path = (struct proto_string){.data = "far0", .length = 4};
+	keep_busy(client, &request);
+	raw_close(client);
+}
+
+/* Writes of the whole staging ring, of which all but the last message is there already. */
+static void write_much(const struct attack_server *server)
+{
+	struct proto_request request = {.op = PROTO_WRITE_COMMIT};
+	struct raw_client *client = greeted(server);
+	struct proto_reply reply;
+
+	int rc = raw_open(client, "much", PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE, &reply);
+	if (rc < 0)
+		die("open", rc);
+	request.write_commit.open = reply.open.open;
+	request.write_commit.length = (uint32_t)client->hello.hello.staging_size;
+	keep_busy(client, &request);
+	raw_close(client);
+}
+
+/* One-sided WRITEs into the ring as fast as they go: the server's thread moves the bytes over tcp. */
+static void fill_ring(const struct attack_server *server)
+{
+	static uint8_t data[1u << 20];
+	struct proto_reply reply;
+	struct raw_client *client = greeted(server);
+	struct transport_region *region = NULL;
+
+	if (transport_needs_region(client->conn) &&
+	    transport_register(client->conn, data, sizeof(data), 0, TRANSPORT_LOCAL_WRITE, &region) < 0)
+		die("register", -ENOMEM);
+	attack_begun();
+	while (attack_goes_on()) {
+		for (int i = 0; i < 8; i++)
+			transport_write(client->conn, data, region, client->hello.hello.staging_address,
+			                client->hello.hello.staging_key, sizeof(data), NULL, 0);
+		struct proto_request request = {.op = PROTO_PING};
+		int rc = raw_call(client, &request, &reply);
+		if (rc < 0)
+			die("ping", rc);
+	}
+	raw_close(client);
+}
+
+/* ---- what is not theirs ------------------------------------------------------------------------------------------ */
+
+/* A file that everyone may read, in a directory that only root may enter. */
+static uint64_t make_secret(const struct attack_server *server)
+{
+	struct raw_client *root = greeted(server);
+	struct proto_request request = {.op = PROTO_CREATE};
+	struct proto_reply reply;
+
+	request.create.dir = root->hello.hello.root;
+	request.create.mode = S_IFDIR | 0700;
+	request.create.path = (struct proto_string){.data = "closed", .length = 6};
+	int rc = raw_call(root, &request, &reply);
+	if (rc == 0 || rc == -EEXIST)
+		rc = raw_open(root, "closed/secret", PROTO_OPEN_READ | PROTO_OPEN_CREATE, &reply);
+	if (rc < 0)
+		die("a secret", rc);
+	uint64_t ino = reply.open.attr.handle.ino;
+	raw_close(root);
+	return ino;
+}
+
+static void guess_handles(const struct attack_server *server)
+{
+	uint64_t secret = make_secret(server);
+	struct raw_client *client = intruder(server);
+	struct proto_reply reply;
+
+	int rc = client ? raw_try_hello(client, 1000, NULL) : -ECONNREFUSED;
+	if (rc < 0)
+		die("HELLO", rc);
+	attack_begun();
+	for (uint32_t i = 0; attack_goes_on(); i++) {
+		struct proto_request request = {.op = PROTO_REOPEN};
+		/* Beside what is right: any other field that a handle has. */
+		request.reopen.handle = client->hello.hello.root;
+		request.reopen.handle.ino = secret - i % 8;
+		request.reopen.handle.generation = 1 + i / 8 % 16;
+		request.reopen.flags = PROTO_OPEN_READ;
+		rc = raw_call(client, &request, &reply);
+		if (rc == 0 && request.reopen.handle.ino == secret) {
+			fprintf(stderr, "uid 1000 opened root's file by guessing its handle\n");
+			exit(1);
+		}
+	}
+	raw_close(client);
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
+static const struct attack attacks[] = {
+    {"garbage on many connections", send_garbage, false},
+    {"walks of 78,000 components", walk_far, false},
+    {"staged writes of 8 MiB", write_much, false},
+    {"one-sided writes", fill_ring, false},
+    {"guessed handles", guess_handles, false},
+};
+
+int main(int argc, char **argv)
+{
+	bool nightly = argc > 1 && strcmp(argv[1], "--nightly") == 0;
+	struct attack_server server;
+
+	argv += nightly;
+	argc -= nightly;
+	if ((argc != 4 && argc != 5) || transport_kind_from_name(argv[1], &server.kind) < 0) {
+		fprintf(stderr, "usage: attacks [--nightly] TRANSPORT HOST PORT [NAME]\n");
+		return 2;
+	}
+	server.host = argv[2];
+	server.port = (uint16_t)atoi(argv[3]);
+	int harmful = attack_all(&server, attacks, sizeof(attacks) / sizeof(attacks[0]), argv[4], nightly);
+	if (harmful > 0)
+		fprintf(stderr, "%d attacks did harm\n", harmful);
+	return harmful > 0;
+}
