@@ -91,6 +91,7 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
 	pthread_mutex_lock(&directory->lock);
 	ssize_t used = fill(req, directory, offset, data, size);
 	int error = errno;
+	recent_accessed(state->recent, ino);
 	pthread_mutex_unlock(&directory->lock);
 	if (used < 0)
 		fuse_reply_err(req, error);

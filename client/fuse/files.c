@@ -38,14 +38,19 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	if (!state)
 		return;
 	struct farnova_handle handle = nodes_handle(state->nodes, ino);
-	struct farnova_file *file = farnova_open_at(state->fs, handle, info->flags & OPEN_FLAGS);
+	struct farnova_statx st = {.size = sizeof(st)};
+	uint64_t moment = recent_moment(state->recent);
+	struct farnova_file *file = farnova_openx_at(state->fs, handle, info->flags & OPEN_FLAGS, &st);
 	/* A file that may only be appended to (chattr +a) is opened for nothing else. */
 	if (!file && errno == EPERM && info->flags & O_APPEND)
-		file = farnova_open_at(state->fs, handle, info->flags & (OPEN_FLAGS | O_APPEND));
+		file = farnova_openx_at(state->fs, handle, info->flags & (OPEN_FLAGS | O_APPEND), &st);
+	if (info->flags & O_TRUNC)
+		recent_changed(state->recent, ino);
 	if (!file) {
 		fuse_reply_err(req, errno);
 		return;
 	}
+	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
 	tell_opened(state, file, info);
 	if (fuse_reply_open(req, info))
 		farnova_close(file); /* interrupted: the kernel will not release what it never got */
@@ -60,9 +65,11 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 	if (!state)
 		return;
+	uint64_t moment = recent_moment(state->recent);
 	int flags = O_CREAT | (info->flags & (OPEN_FLAGS | O_EXCL));
 	struct farnova_file *file =
 	    farnova_create_at(state->fs, nodes_handle(state->nodes, parent), name, flags, mode & 07777, &handle, &st);
+	recent_changed(state->recent, parent);
 	if (!file) {
 		fuse_reply_err(req, errno);
 		return;
@@ -73,6 +80,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 		fuse_reply_err(req, -error);
 		return;
 	}
+	/* One that was there and had lost its bytes by this would not be told of: the kernel has just not found it. */
+	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, &st, false);
 	tell_opened(state, file, info);
 	if (fuse_reply_create(req, &entry, info)) {
 		farnova_close(file);
@@ -117,17 +126,29 @@ static void *thread_buffer(size_t size)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	struct mount_state *state = mount_enter_unjudged(req);
+	pid_t tid = fuse_req_ctx(req)->pid;
 	size_t done = 0;
 
 	if (!state)
 		return;
+	if (recent_beyond_end(state->recent, tid, ino, offset)) {
+		fuse_reply_buf(req, NULL, 0);
+		return;
+	}
+	uint64_t moment = recent_moment(state->recent);
 	char *data = thread_buffer(size);
 	struct farnova_file *file = files_open_of(info->fh);
 	ssize_t n = data ? 1 : -1;
-	while (n > 0 && done < size) {
+	off_t end;
+	bool sized = recent_size(state->recent, tid, ino, &end);
+	/* Fewer bytes than asked for may be all for now. They are all there are if the file was told to end there. */
+	while (n > 0 && done < size && !(done > 0 && sized && offset + (off_t)done == end)) {
 		n = farnova_pread(file, data + done, size - done, offset + (off_t)done);
 		done += n > 0 ? (size_t)n : 0;
 	}
+	recent_accessed(state->recent, ino);
+	if (n >= 0 && done > 0 && done < size)
+		recent_ended(state->recent, tid, ino, moment, offset + (off_t)done);
 	if (n < 0)
 		fuse_reply_err(req, data ? errno : ENOMEM);
 	else
@@ -146,6 +167,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 	struct farnova_file *file = files_open_of(info->fh);
 	/* At the end that the server knows, not the one this kernel remembers: another client may have appended. */
 	ssize_t n = append ? farnova_append(file, data, size) : farnova_pwrite(file, data, size, offset);
+	recent_changed(state->recent, ino);
 	if (n < 0)
 		fuse_reply_err(req, errno);
 	else
@@ -173,7 +195,9 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 
 	if (!state)
 		return;
-	fuse_reply_err(req, farnova_fallocate(files_open_of(info->fh), mode, offset, length) ? errno : 0);
+	int returned = farnova_fallocate(files_open_of(info->fh), mode, offset, length);
+	recent_changed(state->recent, ino);
+	mount_reply_status(req, returned);
 }
 
 static void op_copy_file_range(fuse_req_t req, fuse_ino_t in_ino, off_t in_offset, struct fuse_file_info *in_info,
@@ -186,6 +210,8 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in_ino, off_t in_offse
 		return;
 	ssize_t n = farnova_copy_file_range(files_open_of(in_info->fh), &in_offset, files_open_of(out_info->fh),
 	                                    &out_offset, length, (unsigned)flags);
+	recent_accessed(state->recent, in_ino);
+	recent_changed(state->recent, out_ino);
 	if (n < 0)
 		fuse_reply_err(req, errno);
 	else

@@ -352,10 +352,12 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	if (!state.fs)
 		return refuse(report, -errno, "%s", farnova_last_error());
 	state.nodes = nodes_new(farnova_root(state.fs));
-	int error =
-	    state.nodes ? mount_and_serve(options, &signals, &state, report) : refuse(report, -ENOMEM, "out of memory");
+	state.recent = recent_new();
+	int error = state.nodes && state.recent ? mount_and_serve(options, &signals, &state, report)
+	                                        : refuse(report, -ENOMEM, "out of memory");
 	farnova_disconnect(state.fs);
 	nodes_free(state.nodes);
+	recent_free(state.recent);
 	if (state.sign_of_life >= 0)
 		close(state.sign_of_life);
 	return error;

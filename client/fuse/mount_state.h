@@ -7,6 +7,7 @@
 #define FUSE_USE_VERSION 314
 
 #include "client/fuse/nodes.h"
+#include "client/fuse/recent.h"
 #include "client/include/farnova.h"
 
 #include <fuse3/fuse_lowlevel.h>
@@ -15,6 +16,7 @@
 struct mount_state {
 	struct farnova *fs;
 	struct nodes *nodes;
+	struct recent *recent;
 	double timeout; /* seconds the kernel may keep names and attributes */
 	bool kernel_cache;
 	bool local_maps; /* asked for */

@@ -55,9 +55,9 @@ static struct farnova_handle handle_of(const struct mount_state *state, fuse_ino
 	return nodes_handle(state->nodes, ino);
 }
 
-/* Answer a request that finds or makes an inode. */
+/* Answer a request that finds or makes an inode; `moment` is from before it was asked for. */
 static void reply_entry(fuse_req_t req, struct mount_state *state, int returned, struct farnova_handle handle,
-                        const struct stat *st)
+                        const struct stat *st, bool no_xattrs, uint64_t moment)
 {
 	struct fuse_entry_param entry;
 
@@ -66,9 +66,12 @@ static void reply_entry(fuse_req_t req, struct mount_state *state, int returned,
 		return;
 	}
 	int error = mount_entry(state, handle, st, &entry);
-	if (error)
+	if (error) {
 		fuse_reply_err(req, -error);
-	else if (fuse_reply_entry(req, &entry))
+		return;
+	}
+	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, st, no_xattrs);
+	if (fuse_reply_entry(req, &entry))
 		nodes_forget(state->nodes, entry.ino, 1); /* the kernel never heard of it: it was interrupted */
 }
 
@@ -97,13 +100,16 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
+	struct farnova_statx found = {.size = sizeof(found)}, in = {.size = sizeof(in)};
 	struct farnova_handle handle;
-	struct stat st;
 
 	if (!state)
 		return;
-	int returned = farnova_lookup_at(state->fs, handle_of(state, parent), name, &handle, &st);
-	reply_entry(req, state, returned, handle, &st);
+	uint64_t moment = recent_moment(state->recent);
+	int returned = farnova_lookupx_at(state->fs, handle_of(state, parent), name, &handle, &found, &in);
+	if (in.stat.st_ino)
+		recent_told(state->recent, fuse_req_ctx(req)->pid, parent, moment, &in.stat, !in.has_xattrs);
+	reply_entry(req, state, returned, handle, &found.stat, !found.has_xattrs, moment);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count)
@@ -130,7 +136,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 
 	if (!state)
 		return;
-	if (farnova_stat_at(state->fs, handle_of(state, ino), &st))
+	if (recent_attr(state->recent, fuse_req_ctx(req)->pid, ino, &st))
+		fuse_reply_attr(req, &st, state->timeout);
+	else if (farnova_stat_at(state->fs, handle_of(state, ino), &st))
 		fuse_reply_err(req, errno);
 	else
 		fuse_reply_attr(req, &st, state->timeout);
@@ -176,6 +184,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int 
 	struct farnova_file *open = info ? files_open_of(info->fh) : NULL;
 	int returned =
 	    mask ? farnova_setattr_at(state->fs, handle, open, mask, &st) : farnova_stat_at(state->fs, handle, &st);
+	recent_changed(state->recent, ino);
 	if (returned)
 		fuse_reply_err(req, errno);
 	else
@@ -190,6 +199,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	if (!state)
 		return;
 	ssize_t length = farnova_readlink_at(state->fs, handle_of(state, ino), target, sizeof(target) - 1);
+	recent_accessed(state->recent, ino);
 	if (length < 0) {
 		fuse_reply_err(req, errno);
 		return;
@@ -206,8 +216,10 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 	if (!state)
 		return;
+	uint64_t moment = recent_moment(state->recent);
 	int returned = farnova_mknod_at(state->fs, handle_of(state, parent), name, mode, rdev, &handle, &st);
-	reply_entry(req, state, returned, handle, &st);
+	recent_changed(state->recent, parent);
+	reply_entry(req, state, returned, handle, &st, false, moment);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
@@ -223,8 +235,10 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
 
 	if (!state)
 		return;
+	uint64_t moment = recent_moment(state->recent);
 	int returned = farnova_symlink_at(state->fs, target, handle_of(state, parent), name, &handle, &st);
-	reply_entry(req, state, returned, handle, &st);
+	recent_changed(state->recent, parent);
+	reply_entry(req, state, returned, handle, &st, false, moment);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
@@ -235,24 +249,33 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const
 	if (!state)
 		return;
 	struct farnova_handle handle = handle_of(state, ino);
+	uint64_t moment = recent_moment(state->recent);
 	int returned = farnova_link_at(state->fs, handle, handle_of(state, new_parent), new_name, &st);
-	reply_entry(req, state, returned, handle, &st);
+	recent_changed(state->recent, ino);
+	recent_changed(state->recent, new_parent);
+	reply_entry(req, state, returned, handle, &st, false, moment);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
 
-	if (state)
-		mount_reply_status(req, farnova_unlink_at(state->fs, handle_of(state, parent), name));
+	if (!state)
+		return;
+	int returned = farnova_unlink_at(state->fs, handle_of(state, parent), name);
+	recent_name_gone(state->recent, parent);
+	mount_reply_status(req, returned);
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
 
-	if (state)
-		mount_reply_status(req, farnova_rmdir_at(state->fs, handle_of(state, parent), name));
+	if (!state)
+		return;
+	int returned = farnova_rmdir_at(state->fs, handle_of(state, parent), name);
+	recent_names_moved(state->recent);
+	mount_reply_status(req, returned);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
@@ -260,9 +283,12 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 {
 	struct mount_state *state = mount_enter(req);
 
-	if (state)
-		mount_reply_status(req, farnova_rename_at(state->fs, handle_of(state, parent), name,
-		                                          handle_of(state, new_parent), new_name, flags));
+	if (!state)
+		return;
+	int returned =
+	    farnova_rename_at(state->fs, handle_of(state, parent), name, handle_of(state, new_parent), new_name, flags);
+	recent_names_moved(state->recent);
+	mount_reply_status(req, returned);
 }
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)

@@ -4,7 +4,8 @@
  *
  * The kernel checks permissions as the server does, so it is told that there are ACLs (names.c), reads them here and
  * keeps them as long as attributes: not at all without its cache. With its cache it also asks for a file's capabilities
- * before each write: that there are none is kept here as long as attributes are.
+ * before each write: that there are none is kept here as long as attributes are. Of an inode that was just told to have
+ * no extended attributes at all (recent.h) neither is asked of the server.
  */
 #include "client/fuse/counts.h"
 #include "client/fuse/mount_state.h"
@@ -35,6 +36,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	int returned = farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags);
 	if (strcmp(name, CAPABILITY) == 0)
 		nodes_set_plain(state->nodes, ino, 0);
+	recent_changed(state->recent, ino);
 	mount_reply_status(req, returned);
 }
 
@@ -42,8 +44,11 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
 
-	if (state)
-		mount_reply_status(req, farnova_removexattr_at(state->fs, handle_of(state, ino), name));
+	if (!state)
+		return;
+	int returned = farnova_removexattr_at(state->fs, handle_of(state, ino), name);
+	recent_changed(state->recent, ino);
+	mount_reply_status(req, returned);
 }
 
 /* A value or, without a name, a list. The kernel asks for the length with size 0. Until `plain_until`, if not 0, it
@@ -102,6 +107,22 @@ static void reply_counts(fuse_req_t req, struct mount_state *state, size_t size)
 	free(text);
 }
 
+/*
+ * What the server would answer for an attribute that is not there, if that is known: 0 if not. Not for names whose
+ * absence only those are told who may read the inode.
+ */
+static int known_absent(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, const char *name)
+{
+	bool acl = strcmp(name, ACLS "access") == 0 || strcmp(name, ACLS "default") == 0;
+	mode_t mode;
+
+	if (!acl && strcmp(name, CAPABILITY) != 0 && strcmp(name, "security.selinux") != 0)
+		return 0;
+	if (!recent_no_xattrs(state->recent, fuse_req_ctx(req)->pid, ino, &mode))
+		return 0;
+	return acl && S_ISLNK(mode) ? EOPNOTSUPP : ENODATA;
+}
+
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct mount_state *state = fuse_req_userdata(req);
@@ -112,12 +133,20 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	}
 	bool keep = state->kernel_cache && strcmp(name, CAPABILITY) == 0;
 	uint64_t now = keep ? now_ns() : 0;
+	uint64_t until = keep ? now + (uint64_t)(state->timeout * (double)NS_PER_S) : 0;
 
 	if (keep && nodes_is_plain(state->nodes, ino, now)) {
 		fuse_reply_err(req, ENODATA);
 		return;
 	}
-	reply_bytes(req, ino, name, size, keep ? now + (uint64_t)(state->timeout * (double)NS_PER_S) : 0);
+	int error = known_absent(req, state, ino, name);
+	if (!error) {
+		reply_bytes(req, ino, name, size, until);
+		return;
+	}
+	if (keep)
+		nodes_set_plain(state->nodes, ino, until);
+	fuse_reply_err(req, error);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -217,6 +246,7 @@ static void take_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t ino
 	if (!error && (plain ? farnova_setflags_at(state->fs, handle_of(state, ino), flags)
 	                     : set_all(state, ino, extended.fsx_projid, flags)))
 		error = -errno;
+	recent_changed(state->recent, ino);
 	if (error)
 		fuse_reply_err(req, -error);
 	else
