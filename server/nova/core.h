@@ -1,7 +1,7 @@
 /*
  * core.h -- a mounted file system: what all floors of the core share, and nobody else.
  *
- * It stands beneath the floors and knows of their structures only that there are such. Each is defined on its own floor.
+ * It stands beneath the floors, which define their own structures; of those it knows the names only.
  *
  * Lock order: rename lock; one inode that is waited for; then only inodes taken by trylock (a pointer to an in-core
  * inode may have come to mean another slot by the time its lock is had, so no order among inodes could be kept); then

@@ -134,8 +134,8 @@ static uint64_t count_extents(struct nova_inode *inode)
 	return gc->extents < before ? before - gc->extents : 0;
 }
 
-/* How far the log is shortened while nothing else happens, and how much longer it must be to begin with it: so that a round, which passes
- * over all that lives, is not for little. */
+/* How far the log is shortened while nothing else happens, and how much longer it must be to begin with it: so that a
+ * round, which passes over all that lives, is not for little. */
 static uint64_t idle_limit(const struct nova_inode *inode, uint64_t share)
 {
 	uint64_t lines = other_lines(inode) + inode->file.extents / NOVA_EXTENTS_PER_LINE;

@@ -1,9 +1,9 @@
 /*
  * file_index.h -- where the blocks of a file lie: a radix tree in DRAM from file block to block of the pool.
  *
- * A value of 0 is a hole; with FILE_UNWRITTEN (media/entry.h) beside the block number the block is the file's and reads as zeros. A
- * small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes. Not thread safe: readers share, a
- * writer is alone (the inode's lock). The caller keeps file blocks below NOVA_FILE_BLOCKS_MAX.
+ * A value of 0 is a hole; with FILE_UNWRITTEN (media/entry.h) beside the block number the block is the file's and reads
+ * as zeros. A small file has one array that grows with it; past 512 blocks a tree of 4 KiB nodes. Not thread safe:
+ * readers share, a writer is alone (the inode's lock). The caller keeps file blocks below NOVA_FILE_BLOCKS_MAX.
  */
 #ifndef FARNOVA_NOVA_FILE_INDEX_H
 #define FARNOVA_NOVA_FILE_INDEX_H

@@ -1,5 +1,5 @@
 /*
- * replay_blocks.c -- where the blocks of a file lie, while its log is replayed: in its index, or as runs of a slot's log.
+ * replay_blocks.c -- where the blocks of a file lie, while its log is replayed: in its index, or as runs.
  */
 #include "server/nova/inode/replay_internal.h"
 

@@ -92,8 +92,8 @@ struct xattr_change {
 };
 
 /*
- * xattr_append -- the change's blob and entry, made `now`, go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop once txn_drop
- * is done and what was stored is fenced. After the commit call xattr_show, and then incore_index_changed.
+ * xattr_append -- the change's blob and entry, made `now`, go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop
+ * once txn_drop is done and what was stored is fenced. After the commit call xattr_show, and then incore_index_changed.
  */
 int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct log_append *log,
                  struct xattr_change *change, int64_t now);
