@@ -5,6 +5,7 @@
 #include "server/nova/media/super.h"
 #include "server/nova/media/unsafe_shutdown.h"
 #include "server/nova/media/words.h"
+#include "server/nova/media/zone_format.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,41 +27,6 @@ static void format_journal(struct pm *pm)
 		memcpy(line + sizeof word, &word, sizeof word);
 		pm_copy(pm, pm_at(pm, block_offset(NOVA_JOURNAL_BLOCK + i)), line, sizeof line);
 	}
-}
-
-static void format_chunk_table(struct pm *pm, uint64_t zone_first, uint64_t zone_blocks, uint32_t table,
-                               uint64_t slots_block)
-{
-	le64 *place = pm_at(pm, block_offset(zone_first + table));
-
-	for (uint64_t i = 0; i < zone_blocks / NOVA_CHUNK_BLOCKS; i += 8) {
-		le64 words[8] __attribute__((aligned(64))) = {0};
-
-		for (uint64_t k = 0; k < 8 && i + k < zone_blocks / NOVA_CHUNK_BLOCKS; k++) {
-			uint64_t block = zone_first + (i + k) * NOVA_CHUNK_BLOCKS;
-			uint64_t kind = block == slots_block ? NOVA_CHUNK_SLOTS : NOVA_CHUNK_GENERAL;
-
-			words[k] = le64_of(word_make(NOVA_WORD_CHUNK, block, kind));
-		}
-		pm_copy(pm, place + i, words, sizeof words);
-	}
-}
-
-void super_format_zone(struct pm *pm, uint32_t index, uint64_t first, uint64_t blocks, uint64_t slots_block)
-{
-	struct nova_zone_header header __attribute__((aligned(64))) = {
-	    .magic = le64_of(NOVA_MAGIC),
-	    .index = le32_of(index),
-	    .first_block = le64_of(first),
-	};
-	const uint32_t places[] = {NOVA_ZONE_HEADER_0, NOVA_ZONE_HEADER_1};
-
-	header.crc = le32_of(super_zone_crc(&header));
-	zero_blocks(pm, first, NOVA_ZONE_FIRST_CHUNK);
-	for (unsigned i = 0; i < 2; i++)
-		pm_copy(pm, pm_at(pm, block_offset(first + places[i])), &header, sizeof header);
-	format_chunk_table(pm, first, blocks, NOVA_ZONE_TABLE_0, slots_block);
-	format_chunk_table(pm, first, blocks, NOVA_ZONE_TABLE_1, slots_block);
 }
 
 static void format_root(struct pm *pm, const struct nova_format_options *options, uint64_t ino, uint64_t now)
@@ -185,8 +151,8 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	pm_fence(pm);
 	format_journal(pm);
 	for (uint64_t first = NOVA_PREAMBLE_BLOCKS, i = 0; first < blocks; first += NOVA_ZONE_BLOCKS, i++)
-		super_format_zone(pm, (uint32_t)i, first,
-		                  blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
+		zone_format(pm, (uint32_t)i, first,
+		            blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
 	format_slots(pm, root_ino);
 	pm_fence(pm);
 	format_root(pm, options, root_ino, now);

@@ -4,6 +4,7 @@
 #include "server/nova/media/rescue.h"
 
 #include "server/nova/media/words.h"
+#include "server/nova/media/zone_format.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ static bool zone_header_found(const struct pm *pm)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct nova_zone_header *header = pm_at(pm, block_offset(NOVA_PREAMBLE_BLOCKS + places[i]));
 
-		if (le64_get(header->magic) == NOVA_MAGIC && le32_get(header->crc) == super_zone_crc(header) &&
+		if (le64_get(header->magic) == NOVA_MAGIC && le32_get(header->crc) == zone_header_crc(header) &&
 		    le64_get(header->first_block) == NOVA_PREAMBLE_BLOCKS)
 			return true;
 	}

@@ -20,14 +20,6 @@ uint32_t super_crc(const struct nova_super *super)
 	return crc32c(0xffffffff, &copy, SUPER_FIXED);
 }
 
-uint32_t super_zone_crc(const struct nova_zone_header *header)
-{
-	struct nova_zone_header copy = *header;
-
-	copy.crc = le32_of(0);
-	return crc32c(0xffffffff, &copy, sizeof copy);
-}
-
 uint64_t super_usable_blocks(uint64_t bytes)
 {
 	uint64_t blocks = bytes >> NOVA_BLOCK_SHIFT;

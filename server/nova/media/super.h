@@ -46,11 +46,6 @@ int super_check_features(const struct nova_super *super, char *why, size_t why_s
 bool super_needs_read_only(const struct nova_super *super);
 
 uint32_t super_crc(const struct nova_super *super);
-uint32_t super_zone_crc(const struct nova_zone_header *header);
-
-/* super_format_zone -- headers and chunk tables of a zone nobody looks at yet: all general but the chunk at
- * `slots_block`. Not fenced. */
-void super_format_zone(struct pm *pm, uint32_t index, uint64_t first, uint64_t blocks, uint64_t slots_block);
 
 /* super_usable_blocks -- how many of a pool's blocks a file system has: whole chunks, no last zone without any. */
 uint64_t super_usable_blocks(uint64_t bytes);

@@ -7,6 +7,7 @@
  */
 #include "server/nova/media/super.h"
 #include "server/nova/media/words.h"
+#include "server/nova/media/zone_format.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void prepare(struct pm *pm, uint64_t old, uint64_t new)
 		uint64_t end = new - first < NOVA_ZONE_BLOCKS ? new : first + NOVA_ZONE_BLOCKS;
 
 		if (first >= old)
-			super_format_zone(pm, (uint32_t)i, first, end - first, 0);
+			zone_format(pm, (uint32_t)i, first, end - first, 0);
 		else if (old < end)
 			add_chunks(pm, first, old - first, end - first);
 	}

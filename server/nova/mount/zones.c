@@ -6,6 +6,7 @@
 #include "server/nova/media/rescue.h"
 #include "server/nova/media/super.h"
 #include "server/nova/media/words.h"
+#include "server/nova/media/zone_format.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/slots.h"
 #include "server/nova/space/zone.h"
@@ -22,7 +23,7 @@ static int check_zone_header(struct nova *fs, const struct zone *zone, uint32_t 
 	for (unsigned i = 0; i < 2; i++) {
 		copies[i] = block_at(fs, zone->first + places[i]);
 		intact[i] = le64_get(copies[i]->magic) == NOVA_MAGIC &&
-		            le32_get(copies[i]->crc) == super_zone_crc(copies[i]) &&
+		            le32_get(copies[i]->crc) == zone_header_crc(copies[i]) &&
 		            le32_get(copies[i]->index) == index && le64_get(copies[i]->first_block) == zone->first;
 	}
 	if (!intact[0] && !intact[1] && fs->rescue) {
