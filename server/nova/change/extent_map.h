@@ -27,10 +27,9 @@ struct extent_map_change {
 	struct extent_map_piece *pieces;
 	unsigned count;
 	unsigned capacity;
-	unsigned fresh; /* how many pieces are fresh */
-	uint64_t
-	    unfilled_end;  /* the last block before this file block is written in part, at the file's end; 0 = none */
-	uint64_t promised; /* log lines promised to later writes: alloc_promise */
+	unsigned fresh;        /* how many pieces are fresh */
+	uint64_t unfilled_end; /* the last block before it is written in part, at the file's end; 0 = none */
+	uint64_t promised;     /* log lines promised to later writes: alloc_promise */
 	struct extent_map_piece space[EXTENT_MAP_INLINE];
 };
 

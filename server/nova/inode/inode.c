@@ -3,6 +3,7 @@
  */
 #include "server/nova/inode/inode.h"
 
+#include "common/assert.h"
 #include "server/nova/inode/replay.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/worker.h"
@@ -319,5 +320,6 @@ void inode_append_start(struct log_append *append, struct nova_inode *inode, con
 	const struct log_owner owner = {
 	    .ino = inode->ino, .generation = inode->generation, .life = (enum nova_life)inode->life};
 
+	fn_assert(inode_write_locked(inode));
 	log_append_start(append, &inode->log, &owner, request, privileged);
 }

@@ -60,6 +60,16 @@ static inline void inode_unlock_cleanup(struct nova_inode **inode)
 		inode_unlock(*inode);
 }
 
+/* inode_write_locked -- for assertions: some thread has it exclusively. True where the C library does not tell. */
+static inline bool inode_write_locked(const struct nova_inode *inode)
+{
+#ifdef __GLIBC__
+	return __atomic_load_n(&inode->lock.__data.__cur_writer, __ATOMIC_RELAXED) != 0;
+#else
+	return true;
+#endif
+}
+
 /* inode_append_start -- begin to append to the log of an inode that is locked for writing. */
 void inode_append_start(struct log_append *append, struct nova_inode *inode, const struct nova_request *request,
                         bool privileged);

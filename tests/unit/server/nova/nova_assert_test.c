@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "server/nova/change/txn.h"
+#include "server/nova/inode/inode.h"
 #include "server/nova/space/worker.h"
 
 #include <fcntl.h>
@@ -55,6 +56,15 @@ static void sixth_log(void)
 	txn_log_newborn(&txn, &inode);
 }
 
+static void append_without_the_lock(void)
+{
+	const struct nova_request request = {0};
+	struct nova_inode inode = {.ino = 1};
+	struct log_append append;
+
+	inode_append_start(&append, &inode, &request, false);
+}
+
 static void sixth_life(void)
 {
 	struct txn txn = {.life_count = NOVA_RECORD_WORDS};
@@ -86,6 +96,11 @@ static void a_transaction_has_no_more_logs_and_lives_than_it_has_room_for(void *
 	assert_aborts(record_of_too_many_words, "count <= ");
 }
 
+static void an_inode_is_locked_where_its_log_is_appended_to(void **state)
+{
+	assert_aborts(append_without_the_lock, "inode_write_locked");
+}
+
 static void an_orphan_never_gets_a_name(void **state)
 {
 	assert_aborts(orphan_that_gets_a_name, "may_become");
@@ -95,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_transaction_has_no_more_logs_and_lives_than_it_has_room_for),
+	    cmocka_unit_test(an_inode_is_locked_where_its_log_is_appended_to),
 	    cmocka_unit_test(an_orphan_never_gets_a_name),
 	};
 
