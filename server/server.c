@@ -14,10 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN_US       50
-#define POPULATE_STEP (64ull << 20)
-#define LOCK_WAIT_MS  2000u
-#define LOCK_PAUSE_MS 50u
+#define SPIN_US          50
+#define POPULATE_STEP    (64ull << 20)
+#define LOCK_WAIT_MS     2000u
+#define LOCK_PAUSE_MS    50u
+#define BLOCK            4096u
+#define QUARANTINE_MAX   (16u * 1024)
+#define QUARANTINE_SHARE 32u /* of the pool */
 
 /* ---- the pool --------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +63,14 @@ static void *populate(void *argument)
 	return NULL;
 }
 
+/* How many blocks one session may keep from being used: 64 MiB, and less of a small pool. */
+static uint64_t session_quarantine(uint64_t pool_bytes)
+{
+	uint64_t blocks = pool_bytes / BLOCK / QUARANTINE_SHARE;
+
+	return blocks < QUARANTINE_MAX ? blocks : QUARANTINE_MAX;
+}
+
 static int open_pool(struct server *server, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
@@ -69,7 +80,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 		return rc;
 	log_info("pool", "%s is %s, %llu MiB, %s", config->pool, pm_kind_name(server->pm.kind),
 	         (unsigned long long)(server->pm.size >> 20), durability(server->pm.kind));
-	server->shared.layouts = layout_table_create((unsigned)config->share_ms);
+	server->shared.layouts = layout_table_create((unsigned)config->share_ms, session_quarantine(server->pm.size));
 	if (!server->shared.layouts) {
 		snprintf(why, why_size, "out of memory");
 		return -ENOMEM;
@@ -189,7 +200,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 	choose_threads(&server->config);
 	server->shared.config = &server->config;
 	server->shared.pm = &server->pm;
-	server->shared.request_quiesce_all = worker_request_quiesce_all;
+	server->shared.demand_quiesce_all = worker_demand_quiesce_all;
 	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients);
 	if (getrandom(&server->shared.instance, sizeof(server->shared.instance), 0) !=

@@ -259,16 +259,16 @@ static void reclaim_orphans(struct worker *worker)
 		log_info("worker", "reclaimed %d files that were unlinked while open", count);
 }
 
-static void quiesce_request_delivered(struct mail *mail)
+static void quiesce_demand_delivered(struct mail *mail)
 {
 	struct worker *worker = container_of(mail, struct worker, quiesce_mail);
 
 	atomic_store(&worker->quiesce_pending, false);
 	for (struct session *session = worker->state.sessions; session; session = session->next)
-		layout_request_quiesce(&session->layouts);
+		layout_demand_quiesce(&session->layouts);
 }
 
-void worker_request_quiesce_all(struct state_shared *shared)
+void worker_demand_quiesce_all(struct state_shared *shared)
 {
 	struct server *server = container_of(shared, struct server, shared);
 
@@ -427,7 +427,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->server = server;
 	worker->index = index;
 	worker->polling.spin_ns = (int64_t)server->config.spin_us * 1000;
-	worker->quiesce_mail.deliver = quiesce_request_delivered;
+	worker->quiesce_mail.deliver = quiesce_demand_delivered;
 	turns_init(&worker->net.turns);
 	worker->net.connections = &server->connections;
 	worker->net.message_size = (uint32_t)server->config.message_size;

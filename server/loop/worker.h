@@ -62,7 +62,7 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 
-/* worker_request_quiesce_all -- for struct state_shared; `shared` is part of a struct server. */
-void worker_request_quiesce_all(struct state_shared *shared);
+/* worker_demand_quiesce_all -- for struct state_shared; `shared` is part of a struct server. */
+void worker_demand_quiesce_all(struct state_shared *shared);
 
 #endif

@@ -379,6 +379,9 @@ struct nova_quota {
  * on (-ENOENT: there is no more). */
 int nova_quota_get(struct nova *fs, uint32_t project, bool next, struct nova_quota *out);
 
+/* nova_quota_full -- whether the project of the inode uses as many blocks as it may; false if it has none. */
+bool nova_quota_full(const struct nova_call *call, struct nova_handle file);
+
 /* nova_quota_set -- the superuser sets a project's limits, durably; 0 = none. They may lie below what is in use. */
 int nova_quota_set(const struct nova_call *call, uint32_t project, uint64_t block_limit, uint64_t inode_limit);
 

@@ -188,10 +188,13 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		first_message(state, conn, in, rc, why);
 		return;
 	}
+	uint64_t quiesced = session->layouts.lease.quiesced;
 	if (lease_quiesced(&session->layouts.lease, in->quiesced) < 0) {
 		conn_fail(conn, "it has quiesced an invalidation it was never told");
 		return;
 	}
+	if (quiesced != session->layouts.lease.quiesced)
+		deferred_retry_soon(state);
 	if (in->slot == PROTO_SLOT_NONE) {
 		if (rc == 0 && in->op == PROTO_LAYOUT_RETURN)
 			return;

@@ -135,10 +135,8 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 			include_previous(&change.own->regions, &from, &count);
 	}
 	layout_change_end(&change, from, count, &effect);
-	if (written == -ENOSPC)
-		return request_no_space(rq);
 	if (written < 0)
-		return (int)written;
+		return request_space(rq, (int)written);
 	rq->out->write.offset = offset;
 	rq->out->write.size = attr.size;
 	rq->out->write.change = attr.change;

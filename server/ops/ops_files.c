@@ -92,7 +92,7 @@ static int set_attributes(struct request *rq, struct nova_handle handle, uint32_
 		return rc;
 	rc = nova_setattr(&rq->call, handle, mask, in, out);
 	layout_change_end(&change, 0, 0, &effect);
-	return rc == -ENOSPC ? request_no_space(rq) : rc;
+	return request_space(rq, rc);
 }
 
 int op_setattr(struct request *rq)
@@ -253,10 +253,8 @@ int op_open(struct request *rq)
 	if (rc < 0)
 		return rc;
 	rc = find_or_create(rq, &walk, &created);
-	if (rc == -ENOSPC)
-		return request_no_space(rq);
 	if (rc < 0)
-		return rc;
+		return request_space(rq, rc);
 	if (!created) {
 		if (S_ISDIR(walk.attr.mode) && rq->in->open.flags & PROTO_OPEN_CREATE)
 			return -EISDIR;
@@ -284,10 +282,8 @@ int op_tmpfile(struct request *rq)
 		return rc;
 	rq->call.umask = in->open.umask;
 	rc = nova_tmpfile(&rq->call, walk.attr.handle, in->open.mode, !(in->open.flags & PROTO_OPEN_EXCLUSIVE), &attr);
-	if (rc == -ENOSPC)
-		return request_no_space(rq);
 	if (rc < 0)
-		return rc;
+		return request_space(rq, rc);
 	/* The pin it was made with lasts until the open has its own. */
 	rc = open_inode(rq, &attr, in->open.flags & ~PROTO_OPEN_EXCLUSIVE, true);
 	nova_close(&rq->call, attr.handle);

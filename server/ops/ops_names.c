@@ -24,7 +24,7 @@ static int parent_of(struct request *rq, struct proto_handle dir, struct proto_s
 /* Space may come free when READs of freed blocks have ended. */
 static int retry_space(struct request *rq, int rc)
 {
-	return rc == -ENOSPC ? request_no_space(rq) : rc;
+	return request_space(rq, rc);
 }
 
 static int with_attr(struct request *rq, int rc, const struct nova_attr *attr)

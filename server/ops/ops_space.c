@@ -45,10 +45,8 @@ int op_fallocate(struct request *rq)
 	if (rc == 0)
 		ops_range_changed(old_size, in->fallocate.offset, in->fallocate.length, &from, &count);
 	layout_change_end(&change, from, count, &effect);
-	if (rc == -ENOSPC)
-		return request_no_space(rq);
 	if (rc < 0)
-		return rc;
+		return request_space(rq, rc);
 	request_attr(&attr, &rq->out->fallocate.attr);
 	rq->out->fallocate.replaced_offset = effect.offset;
 	rq->out->fallocate.replaced_length = effect.length;
@@ -94,10 +92,8 @@ int op_copy(struct request *rq)
 	if (count > 0)
 		ops_range_changed(old_size, in->copy.to_offset, (uint64_t)count, &start, &length);
 	layout_change_end(&change, start, length, &effect);
-	if (count == -ENOSPC)
-		return request_no_space(rq);
 	if (count < 0)
-		return (int)count;
+		return request_space(rq, (int)count);
 	rq->out->copy.count = (uint64_t)count;
 	request_attr(&attr, &rq->out->copy.attr);
 	rq->out->copy.replaced_offset = effect.offset;

@@ -79,7 +79,7 @@ int op_setxattr(struct request *rq)
 	}
 	int rc = nova_setxattr(&rq->call, core_handle(in->setxattr.handle), in->setxattr.name.data,
 	                       in->setxattr.name.length, value, length, in->setxattr.flags, NULL);
-	return rc == -ENOSPC ? request_no_space(rq) : rc;
+	return request_space(rq, rc);
 }
 
 int op_removexattr(struct request *rq)
@@ -87,5 +87,5 @@ int op_removexattr(struct request *rq)
 	struct proto_string name = rq->in->removexattr.name;
 
 	int rc = nova_removexattr(&rq->call, core_handle(rq->in->removexattr.handle), name.data, name.length, NULL);
-	return rc == -ENOSPC ? request_no_space(rq) : rc;
+	return request_space(rq, rc);
 }

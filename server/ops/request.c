@@ -6,6 +6,7 @@
 #include "server/state/session.h"
 #include "server/state/state.h"
 
+#include <errno.h>
 #include <time.h>
 
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change)
@@ -32,9 +33,9 @@ int request_change_open(struct request *rq, const struct open *open, bool append
 	return request_change(rq, handle, drop_own, change);
 }
 
-int request_no_space(struct request *rq)
+int request_space(struct request *rq, int rc)
 {
-	return deferred_no_space(rq->session, &rq->deferred);
+	return rc == -ENOSPC || rc == -EDQUOT ? deferred_no_space(rq->session, &rq->deferred, rc) : rc;
 }
 
 void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr)

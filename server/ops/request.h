@@ -41,10 +41,10 @@ int request_change_open(struct request *rq, const struct open *open, bool append
                         struct layout_change *change);
 
 /*
- * request_no_space -- an operation found no space. DEFERRED if blocks are quarantined that may come free soon: the
- * request waits and is run again; -ENOSPC if it is final.
+ * request_space -- `rc` is what an operation ended with. Where it found no space, or too little under its project's
+ * limit, although blocks are quarantined that may come free soon: DEFERRED, and the request is run again. Else `rc`.
  */
-int request_no_space(struct request *rq);
+int request_space(struct request *rq, int rc);
 
 static inline struct nova_handle core_handle(struct proto_handle h)
 {

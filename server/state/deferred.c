@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define SPACE_RETRY_MS 2
-#define SPACE_WAIT_MS  2000
+#define SPACE_MORE_MS  1000 /* beyond two recall time-outs */
 
 void deferred_free(struct deferred *deferred)
 {
@@ -85,6 +85,59 @@ static int wait_in(struct session *session, struct deferred *deferred, struct de
 	return DEFERRED;
 }
 
+static int wait_for_space(struct session *session, struct deferred *deferred, struct deferred **out)
+{
+	struct state *state = session->state;
+
+	deferred->waiting_space = true;
+	deferred->next_space = state->space_first;
+	state->space_first = deferred;
+	state->space_ms = state->net->now_ms + SPACE_RETRY_MS;
+	return wait_in(session, deferred, out);
+}
+
+/* How many blocks may come free that the operation could use. */
+static uint64_t quarantined_for(const struct session *session, int error)
+{
+	if (error == -EDQUOT)
+		return atomic_load_explicit(&session->layouts.quarantined_blocks, memory_order_relaxed);
+	return layout_quarantined_blocks(session->state->shared->layouts);
+}
+
+int deferred_no_space(struct session *session, struct deferred **out, int error)
+{
+	struct state *state = session->state;
+	/* By then all that did not answer are gone, with what they kept. */
+	int64_t longest_ms = 2 * (int64_t)state->shared->config->recall_ms + SPACE_MORE_MS;
+	struct deferred *deferred = quarantined_for(session, error) > 0 ? get(state, *out) : NULL;
+
+	if (!deferred)
+		return error;
+	if (deferred->since_ms == 0)
+		deferred->since_ms = state->net->now_ms;
+	if (state->net->now_ms - deferred->since_ms > longest_ms) {
+		deferred->since_ms = 0;
+		return error;
+	}
+	if (error == -EDQUOT)
+		layout_demand_quiesce(&session->layouts);
+	else
+		state->shared->demand_quiesce_all(state->shared);
+	return wait_for_space(session, deferred, out);
+}
+
+/* To overwrite takes nothing from a project's limit, but what is kept from being used does. */
+static bool keeps_too_much(struct session *session, struct proto_handle handle)
+{
+	const struct nova_call call = {.worker = session->state->nova};
+	const struct nova_handle file = {.ino = {handle.ino}, .generation = handle.generation};
+
+	if (layout_is_full(&session->layouts))
+		return true;
+	return atomic_load_explicit(&session->layouts.charged_blocks, memory_order_relaxed) > 0 &&
+	       nova_quota_full(&call, file);
+}
+
 int deferred_change(struct session *session, struct deferred **out, struct proto_handle handle, bool drop_own,
                     struct layout_change *change)
 {
@@ -101,32 +154,15 @@ int deferred_change(struct session *session, struct deferred **out, struct proto
 		/* The path leads elsewhere by now. */
 		lease_change_abandon(&deferred->waiter);
 	}
+	if (keeps_too_much(session, handle)) {
+		layout_demand_quiesce(&session->layouts);
+		return wait_for_space(session, deferred, out);
+	}
 	int rc = layout_change_begin(&session->layouts, handle, drop_own, &deferred->waiter, change);
 	if (rc <= 0)
 		return rc;
 	deferred->waiting_change = true;
 	deferred->may_go = false;
-	return wait_in(session, deferred, out);
-}
-
-int deferred_no_space(struct session *session, struct deferred **out)
-{
-	struct state *state = session->state;
-	struct deferred *deferred = layout_quarantined_blocks(state->shared->layouts) > 0 ? get(state, *out) : NULL;
-
-	if (!deferred)
-		return -ENOSPC;
-	if (deferred->since_ms == 0)
-		deferred->since_ms = state->net->now_ms;
-	if (state->net->now_ms - deferred->since_ms > SPACE_WAIT_MS) {
-		deferred->since_ms = 0;
-		return -ENOSPC;
-	}
-	state->shared->request_quiesce_all(state->shared);
-	deferred->waiting_space = true;
-	deferred->next_space = state->space_first;
-	state->space_first = deferred;
-	state->space_ms = state->net->now_ms + SPACE_RETRY_MS;
 	return wait_in(session, deferred, out);
 }
 
@@ -144,6 +180,11 @@ void deferred_retry_space(struct state *state)
 		else
 			deferred_free(deferred);
 	}
+}
+
+void deferred_retry_soon(struct state *state)
+{
+	state->space_ms = state->net->now_ms;
 }
 
 /* Its change will not run; whether its mail is still to come. */

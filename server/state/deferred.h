@@ -45,17 +45,18 @@ struct deferred {
  * In what follows `*deferred` is what the request waited in before, NULL for one that did not; it is set where the
  * request is to wait.
  *
- * deferred_change -- announce a change of a file's blocks or size. 0: make it, then layout_change_end. DEFERRED, or
- * -ENOMEM.
+ * deferred_change -- announce a change of a file's blocks or size. 0: make it, then layout_change_end. DEFERRED, also
+ * while the session keeps as many blocks in quarantine as it, or the file's project, may; or -ENOMEM.
  */
 int deferred_change(struct session *session, struct deferred **deferred, struct proto_handle handle, bool drop_own,
                     struct layout_change *change);
 
 /*
- * deferred_no_space -- an operation found no space. DEFERRED if blocks are quarantined that may come free soon; -ENOSPC
- * if it is final.
+ * deferred_no_space -- an operation failed with `error`, -ENOSPC or -EDQUOT. DEFERRED if blocks are quarantined that may
+ * come free, for the latter by this session; who keeps them is to say so within the recall time-out or loses its
+ * connection. Else `error`, which is final.
  */
-int deferred_no_space(struct session *session, struct deferred **deferred);
+int deferred_no_space(struct session *session, struct deferred **deferred, int error);
 
 /* deferred_keep -- the request waits: its slot is busy, and its message is copied the first time. -ENOMEM: its
  * connection must end. */
@@ -67,8 +68,9 @@ void deferred_done(struct deferred *deferred);
 /* deferred_cancel_all -- the session's connection has ended: its waiting requests will be sent again by the client. */
 void deferred_cancel_all(struct session *session);
 
-/* deferred_retry_space -- run again what waited for space. */
+/* deferred_retry_space -- run again what waited for space. deferred_retry_soon -- some may have come free. */
 void deferred_retry_space(struct state *state);
+void deferred_retry_soon(struct state *state);
 
 /* deferred_free -- for the thread's spare; NULL is allowed. */
 void deferred_free(struct deferred *deferred);

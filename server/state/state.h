@@ -30,8 +30,8 @@ struct state_shared {
 	uint8_t pool[16];               /* UUID */
 	uint8_t handle_key[16];         /* secret */
 	struct proto_handle root;
-	/* Blocks are short: have every session asked that blocks wait for. Any thread. */
-	void (*request_quiesce_all)(struct state_shared *shared);
+	/* Blocks are short: layout_demand_quiesce for every session. Any thread. */
+	void (*demand_quiesce_all)(struct state_shared *shared);
 };
 
 /* Of one thread, and its alone. */

@@ -36,6 +36,19 @@ int nova_quota_get(struct nova *fs, uint32_t project, bool next, struct nova_quo
 	return project ? 0 : -EINVAL;
 }
 
+bool nova_quota_full(const struct nova_call *call, struct nova_handle file)
+{
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
+	const struct project *project;
+	uint64_t limit;
+
+	if (inode_read(call->worker, file, false, &inode))
+		return false;
+	project = inode->space.quota;
+	limit = project ? project_limit(project, PROJECT_BLOCKS) : 0;
+	return limit && project_used(project, PROJECT_BLOCKS) >= limit;
+}
+
 int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64_t block_limit, uint64_t inode_limit)
 {
 	const uint64_t limits[PROJECT_KINDS] = {block_limit, inode_limit};

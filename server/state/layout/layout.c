@@ -3,6 +3,7 @@
  */
 #include "server/state/layout/layout.h"
 
+#include "common/clock.h"
 #include "server/state/layout/layout_table.h"
 #include "server/state/layout/quarantine.h"
 #include "server/state/lease/lease_table.h"
@@ -10,8 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MAX_QUARANTINED  (16u * 1024) /* blocks one session's READs may keep before it is asked at once */
-#define QUIESCE_AFTER_MS 100          /* and how long they may wait */
+#define QUIESCE_AFTER_MS 100 /* how long blocks are quarantined before the session is asked */
 
 /* ---- the kind of lease ------------------------------------------------------------------------------------------ */
 
@@ -45,13 +45,14 @@ static const struct lease_kind_ops layout_kind = {
     .on_gone = on_gone,
 };
 
-struct layout_table *layout_table_create(unsigned share_ms)
+struct layout_table *layout_table_create(unsigned share_ms, uint64_t session_blocks)
 {
 	static const struct lease_kind_ops *const kinds[LEASE_KINDS] = {[LEASE_DATA] = &layout_kind};
 	struct layout_table *table = malloc(sizeof(*table));
 
 	if (!table)
 		return NULL;
+	table->session_blocks = session_blocks;
 	atomic_init(&table->quarantined_blocks, 0);
 	table->leases = lease_table_create(kinds, share_ms);
 	if (!table->leases) {
@@ -97,6 +98,29 @@ void layout_request_quiesce(struct layout_owner *owner)
 		lease_request_quiesce(&owner->lease);
 }
 
+void layout_demand_quiesce(struct layout_owner *owner)
+{
+	if (!anything_waits(owner) || owner->demanded > owner->lease.quiesced)
+		return;
+	owner->demanded = owner->lease.invalidation_issued;
+	owner->demanded_told_ms = owner->demanded_since_ms = clock_now_ms();
+	layout_request_quiesce(owner);
+}
+
+bool layout_is_full(const struct layout_owner *owner)
+{
+	return atomic_load_explicit(&owner->quarantined_blocks, memory_order_relaxed) >= owner->table->session_blocks;
+}
+
+/* Whether the session owes for too long; the time is from when it was asked, for the very number that matters. */
+static bool is_overdue(const struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms,
+                       int64_t since)
+{
+	if (owner->demanded > owner->lease.quiesced && now_ms - owner->demanded_since_ms > recall_ms)
+		return true;
+	return now_ms - since > lease_ms + 2 * QUIESCE_AFTER_MS;
+}
+
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms)
 {
 	if (!anything_waits(owner))
@@ -108,10 +132,11 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, i
 	if (oldest && oldest->since_ms < since)
 		since = oldest->since_ms;
 
-	if (now_ms - since > QUIESCE_AFTER_MS || owner->quarantined_blocks > MAX_QUARANTINED)
+	if (layout_is_full(owner))
+		layout_demand_quiesce(owner);
+	else if (now_ms - since > QUIESCE_AFTER_MS)
 		layout_request_quiesce(owner);
-	/* By then it has been asked for long, and for this very number: that others were answered does not count. */
-	if (now_ms - since <= lease_ms + 2 * QUIESCE_AFTER_MS)
+	if (!is_overdue(owner, now_ms, recall_ms, lease_ms, since))
 		return 0;
 	penalty_unanswered(&owner->lease.penalty, now_ms);
 	return -ETIMEDOUT;
@@ -119,6 +144,9 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, i
 
 void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 {
+	owner->demanded_since_ms += late_ms;
+	if (owner->demanded_since_ms > owner->demanded_told_ms + most_ms)
+		owner->demanded_since_ms = owner->demanded_told_ms + most_ms;
 	quarantine_extend(owner, late_ms, most_ms);
 	lease_extend(&owner->lease, late_ms, most_ms);
 }

@@ -18,13 +18,17 @@
 #include "server/state/layout/regions.h"
 #include "server/state/lease/lease.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct layout_table;
 
-/* layout_table_create -- `share_ms`: how long after a recall an inode has no layouts. NULL without memory. */
-struct layout_table *layout_table_create(unsigned share_ms);
+/*
+ * layout_table_create -- `share_ms`: how long after a recall an inode has no layouts. `session_blocks`: how many blocks
+ * one session may keep in quarantine before its own changes wait. NULL without memory.
+ */
+struct layout_table *layout_table_create(unsigned share_ms, uint64_t session_blocks);
 /* layout_table_destroy -- all owners must have ended. */
 void layout_table_destroy(struct layout_table *table);
 
@@ -59,7 +63,12 @@ struct layout_owner {
 	size_t regions;                       /* registered now */
 	struct quarantined *quarantine_first; /* of changes by this session itself, by number */
 	struct quarantined *quarantine_last;
-	uint64_t quarantined_blocks; /* in that list */
+	/* In that list and with holders: blocks that are not used again before this session has quiesced. Atomic: other
+	 * threads add to it. */
+	atomic_uint_least64_t quarantined_blocks;
+	atomic_uint_least64_t charged_blocks;        /* those of them that are charged to a project */
+	uint64_t demanded;                           /* number that others wait for it to quiesce, 0 = none */
+	int64_t demanded_told_ms, demanded_since_ms; /* as of a holder */
 };
 
 void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
@@ -69,9 +78,18 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
 void layout_request_quiesce(struct layout_owner *owner);
 
 /*
+ * layout_demand_quiesce -- the same where others, or the session itself, wait for it: it is to answer within the recall
+ * time-out.
+ */
+void layout_demand_quiesce(struct layout_owner *owner);
+
+/* layout_is_full -- whether the session keeps as many blocks in quarantine as it may. */
+bool layout_is_full(const struct layout_owner *owner);
+
+/*
  * layout_tick -- call a few times a second: asks a session that blocks have waited for. -ETIMEDOUT when it has not
- * answered a recall for `recall_ms`, or such a request, for which nobody waits, for `lease_ms`: the session has its
- * penalty, and its connection is to be ended.
+ * answered a recall or a demand for `recall_ms`, or such a request, for which nobody waits, for `lease_ms`: the session
+ * has its penalty, and its connection is to be ended.
  */
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms);
 

@@ -10,6 +10,7 @@
 
 struct layout_table {
 	struct lease_table *leases;
+	uint64_t session_blocks;
 	atomic_uint_least64_t quarantined_blocks;
 };
 

@@ -48,6 +48,9 @@ static struct quarantined *make(uint64_t number)
 static void release(struct layout_owner *owner, struct quarantined *run)
 {
 	if (run->count > 0) {
+		atomic_fetch_sub_explicit(&owner->quarantined_blocks, run->count, memory_order_relaxed);
+		if (run->project)
+			atomic_fetch_sub_explicit(&owner->charged_blocks, run->count, memory_order_relaxed);
 		bool last = !run->shared || atomic_fetch_sub_explicit(&run->shared->refs, 1, memory_order_acq_rel) == 1;
 		if (last) {
 			free(run->shared);
@@ -66,7 +69,6 @@ static void append(struct layout_owner *owner, struct quarantined *run)
 	else
 		owner->quarantine_first = run;
 	owner->quarantine_last = run;
-	owner->quarantined_blocks += run->count;
 }
 
 /* One change frees runs in a row: adjacent ones become one. */
@@ -78,7 +80,6 @@ static bool extend(struct layout_owner *owner, uint64_t number, nova_block first
 	    last->first.n + last->count != first.n)
 		return false;
 	last->count += count;
-	owner->quarantined_blocks += count;
 	return true;
 }
 
@@ -92,6 +93,9 @@ static bool keep_for(struct layout_holder *holder, const struct nova_freed *free
 	struct layout_owner *owner = layout_owner_of(holder->lease.owner);
 	bool own = change && change->own == holder;
 
+	atomic_fetch_add_explicit(&owner->quarantined_blocks, freed->count, memory_order_relaxed);
+	if (project)
+		atomic_fetch_add_explicit(&owner->charged_blocks, freed->count, memory_order_relaxed);
 	if (own && !shared && extend(owner, change->lease.number, freed->first, freed->count))
 		return true;
 	struct quarantined *run = make(own ? change->lease.number : 0);
@@ -181,7 +185,6 @@ void quarantine_release_until(struct layout_owner *owner, uint64_t quiesced)
 		owner->quarantine_first = run->next;
 		if (!owner->quarantine_first)
 			owner->quarantine_last = NULL;
-		owner->quarantined_blocks -= run->count;
 		release(owner, run);
 	}
 }

@@ -17,10 +17,11 @@
 
 #include <cmocka.h>
 
-#define CLIENTS 4
-#define INODES  3
-#define READS   8
-#define POOL    4096 /* blocks */
+#define CLIENTS        4
+#define INODES         3
+#define READS          8
+#define POOL           4096 /* blocks */
+#define SESSION_BLOCKS 8
 
 /* ---- what lies beneath ------------------------------------------------------------------------------------------ */
 
@@ -142,7 +143,7 @@ static void resumed(struct mail *mail)
 
 static int set_up_with(unsigned share_ms)
 {
-	table = layout_table_create(share_ms);
+	table = layout_table_create(share_ms, SESSION_BLOCKS);
 	memset(is_free, 0, sizeof(is_free));
 	memset(registered, 0, sizeof(registered));
 	freed_blocks = 0;

@@ -136,6 +136,9 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
+	/* Be it once, beside the shortest of tests. */
+	while (atomic_load(&honest.rounds) == 0 && atomic_load(&honest.error) == 0)
+		sleep_ms(1);
 	atomic_store(&honest.ends, true);
 	pthread_join(honest.thread, NULL);
 	server_end(server);
@@ -322,6 +325,153 @@ static void request_that_is_refused_costs_nobody_a_layout(void **state)
 	raw_close(stranger);
 }
 
+/* ---- quarantine ------------------------------------------------------------------------------------------------- */
+
+#define CHUNK (4 * BLOCK) /* what one message holds */
+
+static uint64_t free_blocks(struct raw_client *c)
+{
+	struct proto_request request = {.op = PROTO_STATFS};
+	struct proto_reply reply;
+
+	request.statfs.handle = c->hello.hello.root;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	return reply.statfs.free_blocks;
+}
+
+/* Rewrites its file of `chunks` under its own layout, without a word of its READs: how many blocks it got written. */
+static uint64_t rewrite(struct raw_client *c, uint64_t open, unsigned chunks, uint64_t most)
+{
+	static const uint8_t data[CHUNK];
+	uint64_t written = 0;
+
+	while (written < most && write_file(c, open, written / 4 % chunks * CHUNK, data, sizeof(data)) == 0)
+		written += sizeof(data) / BLOCK;
+	return written;
+}
+
+/* Its last request was not answered: it is as if it had never come. */
+static struct raw_client *back(struct raw_client *gone, bool unanswered)
+{
+	struct raw_client *again = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+
+	raw_hello(again, gone);
+	again->sequence -= unanswered;
+	assert_true(again->hello.hello.resumed);
+	raw_close(gone);
+	return again;
+}
+
+static void session_keeps_no_more_blocks_than_it_may(void **state)
+{
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *hostile = holder_of("kept", &held);
+	struct raw_client *other = client();
+	uint64_t before = free_blocks(other);
+	/* Twice the pool. Its own request waits until it says that its READs are over, or is gone. */
+	uint64_t written = rewrite(hostile, held, 4, 2 * before);
+	assert_true(written < before / 16);
+	assert_true(raw_wait_closed(hostile, 10000));
+	assert_true(free_blocks(other) + 200 > before);
+
+	/* It comes back to its session and its open, without a layout: nothing is kept for it any more. */
+	hostile = back(hostile, true);
+	assert_false(get_layout(hostile, held));
+	assert_int_equal(rewrite(hostile, held, 4, before / 8), (before / 8 + 3) / 4 * 4);
+	raw_close(hostile);
+	raw_close(other);
+}
+
+/* As a library that was stopped, in a pool that others fill. */
+static void blocks_kept_are_had_by_who_needs_them(void **state)
+{
+	static const uint8_t data[CHUNK];
+	uint64_t held, filled = 0;
+
+	(void)state;
+	struct raw_client *holder = holder_of("stopped", &held);
+	struct raw_client *filler = client();
+	uint64_t open = open_file(filler, "fill", READ_WRITE);
+	rewrite(holder, held, 4, 16); /* the file has its blocks */
+	assert_true(get_layout(holder, held));
+	uint64_t kept = rewrite(holder, held, 4, 400);
+	assert_int_equal(kept, 400);
+	/* A full pool refuses the honest client's writes, too. */
+	atomic_store(&honest.ends, true);
+	uint64_t room = free_blocks(filler);
+	while (write_file(filler, open, filled * BLOCK, data, sizeof(data)) == 0)
+		filled += sizeof(data) / BLOCK;
+	/* It did not fail before what was kept was used as well. */
+	assert_true(filled + 100 > room + kept);
+	assert_true(raw_wait_closed(holder, 10000));
+	holder = back(holder, false);
+	raw_close(holder);
+	raw_close(filler);
+}
+
+static void limit(struct raw_client *c, const char *path, uint32_t project, uint64_t blocks)
+{
+	struct proto_request request = {.op = PROTO_SETATTR};
+	struct proto_reply reply, opened;
+
+	assert_int_equal(raw_open(c, path, PROTO_OPEN_READ, &opened), 0);
+	request.setattr.handle = opened.open.attr.handle;
+	request.setattr.mask = PROTO_SET_PROJECT;
+	request.setattr.project = project;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	request = (struct proto_request){.op = PROTO_QUOTA_SET};
+	request.quota_set.project = project;
+	request.quota_set.block_limit = blocks;
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+}
+
+static void blocks_kept_by_its_own_changes_count_to_the_project(void **state)
+{
+	static const uint8_t data[CHUNK];
+	uint64_t held, own;
+
+	(void)state;
+	/* A session of this address that began later would begin with the penalty. */
+	struct raw_client *fair = holder_of("fair", &own);
+	struct raw_client *hostile = holder_of("charged", &held);
+	limit(hostile, "charged", 7, 64);
+	uint64_t written = rewrite(hostile, held, 4, 1000);
+	assert_in_range(written, 32, 64);
+	assert_true(raw_wait_closed(hostile, 10000));
+	hostile = back(hostile, true);
+	assert_int_equal(rewrite(hostile, held, 4, 200), 200);
+
+	/* Who answers is not refused for blocks that are about to come free. */
+	limit(fair, "fair", 8, 32);
+	struct proto_request request = {.op = PROTO_WRITE};
+	struct proto_reply reply;
+	for (unsigned i = 0; i < 100; i++) {
+		request.write.open = own;
+		request.write.offset = i % 4 * CHUNK;
+		request.write.data = data;
+		request.write.length = sizeof(data);
+		request.sequence = ++fair->sequence;
+		request.quiesced = fair->quiesced;
+		assert_true(raw_post(fair, &request));
+		unsigned recalls = fair->recall_count;
+		while (!raw_reply(fair, &reply, 10)) {
+			struct proto_request quiesced = {.op = PROTO_LAYOUT_RETURN, .slot = PROTO_SLOT_NONE};
+			assert_false(fair->closed);
+			if (fair->recall_count == recalls)
+				continue;
+			recalls = fair->recall_count;
+			fair->quiesced = fair->recalls[(recalls - 1) % RAW_RECALLS].invalidation;
+			quiesced.quiesced = fair->quiesced;
+			assert_true(raw_post(fair, &quiesced));
+		}
+		assert_int_equal(reply.status, 0);
+	}
+	raw_close(fair);
+	raw_close(hostile);
+}
+
 /* ---- load ------------------------------------------------------------------------------------------------------- */
 
 #define LINKS          39 /* as many as a walk follows, less one */
@@ -426,6 +576,9 @@ int main(void)
 	    CASE(reader_that_never_answers_costs_a_writer_little_of_its_time),
 	    CASE(reader_that_answers_late_gets_layouts_seldom),
 	    CASE(request_that_is_refused_costs_nobody_a_layout),
+	    CASE(session_keeps_no_more_blocks_than_it_may),
+	    CASE(blocks_kept_are_had_by_who_needs_them),
+	    CASE(blocks_kept_by_its_own_changes_count_to_the_project),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
