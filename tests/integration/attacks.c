@@ -160,6 +160,56 @@ static void fill_ring(const struct attack_server *server)
 	raw_close(client);
 }
 
+/* ---- layouts ------------------------------------------------------------------------------------------------------ */
+
+/* Opens `path` and takes a layout, if it gets one. */
+static uint64_t hold(struct raw_client *client, const char *path)
+{
+	struct proto_request request = {.op = PROTO_LAYOUT_GET};
+	struct proto_reply reply;
+
+	if (raw_open(client, path, PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE, &reply) < 0)
+		return 0;
+	request.layout_get.open = reply.open.open;
+	request.layout_get.length = 4096;
+	uint64_t open = reply.open.open;
+	raw_call(client, &request, &reply);
+	return open;
+}
+
+static int overwrite(struct raw_client *client, uint64_t open)
+{
+	static const uint8_t data[8192];
+	struct proto_request request = {.op = PROTO_WRITE};
+	struct proto_reply reply;
+
+	request.write.open = open;
+	request.write.data = data;
+	request.write.length = sizeof(data);
+	return raw_call(client, &request, &reply);
+}
+
+/* Rewrites its file under its own layout and never says that its READs are over: each write keeps blocks from others.
+ * Comes back as somebody else whenever it was let go. */
+static void keep_blocks(const struct attack_server *server)
+{
+	attack_begun();
+	while (attack_goes_on()) {
+		struct raw_client *client = intruder(server);
+		uint64_t open = 0;
+		if (client && raw_try_hello(client, 0, NULL) == 0) {
+			open = hold(client, "kept");
+			/* The first write gives the file its blocks, of which the layout is. */
+			overwrite(client, open);
+			hold(client, "kept");
+		}
+		while (open != 0 && attack_goes_on() && overwrite(client, open) == 0)
+			;
+		if (client)
+			raw_close(client);
+	}
+}
+
 /* ---- what is not theirs ------------------------------------------------------------------------------------------ */
 
 /* A file that everyone may read, in a directory that only root may enter. */
@@ -211,11 +261,9 @@ static void guess_handles(const struct attack_server *server)
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static const struct attack attacks[] = {
-    {"garbage on many connections", send_garbage, false},
-    {"walks of 78,000 components", walk_far, false},
-    {"staged writes of 8 MiB", write_much, false},
-    {"one-sided writes", fill_ring, false},
-    {"guessed handles", guess_handles, false},
+    {"garbage on many connections", send_garbage, false}, {"walks of 78,000 components", walk_far, false},
+    {"staged writes of 8 MiB", write_much, false},        {"one-sided writes", fill_ring, false},
+    {"blocks kept from being used", keep_blocks, false},  {"guessed handles", guess_handles, false},
 };
 
 int main(int argc, char **argv)
