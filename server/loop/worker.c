@@ -484,6 +484,8 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker->server)
 		return;
+	while (worker->state.sessions) /* they were on their way to it when it ended */
+		session_free(worker->state.sessions, false);
 	deferred_free(worker->state.spare);
 	sealer_destroy(worker->state.sealer);
 	if (worker->soon)

@@ -3,6 +3,8 @@
  */
 #include "server/state/registry.h"
 
+#include "server/net/mailbox.h"
+
 #include <errno.h>
 
 void registry_init(struct registry *registry, size_t limit)
@@ -63,19 +65,23 @@ struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t ke
 	return state;
 }
 
-struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state)
+struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state, struct state **owner)
 {
 	pthread_mutex_lock(&registry->lock);
 	struct registered *session = *place(registry, id);
+	*owner = session ? session->state : NULL;
 	if (session && session->state != state)
 		session = NULL;
 	pthread_mutex_unlock(&registry->lock);
 	return session;
 }
 
-void registry_hand_on(struct registry *registry, struct registered *session, struct state *to)
+void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,
+                      struct mail *mail)
 {
 	pthread_mutex_lock(&registry->lock);
 	session->state = to;
+	/* Under the lock: who learns from now on that `to` has it, and posts to it, comes after the session. */
+	mailbox_post(mailbox, mail);
 	pthread_mutex_unlock(&registry->lock);
 }

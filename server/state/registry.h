@@ -1,7 +1,8 @@
 /*
  * registry.h -- which sessions there are and which thread has each: what a client that comes back is looked up in.
  *
- * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it.
+ * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it. From when a thread
+ * is found here to have a session, mail to it arrives after the session: it has the session then or has handed it on.
  */
 #ifndef FARNOVA_SERVER_REGISTRY_H
 #define FARNOVA_SERVER_REGISTRY_H
@@ -10,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mail;
+struct mailbox;
 struct state;
 
 #define REGISTRY_BUCKETS 1024u
@@ -37,11 +40,13 @@ void registry_remove(struct registry *registry, struct registered *session);
 /* registry_owner -- the thread that has the session with this id and key; NULL if there is none. */
 struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
 
-/* registry_get -- the session with this id if `state`, the caller, has it; else NULL. It stays until the
- * caller acts. */
-struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state);
+/* registry_get -- the session with this id if `state`, the caller, has it; it stays until the caller acts. Else NULL,
+ * and `owner` is the thread that has it, NULL if there is none. */
+struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state,
+                                struct state **owner);
 
-/* registry_hand_on -- the thread that has the session, the caller, gives it to `to`. */
-void registry_hand_on(struct registry *registry, struct registered *session, struct state *to);
+/* registry_hand_on -- the thread that has the session, the caller, gives it to `to` by `mail` to its mailbox. */
+void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,
+                      struct mail *mail);
 
 #endif

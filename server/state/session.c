@@ -345,27 +345,33 @@ static void transfer_delivered(struct mail *mail)
 	free(transfer);
 }
 
-/* In the thread that has the session. */
+/* In the thread that has the session, or had it when it was asked for. */
 static void transfer_requested(struct mail *mail)
 {
 	struct session_transfer *transfer = (struct session_transfer *)(void *)mail;
-	struct state *state = transfer->from;
+	struct state *state = transfer->from, *owner;
 	struct registry *registry = &state->shared->registry;
 
-	struct session *session = (struct session *)(void *)registry_get(registry, transfer->session_id, state);
+	struct session *session = (struct session *)(void *)registry_get(registry, transfer->session_id, state, &owner);
+	if (owner && !session) {
+		/* Another connection of the client was first. This one is later, and takes it from that one. */
+		transfer->from = owner;
+		mailbox_post(&owner->net->mailbox, mail);
+		return;
+	}
 	if (session && session->ended)
 		session = NULL; /* it goes with its connection */
-	if (session) {
-		/* The client has left the old connection, whether that is known here or not. */
-		if (session->conn)
-			session_close_conn(session->conn);
+	/* The client has left the old connection, whether that is known here or not. */
+	if (session && session->conn)
+		session_close_conn(session->conn);
+	if (session)
 		unlink_session(state, session);
-		registry_hand_on(registry, &session->registered, transfer->to);
-	}
 	transfer->session = session;
 	transfer->mail.deliver = transfer_delivered;
 	if (state == transfer->to)
 		transfer_delivered(mail);
+	else if (session)
+		registry_hand_on(registry, &session->registered, transfer->to, &transfer->to->net->mailbox, mail);
 	else
 		mailbox_post(&transfer->to->net->mailbox, mail);
 }

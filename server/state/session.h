@@ -3,6 +3,18 @@
  *
  * Used by the thread that has it. When the connection ends, layouts and registrations end with it; opens and cached
  * replies stay for a lease, in which the client may come back, also to another thread.
+ *
+ *     (none) --HELLO: open_session--> connected
+ *     connected --session_close_conn--> away --HELLO: transfer_requested--> in a mail to the connection's thread
+ *     connected --HELLO on another connection: transfer_requested ends the old one--> in a mail
+ *     in a mail --transfer_delivered: attach--> connected
+ *     in a mail --transfer_delivered: its connection has ended, or attach fails--> away
+ *     away --session_tick: its lease has run out--> freed
+ *     connected --session_bye--> ended --session_close_conn--> freed
+ *
+ * Several connections may ask for one session at the same time. A thread that is asked for a session which it has handed
+ * on passes the question on to the thread that has it: all are answered in turn, each takes the session from the one
+ * before, and the last has it. A new session is opened only where there is none of that number and key.
  */
 #ifndef FARNOVA_SERVER_SESSION_H
 #define FARNOVA_SERVER_SESSION_H

@@ -164,7 +164,7 @@ int raw_call(struct raw_client *client, struct proto_request *request, struct pr
 	return -(int)reply->status;
 }
 
-int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of)
+bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of)
 {
 	struct proto_request request = {.op = PROTO_HELLO, .slot = PROTO_SLOT_NONE};
 
@@ -175,7 +175,12 @@ int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_clie
 		request.hello.session_key = of->hello.hello.session_key;
 		client->sequence = of->sequence;
 	}
-	if (!raw_post(client, &request) || !raw_reply(client, &client->hello, 10000))
+	return raw_post(client, &request);
+}
+
+int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of)
+{
+	if (!raw_post_hello(client, uid, of) || !raw_reply(client, &client->hello, 10000))
 		return client->closed ? -ECONNRESET : -ETIMEDOUT;
 	return -(int)client->hello.status;
 }

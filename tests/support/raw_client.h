@@ -36,7 +36,9 @@ int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, s
 void raw_close(struct raw_client *client);
 
 /* raw_hello -- open a session as uid 0, or resume that of `of` (may be NULL). raw_try_hello -- as any uid, and where
- * the server may refuse: -errno. */
+ * the server may refuse: -errno. raw_post_hello -- without waiting for the reply, which belongs in `hello`; false if the
+ * connection has ended. */
+bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 void raw_hello(struct raw_client *client, const struct raw_client *of);
 

@@ -21,6 +21,8 @@
 
 #define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
 
+#define RESUMERS 4
+
 static struct running_server *server;
 static uint16_t port;
 
@@ -41,6 +43,12 @@ static int start_patient(void **state)
 {
 	(void)state;
 	return start_with((const char *const[]){"--workers", "2", "--lease-ms", "60000", "--share-ms", "20", NULL});
+}
+
+static int start_many_workers(void **state)
+{
+	(void)state;
+	return start_with((const char *const[]){"--workers", "4", "--lease-ms", "60000", NULL});
 }
 
 static int stop(void **state)
@@ -157,6 +165,64 @@ static void session_is_resumed_on_any_worker_with_opens_and_replies(void **state
 		assert_int_equal(raw_call(again, &request, &reply), 0);
 		assert_int_equal(reply.write.size, 8);
 		raw_close(again);
+	}
+}
+
+/* Several connections ask for one session at once, each at its own worker. Returns the one that has it in the end. */
+static struct raw_client *resume_at_once(const struct raw_client *of, int count)
+{
+	struct raw_client *all[RESUMERS];
+	bool asked[RESUMERS] = {false}, answered[RESUMERS] = {false};
+	int left = count;
+
+	for (int i = 0; i < count; i++)
+		all[i] = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	for (int i = 0; i < count; i++)
+		asked[i] = raw_post_hello(all[i], 0, of);
+	/* The later takes it from the earlier, whose connection is ended, before or after its answer. */
+	for (int64_t begun = now_ms(); left > 1 || !answered[0];) {
+		assert_true(now_ms() - begun < 30000);
+		for (int i = 0; i < left; i++) {
+			if (asked[i] && !answered[i] && raw_reply(all[i], &all[i]->hello, 10)) {
+				answered[i] = true;
+				assert_int_equal(all[i]->hello.status, 0);
+				assert_true(all[i]->hello.hello.resumed);
+				assert_int_equal(all[i]->hello.hello.session, of->hello.hello.session);
+			}
+			if (left > 1 && (all[i]->closed || (answered[i] && raw_wait_closed(all[i], 10)))) {
+				raw_close(all[i]);
+				left--;
+				all[i] = all[left];
+				asked[i] = asked[left];
+				answered[i] = answered[left];
+				break;
+			}
+		}
+	}
+	return all[0];
+}
+
+static void session_that_several_resume_at_once_is_not_lost(void **state)
+{
+	struct proto_reply reply;
+
+	(void)state;
+	for (int i = 0; i < 150; i++) {
+		struct raw_client *c = client();
+		uint64_t open = open_file(c, "resumed", READ_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_TRUNCATE);
+		struct proto_request request = write_request(open, 0, "once", 4);
+		assert_int_equal(raw_call(c, &request, &reply), 0);
+
+		struct raw_client *again = resume_at_once(c, i % 3 ? 2 : RESUMERS);
+		assert_true(raw_post(again, &request));
+		assert_true(raw_reply(again, &reply, 5000));
+		assert_int_equal(reply.status, 0);
+		assert_int_equal(reply.write.size, 4);
+		request = write_request(open, 0, "more", 4);
+		assert_int_equal(raw_call(again, &request, &reply), 0);
+		assert_int_equal(reply.write.size, 8);
+		raw_close(again);
+		raw_close(c);
 	}
 }
 
@@ -802,6 +868,7 @@ int main(void)
 	    CASE(request_sent_again_gets_its_reply_again_and_is_not_run_twice),
 	    CASE(request_out_of_sequence_ends_the_connection),
 	    CASE(session_is_resumed_on_any_worker_with_opens_and_replies),
+	    cmocka_unit_test_setup_teardown(session_that_several_resume_at_once_is_not_lost, start_many_workers, stop),
 	    CASE(session_is_not_given_to_a_wrong_key_nor_after_its_lease),
 	    CASE(open_of_another_session_is_refused),
 	    CASE(request_closes_an_open_before_it_runs),
