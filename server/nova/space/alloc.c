@@ -161,7 +161,7 @@ void alloc_drain(struct nova_worker *worker)
 	worker->run_left = 0;
 	zone_free_singles(worker->fs, worker->blocks, worker->block_count);
 	worker->block_count = 0;
-	alloc_drain_streams(worker);
+	streams_drain(worker);
 	spin_unlock(&worker->lock);
 }
 

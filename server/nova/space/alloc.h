@@ -12,6 +12,7 @@
 #define FARNOVA_NOVA_ALLOC_H
 
 #include "server/nova/core.h"
+#include "server/nova/space/stream.h"
 
 /* alloc_init -- zones of fs->blocks blocks, all free but their headers. */
 int alloc_init(struct nova *fs);
@@ -29,13 +30,6 @@ void alloc_count(struct nova *fs);
 /* alloc_run -- up to `want` blocks in a row; returns how many, or -ENOSPC. */
 int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first);
 
-/* A file that blocks are taken for. */
-struct alloc_file {
-	uint64_t ino;
-	uint32_t generation;
-	uint64_t whole_blocks; /* of its size; what lies beyond lets it grow */
-};
-
 /*
  * alloc_data -- up to `want` blocks in a row for the file blocks of an inode from `file_block` on; returns how many, or
  * -ENOSPC. A file that is written in order gets runs that follow each other, whatever else is written meanwhile.
@@ -47,9 +41,6 @@ int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, ui
 /* alloc_reserve_run -- for alloc_data: at least `least` and up to `want` blocks in a row from the zones, if possible
  * from `goal` on (0 = nowhere); 0 if there are none to spare. */
 uint64_t alloc_reserve_run(struct nova_worker *worker, uint64_t goal, uint64_t want, uint64_t least, uint64_t *first);
-
-/* alloc_drain_streams -- give back what the worker's streams have reserved. Under the worker's spin lock. */
-void alloc_drain_streams(struct nova_worker *worker);
 
 /* alloc_free -- give back a run. The commit that freed it is durable. */
 void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count);

@@ -13,6 +13,7 @@
  */
 #include "server/nova/space/alloc.h"
 
+#include "server/nova/space/stream.h"
 #include "server/nova/space/worker.h"
 #include "server/nova/space/zone.h"
 
@@ -22,58 +23,7 @@
 #define LARGE      64u  /* a write of so many blocks reserves from the first on */
 #define FREE_SHARE 256u /* one stream reserves at most this part of what is free */
 
-#define WAYS     4u  /* places in the table that an inode may have */
 #define IN_ORDER 16u /* blocks written again in order before the file counts as one that is */
-
-/* ---- the table: under the worker's spin lock ------------------------------------------------------------------ */
-
-static void give_back(struct nova_worker *worker, struct stream *stream)
-{
-	if (stream->left)
-		zone_free(worker->fs, stream->first, stream->left);
-	worker->stream_blocks -= stream->left;
-	stream->left = 0;
-	stream->first = 0;
-}
-
-void alloc_drain_streams(struct nova_worker *worker)
-{
-	for (unsigned i = 0; i < NOVA_WORKER_STREAMS && worker->stream_blocks; i++)
-		give_back(worker, &worker->streams[i]);
-}
-
-/* The inode's stream, or the one that was used longest ago, made the inode's. */
-static struct stream *stream_of(struct nova_worker *worker, const struct alloc_file *file)
-{
-	struct stream *set = &worker->streams[file->ino % (NOVA_WORKER_STREAMS / WAYS) * WAYS];
-	struct stream *oldest = set;
-
-	for (unsigned i = 0; i < WAYS; i++) {
-		struct stream *stream = &set[i];
-
-		if (stream->ino == file->ino && stream->generation == file->generation)
-			return stream;
-		if (stream->used < oldest->used)
-			oldest = stream;
-	}
-	give_back(worker, oldest);
-	*oldest = (struct stream){.ino = file->ino, .generation = file->generation, .next = UINT64_MAX};
-	return oldest;
-}
-
-static uint64_t take(struct nova_worker *worker, struct stream *stream, uint64_t file_block, uint64_t want,
-                     uint64_t *first)
-{
-	uint64_t got = stream->left < want ? stream->left : want;
-
-	*first = stream->first;
-	stream->first += got;
-	stream->left -= got;
-	worker->stream_blocks -= got;
-	stream->order += got;
-	stream->next = file_block + got;
-	return got;
-}
 
 /* ---- reserve -------------------------------------------------------------------------------------------------- */
 
@@ -140,7 +90,7 @@ static uint64_t plan(struct nova_worker *worker, const struct alloc_file *file, 
 	stream = stream_of(worker, file);
 	stream->used = ++worker->stream_clock;
 	if (file_block != stream->next) {
-		give_back(worker, stream);
+		stream_give_back(worker, stream);
 		stream->order = 0;
 		stream->window = 0;
 	} else if (grows || stream->order >= IN_ORDER) {
@@ -149,7 +99,7 @@ static uint64_t plan(struct nova_worker *worker, const struct alloc_file *file, 
 	if (want >= LARGE)
 		own = want;
 	if (stream->left && own)
-		*got = take(worker, stream, file_block, own, first);
+		*got = stream_take(worker, stream, file_block, own, first);
 	else
 		stream->order += want;
 	if (*got == 0 || *got == want)
@@ -169,7 +119,7 @@ int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, ui
 
 		spin_lock(&worker->lock);
 		stream = stream_of(worker, file);
-		got = take(worker, stream, file_block, own, first);
+		got = stream_take(worker, stream, file_block, own, first);
 		if (got == want)
 			stream->next -= unfilled;
 		spin_unlock(&worker->lock);
