@@ -93,15 +93,15 @@ static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const 
 	(FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE | FARNOVA_SET_ATIME |                 \
 	 FARNOVA_SET_MTIME | FARNOVA_SET_ATIME_NOW | FARNOVA_SET_MTIME_NOW)
 
-int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
-                       struct stat *st)
+/* set_handle -- 0, or what the call returns after it has told the error. */
+static int set_handle(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                      const struct stat *st, struct proto_attr *attr)
 {
 	const struct timespec times[2] = {
 	    time_of(mask, FARNOVA_SET_ATIME, FARNOVA_SET_ATIME_NOW, &st->st_atim),
 	    time_of(mask, FARNOVA_SET_MTIME, FARNOVA_SET_MTIME_NOW, &st->st_mtim),
 	};
 	struct attr_change change;
-	struct proto_attr attr;
 	int error = mask & ~SET_ALL ? -EINVAL : attr_times(times, &change);
 
 	if (error == 0 && mask & FARNOVA_SET_SIZE && st->st_size < 0)
@@ -114,8 +114,30 @@ int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct fa
 	change.uid = st->st_uid;
 	change.gid = st->st_gid;
 	change.size = mask & FARNOVA_SET_SIZE ? (uint64_t)st->st_size : 0;
-	error = attr_set(fs, in(file), open, &change, &attr);
-	return error ? error_handle(fs, error, "set attributes of", file.ino) : tell(fs, &attr, NULL, st);
+	error = attr_set(fs, in(file), open, &change, attr);
+	return error ? error_handle(fs, error, "set attributes of", file.ino) : 0;
+}
+
+int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                       struct stat *st)
+{
+	struct proto_attr attr;
+	int failed = set_handle(fs, file, open, mask, st, &attr);
+
+	return failed ? failed : tell(fs, &attr, NULL, st);
+}
+
+int farnova_setattrx_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                        struct farnova_statx *st)
+{
+	struct proto_attr attr;
+
+	if (st->size < sizeof(*st))
+		return error_handle(fs, -EINVAL, "set attributes of", file.ino);
+	int failed = set_handle(fs, file, open, mask, &st->stat, &attr);
+	if (failed == 0)
+		attr_statx(fs, &attr, st);
+	return failed;
 }
 
 _Static_assert(FARNOVA_SET_MODE == PROTO_SET_MODE && FARNOVA_SET_UID == PROTO_SET_UID &&
@@ -167,12 +189,11 @@ struct farnova_file *farnova_openx_at(struct farnova *fs, struct farnova_handle 
 	return file;
 }
 
-struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
-                                       mode_t mode, struct farnova_handle *handle, struct stat *st)
+static struct farnova_file *create_file(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                        mode_t mode, struct proto_attr *attr)
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
-	struct proto_attr attr;
 	uint32_t proto;
 
 	request.op = PROTO_OPEN;
@@ -183,11 +204,37 @@ struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle
 	if (error == 0)
 		error = file_flags(flags | O_CREAT | O_NOFOLLOW, &proto);
 	if (error == 0)
-		error = file_open(fs, &request, proto, &attr, &file);
+		error = file_open(fs, &request, proto, attr, &file);
 	if (error)
 		error_path(fs, error, "create", name);
-	else
+	return file;
+}
+
+struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                       mode_t mode, struct farnova_handle *handle, struct stat *st)
+{
+	struct proto_attr attr;
+	struct farnova_file *file = create_file(fs, dir, name, flags, mode, &attr);
+
+	if (file)
 		tell(fs, &attr, handle, st);
+	return file;
+}
+
+struct farnova_file *farnova_createx_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                        mode_t mode, struct farnova_handle *handle, struct farnova_statx *st)
+{
+	struct proto_attr attr;
+
+	if (st->size < sizeof(*st)) {
+		error_path(fs, -EINVAL, "create", name);
+		return NULL;
+	}
+	struct farnova_file *file = create_file(fs, dir, name, flags, mode, &attr);
+	if (file) {
+		tell(fs, &attr, handle, NULL);
+		attr_statx(fs, &attr, st);
+	}
 	return file;
 }
 

@@ -61,27 +61,27 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct mount_state *state = mount_enter(req);
 	struct fuse_entry_param entry;
 	struct farnova_handle handle;
-	struct stat st;
+	struct farnova_statx st = {.size = sizeof(st)};
 
 	if (!state)
 		return;
 	uint64_t moment = recent_moment(state->recent);
 	int flags = O_CREAT | (info->flags & (OPEN_FLAGS | O_EXCL));
 	struct farnova_file *file =
-	    farnova_create_at(state->fs, nodes_handle(state->nodes, parent), name, flags, mode & 07777, &handle, &st);
+	    farnova_createx_at(state->fs, nodes_handle(state->nodes, parent), name, flags, mode & 07777, &handle, &st);
 	recent_changed(state->recent, parent);
 	if (!file) {
 		fuse_reply_err(req, errno);
 		return;
 	}
-	int error = mount_entry(state, handle, &st, &entry);
+	int error = mount_entry(state, handle, &st.stat, &entry);
 	if (error) {
 		farnova_close(file);
 		fuse_reply_err(req, -error);
 		return;
 	}
 	/* One that was there and had lost its bytes by this would not be told of: the kernel has just not found it. */
-	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, &st, false);
+	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, &st.stat, !st.has_xattrs);
 	tell_opened(state, file, info);
 	if (fuse_reply_create(req, &entry, info)) {
 		farnova_close(file);

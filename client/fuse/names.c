@@ -179,16 +179,19 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int 
 
 	if (!state)
 		return;
-	struct stat st = *wanted;
+	struct farnova_statx st = {.size = sizeof(st), .stat = *wanted};
 	struct farnova_handle handle = handle_of(state, ino);
 	struct farnova_file *open = info ? files_open_of(info->fh) : NULL;
+	uint64_t moment = recent_moment(state->recent);
 	int returned =
-	    mask ? farnova_setattr_at(state->fs, handle, open, mask, &st) : farnova_stat_at(state->fs, handle, &st);
-	recent_changed(state->recent, ino);
-	if (returned)
+	    mask ? farnova_setattrx_at(state->fs, handle, open, mask, &st) : farnova_statx_at(state->fs, handle, &st);
+	if (returned) {
+		recent_changed(state->recent, ino);
 		fuse_reply_err(req, errno);
-	else
-		fuse_reply_attr(req, &st, state->timeout);
+		return;
+	}
+	recent_set(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
+	fuse_reply_attr(req, &st.stat, state->timeout);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)

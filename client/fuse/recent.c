@@ -87,19 +87,35 @@ static struct entry *entry_for(struct bucket *bucket, pid_t tid, uint64_t node)
 	return oldest;
 }
 
+static struct entry told(pid_t tid, uint64_t node, uint64_t moment, const struct stat *st, bool no_xattrs)
+{
+	return (struct entry){.node = node,
+	                      .tid = tid,
+	                      .moment = moment,
+	                      .told_ns = now_ns(),
+	                      .attr_uses = S_ISDIR(st->st_mode) ? 2 : 1,
+	                      .no_xattrs = no_xattrs,
+	                      .st = *st};
+}
+
 void recent_told(struct recent *recent, pid_t tid, uint64_t node, uint64_t moment, const struct stat *st,
                  bool no_xattrs)
 {
 	if (tid == 0)
 		return;
 	struct bucket *bucket = lock_bucket(recent, node);
-	*entry_for(bucket, tid, node) = (struct entry){.node = node,
-	                                               .tid = tid,
-	                                               .moment = moment,
-	                                               .told_ns = now_ns(),
-	                                               .attr_uses = S_ISDIR(st->st_mode) ? 2 : 1,
-	                                               .no_xattrs = no_xattrs,
-	                                               .st = *st};
+	*entry_for(bucket, tid, node) = told(tid, node, moment, st, no_xattrs);
+	pthread_mutex_unlock(&bucket->lock);
+}
+
+void recent_set(struct recent *recent, pid_t tid, uint64_t node, uint64_t moment, const struct stat *st, bool no_xattrs)
+{
+	struct bucket *bucket = lock_bucket(recent, node);
+	bool alone = bucket->changed <= moment && recent->all_changed <= moment && recent->files_changed <= moment;
+
+	bucket->changed = ++recent->moment;
+	if (tid && alone)
+		*entry_for(bucket, tid, node) = told(tid, node, bucket->changed, st, no_xattrs);
 	pthread_mutex_unlock(&bucket->lock);
 }
 

@@ -2,7 +2,7 @@
  * recent.h -- replies that answer the kernel's next question as well.
  *
  * The kernel asks in small steps: LOOKUP a name, then GETATTR for permission to go on, and after an OPEN GETATTR again
- * for fstat(2). The server's reply to the first has told the second. So what a reply to LOOKUP, OPEN or CREATE told of
+ * for fstat(2). The server's reply to the first has told the second. So what a reply to LOOKUP, OPEN, CREATE or SETATTR told of
  * an inode answers one GETATTR (of a directory two: where a name is made the kernel checks it twice) and one question
  * for extended attributes that are not there, and a read that came to the end of a file answers the next read beyond
  * it: for the same thread, within a millisecond, and only while this mount has changed nothing that it depends on. Of
@@ -33,6 +33,13 @@ uint64_t recent_moment(const struct recent *recent);
 /* recent_told -- a reply told thread `tid` (0: none, nothing is kept) what `node` is like. */
 void recent_told(struct recent *recent, pid_t tid, uint64_t node, uint64_t moment, const struct stat *st,
                  bool no_xattrs);
+
+/*
+ * recent_set -- a change of this thread was made, and its reply told what the node is like now: as recent_changed, and
+ * recent_told unless another change came in between.
+ */
+void recent_set(struct recent *recent, pid_t tid, uint64_t node, uint64_t moment, const struct stat *st,
+                bool no_xattrs);
 
 /* recent_ended -- a read of `tid` found the end of the file at `end`. */
 void recent_ended(struct recent *recent, pid_t tid, uint64_t node, uint64_t moment, off_t end);

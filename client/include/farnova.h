@@ -261,6 +261,9 @@ int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat 
  * writing, which then allows SET_SIZE. `st` receives the attributes afterwards. */
 int farnova_setattr_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                        struct stat *st);
+/* farnova_setattrx_at -- the same from and to `st->stat`; tells all that is known of the file. */
+int farnova_setattrx_at(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
+                        struct farnova_statx *st);
 int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode);
 
 /* With O_RDONLY, for opens that execute: x is asked for in place of r, so a program of mode 0711 is read by those who
@@ -274,6 +277,9 @@ struct farnova_file *farnova_openx_at(struct farnova *fs, struct farnova_handle 
                                       struct farnova_statx *st);
 struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
                                        mode_t mode, struct farnova_handle *handle, struct stat *st);
+/* farnova_createx_at -- the same, and tells all that is known of the file. */
+struct farnova_file *farnova_createx_at(struct farnova *fs, struct farnova_handle dir, const char *name, int flags,
+                                        mode_t mode, struct farnova_handle *handle, struct farnova_statx *st);
 int farnova_mknod_at(struct farnova *fs, struct farnova_handle dir, const char *name, mode_t mode, dev_t dev,
                      struct farnova_handle *handle, struct stat *st);
 int farnova_symlink_at(struct farnova *fs, const char *target, struct farnova_handle dir, const char *name,

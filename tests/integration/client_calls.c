@@ -694,6 +694,10 @@ static void by_handle(void)
 	struct farnova_statx all = {.size = sizeof(all)}, in = all, small = {.size = 8};
 	FAILS(farnova_lookupx_at(fs, dir, "f", &found, &small, NULL), EINVAL);
 	FAILS_NULL(farnova_openx_at(fs, made, O_RDONLY, &small), EINVAL);
+	FAILS_NULL(farnova_createx_at(fs, dir, "x", O_RDWR, 0644, &found, &small), EINVAL);
+	struct farnova_file *created = farnova_createx_at(fs, dir, "x", O_RDWR | O_EXCL, 0640, &found, &all);
+	CHECK(created && all.stat.st_ino == found.ino && all.stat.st_mode == (S_IFREG | 0640) && !all.has_xattrs);
+	CHECK(farnova_close(created) == 0 && farnova_unlink_at(fs, dir, "x") == 0);
 	CHECK(farnova_lookupx_at(fs, dir, "f", &found, &all, &in) == 0 && found.ino == made.ino);
 	CHECK(all.stat.st_size == 4 && !all.has_xattrs && in.stat.st_ino == dir.ino && S_ISDIR(in.stat.st_mode));
 	CHECK(farnova_setxattr_at(fs, made, "user.a", "b", 1, 0) == 0);
@@ -718,6 +722,12 @@ static void by_handle(void)
 	CHECK(st.st_mode == (S_IFREG | 0600) && st.st_uid == 3 && st.st_gid == 4 && st.st_size == 2);
 	CHECK(st.st_mtim.tv_sec == 77 && st.st_atim.tv_sec > 1700000000);
 	FAILS(farnova_setattr_at(fs, made, NULL, 1u << 20, &st), EINVAL);
+	FAILS(farnova_setattrx_at(fs, made, NULL, FARNOVA_SET_MODE, &small), EINVAL);
+	all.stat.st_mode = 0640;
+	CHECK(farnova_setattrx_at(fs, made, NULL, FARNOVA_SET_MODE, &all) == 0);
+	CHECK(all.stat.st_mode == (S_IFREG | 0640) && all.stat.st_uid == 3 && !all.has_xattrs);
+	all.stat.st_mode = 0600;
+	CHECK(farnova_setattrx_at(fs, made, NULL, FARNOVA_SET_MODE, &all) == 0);
 	CHECK(farnova_close(file) == 0);
 
 	file = farnova_open_at(fs, made, O_RDONLY);

@@ -144,6 +144,32 @@ static void a_reply_that_was_under_way_beside_a_change_is_not_used(void **state)
 	assert_true(knows(recent, FILE));
 }
 
+static void a_change_tells_unless_another_came_in_between(void **state)
+{
+	struct recent *recent = *state;
+	const struct stat st = {.st_mode = S_IFREG | 0600};
+	struct stat got;
+
+	tell(recent, FILE);
+	recent_told(recent, OTHER, FILE, recent_moment(recent), &st, true);
+	recent_set(recent, ME, FILE, recent_moment(recent), &st, true);
+	assert_false(recent_attr(recent, OTHER, FILE, &got));
+	assert_true(recent_attr(recent, ME, FILE, &got) && got.st_mode == st.st_mode);
+	assert_false(knows(recent, FILE));
+
+	void (*const others[])(struct recent *, uint64_t) = {recent_changed, recent_name_gone};
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t moment = recent_moment(recent);
+		others[i](recent, FILE);
+		recent_set(recent, ME, FILE, moment, &st, true);
+		assert_false(knows(recent, FILE));
+	}
+	uint64_t moment = recent_moment(recent);
+	recent_names_moved(recent);
+	recent_set(recent, ME, FILE, moment, &st, true);
+	assert_false(knows(recent, FILE));
+}
+
 static void a_read_beyond_the_end_is_known_once(void **state)
 {
 	struct recent *recent = *state;
@@ -171,6 +197,7 @@ int main(void)
 	    TEST(what_is_known_ends_after_a_millisecond),
 	    TEST(a_change_ends_what_depends_on_it),
 	    TEST(a_reply_that_was_under_way_beside_a_change_is_not_used),
+	    TEST(a_change_tells_unless_another_came_in_between),
 	    TEST(a_read_beyond_the_end_is_known_once),
 	};
 
