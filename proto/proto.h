@@ -143,6 +143,8 @@ struct proto_string {
 #define PROTO_RENAME_NOREPLACE 1u
 #define PROTO_RENAME_EXCHANGE  2u
 
+#define PROTO_MAX_REASON 255u
+
 #define PROTO_SLOT_NONE 0xffffu /* notices, HELLO and BYE use no slot */
 
 struct proto_request {
@@ -319,6 +321,9 @@ struct proto_reply {
 	uint32_t sequence;
 	uint32_t status;       /* 0 or a Linux errno, positive */
 	uint64_t invalidation; /* the newest invalidation this session has been told of, this reply included */
+	/* Of HELLO with a status, which is the only reply that has a body then: why, in words; may be empty. Up to
+	 * PROTO_MAX_REASON printable bytes. */
+	struct proto_string reason;
 	union {
 		struct {
 			uint32_t version;

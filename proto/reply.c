@@ -358,7 +358,21 @@ int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t siz
 	wire_step(&w, WIRE_HEADER_SIZE);
 	if (reply->status == 0)
 		fields(&w, (struct proto_reply *)(uintptr_t)reply); /* putting leaves it as it is */
+	else if (reply->op == PROTO_HELLO)
+		field_string(&w, (struct proto_string *)(uintptr_t)&reply->reason);
 	return wire_finish(&w, buffer, &h);
+}
+
+/* It is shown to people: nothing in it may drive a terminal. */
+static const char *check_reason(struct proto_string reason)
+{
+	if (reason.length > PROTO_MAX_REASON)
+		return "reason too long";
+	for (uint32_t i = 0; i < reason.length; i++) {
+		if (reason.data[i] < 0x20 || reason.data[i] > 0x7e)
+			return "reason is not printable";
+	}
+	return NULL;
 }
 
 int proto_decode_reply(const void *message, size_t length, struct proto_reply *out, const char **why)
@@ -380,9 +394,14 @@ int proto_decode_reply(const void *message, size_t length, struct proto_reply *o
 	out->sequence = h.sequence;
 	out->status = h.cred_or_status;
 	out->invalidation = h.invalidation;
+	out->reason = (struct proto_string){0};
 	if (out->status == 0) {
 		fields(&w, out);
 		*why = w.failed ? "body is shorter than its fields say, or a count is out of range" : check(out);
+	} else if (out->op == PROTO_HELLO) {
+		field_u32(&w, &out->reason.length);
+		out->reason.data = (const char *)wire_step(&w, out->reason.length);
+		*why = w.failed ? "reason is cut short" : check_reason(out->reason);
 	}
 	if (!*why && w.at != w.end)
 		*why = "bytes after the last field";

@@ -47,7 +47,11 @@ static const struct setting settings[] = {
      "how long a change waits for a client that does not return a layout"},
     {"share_ms", NUMBER, VALUE_OF(share_ms), 0, 60000, "100", "MS",
      "how long a file has no layouts after one was recalled"},
-    {"max_clients", NUMBER, VALUE_OF(max_clients), 1, 65536, "1024", "N", "sessions at a time"},
+    {"max_clients", NUMBER, VALUE_OF(max_clients), 1, 65536, "4096", "N", "sessions at a time"},
+    {"max_per_host", NUMBER, VALUE_OF(max_per_host), 0, 65536, "0", "N",
+     "sessions of one address while more than 3/4 of max_clients are taken; 0 = a quarter of max_clients"},
+    {"hello_ms", NUMBER, VALUE_OF(hello_ms), 100, 3600000, "10000", "MS",
+     "how long a connection may take to open its session; a tenth while more than 3/4 of max_clients are taken"},
     {"max_opens", NUMBER, VALUE_OF(max_opens), 16, 1048576, "65536", "N", "open files per session"},
     {"max_regions", NUMBER, VALUE_OF(max_regions), 0, 65536, "4096", "N",
      "registrations for one-sided reads per session; 0 = all reads go through the server"},
@@ -311,6 +315,8 @@ int config_split_address(const char *address, char *host, size_t host_size, uint
 static enum config_result check(struct config *config, char *why, size_t why_size)
 {
 	config->read_only |= config->rescue;
+	if (config->max_per_host == 0)
+		config->max_per_host = config->max_clients < 4 ? 1 : config->max_clients / 4;
 	if (!config->pool[0])
 		return bad(why, why_size, "no pool given; use --pool PATH (farnova mkfs makes one)");
 	if (strcmp(config->transport, "auto") && strcmp(config->transport, "verbs") && strcmp(config->transport, "tcp"))

@@ -25,7 +25,9 @@ struct config {
 	uint64_t lease_ms;
 	uint64_t recall_ms; /* how long others wait for a client that has a layout recalled */
 	uint64_t share_ms;
-	uint64_t max_clients; /* sessions */
+	uint64_t max_clients;  /* sessions */
+	uint64_t max_per_host; /* sessions of one host while most of max_clients are taken */
+	uint64_t hello_ms;
 	uint64_t max_opens;   /* per session */
 	uint64_t max_regions; /* registrations for layouts per session */
 	uint64_t staging_size;

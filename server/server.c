@@ -5,12 +5,14 @@
 
 #include "common/log.h"
 #include "server/loop/worker.h"
+#include "server/net/conn.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -193,16 +195,45 @@ static void end_workers(struct server *server)
 	server->worker_count = 0;
 }
 
+/* ---- descriptors ------------------------------------------------------------------------------------------------ */
+
+/* What each connection takes over verbs, which is more than over tcp; what waits for its hello; and the rest. */
+#define DESCRIPTORS_EACH  2u
+#define DESCRIPTORS_OTHER 2048u
+
+/* The usual soft limit of 1024 is for programs that use select; the hard one is ours to use. */
+static void raise_descriptors(const struct config *config)
+{
+	rlim_t wanted = DESCRIPTORS_EACH * (config->max_clients + 2 * ADMISSION_SPARE) + DESCRIPTORS_OTHER;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max > wanted ? limit.rlim_max : wanted};
+	if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+		return;
+	raised = (struct rlimit){.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &raised);
+	if (limit.rlim_max < wanted)
+		log_warn("server",
+		         "the limit of open files is %llu, and %llu clients may need %llu: raise it (ulimit -Hn, or "
+		         "LimitNOFILE of the service), or lower max_clients",
+		         (unsigned long long)limit.rlim_max, (unsigned long long)config->max_clients,
+		         (unsigned long long)wanted);
+}
+
 /* ---- the whole -------------------------------------------------------------------------------------------------- */
 
 int server_open(struct server *server, char *why, size_t why_size)
 {
 	choose_threads(&server->config);
+	raise_descriptors(&server->config);
 	server->shared.config = &server->config;
 	server->shared.pm = &server->pm;
 	server->shared.demand_quiesce_all = worker_demand_quiesce_all;
 	penalty_table_init(&server->shared.penalties);
-	registry_init(&server->shared.registry, server->config.max_clients);
+	registry_init(&server->shared.registry, server->config.max_clients, server->config.max_per_host);
+	admission_init(&server->admission, server->config.max_clients, server->config.max_per_host, conn_drop);
 	if (getrandom(&server->shared.instance, sizeof(server->shared.instance), 0) !=
 	    (ssize_t)sizeof(server->shared.instance)) {
 		snprintf(why, why_size, "no random numbers: %s", strerror(errno));
@@ -227,4 +258,5 @@ void server_close(struct server *server)
 	close_pool(server);
 	penalty_table_destroy(&server->shared.penalties);
 	registry_destroy(&server->shared.registry);
+	admission_destroy(&server->admission);
 }

@@ -9,6 +9,7 @@
 #include "server/config.h"
 #include "server/loop/janitor.h"
 #include "server/loop/listen.h"
+#include "server/net/admission.h"
 #include "server/net/placement.h"
 #include "server/state/state.h"
 
@@ -30,7 +31,7 @@ struct server {
 	struct placement placement; /* for all workers */
 	unsigned worker_count;
 	struct worker *workers;
-	atomic_uint connections; /* let in and not closed yet */
+	struct admission admission; /* has its own lock */
 	atomic_bool stopping;
 };
 

@@ -131,6 +131,8 @@ static const char *shortage(int error)
 		       "some)";
 	case -ENFILE:
 		return " (the host has as many open files as it may: raise fs.file-max)";
+	case -EUSERS:
+		return " (raise max_clients or max_per_host of farnovad, or disconnect clients)";
 	case -EAGAIN:
 		return " (the program has used up the keys for data of threads, pthread_key_create)";
 	default:

@@ -29,6 +29,7 @@
 struct candidate {
 	struct transport_queue *queue;
 	struct transport_conn *conn;
+	char reason[PROTO_MAX_REASON + 1]; /* of the server's last refusal, in its words */
 };
 
 static int trouble(struct farnova *fs, int error, const char *what)
@@ -95,6 +96,9 @@ static int ask(struct farnova *fs, struct candidate *candidate, struct proto_req
 		bool recall = proto_is_recall(event.data, event.length);
 		if (!recall)
 			error = proto_decode_reply(event.data, event.length, &fs->reply, &why);
+		if (!recall && !error)
+			snprintf(candidate->reason, sizeof(candidate->reason), "%.*s", (int)fs->reply.reason.length,
+			         fs->reply.reason.length ? fs->reply.reason.data : "");
 		transport_release(candidate->conn, event.data);
 		if (error)
 			return -EPROTO;
@@ -159,6 +163,11 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	int error = ask(fs, candidate, &request, ANSWER_MS);
 	if (error)
 		return trouble(fs, error, "it accepts connections but does not answer as a farnova server");
+	if (fs->reply.status && candidate->reason[0]) {
+		snprintf(fs->link.trouble, sizeof(fs->link.trouble), "the server refuses the session: %s",
+		         candidate->reason);
+		return -(int)fs->reply.status;
+	}
 	if (fs->reply.status)
 		return trouble(fs, -(int)fs->reply.status, "the server refuses the session");
 	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.hello.slots < 2)

@@ -146,15 +146,20 @@ int transport_accept(struct transport_pending *pending, struct transport_queue *
 	if (rc == 0 && pending->ops != queue->ops)
 		rc = -EINVAL;
 	if (rc != 0) {
-		transport_reject(pending);
+		transport_reject(pending, ECONNREFUSED);
 		return rc;
 	}
 	return pending->ops->accept(pending, queue, &own, out);
 }
 
-void transport_reject(struct transport_pending *pending)
+void transport_reject(struct transport_pending *pending, int error)
 {
-	pending->ops->reject(pending);
+	pending->ops->reject(pending, error);
+}
+
+uint64_t transport_pending_host(const struct transport_pending *pending)
+{
+	return pending->host;
 }
 
 int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,

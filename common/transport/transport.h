@@ -108,8 +108,11 @@ int transport_listener_next(struct transport_listener *listener, struct transpor
 /* transport_accept -- let it in, with its events on `queue`. Consumes `pending` also on failure. */
 int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
                      const struct transport_options *options, struct transport_conn **out);
-/* transport_reject -- turn it away. */
-void transport_reject(struct transport_pending *pending);
+/* transport_reject -- turn it away; `error`, an errno, is what its connect fails with (over verbs ECONNREFUSED always). */
+void transport_reject(struct transport_pending *pending, int error);
+/* transport_pending_host -- a number that connections of one host share: its IPv4 address, the first 64 bits of its IPv6
+ * address, or 0 for UNIX sockets. */
+uint64_t transport_pending_host(const struct transport_pending *pending);
 
 /* transport_connect -- connect within `timeout_ms`; blocks. `why` receives a sentence on failure. */
 int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,

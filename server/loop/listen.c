@@ -11,9 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Connections beside those of sessions: clients that come back before their old connection is known to be dead. */
-#define SPARE_CONNECTIONS 64u
-
 /* Whether this host and this pool can serve the transport. */
 static int can_serve(const struct server *server, enum transport_kind kind, char *why, size_t why_size)
 {
@@ -94,14 +91,10 @@ static void on_arrival(evutil_socket_t fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	while (transport_listener_next(listener->transport, &pending) == 0) {
-		if (atomic_load(&server->connections) >= server->config.max_clients + SPARE_CONNECTIONS) {
+		if (worker_give(least_loaded(server), pending, listener->kind) < 0)
 			log_warn_limited(
-			    "listen", "a client is turned away: there are %u connections and max_clients is %llu",
-			    atomic_load(&server->connections), (unsigned long long)server->config.max_clients);
-			transport_reject(pending);
-		} else {
-			worker_give(least_loaded(server), pending, listener->kind);
-		}
+			    "listen", "a client is turned away: there are %zu connections, and max_clients is %llu",
+			    atomic_load(&server->admission.count), (unsigned long long)server->config.max_clients);
 	}
 }
 

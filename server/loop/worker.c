@@ -10,6 +10,7 @@
 #include "common/container_of.h"
 #include "common/log.h"
 #include "server/loop/stall.h"
+#include "server/net/admission.h"
 #include "server/net/conn.h"
 #include "server/ops/dispatch.h"
 #include "server/server.h"
@@ -23,22 +24,23 @@
 #include <string.h>
 #include <time.h>
 
-#define BATCH      32
-#define BATCHES    16
-#define SERVE_NS   100000 /* between looks at what has arrived */
-#define TICK_MS    100
-#define SOON_MS    1
-#define SWEEP_MS   1000
-#define PLACE_NS   5000000 /* between looks at where the clients poll */
-#define HELLO_MS   10000   /* a connection that has not said HELLO by then is ended */
-#define STALLED_MS 10000   /* one that gives no credit for so long, too */
-#define LATE_MS    200     /* a tick so late means that this thread, or the whole host, stood still */
+#define BATCH         32
+#define BATCHES       16
+#define SERVE_NS      100000 /* between looks at what has arrived */
+#define TICK_MS       100
+#define SOON_MS       1
+#define SWEEP_MS      1000
+#define PLACE_NS      5000000 /* between looks at where the clients poll */
+#define CROWDED_SHARE 10      /* of the time for HELLO is left where there are many connections */
+#define STALLED_MS    10000   /* one that gives no credit for so long, too */
+#define LATE_MS       200     /* a tick so late means that this thread, or the whole host, stood still */
 
 struct arrival {
 	struct mail mail;
 	struct worker *worker;
 	struct transport_pending *pending;
 	enum transport_kind kind;
+	struct guest *guest;
 };
 
 static void read_clock(struct worker *worker)
@@ -55,29 +57,32 @@ static void arrival_delivered(struct mail *mail)
 	struct worker *worker = arrival->worker;
 	bool in = false;
 
-	if (atomic_load(&worker->server->stopping))
-		transport_reject(arrival->pending);
-	else
-		in = conn_open(&worker->net, arrival->pending, arrival->kind) == 0;
-	if (!in) {
-		atomic_fetch_sub(&worker->net.load, 1);
-		atomic_fetch_sub(&worker->server->connections, 1);
+	if (atomic_load(&worker->server->stopping)) {
+		transport_reject(arrival->pending, ECONNREFUSED);
+		admission_leave(arrival->guest);
+	} else {
+		in = conn_open(&worker->net, arrival->pending, arrival->kind, arrival->guest) == 0;
 	}
+	if (!in)
+		atomic_fetch_sub(&worker->net.load, 1);
 	free(arrival);
 }
 
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind)
 {
 	struct arrival *arrival = malloc(sizeof(*arrival));
+	struct guest *guest =
+	    arrival ? admission_enter(&worker->server->admission, transport_pending_host(pending), &worker->net.mailbox)
+	            : NULL;
 
-	if (!arrival) {
-		transport_reject(pending);
-		return -ENOMEM;
+	if (!guest) {
+		transport_reject(pending, EUSERS);
+		free(arrival);
+		return -EUSERS;
 	}
-	*arrival =
-	    (struct arrival){.mail.deliver = arrival_delivered, .worker = worker, .pending = pending, .kind = kind};
+	*arrival = (struct arrival){
+	    .mail.deliver = arrival_delivered, .worker = worker, .pending = pending, .kind = kind, .guest = guest};
 	atomic_fetch_add(&worker->net.load, 1);
-	atomic_fetch_add(&worker->server->connections, 1);
 	mailbox_post(&worker->net.mailbox, &arrival->mail);
 	return 0;
 }
@@ -224,8 +229,11 @@ static void tick(struct worker *worker)
 {
 	struct server *server = worker->server;
 
+	int64_t hello_ms = (int64_t)server->config.hello_ms;
+	if (admission_crowded(&server->admission))
+		hello_ms /= CROWDED_SHARE;
 	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
-		if (!conn->session && worker->net.now_ms - conn->opened_ms > HELLO_MS)
+		if (!conn->session && worker->net.now_ms - conn->opened_ms > hello_ms)
 			conn_fail(conn, "it has not said HELLO");
 		if (conn->out_first && worker->net.now_ms - conn->out_since_ms > STALLED_MS)
 			conn_fail(conn, "it does not take its messages");
@@ -349,8 +357,10 @@ static void let_go_of_all(struct worker *worker)
 	while (worker->net.conns)
 		session_close_conn(worker->net.conns);
 	/* Opens stay pinned: a file unlinked while open is the next mount's orphan, and its client may come back. */
-	while (worker->state.sessions)
-		session_free(worker->state.sessions, false);
+	for (struct session *session = worker->state.sessions, *next; session; session = next) {
+		next = session->next;
+		session_free(session, false); /* one that has been evicted goes with its mail */
+	}
 	deferred_retry_space(&worker->state);
 }
 
@@ -429,7 +439,6 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->polling.spin_ns = (int64_t)server->config.spin_us * 1000;
 	worker->quiesce_mail.deliver = quiesce_demand_delivered;
 	turns_init(&worker->net.turns);
-	worker->net.connections = &server->connections;
 	worker->net.message_size = (uint32_t)server->config.message_size;
 	worker->state.shared = &server->shared;
 	worker->state.net = &worker->net;

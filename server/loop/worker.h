@@ -54,7 +54,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
                 char *why, size_t why_size);
 int worker_start(struct worker *worker);
 
-/* worker_give -- hand a connection to the worker; any thread. -ENOMEM: turned away. */
+/* worker_give -- hand a connection to the worker; any thread. -EUSERS: turned away. */
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
 
 /* worker_join -- after server->stopping was set: wake it and wait for its end. worker_destroy -- once all have

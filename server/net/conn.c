@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "proto/proto.h"
+#include "server/net/admission.h"
 #include "server/net/net.h"
 
 #include <errno.h>
@@ -21,7 +22,7 @@ struct out_message {
 	uint8_t data[];
 };
 
-int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind)
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest)
 {
 	const struct transport_options options = {
 	    .message_size = net->message_size,
@@ -29,7 +30,8 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	};
 	struct conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
-		transport_reject(pending);
+		transport_reject(pending, ENOMEM);
+		admission_leave(guest);
 		return -ENOMEM;
 	}
 	int rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
@@ -37,9 +39,12 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 		log_warn_limited("conn", "cannot let a client in over %s: %s", transport_kind_name(kind),
 		                 strerror(-rc));
 		free(conn);
+		admission_leave(guest);
 		return rc;
 	}
 	conn->net = net;
+	conn->guest = guest;
+	guest->conn = conn;
 	conn->token = ++net->next_token;
 	conn->opened_ms = conn->heard_ms = net->now_ms;
 	transport_set_user(conn->transport, conn);
@@ -49,6 +54,18 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	net->conns = conn;
 	log_debug("conn", "%s connected over %s", transport_peer(conn->transport), transport_kind_name(kind));
 	return 0;
+}
+
+void conn_greeted(struct conn *conn, struct session *session)
+{
+	conn->session = session;
+	admission_greeted(conn->guest);
+}
+
+void conn_drop(struct conn *conn)
+{
+	if (!conn->session)
+		conn_fail(conn, "it has no session, and its place was needed");
 }
 
 void conn_received(struct conn *conn, const void *data, uint32_t length)
@@ -221,7 +238,7 @@ void conn_close(struct conn *conn)
 
 	turns_leave(&net->turns, &conn->turn);
 	transport_close(conn->transport);
+	admission_leave(conn->guest);
 	free(conn);
-	atomic_fetch_sub(net->connections, 1);
 	atomic_fetch_sub(&net->load, 1);
 }

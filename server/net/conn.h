@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct guest;
 struct net;
 struct session;
 struct out_message;
@@ -31,6 +32,7 @@ struct conn {
 	struct conn *previous, *next; /* of the thread */
 	struct net *net;
 	struct transport_conn *transport;
+	struct guest *guest;     /* in the table of all connections */
 	struct session *session; /* NULL before HELLO */
 	uint64_t token;          /* names the connection within the thread for ever */
 	int64_t opened_ms;
@@ -48,8 +50,14 @@ struct conn {
 	int64_t out_since_ms;
 };
 
-/* conn_open -- let a client in. -errno, logged, if that fails; `pending` is consumed. */
-int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind);
+/* conn_open -- let a client in. -errno, logged, if that fails; `pending` and `guest` are consumed. */
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest);
+
+/* conn_greeted -- it has a session now. */
+void conn_greeted(struct conn *conn, struct session *session);
+
+/* conn_drop -- it has no session, and another connection needs its place. */
+void conn_drop(struct conn *conn);
 
 /* conn_received, conn_ended -- the transport has brought a message, or has ended: the connection waits for its turn. */
 void conn_received(struct conn *conn, const void *data, uint32_t length);

@@ -20,7 +20,6 @@ struct conn;
 struct net {
 	struct mailbox mailbox;
 	atomic_uint load;                                /* connections it has or is about to get */
-	atomic_uint *connections;                        /* of all threads: let in and not closed yet */
 	uint32_t message_size;                           /* of what is received */
 	struct transport_queue *queues[TRANSPORT_KINDS]; /* by enum transport_kind; NULL where not in use */
 	int64_t now_ms;                                  /* when the thread last looked at the clock */

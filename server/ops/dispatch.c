@@ -19,6 +19,8 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 {
 	struct proto_reply *reply = &state->reply;
 
+	reply->reason = (struct proto_string){0};
+
 	reply->op = in->op;
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;

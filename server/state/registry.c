@@ -3,18 +3,18 @@
  */
 #include "server/state/registry.h"
 
-#include "server/net/mailbox.h"
-
 #include <errno.h>
 
-void registry_init(struct registry *registry, size_t limit)
+void registry_init(struct registry *registry, size_t limit, size_t host_limit)
 {
-	*registry = (struct registry){.limit = limit};
+	*registry = (struct registry){.limit = limit, .host_limit = host_limit};
 	pthread_mutex_init(&registry->lock, NULL);
+	TAILQ_INIT(&registry->idle);
 }
 
 void registry_destroy(struct registry *registry)
 {
+	host_counts_free(&registry->hosts);
 	pthread_mutex_destroy(&registry->lock);
 }
 
@@ -27,31 +27,91 @@ static struct registered **place(struct registry *registry, uint64_t id)
 	return link;
 }
 
-int registry_add(struct registry *registry, struct registered *session)
+static void not_idle(struct registry *registry, struct registered *session)
 {
-	int rc = -EBUSY;
+	if (session->idle)
+		TAILQ_REMOVE(&registry->idle, session, idle_link);
+	session->idle = false;
+}
+
+static void take_out(struct registry *registry, struct registered *session)
+{
+	struct registered **link = place(registry, session->id);
+
+	if (*link != session)
+		return;
+	*link = session->next;
+	registry->count--;
+	host_counts_remove(&registry->hosts, session->host);
+	not_idle(registry, session);
+}
+
+/* The oldest idle one, of one host or of all, goes. */
+static bool evict(struct registry *registry, const uint64_t *host)
+{
+	struct registered *session;
+
+	TAILQ_FOREACH(session, &registry->idle, idle_link)
+	{
+		if (host && session->host != *host)
+			continue;
+		take_out(registry, session);
+		session->evicted = true;
+		mailbox_post(session->mailbox, &session->evicted_mail);
+		return true;
+	}
+	return false;
+}
+
+static const char *make_room(struct registry *registry, uint64_t host)
+{
+	bool crowded = registry->count * 4 > registry->limit * 3;
+
+	if (crowded && host_counts_get(&registry->hosts, host) >= registry->host_limit)
+		return evict(registry, &host)
+		           ? NULL
+		           : "the server is crowded, and this host has as many sessions as max_per_host allows";
+	if (registry->count >= registry->limit)
+		return evict(registry, NULL) ? NULL : "the server has as many sessions as max_clients allows";
+	return NULL;
+}
+
+int registry_add(struct registry *registry, struct registered *session, const char **why)
+{
+	int rc = -EUSERS;
 
 	pthread_mutex_lock(&registry->lock);
-	if (registry->count < registry->limit) {
+	*why = make_room(registry, session->host);
+	if (!*why) {
 		struct registered **link = place(registry, session->id);
 		rc = *link ? -EEXIST : 0;
 		if (rc == 0) {
 			session->next = NULL;
 			*link = session;
 			registry->count++;
+			host_counts_add(&registry->hosts, session->host);
 		}
 	}
 	pthread_mutex_unlock(&registry->lock);
 	return rc;
 }
 
-void registry_remove(struct registry *registry, struct registered *session)
+bool registry_remove(struct registry *registry, struct registered *session)
 {
 	pthread_mutex_lock(&registry->lock);
-	struct registered **link = place(registry, session->id);
-	if (*link == session) {
-		*link = session->next;
-		registry->count--;
+	bool evicted = session->evicted;
+	if (!evicted)
+		take_out(registry, session);
+	pthread_mutex_unlock(&registry->lock);
+	return !evicted;
+}
+
+void registry_idle(struct registry *registry, struct registered *session)
+{
+	pthread_mutex_lock(&registry->lock);
+	if (!session->idle && !session->evicted) {
+		session->idle = true;
+		TAILQ_INSERT_TAIL(&registry->idle, session, idle_link);
 	}
 	pthread_mutex_unlock(&registry->lock);
 }
@@ -76,11 +136,22 @@ struct registered *registry_get(struct registry *registry, uint64_t id, const st
 	return session;
 }
 
+bool registry_claim(struct registry *registry, struct registered *session)
+{
+	pthread_mutex_lock(&registry->lock);
+	bool evicted = session->evicted;
+	if (!evicted)
+		not_idle(registry, session);
+	pthread_mutex_unlock(&registry->lock);
+	return !evicted;
+}
+
 void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,
                       struct mail *mail)
 {
 	pthread_mutex_lock(&registry->lock);
 	session->state = to;
+	session->mailbox = mailbox;
 	/* Under the lock: who learns from now on that `to` has it, and posts to it, comes after the session. */
 	mailbox_post(mailbox, mail);
 	pthread_mutex_unlock(&registry->lock);

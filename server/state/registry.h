@@ -1,41 +1,65 @@
 /*
  * registry.h -- which sessions there are and which thread has each: what a client that comes back is looked up in.
  *
- * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it. From when a thread
- * is found here to have a session, mail to it arrives after the session: it has the session then or has handed it on.
+ * There are at most `limit`. A session whose client is away and that has no files open is idle: nobody loses by its end
+ * but for the replies to requests that its client would send again. Where the limit is reached the oldest idle session is
+ * evicted for a new one. While more than three quarters of the limit are taken a host that has its own limit of sessions
+ * gets another only for one of its idle ones.
+ *
+ * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it. One that is evicted
+ * is found no more, and its thread gets mail to free it. From when a thread is found here to have a session, mail to it
+ * arrives after the session: it has the session then or has handed it on.
  */
 #ifndef FARNOVA_SERVER_REGISTRY_H
 #define FARNOVA_SERVER_REGISTRY_H
 
+#include "server/net/host_counts.h"
+#include "server/net/mailbox.h"
+
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
-struct mail;
-struct mailbox;
 struct state;
 
 #define REGISTRY_BUCKETS 1024u
 
-/* Part of a session. `id` and `key` are set before it is added; `state` is read by other threads under the lock. */
+/* Part of a session. The first five are set before it is added; `state` and `mailbox` are read by other threads under the
+ * lock. */
 struct registered {
-	struct registered *next;
+	struct mail evicted_mail; /* first: frees it, in the thread that has it */
 	uint64_t id, key;
-	struct state *state; /* the thread that has it */
+	uint64_t host;
+	struct state *state;     /* the thread that has it */
+	struct mailbox *mailbox; /* and its mailbox */
+	/* under the lock */
+	struct registered *next;
+	TAILQ_ENTRY(registered) idle_link;
+	bool idle, evicted;
 };
 
 struct registry {
 	pthread_mutex_t lock;
 	struct registered *buckets[REGISTRY_BUCKETS];
-	size_t count, limit;
+	size_t count, limit, host_limit;
+	TAILQ_HEAD(, registered) idle; /* the one first whose client has been away longest */
+	struct host_counts hosts;
 };
 
-void registry_init(struct registry *registry, size_t limit);
+void registry_init(struct registry *registry, size_t limit, size_t host_limit);
 void registry_destroy(struct registry *registry);
 
-/* registry_add -- -EBUSY if there are as many sessions as allowed. registry_remove -- by the thread that has it. */
-int registry_add(struct registry *registry, struct registered *session);
-void registry_remove(struct registry *registry, struct registered *session);
+/*
+ * registry_add -- -EUSERS if there are as many sessions as allowed, with the reason. registry_remove -- by the thread that
+ * has it, also again; false if it has been evicted: then its mail is on the way, and it must stay until that has come.
+ */
+int registry_add(struct registry *registry, struct registered *session, const char **why);
+bool registry_remove(struct registry *registry, struct registered *session);
+
+/* registry_idle -- its client is away and it has no files open. */
+void registry_idle(struct registry *registry, struct registered *session);
 
 /* registry_owner -- the thread that has the session with this id and key; NULL if there is none. */
 struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
@@ -44,6 +68,10 @@ struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t ke
  * and `owner` is the thread that has it, NULL if there is none. */
 struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state,
                                 struct state **owner);
+
+/* registry_claim -- its client has come back: it is idle no more. By the thread that has it; false if it has been
+ * evicted. */
+bool registry_claim(struct registry *registry, struct registered *session);
 
 /* registry_hand_on -- the thread that has the session, the caller, gives it to `to` by `mail` to its mailbox. */
 void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,

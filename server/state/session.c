@@ -5,6 +5,7 @@
 
 #include "common/container_of.h"
 #include "common/log.h"
+#include "server/net/admission.h"
 #include "server/net/conn.h"
 #include "server/state/deferred.h"
 #include "server/state/seal.h"
@@ -89,7 +90,26 @@ static void address_of(const struct conn *conn, char address[PENALTY_ADDRESS_SIZ
 	snprintf(address, PENALTY_ADDRESS_SIZE, "%.*s", colon ? (int)(colon - peer) : (int)strlen(peer), peer);
 }
 
-static int session_create(struct state *state, const struct conn *conn, struct session **out)
+static void destroy(struct session *session, bool close_opens)
+{
+	struct state *state = session->state;
+	const struct nova_call call = {.worker = state->nova};
+
+	unlink_session(state, session);
+	if (close_opens)
+		open_table_close_all(&session->opens, &call);
+	open_table_free(&session->opens);
+	cred_table_free(&session->creds);
+	munmap(session->staging, state->shared->config->staging_size);
+	free(session);
+}
+
+static void evicted(struct mail *mail)
+{
+	destroy((struct session *)(void *)mail, true);
+}
+
+static int session_create(struct state *state, const struct conn *conn, struct session **out, const char **why)
 {
 	struct state_shared *shared = state->shared;
 	struct session *session = calloc(1, sizeof(*session));
@@ -98,7 +118,10 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 		return -ENOMEM;
 	session->registered.id = random_number();
 	session->registered.key = random_number();
+	session->registered.host = conn->guest->host;
 	session->registered.state = state;
+	session->registered.mailbox = &state->net->mailbox;
+	session->registered.evicted_mail.deliver = evicted;
 	open_table_init(&session->opens, shared->config->max_opens);
 	layout_owner_init(&session->layouts, shared->layouts);
 	session->layouts.max_regions = shared->config->max_regions;
@@ -107,7 +130,7 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 	penalty_begin(&shared->penalties, session->address, &session->layouts.lease.penalty, state->net->now_ms);
 	session->staging = mmap(NULL, shared->config->staging_size, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered);
+	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered, why);
 	if (rc < 0) {
 		if (session->staging != MAP_FAILED)
 			munmap(session->staging, shared->config->staging_size);
@@ -121,17 +144,8 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 
 void session_free(struct session *session, bool close_opens)
 {
-	struct state *state = session->state;
-	const struct nova_call call = {.worker = state->nova};
-
-	registry_remove(&state->shared->registry, &session->registered);
-	unlink_session(state, session);
-	if (close_opens)
-		open_table_close_all(&session->opens, &call);
-	open_table_free(&session->opens);
-	cred_table_free(&session->creds);
-	munmap(session->staging, state->shared->config->staging_size);
-	free(session);
+	if (registry_remove(&session->state->shared->registry, &session->registered))
+		destroy(session, close_opens);
 }
 
 static void disconnected(struct session *session)
@@ -146,6 +160,8 @@ static void disconnected(struct session *session)
 	session->expires_ms = session->left_ms + (int64_t)state->shared->config->lease_ms;
 	if (session->ended)
 		session_free(session, true);
+	else if (session->opens.count == 0)
+		registry_idle(&state->shared->registry, &session->registered);
 }
 
 void session_close_conn(struct conn *conn)
@@ -176,6 +192,8 @@ int session_close_open(struct session *session, uint64_t id)
 void session_bye(struct session *session)
 {
 	session->ended = true;
+	/* Whoever has been told of its end may have its place: the connection may take longer to be gone. */
+	registry_remove(&session->state->shared->registry, &session->registered);
 	for (size_t i = 0; i < session->opens.size; i++) {
 		if (session->opens.items[i].file)
 			session_close_open(session, session->opens.items[i].id);
@@ -222,7 +240,12 @@ static void refuse_hello(struct state *state, struct conn *conn, int error, cons
 	struct proto_reply *reply = &state->reply;
 
 	conn_log_peer_error(conn, "HELLO", why);
-	*reply = (struct proto_reply){.op = PROTO_HELLO, .slot = PROTO_SLOT_NONE, .status = (uint32_t)error};
+	*reply = (struct proto_reply){
+	    .op = PROTO_HELLO,
+	    .slot = PROTO_SLOT_NONE,
+	    .status = (uint32_t)error,
+	    .reason = {.data = why, .length = (uint32_t)strlen(why)},
+	};
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length > 0)
 		conn_send(conn, state->out, (size_t)length, true);
@@ -286,7 +309,7 @@ static int attach(struct state *state, struct conn *conn, struct session *sessio
 		                           : "cannot register its staging ring");
 		return rc;
 	}
-	conn->session = session;
+	conn_greeted(conn, session);
 	session->conn = conn;
 	session->layouts.lease.connected = true;
 	return 0;
@@ -296,13 +319,10 @@ static void open_session(struct state *state, struct conn *conn, const struct pr
 {
 	struct session *session;
 
-	int rc = session_create(state, conn, &session);
-	if (rc == -EBUSY) {
-		refuse_hello(state, conn, EBUSY, "there are as many sessions as max_clients allows");
-		return;
-	}
+	const char *why = conn->guest->refused;
+	int rc = why ? -EUSERS : session_create(state, conn, &session, &why);
 	if (rc < 0) {
-		refuse_hello(state, conn, -rc, "cannot make a session");
+		refuse_hello(state, conn, -rc, rc == -EUSERS ? why : "cannot make a session");
 		return;
 	}
 	if (attach(state, conn, session, hello) < 0) {
@@ -364,6 +384,8 @@ static void transfer_requested(struct mail *mail)
 	/* The client has left the old connection, whether that is known here or not. */
 	if (session && session->conn)
 		session_close_conn(session->conn);
+	if (session && !registry_claim(registry, &session->registered))
+		session = NULL;
 	if (session)
 		unlink_session(state, session);
 	transfer->session = session;

@@ -1,6 +1,7 @@
 /*
  * attacks.c -- attacks on a server beside an honest client: `attacks [--nightly] TRANSPORT HOST PORT [NAME]`. Exit
- * status 0 if none of them did harm. The server is to run with --workers 1, so that all share a thread.
+ * status 0 if none of them did harm. The server is to run with --workers 1, so that all share a thread, and with
+ * --max-clients 64.
  */
 #include "tests/support/attack.h"
 
@@ -14,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIPELINED (PROTO_MAX_SLOTS - 1u)
+#define MAX_CLIENTS 64u /* as the server was told */
+#define PIPELINED   (PROTO_MAX_SLOTS - 1u)
 
 static void die(const char *what, int rc)
 {
@@ -43,6 +45,40 @@ static struct raw_client *greeted(const struct attack_server *server)
 }
 
 /* ---- many connections -------------------------------------------------------------------------------------------- */
+
+/* What a job of many processes does that is killed and started again. */
+static void leave_without_bye(const struct attack_server *server)
+{
+	for (unsigned i = 0; attack_goes_on(); i++) {
+		struct raw_client *client = intruder(server);
+		if (client) {
+			raw_try_hello(client, 0, NULL);
+			raw_close(client);
+		}
+		if (i == 2 * MAX_CLIENTS)
+			attack_begun();
+		usleep(2000);
+	}
+}
+
+static void say_no_hello(const struct attack_server *server)
+{
+	struct raw_client *clients[4 * MAX_CLIENTS] = {NULL};
+	size_t count = sizeof(clients) / sizeof(clients[0]);
+
+	for (size_t i = 0; attack_goes_on(); i = (i + 1) % count) {
+		if (clients[i])
+			raw_close(clients[i]);
+		clients[i] = intruder(server);
+		if (i == count - 1)
+			attack_begun();
+		usleep(2000);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (clients[i])
+			raw_close(clients[i]);
+	}
+}
 
 /* Bytes that are no messages; each ends its connection and would fill the log. */
 static void send_garbage(const struct attack_server *server)
@@ -261,9 +297,10 @@ static void guess_handles(const struct attack_server *server)
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static const struct attack attacks[] = {
-    {"garbage on many connections", send_garbage, false}, {"walks of 78,000 components", walk_far, false},
-    {"staged writes of 8 MiB", write_much, false},        {"one-sided writes", fill_ring, false},
-    {"blocks kept from being used", keep_blocks, false},  {"guessed handles", guess_handles, false},
+    {"sessions left without BYE", leave_without_bye, false}, {"connections without HELLO", say_no_hello, false},
+    {"garbage on many connections", send_garbage, false},    {"walks of 78,000 components", walk_far, false},
+    {"staged writes of 8 MiB", write_much, false},           {"one-sided writes", fill_ring, false},
+    {"blocks kept from being used", keep_blocks, false},     {"guessed handles", guess_handles, false},
 };
 
 int main(int argc, char **argv)

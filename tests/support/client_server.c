@@ -51,10 +51,12 @@ void client_server_start(struct client_server *server)
 	assert_int_equal(pipe(ready), 0);
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", server->port);
 	snprintf(fd, sizeof(fd), "%d", ready[1]);
-	char *const arguments[] = {FARNOVAD,      "--pool",     server->pool, "--listen", listen,
-	                           "--transport", "tcp",        "--workers",  "2",        "--log-level",
-	                           "warn",        "--ready-fd", fd,           NULL};
-	server->pid = run(arguments);
+	const char *arguments[20] = {FARNOVAD, "--pool",    server->pool, "--listen",    listen, "--transport",
+	                             "tcp",    "--workers", "2",          "--log-level", "warn", "--ready-fd",
+	                             fd};
+	for (unsigned i = 0; i < sizeof(server->flags) / sizeof(server->flags[0]) && server->flags[i]; i++)
+		arguments[13 + i] = server->flags[i];
+	server->pid = run((char *const *)(uintptr_t)arguments);
 	close(ready[1]);
 	FILE *in = fdopen(ready[0], "r");
 	assert_non_null(in);

@@ -9,8 +9,9 @@
 #include <sys/types.h>
 
 struct client_server {
-	pid_t pid; /* 0: not running */
-	int port;  /* the same for all starts */
+	pid_t pid;            /* 0: not running */
+	const char *flags[4]; /* more of farnovad's, as far as they are set; to be set before a start */
+	int port;             /* the same for all starts */
 	char pool[64];
 	char url[64];
 };

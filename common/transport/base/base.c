@@ -1,5 +1,6 @@
 /* base.c -- what both transports have in common. */
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,25 @@ int transport_why(int error, char *why, size_t why_size, const char *format, ...
 	vsnprintf(why, why_size, format, arguments);
 	va_end(arguments);
 	return error;
+}
+
+/* An IPv6 host has the lower 64 bits to itself, so they say nothing. */
+uint64_t transport_host_number(const struct sockaddr *address)
+{
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	uint32_t v4;
+	uint64_t number;
+
+	if (address->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)address)->sin_addr.s_addr;
+	if (address->sa_family != AF_INET6)
+		return 0;
+	if (IN6_IS_ADDR_V4MAPPED(v6)) {
+		memcpy(&v4, v6->s6_addr + 12, sizeof(v4));
+		return v4;
+	}
+	memcpy(&number, v6->s6_addr, sizeof(number));
+	return number;
 }
 
 void transport_format_address(const struct sockaddr *address, uint32_t size, char *out, size_t out_size)

@@ -49,7 +49,7 @@ struct transport_ops {
 	/* `own` is within limits, defaults filled in. */
 	int (*accept)(struct transport_pending *pending, struct transport_queue *queue,
 	              const struct transport_hello *own, struct transport_conn **out);
-	void (*reject)(struct transport_pending *pending);
+	void (*reject)(struct transport_pending *pending, int error);
 	int (*connect)(struct transport_queue *queue, const char *host, uint16_t port,
 	               const struct transport_hello *own, int timeout_ms, struct transport_conn **out, char *why,
 	               size_t why_size);
@@ -86,6 +86,7 @@ struct transport_listener {
 struct transport_pending {
 	const struct transport_ops *ops;
 	struct transport_hello hello; /* the peer's */
+	uint64_t host;                /* of transport_host_number */
 	char peer[TRANSPORT_PEER_SIZE];
 };
 
@@ -131,6 +132,8 @@ void transport_region_unlink(struct transport_region *region);
 int transport_why(int error, char *why, size_t why_size, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 struct sockaddr;
+/* transport_host_number -- see transport_pending_host. */
+uint64_t transport_host_number(const struct sockaddr *address);
 /* transport_format_address -- "192.0.2.1:7", "[::1]:7" or "unix:/path". */
 void transport_format_address(const struct sockaddr *address, uint32_t size, char *out, size_t out_size);
 

@@ -119,7 +119,7 @@ int tcp_listener_fd(const struct transport_listener *listener);
 int tcp_listener_next(struct transport_listener *listener, struct transport_pending **out);
 int tcp_accept(struct transport_pending *pending, struct transport_queue *queue, const struct transport_hello *own,
                struct transport_conn **out);
-void tcp_reject(struct transport_pending *pending);
+void tcp_reject(struct transport_pending *pending, int error);
 int tcp_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                 int timeout_ms, struct transport_conn **out, char *why, size_t why_size);
 

@@ -279,6 +279,7 @@ static void add_handshake(struct tcp_listener *listener, int fd, const struct so
 		drop(listener, TAILQ_FIRST(&listener->handshakes), "too many have not said hello");
 	tune(fd);
 	transport_format_address((const struct sockaddr *)from, size, pending->base.peer, sizeof(pending->base.peer));
+	pending->base.host = transport_host_number((const struct sockaddr *)from);
 	pending->fd = fd;
 	pending->deadline = clock_now_ms() + HELLO_SECONDS * 1000;
 	TAILQ_INSERT_TAIL(&listener->handshakes, pending, link);
@@ -298,6 +299,11 @@ static void accept_some(struct tcp_listener *listener)
 		if (fd >= 0) {
 			add_handshake(listener, fd, &from, size);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			/* Who has not said hello makes room for who may. */
+			if (!TAILQ_EMPTY(&listener->handshakes)) {
+				drop(listener, TAILQ_FIRST(&listener->handshakes), strerror(errno));
+				continue;
+			}
 			pause_accepting(listener, errno);
 			return;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -393,12 +399,12 @@ int tcp_accept(struct transport_pending *base, struct transport_queue *queue, co
 	return rc;
 }
 
-void tcp_reject(struct transport_pending *base)
+void tcp_reject(struct transport_pending *base, int error)
 {
 	struct tcp_pending *pending = (struct tcp_pending *)base;
 	uint8_t header[TCP_HEADER_SIZE];
 
-	tcp_frame_encode(&(struct tcp_frame){.type = TCP_ERROR, .length = ECONNREFUSED}, header);
+	tcp_frame_encode(&(struct tcp_frame){.type = TCP_ERROR, .length = (uint32_t)error}, header);
 	(void)!send(pending->fd, header, sizeof(header), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(pending->fd);
 	free(pending);

@@ -130,7 +130,7 @@ int verbs_listener_fd(const struct transport_listener *listener);
 int verbs_listener_next(struct transport_listener *listener, struct transport_pending **out);
 int verbs_accept(struct transport_pending *pending, struct transport_queue *queue, const struct transport_hello *own,
                  struct transport_conn **out);
-void verbs_reject(struct transport_pending *pending);
+void verbs_reject(struct transport_pending *pending, int error);
 int verbs_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                   int timeout_ms, struct transport_conn **out, char *why, size_t why_size);
 

@@ -197,6 +197,7 @@ static int make_pending(struct rdma_cm_id *id, const struct transport_hello *hel
 	}
 	pending->base.hello = *hello;
 	format_peer(id, pending->base.peer, sizeof(pending->base.peer));
+	pending->base.host = transport_host_number(rdma_get_peer_addr(id));
 	pending->id = id;
 	pending->served_depth = asked->responder_resources;
 	pending->read_depth = asked->initiator_depth;
@@ -235,7 +236,7 @@ static void free_pending(struct verbs_pending *pending)
 	free(pending);
 }
 
-void verbs_reject(struct transport_pending *base)
+void verbs_reject(struct transport_pending *base, int error)
 {
 	struct verbs_pending *pending = (struct verbs_pending *)base;
 
@@ -257,7 +258,7 @@ int verbs_accept(struct transport_pending *base, struct transport_queue *queue, 
 	int rc = verbs_conn_build(queue, pending->id, own, &conn);
 
 	if (rc != 0) {
-		verbs_reject(base);
+		verbs_reject(base, ECONNREFUSED);
 		return rc;
 	}
 	rc = verbs_conn_complete(conn, own, &base->hello, base->peer);

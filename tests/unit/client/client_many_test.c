@@ -99,6 +99,26 @@ static void without_descriptors_the_error_says_so(void **state)
 	farnova_disconnect(connected());
 }
 
+static void a_full_server_says_so_and_what_to_do(void **state)
+{
+	const struct farnova_options options = {.size = sizeof(options), .transport = "tcp"};
+
+	(void)state;
+	client_server_kill(&server);
+	server.flags[0] = "--max-clients";
+	server.flags[1] = "2";
+	client_server_start(&server);
+	struct farnova *first = connected(), *second = connected();
+	assert_null(farnova_connect(server.url, &options));
+	assert_int_equal(errno, EUSERS);
+	assert_non_null(strstr(farnova_last_error(), "sessions as max_"));
+	assert_non_null(strstr(farnova_last_error(), "raise max_clients or max_per_host"));
+	farnova_disconnect(first);
+	first = connected();
+	farnova_disconnect(first);
+	farnova_disconnect(second);
+}
+
 static int begin(void **state)
 {
 	struct rlimit limit;
@@ -129,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_process_has_many_connections_each_with_its_own_umask),
 	    cmocka_unit_test(without_descriptors_the_error_says_so),
+	    cmocka_unit_test(a_full_server_says_so_and_what_to_do),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
 }

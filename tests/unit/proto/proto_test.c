@@ -561,7 +561,7 @@ static void every_reply_survives_the_wire_and_no_part_of_it_does(void **state)
 		}
 		in.status = ENOENT;
 		length = proto_encode_reply(&in, buffer, sizeof(buffer));
-		assert_int_equal(length, PROTO_REPLY_HEADER);
+		assert_int_equal(length, PROTO_REPLY_HEADER + (in.op == PROTO_HELLO ? 4 : 0)); /* no reason */
 		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
 		assert_int_equal(out.status, ENOENT);
 	}
@@ -591,6 +591,33 @@ static void all_handles_of_a_reply_are_found(void **state)
 		for (unsigned n = 0; n < count; n++)
 			assert_int_equal(decoded[n]->seal, 4711 + n);
 	}
+}
+
+static void a_refusal_tells_its_reason(void **state)
+{
+	struct proto_reply in = {.op = PROTO_HELLO, .slot = PROTO_SLOT_NONE, .status = EUSERS}, out;
+	char text[PROTO_MAX_REASON + 2];
+	const char *why;
+
+	in.reason = string("there are too many");
+	int length = proto_encode_reply(&in, buffer, sizeof(buffer));
+	assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
+	assert_int_equal(out.status, EUSERS);
+	assert_int_equal(out.reason.length, in.reason.length);
+	assert_memory_equal(out.reason.data, in.reason.data, in.reason.length);
+	for (int cut = (int)PROTO_REPLY_HEADER; cut < length; cut++) {
+		le32 claimed = le32_of((uint32_t)cut);
+		memcpy(buffer + 4, &claimed, 4);
+		assert_int_equal(proto_decode_reply(buffer, (size_t)cut, &out, &why), -EPROTO);
+	}
+	/* Too long, and what would drive a terminal. */
+	memset(text, 'a', sizeof(text));
+	in.reason = (struct proto_string){.data = text, .length = sizeof(text)};
+	length = proto_encode_reply(&in, buffer, sizeof(buffer));
+	assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
+	in.reason = string("\033[2J");
+	length = proto_encode_reply(&in, buffer, sizeof(buffer));
+	assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
 }
 
 static void an_attribute_longer_than_any_is_refused(void **state)
@@ -777,6 +804,7 @@ int main(void)
 	    cmocka_unit_test(every_request_survives_the_wire),
 	    cmocka_unit_test(all_handles_of_a_request_are_found),
 	    cmocka_unit_test(all_handles_of_a_reply_are_found),
+	    cmocka_unit_test(a_refusal_tells_its_reason),
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),
 	    cmocka_unit_test(every_reply_survives_the_wire_and_no_part_of_it_does),

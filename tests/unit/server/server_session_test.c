@@ -670,10 +670,35 @@ static void limits_are_kept_and_root_is_squashed(void **state)
 	request.hello.min_version = request.hello.max_version = PROTO_VERSION;
 	assert_true(raw_post(c, &request));
 	assert_true(raw_reply(c, &reply, 5000));
-	assert_int_equal(reply.status, EBUSY);
+	assert_int_equal(reply.status, EUSERS);
+	assert_non_null(memmem(reply.reason.data, reply.reason.length, "max_", 4));
 	raw_close(a);
 	raw_close(b);
 	raw_close(c);
+}
+
+/* Clients that vanish without BYE keep nobody out for a lease; one that has a file open is waited for. */
+static void idle_sessions_make_room_and_those_with_opens_do_not(void **state)
+{
+	struct proto_reply reply;
+
+	stop(state);
+	start_with((const char *const[]){"--max-clients", "4", "--max-per-host", "4", "--workers", "2", "--lease-ms",
+	                                 "60000", NULL});
+	struct raw_client *owner = client();
+	open_file(owner, "kept", READ_WRITE);
+	raw_close(raw_connect(TRANSPORT_TCP, "127.0.0.1", port));
+	struct raw_client left = *owner;
+	raw_close(owner);
+	for (int i = 0; i < 40; i++)
+		raw_close(client());
+	/* Its session is still there, with the open. */
+	owner = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	raw_hello(owner, &left);
+	assert_true(owner->hello.hello.resumed);
+	struct proto_request request = {.op = PROTO_PING};
+	assert_int_equal(raw_call(owner, &request, &reply), 0);
+	raw_close(owner);
 }
 
 static void credentials_by_number_decide_what_is_allowed(void **state)
@@ -884,6 +909,7 @@ int main(void)
 	    CASE(layouts_end_with_the_connection_and_opens_do_not),
 	    CASE(file_that_is_unlinked_while_open_lives_until_its_close),
 	    CASE(limits_are_kept_and_root_is_squashed),
+	    CASE(idle_sessions_make_room_and_those_with_opens_do_not),
 	    CASE(credentials_by_number_decide_what_is_allowed),
 	    PATIENT(readers_never_see_another_files_bytes_while_others_write),
 	};

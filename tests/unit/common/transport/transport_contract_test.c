@@ -621,7 +621,7 @@ static void *reject_one(void *argument)
 
 	while (transport_listener_next(argument, &pending) == -EAGAIN)
 		usleep(1000);
-	transport_reject(pending);
+	transport_reject(pending, ECONNREFUSED);
 	return NULL;
 }
 

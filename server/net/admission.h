@@ -1,0 +1,70 @@
+/*
+ * admission.h -- which connections are let in where there are many.
+ *
+ * The table holds as many connections as there may be sessions, and some for clients that come back before their old
+ * connection is known to be dead. Where it is full the oldest connection without a session is dropped for a new one;
+ * if all have sessions the new one is refused: it is let in only to be told why when it says HELLO. While more than three
+ * quarters are taken one host gets no more than its limit, so that others still get in.
+ *
+ *     (none) --admission_enter--> guest without a session --admission_greeted--> with one --admission_leave--> (none)
+ *                                     |--dropped for another: mail to its thread, conn_fail--> admission_leave
+ *
+ * Thread safe. Lock order: it is taken last, but for a mailbox's.
+ */
+#ifndef FARNOVA_SERVER_ADMISSION_H
+#define FARNOVA_SERVER_ADMISSION_H
+
+#include "server/net/host_counts.h"
+#include "server/net/mailbox.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define ADMISSION_SPARE 64u /* connections beside those of sessions; as many are let in to be refused with a reason */
+
+struct conn;
+
+/* A connection, from its arrival until it has been closed. */
+struct guest {
+	struct mail drop_mail; /* first: tells its thread to drop it */
+	TAILQ_ENTRY(guest) link;
+	struct admission *admission;
+	struct mailbox *mailbox; /* of its thread */
+	uint64_t host;
+	const char *refused; /* why it gets no new session; NULL: it does */
+	struct conn *conn;   /* its thread's alone; NULL before and after */
+	/* under the lock */
+	bool waits;    /* it has no session and is on the list */
+	bool dropping; /* its mail is on the way */
+	bool gone;
+};
+
+struct admission {
+	pthread_mutex_t lock;
+	size_t limit, host_limit;
+	atomic_size_t count;
+	TAILQ_HEAD(, guest) waiting; /* without a session, oldest first */
+	struct host_counts hosts;
+	void (*drop)(struct conn *conn); /* in its thread */
+};
+
+/* admission_init -- for `clients` sessions, `per_host` of one host; `drop` ends a connection. */
+void admission_init(struct admission *admission, size_t clients, size_t per_host, void (*drop)(struct conn *conn));
+void admission_destroy(struct admission *admission);
+
+/* admission_enter -- a connection of `host` comes, to be served by the thread with this mailbox. NULL: it must be turned
+ * away, for there is no room even to tell it why. */
+struct guest *admission_enter(struct admission *admission, uint64_t host, struct mailbox *mailbox);
+
+/* admission_greeted -- it has a session. admission_leave -- it has been closed, or was never made. */
+void admission_greeted(struct guest *guest);
+void admission_leave(struct guest *guest);
+
+/* admission_crowded -- whether more than three quarters of the table are taken. */
+bool admission_crowded(const struct admission *admission);
+
+#endif
