@@ -26,6 +26,10 @@
 #define PROTO_MAX_LINK       4095u
 #define PROTO_REQUEST_HEADER 40u
 #define PROTO_REPLY_HEADER   32u
+/* What comes before the data in the body of a reply. */
+#define PROTO_READ_FIXED     4u
+#define PROTO_READDIR_FIXED  16u
+#define PROTO_XATTR_FIXED    16u
 
 /* Numbers and traits of all messages are in ops.def. */
 enum proto_op {
@@ -358,8 +362,7 @@ struct proto_reply {
 			struct proto_extent extents[PROTO_MAX_EXTENTS];
 		} open; /* OPEN REOPEN TMPFILE */
 		struct {
-			uint64_t size; /* of the file */
-			uint32_t length;
+			uint32_t length; /* less than asked for: the end of the file */
 			const void *data;
 		} read;
 		struct {

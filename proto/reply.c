@@ -128,7 +128,6 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		extents(w, &p->open.extent_count, p->open.extents);
 		break;
 	case PROTO_READ:
-		field_u64(w, &p->read.size);
 		field_u32(w, &p->read.length);
 		field_data(w, &p->read.data, p->read.length);
 		break;
@@ -283,8 +282,6 @@ static const char *check(const struct proto_reply *p)
 	case PROTO_TMPFILE:
 		why = check_attributes(&p->open.attr);
 		return why ? why : check_extents(p->open.extent_count, p->open.extents);
-	case PROTO_READ:
-		return p->read.size > INT64_MAX ? "file size out of range" : NULL;
 	case PROTO_WRITE:
 	case PROTO_WRITE_COMMIT:
 		if (p->write.size > INT64_MAX)
@@ -319,6 +316,7 @@ static const char *check(const struct proto_reply *p)
 	case PROTO_PING:
 	case PROTO_ACCESS:
 	case PROTO_CLOSE:
+	case PROTO_READ:
 	case PROTO_UNLINK:
 	case PROTO_RMDIR:
 	case PROTO_RENAME:

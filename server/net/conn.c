@@ -172,6 +172,13 @@ static void keep_message(struct conn *conn, const void *message, size_t length, 
 	conn->out_last = out;
 }
 
+uint32_t conn_reply_room(const struct conn *conn)
+{
+	uint32_t most = transport_max_message(conn->transport);
+
+	return (most < PROTO_MAX_MESSAGE ? most : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER;
+}
+
 void conn_send(struct conn *conn, const void *message, size_t length, bool reply)
 {
 	if (conn->broken)

@@ -68,6 +68,9 @@ void conn_ended(struct conn *conn, int status);
 bool conn_waits(const struct conn *conn);
 bool conn_take(struct conn *conn, struct in_message *message);
 
+/* conn_reply_room -- bytes that the body of a reply may have. */
+uint32_t conn_reply_room(const struct conn *conn);
+
 /* conn_send -- send a message, or keep it until the client has credit. Never waits; a client that does not take its
  * replies is broken off. */
 void conn_send(struct conn *conn, const void *message, size_t length, bool reply);

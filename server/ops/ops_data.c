@@ -30,26 +30,19 @@ int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const s
 int op_read(struct request *rq)
 {
 	const struct open *open;
-	struct nova_attr attr;
 
 	int rc = ops_get_open(rq, rq->in->read.open, PROTO_OPEN_READ, &open);
 	if (rc < 0)
 		return rc;
-	uint32_t limit = transport_max_message(rq->conn->transport);
-	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 12;
-	if (rq->in->read.length > limit)
+	if (rq->in->read.length > conn_reply_room(rq->conn) - PROTO_READ_FIXED)
 		return -EINVAL;
 	rq->call.opened = true;
 	struct nova_handle file = core_handle(open->file->handle);
 	ssize_t count = nova_read(&rq->call, file, rq->in->read.offset, rq->state->data, rq->in->read.length);
 	if (count < 0)
 		return (int)count;
-	rc = nova_getattr(&rq->call, file, &attr);
-	if (rc < 0)
-		return rc;
 	if (!(open->flags & PROTO_OPEN_NOATIME))
-		request_accessed(rq, file, &attr);
-	rq->out->read.size = attr.size;
+		request_accessed(rq, file, NULL);
 	rq->out->read.length = (uint32_t)count;
 	rq->out->read.data = rq->state->data;
 	return 0;

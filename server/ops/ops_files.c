@@ -43,11 +43,7 @@ int op_getattr(struct request *rq)
 
 int op_access(struct request *rq)
 {
-	struct nova_handle handle = core_handle(rq->in->access.handle);
-	struct nova_attr attr;
-
-	int rc = nova_getattr(&rq->call, handle, &attr);
-	return rc < 0 ? rc : nova_access(&rq->call, handle, (int)rq->in->access.mask);
+	return nova_access(&rq->call, core_handle(rq->in->access.handle), (int)rq->in->access.mask);
 }
 
 int op_statfs(struct request *rq)

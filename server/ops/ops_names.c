@@ -206,7 +206,7 @@ static bool list_entry(void *context, const struct nova_dirent *entry)
 int op_readdir(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
-	uint32_t limit = transport_max_message(rq->conn->transport);
+	uint32_t limit = conn_reply_room(rq->conn) - PROTO_READDIR_FIXED;
 	struct listing listing = {.buffer = rq->state->data};
 	uint64_t until = in->readdir.until;
 	bool noatime = false;
@@ -219,7 +219,6 @@ int op_readdir(struct request *rq)
 		rq->call.opened = true;
 		noatime = open->flags & PROTO_OPEN_NOATIME;
 	}
-	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - 16;
 	listing.size = in->readdir.size < limit ? in->readdir.size : limit;
 	int rc =
 	    nova_readdir(&rq->call, core_handle(in->readdir.handle), in->readdir.cookie, &until, list_entry, &listing);

@@ -18,17 +18,14 @@ static_assert(PROTO_XATTR_CREATE == NOVA_XATTR_CREATE && PROTO_XATTR_REPLACE == 
               "flags pass through");
 static_assert(sizeof(((struct state *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a thread's buffer holds any value");
 
-#define REPLY_FIXED 16u /* total 4, change 8, length 4 */
-
 /* The piece that was asked for, of what lies whole in the thread's buffer. */
 static int tell_piece(struct request *rq, ssize_t total, uint64_t change)
 {
-	uint32_t limit = transport_max_message(rq->conn->transport);
+	uint32_t limit = conn_reply_room(rq->conn) - PROTO_XATTR_FIXED;
 	uint32_t offset = rq->in->getxattr.offset, length = rq->in->getxattr.size;
 
 	if (total < 0)
 		return (int)total;
-	limit = (limit < PROTO_MAX_MESSAGE ? limit : PROTO_MAX_MESSAGE) - PROTO_REPLY_HEADER - REPLY_FIXED;
 	if (offset > total)
 		offset = (uint32_t)total;
 	if (length > total - offset)

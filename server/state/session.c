@@ -19,7 +19,6 @@
 #include <sys/random.h>
 
 #define MIN_MESSAGE     8192u
-#define READ_OVERHEAD   (PROTO_REPLY_HEADER + 12u)
 #define WRITE_OVERHEAD  (PROTO_REQUEST_HEADER + 24u)
 #define RECALL_MAX_SIZE 128u
 
@@ -251,17 +250,11 @@ static void refuse_hello(struct state *state, struct conn *conn, int error, cons
 		conn_send(conn, state->out, (size_t)length, true);
 }
 
-static uint32_t minimum(uint64_t a, uint64_t b)
-{
-	return (uint32_t)(a < b ? a : b);
-}
-
 static void welcome(struct state *state, struct conn *conn, bool resumed)
 {
 	const struct state_shared *shared = state->shared;
 	struct session *session = conn->session;
 	struct proto_reply *reply = &state->reply;
-	uint32_t peer = transport_max_message(conn->transport);
 
 	*reply = (struct proto_reply){
 	    .op = PROTO_HELLO,
@@ -274,7 +267,7 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	              .instance = shared->instance,
 	              .slots = PROTO_MAX_SLOTS,
 	              .lease_ms = (uint32_t)shared->config->lease_ms,
-	              .max_read = minimum(peer, PROTO_MAX_MESSAGE) - READ_OVERHEAD,
+	              .max_read = conn_reply_room(conn) - PROTO_READ_FIXED,
 	              .max_write = (uint32_t)shared->config->message_size - WRITE_OVERHEAD,
 	              .staging_address = 0,
 	              .staging_key = transport_region_key(session->staging_region),

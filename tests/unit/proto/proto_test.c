@@ -453,7 +453,6 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 		p->lookup.directory.handle = dir;
 		break;
 	case PROTO_READ:
-		p->read.size = 100;
 		p->read.length = 3;
 		p->read.data = "abc";
 		break;
@@ -618,6 +617,21 @@ static void a_refusal_tells_its_reason(void **state)
 	in.reason = string("\033[2J");
 	length = proto_encode_reply(&in, buffer, sizeof(buffer));
 	assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
+}
+
+static void data_of_a_reply_begin_where_the_protocol_says(void **state)
+{
+	uint8_t entries[100];
+	struct proto_reply p;
+	size_t used;
+
+	fill_reply(&p, PROTO_READ, NULL, NULL);
+	assert_int_equal(proto_encode_reply(&p, buffer, sizeof(buffer)), PROTO_REPLY_HEADER + PROTO_READ_FIXED + 3);
+	fill_reply(&p, PROTO_READDIR, entries, &used);
+	assert_int_equal(proto_encode_reply(&p, buffer, sizeof(buffer)),
+	                 PROTO_REPLY_HEADER + PROTO_READDIR_FIXED + used);
+	fill_reply(&p, PROTO_GETXATTR, NULL, NULL);
+	assert_int_equal(proto_encode_reply(&p, buffer, sizeof(buffer)), PROTO_REPLY_HEADER + PROTO_XATTR_FIXED + 4);
 }
 
 static void an_attribute_longer_than_any_is_refused(void **state)
@@ -808,6 +822,7 @@ int main(void)
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),
 	    cmocka_unit_test(every_reply_survives_the_wire_and_no_part_of_it_does),
+	    cmocka_unit_test(data_of_a_reply_begin_where_the_protocol_says),
 	    cmocka_unit_test(an_attribute_longer_than_any_is_refused),
 	    cmocka_unit_test(extents_out_of_order_or_out_of_range_are_refused),
 	    cmocka_unit_test(directory_entries_with_bad_names_are_refused),
