@@ -165,6 +165,9 @@ static int make_workers(struct server *server, char *why, size_t why_size)
 	}
 	for (unsigned i = 0; i < server->worker_count && rc == 0; i++)
 		rc = worker_init(&server->workers[i], server, i, kinds, why, why_size);
+	/* After the workers have their journal rings, and before the first of them asks. */
+	if (rc == 0)
+		bulk_start(&server->bulk, server->shared.nova);
 	for (unsigned i = 0; i < server->worker_count && rc == 0; i++) {
 		rc = worker_start(&server->workers[i]);
 		if (rc < 0)
@@ -178,6 +181,7 @@ static void end_workers(struct server *server)
 	atomic_store(&server->stopping, true);
 	for (unsigned i = 0; i < server->worker_count; i++)
 		worker_join(&server->workers[i]);
+	bulk_stop(&server->bulk);
 	/* Mail that was on its way between workers when they ended: nobody waits for it, but it is owned by nobody
 	 * else. */
 	int delivered;
@@ -231,6 +235,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 	server->shared.config = &server->config;
 	server->shared.pm = &server->pm;
 	server->shared.demand_quiesce_all = worker_demand_quiesce_all;
+	server->shared.bulk = &server->bulk;
 	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients, server->config.max_per_host);
 	admission_init(&server->admission, server->config.max_clients, server->config.max_per_host, conn_drop);

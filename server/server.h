@@ -11,6 +11,7 @@
 #include "server/loop/listen.h"
 #include "server/net/admission.h"
 #include "server/net/placement.h"
+#include "server/state/bulk.h"
 #include "server/state/state.h"
 
 #include <pthread.h>
@@ -27,6 +28,7 @@ struct server {
 	bool populating;
 	struct state_shared shared;
 	struct janitor janitor;
+	struct bulk bulk;
 	struct listeners listeners; /* the main thread's */
 	struct placement placement; /* for all workers */
 	unsigned worker_count;

@@ -94,10 +94,11 @@ ssize_t farnova_append(struct farnova_file *file, const void *data, size_t lengt
 /* farnova_lseek -- SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE. */
 off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence);
 /* farnova_fallocate -- as fallocate(2): mode 0, FALLOC_FL_KEEP_SIZE, PUNCH_HOLE with KEEP_SIZE, ZERO_RANGE with or
- * without it, COLLAPSE_RANGE or INSERT_RANGE. One atomic change whatever its size. */
+ * without it, COLLAPSE_RANGE or INSERT_RANGE. One atomic change whatever its size, but for reservation: one for each 64 MiB. */
 int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t length);
 /* farnova_copy_file_range -- as copy_file_range(2), between files of one connection: the server copies, no data go over
- * the wire, holes stay. One atomic change of up to 16 MiB; returns how much, 0 at the end of `in`. `flags` is 0. */
+ * the wire, holes stay. One atomic change of up to 16 MiB, less while `in` is being changed; returns how much, 0 at the end of `in`.
+ * `flags` is 0. */
 ssize_t farnova_copy_file_range(struct farnova_file *in, off_t *in_offset, struct farnova_file *out, off_t *out_offset,
                                 size_t length, unsigned flags);
 int farnova_ftruncate(struct farnova_file *file, off_t length);

@@ -252,19 +252,35 @@ static void tick(struct worker *worker)
  * A crash leaves files that were unlinked while open. Their clients have a lease to come back and open them again; what
  * nobody has opened by then goes.
  */
+static void reclaim(struct bulk_job *job, struct nova_worker *nova)
+{
+	const struct nova_call call = {.worker = nova};
+	int count = nova_reclaim_orphans(&call);
+
+	(void)job;
+	if (count < 0)
+		log_error("worker", "cannot reclaim orphans: %s", strerror(-count));
+	else if (count > 0)
+		log_info("worker", "reclaimed %d files that were unlinked while open", count);
+}
+
+static void reclaim_delivered(struct mail *mail)
+{
+	(void)mail;
+}
+
 static void reclaim_orphans(struct worker *worker)
 {
-	const struct nova_call call = {.worker = worker->state.nova};
+	struct bulk_job *job = &worker->reclaim_job;
 
 	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
 	    worker->net.now_ms < worker->grace_ends_ms)
 		return;
 	worker->orphans_reclaimed = true;
-	int count = nova_reclaim_orphans(&call);
-	if (count < 0)
-		log_error("worker", "cannot reclaim orphans: %s", strerror(-count));
-	else if (count > 0)
-		log_info("worker", "reclaimed %d files that were unlinked while open", count);
+	*job = (struct bulk_job){
+	    .mail.deliver = reclaim_delivered, .mailbox = &worker->net.mailbox, .owner = worker, .run = reclaim};
+	if (!bulk_submit(&worker->server->bulk, job))
+		reclaim(job, worker->state.nova);
 }
 
 static void quiesce_demand_delivered(struct mail *mail)

@@ -10,6 +10,7 @@
 #include "common/transport/transport.h"
 #include "proto/proto.h"
 #include "server/net/net.h"
+#include "server/state/bulk.h"
 #include "server/state/state.h"
 
 #include <pthread.h>
@@ -41,6 +42,7 @@ struct worker {
 	int64_t started_ms;
 	int64_t grace_ends_ms; /* until then clients may come back for what they had open before a crash */
 	bool orphans_reclaimed;
+	struct bulk_job reclaim_job;
 
 	struct mail quiesce_mail; /* asks this worker to ask its sessions what they have quiesced */
 	atomic_bool quiesce_pending;

@@ -165,6 +165,18 @@ void nova_unmount(struct nova *fs);
 int nova_worker_open(struct nova *fs, struct nova_worker **out);
 void nova_worker_close(struct nova_worker *worker);
 
+/*
+ * The first use of an inode reads its log, which may be long. For a thread that serves others, too:
+ *
+ * nova_may_defer -- from now until its next commit operations of this worker do not read a log of more than some
+ * thousand lines, nor wait for nova_load, but fail with -EBUSY and have changed nothing. nova_load -- read it, by a
+ * worker that has time. nova_deferred -- which inode it was that an operation since nova_may_defer
+ * has failed for; 0: none.
+ */
+void nova_may_defer(struct nova_worker *worker, bool may);
+nova_ino nova_deferred(const struct nova_worker *worker);
+void nova_load(struct nova_worker *worker, nova_ino ino);
+
 struct nova_statfs {
 	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
 	uint64_t free_blocks;
@@ -438,6 +450,24 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
  */
 ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
                   uint64_t to_offset, uint64_t length, struct nova_attr *attr);
+
+/*
+ * A long copy in two steps, of which only the second is seen by anybody, and holds the files' locks for the time of a
+ * commit: what is copied is brought into private blocks beforehand, in slices.
+ *
+ * nova_copy_prepare -- by any worker; *out is then to be given to one of the others. Errors as nova_copy's; -ENOSPC also
+ * where nova_copy would use blocks that the target has reserved. -EAGAIN: the source has been changed meanwhile.
+ *
+ * nova_copy_commit -- make it true, as nova_copy would; the call's rights are looked at here. Frees `copy`. -EAGAIN: the
+ * source has been changed since: nothing has been done.
+ *
+ * nova_copy_discard -- give it up. NULL is allowed.
+ */
+struct nova_copy;
+int nova_copy_prepare(struct nova_worker *worker, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
+                      uint64_t to_offset, uint64_t length, struct nova_copy **out);
+ssize_t nova_copy_commit(const struct nova_call *call, struct nova_copy *copy, struct nova_attr *attr);
+void nova_copy_discard(struct nova_worker *worker, struct nova_copy *copy);
 
 /* Where a piece of a file lies. */
 struct nova_extent {

@@ -109,7 +109,15 @@ static int run(struct request *rq, const struct operation *operation)
 	}
 	if (operation->changes && rq->shared->config->read_only)
 		return -EROFS;
-	return operation->run(rq);
+	nova_may_defer(rq->call.worker, true);
+	int rc = operation->run(rq);
+	nova_may_defer(rq->call.worker, false);
+	nova_ino cold = nova_deferred(rq->call.worker);
+	if (rc != -EBUSY || cold.n == 0)
+		return rc;
+	/* A log is to be read first, which takes long. Nothing has been done yet. */
+	rc = deferred_load(rq->session, &rq->deferred, cold);
+	return rc == -EAGAIN ? operation->run(rq) : rc;
 }
 
 static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred)

@@ -1,13 +1,19 @@
 /*
  * ops_space.c -- operations on where a file has data: FALLOCATE, SEEK, COPY.
  */
+#include "common/container_of.h"
 #include "server/net/conn.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
 #include "server/state/session.h"
+#include "server/state/state.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
+
+#define BLOCK         4096u
+#define RESERVE_SLICE (64ull << 20) /* is reserved at a time: some 100 microseconds */
 
 #define MOVES (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE)
 
@@ -18,9 +24,21 @@ static_assert(PROTO_FALLOCATE_KEEP_SIZE == NOVA_FALLOCATE_KEEP_SIZE &&
                   PROTO_FALLOCATE_INSERT_RANGE == NOVA_FALLOCATE_INSERT_RANGE,
               "modes pass through");
 
+/* Whether there may be space for all of it, beside what the file has: what can never be had is not begun. */
+static bool may_reserve(struct request *rq, struct proto_handle file, uint64_t length)
+{
+	struct nova_statfs st;
+	struct nova_attr attr;
+
+	nova_statfs(rq->shared->nova, &st);
+	return nova_getattr(&rq->call, core_handle(file), &attr) < 0 ||
+	       length / BLOCK <= st.available_blocks + attr.blocks;
+}
+
 /*
  * The session's own layout goes on but for the range, as after a write; what has been reserved, punched or copied is
- * seldom read at once, so the reply has no extents. Collapsing and inserting move all that is behind them, and end it.
+ * seldom read at once, so the reply has no extents. Collapsing and inserting move all that is behind them, and end it; so
+ * does what takes several changes, of which one reply could not tell.
  */
 int op_fallocate(struct request *rq)
 {
@@ -35,18 +53,28 @@ int op_fallocate(struct request *rq)
 	if (rc < 0)
 		return rc;
 	bool adds = !(in->fallocate.mode & ~PROTO_FALLOCATE_KEEP_SIZE);
-	rc = request_change_open(rq, open, adds, in->fallocate.mode & MOVES, &change);
+	/* To reserve is the one thing that may be done by several changes, each of a longer prefix. */
+	bool sliced = adds && in->fallocate.length > RESERVE_SLICE;
+	uint64_t done = sliced && rq->deferred ? rq->deferred->progress : 0;
+	uint64_t length = in->fallocate.length - done;
+	if (sliced && done == 0 && !may_reserve(rq, open->file->handle, length))
+		return -ENOSPC;
+	if (sliced && length > RESERVE_SLICE)
+		length = RESERVE_SLICE;
+	rc = request_change_open(rq, open, adds, sliced || in->fallocate.mode & MOVES, &change);
 	if (rc != 0)
 		return rc;
 	rq->call.opened = true;
 	uint64_t old_size = ops_old_size(rq, open->file->handle, &change);
-	rc = nova_fallocate(&rq->call, core_handle(open->file->handle), in->fallocate.mode, in->fallocate.offset,
-	                    in->fallocate.length, &attr);
+	rc = nova_fallocate(&rq->call, core_handle(open->file->handle), in->fallocate.mode, in->fallocate.offset + done,
+	                    length, &attr);
 	if (rc == 0)
 		ops_range_changed(old_size, in->fallocate.offset, in->fallocate.length, &from, &count);
 	layout_change_end(&change, from, count, &effect);
 	if (rc < 0)
 		return request_space(rq, rc);
+	if (done + length < in->fallocate.length)
+		return deferred_yield(rq->session, &rq->deferred, done + length);
 	request_attr(&attr, &rq->out->fallocate.attr);
 	rq->out->fallocate.replaced_offset = effect.offset;
 	rq->out->fallocate.replaced_length = effect.length;
@@ -65,6 +93,103 @@ int op_seek(struct request *rq)
 	                 rq->in->seek.what == PROTO_SEEK_DATA ? NOVA_SEEK_DATA : NOVA_SEEK_HOLE, &rq->out->seek.offset);
 }
 
+/* ---- copies ----------------------------------------------------------------------------------------------------- */
+
+#define COPY_HERE     (256u * 1024) /* at most is copied by the loop: some 100 microseconds */
+#define COPY_ATTEMPTS 2u            /* of a longer copy from a file that is changed meanwhile */
+
+/* The part of a long copy that a bulk thread does: nobody sees anything of it. */
+struct copy_work {
+	struct deferred_work work; /* first */
+	struct nova_handle from, to;
+	uint64_t from_offset, to_offset, length;
+	struct nova_copy *copy; /* what came of it, if `rc` is 0 */
+	int rc;
+	unsigned attempts;
+};
+
+static void prepare_copy(struct deferred_work *work, struct nova_worker *worker)
+{
+	struct copy_work *copy = container_of(work, struct copy_work, work);
+
+	copy->attempts++;
+	copy->rc = nova_copy_prepare(worker, copy->from, copy->from_offset, copy->to, copy->to_offset, copy->length,
+	                             &copy->copy);
+}
+
+static void discard_copy(struct deferred_work *work, struct nova_worker *worker)
+{
+	struct copy_work *copy = container_of(work, struct copy_work, work);
+
+	nova_copy_discard(worker, copy->copy);
+	free(copy);
+}
+
+static struct copy_work *copy_work_of(const struct request *rq)
+{
+	struct deferred_work *work = rq->deferred ? rq->deferred->work : NULL;
+
+	return work && work->run == prepare_copy ? container_of(work, struct copy_work, work) : NULL;
+}
+
+/* Have a long copy prepared. -EAGAIN: there is no thread for it. */
+static int copy_beforehand(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length)
+{
+	const struct proto_request *in = rq->in;
+	struct copy_work *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = (struct copy_work){.work = {.run = prepare_copy, .discard = discard_copy},
+	                           .from = from,
+	                           .to = to,
+	                           .from_offset = in->copy.from_offset,
+	                           .to_offset = in->copy.to_offset,
+	                           .length = length,
+	                           .rc = -EAGAIN};
+	int rc = deferred_bulk(rq->session, &rq->deferred, &copy->work);
+	if (rc < 0)
+		free(copy);
+	return rc;
+}
+
+/*
+ * Before the change is announced: 0 if the loop is to copy *length, or to commit what was prepared; DEFERRED, or why it
+ * cannot be done. Where the source is changed all the time, or there is space only in blocks that the target has
+ * reserved, the loop copies a short piece.
+ */
+static int copy_ahead(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t *length)
+{
+	struct copy_work *work = copy_work_of(rq);
+	int rc = work ? work->rc : 0;
+
+	if (!work && *length > COPY_HERE) {
+		rc = copy_beforehand(rq, from, to, *length);
+		return rc == -EAGAIN ? 0 : rc;
+	}
+	if (rc == -EAGAIN && work->attempts < COPY_ATTEMPTS)
+		return deferred_bulk_again(rq->session, &rq->deferred);
+	if (rc != 0 && rc != -EAGAIN && rc != -ENOSPC)
+		return rc;
+	if (rc != 0 && *length > COPY_HERE)
+		*length = COPY_HERE;
+	return 0;
+}
+
+static ssize_t copy_now(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length,
+                        struct nova_attr *attr)
+{
+	const struct proto_request *in = rq->in;
+	struct copy_work *work = copy_work_of(rq);
+
+	if (!work || !work->copy)
+		return nova_copy(&rq->call, from, in->copy.from_offset, to, in->copy.to_offset, length, attr);
+	ssize_t count = nova_copy_commit(&rq->call, work->copy, attr);
+	work->copy = NULL;
+	work->rc = count < 0 ? (int)count : 0;
+	return count;
+}
+
 int op_copy(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
@@ -73,6 +198,7 @@ int op_copy(struct request *rq)
 	struct layout_effect effect;
 	struct nova_attr attr;
 	uint64_t start = 0, length = 0;
+	uint64_t want = in->copy.length < PROTO_MAX_COPY ? in->copy.length : PROTO_MAX_COPY;
 
 	int rc = ops_get_open(rq, in->copy.from_open, PROTO_OPEN_READ, &from);
 	if (rc == 0)
@@ -81,17 +207,20 @@ int op_copy(struct request *rq)
 		return rc;
 	if (to->flags & PROTO_OPEN_APPEND)
 		return -EBADF;
-	rc = request_change_open(rq, to, false, false, &change);
+	struct nova_handle source = core_handle(from->file->handle), target = core_handle(to->file->handle);
+	rc = copy_ahead(rq, source, target, &want);
+	if (rc == 0)
+		rc = request_change_open(rq, to, false, false, &change);
 	if (rc != 0)
 		return rc;
 	rq->call.opened = true;
 	uint64_t old_size = ops_old_size(rq, to->file->handle, &change);
-	ssize_t count =
-	    nova_copy(&rq->call, core_handle(from->file->handle), in->copy.from_offset, core_handle(to->file->handle),
-	              in->copy.to_offset, in->copy.length < PROTO_MAX_COPY ? in->copy.length : PROTO_MAX_COPY, &attr);
+	ssize_t count = copy_now(rq, source, target, want, &attr);
 	if (count > 0)
 		ops_range_changed(old_size, in->copy.to_offset, (uint64_t)count, &start, &length);
 	layout_change_end(&change, start, length, &effect);
+	if (count == -EAGAIN) /* the source has been changed since it was prepared */
+		return op_copy(rq);
 	if (count < 0)
 		return request_space(rq, (int)count);
 	rq->out->copy.count = (uint64_t)count;

@@ -1,8 +1,9 @@
 /*
- * deferred.c -- requests that wait: for layouts to return, or for quarantined blocks to come free.
+ * deferred.c -- requests that wait.
  */
 #include "server/state/deferred.h"
 
+#include "common/container_of.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
 
@@ -12,11 +13,14 @@
 
 #define SPACE_RETRY_MS 2
 #define SPACE_MORE_MS  1000 /* beyond two recall time-outs */
+#define LOADS_MAX      8    /* of one request: a path may lead through some directories */
 
 void deferred_free(struct deferred *deferred)
 {
 	if (!deferred)
 		return;
+	if (deferred->work)
+		deferred->work->discard(deferred->work, deferred->state->nova);
 	free(deferred->message);
 	free(deferred);
 }
@@ -62,6 +66,25 @@ static void change_may_go(struct mail *mail)
 		deferred_free(deferred);
 }
 
+/* A bulk thread has done its work, or others have had their turn. */
+static void turn_has_come(struct mail *mail)
+{
+	struct deferred *deferred = container_of(mail, struct deferred, job.mail);
+
+	deferred->waiting_turn = false;
+	if (deferred->session)
+		run_again(deferred);
+	else
+		deferred_free(deferred);
+}
+
+static void run_work(struct bulk_job *job, struct nova_worker *worker)
+{
+	struct deferred *deferred = container_of(job, struct deferred, job);
+
+	deferred->work->run(deferred->work, worker);
+}
+
 /* The object a request waits in: made before it is known whether it must, and left for the next if not. */
 static struct deferred *get(struct state *state, struct deferred *deferred)
 {
@@ -71,6 +94,8 @@ static struct deferred *get(struct state *state, struct deferred *deferred)
 		state->spare = calloc(1, sizeof(*state->spare));
 	if (state->spare) {
 		state->spare->waiter.mail.deliver = change_may_go;
+		state->spare->job.mail.deliver = turn_has_come;
+		state->spare->job.mailbox = &state->net->mailbox;
 		state->spare->state = state;
 	}
 	return state->spare;
@@ -166,6 +191,61 @@ int deferred_change(struct session *session, struct deferred **out, struct proto
 	return wait_in(session, deferred, out);
 }
 
+int deferred_bulk(struct session *session, struct deferred **out, struct deferred_work *work)
+{
+	struct deferred *deferred = get(session->state, *out);
+
+	if (!deferred)
+		return -ENOMEM;
+	deferred->job.owner = session;
+	deferred->job.run = run_work;
+	deferred->work = work;
+	if (!bulk_submit(session->state->shared->bulk, &deferred->job)) {
+		deferred->work = NULL;
+		return -EAGAIN;
+	}
+	deferred->waiting_turn = true;
+	return wait_in(session, deferred, out);
+}
+
+int deferred_bulk_again(struct session *session, struct deferred **out)
+{
+	return deferred_bulk(session, out, (*out)->work);
+}
+
+static void load(struct bulk_job *job, struct nova_worker *worker)
+{
+	nova_load(worker, container_of(job, struct deferred, job)->load);
+}
+
+int deferred_load(struct session *session, struct deferred **out, nova_ino ino)
+{
+	struct deferred *deferred = get(session->state, *out);
+
+	if (!deferred || deferred->loads == LOADS_MAX)
+		return -EAGAIN;
+	deferred->load = ino;
+	deferred->job.owner = session;
+	deferred->job.run = load;
+	if (!bulk_submit(session->state->shared->bulk, &deferred->job))
+		return -EAGAIN;
+	deferred->loads++;
+	deferred->waiting_turn = true;
+	return wait_in(session, deferred, out);
+}
+
+int deferred_yield(struct session *session, struct deferred **out, uint64_t progress)
+{
+	struct deferred *deferred = get(session->state, *out);
+
+	if (!deferred)
+		return -ENOMEM;
+	deferred->progress = progress;
+	deferred->waiting_turn = true;
+	mailbox_post(deferred->job.mailbox, &deferred->job.mail);
+	return wait_in(session, deferred, out);
+}
+
 void deferred_retry_space(struct state *state)
 {
 	struct deferred *list = state->space_first;
@@ -210,7 +290,7 @@ void deferred_cancel_all(struct session *session)
 		slot->sequence = deferred->sequence - 1;
 		bool mail_coming = give_up_change(deferred);
 		deferred->session = NULL;
-		if (!mail_coming && !deferred->waiting_space)
+		if (!mail_coming && !deferred->waiting_space && !deferred->waiting_turn)
 			deferred_free(deferred);
 	}
 }

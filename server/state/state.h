@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+struct bulk;
 struct deferred;
 struct sealer;
 struct session;
@@ -24,6 +25,7 @@ struct state_shared {
 	const struct pm *pm;
 	struct nova *nova;
 	struct layout_table *layouts;   /* has its own locks */
+	struct bulk *bulk;              /* has its own lock */
 	struct registry registry;       /* has its own lock */
 	struct penalty_table penalties; /* has its own lock */
 	uint64_t instance;              /* random for each start */

@@ -349,6 +349,21 @@ static int run_copy_new(struct world *world)
 	return world_copy(world, "/d/f", 0, "/d/empty", 0, 3 * 4096 + 100);
 }
 
+static int run_copy_new_prepared(struct world *world)
+{
+	return world_copy_prepared(world, "/d/f", 0, "/d/empty", 0, 3 * 4096 + 100);
+}
+
+static int run_copy_edges_prepared(struct world *world)
+{
+	return world_copy_prepared(world, "/d/f", 100, "/d/g", 700, 10000);
+}
+
+static int run_copy_holes_prepared(struct world *world)
+{
+	return world_copy_prepared(world, "/d/f", 0, "/e/y", 0, 3 * 4096 + 100);
+}
+
 static int run_copy_edges(struct world *world)
 {
 	return world_copy(world, "/d/f", 100, "/d/g", 700, 5000);
@@ -817,6 +832,9 @@ const struct operation operations[] = {
     {.name = "insert", .run = run_insert},
     {.name = "copy-new", .run = run_copy_new},
     {.name = "copy-edges", .run = run_copy_edges},
+    {.name = "copy-new-prepared", .run = run_copy_new_prepared},
+    {.name = "copy-edges-prepared", .run = run_copy_edges_prepared},
+    {.name = "copy-holes-prepared", .prepare = punch_f, .run = run_copy_holes_prepared},
     {.name = "copy-holes", .prepare = punch_f, .run = run_copy_holes},
     {.name = "look", .run = run_look},
     {.name = "look-directory", .run = run_look_directory},

@@ -473,8 +473,17 @@ int world_fallocate(struct world *world, const char *path, unsigned mode, uint64
 	              posix_fallocate_range(world->model, file.ino, (int)mode, offset, length, now));
 }
 
-int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
-               uint64_t to_offset, size_t length)
+static ssize_t copy_prepared(struct world *world, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
+                             uint64_t to_offset, size_t length)
+{
+	struct nova_copy *copy;
+	int rc = nova_copy_prepare(world->call.worker, from, from_offset, to, to_offset, length, &copy);
+
+	return rc ? rc : nova_copy_commit(&world->call, copy, NULL);
+}
+
+static int copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+                uint64_t to_offset, size_t length, bool prepared)
 {
 	struct world_object from = world_find(world, from_path), to = world_find(world, to_path);
 	struct nova_handle none = {0};
@@ -482,13 +491,27 @@ int world_copy(struct world *world, const char *from_path, uint64_t from_offset,
 	ssize_t n = 0;
 	int rc;
 
-	if (asks_core(world))
+	if (asks_core(world) && prepared)
+		n = copy_prepared(world, from.handle, from_offset, to.handle, to_offset, length);
+	else if (asks_core(world))
 		n = nova_copy(&world->call, from.handle, from_offset, to.handle, to_offset, length, NULL);
 	rc = answer(world, n < 0 ? (int)n : 0, &none);
 	if (!asks_model(world, rc))
 		return rc;
 	n = posix_copy_range(world->model, from.ino, from_offset, to.ino, to_offset, length, now);
 	return agreed(world, "copy", rc, n < 0 ? (int)n : 0);
+}
+
+int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+               uint64_t to_offset, size_t length)
+{
+	return copy(world, from_path, from_offset, to_path, to_offset, length, false);
+}
+
+int world_copy_prepared(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+                        uint64_t to_offset, size_t length)
+{
+	return copy(world, from_path, from_offset, to_path, to_offset, length, true);
 }
 
 /* ---- attributes --------------------------------------------------------------------------------- */

@@ -45,9 +45,11 @@ int world_set_acl(struct world *world, const char *path, const char *name, bool 
 int world_truncate(struct world *world, const char *path, uint64_t size);
 /* world_fallocate -- `mode` as nova_fallocate. */
 int world_fallocate(struct world *world, const char *path, unsigned mode, uint64_t offset, uint64_t length);
-/* world_copy -- up to `length` bytes, as far as there are so many. */
+/* world_copy -- up to `length` bytes, as far as there are so many. world_copy_prepared -- in two steps. */
 int world_copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
                uint64_t to_offset, size_t length);
+int world_copy_prepared(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
+                        uint64_t to_offset, size_t length);
 /* world_open -- pin, and hold; world_close -- undo one world_open. */
 int world_open(struct world *world, const char *path);
 int world_close(struct world *world, const char *path);

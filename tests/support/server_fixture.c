@@ -23,6 +23,7 @@ struct running_server {
 	struct event_base *base;
 	pthread_t thread;
 	char pool[64];
+	const char *const *flags;
 };
 
 static void die(const char *what, const char *why)
@@ -39,7 +40,7 @@ static void *let_in(void *argument)
 	return NULL;
 }
 
-static void make_pool(struct running_server *running)
+static void make_pool(struct running_server *running, uint64_t bytes)
 {
 	const struct nova_format_options options = {.root_mode = 0777};
 	char why[512] = "";
@@ -52,21 +53,19 @@ static void make_pool(struct running_server *running)
 		fd = mkstemp(running->pool);
 	}
 	close(fd);
-	if (pm_create(running->pool, POOL_BYTES, true, &pm, why, sizeof(why)) < 0)
+	if (pm_create(running->pool, bytes, true, &pm, why, sizeof(why)) < 0)
 		die("pool", why);
 	if (nova_format(&pm, &options) < 0)
 		die("pool", "cannot be formatted");
 	pm_close(&pm);
 }
 
-struct running_server *server_run(uint16_t *port, const char *const *flags)
+static void serve(struct running_server *running, uint16_t *port)
 {
-	struct running_server *running = calloc(1, sizeof(*running));
+	const char *const *flags = running->flags;
 	char why[4096] = "";
 
-	signal(SIGPIPE, SIG_IGN);
-	evthread_use_pthreads();
-	make_pool(running);
+	memset(&running->server, 0, sizeof(running->server));
 	const char *argv[MAX_FLAGS + 8] = {"farnovad", "--listen",    "127.0.0.1:0", "--transport",
 	                                   "tcp",      "--log-level", "error",       "--pool"};
 	int argc = 8;
@@ -83,7 +82,23 @@ struct running_server *server_run(uint16_t *port, const char *const *flags)
 		die("start", "no event loop");
 	*port = running->server.listeners.port;
 	pthread_create(&running->thread, NULL, let_in, running);
+}
+
+struct running_server *server_run_sized(uint16_t *port, const char *const *flags, uint64_t bytes)
+{
+	struct running_server *running = calloc(1, sizeof(*running));
+
+	signal(SIGPIPE, SIG_IGN);
+	evthread_use_pthreads();
+	running->flags = flags;
+	make_pool(running, bytes);
+	serve(running, port);
 	return running;
+}
+
+struct running_server *server_run(uint16_t *port, const char *const *flags)
+{
+	return server_run_sized(port, flags, POOL_BYTES);
 }
 
 static void leave(evutil_socket_t fd, short what, void *base)
@@ -93,7 +108,7 @@ static void leave(evutil_socket_t fd, short what, void *base)
 	event_base_loopbreak(base);
 }
 
-void server_end(struct running_server *running)
+static void stop(struct running_server *running)
 {
 	/* From within the loop: a break from outside is lost if the loop has not begun yet. */
 	const struct timeval now = {0};
@@ -102,6 +117,17 @@ void server_end(struct running_server *running)
 	listeners_close(&running->server.listeners);
 	event_base_free(running->base);
 	server_close(&running->server);
+}
+
+void server_restart(struct running_server *running, uint16_t *port)
+{
+	stop(running);
+	serve(running, port);
+}
+
+void server_end(struct running_server *running)
+{
+	stop(running);
 	unlink(running->pool);
 	free(running);
 }

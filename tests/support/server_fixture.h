@@ -12,6 +12,11 @@ struct running_server;
  * NULL. Exits with a message where that fails. */
 struct running_server *server_run(uint16_t *port, const char *const *flags);
 
+/* server_run_sized -- the same with a pool of so many bytes. server_restart -- stop it as SIGTERM does and start it again
+ * on the same pool, with the same flags; any free port. */
+struct running_server *server_run_sized(uint16_t *port, const char *const *flags, uint64_t bytes);
+void server_restart(struct running_server *running, uint16_t *port);
+
 /* server_end -- stop it as SIGTERM does and remove the pool. */
 void server_end(struct running_server *running);
 

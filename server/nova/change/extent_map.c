@@ -109,6 +109,17 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 	return 0;
 }
 
+int extent_map_adopt(struct extent_map_change *map, uint64_t file_block, uint64_t block, uint64_t count)
+{
+	const struct extent_map_piece piece = {.file_block = file_block, .value = block, .count = count, .fresh = true};
+	struct nova_inode *inode = map->inode;
+	int rc = inode->space.quota ? project_grow(&inode->space, count_holes(inode, file_block, count)) : 0;
+
+	if (!rc)
+		rc = file_index_reserve(&inode->file, file_block, count);
+	return rc ? rc : add_piece(map, &piece);
+}
+
 int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count)
 {
 	int rc = value ? file_index_reserve(&map->inode->file, file_block, count) : 0;

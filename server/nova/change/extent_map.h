@@ -43,6 +43,10 @@ void extent_map_init(struct extent_map_change *map, const struct nova_call *call
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag,
                      bool privileged);
 
+/* extent_map_adopt -- blocks that were taken and filled beforehand, and fenced; they belong to the change once it
+ * returns 0. -EDQUOT, -ENOMEM: drop. */
+int extent_map_adopt(struct extent_map_change *map, uint64_t file_block, uint64_t block, uint64_t count);
+
 /* extent_map_place -- blocks the file has already, within one zone, or a hole. -ENOMEM: drop. */
 int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count);
 

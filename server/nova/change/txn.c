@@ -179,6 +179,8 @@ static void commit_record(struct txn *txn)
 
 void txn_commit(struct txn *txn)
 {
+	/* Whoever did this again would do it twice. */
+	txn->worker->may_defer = false;
 	if (txn->log_count == 1 && txn->life_count == 0)
 		log_append_commit(txn->worker, &txn->logs[0]);
 	else

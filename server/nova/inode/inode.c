@@ -9,7 +9,36 @@
 #include "server/nova/space/worker.h"
 
 #include <errno.h>
+#define LONG_LOG_LINES 4096u /* take about a millisecond to read */
+
 /* ---- finding -------------------------------------------------------------------------------------------------- */
+
+static int defer(struct nova_worker *worker, uint64_t ino)
+{
+	worker->deferred = ino;
+	return -EBUSY;
+}
+
+/* What has not been locked at once is not waited for while its log is being read, unless the worker has time. */
+static bool is_loading(const struct nova_worker *worker, const struct nova_inode *inode)
+{
+	return worker->may_defer && __atomic_load_n(&inode->loading, __ATOMIC_RELAXED);
+}
+
+static int lock(const struct nova_worker *worker, struct nova_inode *inode, bool exclusive)
+{
+	if (worker->may_defer) {
+		if (!(exclusive ? pthread_rwlock_trywrlock(&inode->lock) : pthread_rwlock_tryrdlock(&inode->lock)))
+			return 0;
+		if (is_loading(worker, inode))
+			return -EBUSY;
+	}
+	if (exclusive)
+		pthread_rwlock_wrlock(&inode->lock);
+	else
+		pthread_rwlock_rdlock(&inode->lock);
+	return 0;
+}
 
 /* Find and lock. What was found may have been given to another slot before it was locked. */
 static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct nova_inode **out)
@@ -19,10 +48,8 @@ static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, 
 
 		if (rc)
 			return rc;
-		if (exclusive)
-			pthread_rwlock_wrlock(&(*out)->lock);
-		else
-			pthread_rwlock_rdlock(&(*out)->lock);
+		if (lock(worker, *out, exclusive))
+			return defer(worker, ino);
 		if ((*out)->ino == ino)
 			return 0;
 		pthread_rwlock_unlock(&(*out)->lock);
@@ -38,7 +65,7 @@ static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct nova_
 		if (rc)
 			return rc;
 		if (pthread_rwlock_trywrlock(&(*out)->lock))
-			return -EAGAIN;
+			return is_loading(worker, *out) ? defer(worker, ino) : -EAGAIN;
 		if ((*out)->ino == ino)
 			return 0;
 		pthread_rwlock_unlock(&(*out)->lock);
@@ -72,11 +99,14 @@ static int read_log(struct nova *fs, struct nova_inode *inode, bool index, char 
 }
 
 /* Under the exclusive lock. */
-static int load(struct nova *fs, struct nova_inode *inode, bool index)
+static int load(struct nova_worker *worker, struct nova_inode *inode, bool index)
 {
 	char why[200];
-	int rc = read_log(fs, inode, index, why, sizeof why);
+	int rc;
 
+	if (worker->may_defer && replay_lines(worker->fs, inode->ino) > LONG_LOG_LINES)
+		return defer(worker, inode->ino);
+	rc = read_log(worker->fs, inode, index, why, sizeof why);
 	if (rc == -EIO)
 		log_error_limited(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
 	return rc;
@@ -87,14 +117,14 @@ static bool is_ready(const struct nova_inode *inode, bool index)
 	return inode->loaded && (inode->indexed || !index);
 }
 
-static int check(struct nova *fs, struct nova_inode *inode, struct nova_handle handle, bool index)
+static int check(struct nova_worker *worker, struct nova_inode *inode, struct nova_handle handle, bool index)
 {
 	int rc;
 
 	if (inode->loaded && (inode->generation != handle.generation || !inode_alive(inode)))
 		return -ESTALE;
 	if (!is_ready(inode, index)) {
-		rc = load(fs, inode, index);
+		rc = load(worker, inode, index);
 		if (rc)
 			return rc;
 	}
@@ -125,7 +155,7 @@ int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index
 		rc = lock_inode(worker, handle.ino.n, true, &inode);
 		if (rc)
 			return rc;
-		rc = check(worker->fs, inode, handle, index);
+		rc = check(worker, inode, handle, index);
 		pthread_rwlock_unlock(&inode->lock);
 		if (rc)
 			return rc;
@@ -150,7 +180,7 @@ int inode_write(struct nova_worker *worker, struct nova_handle handle, bool inde
 	rc = lock_inode(worker, handle.ino.n, true, &inode);
 	if (rc)
 		return rc;
-	rc = check(worker->fs, inode, handle, index);
+	rc = check(worker, inode, handle, index);
 	if (rc) {
 		pthread_rwlock_unlock(&inode->lock);
 		return rc;
@@ -176,7 +206,7 @@ static int try_write(struct nova_worker *worker, struct nova_handle handle, stru
 	rc = try_lock_inode(worker, handle.ino.n, &inode);
 	if (rc)
 		return rc;
-	rc = check(worker->fs, inode, handle, true);
+	rc = check(worker, inode, handle, true);
 	if (rc) {
 		pthread_rwlock_unlock(&inode->lock);
 		return rc;
@@ -228,7 +258,7 @@ int inode_try_named(struct nova_worker *worker, uint64_t ino, struct nova_inode 
 	if (rc)
 		return rc == -ESTALE ? -EIO : rc;
 	if (!is_ready(inode, true))
-		rc = load(worker->fs, inode, true);
+		rc = load(worker, inode, true);
 	if (!rc && inode->life != NOVA_LIFE_ALLOCATED)
 		rc = -EIO;
 	if (rc) {
@@ -256,6 +286,34 @@ int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode 
 	while ((rc = try_lock_inode(worker, ino, out)) == -EAGAIN)
 		sched_yield();
 	return rc;
+}
+
+void nova_may_defer(struct nova_worker *worker, bool may)
+{
+	worker->may_defer = may;
+	if (may)
+		worker->deferred = 0;
+}
+
+nova_ino nova_deferred(const struct nova_worker *worker)
+{
+	return (nova_ino){worker->deferred};
+}
+
+void nova_load(struct nova_worker *worker, nova_ino ino)
+{
+	struct nova_inode *inode;
+
+	if (incore_find(worker, ino.n, &inode))
+		return;
+	/* Those who want it meanwhile see this and do not wait; that it may have been given up by then does no harm. */
+	__atomic_fetch_add(&inode->loading, 1, __ATOMIC_RELAXED);
+	pthread_rwlock_wrlock(&inode->lock);
+	if (inode->ino == ino.n && !is_ready(inode, true))
+		load(worker, inode, true);
+	touch(inode);
+	pthread_rwlock_unlock(&inode->lock);
+	__atomic_fetch_sub(&inode->loading, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- attributes ----------------------------------------------------------------------------------------------- */

@@ -39,13 +39,14 @@ struct nova_inode {
 	uint8_t life; /* enum nova_life */
 	uint8_t type; /* S_IFMT bits >> 12 */
 	uint16_t mode;
-	uint32_t flags;  /* NOVA_FLAG_* */
-	bool loaded;     /* the log has been replayed */
-	bool indexed;    /* the index is complete */
-	bool used;       /* since the hand of the clock passed; atomic */
-	bool has_xattrs; /* known with the attributes; stays while the index is dropped */
-	bool partial;    /* rescue: a directory of which the names up to a damage are known */
-	uint32_t pins;   /* nova_open minus nova_close */
+	uint32_t flags;   /* NOVA_FLAG_* */
+	bool loaded;      /* the log has been replayed */
+	bool indexed;     /* the index is complete */
+	bool used;        /* since the hand of the clock passed; atomic */
+	bool has_xattrs;  /* known with the attributes; stays while the index is dropped */
+	bool partial;     /* rescue: a directory of which the names up to a damage are known */
+	uint32_t pins;    /* nova_open minus nova_close */
+	uint32_t loading; /* nova_load is at it, or about to be; atomic */
 	uint32_t nlink;
 	uint32_t uid;
 	uint32_t gid;

@@ -7,6 +7,7 @@
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/media/ro_overlay.h"
 #include "server/nova/media/words.h"
+#include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
 
@@ -61,6 +62,29 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 	*generation = (uint32_t)(value >> 8);
 	*state = (uint8_t)value;
 	return 0;
+}
+
+uint64_t replay_lines(const struct nova *fs, uint64_t ino)
+{
+	const struct nova_slot_words *words = slot_words(fs, ino);
+	const struct nova_page_header *page;
+	uint64_t life, owner, tail, head, first;
+
+	if (word_read(NOVA_WORD_LIFE, ino, &words->life[0], &words->life[1], &life) == WORD_LOST)
+		return 0;
+	owner = word_owner(ino, (uint32_t)(life >> 8));
+	if (word_read(NOVA_WORD_TAIL, owner, &words->tail[0], &words->tail[1], &tail) == WORD_LOST)
+		return 0;
+	if (tail <= NOVA_SLOT_LINES)
+		return tail;
+	if (word_read(NOVA_WORD_HEAD, owner, &words->head[0], &words->head[1], &head) == WORD_LOST ||
+	    !alloc_valid(fs, head, 1))
+		return 0;
+	page = block_at(fs, head);
+	first = le64_get(page->first_position);
+	if (first <= NOVA_SLOT_LINES)
+		return tail;
+	return first < tail ? tail - first : 0;
 }
 
 /* ---- the inode ------------------------------------------------------------------------------------------------ */

@@ -26,6 +26,9 @@ struct slot_runs {
 	} run[2 * NOVA_SLOT_LINES]; /* an entry adds one and may split one */
 };
 
+/* replay_lines -- about how many lines of log there are to be read; 0 where that cannot be told. */
+uint64_t replay_lines(const struct nova *fs, uint64_t ino);
+
 /*
  * replay_slot -- as replay_inode, without the index: attributes, and for a file its runs. -EAGAIN if that takes more
  * than the slot's own lines, as for every directory: then replay_inode has to do it.

@@ -73,6 +73,8 @@ int nova_close(const struct nova_call *call, struct nova_handle file)
 
 	if (call->worker->fs->read_only)
 		return 0;
+	/* What has been opened is closed, whatever it takes. */
+	call->worker->may_defer = false;
 	rc = inode_write(call->worker, file, true, &inode);
 	if (rc)
 		return rc;

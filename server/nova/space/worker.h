@@ -43,6 +43,9 @@ struct nova_worker {
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
+	bool may_defer;    /* nova_may_defer */
+	uint64_t deferred; /* nova_deferred */
+
 	SLIST_HEAD(, nova_inode) free_inodes; /* in-core inodes that belong to no slot */
 	uint32_t passed_by;                   /* looks at cold inodes that left them cold */
 

@@ -436,6 +436,78 @@ static void a_copy_keeps_holes_and_edges(void **state)
 	assert_sound(f);
 }
 
+static ssize_t copy_in_two_steps(struct fixture *f, struct nova_handle from, uint64_t from_offset,
+                                 struct nova_handle to, uint64_t to_offset, uint64_t length)
+{
+	struct nova_copy *copy;
+	int rc = nova_copy_prepare(f->call.worker, from, from_offset, to, to_offset, length, &copy);
+
+	return rc ? rc : nova_copy_commit(&f->call, copy, NULL);
+}
+
+static void a_copy_in_two_steps_does_the_same(void **state)
+{
+	static const uint64_t offsets[] = {0, 1, BLOCK / 2, BLOCK - 1, BLOCK, 3 * BLOCK + 7};
+	static const uint64_t lengths[] = {1, 100, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 77, 100 * BLOCK};
+	struct fixture *f = *state;
+	struct nova_handle from = lettered(f, "from", 8);
+	int n = 0;
+
+	fallocate_ok(f, from, PUNCH, 2 * BLOCK, 3 * BLOCK);
+	for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
+		for (size_t j = 0; j < sizeof offsets / sizeof offsets[0]; j++)
+			for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++) {
+				static uint8_t data[2][200 * BLOCK];
+				struct nova_attr attr[2];
+
+				for (int steps = 0; steps < 2; steps++) {
+					char name[32];
+
+					snprintf(name, sizeof name, "%d-%d", n, steps);
+					struct nova_handle to = lettered(f, name, (unsigned)(n % 7));
+					ssize_t done =
+					    steps ? copy_in_two_steps(f, from, offsets[i], to, offsets[j], lengths[k])
+					          : nova_copy(&f->call, from, offsets[i], to, offsets[j], lengths[k],
+					                      NULL);
+					assert_true(done > 0);
+					attr[steps] = attr_of(f, to);
+					memset(data[steps], 0, sizeof data[steps]);
+					assert_int_equal(nova_read(&f->call, to, 0, data[steps], sizeof data[steps]),
+					                 attr[steps].size);
+					fixture_unlink(f, f->root, name);
+				}
+				assert_int_equal(attr[0].size, attr[1].size);
+				assert_int_equal(attr[0].blocks, attr[1].blocks);
+				assert_memory_equal(data[0], data[1], sizeof data[0]);
+				n++;
+			}
+	assert_sound(f);
+}
+
+static void a_prepared_copy_of_what_has_changed_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct nova_handle from = lettered(f, "from", 8);
+	struct nova_handle to = lettered(f, "to", 8);
+	uint64_t free_blocks = fixture_free_blocks(f);
+	struct nova_copy *copy;
+
+	assert_int_equal(nova_copy_prepare(f->call.worker, from, 0, to, 0, 8 * BLOCK, &copy), 0);
+	assert_int_equal(fixture_free_blocks(f), free_blocks - 8);
+	/* The target may change meanwhile. */
+	fixture_write(f, to, 10 * BLOCK, "x", 1);
+	assert_int_equal(nova_copy_commit(&f->call, copy, NULL), 8 * BLOCK);
+	assert_string_equal(pattern(f, to), "aabbccddeeffgghh....x");
+	assert_int_equal(nova_copy_prepare(f->call.worker, from, 0, to, 0, 8 * BLOCK, &copy), 0);
+	fixture_write(f, from, 0, "z", 1);
+	assert_int_equal(nova_copy_commit(&f->call, copy, NULL), -EAGAIN);
+	assert_int_equal(nova_copy_prepare(f->call.worker, from, 0, to, 0, 8 * BLOCK, &copy), 0);
+	nova_copy_discard(f->call.worker, copy);
+	assert_int_equal(fixture_free_blocks(f), free_blocks - 1);
+	assert_int_equal(nova_copy_prepare(f->call.worker, from, 0, from, BLOCK, 8 * BLOCK, &copy), -EINVAL);
+	assert_sound(f);
+}
+
 static void a_copy_within_a_file_must_not_overlap(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +650,8 @@ int main(void)
 	    cmocka_unit_test(a_write_of_a_gibibyte_is_one_commit),
 	    TEST(a_copy_keeps_holes_and_edges),
 	    TEST(a_copy_within_a_file_must_not_overlap),
+	    TEST(a_copy_in_two_steps_does_the_same),
+	    TEST(a_prepared_copy_of_what_has_changed_is_refused),
 	    TEST(random_changes_match_the_model),
 	};
 
