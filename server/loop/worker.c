@@ -49,6 +49,20 @@ static void read_clock(struct worker *worker)
 	worker->net.now_ms = worker->net.now_ns / 1000000;
 }
 
+/* Of this thread. */
+static int64_t cpu_time_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t cpu_time_ms(void)
+{
+	return cpu_time_ns() / CLOCK_NS_PER_MS;
+}
+
 /* ---- connections ------------------------------------------------------------------------------------------------ */
 
 static void arrival_delivered(struct mail *mail)
@@ -133,16 +147,21 @@ static bool serve(struct worker *worker)
 {
 	struct net *net = &worker->net;
 	int64_t until_ns = net->now_ns + SERVE_NS;
+	/* Where others have the CPU at times that is no time that a request used. Asking for the thread's own time costs a
+	 * system call, so it is asked for only then. */
+	bool crowded = cpu_share_crowded(&worker->polling.cpu, net->now_ns);
 	struct turn *turn;
 	bool any = false;
 
 	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
 		struct conn *conn = container_of(turn, struct conn, turn);
 		int64_t from_ns = net->now_ns;
+		int64_t cpu_ns = crowded ? cpu_time_ns() : 0;
 
 		serve_one(worker, conn);
 		read_clock(worker);
-		turns_used(&net->turns, turn, from_ns, net->now_ns);
+		turns_used(&net->turns, turn, crowded ? cpu_time_ns() - cpu_ns : net->now_ns - from_ns, from_ns,
+		           net->now_ns);
 		if (conn_waits(conn))
 			turns_ready(&net->turns, turn, net->now_ns);
 		any = true;
@@ -215,14 +234,6 @@ static void extend_leases(struct worker *worker, int64_t late_ms, int64_t stalle
 	worker->grace_ends_ms += late_ms;
 	if (worker->grace_ends_ms > worker->started_ms + 2 * lease_ms)
 		worker->grace_ends_ms = worker->started_ms + 2 * lease_ms;
-}
-
-static int64_t cpu_time_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / CLOCK_NS_PER_MS;
 }
 
 static void tick(struct worker *worker)
@@ -360,7 +371,7 @@ static void block(struct worker *worker)
 {
 	if (!may_sleep(worker))
 		return;
-	if (worker->net.stalled > 0 || worker->state.space_first) {
+	if (worker->net.stalled > 0 || worker->state.space_first || turns_waiting(&worker->net.turns)) {
 		const struct timeval soon = {.tv_usec = SOON_MS * 1000};
 		event_add(worker->soon, &soon);
 	}
@@ -380,6 +391,15 @@ static void let_go_of_all(struct worker *worker)
 	deferred_retry_space(&worker->state);
 }
 
+/* Those who wait are held back for those who may come; for a nap it is too short, or too long to spend it polling. */
+static bool is_held_shortly(const struct worker *worker)
+{
+	int64_t held_ns = turns_held(&worker->net.turns, worker->net.now_ns);
+
+	return held_ns > 0 && held_ns < SOON_MS * 1000000 &&
+	       !cpu_share_crowded(&worker->polling.cpu, worker->net.now_ns);
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
@@ -397,8 +417,7 @@ static void *worker_main(void *argument)
 			poll_policy_learn(&worker->polling, worker->net.now_ns - busy_ns);
 			busy_ns = worker->net.now_ns;
 			keep_apart(worker);
-		} else if (turns_waiting(&worker->net.turns)) {
-			/* Those who wait are held back, for those who may come. */
+		} else if (is_held_shortly(worker)) {
 			cpu_share_yield(&worker->polling.cpu);
 		} else if (worker->net.now_ns - busy_ns >= poll_policy_budget(&worker->polling, worker->net.now_ns)) {
 			block(worker);

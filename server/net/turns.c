@@ -71,14 +71,21 @@ static struct turn *least_heavy(struct turns *turns, int64_t now_ns)
 	return least;
 }
 
+/* The end of holding back, if nobody lighter comes. */
+static int64_t held_until(const struct turns *turns)
+{
+	int64_t active_until_ns = turns->lighter_ns + TURNS_ACTIVE_NS + turns->held_ns;
+
+	return active_until_ns < turns->held_until_ns ? active_until_ns : turns->held_until_ns;
+}
+
 struct turn *turns_next(struct turns *turns, int64_t now_ns)
 {
 	struct turn *turn = TAILQ_FIRST(&turns->light);
 
 	if (!turn) {
-		bool held = now_ns < turns->held_until_ns && now_ns - turns->lighter_ns < TURNS_ACTIVE_NS;
 		turn = least_heavy(turns, now_ns);
-		if (turn && held && !is_lighter(turns, turn, now_ns))
+		if (turn && now_ns < held_until(turns) && !is_lighter(turns, turn, now_ns))
 			return NULL;
 	}
 	if (turn)
@@ -86,10 +93,15 @@ struct turn *turns_next(struct turns *turns, int64_t now_ns)
 	return turn;
 }
 
-void turns_used(struct turns *turns, struct turn *turn, int64_t from_ns, int64_t now_ns)
+int64_t turns_held(const struct turns *turns, int64_t now_ns)
 {
-	int64_t used_ns = now_ns - from_ns;
+	int64_t left_ns = held_until(turns) - now_ns;
 
+	return turns_waiting(turns) && left_ns > 0 ? left_ns : 0;
+}
+
+void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
+{
 	turn->debt_ns = debt(turn, now_ns) + 2 * used_ns;
 	turn->at_ns = now_ns;
 	if (turn->debt_ns > TURNS_DEBT_NS)
@@ -100,5 +112,6 @@ void turns_used(struct turns *turns, struct turn *turn, int64_t from_ns, int64_t
 		return;
 	}
 	turns->held_weight = weight(turn, now_ns);
-	turns->held_until_ns = now_ns + used_ns;
+	turns->held_ns = now_ns - from_ns;
+	turns->held_until_ns = now_ns + turns->held_ns;
 }

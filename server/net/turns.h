@@ -25,8 +25,8 @@
 
 #define TURNS_LIGHT_NS  300000    /* a weight that is none to speak of: a pipeline of small requests */
 #define TURNS_DEBT_NS   200000000 /* the most that is remembered */
-#define TURNS_ACTIVE_NS 2000000   /* a connection is active for so long after it was served */
-#define TURNS_LOOKED_AT 16u       /* heavy connections compared at a time */
+#define TURNS_ACTIVE_NS 2000000 /* a connection is active for so long after it was served, and for as long as is held */
+#define TURNS_LOOKED_AT 16u     /* heavy connections compared at a time */
 
 /* Of a connection. Zeroed at first. */
 struct turn {
@@ -43,7 +43,8 @@ TAILQ_HEAD(turn_list, turn);
 struct turns {
 	struct turn_list light, heavy;
 	int64_t held_weight;   /* the weight of the heavy connection served last */
-	int64_t held_until_ns; /* such as it are held back until then */
+	int64_t held_ns;       /* such as it are held back for so long */
+	int64_t held_until_ns; /* and until then */
 	int64_t lighter_ns;    /* when a much lighter one was served last */
 };
 
@@ -55,8 +56,12 @@ void turns_ready(struct turns *turns, struct turn *turn, int64_t now_ns);
 /* turns_next -- whose turn it is, taken off the list; NULL if nobody waits or all that do are held back. */
 struct turn *turns_next(struct turns *turns, int64_t now_ns);
 
-/* turns_used -- it was served from `from_ns` to `now_ns`. Call turns_ready if there is more to do for it. */
-void turns_used(struct turns *turns, struct turn *turn, int64_t from_ns, int64_t now_ns);
+/* turns_used -- it was served from `from_ns` to `now_ns` and used `used_ns` of that, for the thread may not have had the CPU
+ * all the time. Call turns_ready if there is more to do for it. */
+void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
+
+/* turns_held -- for how long all that wait will be held back, if nobody comes; 0: nobody waits, or nobody is held back. */
+int64_t turns_held(const struct turns *turns, int64_t now_ns);
 
 /* turns_leave -- it is to be served no more. */
 void turns_leave(struct turns *turns, struct turn *turn);

@@ -31,7 +31,7 @@ static struct turn *serve(int64_t ns)
 	struct turn *turn = turns_next(&turns, now);
 
 	if (turn) {
-		turns_used(&turns, turn, now, now + ns);
+		turns_used(&turns, turn, ns, now, now + ns);
 		now += ns;
 	}
 	return turn;
@@ -92,7 +92,7 @@ static double share_of_time(int floods, int64_t request, int64_t flood_request, 
 			continue;
 		}
 		int64_t takes = turn == honest ? request : flood_request;
-		turns_used(&turns, turn, now, now + takes);
+		turns_used(&turns, turn, takes, now, now + takes);
 		now += takes;
 		if (turn == honest) {
 			answered++;
@@ -147,7 +147,7 @@ static void a_flood_gets_what_the_others_leave(void **state)
 				continue;
 			}
 			int64_t takes = turn == honest ? 10 * US : 500 * US;
-			turns_used(&turns, turn, now, now + takes);
+			turns_used(&turns, turn, takes, now, now + takes);
 			now += takes;
 			flood += turn == honest ? 0 : takes;
 		}
