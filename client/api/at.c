@@ -7,6 +7,7 @@
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,13 +24,14 @@ static struct farnova_handle out(struct proto_handle handle)
 }
 
 /* tell -- the result of a call that made or found an inode. */
-static int tell(const struct farnova *fs, const struct proto_attr *attr, struct farnova_handle *handle, struct stat *st)
+static int tell(struct farnova *fs, const struct proto_attr *attr, struct farnova_handle *handle, struct stat *st)
 {
-	if (handle)
-		*handle = out(attr->handle);
-	if (st)
-		attr_stat(fs, attr, st);
-	return 0;
+	const struct farnova_handle told = out(attr->handle);
+	int error = handle ? user_give(handle, &told, sizeof(told)) : 0;
+
+	if (error == 0 && st)
+		error = attr_give_stat(fs, attr, st);
+	return error ? error_handle(fs, error, "tell about", told.ino) : 0;
 }
 
 struct farnova_handle farnova_root(const struct farnova *fs)
@@ -40,38 +42,44 @@ struct farnova_handle farnova_root(const struct farnova *fs)
 int farnova_lookup_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
                       struct stat *st)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_name(name, &string);
-	if (error == 0 && strcmp(name, ".") == 0)
+	int error = names_name(name, &copy);
+	if (error == 0 && strcmp(copy.text, ".") == 0)
 		error = attr_get(fs, in(dir), &attr);
 	else if (error == 0)
-		error = names_lookup(fs, in(dir), string, PROTO_LOOKUP_NOFOLLOW, &attr);
+		error = names_lookup(fs, in(dir), copy.string, PROTO_LOOKUP_NOFOLLOW, &attr);
 	return error ? error_path(fs, error, "look up", name) : tell(fs, &attr, handle, st);
 }
 
 int farnova_lookupx_at(struct farnova *fs, struct farnova_handle dir, const char *name, struct farnova_handle *handle,
                        struct farnova_statx *found, struct farnova_statx *directory)
 {
-	struct proto_string string;
+	struct path copy;
 	struct names_found names = {.has_directory = false};
-	bool sized = found->size >= sizeof(*found) && (!directory || directory->size >= sizeof(*directory));
-	int error = sized ? names_name(name, &string) : -EINVAL;
+	const ino_t none = 0;
+	size_t size, directory_size = 0;
+	int error = attr_statx_size(found, sizeof(*found), &size), told = 0;
 
-	if (error == 0 && strcmp(name, ".") == 0)
+	if (error == 0 && directory)
+		error = attr_statx_size(directory, sizeof(*directory), &directory_size);
+	if (error == 0)
+		error = names_name(name, &copy);
+	if (error == 0 && strcmp(copy.text, ".") == 0)
 		error = attr_get(fs, in(dir), &names.attr);
 	else if (error == 0)
-		error = names_lookup_in(fs, in(dir), string, &names);
+		error = names_lookup_in(fs, in(dir), copy.string, &names);
 	if (directory && names.has_directory)
-		attr_statx(fs, &names.directory, directory);
+		told = attr_give_statx(fs, &names.directory, directory, directory_size);
 	else if (directory)
-		directory->stat.st_ino = 0;
+		told = user_give(&directory->stat.st_ino, &none, sizeof(none));
+	if (error == 0)
+		error = told;
+	if (error == 0)
+		error = attr_give_statx(fs, &names.attr, found, size);
 	if (error)
 		return error_path(fs, error, "look up", name);
-	attr_statx(fs, &names.attr, found);
-	if (handle)
-		*handle = out(names.attr.handle);
-	return 0;
+	return tell(fs, &names.attr, handle, NULL);
 }
 
 int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat *st)
@@ -97,23 +105,27 @@ static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const 
 static int set_handle(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                       const struct stat *st, struct proto_attr *attr)
 {
-	const struct timespec times[2] = {
-	    time_of(mask, FARNOVA_SET_ATIME, FARNOVA_SET_ATIME_NOW, &st->st_atim),
-	    time_of(mask, FARNOVA_SET_MTIME, FARNOVA_SET_MTIME_NOW, &st->st_mtim),
-	};
-	struct attr_change change;
-	int error = mask & ~SET_ALL ? -EINVAL : attr_times(times, &change);
+	struct attr_change change = {0};
+	struct stat want;
+	int error = mask & ~SET_ALL ? -EINVAL : user_copy_in(&want, st, sizeof(want));
 
-	if (error == 0 && mask & FARNOVA_SET_SIZE && st->st_size < 0)
+	if (error == 0 && mask & FARNOVA_SET_SIZE && want.st_size < 0)
 		error = -EINVAL;
+	if (error == 0) {
+		const struct timespec times[2] = {
+		    time_of(mask, FARNOVA_SET_ATIME, FARNOVA_SET_ATIME_NOW, &want.st_atim),
+		    time_of(mask, FARNOVA_SET_MTIME, FARNOVA_SET_MTIME_NOW, &want.st_mtim),
+		};
+		error = attr_times(times, &change);
+	}
 	if (error)
 		return error_handle(fs, error, "set attributes of", file.ino);
 	/* The masks of the interface and of the protocol are the same. */
 	change.mask |= mask & (FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE);
-	change.mode = st->st_mode;
-	change.uid = st->st_uid;
-	change.gid = st->st_gid;
-	change.size = mask & FARNOVA_SET_SIZE ? (uint64_t)st->st_size : 0;
+	change.mode = want.st_mode;
+	change.uid = want.st_uid;
+	change.gid = want.st_gid;
+	change.size = mask & FARNOVA_SET_SIZE ? (uint64_t)want.st_size : 0;
 	error = attr_set(fs, in(file), open, &change, attr);
 	return error ? error_handle(fs, error, "set attributes of", file.ino) : 0;
 }
@@ -131,13 +143,16 @@ int farnova_setattrx_at(struct farnova *fs, struct farnova_handle file, struct f
                         struct farnova_statx *st)
 {
 	struct proto_attr attr;
+	size_t size;
+	int error = attr_statx_size(st, sizeof(*st), &size);
 
-	if (st->size < sizeof(*st))
-		return error_handle(fs, -EINVAL, "set attributes of", file.ino);
+	if (error)
+		return error_handle(fs, error, "set attributes of", file.ino);
 	int failed = set_handle(fs, file, open, mask, &st->stat, &attr);
-	if (failed == 0)
-		attr_statx(fs, &attr, st);
-	return failed;
+	if (failed)
+		return failed;
+	error = attr_give_statx(fs, &attr, st, size);
+	return error ? error_handle(fs, error, "set attributes of", file.ino) : 0;
 }
 
 _Static_assert(FARNOVA_SET_MODE == PROTO_SET_MODE && FARNOVA_SET_UID == PROTO_SET_UID &&
@@ -177,15 +192,21 @@ struct farnova_file *farnova_open_at(struct farnova *fs, struct farnova_handle h
 struct farnova_file *farnova_openx_at(struct farnova *fs, struct farnova_handle handle, int flags,
                                       struct farnova_statx *st)
 {
+	struct farnova_file *file = NULL;
 	struct proto_attr attr;
+	size_t size;
+	int error = attr_statx_size(st, sizeof(*st), &size);
 
-	if (st->size < sizeof(*st)) {
-		error_handle(fs, -EINVAL, "open", handle.ino);
+	if (error == 0) {
+		file = open_handle(fs, handle, flags, &attr);
+		error = file ? attr_give_statx(fs, &attr, st, size) : 0;
+	}
+	if (error) {
+		error_handle(fs, error, "open", handle.ino);
+		if (file)
+			file_close(file);
 		return NULL;
 	}
-	struct farnova_file *file = open_handle(fs, handle, flags, &attr);
-	if (file)
-		attr_statx(fs, &attr, st);
 	return file;
 }
 
@@ -194,17 +215,24 @@ static struct farnova_file *create_file(struct farnova *fs, struct farnova_handl
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
+	struct path copy;
+	unsigned tries = 0;
 	uint32_t proto;
 
 	request.op = PROTO_OPEN;
 	request.open.dir = in(dir);
 	request.open.mode = mode & 07777;
 	request.open.umask = cred_umask(&fs->creds);
-	int error = names_name(name, &request.open.path);
+	int error = names_name(name, &copy);
 	if (error == 0)
 		error = file_flags(flags | O_CREAT | O_NOFOLLOW, &proto);
-	if (error == 0)
+	request.open.path = copy.string;
+	while (error == 0) {
 		error = file_open(fs, &request, proto, attr, &file);
+		if (!names_again(error, &tries))
+			break;
+		error = 0;
+	}
 	if (error)
 		error_path(fs, error, "create", name);
 	return file;
@@ -216,8 +244,10 @@ struct farnova_file *farnova_create_at(struct farnova *fs, struct farnova_handle
 	struct proto_attr attr;
 	struct farnova_file *file = create_file(fs, dir, name, flags, mode, &attr);
 
-	if (file)
-		tell(fs, &attr, handle, st);
+	if (file && tell(fs, &attr, handle, st) != 0) {
+		file_close(file);
+		return NULL;
+	}
 	return file;
 }
 
@@ -225,15 +255,21 @@ struct farnova_file *farnova_createx_at(struct farnova *fs, struct farnova_handl
                                         mode_t mode, struct farnova_handle *handle, struct farnova_statx *st)
 {
 	struct proto_attr attr;
+	size_t size;
+	int error = attr_statx_size(st, sizeof(*st), &size);
 
-	if (st->size < sizeof(*st)) {
-		error_path(fs, -EINVAL, "create", name);
+	if (error) {
+		error_path(fs, error, "create", name);
 		return NULL;
 	}
 	struct farnova_file *file = create_file(fs, dir, name, flags, mode, &attr);
-	if (file) {
-		tell(fs, &attr, handle, NULL);
-		attr_statx(fs, &attr, st);
+	if (file)
+		error = attr_give_statx(fs, &attr, st, size);
+	if (error)
+		error_path(fs, error, "create", name);
+	if (file && (error || tell(fs, &attr, handle, NULL) != 0)) {
+		file_close(file);
+		return NULL;
 	}
 	return file;
 }
@@ -241,22 +277,22 @@ struct farnova_file *farnova_createx_at(struct farnova *fs, struct farnova_handl
 int farnova_mknod_at(struct farnova *fs, struct farnova_handle dir, const char *name, mode_t mode, dev_t dev,
                      struct farnova_handle *handle, struct stat *st)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_name(name, &string);
+	int error = names_name(name, &copy);
 	if (error == 0)
-		error = names_create(fs, in(dir), string, mode & S_IFMT ? mode : mode | S_IFREG, dev, &attr);
+		error = names_create(fs, in(dir), copy.string, mode & S_IFMT ? mode : mode | S_IFREG, dev, &attr);
 	return error ? error_path(fs, error, "make", name) : tell(fs, &attr, handle, st);
 }
 
 int farnova_symlink_at(struct farnova *fs, const char *target, struct farnova_handle dir, const char *name,
                        struct farnova_handle *handle, struct stat *st)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_name(name, &string);
+	int error = names_name(name, &copy);
 	if (error == 0)
-		error = names_symlink(fs, target, in(dir), string, &attr);
+		error = names_symlink(fs, target, in(dir), copy.string, &attr);
 	return error ? error_path(fs, error, "symlink", name) : tell(fs, &attr, handle, st);
 }
 
@@ -269,21 +305,21 @@ ssize_t farnova_readlink_at(struct farnova *fs, struct farnova_handle file, char
 int farnova_link_at(struct farnova *fs, struct farnova_handle file, struct farnova_handle dir, const char *name,
                     struct stat *st)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_name(name, &string);
+	int error = names_name(name, &copy);
 	if (error == 0)
-		error = names_link(fs, in(file), in(dir), string, &attr);
+		error = names_link(fs, in(file), in(dir), copy.string, &attr);
 	return error ? error_path(fs, error, "link", name) : tell(fs, &attr, NULL, st);
 }
 
 static int remove_at(struct farnova *fs, const char *operation, uint16_t op, struct farnova_handle dir,
                      const char *name)
 {
-	struct proto_string string;
-	int error = names_name(name, &string);
+	struct path copy;
+	int error = names_name(name, &copy);
 	if (error == 0)
-		error = names_remove(fs, op, in(dir), string);
+		error = names_remove(fs, op, in(dir), copy.string);
 	return error ? error_path(fs, error, operation, name) : 0;
 }
 
@@ -300,12 +336,12 @@ int farnova_rmdir_at(struct farnova *fs, struct farnova_handle dir, const char *
 int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const char *from,
                       struct farnova_handle to_dir, const char *to, unsigned flags)
 {
-	struct proto_string source, target;
+	struct path source, target;
 	int error = names_name(from, &source);
 	if (error == 0)
 		error = names_name(to, &target);
 	if (error == 0)
-		error = names_rename(fs, in(from_dir), source, in(to_dir), target, flags);
+		error = names_rename(fs, in(from_dir), source.string, in(to_dir), target.string, flags);
 	return error ? error_path(fs, error, "rename", from) : 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include "client/session/open_files.h"
 
+#include "client/link/user_memory.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -39,10 +41,17 @@ void attr_stat(const struct farnova *fs, const struct proto_attr *attr, struct s
 	st->st_ctim = timespec_of(attr->ctime_ns);
 }
 
-void attr_statx(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out)
+int attr_statx_size(const struct farnova_statx *out, size_t least, size_t *size)
+{
+	int error = user_copy_in(size, &out->size, sizeof(*size));
+
+	return error == 0 && *size < least ? -EINVAL : error;
+}
+
+int attr_give_statx(const struct farnova *fs, const struct proto_attr *attr, struct farnova_statx *out, size_t size)
 {
 	struct farnova_statx all = {
-	    .size = out->size,
+	    .size = size,
 	    .birth = timespec_of(attr->btime_ns),
 	    .flags = attr->flags & PROTO_FILE_FLAGS,
 	    .project = attr->project,
@@ -50,7 +59,15 @@ void attr_statx(const struct farnova *fs, const struct proto_attr *attr, struct 
 	};
 
 	attr_stat(fs, attr, &all.stat);
-	memcpy(out, &all, out->size < sizeof(all) ? out->size : sizeof(all));
+	return user_give(out, &all, size < sizeof(all) ? size : sizeof(all));
+}
+
+int attr_give_stat(const struct farnova *fs, const struct proto_attr *attr, struct stat *st)
+{
+	struct stat all;
+
+	attr_stat(fs, attr, &all);
+	return user_give(st, &all, sizeof(all));
 }
 
 int attr_receive(struct farnova *fs, struct call *call, const struct proto_reply *reply)
@@ -129,14 +146,18 @@ static int time_ns(const struct timespec *time, uint32_t set, uint32_t now, uint
 	return 0;
 }
 
-int attr_times(const struct timespec times[2], struct attr_change *change)
+int attr_times(const struct timespec given[2], struct attr_change *change)
 {
+	struct timespec times[2];
+
 	*change = (struct attr_change){0};
-	if (!times) {
+	if (!given) {
 		change->mask = PROTO_SET_ATIME_NOW | PROTO_SET_MTIME_NOW;
 		return 0;
 	}
-	int error = time_ns(&times[0], PROTO_SET_ATIME, PROTO_SET_ATIME_NOW, &change->mask, &change->atime_ns);
+	int error = user_copy_in(times, given, sizeof(times));
+	if (error == 0)
+		error = time_ns(&times[0], PROTO_SET_ATIME, PROTO_SET_ATIME_NOW, &change->mask, &change->atime_ns);
 	if (error)
 		return error;
 	return time_ns(&times[1], PROTO_SET_MTIME, PROTO_SET_MTIME_NOW, &change->mask, &change->mtime_ns);

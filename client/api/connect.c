@@ -4,10 +4,12 @@
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 #include "client/session/call.h"
 #include "client/session/open_files.h"
 #include "client/session/receive.h"
 #include "client/session/reconnect.h"
+#include "common/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +56,7 @@ static const struct connection_handler handler = {
 static void destroy(struct farnova *fs)
 {
 	session_end(fs);
+	buffers_destroy(&fs->buffers);
 	cred_destroy(&fs->creds);
 	layout_destroy(&fs->layouts);
 	connection_destroy(&fs->link);
@@ -66,6 +69,7 @@ static int make(struct farnova **out)
 	if (!fs)
 		return -ENOMEM;
 	LIST_INIT(&fs->files);
+	buffers_init(&fs->buffers);
 	int error = connection_init(&fs->link, &handler);
 	if (error)
 		goto no_connection;
@@ -82,21 +86,35 @@ no_creds:
 no_layouts:
 	connection_destroy(&fs->link);
 no_connection:
+	buffers_destroy(&fs->buffers);
 	free(fs);
 	return error;
 }
 
-/* enter_path -- the URL's PATH becomes the root of this connection. */
-static int enter_path(struct farnova *fs)
+static void set_timeout(struct farnova *fs, int timeout_ms)
 {
-	struct proto_string path;
+	connection_lock(&fs->link);
+	fs->timeout_ms = timeout_ms;
+	connection_unlock(&fs->link);
+}
+
+/* enter_path -- the URL's PATH becomes the root of this connection, until `deadline_ns`. */
+static int enter_path(struct farnova *fs, int64_t deadline_ns)
+{
+	int timeout_ms = fs->timeout_ms;
+	struct path path;
 	struct proto_attr attr;
 
 	if (*fs->url.path == '\0')
 		return 0;
 	int error = names_path(fs->url.path, &path);
+	if (deadline_ns) {
+		int64_t left_ms = (deadline_ns - clock_now_ns()) / CLOCK_NS_PER_MS;
+		set_timeout(fs, left_ms < 0 ? 0 : (int)left_ms);
+	}
 	if (error == 0)
-		error = names_lookup(fs, fs->root, path, 0, &attr);
+		error = names_lookup(fs, fs->root, path.string, 0, &attr);
+	set_timeout(fs, timeout_ms);
 	if (error == 0 && !S_ISDIR(attr.mode))
 		error = -ENOTDIR;
 	if (error == 0)
@@ -140,10 +158,17 @@ static const char *shortage(int error)
 	}
 }
 
-struct farnova *farnova_connect(const char *url, const struct farnova_options *given)
+struct farnova *farnova_connect(const char *given_url, const struct farnova_options *given)
 {
 	struct farnova_options options;
+	char url[PROTO_MAX_PATH + 512];
 	const char *why;
+
+	ssize_t length = user_copy_string(url, sizeof(url), given_url);
+	if (length < 0) {
+		error_set((int)-length, "connect to \"%.200s\"", url);
+		return NULL;
+	}
 
 	if (take_options(given, &options) != 0) {
 		error_set(EINVAL, "connect to \"%.200s\": options are not of this version", url);
@@ -165,7 +190,8 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 		error_set(errno, "connect to \"%.200s\": no random numbers", url);
 		goto fail;
 	}
-	error = connect_first(fs, options.transport);
+	int64_t deadline_ns = call_deadline(fs);
+	error = connect_first(fs, options.transport, deadline_ns);
 	if (error) {
 		error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->link.trouble, shortage(error));
 		goto fail;
@@ -175,7 +201,7 @@ struct farnova *farnova_connect(const char *url, const struct farnova_options *g
 		error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
 		goto fail;
 	}
-	error = enter_path(fs);
+	error = enter_path(fs, deadline_ns);
 	if (error) {
 		disconnect(fs);
 		error_set(-error, "connect to \"%.200s\": its path", url);
@@ -189,10 +215,11 @@ fail:
 
 void farnova_disconnect(struct farnova *fs)
 {
+	/* The end of the session closes all that is open at the server. */
+	connection_lock(&fs->link);
+	fs->leaving = true;
+	connection_unlock(&fs->link);
 	while (!LIST_EMPTY(&fs->files))
 		file_close(LIST_FIRST(&fs->files));
-	connection_lock(&fs->link);
-	call_flush_closes(fs, 0);
-	connection_unlock(&fs->link);
 	disconnect(fs);
 }

@@ -2,6 +2,7 @@
  * cred.c -- the public calls that say on whose behalf a thread's calls are made.
  */
 #include "client/api/result.h"
+#include "client/link/user_memory.h"
 #include "client/session/call.h"
 
 #include <errno.h>
@@ -37,14 +38,34 @@ static int choose(struct farnova *fs, uint32_t number)
 	return caller_set(&fs->creds.callers, number, cred_umask(&fs->creds));
 }
 
-int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred)
+/* copy_cred -- `copy` with the groups in `groups`; -EINVAL, -EFAULT. */
+static int copy_cred(const struct farnova_cred *cred, struct farnova_cred *copy, gid_t groups[PROTO_MAX_GROUPS])
 {
+	int error = user_copy_in(copy, cred, sizeof(*copy));
+
+	if (error)
+		return error;
+	if (copy->group_count > PROTO_MAX_GROUPS || (copy->group_count > 0 && !copy->groups))
+		return -EINVAL;
+	error = user_copy_in(groups, copy->groups, copy->group_count * sizeof(gid_t));
+	copy->groups = groups;
+	return error;
+}
+
+int farnova_set_cred(struct farnova *fs, const struct farnova_cred *given)
+{
+	const struct farnova_cred *cred = NULL;
+	gid_t groups[PROTO_MAX_GROUPS];
+	struct farnova_cred copy;
 	unsigned number = 0;
 	int error = 0;
 
-	if (cred && (cred->group_count > PROTO_MAX_GROUPS || (cred->group_count > 0 && !cred->groups)))
-		return error_set(EINVAL, "set a credential of %u groups on %s", cred->group_count,
-		                 connection_name(&fs->link));
+	if (given) {
+		error = copy_cred(given, &copy, groups);
+		if (error)
+			return error_set(-error, "set a credential on %s", connection_name(&fs->link));
+		cred = &copy;
+	}
 	/* Its number is the thread's own already, and the entry behind a number never changes. */
 	uint32_t before = cred_number(&fs->creds);
 	if (cred && before && cred_same(fs->creds.list[before - 1], cred))

@@ -78,6 +78,8 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
+	struct path copy;
+	unsigned tries = 0;
 	uint32_t proto;
 	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
 
@@ -85,11 +87,17 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 	request.open.dir = fs->root;
 	request.open.mode = mode & 07777;
 	request.open.umask = cred_umask(&fs->creds);
-	int error = names_path(path, &request.open.path);
+	int error = names_path(path, &copy);
 	if (error == 0)
 		error = nameless ? tmpfile_flags(flags, &proto) : file_flags(flags, &proto);
-	if (error == 0)
+	request.open.path = copy.string;
+	/* What had the name may be replaced between the walk and the open: then it is another file's. */
+	while (error == 0) {
 		error = file_open(fs, &request, proto, NULL, &file);
+		if (!names_again(error, &tries))
+			break;
+		error = 0;
+	}
 	if (error)
 		error_path(fs, error, "open", path);
 	return file;
@@ -226,8 +234,8 @@ int farnova_fstat(struct farnova_file *file, struct stat *st)
 	int error = attr_get(file->fs, file->inode->handle, &attr);
 	if (error)
 		return fail(file, error, "stat");
-	attr_stat(file->fs, &attr, st);
-	return 0;
+	error = attr_give_stat(file->fs, &attr, st);
+	return error ? fail(file, error, "stat") : 0;
 }
 
 int farnova_fchmod(struct farnova_file *file, mode_t mode)

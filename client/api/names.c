@@ -4,6 +4,7 @@
 #include "client/api/names.h"
 
 #include "client/api/attr.h"
+#include "client/link/user_memory.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,22 +12,20 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-int names_path(const char *path, struct proto_string *out)
+int names_path(const char *path, struct path *out)
 {
-	size_t length = strnlen(path, PROTO_MAX_PATH);
-	if (length == 0)
-		return -ENOENT;
-	if (length == PROTO_MAX_PATH)
-		return -ENAMETOOLONG;
-	*out = (struct proto_string){.data = path, .length = (uint32_t)length};
+	ssize_t length = user_copy_string(out->text, sizeof(out->text), path);
+	out->string = (struct proto_string){.data = out->text};
+	if (length <= 0)
+		return length < 0 ? (int)length : -ENOENT;
+	out->string.length = (uint32_t)length;
 	return 0;
 }
 
-int names_name(const char *name, struct proto_string *out)
+int names_name(const char *name, struct path *out)
 {
-	if (strchr(name, '/'))
-		return -EINVAL;
-	return names_path(name, out);
+	int error = names_path(name, out);
+	return error == 0 && memchr(out->text, '/', out->string.length) ? -EINVAL : error;
 }
 
 static int receive_lookup(struct farnova *fs, struct call *call, const struct proto_reply *reply)
@@ -45,11 +44,17 @@ int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	struct proto_request request;
 	struct call call = {.request = &request, .receive = receive_lookup, .result = attr};
 
+	unsigned tries = 0;
+	int error;
+
 	request.op = PROTO_LOOKUP;
 	request.lookup.dir = dir;
 	request.lookup.flags = flags;
 	request.lookup.path = path;
-	return call_run(fs, &call);
+	do
+		error = call_run(fs, &call);
+	while (names_again(error, &tries));
+	return error;
 }
 
 static int receive_lookup_in(struct farnova *fs, struct call *call, const struct proto_reply *reply)
@@ -116,40 +121,48 @@ int names_symlink(struct farnova *fs, const char *target, struct proto_handle di
 	struct proto_request request;
 	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
 
+	struct path text;
+
 	request.op = PROTO_SYMLINK;
 	request.symlink.dir = dir;
 	request.symlink.path = path;
-	int error = names_path(target, &request.symlink.target);
+	int error = names_path(target, &text);
+	request.symlink.target = text.string;
 	return error ? error : call_run(fs, &call);
 }
 
 struct link_text {
-	char *buffer;
-	size_t size;
-	ssize_t length;
+	char text[PROTO_MAX_PATH];
+	size_t length;
 };
 
 static int receive_link(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
-	struct link_text *text = call->result;
-	size_t length = reply->readlink.target.length < text->size ? reply->readlink.target.length : text->size;
-	memcpy(text->buffer, reply->readlink.target.data, length);
-	text->length = (ssize_t)length;
+	struct link_text *link = call->result;
+
+	if (reply->readlink.target.length > sizeof(link->text))
+		return -EPROTO;
+	memcpy(link->text, reply->readlink.target.data, reply->readlink.target.length);
+	link->length = reply->readlink.target.length;
 	return 0;
 }
 
 ssize_t names_readlink(struct farnova *fs, struct proto_handle handle, char *buffer, size_t size)
 {
-	struct link_text text = {.buffer = buffer, .size = size};
+	struct link_text link;
 	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_link, .result = &text};
+	struct call call = {.request = &request, .receive = receive_link, .result = &link};
 
 	if (size == 0)
 		return -EINVAL;
 	request.op = PROTO_READLINK;
 	request.readlink.handle = handle;
 	int error = call_run(fs, &call);
-	return error ? error : text.length;
+	if (error)
+		return error;
+	size_t length = link.length < size ? link.length : size;
+	error = user_give(buffer, link.text, length);
+	return error ? error : (ssize_t)length;
 }
 
 int names_link(struct farnova *fs, struct proto_handle file, struct proto_handle dir, struct proto_string path,

@@ -6,10 +6,27 @@
 
 #include "client/session/call.h"
 
-/* names_path -- a path of a request; -ENOENT if empty, -ENAMETOOLONG. */
-int names_path(const char *path, struct proto_string *out);
+#include <errno.h>
+
+/* A string of the program, copied: requests refer to it while others run, and are sent again. */
+struct path {
+	struct proto_string string;
+	char text[PROTO_MAX_PATH];
+};
+
+/* names_path -- a path of a request; -EFAULT, -ENOENT if empty, -ENAMETOOLONG. */
+int names_path(const char *path, struct path *out);
 /* names_name -- one component; -EINVAL for one with a slash. */
-int names_name(const char *name, struct proto_string *out);
+int names_name(const char *name, struct path *out);
+
+/*
+ * names_again -- whether a call that found a file by its path and then used it is to look it up again: what had the name
+ * was replaced and died in between. `*tries`, 0 at first, bounds it: the directory itself may have died.
+ */
+static inline bool names_again(int error, unsigned *tries)
+{
+	return error == -ESTALE && ++*tries < 10;
+}
 
 /* What names_lookup_in tells. */
 struct names_found {

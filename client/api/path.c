@@ -6,6 +6,7 @@
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +14,9 @@
 /* find -- the attributes of what `path` names. */
 static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_attr *attr)
 {
-	struct proto_string string;
-	int error = names_path(path, &string);
-	return error ? error : names_lookup(fs, fs->root, string, flags, attr);
+	struct path copy;
+	int error = names_path(path, &copy);
+	return error ? error : names_lookup(fs, fs->root, copy.string, flags, attr);
 }
 
 /* result -- of a call on `path`. */
@@ -30,8 +31,7 @@ static int stat_with(struct farnova *fs, const char *path, uint32_t flags, struc
 	int error = find(fs, path, flags, &attr);
 	if (error)
 		return error_path(fs, error, "stat", path);
-	attr_stat(fs, &attr, st);
-	return 0;
+	return result(fs, attr_give_stat(fs, &attr, st), "stat", path);
 }
 
 int farnova_stat(struct farnova *fs, const char *path, struct stat *st)
@@ -47,9 +47,14 @@ int farnova_lstat(struct farnova *fs, const char *path, struct stat *st)
 int farnova_access(struct farnova *fs, const char *path, int mode)
 {
 	struct proto_attr attr;
-	int error = find(fs, path, 0, &attr);
-	if (error == 0)
-		error = names_access(fs, attr.handle, mode);
+	unsigned tries = 0;
+	int error;
+
+	do {
+		error = find(fs, path, 0, &attr);
+		if (error == 0)
+			error = names_access(fs, attr.handle, mode);
+	} while (names_again(error, &tries));
 	return result(fs, error, "access", path);
 }
 
@@ -58,9 +63,14 @@ static int set(struct farnova *fs, const char *operation, const char *path, uint
                const struct attr_change *change)
 {
 	struct proto_attr attr;
-	int error = find(fs, path, flags, &attr);
-	if (error == 0)
-		error = attr_set(fs, attr.handle, NULL, change, NULL);
+	unsigned tries = 0;
+	int error;
+
+	do {
+		error = find(fs, path, flags, &attr);
+		if (error == 0)
+			error = attr_set(fs, attr.handle, NULL, change, NULL);
+	} while (names_again(error, &tries));
 	return result(fs, error, operation, path);
 }
 
@@ -106,10 +116,10 @@ int farnova_utimens(struct farnova *fs, const char *path, const struct timespec 
 
 static int create(struct farnova *fs, const char *operation, const char *path, mode_t mode, dev_t dev)
 {
-	struct proto_string string;
-	int error = names_path(path, &string);
+	struct path copy;
+	int error = names_path(path, &copy);
 	if (error == 0)
-		error = names_create(fs, fs->root, string, mode, dev, NULL);
+		error = names_create(fs, fs->root, copy.string, mode, dev, NULL);
 	return result(fs, error, operation, path);
 }
 
@@ -125,10 +135,10 @@ int farnova_mknod(struct farnova *fs, const char *path, mode_t mode, dev_t dev)
 
 static int remove_name(struct farnova *fs, const char *operation, uint16_t op, const char *path)
 {
-	struct proto_string string;
-	int error = names_path(path, &string);
+	struct path copy;
+	int error = names_path(path, &copy);
 	if (error == 0)
-		error = names_remove(fs, op, fs->root, string);
+		error = names_remove(fs, op, fs->root, copy.string);
 	return result(fs, error, operation, path);
 }
 
@@ -144,15 +154,17 @@ int farnova_unlink(struct farnova *fs, const char *path)
 
 int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigned flags)
 {
-	struct proto_string source, target;
+	struct path source, target;
 	int error = names_path(from, &source);
 	if (error == 0)
 		error = names_path(to, &target);
 	if (error == 0)
-		error = names_rename(fs, fs->root, source, fs->root, target, flags);
+		error = names_rename(fs, fs->root, source.string, fs->root, target.string, flags);
 	if (!error)
 		return 0;
-	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", from, to, connection_name(&fs->link),
+	char old[ERROR_TEXT], new[ERROR_TEXT];
+	return error_set(-error, "rename \"%.200s\" to \"%.200s\" on %s%s", error_text(old, from), error_text(new, to),
+	                 connection_name(&fs->link),
 	                 error == -EINVAL && flags <= PROTO_RENAME_EXCHANGE
 	                     ? ": a directory cannot be moved below itself, nor \".\" or \"..\" be renamed"
 	                     : "");
@@ -160,43 +172,56 @@ int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigne
 
 int farnova_link(struct farnova *fs, const char *from, const char *to)
 {
-	struct proto_string target;
+	char old[ERROR_TEXT], new[ERROR_TEXT];
+	struct path target;
 	struct proto_attr attr;
-	int error = names_path(to, &target);
-	if (error == 0)
-		error = find(fs, from, PROTO_LOOKUP_NOFOLLOW, &attr);
-	if (error == 0)
-		error = names_link(fs, attr.handle, fs->root, target, NULL);
-	return error ? error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", from, to, connection_name(&fs->link))
-	             : 0;
+	unsigned tries = 0;
+	int error;
+
+	do {
+		error = names_path(to, &target);
+		if (error == 0)
+			error = find(fs, from, PROTO_LOOKUP_NOFOLLOW, &attr);
+		if (error == 0)
+			error = names_link(fs, attr.handle, fs->root, target.string, NULL);
+	} while (names_again(error, &tries));
+	if (!error)
+		return 0;
+	return error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", error_text(old, from), error_text(new, to),
+	                 connection_name(&fs->link));
 }
 
 int farnova_flink(struct farnova_file *file, const char *path)
 {
 	struct farnova *fs = file->fs;
-	struct proto_string string;
-	int error = names_path(path, &string);
+	struct path copy;
+	int error = names_path(path, &copy);
 
 	if (error == 0)
-		error = names_link(fs, file->inode->handle, fs->root, string, NULL);
+		error = names_link(fs, file->inode->handle, fs->root, copy.string, NULL);
 	return result(fs, error, "link an open file to", path);
 }
 
 int farnova_symlink(struct farnova *fs, const char *target, const char *path)
 {
-	struct proto_string string;
-	int error = names_path(path, &string);
+	struct path copy;
+	int error = names_path(path, &copy);
 	if (error == 0)
-		error = names_symlink(fs, target, fs->root, string, NULL);
+		error = names_symlink(fs, target, fs->root, copy.string, NULL);
 	return result(fs, error, "symlink", path);
 }
 
 ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size)
 {
 	struct proto_attr attr;
-	ssize_t length = find(fs, path, PROTO_LOOKUP_NOFOLLOW, &attr);
-	if (length == 0)
-		length = names_readlink(fs, attr.handle, buffer, size);
+	unsigned tries = 0;
+	ssize_t length;
+
+	do {
+		length = find(fs, path, PROTO_LOOKUP_NOFOLLOW, &attr);
+		if (length == 0)
+			length = names_readlink(fs, attr.handle, buffer, size);
+	} while (length < 0 && names_again((int)length, &tries));
 	return length < 0 ? error_path(fs, (int)length, "readlink", path) : length;
 }
 
@@ -226,12 +251,14 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 
 static int statvfs_of(struct farnova *fs, struct proto_handle handle, struct statvfs *st)
 {
+	struct statvfs all;
 	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_statfs, .result = st};
+	struct call call = {.request = &request, .receive = receive_statfs, .result = &all};
 
 	request.op = PROTO_STATFS;
 	request.statfs.handle = handle;
-	return call_run(fs, &call);
+	int error = call_run(fs, &call);
+	return error ? error : user_give(st, &all, sizeof(all));
 }
 
 int farnova_statvfs(struct farnova *fs, struct statvfs *st)
@@ -242,9 +269,15 @@ int farnova_statvfs(struct farnova *fs, struct statvfs *st)
 int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
 {
 	struct proto_attr attr;
-	int error = find(fs, path, 0, &attr);
+	unsigned tries = 0;
+	int error;
 
-	return result(fs, error ? error : statvfs_of(fs, attr.handle, st), "statvfs", path);
+	do {
+		error = find(fs, path, 0, &attr);
+		if (error == 0)
+			error = statvfs_of(fs, attr.handle, st);
+	} while (names_again(error, &tries));
+	return result(fs, error, "statvfs", path);
 }
 
 int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st)

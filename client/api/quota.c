@@ -4,6 +4,7 @@
 #include "client/api/attr.h"
 #include "client/api/names.h"
 #include "client/api/result.h"
+#include "client/link/user_memory.h"
 #include "client/session/call.h"
 #include "client/session/open_files.h"
 
@@ -17,27 +18,31 @@
 
 int farnova_statx(struct farnova *fs, const char *path, int flags, struct farnova_statx *out)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = flags & ~AT_SYMLINK_NOFOLLOW || out->size < sizeof(out->size) ? -EINVAL : names_path(path, &string);
+	size_t size;
+	int error = flags & ~AT_SYMLINK_NOFOLLOW ? -EINVAL : attr_statx_size(out, sizeof(size), &size);
 
 	if (error == 0)
-		error = names_lookup(fs, fs->root, string, flags ? PROTO_LOOKUP_NOFOLLOW : 0, &attr);
-	if (error)
-		return error_path(fs, error, "statx", path);
-	attr_statx(fs, &attr, out);
-	return 0;
+		error = names_path(path, &copy);
+	if (error == 0)
+		error = names_lookup(fs, fs->root, copy.string, flags ? PROTO_LOOKUP_NOFOLLOW : 0, &attr);
+	if (error == 0)
+		error = attr_give_statx(fs, &attr, out, size);
+	return error ? error_path(fs, error, "statx", path) : 0;
 }
 
 static int statx_handle(struct farnova *fs, struct proto_handle handle, struct farnova_statx *out)
 {
 	struct proto_attr attr;
-	int error = out->size < sizeof(out->size) ? -EINVAL : attr_get(fs, handle, &attr);
+	size_t size;
+	int error = attr_statx_size(out, sizeof(size), &size);
 
-	if (error)
-		return error_handle(fs, error, "statx", handle.ino);
-	attr_statx(fs, &attr, out);
-	return 0;
+	if (error == 0)
+		error = attr_get(fs, handle, &attr);
+	if (error == 0)
+		error = attr_give_statx(fs, &attr, out, size);
+	return error ? error_handle(fs, error, "statx", handle.ino) : 0;
 }
 
 int farnova_fstatx(struct farnova_file *file, struct farnova_statx *out)
@@ -60,20 +65,24 @@ int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farn
 int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 {
 	struct attr_change change = {.mask = PROTO_SET_PROJECT, .project = project};
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_path(path, &string);
+	unsigned tries = 0;
+	int error;
 
-	if (error == 0)
-		error = names_lookup(fs, fs->root, string, PROTO_LOOKUP_NOFOLLOW, &attr);
-	if (error == 0 && S_ISDIR(attr.mode)) {
-		change.mask |= PROTO_SET_FLAGS;
-		change.flags = attr.flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
-		if (project)
-			change.flags |= PROTO_FILE_PROJECT_INHERIT;
-	}
-	if (error == 0)
-		error = attr_set(fs, attr.handle, NULL, &change, NULL);
+	do {
+		error = names_path(path, &copy);
+		if (error == 0)
+			error = names_lookup(fs, fs->root, copy.string, PROTO_LOOKUP_NOFOLLOW, &attr);
+		if (error == 0 && S_ISDIR(attr.mode)) {
+			change.mask |= PROTO_SET_FLAGS;
+			change.flags = attr.flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
+			if (project)
+				change.flags |= PROTO_FILE_PROJECT_INHERIT;
+		}
+		if (error == 0)
+			error = attr_set(fs, attr.handle, NULL, &change, NULL);
+	} while (names_again(error, &tries));
 	return error ? error_path(fs, error, "set the project of", path) : 0;
 }
 
@@ -105,13 +114,15 @@ static int receive_quota(struct farnova *fs, struct call *call, const struct pro
 
 static int get(struct farnova *fs, uint32_t project, uint32_t flags, struct farnova_quota *quota)
 {
+	struct farnova_quota all;
 	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_quota, .result = quota};
+	struct call call = {.request = &request, .receive = receive_quota, .result = &all};
 
 	request.op = PROTO_QUOTA_GET;
 	request.quota_get.project = project;
 	request.quota_get.flags = flags;
-	return project ? call_run(fs, &call) : -EINVAL;
+	int error = project ? call_run(fs, &call) : -EINVAL;
+	return error ? error : user_give(quota, &all, sizeof(all));
 }
 
 static int failed(struct farnova *fs, int error, const char *what, uint32_t project)

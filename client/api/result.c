@@ -3,6 +3,8 @@
  */
 #include "client/api/result.h"
 
+#include "client/link/user_memory.h"
+
 #include <errno.h>
 #include <stdio.h>
 
@@ -15,10 +17,16 @@ static int fail(struct farnova *fs, int error, const char *asked)
 	return error_set(-error, "%s on %s%s%s", asked, connection_name(&fs->link), *trouble ? ": " : "", trouble);
 }
 
+const char *error_text(char out[ERROR_TEXT], const char *text)
+{
+	/* Where it cannot be read that is what the error says. */
+	return user_copy_string(out, ERROR_TEXT, text) == -EFAULT ? "?" : out;
+}
+
 int error_path(struct farnova *fs, int error, const char *operation, const char *path)
 {
-	char asked[256];
-	snprintf(asked, sizeof(asked), "%s \"%.200s\"", operation, path);
+	char asked[256], text[ERROR_TEXT];
+	snprintf(asked, sizeof(asked), "%s \"%.200s\"", operation, error_text(text, path));
 	return fail(fs, error, asked);
 }
 

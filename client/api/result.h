@@ -7,6 +7,11 @@
 #include "client/link/error.h"
 #include "client/session/session.h"
 
+#define ERROR_TEXT 201u
+
+/* error_text -- what can be read of a string of the program, and has room in `out`. */
+const char *error_text(char out[ERROR_TEXT], const char *text);
+
 /* error_path -- error_set for `operation` on `path` of `fs`; `error` is negative, as inside the library. */
 int error_path(struct farnova *fs, int error, const char *operation, const char *path);
 

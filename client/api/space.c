@@ -6,6 +6,7 @@
 #include "client/api/attr.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,20 +162,29 @@ ssize_t farnova_copy_file_range(struct farnova_file *in, off_t *in_offset, struc
 {
 	struct farnova_file *in_moves = in_offset ? NULL : in, *out_moves = out_offset ? NULL : out;
 
+	uint64_t from = 0, to = 0;
+	ssize_t count = flags ? -EINVAL : 0;
+
+	if (count == 0 && in_offset)
+		count = user_copy_in(&from, in_offset, sizeof(from));
+	if (count == 0 && out_offset)
+		count = user_copy_in(&to, out_offset, sizeof(to));
+	if (count < 0)
+		return fail(out, (int)count, "copy into");
 	lock_positions(in_moves, out_moves);
-	uint64_t from = in_offset ? (uint64_t)*in_offset : in->position;
-	uint64_t to = out_offset ? (uint64_t)*out_offset : out->position;
-	ssize_t count = flags ? -EINVAL : copy(in, from, out, to, length);
+	from = in_offset ? from : in->position;
+	to = out_offset ? to : out->position;
+	count = copy(in, from, out, to, length);
 	if (count > 0) {
-		if (in_offset)
-			*in_offset += count;
-		else
-			in->position = from + (uint64_t)count;
-		if (out_offset)
-			*out_offset += count;
-		else
-			out->position = to + (uint64_t)count;
+		from += (uint64_t)count;
+		to += (uint64_t)count;
+		in->position = in_offset ? in->position : from;
+		out->position = out_offset ? out->position : to;
 	}
 	unlock_positions(in_moves, out_moves);
+	int error = count > 0 && in_offset ? user_give(in_offset, &from, sizeof(from)) : 0;
+	if (count > 0 && out_offset && error == 0)
+		error = user_give(out_offset, &to, sizeof(to));
+	count = error ? error : count;
 	return count < 0 ? fail(out, (int)count, "copy into") : count;
 }

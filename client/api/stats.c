@@ -3,6 +3,7 @@
  */
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 #include "client/session/session.h"
 
 #include <errno.h>
@@ -12,12 +13,15 @@ _Static_assert(PROTO_COPY < COUNTS_OPERATIONS && PROTO_QUOTA_SET < COUNTS_OPERAT
 
 int farnova_get_stats(struct farnova *fs, struct farnova_stats *out)
 {
-	if (out->size < sizeof(*out))
+	struct farnova_stats stats;
+	int error = user_copy_in(&stats.size, &out->size, sizeof(stats.size));
+
+	if (error == 0 && stats.size < sizeof(*out))
 		return error_set(EINVAL, "get the statistics of %s: the structure is smaller than it was",
 		                 connection_name(&fs->link));
 	connection_lock(&fs->link);
-	*out = (struct farnova_stats){
-	    .size = out->size,
+	stats = (struct farnova_stats){
+	    .size = stats.size,
 	    .received = fs->link.counts.received,
 	    .connections = fs->link.epoch,
 	    .reads = fs->link.counts.reads,
@@ -26,23 +30,28 @@ int farnova_get_stats(struct farnova *fs, struct farnova_stats *out)
 	    .write_bytes = fs->link.counts.write_bytes,
 	};
 	for (unsigned op = 0; op < COUNTS_OPERATIONS; op++)
-		out->requests += fs->link.counts.requests[op];
+		stats.requests += fs->link.counts.requests[op];
 	connection_unlock(&fs->link);
-	return 0;
+	if (error == 0)
+		error = user_give(out, &stats, sizeof(stats));
+	return error ? error_set(-error, "get the statistics of %s", connection_name(&fs->link)) : 0;
 }
 
 const char *farnova_get_operation_stats(struct farnova *fs, unsigned *number, uint64_t *count)
 {
+	unsigned at = *number;
+	uint64_t sent = 0;
 	const char *name = NULL;
 
 	connection_lock(&fs->link);
-	while (*number < COUNTS_OPERATIONS && fs->link.counts.requests[*number] == 0)
-		++*number;
-	if (*number < COUNTS_OPERATIONS) {
-		*count = fs->link.counts.requests[*number];
-		name = proto_op_name(*number);
-		++*number;
+	while (at < COUNTS_OPERATIONS && fs->link.counts.requests[at] == 0)
+		at++;
+	if (at < COUNTS_OPERATIONS) {
+		sent = fs->link.counts.requests[at];
+		name = proto_op_name(at++);
 	}
 	connection_unlock(&fs->link);
+	*number = at;
+	*count = name ? sent : *count;
 	return name;
 }

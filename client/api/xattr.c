@@ -7,6 +7,7 @@
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/link/user_memory.h"
 #include "client/session/open_files.h"
 
 #include <errno.h>
@@ -14,16 +15,27 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+_Static_assert(PROTO_MAX_XATTR_VALUE <= BUFFER_SIZE, "a value fits");
+
 #define SMALL_VALUE 4096u /* up to here a value goes in the message; a larger one through the staging ring */
 #define SET_FIXED   (PROTO_REQUEST_HEADER + 32u + PROTO_MAX_XATTR_NAME) /* of a SETXATTR beside the value */
 
-static int name_string(const char *name, struct proto_string *out)
-{
-	size_t length = strnlen(name, PROTO_MAX_XATTR_NAME + 1);
+/* The name of an attribute, copied. */
+struct name {
+	struct proto_string string;
+	char text[PROTO_MAX_XATTR_NAME + 1];
+};
 
-	if (length == 0 || length > PROTO_MAX_XATTR_NAME)
+static int name_string(const char *name, struct name *out)
+{
+	ssize_t length = user_copy_string(out->text, sizeof(out->text), name);
+
+	out->string = (struct proto_string){.data = out->text};
+	if (length == -EFAULT)
+		return -EFAULT;
+	if (length <= 0)
 		return -ERANGE;
-	*out = (struct proto_string){.data = name, .length = (uint32_t)length};
+	out->string.length = (uint32_t)length;
 	return 0;
 }
 
@@ -31,8 +43,8 @@ static int name_string(const char *name, struct proto_string *out)
 
 /* What has come of a value or a list that may need more than one reply. */
 struct pieces {
-	uint8_t *to;
-	size_t size;
+	uint8_t *to; /* PROTO_MAX_XATTR_VALUE bytes of the library's */
+	size_t size; /* that the caller has room for */
 	size_t have;
 	size_t total;
 	uint64_t change;
@@ -50,7 +62,7 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 		return 0;
 	if (pieces->total > pieces->size)
 		return -ERANGE;
-	if (reply->xattr.length > pieces->total - pieces->have ||
+	if (reply->xattr.length > pieces->total - pieces->have || pieces->total > BUFFER_SIZE ||
 	    (reply->xattr.length == 0 && pieces->have < pieces->total))
 		return -EPROTO;
 	memcpy(pieces->to + pieces->have, reply->xattr.data, reply->xattr.length);
@@ -58,34 +70,49 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 	return 0;
 }
 
-static ssize_t read_pieces(struct farnova *fs, struct proto_request *request, void *to, size_t size)
+static int read_all(struct farnova *fs, struct proto_request *request, struct pieces *pieces)
 {
-	struct pieces pieces = {.to = to, .size = size};
 	int error;
 
 	do {
-		struct call call = {.request = request, .receive = receive_piece, .result = &pieces};
-		size_t left = size - pieces.have;
+		struct call call = {.request = request, .receive = receive_piece, .result = pieces};
+		size_t left = pieces->size - pieces->have;
 
-		request->getxattr.offset = (uint32_t)pieces.have;
+		request->getxattr.offset = (uint32_t)pieces->have;
 		request->getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
 		error = call_run(fs, &call);
-		if (error == -ESTALE && pieces.have > 0) {
-			pieces.have = 0; /* begin anew; a file that has died is told then */
+		if (error == -ESTALE && pieces->have > 0) {
+			pieces->have = 0; /* begin anew; a file that has died is told then */
 			error = 0;
 			continue;
 		}
-	} while (error == 0 && size > 0 && pieces.have < pieces.total);
+	} while (error == 0 && pieces->size > 0 && pieces->have < pieces->total);
+	return error;
+}
+
+static ssize_t read_pieces(struct farnova *fs, struct proto_request *request, void *to, size_t size)
+{
+	struct pieces pieces = {.to = size > 0 ? buffers_take(&fs->buffers) : NULL, .size = size};
+
+	if (size > 0 && !pieces.to)
+		return -ENOMEM;
+	int error = read_all(fs, request, &pieces);
+	if (error == 0 && size > 0)
+		error = user_give(to, pieces.to, pieces.total);
+	if (pieces.to)
+		buffers_return(&fs->buffers, pieces.to);
 	return error ? error : (ssize_t)pieces.total;
 }
 
 ssize_t xattr_get(struct farnova *fs, struct proto_handle handle, const char *name, void *value, size_t size)
 {
 	struct proto_request request;
+	struct name copy;
 
 	request.op = PROTO_GETXATTR;
 	request.getxattr.handle = handle;
-	int error = name_string(name, &request.getxattr.name);
+	int error = name_string(name, &copy);
+	request.getxattr.name = copy.string;
 	return error ? error : read_pieces(fs, &request, value, size);
 }
 
@@ -100,11 +127,30 @@ ssize_t xattr_list(struct farnova *fs, struct proto_handle handle, char *list, s
 
 /* ---- changing --------------------------------------------------------------------------------------------------- */
 
+/* set_copied -- with a value in memory of the library. */
+static int set_copied(struct farnova *fs, struct proto_request *request, const void *value, size_t size)
+{
+	struct call call = {.request = request};
+
+	request->setxattr.length = (uint32_t)size;
+	request->setxattr.staging = PROTO_XATTR_HERE;
+	request->setxattr.value = value;
+	connection_lock(&fs->link);
+	bool small = size <= SMALL_VALUE && size + SET_FIXED <= fs->session.max_write;
+	connection_unlock(&fs->link);
+	if (!small && size > 0) {
+		call.staged = value;
+		call.staged_length = (uint32_t)size;
+		call.staging = &request->setxattr.staging;
+	}
+	return call_run(fs, &call);
+}
+
 int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, const void *value, size_t size,
               int flags)
 {
 	struct proto_request request;
-	struct call call = {.request = &request};
+	struct name copy;
 
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
@@ -114,19 +160,18 @@ int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, 
 	request.setxattr.handle = handle;
 	request.setxattr.flags =
 	    (flags & XATTR_CREATE ? PROTO_XATTR_CREATE : 0) | (flags & XATTR_REPLACE ? PROTO_XATTR_REPLACE : 0);
-	request.setxattr.length = (uint32_t)size;
-	request.setxattr.staging = PROTO_XATTR_HERE;
-	request.setxattr.value = value;
-	connection_lock(&fs->link);
-	bool small = size <= SMALL_VALUE && size + SET_FIXED <= fs->session.max_write;
-	connection_unlock(&fs->link);
-	if (!small && size > 0) {
-		call.staged = value;
-		call.staged_length = (uint32_t)size;
-		call.staging = &request.setxattr.staging;
-	}
-	int error = name_string(name, &request.setxattr.name);
-	return error ? error : call_run(fs, &call);
+	int error = name_string(name, &copy);
+	if (error)
+		return error;
+	request.setxattr.name = copy.string;
+	void *memory = buffers_take(&fs->buffers);
+	if (!memory)
+		return -ENOMEM;
+	error = user_copy_in(memory, value, size);
+	if (error == 0)
+		error = set_copied(fs, &request, memory, size);
+	buffers_return(&fs->buffers, memory);
+	return error;
 }
 
 int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *name)
@@ -136,7 +181,9 @@ int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *nam
 
 	request.op = PROTO_REMOVEXATTR;
 	request.removexattr.handle = handle;
-	int error = name_string(name, &request.removexattr.name);
+	struct name copy;
+	int error = name_string(name, &copy);
+	request.removexattr.name = copy.string;
 	return error ? error : call_run(fs, &call);
 }
 
@@ -144,12 +191,12 @@ int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *nam
 
 static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_handle *handle)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_path(path, &string);
+	int error = names_path(path, &copy);
 
 	if (error == 0)
-		error = names_lookup(fs, fs->root, string, flags, &attr);
+		error = names_lookup(fs, fs->root, copy.string, flags, &attr);
 	if (error == 0)
 		*handle = attr.handle;
 	return error;
@@ -158,11 +205,11 @@ static int find(struct farnova *fs, const char *path, uint32_t flags, struct pro
 /* told -- a result, or the error of `operation` on attribute `name` (NULL: of all) of `path`. */
 static ssize_t told(struct farnova *fs, ssize_t result, const char *operation, const char *name, const char *path)
 {
-	char words[320];
+	char words[320], text[ERROR_TEXT];
 
 	if (result >= 0)
 		return result;
-	snprintf(words, sizeof(words), "%s%s%.255s of", operation, name ? " " : "", name ? name : "");
+	snprintf(words, sizeof(words), "%s%s%s of", operation, name ? " " : "", name ? error_text(text, name) : "");
 	return error_path(fs, (int)result, words, path);
 }
 
@@ -170,10 +217,14 @@ static ssize_t get_path(struct farnova *fs, const char *path, uint32_t flags, co
                         size_t size)
 {
 	struct proto_handle handle;
-	ssize_t result = find(fs, path, flags, &handle);
+	unsigned tries = 0;
+	ssize_t result;
 
-	if (result == 0)
-		result = xattr_get(fs, handle, name, value, size);
+	do {
+		result = find(fs, path, flags, &handle);
+		if (result == 0)
+			result = xattr_get(fs, handle, name, value, size);
+	} while (result < 0 && names_again((int)result, &tries));
 	return told(fs, result, "get extended attribute", name, path);
 }
 
@@ -191,10 +242,14 @@ static int set_path(struct farnova *fs, const char *path, uint32_t lookup, const
                     size_t size, int flags)
 {
 	struct proto_handle handle;
-	int error = find(fs, path, lookup, &handle);
+	unsigned tries = 0;
+	int error;
 
-	if (error == 0)
-		error = xattr_set(fs, handle, name, value, size, flags);
+	do {
+		error = find(fs, path, lookup, &handle);
+		if (error == 0)
+			error = xattr_set(fs, handle, name, value, size, flags);
+	} while (names_again(error, &tries));
 	return (int)told(fs, error, "set extended attribute", name, path);
 }
 
@@ -211,10 +266,14 @@ int farnova_lsetxattr(struct farnova *fs, const char *path, const char *name, co
 static ssize_t list_path(struct farnova *fs, const char *path, uint32_t flags, char *list, size_t size)
 {
 	struct proto_handle handle;
-	ssize_t result = find(fs, path, flags, &handle);
+	unsigned tries = 0;
+	ssize_t result;
 
-	if (result == 0)
-		result = xattr_list(fs, handle, list, size);
+	do {
+		result = find(fs, path, flags, &handle);
+		if (result == 0)
+			result = xattr_list(fs, handle, list, size);
+	} while (result < 0 && names_again((int)result, &tries));
 	return told(fs, result, "list extended attributes", NULL, path);
 }
 
@@ -231,10 +290,14 @@ ssize_t farnova_llistxattr(struct farnova *fs, const char *path, char *list, siz
 static int remove_path(struct farnova *fs, const char *path, uint32_t flags, const char *name)
 {
 	struct proto_handle handle;
-	int error = find(fs, path, flags, &handle);
+	unsigned tries = 0;
+	int error;
 
-	if (error == 0)
-		error = xattr_remove(fs, handle, name);
+	do {
+		error = find(fs, path, flags, &handle);
+		if (error == 0)
+			error = xattr_remove(fs, handle, name);
+	} while (names_again(error, &tries));
 	return (int)told(fs, error, "remove extended attribute", name, path);
 }
 
@@ -265,11 +328,11 @@ static struct farnova_handle of(const struct farnova_file *file)
 /* told_of -- the same of an inode known by number. */
 static ssize_t told_of(struct farnova *fs, ssize_t result, const char *operation, const char *name, uint64_t ino)
 {
-	char words[320];
+	char words[320], text[ERROR_TEXT];
 
 	if (result >= 0)
 		return result;
-	snprintf(words, sizeof(words), "%s%s%.255s of", operation, name ? " " : "", name ? name : "");
+	snprintf(words, sizeof(words), "%s%s%s of", operation, name ? " " : "", name ? error_text(text, name) : "");
 	return error_handle(fs, (int)result, words, ino);
 }
 
@@ -329,25 +392,30 @@ static int set_flags(struct farnova *fs, struct proto_handle handle, unsigned fl
 
 int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags)
 {
-	struct proto_string string;
+	struct path copy;
 	struct proto_attr attr;
-	int error = names_path(path, &string);
+	int error = names_path(path, &copy);
 
 	if (error == 0)
-		error = names_lookup(fs, fs->root, string, 0, &attr);
+		error = names_lookup(fs, fs->root, copy.string, 0, &attr);
 	if (error)
 		return error_path(fs, error, "get the flags of", path);
-	*flags = attr.flags & PROTO_FILE_FLAGS;
-	return 0;
+	attr.flags &= PROTO_FILE_FLAGS;
+	error = user_give(flags, &attr.flags, sizeof(*flags));
+	return error ? error_path(fs, error, "get the flags of", path) : 0;
 }
 
 int farnova_setflags(struct farnova *fs, const char *path, unsigned flags)
 {
 	struct proto_handle handle;
-	int error = find(fs, path, 0, &handle);
+	unsigned tries = 0;
+	int error;
 
-	if (error == 0)
-		error = set_flags(fs, handle, flags);
+	do {
+		error = find(fs, path, 0, &handle);
+		if (error == 0)
+			error = set_flags(fs, handle, flags);
+	} while (names_again(error, &tries));
 	return error ? error_path(fs, error, "set the flags of", path) : 0;
 }
 
@@ -358,8 +426,9 @@ int farnova_getflags_at(struct farnova *fs, struct farnova_handle file, unsigned
 
 	if (error)
 		return error_handle(fs, error, "get the flags of", file.ino);
-	*flags = attr.flags & PROTO_FILE_FLAGS;
-	return 0;
+	attr.flags &= PROTO_FILE_FLAGS;
+	error = user_give(flags, &attr.flags, sizeof(*flags));
+	return error ? error_handle(fs, error, "get the flags of", file.ino) : 0;
 }
 
 int farnova_setflags_at(struct farnova *fs, struct farnova_handle file, unsigned flags)

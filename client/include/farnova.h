@@ -10,8 +10,18 @@
  * Thread safety: every function may be called by any thread, also on the same connection, file or directory. A file's
  * position is shared as a descriptor's is.
  *
- * Waiting: when the server cannot be reached calls wait and reconnect for `timeout_ms`, then fail with ETIMEDOUT. Open
- * files survive a restart of the server; one whose file is gone fails with ESTALE.
+ * Waiting: no request waits longer than `timeout_ms`, be it for a server that cannot be reached or for a reply; then the
+ * call fails with ETIMEDOUT, and what it asked for may have been done or may still be. A call on many data makes many
+ * requests, each with a limit of its own. farnova_connect and farnova_disconnect end within that time, too (looking up a
+ * host's name takes what the resolver takes). Open files survive a restart of the server; one whose file is gone fails
+ * with ESTALE. A call that was in flight when the server died, and which executed twice would do something else than
+ * once, fails with ECONNRESET: see what it has done (docs/durability.md has the list).
+ *
+ * Memory: the library touches the caller's memory by the calling thread alone and with no lock held, so that a handler
+ * that serves faults (userfaultfd, SIGSEGV) may call the library. Memory that cannot be read or written is EFAULT for
+ * that call alone. It is tested page by page before it is copied; memory that another thread unmaps in that moment is a
+ * SIGSEGV of the calling thread. A position shared by threads (farnova_read, farnova_write, farnova_readdir) is locked
+ * meanwhile, as in the kernel: a handler must not use that of a call whose fault it serves.
  */
 #ifndef FARNOVA_H
 #define FARNOVA_H
@@ -35,7 +45,7 @@ struct farnova_dir;  /* an open directory */
 struct farnova_options {
 	size_t size;           /* sizeof(struct farnova_options): lets the structure grow */
 	const char *transport; /* "auto" (NULL), "verbs" or "tcp" */
-	int timeout_ms;        /* how long a call waits for a lost server; 0 = 30000, -1 = for ever */
+	int timeout_ms;        /* how long a request may take, a lost server included; 0 = 30000, -1 = for ever */
 	const char *reserved[4];
 };
 

@@ -1,11 +1,14 @@
 /*
  * read.c -- reads of file data: by READs under a layout, else by message.
+ *
+ * Data land in memory of the library while the connection's lock is held, and are copied to the caller's by the caller,
+ * once it is not (client/link/user_memory.h).
  */
 #include "client/io/read.h"
 
+#include "client/link/user_memory.h"
 #include "client/session/call.h"
 #include "client/session/send.h"
-
 #include "common/clock.h"
 
 #include <errno.h>
@@ -13,53 +16,118 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define READ_PIECE    BOUNCE_SIZE    /* of one READ */
-#define READ_PIECES   32u            /* under way at a time for one call */
-#define READ_CHUNK    (1024u * 1024) /* a recall waits at most for so much to be read */
-#define ASK_AHEAD     (16u * 1024 * 1024)
-#define READ_MESSAGES 8u /* READ requests under way at a time for one call */
+#define READ_PIECE     BOUNCE_SIZE /* of one READ */
+#define READ_PIECES    32u         /* under way at a time for one call */
+#define PLANNED_PIECES 64u         /* holes are pieces, too */
+#define READ_CHUNK     BUFFER_SIZE /* a recall waits at most for so much to be read */
+#define SMALL_READ     (8u * 1024) /* lands on the stack */
+#define ASK_AHEAD      (16u * 1024 * 1024)
+#define READ_MESSAGES  8u       /* READ requests under way at a time for one call */
+#define BOUNCE_WAIT_NS 10000000 /* for one to be returned; else the read goes by message */
+
+/* A part of a chunk that lies in one place: a READ, or a hole. */
+struct piece {
+	size_t at; /* in the chunk */
+	size_t length;
+	uint64_t address, key; /* key 0: a hole */
+	int bounce;            /* -1: it lands in the chunk's memory */
+};
+
+/* A chunk on its way: where its bytes have landed. */
+struct landing {
+	uint8_t *memory; /* READ_CHUNK bytes, or `small`; NULL: none yet */
+	struct piece pieces[PLANNED_PIECES];
+	unsigned count; /* 0: all of it lies in `memory` */
+	size_t size;    /* bytes wanted: says whether they fit in `small` */
+	uint8_t small[SMALL_READ];
+};
+
+static int landing_memory(struct farnova *fs, struct landing *landing)
+{
+	if (!landing->memory)
+		landing->memory = landing->size <= SMALL_READ ? landing->small : buffers_take(&fs->buffers);
+	return landing->memory ? 0 : -ENOMEM;
+}
+
+/* copy_out -- of what has landed, `length` bytes to the caller's memory; the lock is not held. How many bytes. */
+static size_t copy_out(struct farnova *fs, const struct landing *landing, uint8_t *to, size_t length)
+{
+	size_t done = 0;
+
+	if (landing->count == 0)
+		return user_copy_out(to, landing->memory, length);
+	for (unsigned i = 0; i < landing->count && done < length; i++) {
+		const struct piece *piece = &landing->pieces[i];
+		size_t part = length - done < piece->length ? length - done : piece->length, copied;
+		if (piece->key == 0)
+			copied = user_zero(to + done, part);
+		else if (piece->bounce >= 0)
+			copied = user_copy_out(to + done, bounce_at(&fs->bounce, piece->bounce), part);
+		else
+			copied = user_copy_out(to + done, landing->memory + piece->at, part);
+		done += copied;
+		if (copied < part)
+			break;
+	}
+	return done;
+}
+
+/* return_bounces -- lock held. */
+static void return_bounces(struct farnova *fs, struct landing *landing)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < landing->count; i++) {
+		if (landing->pieces[i].bounce < 0)
+			continue;
+		bounce_return(&fs->bounce, landing->pieces[i].bounce);
+		landing->pieces[i].bounce = -1;
+		any = true;
+	}
+	if (any)
+		poller_wake_resource(&fs->link);
+}
+
+/* landing_end -- give back what the chunk landed in; the lock is not held. */
+static void landing_end(struct farnova *fs, struct landing *landing)
+{
+	if (landing->count > 0 && fs->bounce.memory) {
+		connection_lock(&fs->link);
+		return_bounces(fs, landing);
+		connection_unlock(&fs->link);
+	}
+	if (landing->memory && landing->memory != landing->small)
+		buffers_return(&fs->buffers, landing->memory);
+}
 
 /* ---- reading under a layout ------------------------------------------------------------------------------------- */
 
-struct piece {
-	uint8_t *to;
-	uint64_t address, key;
-	uint32_t length;
-	int bounce;
-};
-
-/* plan -- the READs for [offset, offset + length); holes are filled with zeros. Returns how many bytes are covered. */
-static size_t plan(struct inode *inode, uint8_t *to, size_t length, uint64_t offset, struct piece *pieces,
-                   unsigned *count)
+/* plan -- the READs for [offset, offset + length), and the holes between them. Returns how many bytes are covered. */
+static size_t plan(struct inode *inode, size_t length, uint64_t offset, struct landing *landing)
 {
 	struct proto_extent extent;
 	size_t covered = 0;
+	unsigned reads = 0;
 
-	*count = 0;
-	while (covered < length && extents_find(&inode->extents, offset + covered, &extent)) {
-		uint64_t part = length - covered < extent.length ? length - covered : extent.length;
-		if (extent.key == 0) {
-			memset(to + covered, 0, part);
-			covered += part;
-			continue;
-		}
-		if (*count == READ_PIECES)
+	landing->count = 0;
+	while (covered < length && landing->count < PLANNED_PIECES &&
+	       extents_find(&inode->extents, offset + covered, &extent)) {
+		size_t part = length - covered < extent.length ? length - covered : extent.length;
+		if (extent.key != 0 && reads++ == READ_PIECES)
 			break;
-		part = part < READ_PIECE ? part : READ_PIECE;
-		pieces[(*count)++] = (struct piece){.to = to + covered,
-		                                    .address = extent.address,
-		                                    .key = extent.key,
-		                                    .length = (uint32_t)part,
-		                                    .bounce = -1};
+		if (extent.key != 0 && part > READ_PIECE)
+			part = READ_PIECE;
+		landing->pieces[landing->count++] = (struct piece){
+		    .at = covered, .length = part, .address = extent.address, .key = extent.key, .bounce = -1};
 		covered += part;
 	}
 	return covered;
 }
 
 /* post -- start a planned READ. -EAGAIN: something that others hold is needed first. */
-static int post(struct farnova *fs, struct reads *reads, struct piece *piece, unsigned flags)
+static int post(struct farnova *fs, struct reads *reads, struct landing *landing, struct piece *piece, unsigned flags)
 {
-	void *local = piece->to;
+	void *local;
 
 	if (fs->bounce.memory) {
 		if (piece->bounce < 0)
@@ -67,9 +135,14 @@ static int post(struct farnova *fs, struct reads *reads, struct piece *piece, un
 		if (piece->bounce < 0)
 			return -EAGAIN;
 		local = bounce_at(&fs->bounce, piece->bounce);
+	} else {
+		int error = landing_memory(fs, landing);
+		if (error)
+			return error;
+		local = landing->memory + piece->at;
 	}
 	int error = transport_read(fs->link.transport, local, fs->bounce.region, piece->address, piece->key,
-	                           piece->length, &reads->operations, flags);
+	                           (uint32_t)piece->length, &reads->operations, flags);
 	if (error == 0) {
 		reads->operations.outstanding++;
 		fs->link.counts.reads++;
@@ -81,68 +154,72 @@ static int post(struct farnova *fs, struct reads *reads, struct piece *piece, un
 }
 
 /*
- * post_all -- start the planned READs in order; returns how many. With none under way it waits for what others hold;
- * with some it does with those, since waiting for room while holding some could be waiting for itself.
+ * post_all -- start the planned READs in order; returns how many pieces of the plan are under way, or holes. With none
+ * under way it waits a moment for what others hold; with some it does with those, since waiting for room while holding
+ * some could be waiting for itself.
  */
-static unsigned post_all(struct farnova *fs, struct reads *reads, struct piece *pieces, unsigned count)
+static unsigned post_all(struct farnova *fs, struct reads *reads, struct landing *landing)
 {
+	int64_t deadline_ns = 0;
 	unsigned posted = 0;
 
-	while (posted < count && !reads->lost) {
-		int error = post(fs, reads, &pieces[posted], posted + 1 < count ? TRANSPORT_MORE : 0);
+	while (posted < landing->count && !reads->lost) {
+		struct piece *piece = &landing->pieces[posted];
+		int error = 0;
+		if (piece->key != 0)
+			error = post(fs, reads, landing, piece, posted + 1 < landing->count ? TRANSPORT_MORE : 0);
 		if (error == 0) {
 			posted++;
-		} else if (posted > 0 || error != -EAGAIN) {
+		} else if (reads->operations.outstanding > 0 || error != -EAGAIN) {
 			break;
 		} else {
+			if (deadline_ns == 0)
+				deadline_ns = clock_now_ns() + BOUNCE_WAIT_NS;
 			reads->operations.waiter->resource = true;
-			poller_wait(&fs->link, reads->operations.waiter, 0);
+			if (poller_wait(&fs->link, reads->operations.waiter, deadline_ns) != 0)
+				break;
 		}
 	}
 	return posted;
 }
 
-/* collect -- from the bounce buffers to where the data are wanted. */
-static void collect(struct farnova *fs, const struct reads *reads, struct piece *pieces, unsigned count,
-                    unsigned posted)
-{
-	for (unsigned i = 0; i < count; i++) {
-		if (pieces[i].bounce < 0)
-			continue;
-		if (i < posted && !reads->lost)
-			memcpy(pieces[i].to, bounce_at(&fs->bounce, pieces[i].bounce), pieces[i].length);
-		bounce_return(&fs->bounce, pieces[i].bounce);
-	}
-	poller_wake_resource(&fs->link);
-}
-
 /*
  * read_one_sided -- by READs alone; the lock is held. Returns the bytes read, which may be fewer than asked for; 0 at
- * the end of the file; -ENODATA if the layout says nothing about `offset`; -ECONNRESET if the connection was lost.
+ * the end of the file; -ENODATA if the layout says nothing about `offset`; -EAGAIN if there is no room for a READ;
+ * -ECONNRESET if the connection was lost; -ETIMEDOUT.
  */
-static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, uint8_t *to, size_t length, uint64_t offset)
+static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, struct landing *landing, size_t length,
+                              uint64_t offset, int64_t deadline_ns)
 {
-	struct piece pieces[READ_PIECES];
 	struct reads reads = {.operations.waiter = poller_self()};
-	unsigned count;
+	bool timed_out = false;
 
 	if (offset >= inode->size)
 		return 0;
 	if (length > inode->size - offset)
 		length = inode->size - offset;
 	layout_reads_begin(&fs->layouts, &reads);
-	size_t covered = plan(inode, to, length, offset, pieces, &count);
-	unsigned posted = post_all(fs, &reads, pieces, count);
-	while (reads.operations.outstanding > 0 && !reads.lost)
-		poller_wait(&fs->link, reads.operations.waiter, 0);
-	collect(fs, &reads, pieces, count, posted);
+	size_t covered = plan(inode, length, offset, landing);
+	unsigned posted = post_all(fs, &reads, landing);
+	while (reads.operations.outstanding > 0 && !reads.lost) {
+		/* What is under way would land later: the connection has to end with the wait. */
+		if (poller_wait(&fs->link, reads.operations.waiter, deadline_ns) == -ETIMEDOUT &&
+		    reads.operations.outstanding > 0 && !reads.lost) {
+			connection_lose(&fs->link, -ETIMEDOUT, "a READ was not answered in time");
+			timed_out = true;
+		}
+	}
 	if (layout_reads_end(&fs->layouts, &reads))
 		return_layouts(fs, false);
-	if (reads.lost)
-		return -ECONNRESET;
-	if (posted < count)
-		covered = (size_t)(pieces[posted].to - to);
-	return covered > 0 ? (ssize_t)covered : -ENODATA;
+	if (posted < landing->count)
+		covered = landing->pieces[posted].at;
+	if (reads.lost || covered == 0) {
+		return_bounces(fs, landing);
+		bool room = landing->count == 0 || posted > 0;
+		landing->count = 0;
+		return timed_out ? -ETIMEDOUT : reads.lost ? -ECONNRESET : room ? -ENODATA : -EAGAIN;
+	}
+	return (ssize_t)covered;
 }
 
 static int receive_layout(struct farnova *fs, struct call *call, const struct proto_reply *reply)
@@ -205,7 +282,8 @@ static int receive_read(struct farnova *fs, struct call *call, const struct prot
 }
 
 /* read_by_message -- the lock is held. Fewer bytes than asked for: the end of the file, or enough for now. */
-static ssize_t read_by_message(struct farnova_file *file, uint8_t *to, size_t length, uint64_t offset, bool *end)
+static ssize_t read_by_message(struct farnova_file *file, struct landing *landing, size_t length, uint64_t offset,
+                               bool *end)
 {
 	struct farnova *fs = file->fs;
 	struct proto_request requests[READ_MESSAGES];
@@ -214,15 +292,18 @@ static ssize_t read_by_message(struct farnova_file *file, uint8_t *to, size_t le
 	unsigned count = 0;
 	size_t asked = 0;
 	ssize_t got = 0;
-	int error = 0;
+	int error = landing_memory(fs, landing);
 
+	landing->count = 0;
+	if (error)
+		return error;
 	while (count < READ_MESSAGES && asked < length) {
 		uint32_t part =
 		    length - asked < fs->session.max_read ? (uint32_t)(length - asked) : fs->session.max_read;
 		requests[count].op = PROTO_READ;
 		requests[count].read.offset = offset + asked;
 		requests[count].read.length = part;
-		answers[count] = (struct answer){.to = to + asked};
+		answers[count] = (struct answer){.to = landing->memory + asked};
 		calls[count] = (struct call){
 		    .request = &requests[count], .receive = receive_read, .result = &answers[count], .file = file};
 		call_start(fs, &calls[count]);
@@ -245,32 +326,54 @@ static ssize_t read_by_message(struct farnova_file *file, uint8_t *to, size_t le
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
 /* read_some -- the lock is held; at least one byte unless it is the end. */
-static ssize_t read_some(struct farnova_file *file, uint8_t *to, size_t length, uint64_t offset, bool *end)
+static ssize_t read_some(struct farnova_file *file, struct landing *landing, size_t length, uint64_t offset, bool *end)
 {
 	struct farnova *fs = file->fs;
 	struct inode *inode = file->inode;
-	int64_t deadline_ns = 0;
+	int64_t deadline_ns = call_deadline(fs);
 
 	for (;;) {
-		if (call_wait_up(fs, &deadline_ns) != 0)
+		if (call_wait_up(fs, deadline_ns) != 0)
 			return -ETIMEDOUT;
 		if (file->error)
 			return file->error;
 		ssize_t count = -ENODATA;
 		if (layout_usable(&fs->layouts, inode))
-			count = read_one_sided(fs, inode, to, length, offset);
+			count = read_one_sided(fs, inode, landing, length, offset, deadline_ns);
 		*end = count == 0;
-		if (count >= 0)
+		if (count >= 0 || count == -ETIMEDOUT)
 			return count;
-		if (count == -ECONNRESET || (fs->link.state == CONNECTION_UP && ask_layout(file, offset)))
+		if (count == -ECONNRESET ||
+		    (count == -ENODATA && fs->link.state == CONNECTION_UP && ask_layout(file, offset)))
 			continue;
-		return read_by_message(file, to, length, offset, end);
+		return read_by_message(file, landing, length, offset, end);
 	}
+}
+
+/* read_chunk -- up to READ_CHUNK bytes into the caller's memory; the lock is not held. */
+static ssize_t read_chunk(struct farnova_file *file, uint8_t *to, size_t length, uint64_t offset, bool *end)
+{
+	struct farnova *fs = file->fs;
+	struct landing landing;
+
+	landing.memory = NULL;
+	landing.count = 0;
+	landing.size = length;
+	connection_lock(&fs->link);
+	poller_called(&fs->link.poller);
+	ssize_t count = read_some(file, &landing, length, offset, end);
+	connection_unlock(&fs->link);
+	if (count > 0) {
+		size_t copied = copy_out(fs, &landing, to, (size_t)count);
+		*end = *end || copied < (size_t)count;
+		count = copied > 0 ? (ssize_t)copied : -EFAULT;
+	}
+	landing_end(fs, &landing);
+	return count;
 }
 
 ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64_t offset)
 {
-	struct farnova *fs = file->fs;
 	size_t done = 0;
 	ssize_t count = 0;
 	bool end = false;
@@ -285,15 +388,12 @@ ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64
 		return 0;
 	if (length > INT64_MAX - offset)
 		length = INT64_MAX - offset;
-	connection_lock(&fs->link);
-	poller_called(&fs->link.poller);
 	while (done < length && !end) {
 		size_t part = length - done < READ_CHUNK ? length - done : READ_CHUNK;
-		count = read_some(file, (uint8_t *)buffer + done, part, offset + done, &end);
+		count = read_chunk(file, (uint8_t *)buffer + done, part, offset + done, &end);
 		if (count < 0)
 			break;
 		done += (size_t)count;
 	}
-	connection_unlock(&fs->link);
 	return count < 0 && done == 0 ? count : (ssize_t)done;
 }

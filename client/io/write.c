@@ -1,16 +1,20 @@
 /*
  * write.c -- writes of file data: through the staging ring, small ones in the message.
+ *
+ * The caller copies its data to memory of the library before the connection's lock is taken
+ * (client/link/user_memory.h).
  */
 #include "client/io/write.h"
 
+#include "client/link/user_memory.h"
 #include "client/session/call.h"
 
 #include <errno.h>
 #include <limits.h>
 
-#define SMALL_WRITE  2048u          /* travels in the message */
-#define WRITE_CHUNK  (1024u * 1024) /* one atomic change */
-#define WRITE_CHUNKS 3u             /* under way at a time for one call */
+#define SMALL_WRITE  2048u       /* travels in the message */
+#define ON_STACK     (8u * 1024) /* data so small need no buffer */
+#define WRITE_CHUNKS 3u          /* under way at a time for one call */
 
 static int receive_write(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
@@ -59,19 +63,36 @@ static void start_write(struct farnova_file *file, struct call *call, struct pro
 struct row {
 	struct call calls[WRITE_CHUNKS];
 	struct proto_request requests[WRITE_CHUNKS];
+	uint8_t *memory[WRITE_CHUNKS]; /* the data, which the caller's memory is not asked for again */
 	uint32_t lengths[WRITE_CHUNKS];
 	uint64_t ends[WRITE_CHUNKS];
 	unsigned first, count;
 	size_t written;
 	uint64_t end;
 	int error;
+	uint8_t small[ON_STACK]; /* for all of a row that has no more */
 };
 
+/* fetch -- the next change's data from the caller's memory; the lock is not held. */
+static int fetch(struct farnova *fs, struct row *row, unsigned i, const uint8_t *data, bool all)
+{
+	row->memory[i] = all && row->lengths[i] <= ON_STACK ? row->small : buffers_take(&fs->buffers);
+	if (!row->memory[i])
+		return -ENOMEM;
+	int error = user_copy_in(row->memory[i], data, row->lengths[i]);
+	if (error && row->memory[i] != row->small)
+		buffers_return(&fs->buffers, row->memory[i]);
+	return error;
+}
+
+/* finish_first -- lock held. */
 static void finish_first(struct farnova *fs, struct row *row)
 {
 	unsigned i = row->first;
 	int status = call_finish(fs, &row->calls[i]);
 
+	if (row->memory[i] != row->small)
+		buffers_return(&fs->buffers, row->memory[i]);
 	if (row->error == 0 && status == 0) {
 		row->written += row->lengths[i];
 		row->end = row->ends[i];
@@ -82,12 +103,44 @@ static void finish_first(struct farnova *fs, struct row *row)
 	row->count--;
 }
 
+/* write_row -- start all changes in order, as many under way at a time as `most`; the lock is not held. Returns why the
+ * caller's memory could not be had, or 0. */
+static int write_row(struct farnova_file *file, struct row *row, const uint8_t *data, size_t length, uint64_t offset,
+                     bool append, unsigned most)
+{
+	struct farnova *fs = file->fs;
+	uint32_t chunk = atomic_load_explicit(&fs->write_chunk, memory_order_relaxed);
+	size_t started = 0;
+	int error = 0;
+
+	while (started < length && row->error == 0) {
+		unsigned i = (row->first + row->count) % WRITE_CHUNKS;
+		row->lengths[i] = length - started < chunk ? (uint32_t)(length - started) : chunk;
+		error = fetch(fs, row, i, data + started, row->lengths[i] == length);
+		if (error)
+			break;
+		connection_lock(&fs->link);
+		start_write(file, &row->calls[i], &row->requests[i], row->memory[i], row->lengths[i], offset + started,
+		            append, &row->ends[i]);
+		started += row->lengths[i];
+		row->count++;
+		while (row->count == most || (row->count > 0 && started == length))
+			finish_first(fs, row);
+		connection_unlock(&fs->link);
+	}
+	if (row->count > 0) {
+		connection_lock(&fs->link);
+		while (row->count > 0)
+			finish_first(fs, row);
+		connection_unlock(&fs->link);
+	}
+	return error;
+}
+
 ssize_t write_file(struct farnova_file *file, const void *data, size_t length, uint64_t offset, bool append,
                    uint64_t *end)
 {
-	struct farnova *fs = file->fs;
 	struct row row;
-	size_t started = 0;
 
 	if (!(file->flags & PROTO_OPEN_WRITE))
 		return -EBADF;
@@ -102,27 +155,14 @@ ssize_t write_file(struct farnova_file *file, const void *data, size_t length, u
 			return -EFBIG;
 		length = INT64_MAX - offset;
 	}
-	/* Appended pieces come in order only one after the other. */
-	unsigned most = append ? 1 : WRITE_CHUNKS;
 	row.first = row.count = 0;
 	row.written = 0;
 	row.error = 0;
 	row.end = offset;
-	connection_lock(&fs->link);
-	size_t chunk = WRITE_CHUNK < fs->staging.size ? WRITE_CHUNK : fs->staging.size;
-	while (started < length && row.error == 0) {
-		unsigned i = (row.first + row.count) % WRITE_CHUNKS;
-		row.lengths[i] = (uint32_t)(length - started < chunk ? length - started : chunk);
-		start_write(file, &row.calls[i], &row.requests[i], (const uint8_t *)data + started, row.lengths[i],
-		            offset + started, append, &row.ends[i]);
-		started += row.lengths[i];
-		row.count++;
-		if (row.count == most)
-			finish_first(fs, &row);
-	}
-	while (row.count > 0)
-		finish_first(fs, &row);
-	connection_unlock(&fs->link);
+	/* Appended pieces come in order only one after the other. */
+	int error = write_row(file, &row, data, length, offset, append, append ? 1 : WRITE_CHUNKS);
 	*end = row.end;
-	return row.written > 0 ? (ssize_t)row.written : row.error;
+	if (row.written > 0)
+		return (ssize_t)row.written;
+	return row.error ? row.error : error;
 }

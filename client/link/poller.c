@@ -293,7 +293,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 /* wait_as_follower -- sleep until woken, asked to lead, or past the deadline. */
 static void wait_as_follower(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
-	struct timespec until = {.tv_sec = deadline_ns / 1000000000, .tv_nsec = deadline_ns % 1000000000};
+	struct timespec until = clock_timespec(deadline_ns);
 
 	waiter->asleep = true;
 	if (deadline_ns)
@@ -331,14 +331,21 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 
 /* ---- the background thread -------------------------------------------------------------------------------------- */
 
+void poller_take_wake(struct poller *poller)
+{
+	uint64_t count;
+
+	if (read(poller->background_wake_fd, &count, sizeof(count)) < 0)
+		return; /* EAGAIN: it has not been woken */
+}
+
 /* idle_wait -- without the lock, until woken. */
 static void idle_wait(struct poller *poller, int ms)
 {
 	struct pollfd fd = {.fd = poller->background_wake_fd, .events = POLLIN};
-	uint64_t count;
 
-	if (poll(&fd, 1, ms) > 0 && read(poller->background_wake_fd, &count, sizeof(count)) < 0)
-		return; /* EAGAIN cannot be: nobody else reads it */
+	if (poll(&fd, 1, ms) > 0)
+		poller_take_wake(poller);
 }
 
 /* maintain -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how

@@ -54,7 +54,7 @@ struct poller {
 	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
 	struct poll_policy policy;
 	unsigned keen_polls; /* polls before it offers the CPU to others between polls */
-	bool stop;
+	atomic_bool stop;    /* the background thread is to end */
 	struct waiter background;
 };
 
@@ -88,6 +88,9 @@ void poller_wake(struct connection *link, struct waiter *waiter);
 void poller_wake_resource(struct connection *link);
 /* poller_wake_all -- the connection's state has changed; lock held. */
 void poller_wake_all(struct connection *link);
+
+/* poller_take_wake -- the background thread has been woken: the next wait of its descriptor is for another wake-up. */
+void poller_take_wake(struct poller *poller);
 
 /* poller_background -- the background thread: serves recalls while no call runs, and reconnects. */
 void *poller_background(void *link);

@@ -55,22 +55,33 @@ static void end(struct farnova *fs, struct call *call, int status)
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
-/* send_here -- send on the connection of `epoch`; false if that has ended, and with it the sending. */
-static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *request, unsigned flags)
+static bool passed(int64_t deadline_ns)
 {
-	for (;;) {
-		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
-			return false;
-		int error = send_request(fs, request, flags);
+	return deadline_ns && clock_now_ns() >= deadline_ns;
+}
+
+/* there_still -- whether the connection of `epoch` has not ended. */
+static bool there_still(const struct farnova *fs, uint64_t epoch)
+{
+	return fs->link.state == CONNECTION_UP && fs->link.epoch == epoch;
+}
+
+/* send_here -- send on the connection of `epoch`; false if that has ended, and with it the sending, or after the
+ * deadline. */
+static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *request, int64_t deadline_ns)
+{
+	while (there_still(fs, epoch)) {
+		int error = send_request(fs, request, 0);
 		if (error == 0)
 			return true;
-		if (error != -EAGAIN)
+		if (error != -EAGAIN || passed(deadline_ns))
 			return false;
 		poller_make_room(&fs->link);
 	}
+	return false;
 }
 
-/* write_staged -- the data of a request into the staging ring; false if the connection of `epoch` has ended. */
+/* write_staged -- the data of a request into the staging ring; false as send_here. */
 static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 {
 	uint32_t length = call->staged_length;
@@ -79,8 +90,7 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 
 	while (!staging_take(&fs->staging, length, &offset, &call->piece)) {
 		call->waiter->resource = true;
-		poller_wait(&fs->link, call->waiter, 0);
-		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
+		if (poller_wait(&fs->link, call->waiter, call->deadline_ns) != 0 || !there_still(fs, epoch))
 			return false;
 	}
 	call->holds_piece = true;
@@ -90,22 +100,24 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 		memcpy(image, from, length);
 		from = image;
 	}
-	for (;;) {
+	while (there_still(fs, epoch)) {
 		int error =
 		    transport_write(fs->link.transport, from, fs->staging_region, fs->session.staging_address + offset,
 		                    fs->session.staging_key, length, NULL, TRANSPORT_MORE);
 		if (error == 0) {
+			call->staged_epoch = epoch;
 			fs->link.counts.writes++;
 			fs->link.counts.write_bytes += length;
 			return true;
 		}
 		if (error != -EAGAIN)
 			connection_lose(&fs->link, error, "a write into the staging ring was refused");
+		else if (passed(call->deadline_ns))
+			return false;
 		else
 			poller_make_room(&fs->link);
-		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
-			return false;
 	}
+	return false;
 }
 
 /* name_open -- the file's number in this session, which is another after a restart of the server. */
@@ -120,59 +132,122 @@ static void name_open(struct call *call)
 		request->copy.from_open = call->source->open;
 }
 
-/* moves_data -- done twice it would not leave what it leaves done once. Whether the server that was lost did it nobody
- * can tell but the caller, who knows what the file was like. */
-static bool moves_data(const struct proto_request *request)
+/*
+ * not_to_be_repeated -- a request that, executed twice, would not leave what it leaves executed once, or could take away
+ * what another client has put in the place of what the first execution took away. docs/durability.md argues for each.
+ */
+static bool not_to_be_repeated(const struct proto_request *request)
 {
-	return request->op == PROTO_FALLOCATE &&
-	       request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
+	switch (request->op) {
+	case PROTO_WRITE:
+		return request->write.flags & PROTO_WRITE_APPEND;
+	case PROTO_WRITE_COMMIT:
+		return request->write_commit.flags & PROTO_WRITE_APPEND;
+	case PROTO_FALLOCATE:
+		return request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
+	case PROTO_RENAME:
+	case PROTO_UNLINK:
+	case PROTO_RMDIR:
+	case PROTO_REMOVEXATTR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* makes_a_name -- a request whose second execution finds what the first has made, and says EEXIST. */
+static bool makes_a_name(const struct proto_request *request)
+{
+	switch (request->op) {
+	case PROTO_OPEN:
+	case PROTO_CREATE:
+	case PROTO_SYMLINK:
+	case PROTO_LINK:
+	case PROTO_SETXATTR:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* refuse -- end a call that has not been sent in this session: the server has not seen the slot's sequence yet. */
 static void refuse(struct farnova *fs, struct call *call, int status)
 {
-	fs->slots[call->slot].sequence--;
-	free_slot(fs, call->slot);
+	if (call->holds_slot) {
+		struct slot *slot = &fs->slots[call->slot];
+		if (slot->closes && fs->close_count < CLOSES_DEFERRED)
+			fs->closes[fs->close_count++] = slot->closes;
+		slot->sequence--;
+		free_slot(fs, call->slot);
+	}
 	call->holds_slot = false;
 	end(fs, call, status);
 }
 
-/* try_send -- one attempt on the connection there is now; leaves call->sent false if that ends meanwhile. */
-static void try_send(struct farnova *fs, struct call *call)
+/*
+ * give_up -- the deadline has passed. A request that may have arrived keeps its slot until the reply comes. Data that
+ * may still be on their way from the caller's buffer must not be sent any more once the caller has it back, and their
+ * piece of the staging ring not be used for others while the request may be executed: the connection has to end.
+ */
+static void give_up(struct farnova *fs, struct call *call)
 {
-	uint64_t epoch = fs->link.epoch;
+	bool sent = call->latest_session == fs->session.id;
 
+	call->waiter = NULL;
+	if (!sent) {
+		refuse(fs, call, -ETIMEDOUT);
+	} else {
+		if (call->holds_slot)
+			fs->slots[call->slot].call = NULL;
+		call->holds_slot = false;
+		end(fs, call, -ETIMEDOUT);
+	}
+	if (call->staged && call->staged_epoch == fs->link.epoch)
+		connection_lose(&fs->link, -ETIMEDOUT, "a write was not answered in time");
+}
+
+/* get_slot -- one for the call, unless it has one; false as send_here. */
+static bool get_slot(struct farnova *fs, uint64_t epoch, struct call *call)
+{
 	while (!call->holds_slot) {
 		if (take_slot(fs, &call->slot)) {
 			fs->slots[call->slot].call = call;
 			call->holds_slot = true;
-			if (call->epoch == 0) {
-				call->session = fs->session.id;
-				call->epoch = epoch;
-			}
 			break;
 		}
 		call->waiter->resource = true;
-		poller_wait(&fs->link, call->waiter, 0);
-		if (fs->link.state != CONNECTION_UP || fs->link.epoch != epoch)
-			return;
+		if (poller_wait(&fs->link, call->waiter, call->deadline_ns) != 0 || !there_still(fs, epoch))
+			return false;
 	}
-	call->on_new_connection = call->on_new_connection || call->epoch != epoch;
-	call->maybe_executed = call->maybe_executed || call->session != fs->session.id;
-	if (call->file && call->file->error) {
-		refuse(fs, call, call->file->error);
+	return true;
+}
+
+/* refusal -- why the call is not to be sent in this session, or 0. */
+static int refusal(const struct farnova *fs, const struct call *call)
+{
+	if (call->file && call->file->error)
+		return call->file->error;
+	if (call->source && call->source->error)
+		return call->source->error;
+	if (call->maybe_executed && not_to_be_repeated(call->request))
+		return -ECONNRESET;
+	if (call->staged && call->staged_length > fs->staging.size)
+		return -EMSGSIZE; /* another server, with a smaller ring than the one before */
+	return 0;
+}
+
+/* try_send -- one attempt on the connection there is now; leaves call->sent false if that ends meanwhile, or after the
+ * deadline. */
+static void try_send(struct farnova *fs, struct call *call)
+{
+	uint64_t epoch = fs->link.epoch;
+
+	if (!get_slot(fs, epoch, call))
 		return;
-	}
-	if (call->source && call->source->error) {
-		refuse(fs, call, call->source->error);
-		return;
-	}
-	if (call->maybe_executed && moves_data(call->request)) {
-		refuse(fs, call, -ECONNRESET);
-		return;
-	}
-	if (call->staged && call->staged_length > fs->staging.size) {
-		refuse(fs, call, -EMSGSIZE); /* another server, with a smaller ring than the one before */
+	call->maybe_executed = call->first_epoch && call->session != fs->session.id;
+	int error = refusal(fs, call);
+	if (error) {
+		refuse(fs, call, error);
 		return;
 	}
 	if (call->file)
@@ -188,18 +263,27 @@ static void try_send(struct farnova *fs, struct call *call)
 	call->request->slot = call->slot;
 	call->request->sequence = slot->sequence;
 	call->request->close_first = slot->closes;
-	call->sent = send_here(fs, epoch, call->request, 0);
+	if (!send_here(fs, epoch, call->request, call->deadline_ns))
+		return;
+	call->sent = true;
+	if (!call->first_epoch) {
+		call->first_epoch = epoch;
+		call->session = fs->session.id;
+	}
+	call->latest_session = fs->session.id;
+	call->on_new_connection = call->first_epoch != epoch;
 }
 
 void call_start(struct farnova *fs, struct call *call)
 {
 	call->waiter = poller_self();
 	call->request->cred = call->file ? call->file->cred : cred_number(&fs->creds);
-	call->deadline_ns = 0;
-	call->holds_slot = call->holds_piece = call->sent = call->done = call->on_new_connection =
-	    call->maybe_executed = false;
+	call->deadline_ns = call_deadline(fs);
+	call->holds_slot = call->holds_piece = call->sent = call->done = false;
+	call->on_new_connection = call->maybe_executed = false;
 	call->status = 0;
-	call->epoch = 0;
+	call->first_epoch = call->staged_epoch = 0;
+	call->session = call->latest_session = 0;
 	if (call->changing)
 		(*call->changing)++;
 	poller_called(&fs->link.poller);
@@ -207,66 +291,43 @@ void call_start(struct farnova *fs, struct call *call)
 		try_send(fs, call);
 }
 
-int call_wait_up(struct farnova *fs, int64_t *deadline_ns)
+int64_t call_deadline(const struct farnova *fs)
+{
+	return fs->timeout_ms < 0 ? 0 : clock_now_ns() + fs->timeout_ms * CLOCK_NS_PER_MS;
+}
+
+int call_wait_up(struct farnova *fs, int64_t deadline_ns)
 {
 	while (fs->link.state != CONNECTION_UP) {
-		if (*deadline_ns == 0 && fs->timeout_ms >= 0)
-			*deadline_ns = clock_now_ns() + (int64_t)fs->timeout_ms * 1000000;
-		if (poller_wait(&fs->link, poller_self(), *deadline_ns) != 0 && fs->link.state != CONNECTION_UP)
+		if (poller_wait(&fs->link, poller_self(), deadline_ns) != 0 && fs->link.state != CONNECTION_UP)
 			return -ETIMEDOUT;
 	}
-	*deadline_ns = 0;
 	return 0;
 }
 
-/* abandon -- the caller has given up: its request may still arrive, or have arrived, so the slot stays busy. */
-static void abandon(struct farnova *fs, struct call *call)
+/* outcome -- what an answer means for a request that may have been executed before, because the server was restarted in
+ * the middle of it: that something has the name already may be its own doing. */
+static int outcome(const struct call *call)
 {
-	if (call->holds_slot)
-		fs->slots[call->slot].call = NULL;
-	call->holds_slot = false;
-	call->waiter = NULL;
-	end(fs, call, -ETIMEDOUT);
-}
-
-/*
- * settle -- what an answer means for a request that may have been executed twice because the server was restarted in
- * the middle of it: a name that is not there any more is what the caller asked for.
- */
-static int settle(const struct call *call)
-{
-	int gone = -ENOENT;
-
-	switch (call->request->op) {
-	case PROTO_UNLINK:
-	case PROTO_RMDIR:
-		break;
-	case PROTO_RENAME:
-		if (call->request->rename.flags & PROTO_RENAME_EXCHANGE)
-			return call->status;
-		break;
-	case PROTO_REMOVEXATTR:
-		gone = -ENODATA;
-		break;
-	default:
-		return call->status;
-	}
-	return call->maybe_executed && call->status == gone ? 0 : call->status;
+	if (call->maybe_executed && call->status == -EEXIST && makes_a_name(call->request))
+		return -ECONNRESET;
+	return call->status;
 }
 
 int call_finish(struct farnova *fs, struct call *call)
 {
 	while (!call->done) {
-		if (fs->link.state != CONNECTION_UP) {
-			if (call_wait_up(fs, &call->deadline_ns) != 0 && !call->done)
-				abandon(fs, call);
+		if (passed(call->deadline_ns)) {
+			give_up(fs, call);
+		} else if (fs->link.state != CONNECTION_UP) {
+			call_wait_up(fs, call->deadline_ns);
 		} else if (!call->sent) {
 			try_send(fs, call);
 		} else {
-			poller_wait(&fs->link, call->waiter, 0);
+			poller_wait(&fs->link, call->waiter, call->deadline_ns);
 		}
 	}
-	return settle(call);
+	return outcome(call);
 }
 
 int call_run(struct farnova *fs, struct call *call)
@@ -313,16 +374,18 @@ void call_flush_closes(struct farnova *fs, unsigned flags)
 void call_close(struct farnova *fs, uint64_t open)
 {
 	struct waiter *self = poller_self();
+	int64_t deadline_ns = call_deadline(fs);
 
 	poller_called(&fs->link.poller);
 	while (fs->close_count == CLOSES_DEFERRED) {
-		if (fs->link.state != CONNECTION_UP)
-			return; /* too many to remember: the server closes it when the session dies */
+		/* Too many to remember, or no time left: the server closes it when the session dies. */
+		if (fs->link.state != CONNECTION_UP || passed(deadline_ns))
+			return;
 		call_flush_closes(fs, 0);
 		if (fs->close_count < CLOSES_DEFERRED)
 			break;
 		self->resource = true;
-		poller_wait(&fs->link, self, 0);
+		poller_wait(&fs->link, self, deadline_ns);
 	}
 	fs->closes[fs->close_count++] = open;
 }
@@ -399,7 +462,7 @@ static void settle_slot(struct farnova *fs, uint16_t number)
 	request.sequence = slot->sequence;
 	request.cred = 0;
 	request.close_first = slot->closes;
-	send_here(fs, fs->link.epoch, &request, 0);
+	send_here(fs, fs->link.epoch, &request, call_deadline(fs));
 }
 
 void call_session_resumed(struct farnova *fs)

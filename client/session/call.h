@@ -25,28 +25,37 @@ struct call {
 
 	/* private to call.c */
 	struct waiter *waiter;
-	int64_t deadline_ns;
-	uint64_t session; /* the session it was first sent in */
-	uint64_t epoch;   /* the connection it was last sent on */
-	unsigned piece;   /* of the staging ring */
+	int64_t deadline_ns;     /* 0: none */
+	uint64_t first_epoch;    /* the connection it was first sent on, 0: it has not been sent */
+	uint64_t session;        /* the session it was first sent in */
+	uint64_t latest_session; /* the session it was last sent in */
+	uint64_t staged_epoch;   /* the connection that its data were last given to */
+	unsigned piece;          /* of the staging ring */
 	uint16_t slot;
 	bool holds_slot, holds_piece, sent, done;
-	bool on_new_connection; /* on another connection than at first: what the reply says of layouts has ended */
-	bool maybe_executed;    /* in another session: the server may execute it twice */
+	bool on_new_connection; /* on another than at first: what the reply says of layouts has ended */
+	bool maybe_executed;    /* it was sent in a session that has ended: it may have been executed there */
 	int status;
 };
 
 /* call_start -- send the request; returns without waiting for the reply. Lock held, may be given up meanwhile. */
 void call_start(struct farnova *fs, struct call *call);
 
-/* call_finish -- wait for the reply. 0 or -errno: the server's, or -ETIMEDOUT. Lock held, given up meanwhile. */
+/*
+ * call_finish -- wait for the reply. 0 or -errno: the server's; -ETIMEDOUT once the time of the connection's options has
+ * passed since call_start; -ECONNRESET if the server was restarted and the call may have been executed before, where to
+ * send it again would not be the same. Lock held, given up meanwhile.
+ */
 int call_finish(struct farnova *fs, struct call *call);
 
 /* call_run -- lock, start, finish, unlock. */
 int call_run(struct farnova *fs, struct call *call);
 
-/* call_wait_up -- wait until there is a connection; -ETIMEDOUT. `*deadline_ns` 0 at first. Lock held. */
-int call_wait_up(struct farnova *fs, int64_t *deadline_ns);
+/* call_deadline -- when a wait that begins now is to end; 0: never. */
+int64_t call_deadline(const struct farnova *fs);
+
+/* call_wait_up -- wait until there is a connection; -ETIMEDOUT. Lock held. */
+int call_wait_up(struct farnova *fs, int64_t deadline_ns);
 
 /* call_close -- CLOSE an open without waiting for the reply, with the next request or soon. Lock held. */
 void call_close(struct farnova *fs, uint64_t open);

@@ -77,7 +77,7 @@ void file_close(struct farnova_file *file)
 	connection_lock(&fs->link);
 	LIST_REMOVE(file, entry);
 	layout_close(&fs->layouts, file->inode);
-	if (file->session == fs->session.id && !file->error)
+	if (!fs->leaving && file->session == fs->session.id && !file->error)
 		call_close(fs, file->open);
 	connection_unlock(&fs->link);
 	pthread_mutex_destroy(&file->position_lock);

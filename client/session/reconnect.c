@@ -30,7 +30,21 @@ struct candidate {
 	struct transport_queue *queue;
 	struct transport_conn *conn;
 	char reason[PROTO_MAX_REASON + 1]; /* of the server's last refusal, in its words */
+	struct poller *poller;             /* whose `stop` ends the waits; NULL: nothing does */
+	int64_t deadline_ns;               /* of every wait; 0: each has its own limit alone */
 };
+
+/* left_ms -- for a wait of at most `limit_ms`. */
+static int left_ms(const struct candidate *candidate, int limit_ms)
+{
+	int64_t left = limit_ms;
+
+	if (candidate->deadline_ns) {
+		left = (candidate->deadline_ns - clock_now_ns()) / CLOCK_NS_PER_MS;
+		left = left < 0 ? 0 : left < limit_ms ? left : limit_ms;
+	}
+	return (int)left;
+}
 
 static int trouble(struct farnova *fs, int error, const char *what)
 {
@@ -45,7 +59,8 @@ static void discard(struct candidate *candidate)
 		transport_close(candidate->conn);
 	if (candidate->queue)
 		transport_queue_destroy(candidate->queue);
-	*candidate = (struct candidate){0};
+	candidate->conn = NULL;
+	candidate->queue = NULL;
 }
 
 /* ---- one request at a time, without slots or other threads ------------------------------------------------------- */
@@ -63,12 +78,16 @@ static int next_message(struct candidate *candidate, int64_t deadline_ns, struct
 			return 0;
 		if (count > 0)
 			continue;
-		int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
-		if (left_ms <= 0)
+		int64_t left = (deadline_ns - clock_now_ns()) / CLOCK_NS_PER_MS;
+		if (left <= 0)
 			return -ETIMEDOUT;
-		struct pollfd fd = {.fd = transport_fd(candidate->queue), .events = POLLIN};
-		if (transport_arm(candidate->queue) == 0)
-			poll(&fd, 1, (int)left_ms);
+		if (candidate->poller && atomic_load(&candidate->poller->stop))
+			return -ECANCELED;
+		struct pollfd fds[2] = {
+		    {.fd = transport_fd(candidate->queue), .events = POLLIN},
+		    {.fd = candidate->poller ? candidate->poller->background_wake_fd : -1, .events = POLLIN}};
+		if (transport_arm(candidate->queue) == 0 && poll(fds, 2, (int)left) > 0 && fds[1].revents)
+			poller_take_wake(candidate->poller);
 	}
 }
 
@@ -76,7 +95,7 @@ static int next_message(struct candidate *candidate, int64_t deadline_ns, struct
  * at. -errno of the connection. */
 static int ask(struct farnova *fs, struct candidate *candidate, struct proto_request *request, int timeout_ms)
 {
-	int64_t deadline_ns = clock_now_ns() + (int64_t)timeout_ms * 1000000;
+	int64_t deadline_ns = clock_now_ns() + left_ms(candidate, timeout_ms) * CLOCK_NS_PER_MS;
 	struct transport_event event;
 	const char *why;
 	int length, error;
@@ -182,12 +201,15 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 {
 	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = 2 * PROTO_MAX_SLOTS};
 
-	*candidate = (struct candidate){0};
+	candidate->queue = NULL;
+	candidate->conn = NULL;
+	candidate->poller = &fs->link.poller;
 	int error = transport_queue_create(kind, &candidate->queue);
 	if (error)
 		return trouble(fs, error, "cannot make a completion queue");
-	error = transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, timeout_ms, &candidate->conn,
-	                          fs->link.trouble, sizeof(fs->link.trouble));
+	error =
+	    transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, left_ms(candidate, timeout_ms),
+	                      &candidate->conn, fs->link.trouble, sizeof(fs->link.trouble));
 	if (error == 0)
 		error = hello(fs, candidate);
 	if (error)
@@ -204,6 +226,9 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	if (error)
 		return trouble(fs, error, "cannot register memory for reads (see the memlock limit)");
 	staging_init(&fs->staging, size / STAGING_ALIGN * STAGING_ALIGN);
+	atomic_store_explicit(&fs->write_chunk,
+	                      fs->staging.size < BUFFER_SIZE ? (unsigned)fs->staging.size : BUFFER_SIZE,
+	                      memory_order_relaxed);
 	if (!transport_needs_region(candidate->conn))
 		return 0;
 	if (!fs->staging_memory) {
@@ -252,7 +277,9 @@ static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
 	request.slot = 0;
 	request.sequence = fs->slots[0].sequence;
 	request.cred = 0;
+	connection_unlock(&fs->link);
 	int error = ask(fs, candidate, &request, ANSWER_MS);
+	connection_lock(&fs->link);
 	if (error)
 		return error;
 	fs->slots[0].busy = false;
@@ -261,7 +288,7 @@ static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-/* announce_creds -- make known what this session has not been told. */
+/* announce_creds -- make known what this session has not been told; the lock is held but for the exchanges. */
 static int announce_creds(struct farnova *fs, struct candidate *candidate)
 {
 	struct proto_request request;
@@ -272,7 +299,9 @@ static int announce_creds(struct farnova *fs, struct candidate *candidate)
 			continue;
 		request.cred = 0;
 		cred_request(&fs->creds, number, &request);
+		connection_unlock(&fs->link);
 		int error = ask_in_slot(fs, candidate, &request);
+		connection_lock(&fs->link);
 		if (error)
 			return error;
 		if (fs->reply.status == 0)
@@ -318,16 +347,16 @@ static void take_up(struct farnova *fs, struct candidate *candidate)
 
 /* ---- the first time --------------------------------------------------------------------------------------------- */
 
-static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_ms)
+static int connect_by(struct farnova *fs, enum transport_kind kind, int64_t deadline_ns)
 {
-	struct candidate candidate;
+	struct candidate candidate = {.deadline_ns = deadline_ns};
 	const char *host = fs->url.host;
 	bool bracket = strchr(host, ':') || *host == '/';
 
 	snprintf(fs->link.name, sizeof(fs->link.name), "farnova://%s%.240s%s:%u (%s)", bracket ? "[" : "", host,
 	         bracket ? "]" : "", fs->url.port, transport_kind_name(kind));
 	fs->link.kind = kind;
-	int error = dial(fs, kind, timeout_ms, &candidate);
+	int error = dial(fs, kind, INT32_MAX, &candidate);
 	if (error)
 		return error;
 	connection_lock(&fs->link);
@@ -342,17 +371,20 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int timeout_
 	return error;
 }
 
-/* connect_auto -- verbs if a device is active and the server answers there, else TCP; why what was tried has failed. */
-static int connect_auto(struct farnova *fs, int timeout_ms)
+/* connect_auto -- verbs if a device is active and the server answers there in half of the time, else TCP; why what was
+ * tried has failed. */
+static int connect_auto(struct farnova *fs, int64_t deadline_ns)
 {
+	int64_t half_ns = deadline_ns ? clock_now_ns() + (deadline_ns - clock_now_ns()) / 2 : 0;
+
 	char verbs[sizeof(fs->link.trouble) / 2], tcp[sizeof(fs->link.trouble) / 2];
 	bool try_verbs = *fs->url.host != '/' &&
 	                 transport_available(TRANSPORT_VERBS, fs->link.trouble, sizeof(fs->link.trouble)) == 0;
 
-	if (try_verbs && connect_by(fs, TRANSPORT_VERBS, timeout_ms) == 0)
+	if (try_verbs && connect_by(fs, TRANSPORT_VERBS, half_ns) == 0)
 		return 0;
 	snprintf(verbs, sizeof(verbs), "%.200s", fs->link.trouble);
-	int error = connect_by(fs, TRANSPORT_TCP, timeout_ms);
+	int error = connect_by(fs, TRANSPORT_TCP, deadline_ns);
 	if (error == 0 || !try_verbs)
 		return error;
 	snprintf(tcp, sizeof(tcp), "%.230s", fs->link.trouble);
@@ -360,18 +392,17 @@ static int connect_auto(struct farnova *fs, int timeout_ms)
 	return error;
 }
 
-int connect_first(struct farnova *fs, const char *transport)
+int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns)
 {
-	int timeout_ms = fs->timeout_ms < 0 ? INT32_MAX : fs->timeout_ms;
 	enum transport_kind kind;
 
 	if (!transport || strcmp(transport, "auto") == 0)
-		return connect_auto(fs, timeout_ms);
+		return connect_auto(fs, deadline_ns);
 	int error = transport_kind_from_name(transport, &kind);
 	if (error)
 		return trouble(fs, error, "the transport is auto, verbs or tcp");
 	error = transport_available(kind, fs->link.trouble, sizeof(fs->link.trouble));
-	return error ? error : connect_by(fs, kind, timeout_ms);
+	return error ? error : connect_by(fs, kind, deadline_ns);
 }
 
 /* ---- again ------------------------------------------------------------------------------------------------------ */
@@ -379,13 +410,14 @@ int connect_first(struct farnova *fs, const char *transport)
 /* attempt -- lock held, given up while the network is waited for. */
 static int attempt(struct farnova *fs)
 {
-	struct candidate candidate;
+	int connect_ms = fs->timeout_ms >= 0 && fs->timeout_ms < CONNECT_MS ? fs->timeout_ms : CONNECT_MS;
+	struct candidate candidate = {.deadline_ns = 0};
 
 	if (fs->link.queue)
 		transport_queue_destroy(fs->link.queue);
 	fs->link.queue = NULL;
 	connection_unlock(&fs->link);
-	int error = dial(fs, fs->link.kind, CONNECT_MS, &candidate);
+	int error = dial(fs, fs->link.kind, connect_ms, &candidate);
 	connection_lock(&fs->link);
 	if (error)
 		return error;
@@ -413,7 +445,7 @@ void reconnect(struct connection *link)
 
 	while (!fs->link.poller.stop && attempt(fs) != 0) {
 		int64_t until_ns = clock_now_ns() + pause_ns;
-		struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+		struct timespec until = clock_timespec(until_ns);
 		self->asleep = true;
 		while (!fs->link.poller.stop && clock_now_ns() < until_ns)
 			pthread_cond_clockwait(&self->wake, &fs->link.lock, CLOCK_MONOTONIC, &until);
@@ -429,7 +461,8 @@ void session_leave(struct farnova *fs)
 	struct candidate candidate = {.queue = fs->link.queue, .conn = fs->link.transport};
 	struct transport_event event;
 	struct proto_request request;
-	int64_t deadline_ns = clock_now_ns() + (int64_t)BYE_MS * 1000000;
+	int64_t bye_ms = fs->timeout_ms >= 0 && fs->timeout_ms < BYE_MS ? fs->timeout_ms : BYE_MS;
+	int64_t deadline_ns = clock_now_ns() + bye_ms * CLOCK_NS_PER_MS;
 
 	request.op = PROTO_BYE;
 	request.slot = PROTO_SLOT_NONE;

@@ -8,9 +8,10 @@
 
 /*
  * connect_first -- connect by the transport asked for (NULL or "auto": verbs if that answers, else TCP) and open a
- * session. -errno with the reason of each attempt in fs->link.trouble. The background thread is not running yet.
+ * session, until `deadline_ns` (0: without end). -errno with the reason of each attempt in fs->link.trouble. The
+ * background thread is not running yet.
  */
-int connect_first(struct farnova *fs, const char *transport);
+int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns);
 
 /*
  * reconnect -- one attempt to get a lost connection back, and a pause after a failure; lock held, given up meanwhile.

@@ -8,6 +8,7 @@
 
 #include "client/include/farnova.h"
 #include "client/link/bounce.h"
+#include "client/link/buffers.h"
 #include "client/link/connection.h"
 #include "client/link/staging.h"
 #include "client/link/url.h"
@@ -16,6 +17,7 @@
 #include "common/container_of.h"
 #include "proto/proto.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -69,6 +71,7 @@ struct farnova {
 	int timeout_ms; /* -1: for ever */
 	uint8_t client[16];
 	struct proto_handle root;
+	bool leaving; /* it is being disconnected: nothing is closed one by one */
 
 	/* the session */
 	struct session session;
@@ -82,6 +85,9 @@ struct farnova {
 	void *staging_memory; /* on verbs the ring's image here, from which WRITEs go; else NULL */
 	struct transport_region *staging_region;
 	struct bounce bounce;
+	struct buffers buffers;
+	atomic_uint
+	    write_chunk; /* bytes of a write that is one atomic change, at most BUFFER_SIZE; read without the lock */
 
 	struct layouts layouts;
 	struct creds creds;
