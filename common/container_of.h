@@ -5,10 +5,12 @@
 #include <stddef.h>
 
 /* container_of -- the structure of `type` whose `member` is what `pointer` points to. */
+#ifndef container_of /* tests/lint/cppcheck has one of its own */
 #define container_of(pointer, type, member)                                                                            \
 	({                                                                                                             \
 		__typeof__(((type *)0)->member) *container_of_member = (pointer);                                      \
 		(type *)(void *)((char *)container_of_member - offsetof(type, member));                                \
 	})
+#endif
 
 #endif

@@ -284,7 +284,7 @@ uint64_t *proto_request_open(struct proto_request *request)
 unsigned proto_request_handles(const struct proto_request *request,
                                const struct proto_handle *handles[PROTO_MAX_HANDLES])
 {
-	struct proto_handle *seen[PROTO_MAX_HANDLES];
+	struct proto_handle *seen[PROTO_MAX_HANDLES] = {NULL};
 	struct wire w = {.seen = seen};
 
 	fields(&w, (struct proto_request *)(uintptr_t)request);

@@ -295,12 +295,14 @@ int op_reopen(struct request *rq)
 		rc = nova_getattr(&rq->call, core_handle(rq->in->reopen.handle), &attr);
 	if (rc == 0)
 		rc = check_open(rq, &attr, rq->in->reopen.flags);
+	if (rc < 0)
+		return rc;
 	/*
 	 * A file that was created with mode 0444 and is being written must open again after a restart of the server, so
 	 * there the owner is not asked for more. Whoever says so without need gains nothing: he may change the mode.
 	 */
 	bool reclaim = rq->in->reopen.flags & PROTO_OPEN_RECLAIM && attr.uid == rq->call.cred->uid;
-	if (rc == 0 && !reclaim)
+	if (!reclaim)
 		rc = may_open(rq, &attr, rq->in->reopen.flags);
 	return rc < 0 ? rc : open_inode(rq, &attr, rq->in->reopen.flags, false);
 }
