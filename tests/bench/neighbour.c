@@ -1,0 +1,326 @@
+// neighbour.c -- how long a client of a server with one worker waits while another client's long requests are done.
+//
+//	neighbour --json FILE [--case NAME]... [--rounds N] [--quick]
+//
+// The neighbour asks for attributes, one request after the other, over TCP loopback; each round gives the 99th percentile
+// of those requests that were under way while a long one was. `alone` is without any, `burner` beside a process that only
+// burns a CPU. Client and server are one process.
+#include "common/clock.h"
+#include "tests/bench/results.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server_fixture.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define POOL_BYTES (UINT64_C(1400) << 20)
+#define COPY_BYTES (UINT64_C(16) << 20)
+#define SAMPLES    (1u << 20)
+#define MAX_ROUNDS 32u
+#define MAX_WANTED 16u
+#define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
+
+static struct running_server *server;
+static uint16_t port;
+static struct raw_client *client;
+static struct proto_reply reply;
+static uint64_t opens[2];
+static struct proto_handle files[2];
+static unsigned extents = 20000;
+static int64_t round_ns = 2000000000;
+
+static struct {
+	struct raw_client *client;
+	pthread_t thread;
+	atomic_bool stop, noting;
+	unsigned count;
+	double took_us[SAMPLES];
+} neighbour;
+
+static void die(const char *what, int rc)
+{
+	fprintf(stderr, "neighbour: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+static void must(const char *what, int rc)
+{
+	if (rc < 0)
+		die(what, rc);
+}
+
+// ---- requests
+
+static void open_files(void)
+{
+	static const char *const names[2] = {"one", "two"};
+
+	for (int i = 0; i < 2; i++) {
+		must("open", raw_open(client, names[i], READ_WRITE, &reply));
+		opens[i] = reply.open.open;
+		files[i] = reply.open.attr.handle;
+	}
+}
+
+static void write_at(uint64_t open, uint64_t offset, const void *data, uint32_t length)
+{
+	struct proto_request request = {.op = PROTO_WRITE};
+
+	request.write.open = open;
+	request.write.offset = offset;
+	request.write.data = data;
+	request.write.length = length;
+	must("write", raw_call(client, &request, &reply));
+}
+
+static void fallocate(uint64_t open, uint64_t offset, uint64_t length, uint32_t mode)
+{
+	struct proto_request request = {.op = PROTO_FALLOCATE};
+
+	request.fallocate.open = open;
+	request.fallocate.offset = offset;
+	request.fallocate.length = length;
+	request.fallocate.mode = mode;
+	must("fallocate", raw_call(client, &request, &reply));
+}
+
+static void truncate_to(struct proto_handle file, uint64_t size)
+{
+	struct proto_request request = {.op = PROTO_SETATTR};
+
+	request.setattr.handle = file;
+	request.setattr.mask = PROTO_SET_SIZE;
+	request.setattr.size = size;
+	must("truncate", raw_call(client, &request, &reply));
+}
+
+// A file in pieces, each of its blocks away from the last: blocks of two files are written in turns, with holes.
+static void scatter(void)
+{
+	static const char byte = 'x';
+
+	for (unsigned i = 0; i < extents; i++)
+		for (int f = 0; f < 2; f++)
+			write_at(opens[f], (uint64_t)i * 8192, &byte, 1);
+}
+
+// ---- cases
+
+static void make_source(void)
+{
+	static uint8_t data[4096];
+
+	memset(data, 's', sizeof(data));
+	for (uint64_t at = 0; at < COPY_BYTES; at += sizeof(data))
+		write_at(opens[0], at, data, sizeof(data));
+}
+
+static void copy_16m(void)
+{
+	struct proto_request request = {.op = PROTO_COPY};
+
+	request.copy.from_open = opens[0];
+	request.copy.to_open = opens[1];
+	request.copy.from_offset = request.copy.to_offset = 0;
+	request.copy.length = COPY_BYTES;
+	must("copy", raw_call(client, &request, &reply));
+}
+
+static void reserve_600m(void)
+{
+	fallocate(opens[1], 0, UINT64_C(600) << 20, 0);
+	truncate_to(files[1], 0);
+}
+
+static void truncate_scattered(void)
+{
+	truncate_to(files[0], 0);
+}
+
+static void collapse_scattered(void)
+{
+	fallocate(opens[0], 0, 8192, PROTO_FALLOCATE_COLLAPSE_RANGE);
+}
+
+static void first_use(void)
+{
+	must("open", raw_open(client, "one", READ_WRITE, &reply));
+}
+
+static void idle(void)
+{
+	usleep(10000);
+}
+
+static const struct long_case {
+	const char *name;
+	void (*prepare)(void); // once
+	void (*renew)(void);   // before each request, not counted
+	void (*run)(void);
+	bool restart, burn;
+} cases[] = {
+    {.name = "alone", .run = idle},
+    {.name = "burner", .run = idle, .burn = true},
+    {.name = "copy_16m", .prepare = make_source, .run = copy_16m},
+    {.name = "reserve_600m", .run = reserve_600m},
+    {.name = "first_use", .prepare = scatter, .run = first_use, .restart = true},
+    {.name = "truncate_scattered", .renew = scatter, .run = truncate_scattered},
+    {.name = "collapse_scattered", .renew = scatter, .run = collapse_scattered},
+};
+
+// ---- the neighbour
+
+static void *ask(void *argument)
+{
+	struct proto_request request = {.op = PROTO_GETATTR};
+	struct proto_reply answer;
+
+	request.getattr.handle = neighbour.client->hello.hello.root;
+	while (!atomic_load(&neighbour.stop)) {
+		bool noted = atomic_load(&neighbour.noting);
+		int64_t before = clock_now_ns();
+
+		must("the neighbour's request", raw_call(neighbour.client, &request, &answer));
+		noted = noted || atomic_load(&neighbour.noting);
+		if (noted && neighbour.count < SAMPLES)
+			neighbour.took_us[neighbour.count++] = (double)(clock_now_ns() - before) / 1000;
+	}
+	return argument;
+}
+
+static void begin(void)
+{
+	client = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	raw_hello(client, NULL);
+	neighbour.client = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	raw_hello(neighbour.client, NULL);
+	atomic_store(&neighbour.stop, false);
+	if (pthread_create(&neighbour.thread, NULL, ask, NULL))
+		die("thread", -ENOMEM);
+}
+
+static void end(void)
+{
+	atomic_store(&neighbour.stop, true);
+	pthread_join(neighbour.thread, NULL);
+	raw_close(neighbour.client);
+	raw_close(client);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+// One round: requests for as long as a round is, and the neighbour's 99th percentile beside them.
+static double measure(const struct long_case *c)
+{
+	int64_t until = clock_now_ns() + round_ns;
+
+	neighbour.count = 0;
+	do {
+		if (c->restart) {
+			end();
+			server_restart(server, &port);
+			begin();
+		}
+		if (c->renew)
+			c->renew();
+		atomic_store(&neighbour.noting, true);
+		c->run();
+		atomic_store(&neighbour.noting, false);
+	} while (clock_now_ns() < until);
+	end(); // so that the last sample is there
+	qsort(neighbour.took_us, neighbour.count, sizeof(double), ascending);
+	return neighbour.count ? neighbour.took_us[neighbour.count - 1 - neighbour.count / 100] : 0;
+}
+
+static pid_t burn(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			atomic_signal_fence(memory_order_seq_cst);
+	return pid;
+}
+
+static void run_case(const struct long_case *c, unsigned rounds, FILE *json)
+{
+	static const char *const flags[] = {"--workers", "1", NULL};
+	double values[MAX_ROUNDS];
+
+	server = server_run_sized(&port, flags, POOL_BYTES);
+	begin();
+	open_files();
+	if (c->prepare)
+		c->prepare();
+	for (unsigned i = 0; i < rounds; i++) {
+		pid_t burner = c->burn ? burn() : 0;
+
+		values[i] = measure(c);
+		if (burner > 0) {
+			kill(burner, SIGKILL);
+			waitpid(burner, NULL, 0);
+		}
+		begin();
+		open_files();
+	}
+	end();
+	server_end(server);
+	bench_result(json, "neighbour", c->name, "farnova", "us", values, rounds);
+}
+
+static bool is_wanted(const char *const *wanted, unsigned count, const char *name)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (strcmp(wanted[i], name) == 0)
+			return true;
+	return count == 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"json", required_argument, NULL, 'j'},
+	    {"case", required_argument, NULL, 'c'},
+	    {"rounds", required_argument, NULL, 'r'},
+	    {"quick", no_argument, NULL, 'q'},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *wanted[MAX_WANTED];
+	unsigned wanted_count = 0, rounds = 5;
+	FILE *json = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'j')
+			json = fopen(optarg, "ae");
+		else if (option == 'c' && wanted_count < MAX_WANTED)
+			wanted[wanted_count++] = optarg;
+		else if (option == 'r')
+			rounds = (unsigned)atoi(optarg);
+		else if (option == 'q') {
+			round_ns = 200000000;
+			extents = 6000;
+		}
+	}
+	if (!json || optind != argc || rounds < 1 || rounds > MAX_ROUNDS) {
+		fprintf(stderr, "usage: %s --json FILE [--case NAME]... [--rounds N] [--quick]\n", argv[0]);
+		return 2;
+	}
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (is_wanted(wanted, wanted_count, cases[i].name))
+			run_case(&cases[i], rounds, json);
+	return fclose(json) ? 1 : 0;
+}
