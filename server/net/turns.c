@@ -5,7 +5,7 @@
 
 void turns_init(struct turns *turns)
 {
-	*turns = (struct turns){.lighter_ns = -TURNS_ACTIVE_NS};
+	*turns = (struct turns){.lighter_ns = -TURNS_ACTIVE_NS, .owed_ns = TURNS_OWED_NS};
 	TAILQ_INIT(&turns->light);
 	TAILQ_INIT(&turns->heavy);
 }
@@ -36,6 +36,7 @@ void turns_ready(struct turns *turns, struct turn *turn, int64_t now_ns)
 	if (turn->waiting)
 		return;
 	turn->waiting = true;
+	turn->since_ns = now_ns;
 	turn->heavy = weight(turn, now_ns) > TURNS_LIGHT_NS;
 	if (turn->heavy)
 		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
@@ -54,13 +55,19 @@ void turns_leave(struct turns *turns, struct turn *turn)
 		TAILQ_REMOVE(&turns->light, turn, link);
 }
 
-/* Of the first few heavy ones the lightest. They go to the end, so that the next look is at others. */
-static struct turn *least_heavy(struct turns *turns, int64_t now_ns)
+/* Whoever waits weighs less and less, so that nobody waits for ever; where some are held back that would choose them. */
+static int64_t rank(const struct turn *turn, int64_t now_ns, bool held)
+{
+	return weight(turn, now_ns) - (held ? 0 : now_ns - turn->since_ns);
+}
+
+/* Of the first few heavy ones the first in rank. They go to the end, so that the next look is at others. */
+static struct turn *least_heavy(struct turns *turns, int64_t now_ns, bool held)
 {
 	struct turn *first = TAILQ_FIRST(&turns->heavy), *turn = first, *least = first;
 
 	for (unsigned i = 0; turn && i < TURNS_LOOKED_AT; i++) {
-		if (weight(turn, now_ns) < weight(least, now_ns))
+		if (rank(turn, now_ns, held) < rank(least, now_ns, held))
 			least = turn;
 		TAILQ_REMOVE(&turns->heavy, turn, link);
 		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
@@ -79,15 +86,23 @@ static int64_t held_until(const struct turns *turns)
 	return active_until_ns < turns->held_until_ns ? active_until_ns : turns->held_until_ns;
 }
 
+/* The heavy one that may be served now. */
+static struct turn *next_heavy(struct turns *turns, int64_t now_ns)
+{
+	bool held = now_ns < held_until(turns);
+	struct turn *turn = least_heavy(turns, now_ns, held);
+
+	return turn && held && !is_lighter(turns, turn, now_ns) ? NULL : turn;
+}
+
 struct turn *turns_next(struct turns *turns, int64_t now_ns)
 {
-	struct turn *turn = TAILQ_FIRST(&turns->light);
+	struct turn *turn = NULL;
 
-	if (!turn) {
-		turn = least_heavy(turns, now_ns);
-		if (turn && now_ns < held_until(turns) && !is_lighter(turns, turn, now_ns))
-			return NULL;
-	}
+	if (TAILQ_EMPTY(&turns->light) || turns->passed_ns >= turns->owed_ns)
+		turn = next_heavy(turns, now_ns);
+	if (!turn)
+		turn = TAILQ_FIRST(&turns->light);
 	if (turn)
 		turns_leave(turns, turn);
 	return turn;
@@ -100,8 +115,22 @@ int64_t turns_held(const struct turns *turns, int64_t now_ns)
 	return turns_waiting(turns) && left_ns > 0 ? left_ns : 0;
 }
 
+/* Light ones go before heavy ones for a time that the last heavy one has set. */
+static void count_passed(struct turns *turns, const struct turn *turn, int64_t used_ns)
+{
+	int64_t owed_ns = TURNS_OWED_FACTOR * used_ns;
+
+	if (!turn->heavy) {
+		turns->passed_ns = TAILQ_EMPTY(&turns->heavy) ? 0 : turns->passed_ns + used_ns;
+		return;
+	}
+	turns->passed_ns = 0;
+	turns->owed_ns = owed_ns < TURNS_OWED_NS ? TURNS_OWED_NS : owed_ns < TURNS_DEBT_NS ? owed_ns : TURNS_DEBT_NS;
+}
+
 void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
 {
+	count_passed(turns, turn, used_ns);
 	turn->debt_ns = debt(turn, now_ns) + 2 * used_ns;
 	turn->at_ns = now_ns;
 	if (turn->debt_ns > TURNS_DEBT_NS)

@@ -3,7 +3,9 @@
  *
  * The time that a connection's requests took is its debt; the debt falls as time passes, as fast as it rose: who uses
  * less than half of the thread's time has next to none. Its weight is the debt and what its next request will add,
- * judged by its last ones. Light connections are served first, in turn; among the heavy the one that weighs least.
+ * judged by its last ones. Light connections are served first, in turn; among the heavy the one that weighs least, less
+ * the time that it has waited. Where the light ones always have more, a heavy one is served each time that they have
+ * used four times as much as the last one: none of them waits for ever.
  *
  * Requests differ by a factor of thousands and cannot be interrupted, so an order is not enough: a client that waits for
  * each reply before it asks again would meet a long request each time. Therefore, when a heavy connection has been served
@@ -28,12 +30,17 @@
 #define TURNS_ACTIVE_NS 2000000 /* a connection is active for so long after it was served, and for as long as is held */
 #define TURNS_LOOKED_AT 16u     /* heavy connections compared at a time */
 
+/* Light ones go first for so many times what the last heavy one used, and for no less than this. */
+#define TURNS_OWED_FACTOR 4
+#define TURNS_OWED_NS     2000000
+
 /* Of a connection. Zeroed at first. */
 struct turn {
 	TAILQ_ENTRY(turn) link;
 	bool waiting, heavy; /* on which list */
 	int64_t debt_ns;     /* as of `at_ns` */
 	int64_t at_ns;
+	int64_t since_ns;    /* it is waiting */
 	int64_t expected_ns; /* what a request of it takes: a moving mean */
 };
 
@@ -45,6 +52,8 @@ struct turns {
 	int64_t held_weight;   /* the weight of the heavy connection served last */
 	int64_t held_ns;       /* such as it are held back for so long */
 	int64_t held_until_ns; /* and until then */
+	int64_t passed_ns;     /* what light ones used while heavy ones waited, since one of these was served */
+	int64_t owed_ns;       /* how much that may be */
 	int64_t lighter_ns;    /* when a much lighter one was served last */
 };
 

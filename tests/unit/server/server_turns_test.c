@@ -171,6 +171,43 @@ static void who_owes_least_is_first_among_the_heavy(void **state)
 	}
 }
 
+/* Of the time, what conns[0] gets with requests of `request` beside `others` that always have more. */
+static double share_beside(int64_t request, int others, int64_t others_request)
+{
+	int64_t began = now, used = 0;
+
+	while (now < began + 4000LL * MS) {
+		for (int i = 0; i <= others; i++)
+			ready(&conns[i]);
+		struct turn *turn = turns_next(&turns, now);
+		int64_t from = now;
+		if (!turn) {
+			now += 10 * US;
+			continue;
+		}
+		now += turn == &conns[0] ? request : others_request;
+		turns_used(&turns, turn, now - from, from, now);
+		used += turn == &conns[0] ? request : 0;
+	}
+	return (double)used / (double)(now - began);
+}
+
+static void a_heavy_one_is_served_though_light_ones_always_have_more(void **state)
+{
+	(void)state;
+	assert_true(share_beside(400 * US, 5, 10 * US) > 0.1);
+	set_up(NULL);
+	assert_true(share_beside(50 * MS, 5, 10 * US) > 0.1);
+}
+
+static void a_heavier_one_is_served_though_heavy_ones_always_have_more(void **state)
+{
+	(void)state;
+	assert_true(share_beside(50 * MS, 3, 400 * US) > 0.1);
+	set_up(NULL);
+	assert_true(share_beside(50 * MS, 40, 400 * US) > 0.01);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +216,8 @@ int main(void)
 	    cmocka_unit_test_setup(a_client_keeps_half_of_its_speed_beside_any_flood, set_up),
 	    cmocka_unit_test_setup(many_floods_are_held_back_together, set_up),
 	    cmocka_unit_test_setup(a_flood_gets_what_the_others_leave, set_up),
+	    cmocka_unit_test_setup(a_heavy_one_is_served_though_light_ones_always_have_more, set_up),
+	    cmocka_unit_test_setup(a_heavier_one_is_served_though_heavy_ones_always_have_more, set_up),
 	    cmocka_unit_test_setup(who_owes_least_is_first_among_the_heavy, set_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
