@@ -11,12 +11,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_CLIENTS 64u /* as the server was told */
-#define PIPELINED   (PROTO_MAX_SLOTS - 1u)
+#define MAX_CLIENTS    64u /* as the server was told */
+#define READS          32u
+#define READ_BYTES     (256u << 10)
+#define CROWD          16u
+#define SILENT_SOCKETS 1500u
+#define PIPELINED      (PROTO_MAX_SLOTS - 1u)
 
 static void die(const char *what, int rc)
 {
@@ -80,6 +85,37 @@ static void say_no_hello(const struct attack_server *server)
 	}
 }
 
+/* Sockets that do not even begin, more than may wait for their hello. */
+static void say_nothing(const struct attack_server *server)
+{
+	const struct sockaddr_in address = {
+	    .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = inet_addr(server->host)};
+	static int sockets[SILENT_SOCKETS];
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	memset(sockets, -1, sizeof(sockets));
+	for (unsigned i = 0; server->kind == TRANSPORT_TCP && attack_goes_on(); i = (i + 1) % SILENT_SOCKETS) {
+		if (sockets[i] >= 0)
+			close(sockets[i]);
+		sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (sockets[i] >= 0)
+			(void)!connect(sockets[i], (const struct sockaddr *)&address, sizeof(address));
+		if (i == SILENT_SOCKETS - 1)
+			attack_begun();
+		if (i % 16 == 0)
+			usleep(1000);
+	}
+	attack_begun();
+	for (unsigned i = 0; i < SILENT_SOCKETS; i++) {
+		if (sockets[i] >= 0)
+			close(sockets[i]);
+	}
+}
+
 /* Bytes that are no messages; each ends its connection and would fill the log. */
 static void send_garbage(const struct attack_server *server)
 {
@@ -136,10 +172,8 @@ static void make_link(struct raw_client *client, const char *path, const char *t
 }
 
 /* 39 symlinks of 2000 components each. */
-static void walk_far(const struct attack_server *server)
+static void make_far(struct raw_client *client)
 {
-	struct proto_request request = {.op = PROTO_LOOKUP};
-	struct raw_client *client = greeted(server);
 	char target[4096], name[16];
 
 	for (unsigned i = 0; i < 39; i++) {
@@ -150,10 +184,41 @@ static void walk_far(const struct attack_server *server)
 		snprintf(name, sizeof(name), "far%u", i);
 		make_link(client, name, target);
 	}
+}
+
+static void walk_far(const struct attack_server *server)
+{
+	struct proto_request request = {.op = PROTO_LOOKUP};
+	struct raw_client *client = greeted(server);
+
+	make_far(client);
 	request.lookup.dir = client->hello.hello.root;
 	request.lookup.path = (struct proto_string){.data = "far0", .length = 4};
 	keep_busy(client, &request);
 	raw_close(client);
+}
+
+/* The same from many connections, each with a share of its own. */
+static void walk_far_from_many(const struct attack_server *server)
+{
+	struct proto_request request = {.op = PROTO_LOOKUP, .slot = 1};
+	struct raw_client *clients[CROWD];
+	struct proto_reply reply;
+
+	for (unsigned i = 0; i < CROWD; i++)
+		clients[i] = greeted(server);
+	make_far(clients[0]);
+	request.lookup.dir = clients[0]->hello.hello.root;
+	request.lookup.path = (struct proto_string){.data = "far0", .length = 4};
+	attack_begun();
+	for (request.sequence = 1; attack_goes_on(); request.sequence++) {
+		for (unsigned i = 0; i < CROWD; i++)
+			raw_post(clients[i], &request);
+		for (unsigned i = 0; i < CROWD && attack_goes_on(); i++)
+			raw_reply(clients[i], &reply, 10000);
+	}
+	for (unsigned i = 0; i < CROWD; i++)
+		raw_close(clients[i]);
 }
 
 /* Writes of the whole staging ring, of which all but the last message is there already. */
@@ -246,6 +311,51 @@ static void keep_blocks(const struct attack_server *server)
 	}
 }
 
+/* One-sided READs of a file's blocks, as many as may be outstanding: the server's thread sends the bytes over tcp. */
+static void read_much(const struct attack_server *server)
+{
+	static uint8_t data[READ_BYTES], into[READS][READ_BYTES];
+	struct raw_client *client = greeted(server);
+	struct transport_region *region = NULL;
+	struct transport_event event;
+	struct proto_reply reply;
+	unsigned posted = 0;
+
+	int rc = raw_open(client, "read", PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE, &reply);
+	struct proto_request request = {.op = PROTO_WRITE};
+	request.write.open = reply.open.open;
+	request.write.data = data;
+	request.write.length = 4096;
+	for (; rc == 0 && request.write.offset < READ_BYTES; request.write.offset += 4096)
+		rc = raw_call(client, &request, &reply);
+	if (rc == 0)
+		rc = raw_open(client, "read", PROTO_OPEN_READ | PROTO_OPEN_LAYOUT, &reply);
+	if (rc < 0)
+		die("a file to read", rc);
+	if (reply.open.extent_count == 0 || reply.open.extents[0].key == 0)
+		die("a layout of it", -ENOENT);
+	const struct proto_extent extent = reply.open.extents[0];
+	const uint32_t length = extent.length < READ_BYTES ? (uint32_t)extent.length : READ_BYTES;
+	if (transport_needs_region(client->conn) &&
+	    transport_register(client->conn, into, sizeof(into), 0, TRANSPORT_LOCAL_WRITE, &region) < 0)
+		die("register", -ENOMEM);
+	attack_begun();
+	while (attack_goes_on()) {
+		while (posted < READS && transport_read(client->conn, into[posted], region, extent.address, extent.key,
+		                                        length, client, 0) == 0)
+			posted++;
+		while (posted > 0 && transport_poll(client->queue, &event, 1) > 0) {
+			if (event.type == TRANSPORT_CLOSED)
+				die("one-sided reads", event.status);
+			posted -= event.type == TRANSPORT_DONE;
+			if (event.type == TRANSPORT_MESSAGE)
+				transport_release(client->conn, event.data);
+		}
+		usleep(100);
+	}
+	raw_close(client);
+}
+
 /* ---- what is not theirs ------------------------------------------------------------------------------------------ */
 
 /* A file that everyone may read, in a directory that only root may enter. */
@@ -297,10 +407,17 @@ static void guess_handles(const struct attack_server *server)
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 static const struct attack attacks[] = {
-    {"sessions left without BYE", leave_without_bye, false}, {"connections without HELLO", say_no_hello, false},
-    {"garbage on many connections", send_garbage, false},    {"walks of 78,000 components", walk_far, false},
-    {"staged writes of 8 MiB", write_much, false},           {"one-sided writes", fill_ring, false},
-    {"blocks kept from being used", keep_blocks, false},     {"guessed handles", guess_handles, false},
+    {"sessions left without BYE", leave_without_bye, false},
+    {"connections without HELLO", say_no_hello, false},
+    {"garbage on many connections", send_garbage, false},
+    {"walks of 78,000 components", walk_far, false},
+    {"staged writes of 8 MiB", write_much, false},
+    {"one-sided writes", fill_ring, false},
+    {"one-sided reads", read_much, false},
+    {"blocks kept from being used", keep_blocks, false},
+    {"guessed handles", guess_handles, false},
+    {"sockets without a hello", say_nothing, true},
+    {"long walks from many connections", walk_far_from_many, true},
 };
 
 int main(int argc, char **argv)
