@@ -1,8 +1,17 @@
 /*
  * conn.h -- one connection of a client to a thread: what it says, what it is sent, and how it ends.
  *
- * Used by its thread only. A connection that fails is marked, not freed: whoever is using it may go on until
- * its thread closes it between two batches of events.
+ * The states of a connection:
+ *
+ *     (none) --conn_open--> NEW: `session` is NULL; only HELLO is understood
+ *     NEW --session_hello, a new session--> IN USE: `session` is set
+ *     NEW --session_hello, one to resume--> RESUMING: `resuming` is set, the session is on its way
+ *     RESUMING --the session has come, or there is none and a new one is made--> IN USE
+ *     any --conn_fail--> BROKEN: `broken` is set; nothing more is sent or taken from it
+ *     any --conn_close, by session_close_conn between two batches of events--> gone
+ *
+ * Used by its thread only. A connection that fails is marked, not freed: whoever is using it may go on until its thread
+ * closes it.
  */
 #ifndef FARNOVA_SERVER_CONN_H
 #define FARNOVA_SERVER_CONN_H

@@ -14,8 +14,8 @@ struct open;
 struct request;
 
 /*
- * ops_names.c has those on names, ops_files.c on inodes, opens and the session, ops_quota.c on limits of projects,
- * ops_xattr.c on extended attributes, ops_data.c on bytes, ops_space.c on where a file has data.
+ * ops_names.c has those on names, ops_files.c on inodes, opens and the session, ops_xattr.c on extended attributes,
+ * ops_data.c on bytes, ops_space.c on where a file has data and on limits of projects.
  */
 #define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open) int op_##handler(struct request *rq);
 #include "proto/ops.def"

@@ -1,5 +1,6 @@
 /*
- * ops_space.c -- operations on where a file has data: FALLOCATE, SEEK, COPY.
+ * ops_space.c -- operations on space: where a file has data (FALLOCATE, SEEK, COPY), and limits of projects (QUOTA_GET,
+ * QUOTA_SET).
  */
 #include "common/container_of.h"
 #include "server/net/conn.h"
@@ -228,4 +229,28 @@ int op_copy(struct request *rq)
 	rq->out->copy.replaced_offset = effect.offset;
 	rq->out->copy.replaced_length = effect.length;
 	return 0;
+}
+
+/* ---- limits of projects ----------------------------------------------------------------------------------------- */
+
+int op_quota_get(struct request *rq)
+{
+	struct nova_quota quota;
+
+	int rc = nova_quota_get(rq->shared->nova, rq->in->quota_get.project, rq->in->quota_get.flags & PROTO_QUOTA_NEXT,
+	                        &quota);
+	if (rc < 0)
+		return rc;
+	rq->out->quota.project = quota.project;
+	rq->out->quota.blocks = quota.blocks;
+	rq->out->quota.block_limit = quota.block_limit;
+	rq->out->quota.inodes = quota.inodes;
+	rq->out->quota.inode_limit = quota.inode_limit;
+	return 0;
+}
+
+int op_quota_set(struct request *rq)
+{
+	return nova_quota_set(&rq->call, rq->in->quota_set.project, rq->in->quota_set.block_limit,
+	                      rq->in->quota_set.inode_limit);
 }

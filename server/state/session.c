@@ -80,15 +80,6 @@ static uint64_t random_number(void)
 	return value;
 }
 
-/* The peer's address without its port: "1.2.3.4:5" or "[::1]:5". */
-static void address_of(const struct conn *conn, char address[PENALTY_ADDRESS_SIZE])
-{
-	const char *peer = transport_peer(conn->transport);
-	const char *colon = strrchr(peer, ':');
-
-	snprintf(address, PENALTY_ADDRESS_SIZE, "%.*s", colon ? (int)(colon - peer) : (int)strlen(peer), peer);
-}
-
 static void destroy(struct session *session, bool close_opens)
 {
 	struct state *state = session->state;
@@ -125,8 +116,7 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 	layout_owner_init(&session->layouts, shared->layouts);
 	session->layouts.max_regions = shared->config->max_regions;
 	session->layouts.lease.notify = notify;
-	address_of(conn, session->address);
-	penalty_begin(&shared->penalties, session->address, &session->layouts.lease.penalty, state->net->now_ms);
+	penalty_begin(&shared->penalties, conn->guest->host, &session->layouts.lease.penalty, state->net->now_ms);
 	session->staging = mmap(NULL, shared->config->staging_size, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered, why);
@@ -216,7 +206,8 @@ void session_tick(struct session *session)
 	if (session->conn->broken)
 		return;
 	if (layout_tick(&session->layouts, now_ms, recall_ms, lease_ms) < 0) {
-		penalty_remember(&state->shared->penalties, session->address, &session->layouts.lease.penalty, now_ms);
+		penalty_remember(&state->shared->penalties, session->registered.host, &session->layouts.lease.penalty,
+		                 now_ms);
 		conn_fail(session->conn, "it has not answered a recall in time; it gets no layouts for a while");
 	} else if (now_ms - session->conn->heard_ms > lease_ms) {
 		conn_fail(session->conn, "it has been silent for a lease");

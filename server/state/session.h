@@ -15,6 +15,14 @@
  * Several connections may ask for one session at the same time. A thread that is asked for a session which it has handed
  * on passes the question on to the thread that has it: all are answered in turn, each takes the session from the one
  * before, and the last has it. A new session is opened only where there is none of that number and key.
+ *
+ * A slot, with n the sequence of its newest request:
+ *
+ *     IDLE --request n + 1--> RUNNING --its reply is sent--> IDLE, the reply cached if the table of operations says so
+ *     RUNNING --deferred_keep--> WAITING: `busy` is set --state->resume--> RUNNING
+ *     WAITING --deferred_cancel_all--> IDLE with n - 1: as if it had never come
+ *     IDLE --request n again--> the cached reply is sent, or RUNNING where there is none
+ *     IDLE --any other sequence--> the connection is broken; so is it by any request to WAITING
  */
 #ifndef FARNOVA_SERVER_SESSION_H
 #define FARNOVA_SERVER_SESSION_H
@@ -43,14 +51,13 @@ struct slot {
 };
 
 struct session {
-	struct registered registered;       /* first */
-	struct state *state;                /* of the thread that has it */
-	struct session *previous, *next;    /* of the thread */
-	struct conn *conn;                  /* NULL while the client is away */
-	int64_t left_ms;                    /* while `conn` is NULL: since when */
-	int64_t expires_ms;                 /* and until when it may come back */
-	bool ended;                         /* the client has said BYE */
-	char address[PENALTY_ADDRESS_SIZE]; /* from which it was opened, without a port */
+	struct registered registered;    /* first */
+	struct state *state;             /* of the thread that has it */
+	struct session *previous, *next; /* of the thread */
+	struct conn *conn;               /* NULL while the client is away */
+	int64_t left_ms;                 /* while `conn` is NULL: since when */
+	int64_t expires_ms;              /* and until when it may come back */
+	bool ended;                      /* the client has said BYE */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;

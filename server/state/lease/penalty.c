@@ -3,8 +3,7 @@
  */
 #include "server/state/lease/penalty.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
 #define NEGLIGIBLE_MS 500 /* a penalty below is none */
 
@@ -48,7 +47,7 @@ void penalty_unanswered(struct penalty *penalty, int64_t now_ms)
 	hold_until(penalty, now_ms + penalty->length_ms);
 }
 
-/* ---- addresses -------------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------------------------------------------ */
 
 void penalty_table_init(struct penalty_table *table)
 {
@@ -61,14 +60,14 @@ void penalty_table_destroy(struct penalty_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
-/* The record of the address; else, with `make`, the one that is free or to be forgotten first. */
-static struct penalty_record *find(struct penalty_table *table, const char *address, bool make)
+/* The record of the host; else, with `make`, the one that is free or to be forgotten first. */
+static struct penalty_record *find(struct penalty_table *table, uint64_t host, bool make)
 {
 	struct penalty_record *first = &table->records[0];
 
-	for (unsigned i = 0; i < PENALTY_ADDRESSES; i++) {
+	for (unsigned i = 0; i < PENALTY_HOSTS; i++) {
 		struct penalty_record *record = &table->records[i];
-		if (strncmp(record->address, address, PENALTY_ADDRESS_SIZE - 1) == 0)
+		if (record->length_ms > 0 && record->host == host)
 			return record;
 		if (record->forget_ms < first->forget_ms)
 			first = record;
@@ -76,21 +75,21 @@ static struct penalty_record *find(struct penalty_table *table, const char *addr
 	return make ? first : NULL;
 }
 
-void penalty_remember(struct penalty_table *table, const char *address, const struct penalty *penalty, int64_t now_ms)
+void penalty_remember(struct penalty_table *table, uint64_t host, const struct penalty *penalty, int64_t now_ms)
 {
 	pthread_mutex_lock(&table->lock);
-	struct penalty_record *record = find(table, address, true);
-	snprintf(record->address, sizeof(record->address), "%s", address);
+	struct penalty_record *record = find(table, host, true);
+	record->host = host;
 	record->length_ms = penalty->length_ms;
 	record->forget_ms = now_ms + PENALTY_FORGET_FACTOR * penalty->length_ms;
 	pthread_mutex_unlock(&table->lock);
 }
 
-void penalty_begin(struct penalty_table *table, const char *address, struct penalty *penalty, int64_t now_ms)
+void penalty_begin(struct penalty_table *table, uint64_t host, struct penalty *penalty, int64_t now_ms)
 {
 	*penalty = (struct penalty){0};
 	pthread_mutex_lock(&table->lock);
-	const struct penalty_record *record = find(table, address, false);
+	const struct penalty_record *record = find(table, host, false);
 	if (record && now_ms < record->forget_ms) {
 		penalty->length_ms = record->length_ms;
 		penalty->changed_ms = now_ms;

@@ -9,8 +9,8 @@
  *  - Who does not answer in time gets none for PENALTY_FIRST_MS, and twice as long each further time, up to
  *    PENALTY_MAX_MS. The penalty halves with a recall answered in time, at most once in as long as it is: else a session
  *    could work it off by recalls that it causes itself.
- *  - Sessions that an address opens afterwards begin with the penalty of its last offender: a new identity is for
- *    nothing. Those that it has already do not: many honest clients may share a host.
+ *  - Sessions that a host opens afterwards begin with the penalty of its last offender: a new identity is for
+ *    nothing. Those that it has already do not: many honest clients may share one.
  */
 #ifndef FARNOVA_SERVER_PENALTY_H
 #define FARNOVA_SERVER_PENALTY_H
@@ -39,31 +39,30 @@ void penalty_answered(struct penalty *penalty, int64_t took_ms, int64_t now_ms);
 void penalty_lost(struct penalty *penalty, int64_t took_ms, int64_t now_ms);
 void penalty_unanswered(struct penalty *penalty, int64_t now_ms);
 
-/* ---- addresses -------------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------------------------------------------ */
 
-#define PENALTY_ADDRESSES     256u /* remembered; then the one that is to be forgotten first goes */
-#define PENALTY_ADDRESS_SIZE  64u
-#define PENALTY_FORGET_FACTOR 10 /* an address is remembered for so many times its penalty */
+#define PENALTY_HOSTS         256u /* remembered; then the one that is to be forgotten first goes */
+#define PENALTY_FORGET_FACTOR 10   /* a host is remembered for so many times its penalty */
 
 struct penalty_record {
-	char address[PENALTY_ADDRESS_SIZE]; /* "": not in use */
-	int64_t length_ms;
+	uint64_t host;     /* as transport_pending_host tells it */
+	int64_t length_ms; /* 0: the record is not in use */
 	int64_t forget_ms;
 };
 
 /* Thread safe. */
 struct penalty_table {
 	pthread_mutex_t lock;
-	struct penalty_record records[PENALTY_ADDRESSES];
+	struct penalty_record records[PENALTY_HOSTS];
 };
 
 void penalty_table_init(struct penalty_table *table);
 void penalty_table_destroy(struct penalty_table *table);
 
-/* penalty_remember -- a session of this address has not answered in time, and `penalty` is what it got. */
-void penalty_remember(struct penalty_table *table, const char *address, const struct penalty *penalty, int64_t now_ms);
+/* penalty_remember -- a session of this host has not answered in time, and `penalty` is what it got. */
+void penalty_remember(struct penalty_table *table, uint64_t host, const struct penalty *penalty, int64_t now_ms);
 
-/* penalty_begin -- what a session begins with that this address opens. */
-void penalty_begin(struct penalty_table *table, const char *address, struct penalty *penalty, int64_t now_ms);
+/* penalty_begin -- what a session begins with that this host opens. */
+void penalty_begin(struct penalty_table *table, uint64_t host, struct penalty *penalty, int64_t now_ms);
 
 #endif

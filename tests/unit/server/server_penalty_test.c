@@ -1,12 +1,11 @@
 /*
- * server_penalty_test.c -- what it costs a session, and its address, to let others wait for its leases.
+ * server_penalty_test.c -- what it costs a session, and its host, to let others wait for its leases.
  */
 #include "server/state/lease/penalty.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -59,7 +58,7 @@ static void late_answer_costs_a_multiple_of_its_delay(void **state)
 	assert_true(penalty_holds(&p, 2000 + 200 * PENALTY_FACTOR - 1));
 }
 
-static void later_sessions_of_an_address_begin_with_its_penalty(void **state)
+static void later_sessions_of_a_host_begin_with_its_penalty(void **state)
 {
 	static struct penalty_table table;
 	struct penalty offender = {0}, p;
@@ -67,36 +66,33 @@ static void later_sessions_of_an_address_begin_with_its_penalty(void **state)
 	(void)state;
 	penalty_table_init(&table);
 	penalty_unanswered(&offender, 1000);
-	penalty_remember(&table, "10.0.0.1", &offender, 1000);
-	penalty_begin(&table, "10.0.0.2", &p, 1000);
+	penalty_remember(&table, 1, &offender, 1000);
+	penalty_begin(&table, 2, &p, 1000);
 	assert_false(penalty_holds(&p, 1000));
-	penalty_begin(&table, "10.0.0.1", &p, 3000);
+	penalty_begin(&table, 1, &p, 3000);
 	assert_true(penalty_holds(&p, 3000 + PENALTY_FIRST_MS - 1));
 	penalty_unanswered(&p, 3000);
 	assert_int_equal(p.length_ms, 2 * PENALTY_FIRST_MS);
-	penalty_begin(&table, "10.0.0.1", &p, 1000 + PENALTY_FORGET_FACTOR * PENALTY_FIRST_MS);
+	penalty_begin(&table, 1, &p, 1000 + PENALTY_FORGET_FACTOR * PENALTY_FIRST_MS);
 	assert_false(penalty_holds(&p, 1000 + PENALTY_FORGET_FACTOR * PENALTY_FIRST_MS));
 	penalty_table_destroy(&table);
 }
 
-static void table_of_addresses_is_bounded_and_forgets_the_oldest_first(void **state)
+static void table_of_hosts_is_bounded_and_forgets_the_oldest_first(void **state)
 {
 	static struct penalty_table table;
 	struct penalty offender = {0}, p;
-	char address[PENALTY_ADDRESS_SIZE];
 
 	(void)state;
 	penalty_table_init(&table);
 	penalty_unanswered(&offender, 0);
-	for (unsigned i = 0; i < PENALTY_ADDRESSES + 1; i++) {
-		snprintf(address, sizeof(address), "10.0.%u.%u", i / 256, i % 256);
-		penalty_remember(&table, address, &offender, i);
-	}
-	penalty_begin(&table, "10.0.0.0", &p, 1000);
+	for (unsigned host = 0; host < PENALTY_HOSTS + 1; host++)
+		penalty_remember(&table, host, &offender, host);
+	penalty_begin(&table, 0, &p, 1000);
 	assert_false(penalty_holds(&p, 1000));
-	penalty_begin(&table, "10.0.0.1", &p, 1000);
+	penalty_begin(&table, 1, &p, 1000);
 	assert_true(penalty_holds(&p, 1000));
-	penalty_begin(&table, "10.0.1.0", &p, 1000);
+	penalty_begin(&table, PENALTY_HOSTS, &p, 1000);
 	assert_true(penalty_holds(&p, 1000));
 	penalty_table_destroy(&table);
 }
@@ -107,8 +103,8 @@ int main(void)
 	    cmocka_unit_test(penalty_grows_to_a_minute_with_each_recall_unanswered),
 	    cmocka_unit_test(penalty_halves_with_recalls_answered_but_not_faster_than_it_lasts),
 	    cmocka_unit_test(late_answer_costs_a_multiple_of_its_delay),
-	    cmocka_unit_test(later_sessions_of_an_address_begin_with_its_penalty),
-	    cmocka_unit_test(table_of_addresses_is_bounded_and_forgets_the_oldest_first),
+	    cmocka_unit_test(later_sessions_of_a_host_begin_with_its_penalty),
+	    cmocka_unit_test(table_of_hosts_is_bounded_and_forgets_the_oldest_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
