@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#define PATH_TRIES 10 /* how often a path is walked if what it leads to dies before it is used */
+
 /* A reply without a body. */
 static void answer(struct state *state, struct conn *conn, const struct proto_request *in, int error)
 {
@@ -94,8 +96,27 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 		cache_reply(&rq->session->slots[in->slot], reply);
 }
 
+/*
+ * run_operation -- once, but for a request by path: what the path led to may have been removed, or replaced by another,
+ * before it was used. Then the path leads elsewhere, or nowhere, by now, and nothing that has been done is left.
+ */
+static int run_operation(struct request *rq, const struct operation *operation, const struct nova_call *call)
+{
+	int rc = -ESTALE;
+
+	for (int tries = 0; tries < PATH_TRIES && rc == -ESTALE; tries++) {
+		rq->call = *call;
+		rc = operation->run(rq);
+		if (!rq->walked)
+			break;
+	}
+	return rc;
+}
+
 static int run(struct request *rq, const struct operation *operation)
 {
+	const struct nova_call call = rq->call;
+
 	if (!operation)
 		return -EOPNOTSUPP;
 	if (!rq->call.cred) {
@@ -110,14 +131,14 @@ static int run(struct request *rq, const struct operation *operation)
 	if (operation->changes && rq->shared->config->read_only)
 		return -EROFS;
 	nova_may_defer(rq->call.worker, true);
-	int rc = operation->run(rq);
+	int rc = run_operation(rq, operation, &call);
 	nova_may_defer(rq->call.worker, false);
 	nova_ino cold = nova_deferred(rq->call.worker);
 	if (rc != -EBUSY || cold.n == 0)
 		return rc;
 	/* A log is to be read first, which takes long. Nothing has been done yet. */
 	rc = deferred_load(rq->session, &rq->deferred, cold);
-	return rc == -EAGAIN ? operation->run(rq) : rc;
+	return rc == -EAGAIN ? run_operation(rq, operation, &call) : rc;
 }
 
 static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred)

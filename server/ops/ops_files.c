@@ -220,6 +220,7 @@ static int find_or_create(struct request *rq, struct walk *walk, bool *created)
 	uint32_t flags = in->open.flags;
 	bool nofollow = flags & (PROTO_OPEN_NOFOLLOW | PROTO_OPEN_EXCLUSIVE);
 
+	rq->walked = true;
 	*created = false;
 	for (int i = 0; i < CREATE_RACES; i++) {
 		int rc = walk_path(&rq->call, core_handle(rq->shared->root), core_handle(in->open.dir), in->open.path,
@@ -270,6 +271,7 @@ int op_tmpfile(struct request *rq)
 	struct nova_attr attr;
 	struct walk walk;
 
+	rq->walked = true;
 	int rc = open_table_reserve(&rq->session->opens);
 	if (rc == 0)
 		rc = walk_path(&rq->call, core_handle(rq->shared->root), core_handle(in->open.dir), in->open.path,

@@ -18,6 +18,7 @@ static struct nova_handle root_of(const struct request *rq)
 
 static int parent_of(struct request *rq, struct proto_handle dir, struct proto_string path, struct walk *walk)
 {
+	rq->walked = true;
 	return walk_parent(&rq->call, root_of(rq), core_handle(dir), path, walk);
 }
 
@@ -41,6 +42,7 @@ int op_lookup(struct request *rq)
 	struct nova_attr directory;
 	struct walk walk;
 
+	rq->walked = true;
 	int rc = walk_path(&rq->call, root_of(rq), core_handle(rq->in->lookup.dir), rq->in->lookup.path,
 	                   flags & PROTO_LOOKUP_NOFOLLOW, flags & PROTO_LOOKUP_DIRECTORY, &walk);
 	if (rc < 0)

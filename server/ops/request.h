@@ -28,6 +28,7 @@ struct request {
 	struct proto_reply *out;
 	struct nova_call call;
 	struct deferred *deferred; /* not NULL if it has waited before */
+	bool walked;               /* what it is about was found by a path */
 };
 
 /*
