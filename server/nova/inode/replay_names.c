@@ -45,8 +45,9 @@ int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t 
 		return replay_refuse(replay, position, "a name in what is not a directory");
 	if (!entry_name_ok(entry_name(entry), name->name_length) || entry->lines != entry_name_lines(name->name_length))
 		return replay_refuse(replay, position, "an impossible name");
-	if (added.cookie > position)
-		return replay_refuse(replay, position, "a name's cookie comes later than the name");
+	/* A listing begins after cookie 0. */
+	if (added.cookie == 0 || added.cookie > position)
+		return replay_refuse(replay, position, "a name's cookie is no place before it in the log");
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return replay_refuse(replay, position, "a name leads to no inode");
 	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
@@ -108,24 +109,37 @@ int replay_name_gone(struct replay *replay, const struct nova_name_gone_entry *p
 	return replay->unsorted ? put_off(replay, &gone) : remove_name(replay, &gone);
 }
 
-/* Names with one cookie are one name, which has come to lead elsewhere: the last of them holds. */
+static void forget_name(struct replay *replay, struct dir_entry *entry)
+{
+	if (!entry->line)
+		return;
+	if (entry->type == S_IFDIR >> 12)
+		replay->inode->subdirs--;
+	dir_index_remove(&replay->inode->dir, entry);
+}
+
+/* Names with one cookie are one name, which has come to lead elsewhere: the last of them holds. Where that cannot be the
+ * first is kept: a rescue lists what is left, and in a listing each cookie stands once. */
 static int drop_replaced_names(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;
+	uint32_t kept = 0;
+	int rc = 0;
 
 	for (uint32_t i = 1; i < dir->count; i++) {
-		struct dir_entry *old = dir_index_entry(dir, i - 1);
+		struct dir_entry *old = dir_index_entry(dir, kept);
 		struct dir_entry *by = dir_index_entry(dir, i);
 
-		if (old->cookie != by->cookie)
+		if (old->cookie == by->cookie && (!old->line || !same_name(replay, old, by))) {
+			rc = replay_refuse(replay, by->cookie, "two names have this cookie");
+			forget_name(replay, by);
 			continue;
-		if (!old->line || !same_name(replay, old, by))
-			return replay_refuse(replay, by->cookie, "two names have this cookie");
-		if (old->type == S_IFDIR >> 12)
-			replay->inode->subdirs--;
-		dir_index_remove(dir, old);
+		}
+		if (old->cookie == by->cookie)
+			forget_name(replay, old);
+		kept = i;
 	}
-	return 0;
+	return rc;
 }
 
 /* The cookie of a name that has gone is not given again, so names that are gone may be taken away last and in any

@@ -230,6 +230,8 @@ static void read_name(struct reading *r, const struct nova_entry *entry)
 		say(r, "has a name that is empty, '.' or '..', or with '/' or NUL in it");
 	if (cookie > r->position)
 		say(r, "has the cookie %llu, which comes later", ull(cookie));
+	if (cookie == 0)
+		say(r, "has the cookie 0, which no name can have");
 	rc = check_dir_add(r->dir, cookie, name);
 	if (rc == -EEXIST)
 		say(r, "uses the cookie %llu a second time", ull(cookie));

@@ -3,6 +3,7 @@
  */
 #include "common/crc.h"
 #include "common/log.h"
+#include "server/nova/media/entry.h"
 #include "server/nova/media/format.h"
 #include "tests/support/nova_fixture.h"
 
@@ -257,6 +258,62 @@ static void a_damaged_directory_shows_the_names_before_the_damage(void **state)
 	finish(&r);
 }
 
+/* The entry of a name in r->dir becomes another one: of `type`, and with this cookie. */
+static void forge_name(struct rescue *r, const char *name, uint8_t type, uint64_t cookie)
+{
+	uint32_t generation = r->dir.generation;
+
+	for (uint8_t *at = r->f.memory; at < (uint8_t *)r->f.memory + SIZE; at += NOVA_LINE_SIZE) {
+		struct nova_entry *entry = (void *)at;
+		struct nova_name_entry *payload = (void *)entry->payload;
+		uint64_t position = le64_get(payload->cookie);
+
+		if (entry->type != NOVA_ENTRY_NAME || payload->name_length != strlen(name) ||
+		    memcmp(payload->name, name, strlen(name)) != 0 ||
+		    !entry_valid(entry, r->dir.ino.n, generation, position, NOVA_PAGE_LINES))
+			continue;
+		payload->cookie = le64_of(cookie);
+		if (type != NOVA_ENTRY_NAME)
+			memset(entry->payload, 0, sizeof entry->payload);
+		entry->type = type;
+		entry->crc = le32_of(entry_crc(entry, r->dir.ino.n, generation, position));
+		return;
+	}
+	fail_msg("no name %s", name);
+}
+
+static bool note_cookie(void *context, const struct nova_dirent *entry)
+{
+	uint64_t *last = context;
+
+	assert_true(entry->cookie > *last);
+	*last = entry->cookie;
+	return true;
+}
+
+static void a_listing_tells_each_cookie_once_whatever_a_directory_has(void **state)
+{
+	struct rescue r;
+	struct nova_attr attr;
+	uint64_t last = 0;
+
+	prepare(&r);
+	forge_name(&r, "n90", NOVA_ENTRY_NAME, 0);
+	assert_int_equal(try_mount(&r, true), 0);
+	assert_int_equal(nova_readdir(&r.f.call, r.dir, 0, NULL, note_cookie, &last), -EIO);
+	assert_int_equal(nova_lookup(&r.f.call, r.dir, "n90", 3, &attr), -EIO);
+	finish(&r);
+	prepare(&r);
+	/* At the place of n7 is no name, n80 takes it and so stands out of order, and n90 says that it is n10. */
+	forge_name(&r, "n7", NOVA_ENTRY_ATTR, 0);
+	forge_name(&r, "n80", NOVA_ENTRY_NAME, 2 + 7);
+	forge_name(&r, "n90", NOVA_ENTRY_NAME, 2 + 10);
+	rescue(&r);
+	last = 0;
+	assert_int_equal(nova_readdir(&r.f.call, r.dir, 0, NULL, note_cookie, &last), -EIO);
+	finish(&r);
+}
+
 static void both_superblocks_lost_are_no_end(void **state)
 {
 	struct rescue r;
@@ -379,6 +436,7 @@ int main(void)
 	    cmocka_unit_test(a_crashed_pool_is_seen_as_recovery_will_make_it),
 	    cmocka_unit_test(only_a_damaged_file_gets_eio),
 	    cmocka_unit_test(a_damaged_directory_shows_the_names_before_the_damage),
+	    cmocka_unit_test(a_listing_tells_each_cookie_once_whatever_a_directory_has),
 	    cmocka_unit_test(both_superblocks_lost_are_no_end),
 	    cmocka_unit_test(superblock_words_lost_in_both_copies_are_no_end),
 	    cmocka_unit_test(zone_headers_and_chunk_tables_lost_are_no_end),

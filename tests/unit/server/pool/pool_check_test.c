@@ -362,7 +362,7 @@ static void names_with_slashes_or_dots_are_told(void **state)
 	expect("has a name that is empty");
 }
 
-static void a_cookie_used_twice_is_told(void **state)
+static void cookies_that_cannot_be_are_told(void **state)
 {
 	struct image_inode inode;
 	uint64_t position;
@@ -371,6 +371,10 @@ static void a_cookie_used_twice_is_told(void **state)
 
 	forge(ino_dir, NOVA_ENTRY_NAME, 1, offsetof(struct nova_name_entry, cookie), &cookie, sizeof(cookie));
 	expect("a second time");
+	renew(NULL);
+	cookie = le64_of(0);
+	forge(ino_dir, NOVA_ENTRY_NAME, 1, offsetof(struct nova_name_entry, cookie), &cookie, sizeof(cookie));
+	expect("which no name can have");
 }
 
 static void a_directory_that_is_its_own_ancestor_is_told(void **state)
@@ -489,7 +493,7 @@ int main(void)
 	    TEST(a_name_of_the_wrong_type_is_told),
 	    TEST(names_that_are_equal_are_told),
 	    TEST(names_with_slashes_or_dots_are_told),
-	    TEST(a_cookie_used_twice_is_told),
+	    TEST(cookies_that_cannot_be_are_told),
 	    TEST(a_directory_that_is_its_own_ancestor_is_told),
 	    TEST(a_directory_with_two_names_is_told),
 	    TEST(a_wrong_parent_is_told),
