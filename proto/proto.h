@@ -28,7 +28,7 @@
 #define PROTO_REPLY_HEADER   32u
 /* What comes before the data in the body of a reply. */
 #define PROTO_READ_FIXED     4u
-#define PROTO_READDIR_FIXED  16u
+#define PROTO_READDIR_FIXED  24u
 #define PROTO_XATTR_FIXED    16u
 
 /* Numbers and traits of all messages are in ops.def. */
@@ -389,6 +389,7 @@ struct proto_reply {
 			bool end; /* no more entries after these */
 			uint64_t until;
 			uint32_t length;
+			uint64_t parent;     /* number of "..", the directory's own where it may not be searched */
 			const void *entries; /* see proto_dirent_next */
 		} readdir;
 		struct {

@@ -149,6 +149,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 	case PROTO_READDIR:
 		field_flag(w, &p->readdir.end);
 		field_u64(w, &p->readdir.until);
+		field_u64(w, &p->readdir.parent);
 		field_u32(w, &p->readdir.length);
 		field_data(w, &p->readdir.entries, p->readdir.length);
 		break;
@@ -293,6 +294,8 @@ static const char *check(const struct proto_reply *p)
 			return "file size out of range";
 		return check_extents(p->layout.extent_count, p->layout.extents);
 	case PROTO_READDIR:
+		if (p->readdir.parent == 0 || p->readdir.parent >> 48)
+			return "inode number out of range";
 		return p->readdir.entries ? check_dirents(p->readdir.entries, p->readdir.length) : NULL;
 	case PROTO_READLINK:
 		return p->readlink.target.length > PROTO_MAX_LINK ? "link target too long" : NULL;

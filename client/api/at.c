@@ -345,13 +345,22 @@ int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const 
 	return error ? error_path(fs, error, "rename", from) : 0;
 }
 
-struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle handle)
+/* stream_of -- of a directory that was opened, or NULL as it was not. */
+static struct farnova_dir *stream_of(struct farnova *fs, struct farnova_handle handle, struct farnova_file *file)
 {
-	struct farnova_file *file = farnova_open_at(fs, handle, O_RDONLY | O_DIRECTORY);
-	if (!file)
-		return NULL;
-	struct farnova_dir *dir = dir_of(file);
-	if (!dir)
+	struct farnova_dir *dir = file ? dir_of(file) : NULL;
+
+	if (file && !dir)
 		error_handle(fs, -ENOMEM, "open directory", handle.ino);
 	return dir;
+}
+
+struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle handle)
+{
+	return stream_of(fs, handle, farnova_open_at(fs, handle, O_RDONLY | O_DIRECTORY));
+}
+
+struct farnova_dir *farnova_opendirx_at(struct farnova *fs, struct farnova_handle handle, struct farnova_statx *st)
+{
+	return stream_of(fs, handle, farnova_openx_at(fs, handle, O_RDONLY | O_DIRECTORY, st));
 }

@@ -22,6 +22,7 @@ struct farnova_dir {
 	struct farnova_file *file;
 	pthread_mutex_t lock;
 	uint64_t position; /* of the next entry */
+	uint64_t parent;   /* number of "..", 0 = not known yet */
 	uint64_t until;    /* where the listing ends, as the server said when it began; 0 = it has not begun */
 	struct dirent entry;
 	bool filled, end; /* entries is what follows `position`; nothing comes after it */
@@ -71,6 +72,7 @@ static int receive_entries(struct farnova *fs, struct call *call, const struct p
 	dir->at = 0;
 	dir->end = reply->readdir.end;
 	dir->until = reply->readdir.until;
+	dir->parent = reply->readdir.parent;
 	dir->filled = true;
 	return 0;
 }
@@ -82,26 +84,24 @@ static int fill(struct farnova_dir *dir)
 
 	request.op = PROTO_READDIR;
 	request.readdir.handle = dir->file->inode->handle;
-	request.readdir.cookie = dir->position - DOTS;
+	request.readdir.cookie = dir->position > DOTS ? dir->position - DOTS : 0;
 	request.readdir.until = dir->until;
 	request.readdir.size = BATCH;
 	return call_run(dir->file->fs, &call);
 }
 
-/* dot -- "." or "..": the server does not tell them. */
+/* dot -- "." or "..": they are not among the server's entries. */
 static struct dirent *dot(struct farnova_dir *dir)
 {
-	struct farnova *fs = dir->file->fs;
-	struct proto_attr attr = {.handle = dir->file->inode->handle};
-	const char *name = dir->position == 0 ? "." : "..";
+	uint64_t own = dir->file->inode->handle.ino;
+	bool parent = dir->position == 1;
 
-	/* A directory that may be read but not searched does not tell its parent: its own number will do. */
-	if (dir->position == 1 &&
-	    names_lookup(fs, dir->file->inode->handle, (struct proto_string){.data = "..", .length = 2}, 0, &attr) != 0)
-		attr.handle = dir->file->inode->handle;
-	dir->entry.d_ino = attr.handle.ino;
+	/* What follows the dots is needed next anyway, and tells the parent; if it fails that is told then. */
+	if (parent && dir->parent == 0)
+		fill(dir);
+	dir->entry.d_ino = parent && dir->parent ? dir->parent : own;
 	dir->entry.d_type = DT_DIR;
-	strcpy(dir->entry.d_name, name);
+	strcpy(dir->entry.d_name, parent ? ".." : ".");
 	dir->entry.d_off = (off_t)++dir->position;
 	return &dir->entry;
 }

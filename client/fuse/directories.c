@@ -37,12 +37,15 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	directory->dir = farnova_opendir_at(state->fs, nodes_handle(state->nodes, ino));
+	struct farnova_statx st = {.size = sizeof(st)};
+	uint64_t moment = recent_moment(state->recent);
+	directory->dir = farnova_opendirx_at(state->fs, nodes_handle(state->nodes, ino), &st);
 	if (!directory->dir) {
 		fuse_reply_err(req, errno);
 		free(directory);
 		return;
 	}
+	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
 	pthread_mutex_init(&directory->lock, NULL);
 	info->fh = (uint64_t)(uintptr_t)directory;
 	if (fuse_reply_open(req, info))

@@ -314,6 +314,8 @@ int farnova_setproject_at(struct farnova *fs, struct farnova_handle file, uint32
 int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farnova_statx *out);
 int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st);
 struct farnova_dir *farnova_opendir_at(struct farnova *fs, struct farnova_handle dir);
+/* farnova_opendirx_at -- the same, and tells what the directory is like. */
+struct farnova_dir *farnova_opendirx_at(struct farnova *fs, struct farnova_handle dir, struct farnova_statx *st);
 
 #ifdef __cplusplus
 }

@@ -205,6 +205,13 @@ static bool list_entry(void *context, const struct nova_dirent *entry)
 	return !listing->full;
 }
 
+static uint64_t parent_number(struct request *rq, struct proto_handle dir)
+{
+	struct nova_attr attr;
+
+	return nova_lookup(&rq->call, core_handle(dir), "..", 2, &attr) == 0 ? attr.handle.ino.n : dir.ino;
+}
+
 int op_readdir(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
@@ -234,6 +241,7 @@ int op_readdir(struct request *rq)
 		request_accessed(rq, core_handle(in->readdir.handle), NULL);
 	rq->out->readdir.end = !more;
 	rq->out->readdir.until = until;
+	rq->out->readdir.parent = parent_number(rq, in->readdir.handle);
 	rq->out->readdir.length = (uint32_t)listing.used;
 	rq->out->readdir.entries = rq->state->data;
 	return 0;

@@ -738,7 +738,18 @@ static void by_handle(void)
 	CHECK(farnova_link_at(fs, made, dir, "f2", &st) == 0 && st.st_nlink == 2);
 	CHECK(farnova_rename_at(fs, dir, "f2", root, "moved", 0) == 0);
 	CHECK(farnova_unlink_at(fs, root, "moved") == 0);
-	struct farnova_dir *listing = farnova_opendir_at(fs, dir);
+	FAILS_NULL(farnova_opendirx_at(fs, dir, &small), EINVAL);
+	uint64_t lookups = sent("LOOKUP"), listings = sent("READDIR");
+	struct farnova_dir *listing = farnova_opendirx_at(fs, dir, &all);
+	struct dirent *entry;
+	CHECK(listing && all.stat.st_ino == dir.ino && S_ISDIR(all.stat.st_mode));
+	CHECK((entry = farnova_readdir(listing)) && entry->d_ino == dir.ino && strcmp(entry->d_name, ".") == 0);
+	CHECK((entry = farnova_readdir(listing)) && entry->d_ino == root.ino && strcmp(entry->d_name, "..") == 0);
+	while (farnova_readdir(listing))
+		;
+	CHECK(sent("LOOKUP") == lookups && sent("READDIR") == listings + 1);
+	CHECK(farnova_closedir(listing) == 0);
+	listing = farnova_opendir_at(fs, dir);
 	CHECK(listing && farnova_readdir(listing));
 	CHECK(farnova_closedir(listing) == 0);
 	FAILS(farnova_rmdir_at(fs, root, "h"), ENOTEMPTY);

@@ -480,6 +480,7 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 		assert_false(proto_dirent_put(entries, 100, used, &e));
 		p->readdir.length = (uint32_t)*used;
 		p->readdir.entries = entries;
+		p->readdir.parent = 1;
 		break;
 	}
 	case PROTO_READLINK:
@@ -691,6 +692,14 @@ static void directory_entries_with_bad_names_are_refused(void **state)
 		in.op = PROTO_READDIR;
 		in.readdir.entries = entries;
 		in.readdir.length = (uint32_t)used;
+		in.readdir.parent = 1;
+		int length = proto_encode_reply(&in, buffer, sizeof(buffer));
+		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
+	}
+	for (uint64_t parent = 0; parent <= 1ull << 48; parent += 1ull << 48) {
+		memset(&in, 0, sizeof(in));
+		in.op = PROTO_READDIR;
+		in.readdir.parent = parent;
 		int length = proto_encode_reply(&in, buffer, sizeof(buffer));
 		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), -EPROTO);
 	}
