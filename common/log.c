@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +17,16 @@
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static atomic_int current_level = LOG_LEVEL_INFO;
+
+static pthread_rwlock_t sink_lock = PTHREAD_RWLOCK_INITIALIZER; /* read while a sink is called */
+static void (*current_sink)(enum log_level level, const char *component, const char *text);
+
+void log_set_sink(void (*sink)(enum log_level level, const char *component, const char *text))
+{
+	pthread_rwlock_wrlock(&sink_lock);
+	current_sink = sink;
+	pthread_rwlock_unlock(&sink_lock);
+}
 
 void log_set_level(enum log_level level)
 {
@@ -50,6 +61,26 @@ static int format_stamp(char *out, size_t size)
 	return snprintf(out, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
 }
 
+/* give_sink -- the line to the sink; false if there is none. */
+static bool give_sink(enum log_level level, const char *component, const char *format, va_list args)
+{
+	char text[LINE_MAX_BYTES];
+	int saved_errno = errno;
+
+	pthread_rwlock_rdlock(&sink_lock);
+	bool given = current_sink != NULL;
+	if (given) {
+		errno = saved_errno; /* for %m */
+		if (vsnprintf(text, sizeof(text), format, args) < 0)
+			text[0] = '\0';
+		disarm(text);
+		current_sink(level, component, text);
+	}
+	pthread_rwlock_unlock(&sink_lock);
+	errno = saved_errno;
+	return given;
+}
+
 static void write_line(enum log_level level, const char *component, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
@@ -58,6 +89,8 @@ static void write_line(enum log_level level, const char *component, const char *
 	int saved_errno = errno;
 	int n;
 
+	if (give_sink(level, component, format, args))
+		return;
 	used = (size_t)format_stamp(line, room);
 	n = snprintf(line + used, room - used, " %s %s: ", level_names[level], component);
 	used = (size_t)n < room - used ? used + (size_t)n : room - 1;

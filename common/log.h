@@ -17,6 +17,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 /* log_set_level -- drop lines above `level`; the default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
+/*
+ * log_set_sink -- from now on `sink` gets each line's component and text, without stamp or newline, in place of stderr;
+ * NULL: stderr again. The sink before is not called any more on return; a sink must not log or set a sink.
+ */
+void log_set_sink(void (*sink)(enum log_level level, const char *component, const char *text));
+
 /* log_level_from_name -- "error", "warn", "info" or "debug"; -EINVAL if it is none of them. */
 int log_level_from_name(const char *name);
 

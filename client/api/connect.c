@@ -1,6 +1,7 @@
 /*
  * connect.c -- the public calls that begin and end a connection.
  */
+#include "client/api/log.h"
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
@@ -164,6 +165,7 @@ struct farnova *farnova_connect(const char *given_url, const struct farnova_opti
 	char url[PROTO_MAX_PATH + 512];
 	const char *why;
 
+	log_keep_to_program();
 	ssize_t length = user_copy_string(url, sizeof(url), given_url);
 	if (length < 0) {
 		error_set((int)-length, "connect to \"%.200s\"", url);

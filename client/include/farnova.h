@@ -67,6 +67,20 @@ const char *farnova_transport(const struct farnova *fs);
 
 const char *farnova_version(void);
 
+#define FARNOVA_LOG_ERROR 0
+#define FARNOVA_LOG_WARN  1
+#define FARNOVA_LOG_INFO  2
+#define FARNOVA_LOG_DEBUG 3
+
+/*
+ * farnova_set_log -- from now on `log` is told what happens to connections that no call reports: that one was lost and
+ * why, and that it is back. It serves all connections of the process; NULL, as at first: nobody is told. The library says
+ * nothing on stderr. The callback runs in any of the library's callers or its own threads, one at a time, and must not
+ * call the library; `text` is one line without a newline, valid meanwhile. The callback before is not called any more when
+ * this returns.
+ */
+void farnova_set_log(void (*log)(void *context, int level, const char *text), void *context);
+
 /* What a connection has done since farnova_connect. */
 struct farnova_stats {
 	size_t size;                  /* set by the caller: sizeof(struct farnova_stats), lets the structure grow */

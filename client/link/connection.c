@@ -4,6 +4,7 @@
 #include "client/link/connection.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,6 +54,8 @@ void connection_up(struct connection *link, struct transport_queue *queue, struc
 	link->heard_ns = link->sent_ns = clock_now_ns();
 	link->trouble[0] = '\0';
 	poller_begin(&link->poller);
+	if (link->epoch > 1)
+		log_info("connection", "%s: connected again", link->name);
 }
 
 void connection_lose(struct connection *link, int status, const char *why)
@@ -63,6 +66,7 @@ void connection_lose(struct connection *link, int status, const char *why)
 		return;
 	snprintf(link->trouble, sizeof(link->trouble), "the connection was lost: %s%s%s", why ? why : "",
 	         why ? ": " : "", strerror_r(-status, words, sizeof(words)));
+	log_warn("connection", "%s: %s", link->name, link->trouble);
 	link->state = CONNECTION_LOST;
 	transport_close(link->transport);
 	link->transport = NULL;

@@ -29,6 +29,7 @@
 struct candidate {
 	struct transport_queue *queue;
 	struct transport_conn *conn;
+	char why[512];                     /* it did not become the connection */
 	char reason[PROTO_MAX_REASON + 1]; /* of the server's last refusal, in its words */
 	struct poller *poller;             /* whose `stop` ends the waits; NULL: nothing does */
 	int64_t deadline_ns;               /* of every wait; 0: each has its own limit alone */
@@ -46,10 +47,18 @@ static int left_ms(const struct candidate *candidate, int limit_ms)
 	return (int)left;
 }
 
-static int trouble(struct farnova *fs, int error, const char *what)
+/* trouble -- why there is no connection; link.trouble says it once the lock is held. */
+static int trouble(struct candidate *candidate, int error, const char *what)
 {
 	char words[128];
-	snprintf(fs->link.trouble, sizeof(fs->link.trouble), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
+	snprintf(candidate->why, sizeof(candidate->why), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
+	return error;
+}
+
+/* tell_trouble -- of a candidate that did not become the connection; lock held. */
+static int tell_trouble(struct farnova *fs, const struct candidate *candidate, int error)
+{
+	snprintf(fs->link.trouble, sizeof(fs->link.trouble), "%s", candidate->why);
 	return error;
 }
 
@@ -181,18 +190,18 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	own_cred(&request);
 	int error = ask(fs, candidate, &request, ANSWER_MS);
 	if (error)
-		return trouble(fs, error, "it accepts connections but does not answer as a farnova server");
+		return trouble(candidate, error, "it accepts connections but does not answer as a farnova server");
 	if (fs->reply.status && candidate->reason[0]) {
-		snprintf(fs->link.trouble, sizeof(fs->link.trouble), "the server refuses the session: %s",
+		snprintf(candidate->why, sizeof(candidate->why), "the server refuses the session: %s",
 		         candidate->reason);
 		return -(int)fs->reply.status;
 	}
 	if (fs->reply.status)
-		return trouble(fs, -(int)fs->reply.status, "the server refuses the session");
+		return trouble(candidate, -(int)fs->reply.status, "the server refuses the session");
 	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.hello.slots < 2)
-		return trouble(fs, -EPROTO, "the server is configured with too few slots or too small messages");
+		return trouble(candidate, -EPROTO, "the server is configured with too few slots or too small messages");
 	if (fs->session.id && memcmp(fs->session.pool, fs->reply.hello.pool, sizeof(fs->session.pool)) != 0)
-		return trouble(fs, -ESTALE, "another pool is served there now");
+		return trouble(candidate, -ESTALE, "another pool is served there now");
 	return 0;
 }
 
@@ -206,10 +215,10 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 	candidate->poller = &fs->link.poller;
 	int error = transport_queue_create(kind, &candidate->queue);
 	if (error)
-		return trouble(fs, error, "cannot make a completion queue");
+		return trouble(candidate, error, "cannot make a completion queue");
 	error =
 	    transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, left_ms(candidate, timeout_ms),
-	                      &candidate->conn, fs->link.trouble, sizeof(fs->link.trouble));
+	                      &candidate->conn, candidate->why, sizeof(candidate->why));
 	if (error == 0)
 		error = hello(fs, candidate);
 	if (error)
@@ -224,7 +233,7 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	int error = bounce_init(&fs->bounce, candidate->conn);
 
 	if (error)
-		return trouble(fs, error, "cannot register memory for reads (see the memlock limit)");
+		return trouble(candidate, error, "cannot register memory for reads (see the memlock limit)");
 	staging_init(&fs->staging, size / STAGING_ALIGN * STAGING_ALIGN);
 	atomic_store_explicit(&fs->write_chunk,
 	                      fs->staging.size < BUFFER_SIZE ? (unsigned)fs->staging.size : BUFFER_SIZE,
@@ -234,18 +243,19 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	if (!fs->staging_memory) {
 		void *memory = mmap(NULL, STAGING_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED)
-			return trouble(fs, -ENOMEM, "cannot get memory for writes");
+			return trouble(candidate, -ENOMEM, "cannot get memory for writes");
 		madvise(memory, STAGING_MOST, MADV_DONTFORK);
 		fs->staging_memory = memory;
 	}
 	error = transport_register(candidate->conn, fs->staging_memory, fs->staging.size, 0, 0, &fs->staging_region);
-	return error ? trouble(fs, error, "cannot register memory for writes (see the memlock limit)") : 0;
+	return error ? trouble(candidate, error, "cannot register memory for writes (see the memlock limit)") : 0;
 }
 
 /* adopt_session -- what the server said in HELLO is so from now on. */
 static int adopt_session(struct farnova *fs, struct candidate *candidate)
 {
 	const struct proto_reply *reply = &fs->reply;
+	bool first = fs->session.id == 0;
 	bool resumed = reply->hello.resumed && reply->hello.session == fs->session.id;
 
 	fs->layouts.seen = reply->invalidation;
@@ -253,7 +263,9 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	fs->session.id = reply->hello.session;
 	fs->session.key = reply->hello.session_key;
 	fs->session.instance = reply->hello.instance;
-	memcpy(fs->session.pool, reply->hello.pool, sizeof(fs->session.pool));
+	/* Later it is the same, and read without the lock. */
+	if (first)
+		memcpy(fs->session.pool, reply->hello.pool, sizeof(fs->session.pool));
 	fs->session.slots = reply->hello.slots;
 	fs->session.lease_ms = reply->hello.lease_ms;
 	fs->session.max_read = reply->hello.max_read;
@@ -358,11 +370,12 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int64_t dead
 	fs->link.kind = kind;
 	int error = dial(fs, kind, INT32_MAX, &candidate);
 	if (error)
-		return error;
+		return tell_trouble(fs, &candidate, error);
 	connection_lock(&fs->link);
 	error = adopt_session(fs, &candidate);
 	if (error) {
 		discard(&candidate);
+		tell_trouble(fs, &candidate, error);
 		fs->session.id = 0; /* dies with its lease; the next attempt is another's */
 	} else {
 		take_up(fs, &candidate);
@@ -399,8 +412,10 @@ int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns
 	if (!transport || strcmp(transport, "auto") == 0)
 		return connect_auto(fs, deadline_ns);
 	int error = transport_kind_from_name(transport, &kind);
-	if (error)
-		return trouble(fs, error, "the transport is auto, verbs or tcp");
+	if (error) {
+		snprintf(fs->link.trouble, sizeof(fs->link.trouble), "the transport is auto, verbs or tcp");
+		return error;
+	}
 	error = transport_available(kind, fs->link.trouble, sizeof(fs->link.trouble));
 	return error ? error : connect_by(fs, kind, deadline_ns);
 }
@@ -420,7 +435,7 @@ static int attempt(struct farnova *fs)
 	int error = dial(fs, fs->link.kind, connect_ms, &candidate);
 	connection_lock(&fs->link);
 	if (error)
-		return error;
+		return tell_trouble(fs, &candidate, error);
 	error = adopt_session(fs, &candidate);
 	if (error == 0)
 		error = settle_slot_0(fs, &candidate);
@@ -434,7 +449,7 @@ static int attempt(struct farnova *fs)
 	}
 	fs->bounce.region = fs->staging_region = NULL;
 	discard(&candidate);
-	return error;
+	return candidate.why[0] ? tell_trouble(fs, &candidate, error) : error;
 }
 
 void reconnect(struct connection *link)

@@ -29,6 +29,7 @@
 #define LARGE 20000u
 
 static struct client_server server;
+static int server_port; /* for the relay's thread: each start writes server.port anew */
 static int listener;
 static char relay_url[64];
 static atomic_bool mute, ended;
@@ -53,7 +54,7 @@ static bool forward(int from, int to, bool drop)
 static void relay_connection(int client)
 {
 	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server_port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int peer = socket(AF_INET, SOCK_STREAM, 0);
 	bool alive = connect(peer, (struct sockaddr *)&address, sizeof(address)) == 0;
 	struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
@@ -376,6 +377,7 @@ static int start(void **state)
 	socklen_t size = sizeof(address);
 
 	client_server_create(&server);
+	server_port = server.port;
 	listener = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(listen(listener, 8), 0);

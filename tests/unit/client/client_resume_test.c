@@ -31,6 +31,7 @@
 /* ---- the relay -------------------------------------------------------------------------------------------------- */
 
 static struct client_server server;
+static int server_port; /* for the relay's thread: each start writes server.port anew */
 static int listener;
 static int relay_port;
 static atomic_bool cut, ended, stop;
@@ -49,7 +50,7 @@ static bool forward(int from, int to)
 static void relay_connection(int client)
 {
 	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server.port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server_port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	int peer = socket(AF_INET, SOCK_STREAM, 0);
 
 	/* While the server is being restarted the client is turned away, and comes again. */
@@ -95,6 +96,7 @@ static int start(void **state)
 	socklen_t size = sizeof(address);
 
 	client_server_create(&server);
+	server_port = server.port;
 	listener = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
 	assert_int_equal(listen(listener, 8), 0);
