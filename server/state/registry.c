@@ -130,7 +130,8 @@ struct registered *registry_get(struct registry *registry, uint64_t id, const st
 	pthread_mutex_lock(&registry->lock);
 	struct registered *session = *place(registry, id);
 	*owner = session ? session->state : NULL;
-	if (session && session->state != state)
+	/* Mail may be older than the last time that the session was handed here: it is not here yet, then. */
+	if (session && (session->state != state || session->arriving))
 		session = NULL;
 	pthread_mutex_unlock(&registry->lock);
 	return session;
@@ -152,7 +153,15 @@ void registry_hand_on(struct registry *registry, struct registered *session, str
 	pthread_mutex_lock(&registry->lock);
 	session->state = to;
 	session->mailbox = mailbox;
+	session->arriving = true;
 	/* Under the lock: who learns from now on that `to` has it, and posts to it, comes after the session. */
 	mailbox_post(mailbox, mail);
+	pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_arrived(struct registry *registry, struct registered *session)
+{
+	pthread_mutex_lock(&registry->lock);
+	session->arriving = false;
 	pthread_mutex_unlock(&registry->lock);
 }

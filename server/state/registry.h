@@ -38,6 +38,7 @@ struct registered {
 	struct registered *next;
 	TAILQ_ENTRY(registered) idle_link;
 	bool idle, evicted;
+	bool arriving; /* handed on, and still in the mail */
 };
 
 struct registry {
@@ -65,7 +66,7 @@ void registry_idle(struct registry *registry, struct registered *session);
 struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
 
 /* registry_get -- the session with this id if `state`, the caller, has it; it stays until the caller acts. Else NULL,
- * and `owner` is the thread that has it, NULL if there is none. */
+ * and `owner` is the thread that has it or is about to get it, be it the caller, NULL if there is none. */
 struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state,
                                 struct state **owner);
 
@@ -76,5 +77,8 @@ bool registry_claim(struct registry *registry, struct registered *session);
 /* registry_hand_on -- the thread that has the session, the caller, gives it to `to` by `mail` to its mailbox. */
 void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,
                       struct mail *mail);
+
+/* registry_arrived -- that mail has come. By the thread that the session was given to, before anything else. */
+void registry_arrived(struct registry *registry, struct registered *session);
 
 #endif

@@ -334,8 +334,10 @@ static void transfer_delivered(struct mail *mail)
 	struct session *session = transfer->session;
 	struct conn *conn = find_conn(state->net, transfer->token);
 
-	if (session)
+	if (session) {
+		registry_arrived(&state->shared->registry, &session->registered);
 		link_session(state, session);
+	}
 	if (conn)
 		conn->resuming = false;
 	if (conn && !conn->broken) {
@@ -358,7 +360,8 @@ static void transfer_requested(struct mail *mail)
 
 	struct session *session = (struct session *)(void *)registry_get(registry, transfer->session_id, state, &owner);
 	if (owner && !session) {
-		/* Another connection of the client was first. This one is later, and takes it from that one. */
+		/* Another connection of the client was first. This one is later, and takes it from that one. Where the
+		 * session is on its way back to this thread, it comes before this. */
 		transfer->from = owner;
 		mailbox_post(&owner->net->mailbox, mail);
 		return;

@@ -146,7 +146,11 @@ static void session_belongs_to_the_thread_it_was_handed_to(void **state)
 	assert_null(registry_get(&registry, 7, SECOND, &owner));
 	assert_ptr_equal(owner, FIRST);
 	registry_hand_on(&registry, &a, SECOND, &second_box, &mail);
+	/* Older mail that is delivered before the session itself does not find it there. */
+	assert_null(registry_get(&registry, 7, SECOND, &owner));
+	assert_ptr_equal(owner, SECOND);
 	assert_int_equal(mailbox_deliver(&second_box), 1);
+	registry_arrived(&registry, &a);
 	assert_ptr_equal(registry_owner(&registry, 7, 70), SECOND);
 	assert_null(registry_get(&registry, 7, FIRST, &owner));
 	assert_ptr_equal(owner, SECOND);
