@@ -98,10 +98,12 @@ int op_seek(struct request *rq)
 
 #define COPY_HERE     (256u * 1024) /* at most is copied by the loop: some 100 microseconds */
 #define COPY_ATTEMPTS 2u            /* of a longer copy from a file that is changed meanwhile */
+#define COPIES_MAX    8u /* of a worker's clients are prepared at a time: blocks that nobody is charged for */
 
 /* The part of a long copy that a bulk thread does: nobody sees anything of it. */
 struct copy_work {
 	struct deferred_work work; /* first */
+	struct state *state;
 	struct nova_handle from, to;
 	uint64_t from_offset, to_offset, length;
 	struct nova_copy *copy; /* what came of it, if `rc` is 0 */
@@ -123,6 +125,7 @@ static void discard_copy(struct deferred_work *work, struct nova_worker *worker)
 	struct copy_work *copy = container_of(work, struct copy_work, work);
 
 	nova_copy_discard(worker, copy->copy);
+	copy->state->copies--;
 	free(copy);
 }
 
@@ -133,15 +136,16 @@ static struct copy_work *copy_work_of(const struct request *rq)
 	return work && work->run == prepare_copy ? container_of(work, struct copy_work, work) : NULL;
 }
 
-/* Have a long copy prepared. -EAGAIN: there is no thread for it. */
+/* Have a long copy prepared. -EAGAIN: there is no thread for it, or no room. */
 static int copy_beforehand(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length)
 {
 	const struct proto_request *in = rq->in;
-	struct copy_work *copy = malloc(sizeof(*copy));
+	struct copy_work *copy = rq->state->copies < COPIES_MAX ? malloc(sizeof(*copy)) : NULL;
 
 	if (!copy)
-		return -ENOMEM;
+		return -EAGAIN;
 	*copy = (struct copy_work){.work = {.run = prepare_copy, .discard = discard_copy},
+	                           .state = rq->state,
 	                           .from = from,
 	                           .to = to,
 	                           .from_offset = in->copy.from_offset,
@@ -151,6 +155,8 @@ static int copy_beforehand(struct request *rq, struct nova_handle from, struct n
 	int rc = deferred_bulk(rq->session, &rq->deferred, &copy->work);
 	if (rc < 0)
 		free(copy);
+	else
+		rq->state->copies++;
 	return rc;
 }
 
@@ -166,7 +172,10 @@ static int copy_ahead(struct request *rq, struct nova_handle from, struct nova_h
 
 	if (!work && *length > COPY_HERE) {
 		rc = copy_beforehand(rq, from, to, *length);
-		return rc == -EAGAIN ? 0 : rc;
+		if (rc != -EAGAIN)
+			return rc;
+		*length = COPY_HERE;
+		return 0;
 	}
 	if (rc == -EAGAIN && work->attempts < COPY_ATTEMPTS)
 		return deferred_bulk_again(rq->session, &rq->deferred);

@@ -44,6 +44,7 @@ struct state {
 	struct sealer *sealer;
 	struct session *sessions;
 
+	unsigned copies;                           /* long copies that take blocks beforehand */
 	struct deferred *spare;                    /* made before it is known whether a request must wait */
 	struct deferred *space_first;              /* requests that wait for quarantined blocks to come free */
 	int64_t space_ms;                          /* when to try them again */
