@@ -701,6 +701,29 @@ static void idle_sessions_make_room_and_those_with_opens_do_not(void **state)
 	raw_close(owner);
 }
 
+/* Ends the connection that is made next once it has said nothing for `hello_ms`, or a tenth of that where it is crowded. */
+static void connections_without_hello_end_sooner_where_there_are_many(void **state)
+{
+	struct raw_client *crowd[60];
+
+	stop(state);
+	start_with((const char *const[]){"--max-clients", "1", "--max-per-host", "100", "--hello-ms", "5000",
+	                                 "--workers", "1", NULL});
+	struct raw_client *silent = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	assert_false(raw_wait_closed(silent, 1500));
+	/* More than three quarters of 1 and the 64 that are let in beside sessions. */
+	int64_t from = now_ms();
+	for (int i = 0; i < 60; i++)
+		crowd[i] = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	for (int i = 0; i < 30; i++)
+		assert_true(raw_wait_closed(crowd[i], 4000));
+	if (now_ms() - from > 4500)
+		print_message("this host is too slow to tell a tenth of 5 s from all of it\n");
+	raw_close(silent);
+	for (int i = 0; i < 60; i++)
+		raw_close(crowd[i]);
+}
+
 static void credentials_by_number_decide_what_is_allowed(void **state)
 {
 	struct proto_reply reply;
@@ -910,6 +933,7 @@ int main(void)
 	    CASE(file_that_is_unlinked_while_open_lives_until_its_close),
 	    CASE(limits_are_kept_and_root_is_squashed),
 	    CASE(idle_sessions_make_room_and_those_with_opens_do_not),
+	    CASE(connections_without_hello_end_sooner_where_there_are_many),
 	    CASE(credentials_by_number_decide_what_is_allowed),
 	    PATIENT(readers_never_see_another_files_bytes_while_others_write),
 	};
