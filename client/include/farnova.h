@@ -260,6 +260,17 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *cred);
  * ACL. 0 at first: the process's umask plays no part. */
 int farnova_set_umask(struct farnova *fs, mode_t mask);
 
+/*
+ * farnova_set_tag -- calls of this thread, on all connections, are `tag`'s until it sets another; 0, as at first: nobody's.
+ * farnova_cancel -- the calls of `tag` on `fs` end now with EINTR, and so do later ones. What was sent may have been
+ * executed, or may yet be. Use each tag once: whoever cancels one need not know whether its calls have ended.
+ * farnova_cancel_all -- every call on `fs` ends with ETIMEDOUT from now on: for a program that ends while the server is
+ * away. Any thread may call both; signal handlers may not.
+ */
+void farnova_set_tag(uint64_t tag);
+void farnova_cancel(struct farnova *fs, uint64_t tag);
+void farnova_cancel_all(struct farnova *fs);
+
 /* farnova_root -- the handle of the URL's PATH. */
 struct farnova_handle farnova_root(const struct farnova *fs);
 

@@ -5,6 +5,8 @@
  */
 #include "client/link/error.h"
 
+#include "client/link/cancel.h"
+
 #include "client/include/farnova.h"
 
 #include <errno.h>
@@ -82,6 +84,9 @@ static const char *advice(int error)
 /* say -- the text, then why it failed if the text does not say so, then what to do. */
 static void say(int error, bool explained, const char *format, va_list args)
 {
+	/* Beneath here a call that is cancelled ends as one whose time has passed. */
+	if (error == ETIMEDOUT && cancel_is_set())
+		error = EINTR;
 	int used = vsnprintf(last_error, sizeof(last_error), format, args);
 	if (used > 0 && (size_t)used < sizeof(last_error)) {
 		char words[128];

@@ -303,6 +303,13 @@ static void wait_as_follower(struct connection *link, struct waiter *waiter, int
 	waiter->asleep = false;
 }
 
+bool poller_cancelled(const struct connection *link, const struct waiter *waiter)
+{
+	uint64_t tag = waiter->tag;
+
+	return link->poller.cancelled || (tag && waiter->cancelled == tag);
+}
+
 int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct poller *poller = &link->poller;
@@ -312,7 +319,7 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 	if (waiter->resource)
 		poller->resource_waiters++;
 	while (!waiter->woken) {
-		if (deadline_ns && clock_now_ns() >= deadline_ns) {
+		if (poller_cancelled(link, waiter) || (deadline_ns && clock_now_ns() >= deadline_ns)) {
 			error = -ETIMEDOUT;
 			break;
 		}

@@ -33,6 +33,11 @@ struct waiter {
 	bool woken;    /* something it waits for may have happened */
 	bool resource; /* it waits for a slot, room in the staging ring or a bounce buffer */
 	bool asleep;   /* in pthread_cond_wait */
+	/* cancel.h */
+	LIST_ENTRY(waiter) tagged;
+	bool listed;
+	atomic_uint_least64_t tag;       /* of the thread's calls, 0: none */
+	atomic_uint_least64_t cancelled; /* the tag whose calls are to end */
 };
 
 /* One-sided operations that a thread has under way: the context that each is posted with. */
@@ -53,8 +58,9 @@ struct poller {
 	unsigned resource_waiters;
 	atomic_uint_least64_t calls; /* ever made: tells the background thread whether the connection is in use */
 	struct poll_policy policy;
-	unsigned keen_polls; /* polls before it offers the CPU to others between polls */
-	atomic_bool stop;    /* the background thread is to end */
+	unsigned keen_polls;   /* polls before it offers the CPU to others between polls */
+	atomic_bool stop;      /* the background thread is to end */
+	atomic_bool cancelled; /* nobody waits any more */
 	struct waiter background;
 };
 
@@ -68,9 +74,13 @@ struct waiter *poller_self(void);
 
 /*
  * poller_wait -- make progress until the waiter has been woken; lock held, given up meanwhile. -ETIMEDOUT once
- * `deadline_ns` (0: none) has passed. Spurious returns happen: look at what is waited for and call again.
+ * `deadline_ns` (0: none) has passed, or the waiter is cancelled. Spurious returns happen: look at what is waited for
+ * and call again.
  */
 int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline_ns);
+
+/* poller_cancelled -- whether the waiter may not wait any more (cancel.h). */
+bool poller_cancelled(const struct connection *link, const struct waiter *waiter);
 
 /* poller_called -- a call is being made. */
 static inline void poller_called(struct poller *poller)

@@ -55,9 +55,10 @@ static void end(struct farnova *fs, struct call *call, int status)
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
-static bool passed(int64_t deadline_ns)
+/* passed -- whether the calling thread may not wait any more: the deadline has passed, or its calls are cancelled. */
+static bool passed(const struct farnova *fs, int64_t deadline_ns)
 {
-	return deadline_ns && clock_now_ns() >= deadline_ns;
+	return poller_cancelled(&fs->link, poller_self()) || (deadline_ns && clock_now_ns() >= deadline_ns);
 }
 
 /* there_still -- whether the connection of `epoch` has not ended. */
@@ -74,7 +75,7 @@ static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *
 		int error = send_request(fs, request, 0);
 		if (error == 0)
 			return true;
-		if (error != -EAGAIN || passed(deadline_ns))
+		if (error != -EAGAIN || passed(fs, deadline_ns))
 			return false;
 		poller_make_room(&fs->link);
 	}
@@ -112,7 +113,7 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 		}
 		if (error != -EAGAIN)
 			connection_lose(&fs->link, error, "a write into the staging ring was refused");
-		else if (passed(call->deadline_ns))
+		else if (passed(fs, call->deadline_ns))
 			return false;
 		else
 			poller_make_room(&fs->link);
@@ -287,7 +288,7 @@ void call_start(struct farnova *fs, struct call *call)
 	if (call->changing)
 		(*call->changing)++;
 	poller_called(&fs->link.poller);
-	if (fs->link.state == CONNECTION_UP)
+	if (fs->link.state == CONNECTION_UP && !passed(fs, call->deadline_ns))
 		try_send(fs, call);
 }
 
@@ -298,6 +299,8 @@ int64_t call_deadline(const struct farnova *fs)
 
 int call_wait_up(struct farnova *fs, int64_t deadline_ns)
 {
+	if (passed(fs, deadline_ns))
+		return -ETIMEDOUT;
 	while (fs->link.state != CONNECTION_UP) {
 		if (poller_wait(&fs->link, poller_self(), deadline_ns) != 0 && fs->link.state != CONNECTION_UP)
 			return -ETIMEDOUT;
@@ -317,7 +320,7 @@ static int outcome(const struct call *call)
 int call_finish(struct farnova *fs, struct call *call)
 {
 	while (!call->done) {
-		if (passed(call->deadline_ns)) {
+		if (passed(fs, call->deadline_ns)) {
 			give_up(fs, call);
 		} else if (fs->link.state != CONNECTION_UP) {
 			call_wait_up(fs, call->deadline_ns);
@@ -379,7 +382,7 @@ void call_close(struct farnova *fs, uint64_t open)
 	poller_called(&fs->link.poller);
 	while (fs->close_count == CLOSES_DEFERRED) {
 		/* Too many to remember, or no time left: the server closes it when the session dies. */
-		if (fs->link.state != CONNECTION_UP || passed(deadline_ns))
+		if (fs->link.state != CONNECTION_UP || passed(fs, deadline_ns))
 			return;
 		call_flush_closes(fs, 0);
 		if (fs->close_count < CLOSES_DEFERRED)

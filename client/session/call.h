@@ -54,7 +54,7 @@ int call_run(struct farnova *fs, struct call *call);
 /* call_deadline -- when a wait that begins now is to end; 0: never. */
 int64_t call_deadline(const struct farnova *fs);
 
-/* call_wait_up -- wait until there is a connection; -ETIMEDOUT. Lock held. */
+/* call_wait_up -- wait until there is a connection; -ETIMEDOUT, also if the call is cancelled. Lock held. */
 int call_wait_up(struct farnova *fs, int64_t deadline_ns);
 
 /* call_close -- CLOSE an open without waiting for the reply, with the next request or soon. Lock held. */
