@@ -3,6 +3,8 @@
  */
 #include "client/fuse/counts.h"
 
+#include "client/fuse/interrupts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -86,6 +88,7 @@ static struct fuse_lowlevel_ops wrapped;
 	{                                                                                                              \
 		counters[NUMBER_##name]++;                                                                             \
 		wrapped.name arguments;                                                                                \
+		interrupts_end();                                                                                      \
 	}
 OPERATIONS(WRAPPER)
 

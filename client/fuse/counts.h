@@ -15,7 +15,8 @@
 
 #define COUNTS_ATTRIBUTE "farnova.stats"
 
-/* counts_wrap -- from now on the operations in `ops` count themselves. Once in a process. */
+/* counts_wrap -- from now on the operations in `ops` count themselves, and tell when they have answered
+ * (interrupts.h). Once in a process. */
 void counts_wrap(struct fuse_lowlevel_ops *ops);
 
 /* counts_text -- what was counted, allocated with malloc and not ended by a NUL; NULL without memory. */

@@ -8,12 +8,14 @@
 
 #include "client/fuse/counts.h"
 #include "client/fuse/init_flags.h"
+#include "client/fuse/interrupts.h"
 #include "client/fuse/mount_state.h"
 #include "client/fuse/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,11 +23,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIVE 'L'
+#define LIVE         'L'
+#define GRACE_ROUNDS 25 /* of 20 ms, for requests under way to end by themselves */
 
 static int refuse(void (*report)(const char *text), int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -216,7 +220,9 @@ static int await_child(pid_t child, int fd)
 struct signals {
 	pthread_t thread, loop;
 	sigset_t set;
+	int fd; /* signalfd of the set */
 	struct fuse_session *session;
+	struct farnova *fs;
 	_Atomic bool finished;
 };
 
@@ -224,21 +230,31 @@ static void ignore_signal(int number)
 {
 }
 
+/* Until a signal comes, or the kernel has let go of the mount. */
+static void await_end(const struct signals *signals)
+{
+	struct pollfd fds[2] = {{.fd = signals->fd, .events = POLLIN}, {.fd = fuse_session_fd(signals->session)}};
+
+	while (poll(fds, 2, -1) < 0)
+		;
+}
+
 /*
- * Wait for a signal that ends the mount. Only this thread takes them. The loop waits in a system call that a signal to
- * its own thread ends; one that comes just before is lost, so it is sent until the loop has noticed.
+ * Wait for the end, and see that it comes. Only this thread takes the signals. The loop waits in a system call that a
+ * signal to its own thread ends; one that comes just before is lost, so it is sent until the loop has noticed. Requests
+ * that wait for a server that is away are given up a moment later.
  */
 static void *take_signals(void *context)
 {
 	struct signals *signals = context;
-	int number;
 
-	while (sigwait(&signals->set, &number))
-		;
-	while (!signals->finished) {
+	await_end(signals);
+	for (int rounds = 0; !signals->finished; rounds++) {
 		fuse_session_exit(signals->session);
 		pthread_kill(signals->loop, SIGUSR1);
 		usleep(20000);
+		if (rounds == GRACE_ROUNDS)
+			farnova_cancel_all(signals->fs);
 	}
 	return NULL;
 }
@@ -250,7 +266,13 @@ static int start_signals(struct signals *signals, struct fuse_session *session)
 	signals->loop = pthread_self();
 	signals->session = session;
 	sigaction(SIGUSR1, &action, NULL);
-	return -pthread_create(&signals->thread, NULL, take_signals, signals);
+	signals->fd = signalfd(-1, &signals->set, SFD_CLOEXEC);
+	if (signals->fd < 0)
+		return -errno;
+	int error = pthread_create(&signals->thread, NULL, take_signals, signals);
+	if (error)
+		close(signals->fd);
+	return -error;
 }
 
 static void stop_signals(struct signals *signals)
@@ -258,6 +280,7 @@ static void stop_signals(struct signals *signals)
 	signals->finished = true;
 	pthread_kill(signals->thread, SIGTERM); /* ends the wait if no signal did */
 	pthread_join(signals->thread, NULL);
+	close(signals->fd);
 }
 
 static int serve_session(const struct fuse_mount_options *options, struct signals *signals,
@@ -269,7 +292,9 @@ static int serve_session(const struct fuse_mount_options *options, struct signal
 		return refuse(report, -ENOMEM, "out of memory");
 	fuse_loop_cfg_set_max_threads(config, options->threads ? options->threads : 16);
 	fuse_loop_cfg_set_idle_threads(config, options->threads ? options->threads : 16);
-	int error = start_signals(signals, session);
+	int error = interrupts_start(signals->fs);
+	if (!error && (error = start_signals(signals, session)))
+		interrupts_stop();
 	if (error) {
 		fuse_loop_cfg_destroy(config);
 		return refuse(report, error, "cannot start a thread: %s", strerror(-error));
@@ -280,6 +305,7 @@ static int serve_session(const struct fuse_mount_options *options, struct signal
 	pthread_sigmask(SIG_UNBLOCK, &loop_signals, NULL);
 	int result = fuse_session_loop_mt(session, config);
 	stop_signals(signals);
+	interrupts_stop();
 	fuse_loop_cfg_destroy(config);
 	/* A positive result is the signal that ended the loop. */
 	return result < 0 ? refuse(report, result, "serving the mount at '%s' failed: %s", options->directory,
@@ -351,6 +377,7 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	state.fs = farnova_connect(options->url, &options->connect);
 	if (!state.fs)
 		return refuse(report, -errno, "%s", farnova_last_error());
+	signals.fs = state.fs;
 	state.nodes = nodes_new(farnova_root(state.fs));
 	state.recent = recent_new();
 	int error = state.nodes && state.recent ? mount_and_serve(options, &signals, &state, report)

@@ -2,6 +2,7 @@
  * names.c -- the FUSE operations on names and attributes.
  */
 #include "client/fuse/callers.h"
+#include "client/fuse/interrupts.h"
 #include "client/fuse/mount_state.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@ struct mount_state *mount_enter(fuse_req_t req)
 {
 	struct mount_state *state = fuse_req_userdata(req);
 
+	interrupts_begin(req);
 	int error = callers_apply(state->fs, req);
 	if (!error && farnova_set_umask(state->fs, fuse_req_ctx(req)->umask & 0777))
 		error = -errno;
@@ -25,6 +27,7 @@ struct mount_state *mount_enter_unjudged(fuse_req_t req)
 {
 	struct mount_state *state = fuse_req_userdata(req);
 
+	interrupts_begin(req);
 	if (!farnova_set_cred(state->fs, NULL))
 		return state;
 	fuse_reply_err(req, errno);
