@@ -3,6 +3,7 @@
  */
 #include "tests/model/random_ops.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -159,7 +160,9 @@ static ssize_t copy(const struct nova_call *call, struct nova_handle from, uint6
 	if (op->length % 2 == 0 ||
 	    nova_copy_prepare(call->worker, from, from_offset, to, op->offset, op->length, &prepared))
 		return nova_copy(call, from, from_offset, to, op->offset, op->length, NULL);
-	return nova_copy_commit(call, prepared, NULL);
+	ssize_t count = nova_copy_commit(call, prepared, NULL);
+	/* Another thread has changed the source meanwhile: then the server, too, copies in one step. */
+	return count == -EAGAIN ? nova_copy(call, from, from_offset, to, op->offset, op->length, NULL) : count;
 }
 
 static int64_t read_link(const struct nova_call *call, struct nova_handle file, uint64_t *told)

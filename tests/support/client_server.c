@@ -46,7 +46,7 @@ void client_server_create(struct client_server *server)
 void client_server_start(struct client_server *server)
 {
 	char listen[64], fd[16], line[256] = "";
-	int ready[2];
+	int ready[2], port;
 
 	assert_int_equal(pipe(ready), 0);
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", server->port);
@@ -62,8 +62,11 @@ void client_server_start(struct client_server *server)
 	assert_non_null(in);
 	assert_non_null(fgets(line, sizeof(line), in));
 	fclose(in);
-	assert_int_equal(sscanf(line, "ready: farnova://127.0.0.1:%d/", &server->port), 1);
-	snprintf(server->url, sizeof(server->url), "farnova://127.0.0.1:%d/", server->port);
+	assert_int_equal(sscanf(line, "ready: farnova://127.0.0.1:%d/", &port), 1);
+	if (server->port == port) /* started again: other threads may be reading it */
+		return;
+	server->port = port;
+	snprintf(server->url, sizeof(server->url), "farnova://127.0.0.1:%d/", port);
 }
 
 void client_server_kill(struct client_server *server)
