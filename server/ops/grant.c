@@ -114,8 +114,8 @@ static bool tell_extent(struct list *list, const struct nova_extent *extent)
 	return true;
 }
 
-uint32_t grant_extents(struct request *rq, struct layout_holder *holder, uint64_t offset, uint64_t length,
-                       struct proto_extent *extents, uint32_t max, uint64_t *size)
+int grant_extents(struct request *rq, struct layout_holder *holder, uint64_t offset, uint64_t length,
+                  struct proto_extent *extents, uint32_t max, uint64_t *size)
 {
 	struct list list = {.rq = rq, .holder = holder, .extents = extents, .max = max, .at = offset / BLOCK * BLOCK};
 	uint64_t end = offset + length;
@@ -128,6 +128,9 @@ uint32_t grant_extents(struct request *rq, struct layout_holder *holder, uint64_
 		uint64_t from = list.at;
 		int count = nova_map(&rq->call, core_handle(holder->lease.handle), from, end - from, found,
 		                     MAP_AT_A_TIME, &attr);
+		/* Nothing is known of the file then, not even that it is empty. */
+		if (count < 0 && list.count == 0)
+			return count;
 		if (count < 0)
 			break;
 		*size = attr.size;
@@ -135,5 +138,5 @@ uint32_t grant_extents(struct request *rq, struct layout_holder *holder, uint64_
 			more = tell_extent(&list, &found[i]);
 		more = more && count == MAP_AT_A_TIME && list.at > from;
 	}
-	return list.count;
+	return (int)list.count;
 }

@@ -66,8 +66,9 @@ static void tell_replaced(struct request *rq, const struct layout_effect *effect
 	 * is being written is often not read. */
 	if (transport_conn_kind(rq->conn->transport) == TRANSPORT_VERBS)
 		return;
-	out->write.extent_count =
+	int told =
 	    grant_extents(rq, effect->holder, effect->offset, effect->length, out->write.extents, WRITE_EXTENTS, &size);
+	out->write.extent_count = told > 0 ? (uint32_t)told : 0;
 }
 
 uint64_t ops_old_size(struct request *rq, struct proto_handle file, const struct layout_change *change)
@@ -178,8 +179,11 @@ int op_layout_get(struct request *rq)
 	if (S_ISREG(open->file->mode) && layout_grant(&rq->session->layouts, open->file->handle, &holder) == 0) {
 		uint64_t window = extent_window(rq);
 		uint64_t length = rq->in->layout_get.length < window ? rq->in->layout_get.length : window;
-		out->layout.extent_count = grant_extents(rq, holder, rq->in->layout_get.offset, length,
-		                                         out->layout.extents, PROTO_MAX_EXTENTS, &out->layout.size);
+		rc = grant_extents(rq, holder, rq->in->layout_get.offset, length, out->layout.extents,
+		                   PROTO_MAX_EXTENTS, &out->layout.size);
+		if (rc < 0)
+			return rc;
+		out->layout.extent_count = (uint32_t)rc;
 		/* Past the end there is nothing to tell, and that is an answer. */
 		out->layout.granted = out->layout.extent_count > 0 || rq->in->layout_get.offset >= out->layout.size;
 	}

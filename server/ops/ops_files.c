@@ -178,8 +178,10 @@ static void grant_opened(struct request *rq, struct proto_handle handle)
 	if (layout_grant(&rq->session->layouts, handle, &holder) < 0)
 		return;
 	rq->call.opened = true;
-	out->open.extent_count =
-	    grant_extents(rq, holder, 0, extent_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
+	int count = grant_extents(rq, holder, 0, extent_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
+	if (count < 0)
+		return; /* it is open all the same: LAYOUT_GET or READ wait for what it takes, or tell why they cannot */
+	out->open.extent_count = (uint32_t)count;
 	out->open.layout = true;
 	/* From the grant on nothing changes without a recall: this size goes with the extents. */
 	out->open.attr.size = size;

@@ -21,6 +21,7 @@
 
 #define POOL_BYTES (1100ull << 20)
 #define TRIES      20
+#define SPARSE     (2ull << 20) /* between blocks: such a file has a large index */
 #define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
 
 static struct running_server *server;
@@ -279,6 +280,46 @@ static void the_first_use_of_a_long_log_is_overtaken(void **state)
 	assert_true(once);
 }
 
+static int start_with_small_cache(void **state)
+{
+	static const char *const flags[] = {"--workers", "1", "--cache-bytes", "1M", NULL};
+
+	(void)state;
+	server = server_run_sized(&port, flags, POOL_BYTES);
+	begin();
+	return 0;
+}
+
+static void make_sparse(const char *name)
+{
+	uint64_t open = open_file(name, NULL);
+
+	for (uint64_t i = 0; i < 5000; i++)
+		write_at(open, i * SPARSE, "x", 1);
+}
+
+/* To read its log takes a bulk thread; until then nothing is known of where it lies, which is not to say that it is
+ * empty. */
+static void a_file_whose_index_has_gone_is_not_told_as_empty(void **state)
+{
+	static const char *const names[] = {"long0", "long1", "long2"};
+	struct proto_request get = {.op = PROTO_LAYOUT_GET};
+	uint64_t size = 4999 * SPARSE + 1;
+
+	(void)state;
+	for (unsigned file = 0; file < 3; file++)
+		make_sparse(names[file]);
+	for (unsigned use = 0; use < 12; use++) {
+		assert_int_equal(raw_open(client, names[use % 3], PROTO_OPEN_READ | PROTO_OPEN_LAYOUT, &reply), 0);
+		assert_int_equal(reply.open.attr.size, size);
+		get.layout_get.open = reply.open.open;
+		get.layout_get.length = 4096;
+		assert_int_equal(raw_call(client, &get, &reply), 0);
+		assert_int_equal(reply.layout.size, size);
+		assert_true(reply.layout.granted);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +327,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(clients_may_vanish_during_a_long_copy, start, stop),
 	    cmocka_unit_test_setup_teardown(a_large_reservation_is_overtaken, start, stop),
 	    cmocka_unit_test_setup_teardown(the_first_use_of_a_long_log_is_overtaken, start, stop),
+	    cmocka_unit_test_setup_teardown(a_file_whose_index_has_gone_is_not_told_as_empty, start_with_small_cache,
+	                                    stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
