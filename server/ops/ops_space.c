@@ -196,7 +196,8 @@ static ssize_t copy_now(struct request *rq, struct nova_handle from, struct nova
 		return nova_copy(&rq->call, from, in->copy.from_offset, to, in->copy.to_offset, length, attr);
 	ssize_t count = nova_copy_commit(&rq->call, work->copy, attr);
 	work->copy = NULL;
-	work->rc = count < 0 ? (int)count : 0;
+	/* What was prepared has gone. Where the request waits now, for a log or for its project's blocks, it begins anew. */
+	work->rc = count == -EBUSY || count == -EDQUOT ? -EAGAIN : count < 0 ? (int)count : 0;
 	return count;
 }
 

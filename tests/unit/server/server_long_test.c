@@ -320,6 +320,19 @@ static void a_file_whose_index_has_gone_is_not_told_as_empty(void **state)
 	}
 }
 
+static void a_long_copy_into_a_file_whose_index_has_gone_is_made(void **state)
+{
+	(void)state;
+	source = open_file("source", NULL);
+	fill(source, 1 << 20);
+	make_sparse("long0");
+	target = open_file("long0", NULL);
+	make_sparse("long1"); /* takes the cache */
+	struct proto_request request = copy_request(source, target, 0, 1 << 20);
+	assert_int_equal(raw_call(client, &request, &reply), 0);
+	assert_int_equal(reply.copy.count, 1 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +342,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(the_first_use_of_a_long_log_is_overtaken, start, stop),
 	    cmocka_unit_test_setup_teardown(a_file_whose_index_has_gone_is_not_told_as_empty, start_with_small_cache,
 	                                    stop),
+	    cmocka_unit_test_setup_teardown(a_long_copy_into_a_file_whose_index_has_gone_is_made,
+	                                    start_with_small_cache, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
