@@ -413,8 +413,8 @@ int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns
 		return connect_auto(fs, deadline_ns);
 	int error = transport_kind_from_name(transport, &kind);
 	if (error) {
-		snprintf(fs->link.trouble, sizeof(fs->link.trouble), "the transport is auto, verbs or tcp");
-		return error;
+		struct candidate none = {0};
+		return tell_trouble(fs, &none, trouble(&none, error, "the transport is auto, verbs or tcp"));
 	}
 	error = transport_available(kind, fs->link.trouble, sizeof(fs->link.trouble));
 	return error ? error : connect_by(fs, kind, deadline_ns);
