@@ -453,6 +453,10 @@ unsigned proto_request_handles(const struct proto_request *request,
 /* proto_reply_handles -- all handles that a reply without a status has; returns how many. */
 unsigned proto_reply_handles(struct proto_reply *reply, struct proto_handle *handles[PROTO_MAX_HANDLES]);
 
+/* proto_request_quiesced -- `quiesced` of a request or notice that is not taken apart yet; false if its header is not
+ * sound. */
+bool proto_request_quiesced(const void *message, size_t length, uint64_t *quiesced);
+
 /* proto_encode_request -- the number of bytes written to `buffer`, or -EMSGSIZE. */
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size);
 

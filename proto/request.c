@@ -293,6 +293,16 @@ unsigned proto_request_handles(const struct proto_request *request,
 	return w.seen_count;
 }
 
+bool proto_request_quiesced(const void *message, size_t length, uint64_t *quiesced)
+{
+	struct wire w = wire_takes(message, length);
+	struct wire_header h = {0};
+
+	wire_head(&w, &h);
+	*quiesced = h.invalidation;
+	return !w.failed && wire_check_header(&h, WIRE_MAGIC_REQUEST, length) == NULL;
+}
+
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size)
 {
 	struct wire w = wire_puts(buffer, size);

@@ -567,10 +567,58 @@ static void load_of_requests_does_not_prolong_a_recall(void **state)
 	raw_close(writer);
 }
 
+/* ---- answers behind costly requests ----------------------------------------------------------------------------- */
+
+#define QUEUED 40u
+
+/* The answer to a recall says what holds already: it is not to wait until all that came before it has been handled. */
+static void an_answer_to_a_recall_does_not_wait_behind_its_clients_requests(void **state)
+{
+	struct proto_request request = {.op = PROTO_WRITE_COMMIT};
+	uint64_t mark = 1;
+	struct proto_reply reply;
+	unsigned handled = 0;
+
+	(void)state;
+	server = server_run(
+	    &port, (const char *const[]){"--workers", "1", "--lease-ms", "60000", "--recall-ms", "60000", NULL});
+	struct raw_client *busy = client(), *writer = client();
+	uint64_t open = open_file(busy, "shared", READ_WRITE), large = open_file(busy, "large", READ_WRITE);
+	assert_int_equal(write_file(busy, open, 0, &mark, sizeof(mark)), 0);
+	assert_true(get_layout(busy, open));
+	uint64_t theirs = open_file(writer, "shared", READ_WRITE);
+	request.write_commit.open = large;
+	request.write_commit.length = (uint32_t)busy->hello.hello.staging_size;
+	request.quiesced = busy->quiesced;
+	for (request.slot = 1; request.slot <= QUEUED; request.slot++) {
+		request.sequence = 1;
+		assert_true(raw_post(busy, &request));
+	}
+	request = (struct proto_request){.op = PROTO_WRITE, .sequence = ++writer->sequence};
+	request.write.open = theirs;
+	request.write.data = &mark;
+	request.write.length = sizeof(mark);
+	assert_true(raw_post(writer, &request));
+	while (busy->recall_count == 0)
+		handled += raw_reply(busy, &reply, 1);
+	request = (struct proto_request){.op = PROTO_LAYOUT_RETURN, .slot = PROTO_SLOT_NONE};
+	request.quiesced = busy->recalls[0].invalidation;
+	assert_true(raw_post(busy, &request));
+	assert_true(raw_reply(writer, &reply, 60000));
+	assert_int_equal(reply.status, 0);
+	while (raw_reply(busy, &reply, 0))
+		handled++;
+	assert_in_range(handled, 0, QUEUED - 1);
+	raw_close(busy);
+	raw_close(writer);
+	server_end(server);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_answer_to_a_recall_does_not_wait_behind_its_clients_requests),
 	    cmocka_unit_test_setup_teardown(load_of_requests_does_not_prolong_a_recall, start_loaded, stop),
 	    CASE(write_waits_for_a_holder_no_longer_than_the_recall_time_out),
 	    CASE(reader_that_never_answers_costs_a_writer_little_of_its_time),
