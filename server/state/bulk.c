@@ -21,6 +21,7 @@ static void *serve(void *argument)
 			continue;
 		}
 		bulk->first = job->next;
+		bulk->turn = job->turn;
 		pthread_mutex_unlock(&bulk->lock);
 		job->run(job, self->worker);
 		mailbox_post(job->mailbox, &job->mail);
@@ -87,12 +88,13 @@ bool bulk_submit(struct bulk *bulk, struct bulk_job *job)
 {
 	if (bulk->threads == 0)
 		return false;
-	job->before = 0;
 	pthread_mutex_lock(&bulk->lock);
+	job->turn = bulk->turn + 1;
 	for (const struct bulk_job *other = bulk->first; other; other = other->next)
-		job->before += other->owner == job->owner;
+		if (other->owner == job->owner && other->turn >= job->turn)
+			job->turn = other->turn + 1;
 	struct bulk_job **link = &bulk->first;
-	while (*link && (*link)->before <= job->before)
+	while (*link && (*link)->turn <= job->turn)
 		link = &(*link)->next;
 	job->next = *link;
 	*link = job;

@@ -1,8 +1,8 @@
 /*
  * bulk.h -- threads for work that would hold up a loop: copying of much data, reading of long logs, what a crash left.
  *
- * A loop gives a job away and goes on; the job's mail comes when it has run. Jobs of one owner run after those that
- * others gave with fewer before them, so that nobody waits for a long row of somebody else's.
+ * A loop gives a job away and goes on; the job's mail comes when it has run. Of each owner one job runs in a turn: nobody
+ * waits for a long row of somebody else's, nor for others who always have one more.
  *
  * Thread safety: bulk_submit may be called by any thread between bulk_start and bulk_stop.
  */
@@ -14,6 +14,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define BULK_THREADS 2u
 
@@ -24,13 +25,14 @@ struct bulk_job {
 	const void *owner;       /* only compared */
 	void (*run)(struct bulk_job *job, struct nova_worker *worker);
 	struct bulk_job *next;
-	unsigned before; /* jobs of the same owner that were there when it came */
+	uint64_t turn; /* in which it is to run: the next one, or the one after its owner's last */
 };
 
 struct bulk {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct bulk_job *first;
+	struct bulk_job *first; /* by turns */
+	uint64_t turn;          /* of the job that was taken last */
 	bool started;
 	bool stopping;
 	unsigned threads;
