@@ -41,11 +41,12 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	uint64_t moment = recent_moment(state->recent);
 	directory->dir = farnova_opendirx_at(state->fs, nodes_handle(state->nodes, ino), &st);
 	if (!directory->dir) {
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		free(directory);
 		return;
 	}
 	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
+	retries_done(state->retries, fuse_req_ctx(req)->pid);
 	pthread_mutex_init(&directory->lock, NULL);
 	info->fh = (uint64_t)(uintptr_t)directory;
 	if (fuse_reply_open(req, info))

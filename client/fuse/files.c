@@ -47,9 +47,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	if (info->flags & O_TRUNC)
 		recent_changed(state->recent, ino);
 	if (!file) {
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		return;
 	}
+	retries_done(state->retries, fuse_req_ctx(req)->pid);
 	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
 	tell_opened(state, file, info);
 	if (fuse_reply_open(req, info))
@@ -71,9 +72,10 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	    farnova_createx_at(state->fs, nodes_handle(state->nodes, parent), name, flags, mode & 07777, &handle, &st);
 	recent_changed(state->recent, parent);
 	if (!file) {
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		return;
 	}
+	retries_done(state->retries, fuse_req_ctx(req)->pid);
 	int error = mount_entry(state, handle, &st.stat, &entry);
 	if (error) {
 		farnova_close(file);

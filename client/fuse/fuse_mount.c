@@ -380,8 +380,10 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	signals.fs = state.fs;
 	state.nodes = nodes_new(farnova_root(state.fs));
 	state.recent = recent_new();
-	int error = state.nodes && state.recent ? mount_and_serve(options, &signals, &state, report)
-	                                        : refuse(report, -ENOMEM, "out of memory");
+	state.retries = retries_new();
+	int error = state.nodes && state.recent && state.retries ? mount_and_serve(options, &signals, &state, report)
+	                                                         : refuse(report, -ENOMEM, "out of memory");
+	retries_free(state.retries);
 	farnova_disconnect(state.fs);
 	nodes_free(state.nodes);
 	recent_free(state.recent);

@@ -8,6 +8,7 @@
 
 #include "client/fuse/nodes.h"
 #include "client/fuse/recent.h"
+#include "client/fuse/retries.h"
 #include "client/include/farnova.h"
 
 #include <fuse3/fuse_lowlevel.h>
@@ -17,6 +18,7 @@ struct mount_state {
 	struct farnova *fs;
 	struct nodes *nodes;
 	struct recent *recent;
+	struct retries *retries;
 	double timeout; /* seconds the kernel may keep names and attributes */
 	bool kernel_cache;
 	bool local_maps; /* asked for */
@@ -52,7 +54,10 @@ struct mount_state *mount_enter_unjudged(fuse_req_t req);
 /* files_open_of -- the open file behind a file handle the kernel holds. */
 struct farnova_file *files_open_of(uint64_t fh);
 
-/* mount_reply_status -- answer with success if `returned` is not negative, else with errno. */
+/* mount_reply_errno -- answer with errno; where that makes the kernel walk the path again, see retries.h. */
+void mount_reply_errno(fuse_req_t req);
+
+/* mount_reply_status -- answer with success if `returned` is not negative, else as mount_reply_errno. */
 void mount_reply_status(fuse_req_t req, int returned);
 
 /*

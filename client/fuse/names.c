@@ -6,6 +6,7 @@
 #include "client/fuse/mount_state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -34,9 +35,26 @@ struct mount_state *mount_enter_unjudged(fuse_req_t req)
 	return NULL;
 }
 
+void mount_reply_errno(fuse_req_t req)
+{
+	const struct mount_state *state = fuse_req_userdata(req);
+	int error = errno;
+
+	if (error == ESTALE)
+		retries_stale(state->retries, fuse_req_ctx(req)->pid);
+	fuse_reply_err(req, error);
+}
+
 void mount_reply_status(fuse_req_t req, int returned)
 {
-	fuse_reply_err(req, returned < 0 ? errno : 0);
+	const struct mount_state *state = fuse_req_userdata(req);
+
+	if (returned < 0) {
+		mount_reply_errno(req);
+		return;
+	}
+	retries_done(state->retries, fuse_req_ctx(req)->pid);
+	fuse_reply_err(req, 0);
 }
 
 int mount_entry(struct mount_state *state, struct farnova_handle handle, const struct stat *st,
@@ -65,7 +83,7 @@ static void reply_entry(fuse_req_t req, struct mount_state *state, int returned,
 	struct fuse_entry_param entry;
 
 	if (returned < 0) {
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		return;
 	}
 	int error = mount_entry(state, handle, st, &entry);
@@ -99,6 +117,38 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	state->live(state);
 }
 
+#define HOLD_TRIES 10 /* look-ups of a name that is replaced again before it can be held */
+
+/*
+ * look_up -- where the kernel walks a path again, what it leads to is held open: with this process's own rights, since
+ * nothing is read. What it may not open, and what is neither file nor directory, is not held.
+ */
+static int look_up(struct mount_state *state, fuse_req_t req, fuse_ino_t parent, const char *name,
+                   struct farnova_handle *handle, struct farnova_statx *found, struct farnova_statx *in)
+{
+	pid_t tid = fuse_req_ctx(req)->pid;
+
+	for (int tries = 1;; tries++) {
+		int returned = farnova_lookupx_at(state->fs, handle_of(state, parent), name, handle, found, in);
+		if (returned < 0 || !retries_wanted(state->retries, tid))
+			return returned;
+		if (!S_ISREG(found->stat.st_mode) && !S_ISDIR(found->stat.st_mode))
+			return returned;
+		if (farnova_set_cred(state->fs, NULL))
+			return returned;
+		struct farnova_file *file = farnova_open_at(state->fs, *handle, O_RDONLY | O_NOATIME);
+		if (file)
+			retries_hold(state->retries, tid, file);
+		if (file || errno != ESTALE || tries == HOLD_TRIES)
+			return returned;
+		int error = callers_apply(state->fs, req);
+		if (error) {
+			errno = -error;
+			return -1;
+		}
+	}
+}
+
 /* Also "." and "..", with which the kernel connects an inode it knows by a file handle (open_by_handle_at). */
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -109,7 +159,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	if (!state)
 		return;
 	uint64_t moment = recent_moment(state->recent);
-	int returned = farnova_lookupx_at(state->fs, handle_of(state, parent), name, &handle, &found, &in);
+	int returned = look_up(state, req, parent, name, &handle, &found, &in);
 	if (in.stat.st_ino)
 		recent_told(state->recent, fuse_req_ctx(req)->pid, parent, moment, &in.stat, !in.has_xattrs);
 	reply_entry(req, state, returned, handle, &found.stat, !found.has_xattrs, moment);
@@ -142,7 +192,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	if (recent_attr(state->recent, fuse_req_ctx(req)->pid, ino, &st))
 		fuse_reply_attr(req, &st, state->timeout);
 	else if (farnova_stat_at(state->fs, handle_of(state, ino), &st))
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 	else
 		fuse_reply_attr(req, &st, state->timeout);
 }
@@ -190,9 +240,10 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *wanted, int 
 	    mask ? farnova_setattrx_at(state->fs, handle, open, mask, &st) : farnova_statx_at(state->fs, handle, &st);
 	if (returned) {
 		recent_changed(state->recent, ino);
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		return;
 	}
+	retries_done(state->retries, fuse_req_ctx(req)->pid);
 	recent_set(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
 	fuse_reply_attr(req, &st.stat, state->timeout);
 }
@@ -207,7 +258,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	ssize_t length = farnova_readlink_at(state->fs, handle_of(state, ino), target, sizeof(target) - 1);
 	recent_accessed(state->recent, ino);
 	if (length < 0) {
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 		return;
 	}
 	target[length] = 0;

@@ -74,7 +74,7 @@ static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	if (length < 0 && errno == ENODATA && plain_until)
 		nodes_set_plain(state->nodes, ino, plain_until);
 	if (length < 0)
-		fuse_reply_err(req, errno);
+		mount_reply_errno(req);
 	else if (size == 0)
 		fuse_reply_xattr(req, (size_t)length);
 	else
