@@ -216,7 +216,6 @@ static struct farnova_file *create_file(struct farnova *fs, struct farnova_handl
 	struct farnova_file *file = NULL;
 	struct proto_request request;
 	struct path copy;
-	unsigned tries = 0;
 	uint32_t proto;
 
 	request.op = PROTO_OPEN;
@@ -227,12 +226,8 @@ static struct farnova_file *create_file(struct farnova *fs, struct farnova_handl
 	if (error == 0)
 		error = file_flags(flags | O_CREAT | O_NOFOLLOW, &proto);
 	request.open.path = copy.string;
-	while (error == 0) {
+	if (error == 0)
 		error = file_open(fs, &request, proto, attr, &file);
-		if (!names_again(error, &tries))
-			break;
-		error = 0;
-	}
 	if (error)
 		error_path(fs, error, "create", name);
 	return file;

@@ -79,7 +79,6 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 	struct farnova_file *file = NULL;
 	struct proto_request request;
 	struct path copy;
-	unsigned tries = 0;
 	uint32_t proto;
 	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
 
@@ -91,13 +90,8 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 	if (error == 0)
 		error = nameless ? tmpfile_flags(flags, &proto) : file_flags(flags, &proto);
 	request.open.path = copy.string;
-	/* What had the name may be replaced between the walk and the open: then it is another file's. */
-	while (error == 0) {
+	if (error == 0)
 		error = file_open(fs, &request, proto, NULL, &file);
-		if (!names_again(error, &tries))
-			break;
-		error = 0;
-	}
 	if (error)
 		error_path(fs, error, "open", path);
 	return file;

@@ -44,17 +44,11 @@ int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	struct proto_request request;
 	struct call call = {.request = &request, .receive = receive_lookup, .result = attr};
 
-	unsigned tries = 0;
-	int error;
-
 	request.op = PROTO_LOOKUP;
 	request.lookup.dir = dir;
 	request.lookup.flags = flags;
 	request.lookup.path = path;
-	do
-		error = call_run(fs, &call);
-	while (names_again(error, &tries));
-	return error;
+	return call_run(fs, &call);
 }
 
 static int receive_lookup_in(struct farnova *fs, struct call *call, const struct proto_reply *reply)

@@ -20,8 +20,9 @@ int names_path(const char *path, struct path *out);
 int names_name(const char *name, struct path *out);
 
 /*
- * names_again -- whether a call that found a file by its path and then used it is to look it up again: what had the name
- * was replaced and died in between. `*tries`, 0 at first, bounds it: the directory itself may have died.
+ * names_again -- whether a call that found a file by its path and then used it, in two messages, is to look it up again:
+ * what had the name was replaced and died in between. (Within one message the server does.) `*tries`, 0 at first, bounds
+ * it: the directory itself may have died.
  */
 static inline bool names_again(int error, unsigned *tries)
 {
