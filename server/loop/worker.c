@@ -119,12 +119,12 @@ static void flush_stalled(struct worker *worker)
 }
 
 /* What comes is only noted: it is handled when its connection's turn comes. */
-static void note_event(struct worker *worker, struct transport_event *event)
+static void note_event(struct transport_event *event)
 {
 	struct conn *conn = transport_user(event->conn);
 
 	if (event->type == TRANSPORT_MESSAGE) {
-		dispatch_arrived(&worker->state, conn, event->data, event->length);
+		dispatch_arrived(conn, event->data, event->length);
 		conn_received(conn, event->data, event->length);
 	} else if (event->type == TRANSPORT_CLOSED) {
 		conn_ended(conn, event->status);
@@ -171,7 +171,7 @@ static bool serve(struct worker *worker)
 	return any;
 }
 
-static int poll_queue(struct worker *worker, struct transport_queue *queue)
+static int poll_queue(struct transport_queue *queue)
 {
 	struct transport_event events[BATCH];
 	int count, total = 0;
@@ -182,7 +182,7 @@ static int poll_queue(struct worker *worker, struct transport_queue *queue)
 		if (count < 0)
 			return total > 0 ? total : count;
 		for (int i = 0; i < count; i++)
-			note_event(worker, &events[i]);
+			note_event(&events[i]);
 		total += count;
 	} while (count == BATCH && total < BATCH * BATCHES);
 	return total;
@@ -197,7 +197,7 @@ static bool poll_queues(struct worker *worker)
 		if (!worker->net.queues[kind])
 			continue;
 		uint64_t before = transport_activity(worker->net.queues[kind]);
-		int count = poll_queue(worker, worker->net.queues[kind]);
+		int count = poll_queue(worker->net.queues[kind]);
 		if (count < 0) {
 			log_error("worker", "the %s queue has failed: %s; its clients are let go",
 			          transport_kind_name((enum transport_kind)kind), strerror(-count));

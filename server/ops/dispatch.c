@@ -202,26 +202,20 @@ static void first_message(struct state *state, struct conn *conn, const struct p
 	}
 }
 
-static bool note_quiesced(struct state *state, struct conn *conn, uint64_t quiesced)
+static bool note_quiesced(struct conn *conn, uint64_t quiesced)
 {
-	struct lease_owner *leases = &conn->session->layouts.lease;
-	uint64_t before = leases->quiesced;
-
-	if (lease_quiesced(leases, quiesced) < 0) {
-		conn_fail(conn, "it has quiesced an invalidation it was never told");
-		return false;
-	}
-	if (before != leases->quiesced)
-		deferred_retry_soon(state);
-	return true;
+	if (session_quiesced(conn->session, quiesced) == 0)
+		return true;
+	conn_fail(conn, "it has quiesced an invalidation it was never told");
+	return false;
 }
 
-void dispatch_arrived(struct state *state, struct conn *conn, const void *data, uint32_t length)
+void dispatch_arrived(struct conn *conn, const void *data, uint32_t length)
 {
 	uint64_t quiesced;
 
 	if (conn->session && !conn->broken && proto_request_quiesced(data, length, &quiesced))
-		note_quiesced(state, conn, quiesced);
+		note_quiesced(conn, quiesced);
 }
 
 void dispatch_message(struct state *state, struct conn *conn, const void *data, uint32_t length)
@@ -241,7 +235,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		first_message(state, conn, in, rc, why);
 		return;
 	}
-	if (!note_quiesced(state, conn, in->quiesced))
+	if (!note_quiesced(conn, in->quiesced))
 		return;
 	if (in->slot == PROTO_SLOT_NONE) {
 		if (rc == 0 && in->op == PROTO_LAYOUT_RETURN)

@@ -14,7 +14,7 @@ struct state;
  * dispatch_arrived -- a message waits for its connection's turn: what it says of layouts holds already, and others may
  * wait for that.
  */
-void dispatch_arrived(struct state *state, struct conn *conn, const void *data, uint32_t length);
+void dispatch_arrived(struct conn *conn, const void *data, uint32_t length);
 
 /* dispatch_message -- handle a message; its buffer is free when this returns. */
 void dispatch_message(struct state *state, struct conn *conn, const void *data, uint32_t length);

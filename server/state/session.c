@@ -21,6 +21,7 @@
 #define MIN_MESSAGE     8192u
 #define WRITE_OVERHEAD  (PROTO_REQUEST_HEADER + 24u)
 #define RECALL_MAX_SIZE 128u
+#define PENALTY_TOLD_MS 400 /* what is shorter is not worth a host's: the recall took under 50 ms */
 
 /* A client that came back: its session is fetched from the thread that has it. */
 struct session_transfer {
@@ -137,14 +138,41 @@ void session_free(struct session *session, bool close_opens)
 		destroy(session, close_opens);
 }
 
+/* What others had to wait for this session costs those, too, that its host opens from now on; what is short does not. */
+static void tell_penalty(struct session *session, int64_t until_ms_before)
+{
+	const struct penalty *penalty = &session->layouts.lease.penalty;
+	struct state *state = session->state;
+
+	if (penalty->until_ms != until_ms_before && penalty->until_ms - state->net->now_ms >= PENALTY_TOLD_MS)
+		penalty_remember(&state->shared->penalties, session->registered.host, penalty, state->net->now_ms);
+}
+
+int session_quiesced(struct session *session, uint64_t quiesced)
+{
+	struct lease_owner *lease = &session->layouts.lease;
+	uint64_t before = lease->quiesced;
+	int64_t until_ms = lease->penalty.until_ms;
+
+	if (quiesced == before)
+		return 0;
+	int rc = lease_quiesced(lease, quiesced);
+	tell_penalty(session, until_ms);
+	if (lease->quiesced != before)
+		deferred_retry_soon(session->state);
+	return rc;
+}
+
 static void disconnected(struct session *session)
 {
+	int64_t until_ms = session->layouts.lease.penalty.until_ms;
 	struct state *state = session->state;
 
 	session->conn = NULL;
 	session->staging_region = NULL; /* has ended with the connection */
 	deferred_cancel_all(session);
 	layout_owner_end(&session->layouts);
+	tell_penalty(session, until_ms);
 	session->left_ms = state->net->now_ms;
 	session->expires_ms = session->left_ms + (int64_t)state->shared->config->lease_ms;
 	if (session->ended)
@@ -205,9 +233,9 @@ void session_tick(struct session *session)
 	}
 	if (session->conn->broken)
 		return;
+	int64_t until_ms = session->layouts.lease.penalty.until_ms;
 	if (layout_tick(&session->layouts, now_ms, recall_ms, lease_ms) < 0) {
-		penalty_remember(&state->shared->penalties, session->registered.host, &session->layouts.lease.penalty,
-		                 now_ms);
+		tell_penalty(session, until_ms);
 		conn_fail(session->conn, "it has not answered a recall in time; it gets no layouts for a while");
 	} else if (now_ms - session->conn->heard_ms > lease_ms) {
 		conn_fail(session->conn, "it has been silent for a lease");

@@ -83,6 +83,10 @@ void session_bye(struct session *session);
 /* session_close_open -- close one of its opens; -EBADF if it has none of that number. */
 int session_close_open(struct session *session, uint64_t id);
 
+/* session_quiesced -- a request said `quiesced`: let go what waited for it. -EPROTO if it was never told so many
+ * invalidations. */
+int session_quiesced(struct session *session, uint64_t quiesced);
+
 /* session_tick -- leases; may fail the connection, or free a session whose client has not come back. */
 void session_tick(struct session *session);
 

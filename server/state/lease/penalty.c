@@ -12,10 +12,14 @@ static int64_t smaller(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void hold_until(struct penalty *penalty, int64_t until_ms)
 {
-	if (penalty->until_ms < until_ms)
-		penalty->until_ms = until_ms;
+	penalty->until_ms = larger(penalty->until_ms, until_ms);
 }
 
 bool penalty_holds(const struct penalty *penalty, int64_t now_ms)
@@ -61,27 +65,32 @@ void penalty_table_destroy(struct penalty_table *table)
 }
 
 /* The record of the host; else, with `make`, the one that is free or to be forgotten first. */
-static struct penalty_record *find(struct penalty_table *table, uint64_t host, bool make)
+static struct penalty_record *find(struct penalty_table *table, uint64_t host, bool make, int64_t now_ms)
 {
 	struct penalty_record *first = &table->records[0];
 
 	for (unsigned i = 0; i < PENALTY_HOSTS; i++) {
 		struct penalty_record *record = &table->records[i];
-		if (record->length_ms > 0 && record->host == host)
+		if (now_ms < record->forget_ms && record->host == host)
 			return record;
 		if (record->forget_ms < first->forget_ms)
 			first = record;
 	}
-	return make ? first : NULL;
+	if (!make)
+		return NULL;
+	*first = (struct penalty_record){.host = host};
+	return first;
 }
 
 void penalty_remember(struct penalty_table *table, uint64_t host, const struct penalty *penalty, int64_t now_ms)
 {
 	pthread_mutex_lock(&table->lock);
-	struct penalty_record *record = find(table, host, true);
-	record->host = host;
-	record->length_ms = penalty->length_ms;
-	record->forget_ms = now_ms + PENALTY_FORGET_FACTOR * penalty->length_ms;
+	struct penalty_record *record = find(table, host, true, now_ms);
+	if (penalty->length_ms > 0)
+		record->length_ms = penalty->length_ms;
+	record->until_ms = larger(record->until_ms, penalty->until_ms);
+	record->forget_ms = larger(record->forget_ms, now_ms + PENALTY_FORGET_FACTOR * penalty->length_ms);
+	record->forget_ms = larger(record->forget_ms, record->until_ms);
 	pthread_mutex_unlock(&table->lock);
 }
 
@@ -89,11 +98,11 @@ void penalty_begin(struct penalty_table *table, uint64_t host, struct penalty *p
 {
 	*penalty = (struct penalty){0};
 	pthread_mutex_lock(&table->lock);
-	const struct penalty_record *record = find(table, host, false);
-	if (record && now_ms < record->forget_ms) {
+	const struct penalty_record *record = find(table, host, false, now_ms);
+	if (record) {
 		penalty->length_ms = record->length_ms;
 		penalty->changed_ms = now_ms;
-		penalty->until_ms = now_ms + record->length_ms;
+		penalty->until_ms = larger(now_ms + record->length_ms, record->until_ms);
 	}
 	pthread_mutex_unlock(&table->lock);
 }

@@ -9,8 +9,9 @@
  *  - Who does not answer in time gets none for PENALTY_FIRST_MS, and twice as long each further time, up to
  *    PENALTY_MAX_MS. The penalty halves with a recall answered in time, at most once in as long as it is: else a session
  *    could work it off by recalls that it causes itself.
- *  - Sessions that a host opens afterwards begin with the penalty of its last offender: a new identity is for
- *    nothing. Those that it has already do not: many honest clients may share one.
+ *  - Sessions that a host opens afterwards begin with the penalty of its last offender, and get no leases for as long as
+ *    one that answered late: a new identity is for nothing. Those that it has already do not: many honest clients may
+ *    share one.
  */
 #ifndef FARNOVA_SERVER_PENALTY_H
 #define FARNOVA_SERVER_PENALTY_H
@@ -46,8 +47,9 @@ void penalty_unanswered(struct penalty *penalty, int64_t now_ms);
 
 struct penalty_record {
 	uint64_t host;     /* as transport_pending_host tells it */
-	int64_t length_ms; /* 0: the record is not in use */
-	int64_t forget_ms;
+	int64_t length_ms; /* as of a session */
+	int64_t until_ms;
+	int64_t forget_ms; /* past: the record is not in use */
 };
 
 /* Thread safe. */
@@ -59,7 +61,7 @@ struct penalty_table {
 void penalty_table_init(struct penalty_table *table);
 void penalty_table_destroy(struct penalty_table *table);
 
-/* penalty_remember -- a session of this host has not answered in time, and `penalty` is what it got. */
+/* penalty_remember -- `penalty` is what a session of this host has got because others had to wait for it. */
 void penalty_remember(struct penalty_table *table, uint64_t host, const struct penalty *penalty, int64_t now_ms);
 
 /* penalty_begin -- what a session begins with that this host opens. */

@@ -78,6 +78,29 @@ static void later_sessions_of_a_host_begin_with_its_penalty(void **state)
 	penalty_table_destroy(&table);
 }
 
+static void later_sessions_of_a_host_wait_as_long_as_one_that_was_late(void **state)
+{
+	static struct penalty_table table;
+	struct penalty late = {0}, p;
+
+	(void)state;
+	penalty_table_init(&table);
+	penalty_lost(&late, 200, 1000);
+	penalty_remember(&table, 1, &late, 1000);
+	penalty_begin(&table, 1, &p, 1500);
+	assert_true(penalty_holds(&p, 1000 + 200 * PENALTY_FACTOR - 1));
+	assert_false(penalty_holds(&p, 1000 + 200 * PENALTY_FACTOR));
+	assert_int_equal(p.length_ms, 0);
+	/* It does not make a host's penalty for recalls unanswered any less. */
+	struct penalty offender = {0};
+	penalty_unanswered(&offender, 2000);
+	penalty_remember(&table, 1, &offender, 2000);
+	penalty_remember(&table, 1, &late, 2000);
+	penalty_begin(&table, 1, &p, 3000);
+	assert_int_equal(p.length_ms, PENALTY_FIRST_MS);
+	penalty_table_destroy(&table);
+}
+
 static void table_of_hosts_is_bounded_and_forgets_the_oldest_first(void **state)
 {
 	static struct penalty_table table;
@@ -104,6 +127,7 @@ int main(void)
 	    cmocka_unit_test(penalty_halves_with_recalls_answered_but_not_faster_than_it_lasts),
 	    cmocka_unit_test(late_answer_costs_a_multiple_of_its_delay),
 	    cmocka_unit_test(later_sessions_of_a_host_begin_with_its_penalty),
+	    cmocka_unit_test(later_sessions_of_a_host_wait_as_long_as_one_that_was_late),
 	    cmocka_unit_test(table_of_hosts_is_bounded_and_forgets_the_oldest_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,40 @@ static void reader_that_answers_late_gets_layouts_seldom(void **state)
 	raw_close(writer);
 }
 
+/* Vanishes in place of an answer, and comes as somebody else. */
+static void new_identity_is_for_nothing_to_one_that_was_late(void **state)
+{
+	struct proto_request request = {.op = PROTO_WRITE};
+	struct proto_reply reply;
+	uint64_t held;
+
+	(void)state;
+	struct raw_client *holder = holder_of("late", &held);
+	struct raw_client *writer = client();
+	request.write.open = open_file(writer, "late", PROTO_OPEN_WRITE);
+	request.write.data = "b";
+	request.write.length = 1;
+	request.sequence = ++writer->sequence;
+	assert_true(raw_post(writer, &request));
+	while (holder->recall_count == 0)
+		assert_false(raw_reply(holder, &reply, 10));
+	int64_t recalled = clock_now_ms();
+	sleep_ms(RECALL_MS / 4);
+	raw_close(holder);
+	assert_true(raw_reply(writer, &reply, 10000));
+	assert_int_equal(reply.status, 0);
+	int64_t vanished = clock_now_ms();
+	for (bool granted = false; !granted;) {
+		struct raw_client *fresh = client();
+		granted = get_layout(fresh, open_file(fresh, "late", PROTO_OPEN_READ));
+		raw_close(fresh);
+		assert_true(clock_now_ms() - vanished < 60000);
+		sleep_ms(20);
+	}
+	assert_true(clock_now_ms() - recalled >= 8 * (RECALL_MS / 4));
+	raw_close(writer);
+}
+
 /* ---- permission ------------------------------------------------------------------------------------------------- */
 
 static int set_size(struct raw_client *c, uint32_t cred, struct proto_handle file, uint64_t size)
@@ -623,6 +657,7 @@ int main(void)
 	    CASE(write_waits_for_a_holder_no_longer_than_the_recall_time_out),
 	    CASE(reader_that_never_answers_costs_a_writer_little_of_its_time),
 	    CASE(reader_that_answers_late_gets_layouts_seldom),
+	    CASE(new_identity_is_for_nothing_to_one_that_was_late),
 	    CASE(request_that_is_refused_costs_nobody_a_layout),
 	    CASE(session_keeps_no_more_blocks_than_it_may),
 	    CASE(blocks_kept_are_had_by_who_needs_them),
