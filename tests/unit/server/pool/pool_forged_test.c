@@ -100,6 +100,9 @@ static void populate(struct fixture *f)
 	fixture_write(f, named(f, sub, "charged", S_IFREG | 0644), 0, data, 9000);
 	assert_int_equal(nova_link(&f->call, small, f->root, "again", 5, NULL), 0);
 	assert_int_equal(nova_rename(&f->call, dir, "sub", 3, f->root, "moved", 5, 0, NULL), 0);
+	named(f, f->root, "new", S_IFREG | 0600);
+	assert_int_equal(nova_rename(&f->call, f->root, "new", 3, f->root, "again", 5, 0, NULL), 0);
+	assert_int_equal(nova_rename(&f->call, f->root, "again", 5, dir, "file", 4, NOVA_RENAME_EXCHANGE, NULL), 0);
 	assert_int_equal(nova_tmpfile(&f->call, dir, S_IFREG | 0600, true, &orphan), 0);
 	fixture_write(f, orphan.handle, 0, data, 4096);
 }

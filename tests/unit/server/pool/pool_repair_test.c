@@ -28,7 +28,26 @@ static const char content[] = "what must stay";
 /* A pool with one of everything, as it was unmounted; every test damages a copy. */
 static uint8_t *whole;
 static struct fixture f;
-static struct nova_handle root, dir, sub, file, small, linked, target, device;
+static struct nova_handle root, dir, sub, file, small, linked, target, device, pairs;
+
+static void rename_in_pairs(const char *from, const char *to, unsigned flags)
+{
+	assert_int_equal(nova_rename(&f.call, pairs, from, strlen(from), pairs, to, strlen(to), flags, NULL), 0);
+}
+
+/* Names that lead elsewhere than at first, one of which has gone then. */
+static void make_pairs(void)
+{
+	static const char *const names[] = {"a", "b", "c", "d", "e"};
+
+	pairs = fixture_create(&f, root, "pairs", S_IFDIR | 0755).handle;
+	for (unsigned i = 0; i < 5; i++)
+		fixture_create(&f, pairs, names[i], S_IFREG | 0600);
+	rename_in_pairs("a", "b", 0);
+	rename_in_pairs("c", "d", NOVA_RENAME_EXCHANGE);
+	rename_in_pairs("e", "c", 0);
+	fixture_unlink(&f, pairs, "c");
+}
 
 static void make_whole(void)
 {
@@ -70,6 +89,7 @@ static void make_whole(void)
 		if (i % 10)
 			fixture_unlink(&f, dir, name);
 	}
+	make_pairs();
 	fixture_unmount(&f);
 	whole = malloc(SIZE);
 	assert_non_null(whole);
@@ -445,6 +465,24 @@ static void a_damaged_entry_takes_nothing_else_with_it(void **state)
 	end();
 }
 
+/* What is lost may be that a name leads elsewhere: then it leads where it did, or nowhere if that has gone. */
+static void a_damaged_entry_of_a_replaced_name_takes_nothing_else_with_it(void **state)
+{
+	uint64_t lines = le64_get(slot(pairs)->words.tail[0]) >> 16;
+	struct nova_attr attr;
+
+	(void)state;
+	assert_int_equal(lines, NOVA_SLOT_LINES + 7); /* all but attributes are of names */
+	for (uint64_t line = 1; line < lines; line++) {
+		renew();
+		ruin(line < NOVA_SLOT_LINES ? slot(pairs)->log[line] : head_page(pairs)->lines[line - NOVA_SLOT_LINES],
+		     NOVA_LINE_SIZE);
+		repaired("were damaged and say nothing now");
+		assert_int_equal(nova_lookup(&f.call, root, "pairs", 5, &attr), 0);
+		end();
+	}
+}
+
 static void a_damaged_page_header_is_made_anew(void **state)
 {
 	struct nova_attr attr;
@@ -774,6 +812,7 @@ int main(void)
 	    cmocka_unit_test(a_slot_wholly_lost_takes_only_its_inode),
 	    cmocka_unit_test(a_lost_root_is_made_anew),
 	    cmocka_unit_test(a_damaged_entry_takes_nothing_else_with_it),
+	    cmocka_unit_test(a_damaged_entry_of_a_replaced_name_takes_nothing_else_with_it),
 	    cmocka_unit_test(a_damaged_page_header_is_made_anew),
 	    cmocka_unit_test(a_lost_link_is_found_again),
 	    cmocka_unit_test(a_log_without_its_last_page_is_cut),
