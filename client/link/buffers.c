@@ -31,7 +31,9 @@ void *buffers_take(struct buffers *buffers)
 	if (memory)
 		return memory;
 	memory = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return memory == MAP_FAILED ? NULL : memory;
+	if (memory == MAP_FAILED)
+		return NULL;
+	return memory;
 }
 
 void buffers_return(struct buffers *buffers, void *memory)
