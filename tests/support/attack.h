@@ -3,7 +3,8 @@
  *
  * The honest client writes, reads back and compares all the time. For each attack its rate alone and its rate beside
  * the attack are measured in turns; the attack has failed if it saw no error, kept half of its speed, and a client that
- * came meanwhile was let in. Under a sanitizer the speed is only told. An attack runs in a thread of its own and ends soon after attack_goes_on() says false.
+ * came meanwhile was let in. Under a sanitizer the speed is only told. An attack runs in a thread of its own and ends
+ * soon after attack_goes_on() says false.
  */
 #ifndef FARNOVA_TESTS_SUPPORT_ATTACK_H
 #define FARNOVA_TESTS_SUPPORT_ATTACK_H
