@@ -205,11 +205,14 @@ static bool list_entry(void *context, const struct nova_dirent *entry)
 	return !listing->full;
 }
 
-static uint64_t parent_number(struct request *rq, struct proto_handle dir)
+/* Its own number where the parent cannot be told. -EBUSY: not yet, see nova_may_defer. */
+static int parent_number(struct request *rq, struct proto_handle dir, uint64_t *parent)
 {
 	struct nova_attr attr;
 
-	return nova_lookup(&rq->call, core_handle(dir), "..", 2, &attr) == 0 ? attr.handle.ino.n : dir.ino;
+	int rc = nova_lookup(&rq->call, core_handle(dir), "..", 2, &attr);
+	*parent = rc == 0 ? attr.handle.ino.n : dir.ino;
+	return rc == -EBUSY ? rc : 0;
 }
 
 int op_readdir(struct request *rq)
@@ -237,11 +240,12 @@ int op_readdir(struct request *rq)
 		return rc;
 	if (listing.full && listing.used == 0)
 		return -EINVAL; /* not one entry fits what was asked for */
+	if (parent_number(rq, in->readdir.handle, &rq->out->readdir.parent) < 0)
+		return -EBUSY;
 	if (!noatime)
 		request_accessed(rq, core_handle(in->readdir.handle), NULL);
 	rq->out->readdir.end = !more;
 	rq->out->readdir.until = until;
-	rq->out->readdir.parent = parent_number(rq, in->readdir.handle);
 	rq->out->readdir.length = (uint32_t)listing.used;
 	rq->out->readdir.entries = rq->state->data;
 	return 0;

@@ -333,6 +333,40 @@ static void a_long_copy_into_a_file_whose_index_has_gone_is_made(void **state)
 	assert_int_equal(reply.copy.count, 1 << 20);
 }
 
+static struct proto_handle create(struct proto_handle dir, const char *name, uint32_t mode)
+{
+	struct proto_request request = {.op = PROTO_CREATE};
+
+	request.create.dir = dir;
+	request.create.mode = mode;
+	request.create.umask = request.create.rdev = 0;
+	request.create.path = (struct proto_string){.data = name, .length = (uint32_t)strlen(name)};
+	assert_int_equal(raw_call(client, &request, &reply), 0);
+	return reply.attr.attr.handle;
+}
+
+static void a_listing_tells_a_parent_whose_log_is_long(void **state)
+{
+	struct proto_handle big = create(client->hello.hello.root, "big", S_IFDIR | 0755);
+	struct proto_handle sub = create(big, "sub", S_IFDIR | 0755);
+	struct proto_request request = {.op = PROTO_READDIR};
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		create(big, name, S_IFREG | 0644);
+	}
+	request.readdir.handle = sub;
+	request.readdir.size = 4096;
+	assert_int_equal(raw_call(client, &request, &reply), 0); /* its access time changes here, not below */
+	raw_close(client);
+	server_restart(server, &port);
+	begin();
+	assert_int_equal(raw_call(client, &request, &reply), 0);
+	assert_int_equal(reply.readdir.parent, big.ino);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +378,7 @@ int main(void)
 	                                    stop),
 	    cmocka_unit_test_setup_teardown(a_long_copy_into_a_file_whose_index_has_gone_is_made,
 	                                    start_with_small_cache, stop),
+	    cmocka_unit_test_setup_teardown(a_listing_tells_a_parent_whose_log_is_long, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
