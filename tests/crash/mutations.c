@@ -46,17 +46,19 @@ static const struct {
     {IMAGE_NO_FENCE, "server/nova/log/journal.c", "pm_fence(fs->pm);",
      "log_info(NOVA_LOG_NAME, \"journal replayed: %u slot words %s\", applied,",
      "the scan's fence covers it, where the scan has one thread"},
-    {IMAGE_NO_FLUSH, "server/nova/media/super.c", "pm_flush(fs->pm, &first[i], sizeof first[i]);",
+    {IMAGE_NO_FLUSH, "server/nova/mount/zones.c", "pm_flush(fs->pm, &first[i], sizeof first[i]);",
      "pm_flush(fs->pm, &second[i], sizeof second[i]);", "the other copy of the chunk table says the same"},
-    {IMAGE_NO_FLUSH, "server/nova/media/super.c", "pm_flush(fs->pm, &second[i], sizeof second[i]);", "}",
+    {IMAGE_NO_FLUSH, "server/nova/mount/zones.c", "pm_flush(fs->pm, &second[i], sizeof second[i]);", "}",
      "the other copy of the chunk table says the same"},
-    {IMAGE_NO_FLUSH, "server/nova/media/super.c", "pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);",
+    {IMAGE_NO_FLUSH, "server/nova/mount/zones.c", "pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);",
      "pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);",
      "the other copy of the chunk table says the same"},
-    {IMAGE_NO_FLUSH, "server/nova/media/super.c", "pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);",
+    {IMAGE_NO_FLUSH, "server/nova/mount/zones.c", "pm_flush(fs->pm, second, NOVA_CHUNKS_PER_ZONE * sizeof second[0]);",
      "}", "the other copy of the chunk table says the same"},
     {IMAGE_NO_FENCE, "server/nova/mount/recover.c", "pm_fence(fs->pm);", "pthread_mutex_lock(&scan->lock);",
      "a mount stores nothing in the scan unless a word was damaged or a process was killed"},
+    {IMAGE_NO_FENCE, "server/nova/ops/copy.c", "pm_fence(worker->fs->pm);", "if (rc) {",
+     "the thread that commits the copy fences before that; in a server another thread may have prepared it"},
 };
 
 static const char *kind_name(enum image_mutation kind)
