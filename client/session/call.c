@@ -1,5 +1,5 @@
 /*
- * call.c -- requests in slots: sent, answered, and sent again after a reconnect.
+ * call.c -- sends requests in slots, handles their replies, and repeats requests after a reconnect.
  */
 #include "client/session/call.h"
 
@@ -13,7 +13,7 @@
 
 /* ---- slots ------------------------------------------------------------------------------------------------------ */
 
-/* take_slot -- a free slot other than the background thread's, its sequence moved on; false if there is none. */
+/* take_slot -- take a free slot, except slot 0, and advance its sequence number; false if no slot is free. */
 static bool take_slot(struct farnova *fs, uint16_t *number)
 {
 	if (fs->free_slots == 0)
@@ -37,7 +37,7 @@ static void free_slot(struct farnova *fs, uint16_t number)
 	}
 }
 
-/* end -- the call gives back what it holds. */
+/* end -- complete the call with `status`: release its resources and wake its caller. */
 static void end(struct farnova *fs, struct call *call, int status)
 {
 	if (call->holds_piece) {
@@ -55,20 +55,19 @@ static void end(struct farnova *fs, struct call *call, int status)
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
-/* passed -- whether the calling thread may not wait any more: the deadline has passed, or its calls are cancelled. */
+/* passed -- whether the calling thread must stop waiting: the deadline has passed, or its calls are cancelled. */
 static bool passed(const struct farnova *fs, int64_t deadline_ns)
 {
 	return poller_cancelled(&fs->link, poller_self()) || (deadline_ns && clock_now_ns() >= deadline_ns);
 }
 
-/* there_still -- whether the connection of `epoch` has not ended. */
+/* there_still -- whether the connection of `epoch` is still up. */
 static bool there_still(const struct farnova *fs, uint64_t epoch)
 {
 	return fs->link.state == CONNECTION_UP && fs->link.epoch == epoch;
 }
 
-/* send_here -- send on the connection of `epoch`; false if that has ended, and with it the sending, or after the
- * deadline. */
+/* send_here -- send on the connection of `epoch`; false if that connection has ended or the deadline has passed. */
 static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *request, int64_t deadline_ns)
 {
 	while (there_still(fs, epoch)) {
@@ -82,7 +81,7 @@ static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *
 	return false;
 }
 
-/* write_staged -- the data of a request into the staging ring; false as send_here. */
+/* write_staged -- WRITE the data of a request into the staging ring; false as for send_here. */
 static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 {
 	uint32_t length = call->staged_length;
@@ -121,7 +120,8 @@ static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
 	return false;
 }
 
-/* name_open -- the file's number in this session, which is another after a restart of the server. */
+/* name_open -- set the numbers of the open files in the request. They differ in each session, so a restart of the
+ * server changes them. */
 static void name_open(struct call *call)
 {
 	struct proto_request *request = call->request;
@@ -134,8 +134,8 @@ static void name_open(struct call *call)
 }
 
 /*
- * not_to_be_repeated -- a request that, executed twice, would not leave what it leaves executed once, or could take away
- * what another client has put in the place of what the first execution took away. docs/durability.md argues for each.
+ * not_to_be_repeated -- whether a second execution of the request could leave another result than the first alone, or
+ * remove what another client created after the first. docs/durability.md gives the reason for each operation.
  */
 static bool not_to_be_repeated(const struct proto_request *request)
 {
@@ -156,7 +156,7 @@ static bool not_to_be_repeated(const struct proto_request *request)
 	}
 }
 
-/* makes_a_name -- a request whose second execution finds what the first has made, and says EEXIST. */
+/* makes_a_name -- whether a second execution of the request fails with EEXIST because of what the first one created. */
 static bool makes_a_name(const struct proto_request *request)
 {
 	switch (request->op) {
@@ -171,7 +171,8 @@ static bool makes_a_name(const struct proto_request *request)
 	}
 }
 
-/* refuse -- end a call that has not been sent in this session: the server has not seen the slot's sequence yet. */
+/* refuse -- end a call that was not sent in this session. The server has not seen the slot's sequence number, so it is
+ * reset. */
 static void refuse(struct farnova *fs, struct call *call, int status)
 {
 	if (call->holds_slot) {
@@ -186,9 +187,10 @@ static void refuse(struct farnova *fs, struct call *call, int status)
 }
 
 /*
- * give_up -- the deadline has passed. A request that may have arrived keeps its slot until the reply comes. Data that
- * may still be on their way from the caller's buffer must not be sent any more once the caller has it back, and their
- * piece of the staging ring not be used for others while the request may be executed: the connection has to end.
+ * give_up -- end a call whose deadline has passed. A request that may have arrived keeps its slot until its reply
+ * arrives. If the request has staged data, the connection must end: the transport may still read the data from the
+ * caller's buffer, which the caller gets back now, and the request may still be executed, so no other call may use its
+ * piece of the staging ring.
  */
 static void give_up(struct farnova *fs, struct call *call)
 {
@@ -207,7 +209,7 @@ static void give_up(struct farnova *fs, struct call *call)
 		connection_lose(&fs->link, -ETIMEDOUT, "a write was not answered in time");
 }
 
-/* get_slot -- one for the call, unless it has one; false as send_here. */
+/* get_slot -- take a slot for the call unless it has one; false as for send_here. */
 static bool get_slot(struct farnova *fs, uint64_t epoch, struct call *call)
 {
 	while (!call->holds_slot) {
@@ -223,7 +225,7 @@ static bool get_slot(struct farnova *fs, uint64_t epoch, struct call *call)
 	return true;
 }
 
-/* refusal -- why the call is not to be sent in this session, or 0. */
+/* refusal -- the error that forbids to send the call in this session, or 0. */
 static int refusal(const struct farnova *fs, const struct call *call)
 {
 	if (call->file && call->file->error)
@@ -233,12 +235,12 @@ static int refusal(const struct farnova *fs, const struct call *call)
 	if (call->maybe_executed && not_to_be_repeated(call->request))
 		return -ECONNRESET;
 	if (call->staged && call->staged_length > fs->staging.size)
-		return -EMSGSIZE; /* another server, with a smaller ring than the one before */
+		return -EMSGSIZE; /* a restarted server may have a smaller ring */
 	return 0;
 }
 
-/* try_send -- one attempt on the connection there is now; leaves call->sent false if that ends meanwhile, or after the
- * deadline. */
+/* try_send -- try to send on the current connection; call->sent stays false if that connection ends or the deadline
+ * passes. */
 static void try_send(struct farnova *fs, struct call *call)
 {
 	uint64_t epoch = fs->link.epoch;
@@ -253,7 +255,8 @@ static void try_send(struct farnova *fs, struct call *call)
 	}
 	if (call->file)
 		name_open(call);
-	/* One close goes along; sent again the request says what it said before. More of them go ahead of it. */
+	/* The request itself carries one close; a repeated request must carry the same one. Send further closes before
+	 * it. */
 	struct slot *slot = &fs->slots[call->slot];
 	if (!slot->closes && fs->close_count > 0)
 		slot->closes = fs->closes[--fs->close_count];
@@ -308,8 +311,8 @@ int call_wait_up(struct farnova *fs, int64_t deadline_ns)
 	return 0;
 }
 
-/* outcome -- what an answer means for a request that may have been executed before, because the server was restarted in
- * the middle of it: that something has the name already may be its own doing. */
+/* outcome -- the result of a call whose request may have been executed before a restart of the server: EEXIST may be
+ * the effect of that first execution. */
 static int outcome(const struct call *call)
 {
 	if (call->maybe_executed && call->status == -EEXIST && makes_a_name(call->request))
@@ -365,7 +368,7 @@ void call_flush_closes(struct farnova *fs, unsigned flags)
 		fs->slots[number].closes = fs->closes[fs->close_count - 1];
 		if (!send_close(fs, number, flags)) {
 			if (fs->link.state != CONNECTION_UP)
-				return; /* not known to have arrived: goes again in its slot */
+				return; /* it may have arrived: repeat it in its slot */
 			fs->slots[number].sequence--;
 			free_slot(fs, number);
 			return;
@@ -381,7 +384,7 @@ void call_close(struct farnova *fs, uint64_t open)
 
 	poller_called(&fs->link.poller);
 	while (fs->close_count == CLOSES_DEFERRED) {
-		/* Too many to remember, or no time left: the server closes it when the session dies. */
+		/* The list stays full, or the time is up: the server closes the file when the session ends. */
 		if (fs->link.state != CONNECTION_UP || passed(fs, deadline_ns))
 			return;
 		call_flush_closes(fs, 0);
@@ -422,7 +425,7 @@ bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 	if (!slot->busy || reply->sequence != slot->sequence)
 		return false;
 	if (!call) {
-		/* An OPEN whose caller has given up has made an open that nobody would ever close. */
+		/* The caller of this OPEN has given up: close the file, since nobody else will. */
 		if ((reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN) && reply->status == 0 &&
 		    fs->close_count < CLOSES_DEFERRED)
 			fs->closes[fs->close_count++] = reply->open.open;
@@ -449,12 +452,13 @@ void call_lost(struct farnova *fs)
 		if (!call)
 			continue;
 		call->sent = false;
-		call->holds_piece = false; /* the ring begins anew */
+		call->holds_piece = false; /* the ring is reset */
 		poller_wake(&fs->link, call->waiter);
 	}
 }
 
-/* settle_slot -- the server may have seen the newest request of the slot or not; ask for its reply, whatever it was. */
+/* settle_slot -- the server may or may not have seen the slot's last request. A PING with the same sequence number gets
+ * a reply in both cases. */
 static void settle_slot(struct farnova *fs, uint16_t number)
 {
 	struct slot *slot = &fs->slots[number];
@@ -484,7 +488,7 @@ void call_session_new(struct farnova *fs)
 		struct call *call = slot->call;
 
 		if (call && i >= fs->session.slots) {
-			/* This server gives fewer slots than the last. */
+			/* This server grants fewer slots than the one before. */
 			call->holds_slot = false;
 			call = slot->call = NULL;
 		}

@@ -1,8 +1,8 @@
 /*
- * caller.c -- what a thread has chosen for its calls on a connection.
+ * caller.c -- the settings of a thread for its calls on a connection.
  *
- * One key for data of threads serves all connections of the process: there are 1024 keys at most, and they belong to the
- * program.
+ * All connections of the process share one thread-specific data key: a process has 1024 keys at most, and they belong
+ * to the program.
  */
 #include "client/session/caller.h"
 
@@ -15,12 +15,12 @@
 #define FIRST_CONNECTIONS 64u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool *taken; /* by index; under the lock, as the two below */
+static bool *taken; /* by index; guarded by the lock, as the two below */
 static uint32_t capacity;
 static uint64_t last_serial;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_key_t key_of_tables; /* only so that a thread's table is freed at its end */
+static pthread_key_t key_of_tables; /* its destructor frees a thread's table */
 static int key_error;
 
 struct table {

@@ -1,9 +1,8 @@
 /*
- * caller.h -- what a thread has chosen for its calls on a connection: a credential and a umask.
+ * caller.h -- the settings of a thread for its calls on a connection: a credential and a umask.
  *
- * Each thread has a table of its own, by the number of the connection, so that reading takes no lock; a program may have
- * any number of connections. What a thread chose on a connection that has ended is never taken for the choice on one
- * that got its number later.
+ * Each thread has its own table, indexed by connection, so a read needs no lock. The number of connections is not
+ * limited. A connection that reuses the index of an ended one does not inherit its settings.
  *
  * Thread safe.
  */
@@ -12,10 +11,10 @@
 
 #include <stdint.h>
 
-/* A connection, as callers' tables know it. */
+/* Identifies a connection in the threads' tables. */
 struct caller_key {
-	uint32_t index;  /* small; that of a connection which has ended is used again */
-	uint64_t serial; /* never used again */
+	uint32_t index;  /* small; reused after its connection has ended */
+	uint64_t serial; /* never reused */
 };
 
 struct caller {
@@ -24,15 +23,15 @@ struct caller {
 	uint32_t umask;
 };
 
-/* caller_attach -- a connection begins. -ENOMEM, or -EAGAIN if the program has used up the keys for data of threads.
- * caller_detach -- it has ended. */
+/* caller_attach -- register a new connection. -ENOMEM, or -EAGAIN if the program has used all thread-specific data
+ * keys. caller_detach -- the connection has ended. */
 int caller_attach(struct caller_key *key);
 void caller_detach(struct caller_key *key);
 
-/* caller_get -- what the calling thread has chosen; zeros at first. */
+/* caller_get -- the settings of the calling thread; zeros by default. */
 struct caller caller_get(const struct caller_key *key);
 
-/* caller_set -- `cred` and `umask` are the choice from now on. -ENOMEM: the old one stays. */
+/* caller_set -- set `cred` and `umask` for the calling thread. -ENOMEM: the old settings remain. */
 int caller_set(const struct caller_key *key, uint32_t cred, uint32_t umask);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * cred.c -- on whose behalf a thread's calls are made.
+ * cred.c -- the credentials on whose behalf threads make calls.
  *
- * A thread's choice is kept by number, so that a program that serves others can name the caller of each request at next
- * to no cost.
+ * A thread's credential is stored as a number, so that a program that serves others can switch credentials for each
+ * request at almost no cost.
  */
 #include "client/session/cred.h"
 
@@ -55,7 +55,7 @@ bool cred_same(const struct cred *known, const struct farnova_cred *cred)
 	       (cred->group_count == 0 || memcmp(known->groups, cred->groups, cred->group_count * sizeof(gid_t)) == 0);
 }
 
-/* find -- its number, or 0. The newest come first: programs serve the same few users again and again. */
+/* find -- the number of a credential, or 0. Searches the newest first: programs serve the same few users repeatedly. */
 static unsigned find(const struct creds *creds, const struct farnova_cred *cred)
 {
 	for (unsigned number = creds->count; number > 0; number--) {

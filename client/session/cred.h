@@ -1,5 +1,5 @@
 /*
- * cred.h -- on whose behalf a thread's calls are made: credentials interned under numbers the server knows.
+ * cred.h -- the credentials on whose behalf threads make calls, interned under numbers that the server knows.
  */
 #ifndef FARNOVA_CLIENT_CRED_H
 #define FARNOVA_CLIENT_CRED_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Distinct credentials of a connection; the server keeps as many. */
+/* Distinct credentials of a connection; the limit of the server is the same. */
 #define CREDS_MAX 4096u
 
 struct cred {
@@ -22,7 +22,7 @@ struct cred {
 };
 
 struct creds {
-	struct caller_key callers; /* what each thread has chosen: a number, and its umask */
+	struct caller_key callers; /* the credential number and umask of each thread */
 	struct cred **list;        /* number n is list[n - 1] */
 	unsigned count;
 };
@@ -30,20 +30,21 @@ struct creds {
 int cred_init(struct creds *creds);
 void cred_destroy(struct creds *creds);
 
-/* cred_number -- the number for requests of the calling thread. */
+/* cred_number -- the credential number for requests of the calling thread. */
 uint32_t cred_number(const struct creds *creds);
 
-/* cred_umask -- the umask for what the calling thread makes. */
+/* cred_umask -- the umask for inodes that the calling thread creates. */
 uint32_t cred_umask(const struct creds *creds);
 
 struct farnova_cred;
-/* cred_intern -- its number, a new one if it has none yet; -EUSERS, -ENOMEM. The entry behind a number never changes. */
+/* cred_intern -- the number of a credential, a new one if it has none; -EUSERS, -ENOMEM. The entry of a number never
+ * changes. */
 int cred_intern(struct creds *creds, const struct farnova_cred *cred, unsigned *number);
-/* cred_same -- whether `known` is `cred`. */
+/* cred_same -- whether `known` equals `cred`. */
 bool cred_same(const struct cred *known, const struct farnova_cred *cred);
 
 struct proto_request;
-/* cred_request -- fill in the PROTO_CRED that makes number `number` known. */
+/* cred_request -- fill in the PROTO_CRED that announces `number` to the server. */
 void cred_request(const struct creds *creds, unsigned number, struct proto_request *request);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * extent_tree.c -- what a client knows of where a file's bytes lie: a treap of disjoint extents.
+ * extent_tree.c -- the known extents of a file: a treap of disjoint extents.
  *
- * Cutting the tree at two offsets and joining the outer parts with something new in the middle is all that a change of
- * a layout ever needs, and a treap does both in a few lines.
+ * Every change of a layout cuts the tree at two offsets and joins the outer parts with a new middle; a treap does both
+ * in a few lines.
  */
 #include "client/session/extent_tree.h"
 
@@ -10,7 +10,7 @@
 
 struct extent_node {
 	struct extent_node *left, *right;
-	uint64_t priority; /* greater than the children's */
+	uint64_t priority; /* greater than that of its children */
 	struct proto_extent extent;
 };
 
@@ -38,7 +38,7 @@ static struct extent_node *node_get(struct extent_pool *pool, const struct proto
 	else if (!(node = malloc(sizeof(*node))))
 		return NULL;
 	pool->used++;
-	/* xorshift64: balance needs no more than bits that do not follow the offsets */
+	/* xorshift64: balance needs only bits that do not depend on the offsets */
 	pool->seed ^= pool->seed << 13;
 	pool->seed ^= pool->seed >> 7;
 	pool->seed ^= pool->seed << 17;
@@ -63,7 +63,7 @@ static void tree_put(struct extent_pool *pool, struct extent_node *tree)
 	}
 }
 
-/* part -- the extent from byte `skip` of it on. */
+/* part -- the extent without its first `skip` bytes. */
 static struct proto_extent part(const struct proto_extent *extent, uint64_t skip)
 {
 	return (struct proto_extent){.offset = extent->offset + skip,
@@ -72,7 +72,7 @@ static struct proto_extent part(const struct proto_extent *extent, uint64_t skip
 	                             .key = extent->key};
 }
 
-/* join -- everything in `left` lies before everything in `right`. */
+/* join -- one tree of two; every extent of `left` lies before every extent of `right`. */
 static struct extent_node *join(struct extent_node *left, struct extent_node *right)
 {
 	if (!left)
@@ -88,8 +88,9 @@ static struct extent_node *join(struct extent_node *left, struct extent_node *ri
 }
 
 /*
- * cut -- `*before` has the bytes below `at`, `*after` the others. An extent across `at` goes to `before`, cut short;
- * its rest is left in `*rest` (length 0 if there was none), so that cutting needs no memory and cannot fail.
+ * cut -- split the tree: `*before` gets the bytes below `at`, `*after` the others. An extent that contains `at` is
+ * shortened and goes to `before`; `*rest` gets its remainder (length 0 if none). So cutting needs no memory and cannot
+ * fail.
  */
 static void cut(struct extent_node *tree, uint64_t at, struct extent_node **before, struct extent_node **after,
                 struct proto_extent *rest)
@@ -110,7 +111,7 @@ static void cut(struct extent_node *tree, uint64_t at, struct extent_node **befo
 	}
 }
 
-/* replace -- take out [offset, offset + length) and put `node` (may be NULL) in its place. */
+/* replace -- remove [offset, offset + length) and insert `node` (may be NULL) there. */
 static void replace(struct extent_pool *pool, struct extents *extents, uint64_t offset, uint64_t length,
                     struct extent_node *node)
 {
@@ -127,7 +128,7 @@ static void replace(struct extent_pool *pool, struct extents *extents, uint64_t 
 	if (tail.length == 0)
 		return;
 
-	/* What lay beyond the range in an extent across its end stays true and needs a node of its own. */
+	/* An extent may extend beyond the range: the part behind the range stays valid and needs its own node. */
 	struct extent_node *kept = node_get(pool, &tail);
 	if (!kept) {
 		extents_clear(pool, extents);

@@ -1,9 +1,9 @@
 /*
- * extent_tree.h -- what a client knows of where a file's bytes lie: disjoint extents in order of file offset.
+ * extent_tree.h -- the known extents of a file: disjoint, in order of file offset.
  *
- * A tree, since a file that is overwritten at random has as many extents as blocks and every write replaces one of
- * them. No locking: the caller holds the connection's lock. Nodes come from a pool that a connection's files share and
- * that never grows beyond its limit.
+ * The structure is a tree because a randomly overwritten file has as many extents as blocks, and every write replaces
+ * one of them. No locking: the caller holds the connection's lock. Nodes come from a pool that all files of a
+ * connection share; the pool never exceeds its limit.
  */
 #ifndef FARNOVA_CLIENT_EXTENT_TREE_H
 #define FARNOVA_CLIENT_EXTENT_TREE_H
@@ -17,9 +17,9 @@ struct extent_node;
 
 struct extent_pool {
 	struct extent_node *free;
-	size_t used;   /* nodes in files' trees */
-	size_t limit;  /* of used */
-	uint64_t seed; /* of the trees' shape */
+	size_t used;   /* nodes in the trees of all files */
+	size_t limit;  /* maximum of `used` */
+	uint64_t seed; /* state of the random numbers that balance the trees */
 };
 
 struct extents {
@@ -31,17 +31,18 @@ void extent_pool_init(struct extent_pool *pool, size_t limit);
 void extent_pool_destroy(struct extent_pool *pool);
 
 /*
- * extents_forget -- nothing is known any more of [offset, offset + length). extents_add -- `extent` takes the place of
- * whatever was known of its range. Past the pool's limit or without memory everything known of the file is forgotten,
- * which is always safe: the server can be asked again.
+ * extents_forget -- remove what is known of [offset, offset + length). extents_add -- replace what is known of the
+ * range of `extent` by `extent`. At the pool's limit or without memory both forget the whole file. That is always safe:
+ * the client can ask the server again.
  */
 void extents_forget(struct extent_pool *pool, struct extents *extents, uint64_t offset, uint64_t length);
 void extents_add(struct extent_pool *pool, struct extents *extents, const struct proto_extent *extent);
 
-/* extents_find -- the rest from `offset` on of the extent that holds it; false if nothing is known of it. */
+/* extents_find -- find the extent that contains `offset` and return its part from `offset` on; false if none is
+ * known. */
 bool extents_find(const struct extents *extents, uint64_t offset, struct proto_extent *out);
 
-/* extents_clear -- forget everything. */
+/* extents_clear -- forget all extents of a file. */
 void extents_clear(struct extent_pool *pool, struct extents *extents);
 
 #endif

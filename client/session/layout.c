@@ -1,5 +1,6 @@
 /*
- * layout.c -- which files this client may READ, where their bytes lie, and which READs are under way.
+ * layout.c -- the layouts of this client: which files it may READ, where their extents lie, and which READs are in
+ * flight.
  */
 #include "client/session/layout.h"
 
@@ -10,8 +11,8 @@
 #include <stdlib.h>
 
 #define FIRST_BUCKETS 64u
-#define MAX_EXTENTS   (256u * 1024) /* of all files of a connection: about 20 MiB */
-#define ASK_AGAIN_NS  100000000     /* the server refuses layouts of a file under write sharing for as long */
+#define MAX_EXTENTS   (256u * 1024) /* of all files of a connection together: about 20 MiB */
+#define ASK_AGAIN_NS  100000000     /* for this time the server refuses layouts of a file under write sharing */
 
 int layout_init(struct layouts *layouts)
 {
@@ -67,7 +68,7 @@ static void grow(struct layouts *layouts)
 	struct layouts larger = {.bucket_count = layouts->bucket_count * 2};
 	larger.buckets = calloc(larger.bucket_count, sizeof(*larger.buckets));
 	if (!larger.buckets)
-		return; /* longer chains are slow, not wrong */
+		return; /* longer chains are slower but correct */
 	for (size_t i = 0; i < layouts->bucket_count; i++) {
 		struct inode *inode;
 		while ((inode = LIST_FIRST(&layouts->buckets[i])) != NULL) {
@@ -217,7 +218,7 @@ bool layout_reads_end(struct layouts *layouts, struct reads *reads)
 
 uint64_t layout_quiesced(const struct layouts *layouts)
 {
-	/* The list is in order of `seen`, which never goes back: the oldest has the least. */
+	/* The list is sorted by `seen`, which only grows: the oldest entry has the minimum. */
 	const struct reads *oldest = TAILQ_FIRST(&layouts->reads);
 	return oldest ? oldest->seen : layouts->seen;
 }

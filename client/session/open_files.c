@@ -1,5 +1,5 @@
 /*
- * open_files.c -- the files that are open: opened, closed, and opened again in a new session.
+ * open_files.c -- opens files, closes them, and reopens them in a new session.
  */
 #include "client/session/open_files.h"
 
@@ -42,7 +42,8 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 	struct opened opened = {.file = file, .attr = attr, .inode = layout_reserve()};
 	struct call call = {.request = request, .receive = receive_open, .result = &opened};
 
-	/* All memory first: what fails after the request has been sent may have truncated or made a file. */
+	/* Allocate all memory first: a request that was sent may have truncated or created a file, so nothing may fail
+	 * after it. */
 	if (!file || !opened.inode) {
 		free(file);
 		free(opened.inode);
@@ -56,7 +57,7 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 		request->open.flags = flags;
 	else
 		request->reopen.flags = flags;
-	/* Which file is truncated, and no more to be READ under its layout, is known only with the reply. */
+	/* Only the reply tells which file was truncated and must not be READ under its layout any more. */
 	if (flags & PROTO_OPEN_TRUNCATE)
 		call.changing = &fs->layouts.blind_changes;
 	int error = call_run(fs, &call);

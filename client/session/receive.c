@@ -1,5 +1,5 @@
 /*
- * receive.c -- what the session does when a message arrives, when time passes, and when the connection is lost.
+ * receive.c -- the session's handlers for messages, ticks and the loss of the connection.
  */
 #include "client/session/receive.h"
 
@@ -30,7 +30,7 @@ static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
 		connection_lose(&fs->link, -EPROTO, why);
 		return;
 	}
-	/* Only now: what the reply said of layouts has been acted on. */
+	/* Only after the layout information of the reply has been applied. */
 	if (fs->reply.invalidation > fs->layouts.seen)
 		fs->layouts.seen = fs->reply.invalidation;
 }

@@ -1,7 +1,7 @@
 /*
- * receive.h -- what the session does when a message arrives, when time passes, and when the connection is lost.
+ * receive.h -- the session's handlers for messages, ticks and the loss of the connection.
  *
- * The functions are those of struct connection_handler.
+ * They implement struct connection_handler.
  */
 #ifndef FARNOVA_CLIENT_RECEIVE_H
 #define FARNOVA_CLIENT_RECEIVE_H

@@ -1,8 +1,8 @@
 /*
- * reconnect.c -- make a connection: the first one, and again after it was lost.
+ * reconnect.c -- establishes the first connection and reconnects after a loss.
  *
- * While the connection is lost all other threads wait, so the background thread has the new one to itself until it
- * declares it up: it opens or resumes the session, makes credentials known and opens files again in slot 0.
+ * While the connection is lost all other threads wait, so only the background thread uses the new connection until it
+ * declares it up: it opens or resumes the session, announces credentials and reopens files, all in slot 0.
  */
 #include "client/session/reconnect.h"
 
@@ -23,19 +23,19 @@
 #define BYE_MS           1000
 #define FIRST_PAUSE_NS   10000000
 #define LONGEST_PAUSE_NS 500000000
-#define STAGING_MOST     (4u * 1024 * 1024) /* of the ring that is used: the image on verbs is locked memory */
+#define STAGING_MOST     (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
 
-/* A connection that is not yet the connection. */
+/* A new connection that is not in use yet. */
 struct candidate {
 	struct transport_queue *queue;
 	struct transport_conn *conn;
-	char why[512];                     /* it did not become the connection */
-	char reason[PROTO_MAX_REASON + 1]; /* of the server's last refusal, in its words */
-	struct poller *poller;             /* whose `stop` ends the waits; NULL: nothing does */
-	int64_t deadline_ns;               /* of every wait; 0: each has its own limit alone */
+	char why[512];                     /* why it could not be used */
+	char reason[PROTO_MAX_REASON + 1]; /* text of the server's last refusal */
+	struct poller *poller;             /* its `stop` ends the waits; NULL: nothing does */
+	int64_t deadline_ns;               /* deadline of every wait; 0: each wait has only its own limit */
 };
 
-/* left_ms -- for a wait of at most `limit_ms`. */
+/* left_ms -- the remaining time of a wait of at most `limit_ms`. */
 static int left_ms(const struct candidate *candidate, int limit_ms)
 {
 	int64_t left = limit_ms;
@@ -47,7 +47,7 @@ static int left_ms(const struct candidate *candidate, int limit_ms)
 	return (int)left;
 }
 
-/* trouble -- why there is no connection; link.trouble says it once the lock is held. */
+/* trouble -- record why the candidate failed; tell_trouble copies it to link.trouble with the lock held. */
 static int trouble(struct candidate *candidate, int error, const char *what)
 {
 	char words[128];
@@ -55,7 +55,7 @@ static int trouble(struct candidate *candidate, int error, const char *what)
 	return error;
 }
 
-/* tell_trouble -- of a candidate that did not become the connection; lock held. */
+/* tell_trouble -- copy the reason why a candidate failed to link.trouble; lock held. */
 static int tell_trouble(struct farnova *fs, const struct candidate *candidate, int error)
 {
 	snprintf(fs->link.trouble, sizeof(fs->link.trouble), "%s", candidate->why);
@@ -74,7 +74,7 @@ static void discard(struct candidate *candidate)
 
 /* ---- one request at a time, without slots or other threads ------------------------------------------------------- */
 
-/* next_message -- wait until one arrives; the event's data are to be released. */
+/* next_message -- wait for a message; the caller releases the event's data. */
 static int next_message(struct candidate *candidate, int64_t deadline_ns, struct transport_event *event)
 {
 	for (;;) {
@@ -100,8 +100,8 @@ static int next_message(struct candidate *candidate, int64_t deadline_ns, struct
 	}
 }
 
-/* ask -- send a request and wait for its reply in fs->reply (whose pointers are gone). The reply's status is not looked
- * at. -errno of the connection. */
+/* ask -- send a request and wait for its reply in fs->reply (its pointers are invalid). Does not check the reply's
+ * status. Returns -errno of the connection. */
 static int ask(struct farnova *fs, struct candidate *candidate, struct proto_request *request, int timeout_ms)
 {
 	int64_t deadline_ns = clock_now_ns() + left_ms(candidate, timeout_ms) * CLOCK_NS_PER_MS;
@@ -130,13 +130,14 @@ static int ask(struct farnova *fs, struct candidate *candidate, struct proto_req
 		transport_release(candidate->conn, event.data);
 		if (error)
 			return -EPROTO;
-		/* A recall is about nothing: on this connection no layout has been granted yet. */
+		/* A recall needs no action: no layout has been granted on this connection yet. */
 		if (recall)
 			continue;
 		if (fs->reply.op == request->op && fs->reply.slot == request->slot &&
 		    fs->reply.sequence == request->sequence)
 			return 0;
-		/* In slot 0 the reply kept for what was in it before the connection was lost may come instead. */
+		/* A PING in slot 0 may get the cached reply to the request that the slot had before the connection was
+		 * lost. */
 		if (request->op == PROTO_PING && fs->reply.slot == request->slot &&
 		    fs->reply.sequence == request->sequence)
 			return 0;
@@ -144,7 +145,7 @@ static int ask(struct farnova *fs, struct candidate *candidate, struct proto_req
 	}
 }
 
-/* ask_in_slot -- a new request in slot 0. */
+/* ask_in_slot -- send a new request in slot 0 and wait for its reply. */
 static int ask_in_slot(struct farnova *fs, struct candidate *candidate, struct proto_request *request)
 {
 	struct slot *slot = &fs->slots[0];
@@ -172,7 +173,7 @@ static void own_cred(struct proto_request *request)
 		request->hello.groups[i] = groups[i];
 }
 
-/* hello -- open or resume the session; its answer is in fs->reply. */
+/* hello -- open or resume the session; the reply is in fs->reply. */
 static int hello(struct farnova *fs, struct candidate *candidate)
 {
 	struct proto_request request;
@@ -205,7 +206,7 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-/* dial -- a candidate by `kind`, with its session. */
+/* dial -- connect a candidate by `kind` and open or resume its session. */
 static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, struct candidate *candidate)
 {
 	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = 2 * PROTO_MAX_SLOTS};
@@ -226,7 +227,7 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 	return error;
 }
 
-/* prepare_memory -- the staging ring and the bounce buffers on the new connection. */
+/* prepare_memory -- set up the staging ring and the bounce buffers on the new connection. */
 static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint64_t ring)
 {
 	uint64_t size = ring < STAGING_MOST ? ring : STAGING_MOST;
@@ -251,7 +252,7 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	return error ? trouble(candidate, error, "cannot register memory for writes (see the memlock limit)") : 0;
 }
 
-/* adopt_session -- what the server said in HELLO is so from now on. */
+/* adopt_session -- take over the session parameters of the reply to HELLO. */
 static int adopt_session(struct farnova *fs, struct candidate *candidate)
 {
 	const struct proto_reply *reply = &fs->reply;
@@ -263,7 +264,7 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	fs->session.id = reply->hello.session;
 	fs->session.key = reply->hello.session_key;
 	fs->session.instance = reply->hello.instance;
-	/* Later it is the same, and read without the lock. */
+	/* It never changes later, and is read without the lock. */
 	if (first)
 		memcpy(fs->session.pool, reply->hello.pool, sizeof(fs->session.pool));
 	fs->session.slots = reply->hello.slots;
@@ -278,7 +279,7 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	return prepare_memory(fs, candidate, reply->hello.staging_size);
 }
 
-/* settle_slot_0 -- what was in it when the connection was lost has been executed or has not. */
+/* settle_slot_0 -- find out whether slot 0's request at the loss of the connection was executed. */
 static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
 {
 	struct proto_request request;
@@ -300,7 +301,8 @@ static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-/* announce_creds -- make known what this session has not been told; the lock is held but for the exchanges. */
+/* announce_creds -- send the credentials that this session does not know yet. Lock held, released during each
+ * exchange. */
 static int announce_creds(struct farnova *fs, struct candidate *candidate)
 {
 	struct proto_request request;
@@ -322,7 +324,7 @@ static int announce_creds(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-/* reopen_files -- by handle, in the new session; the lock is held but for the exchanges themselves. */
+/* reopen_files -- reopen all files by handle in the new session. Lock held, released during each exchange. */
 static int reopen_files(struct farnova *fs, struct candidate *candidate)
 {
 	struct farnova_file *file;
@@ -340,7 +342,7 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 		connection_lock(&fs->link);
 		if (error)
 			return error;
-		/* No file can have been opened meanwhile, but this one may have been closed. */
+		/* No thread can have opened a file meanwhile, but one may have closed this file. */
 		if (file_still_open(fs, file))
 			file_reopened(fs, file, -(int)fs->reply.status, &fs->reply);
 		else if (fs->reply.status == 0)
@@ -349,7 +351,7 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 	return 0;
 }
 
-/* take_up -- the candidate becomes the connection. */
+/* take_up -- make the candidate the connection. */
 static void take_up(struct farnova *fs, struct candidate *candidate)
 {
 	connection_up(&fs->link, candidate->queue, candidate->conn);
@@ -376,7 +378,7 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int64_t dead
 	if (error) {
 		discard(&candidate);
 		tell_trouble(fs, &candidate, error);
-		fs->session.id = 0; /* dies with its lease; the next attempt is another's */
+		fs->session.id = 0; /* its lease expires; the next attempt opens another session */
 	} else {
 		take_up(fs, &candidate);
 	}
@@ -384,8 +386,8 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int64_t dead
 	return error;
 }
 
-/* connect_auto -- verbs if a device is active and the server answers there in half of the time, else TCP; why what was
- * tried has failed. */
+/* connect_auto -- verbs if a device is active and the server answers over verbs within half of the time, else TCP. On
+ * failure link.trouble has the reason of each attempt. */
 static int connect_auto(struct farnova *fs, int64_t deadline_ns)
 {
 	int64_t half_ns = deadline_ns ? clock_now_ns() + (deadline_ns - clock_now_ns()) / 2 : 0;
@@ -422,7 +424,7 @@ int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns
 
 /* ---- again ------------------------------------------------------------------------------------------------------ */
 
-/* attempt -- lock held, given up while the network is waited for. */
+/* attempt -- one attempt to reconnect. Lock held, released during waits for the network. */
 static int attempt(struct farnova *fs)
 {
 	int connect_ms = fs->timeout_ms >= 0 && fs->timeout_ms < CONNECT_MS ? fs->timeout_ms : CONNECT_MS;
@@ -486,7 +488,7 @@ void session_leave(struct farnova *fs)
 	request.close_first = 0;
 	if (fs->link.state != CONNECTION_UP || send_request(fs, &request, 0) != 0)
 		return;
-	/* Replies that nobody waits for come first; the one to BYE is the last thing the server says. */
+	/* Replies that nobody waits for arrive first; the reply to BYE is the server's last message. */
 	while (next_message(&candidate, deadline_ns, &event) == 0) {
 		const char *why;
 		bool last = !proto_is_recall(event.data, event.length) &&

@@ -1,5 +1,5 @@
 /*
- * send.c -- requests as the session sends them.
+ * send.c -- encodes and sends the session's requests.
  */
 #include "client/session/send.h"
 
@@ -34,6 +34,6 @@ void return_layouts(struct farnova *fs, bool idle)
 	request.sequence = 0;
 	request.cred = 0;
 	request.close_first = 0;
-	/* -EAGAIN: no credit now; any later message carries it, and the background thread tries again. */
+	/* -EAGAIN: no credit now. Any later message carries `quiesced`, and the background thread tries again. */
 	send_request(fs, &request, 0);
 }

@@ -1,7 +1,7 @@
 /*
- * session.h -- a connection and its session: what every call of the library stands on.
+ * session.h -- a connection and its session: the state that every call of the library uses.
  *
- * Everything here is guarded by the connection's lock.
+ * The connection's lock guards everything here.
  */
 #ifndef FARNOVA_CLIENT_SESSION_H
 #define FARNOVA_CLIENT_SESSION_H
@@ -28,26 +28,27 @@ struct call;
 struct farnova_file;
 
 /*
- * One of the session's slots: one request at a time. Slot 0 is the background thread's.
+ * A slot of the session holds one request at a time. Slot 0 belongs to the background thread.
  *
  *            take_slot                     call_reply, refuse
  *   free ---------------> busy, with a call -----------------------------------------> free
- *                              | abandon: the caller has given up          call_reply    ^
+ *                              | give_up: the deadline has passed          call_reply    ^
  *                              +--------------> busy, without a call --------------------+
  *   free --------------------------------------> (a CLOSE: nobody waits)
  *            call_flush_closes
  *
- * A lost connection changes nothing of it: call_lost marks the calls as not sent, and they go again in their slots.
+ * A lost connection does not change these states: call_lost marks the calls as not sent, and they are sent again in
+ * their slots.
  */
 struct slot {
-	uint32_t sequence; /* of the newest request */
+	uint32_t sequence; /* sequence number of the newest request */
 	bool busy;
 	/*
-	 * The request in it. NULL in a busy slot: nobody waits for the reply, either since it is a CLOSE or since its
-	 * caller has given up; the slot is free once the reply has come.
+	 * The call whose request is in the slot. NULL in a busy slot: nobody waits for the reply, because the request
+	 * is a CLOSE or its caller has given up; the reply frees the slot.
 	 */
 	struct call *call;
-	uint64_t closes; /* the open that the request closes, 0 = none */
+	uint64_t closes; /* open that the request closes, 0 = none */
 };
 
 struct session {
@@ -66,23 +67,23 @@ struct farnova {
 	struct connection link;
 	pthread_t background;
 
-	/* what was asked for */
+	/* what the caller requested */
 	struct url url;
-	int timeout_ms; /* -1: for ever */
+	int timeout_ms; /* -1: no limit */
 	uint8_t client[16];
 	struct proto_handle root;
-	bool leaving; /* it is being disconnected: nothing is closed one by one */
+	bool leaving; /* farnova_disconnect has begun: files are not closed one by one */
 
 	/* the session */
 	struct session session;
 	struct slot slots[PROTO_MAX_SLOTS];
-	uint64_t free_slots;              /* a bit for each */
-	uint64_t closes[CLOSES_DEFERRED]; /* opens whose CLOSE goes with the next request */
+	uint64_t free_slots;              /* one bit for each slot */
+	uint64_t closes[CLOSES_DEFERRED]; /* opens to be closed with the next requests */
 	unsigned close_count;
 
 	/* data */
 	struct staging staging;
-	void *staging_memory; /* on verbs the ring's image here, from which WRITEs go; else NULL */
+	void *staging_memory; /* on verbs the local image of the ring, source of WRITEs; else NULL */
 	struct transport_region *staging_region;
 	struct bounce bounce;
 	struct buffers buffers;
@@ -91,7 +92,7 @@ struct farnova {
 
 	struct layouts layouts;
 	struct creds creds;
-	struct open_files files; /* all that are open, directories too */
+	struct open_files files; /* all open files and directories */
 
 	uint8_t message[PROTO_MAX_MESSAGE]; /* the request being encoded */
 	struct proto_reply reply;           /* the reply being acted on */
