@@ -1,5 +1,5 @@
 /*
- * bounce.c -- registered buffers that READs land in where the transport needs that.
+ * bounce.c -- registered buffers as the target of READs, for transports that require registered memory.
  */
 #include "client/link/bounce.h"
 
@@ -18,7 +18,7 @@ int bounce_init(struct bounce *bounce, struct transport_conn *conn)
 		void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED)
 			return -ENOMEM;
-		/* A child that the program forks must not share pages the device writes to. */
+		/* A forked child must not share pages that the device writes to. */
 		madvise(memory, size, MADV_DONTFORK);
 		bounce->memory = memory;
 		bounce->free = UINT32_MAX;

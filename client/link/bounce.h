@@ -1,7 +1,8 @@
 /*
- * bounce.h -- registered buffers that READs land in where the transport needs that (verbs).
+ * bounce.h -- registered buffers as the target of READs, for transports that require registered memory (verbs).
  *
- * A caller's own memory is not registered: that costs more than copying, and a caller may free it at any time.
+ * The library does not register the caller's memory: registration costs more than a copy, and the caller may free the
+ * memory at any time.
  */
 #ifndef FARNOVA_CLIENT_BOUNCE_H
 #define FARNOVA_CLIENT_BOUNCE_H
@@ -15,17 +16,16 @@
 #define BOUNCE_COUNT 32u
 
 struct bounce {
-	uint8_t *memory; /* BOUNCE_COUNT buffers; NULL: the transport needs none */
+	uint8_t *memory; /* BOUNCE_COUNT buffers; NULL if the transport needs none */
 	struct transport_region *region;
-	uint32_t free; /* a bit for each */
+	uint32_t free; /* one bit for each buffer */
 };
 
-/* bounce_init -- register the buffers with `conn`. After a reconnect memory, and what is taken of it, stay as
- * they are. */
+/* bounce_init -- register the buffers with `conn`. A reconnect keeps the memory and the buffers that are taken. */
 int bounce_init(struct bounce *bounce, struct transport_conn *conn);
 void bounce_destroy(struct bounce *bounce);
 
-/* bounce_take -- the number of a free buffer or -1; bounce_return gives it back. */
+/* bounce_take -- the number of a free buffer or -1; bounce_return frees it. */
 int bounce_take(struct bounce *bounce);
 void bounce_return(struct bounce *bounce, int number);
 void *bounce_at(const struct bounce *bounce, int number);

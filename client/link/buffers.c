@@ -1,5 +1,5 @@
 /*
- * buffers.c -- buffers that data pass through on their way between the program's memory and the connection.
+ * buffers.c -- buffers for data between the program's memory and the connection.
  */
 #include "client/link/buffers.h"
 

@@ -1,9 +1,10 @@
 /*
- * buffers.h -- buffers that data pass through on their way between the program's memory and the connection.
+ * buffers.h -- buffers for data between the program's memory and the connection.
  *
- * The program's memory is not touched by the connection itself (user_memory.h has why), so data lie here meanwhile. A
- * few buffers are kept, the one that was used last first: its memory is in the cache. There is no limit to how many are
- * taken: who waits for a fault of the program's memory must not keep others from going on.
+ * The connection does not access the program's memory (user_memory.h has the reason), so data are copied to a buffer
+ * first. A few free buffers are cached; the last one used is reused first because its memory is in the CPU's cache. The
+ * number of buffers in use is not limited: a thread that waits for a fault of the program's memory must not block
+ * others.
  *
  * Thread safe.
  */
@@ -16,7 +17,7 @@
 #define BUFFERS_KEPT 8u
 
 struct buffers {
-	pthread_mutex_t lock; /* nothing else is locked while it is held */
+	pthread_mutex_t lock; /* a leaf lock: no other lock is taken while it is held */
 	void *kept[BUFFERS_KEPT];
 	unsigned count;
 };
@@ -24,7 +25,7 @@ struct buffers {
 void buffers_init(struct buffers *buffers);
 void buffers_destroy(struct buffers *buffers);
 
-/* buffers_take -- BUFFER_SIZE bytes, NULL without memory; buffers_return gives them back. */
+/* buffers_take -- a buffer of BUFFER_SIZE bytes, NULL without memory; buffers_return frees it. */
 void *buffers_take(struct buffers *buffers);
 void buffers_return(struct buffers *buffers, void *memory);
 

@@ -1,14 +1,14 @@
 /*
- * cancel.c -- calls that another thread ends: by the tag that their thread has given them.
+ * cancel.c -- lets a thread cancel the calls of another thread by tag.
  */
 #include "client/link/cancel.h"
 
 #include "client/link/connection.h"
 
-/* Threads that have ever had a tag. Its lock is a leaf: nothing is taken inside it. */
+/* Threads that have ever set a tag. Its lock is a leaf: no other lock is taken while it is held. */
 static struct {
 	pthread_once_t once;
-	pthread_key_t key; /* takes a thread that ends off the list */
+	pthread_key_t key; /* its destructor removes an ending thread from the list */
 	pthread_mutex_t lock;
 	LIST_HEAD(, waiter) threads;
 } tagged = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -41,7 +41,8 @@ void cancel_set_tag(uint64_t tag)
 
 	if (!self->listed)
 		list(self);
-	/* In this order, and cancelled by number: whoever cancels the tag before does not cancel this one. */
+	/* The order matters, and `cancelled` holds a tag: so a late cancellation of the previous tag does not cancel
+	 * this one. */
 	self->cancelled = 0;
 	self->tag = tag;
 }

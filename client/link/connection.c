@@ -1,5 +1,5 @@
 /*
- * connection.c -- one connection to a server: its lock, its state, its end.
+ * connection.c -- one connection to a server: its lock, its states, its loss and its end.
  */
 #include "client/link/connection.h"
 
@@ -20,7 +20,7 @@ int connection_init(struct connection *link, const struct connection_handler *ha
 	if (error)
 		return error;
 	pthread_mutexattr_init(&adaptive);
-	/* The lock is held for microseconds: spinning a little is cheaper than sleeping. */
+	/* The lock is held for microseconds: a short spin is cheaper than sleeping. */
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&link->lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);

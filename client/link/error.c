@@ -1,7 +1,7 @@
 /*
- * error.c -- the calling thread's last error in words.
+ * error.c -- the text of the calling thread's last error.
  *
- * What errno cannot say: which server was asked for what, and what a person may do about it.
+ * It adds to errno which server was asked for what, and what the user can do.
  */
 #include "client/link/error.h"
 
@@ -21,7 +21,7 @@ const char *farnova_last_error(void)
 	return last_error;
 }
 
-/* advice -- what to do about an error, where there is something that does not depend on the operation. */
+/* advice -- what to do about an error, if the advice does not depend on the operation. */
 static const char *advice(int error)
 {
 	switch (error) {
@@ -81,10 +81,10 @@ static const char *advice(int error)
 	}
 }
 
-/* say -- the text, then why it failed if the text does not say so, then what to do. */
+/* say -- store the text, then the reason unless the text has it (`explained`), then the advice. */
 static void say(int error, bool explained, const char *format, va_list args)
 {
-	/* Beneath here a call that is cancelled ends as one whose time has passed. */
+	/* The layers below report a cancelled call as ETIMEDOUT. */
 	if (error == ETIMEDOUT && cancel_is_set())
 		error = EINTR;
 	int used = vsnprintf(last_error, sizeof(last_error), format, args);

@@ -1,5 +1,5 @@
 /*
- * poller.c -- who polls the connection.
+ * poller.c -- chooses the thread that polls a connection, and lets the others wait.
  */
 #include "client/link/poller.h"
 
@@ -19,9 +19,9 @@
 #define MAX_SPIN_US       1000000
 #define KEEN_POLLS        8
 #define EVENTS            16
-#define YIELDS            100 /* for a thread that waits for the lock to get it */
-#define IDLE_WAIT_MS      1   /* between looks at whether calls are still being made */
-#define LONG_IDLE_WAIT_MS 100 /* while a caller leads, and at most between ticks */
+#define YIELDS            100 /* yields until a thread that waits for the lock gets it */
+#define IDLE_WAIT_MS      1   /* between checks whether calls are in progress */
+#define LONG_IDLE_WAIT_MS 100 /* while a caller is the leader, and at most between ticks */
 
 /* ---- waiters ---------------------------------------------------------------------------------------------------- */
 
@@ -31,7 +31,7 @@ struct waiter *poller_self(void)
 	return &self;
 }
 
-/* spin_us -- FARNOVA_SPIN_US, or the default; with one CPU polling only keeps the server from answering. */
+/* spin_us -- FARNOVA_SPIN_US, or the default. With one CPU polling only delays the server's answer. */
 static long spin_us(void)
 {
 	const char *text = getenv("FARNOVA_SPIN_US");
@@ -88,14 +88,14 @@ static void wake_leader(struct poller *poller)
 {
 	uint64_t one = 1;
 	if (poller->leader_blocked && write(poller->leader_wake_fd, &one, sizeof(one)) < 0)
-		return; /* EAGAIN: it has been woken already */
+		return; /* EAGAIN: it was woken already */
 }
 
 static void end_idle_wait(struct poller *poller)
 {
 	uint64_t one = 1;
 	if (write(poller->background_wake_fd, &one, sizeof(one)) < 0)
-		return; /* EAGAIN: it has been ended already */
+		return; /* EAGAIN: the wait was ended already */
 }
 
 void poller_wake(struct connection *link, struct waiter *waiter)
@@ -144,7 +144,7 @@ static int poll_once(struct connection *link)
 		return 0;
 	}
 	for (int i = 0; i < count; i++) {
-		/* Once the connection is closed what is left of the batch is about something that is gone. */
+		/* After the connection is closed, the rest of the batch belongs to a connection that is gone. */
 		if (link->state != CONNECTION_UP || link->transport != conn)
 			break;
 		switch (events[i].type) {
@@ -183,7 +183,7 @@ void poller_make_room(struct connection *link)
 	connection_lock(link);
 }
 
-/* block -- wait on the descriptor until something arrives, the lead is taken, or the deadline has passed. */
+/* block -- wait on the descriptor until something arrives, another thread takes the lead, or the deadline passes. */
 static void block(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct poller *poller = &link->poller;
@@ -203,17 +203,18 @@ static void block(struct connection *link, struct waiter *waiter, int64_t deadli
 	poller->polling--;
 	if (poller->leader == waiter)
 		poller->leader_blocked = false;
-	/* A wake-up may be meant for one that lost the lead and has not come out yet: taken away from it, it would
-	 * sleep on, and nobody wakes it again when its answer comes. The last one out takes it. */
+	/* The wake-up may be meant for a thread that lost the lead and has not returned from its wait yet. If this
+	 * thread consumed it, that thread would sleep on, and nobody would wake it when its reply arrives. So the last
+	 * thread to return from the wait consumes it. */
 	uint64_t count;
 	if (fds[1].revents && poller->polling == 0 && read(poller->leader_wake_fd, &count, sizeof(count)) < 0)
-		return; /* EAGAIN cannot be: only here it is read, under the lock */
+		return; /* EAGAIN is impossible: the descriptor is read only here, under the lock */
 }
 
 /*
- * give_way -- let those have the lock who wait for it. One of them needs some microseconds to run once it is woken; a
- * lock taken back before that would wake it in vain, again and again. True if the CPU is wanted by others so much that
- * blocking, which gives up the lock too, is better.
+ * give_way -- yield the lock to threads that wait for it. A woken thread needs some microseconds to run; if the leader
+ * took the lock again before that, it would wake the thread in vain again and again. True if the CPU is so crowded that
+ * blocking, which releases the lock too, is better.
  */
 static bool give_way(struct connection *link)
 {
@@ -235,15 +236,14 @@ static bool give_way(struct connection *link)
 	return crowded;
 }
 
-/* poll_as_leader -- poll until `waiter` has been woken, another thread has taken the lead, or the connection is lost.
- */
+/* poll_as_leader -- poll until `waiter` is woken, another thread takes the lead, or the connection is lost. */
 static void poll_as_leader(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct poller *poller = &link->poller;
 	int64_t since = 0, begun = 0;
 	unsigned polls = 0;
 
-	wake_leader(poller); /* a blocked leader, if there is one, is to follow now */
+	wake_leader(poller); /* a blocked leader becomes a follower now */
 	poller->leader = waiter;
 	poller->leader_blocked = false;
 	while (!waiter->woken && poller->leader == waiter && link->state == CONNECTION_UP) {
@@ -258,7 +258,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 			crowded = cpu_share_yield(&poller->policy.cpu);
 		}
 		if (crowded)
-			polls = 1; /* block without polling now */
+			polls = 1; /* block without polling */
 		if (polls % 8 != 1)
 			continue;
 		int64_t now = clock_now_ns();
@@ -279,7 +279,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 	if (poller->leader != waiter)
 		return;
 	poller->leader = NULL;
-	/* Pass the lead to one of those who still wait; the newest has the best chance to be answered soon. */
+	/* Pass the lead to a waiting thread; the newest is the most likely to get its reply soon. */
 	struct waiter *w;
 	LIST_FOREACH(w, &poller->waiting, entry)
 	{
@@ -290,7 +290,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 	}
 }
 
-/* wait_as_follower -- sleep until woken, asked to lead, or past the deadline. */
+/* wait_as_follower -- sleep until woken, asked to lead, or the deadline passes. */
 static void wait_as_follower(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct timespec until = clock_timespec(deadline_ns);
@@ -343,10 +343,10 @@ void poller_take_wake(struct poller *poller)
 	uint64_t count;
 
 	if (read(poller->background_wake_fd, &count, sizeof(count)) < 0)
-		return; /* EAGAIN: it has not been woken */
+		return; /* EAGAIN: it was not woken */
 }
 
-/* idle_wait -- without the lock, until woken. */
+/* idle_wait -- wait without the lock until woken or `ms` have passed. */
 static void idle_wait(struct poller *poller, int ms)
 {
 	struct pollfd fd = {.fd = poller->background_wake_fd, .events = POLLIN};
@@ -355,8 +355,8 @@ static void idle_wait(struct poller *poller, int ms)
 		poller_take_wake(poller);
 }
 
-/* maintain -- one look at the connection, lock held: reconnect it, tick, lead while no call does. Returns for how
- * many milliseconds there is nothing to do. */
+/* maintain -- maintain the connection once, lock held: reconnect, tick, or lead while no call does. Returns how many
+ * milliseconds there is nothing to do. */
 static int maintain(struct connection *link, bool idle)
 {
 	struct poller *poller = &link->poller;
@@ -379,8 +379,8 @@ static int maintain(struct connection *link, bool idle)
 }
 
 /*
- * While calls are being made their threads poll with the lock held: the background thread looks from outside and takes
- * the lock only to tick.
+ * While calls are in progress, their threads poll with the lock held. The background thread then watches without the
+ * lock and takes it only to tick.
  */
 void *poller_background(void *argument)
 {
@@ -391,7 +391,7 @@ void *poller_background(void *argument)
 	bool stop = false;
 	sigset_t all;
 
-	/* Signals are the program's: none is to be handled on this thread. */
+	/* Signals belong to the program: this thread must not handle any. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while (!stop) {

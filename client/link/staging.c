@@ -1,5 +1,5 @@
 /*
- * staging.c -- which part of the session's staging ring holds the data of which write.
+ * staging.c -- allocates pieces of the session's staging ring to writes.
  */
 #include "client/link/staging.h"
 
@@ -16,7 +16,7 @@ bool staging_take(struct staging *ring, uint32_t length, uint64_t *offset, unsig
 	if (ring->count == STAGING_PIECES)
 		return false;
 	if (ring->count == 0) {
-		/* Empty: begin at the start, so that a piece as large as the ring always fits. */
+		/* Empty: start at offset 0, so that a piece as large as the ring always fits. */
 		ring->head = ring->tail = 0;
 	}
 	uint64_t need = ((uint64_t)length + STAGING_ALIGN - 1) / STAGING_ALIGN * STAGING_ALIGN;

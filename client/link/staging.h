@@ -1,8 +1,9 @@
 /*
- * staging.h -- which part of the session's staging ring holds the data of which write.
+ * staging.h -- allocates pieces of the session's staging ring to writes.
  *
- * Pieces are taken in order around the ring and given back in any order; space is free again once everything taken
- * before it has been given back. No memory, no locking: the caller holds the connection's lock.
+ * Pieces are allocated in order around the ring and returned in any order. The space of a piece becomes free when all
+ * pieces allocated before it have been returned too. Allocates no memory and takes no lock: the caller holds the
+ * connection's lock.
  */
 #ifndef FARNOVA_CLIENT_STAGING_H
 #define FARNOVA_CLIENT_STAGING_H
@@ -10,27 +11,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STAGING_PIECES 64u /* at a time; as many as a session can have slots */
-#define STAGING_ALIGN  64u /* pieces begin on a cache line, so that the server copies whole lines */
+#define STAGING_PIECES 64u /* at a time; the maximum number of slots of a session */
+#define STAGING_ALIGN  64u /* pieces start on a cache line, so that the server copies whole lines */
 
 struct staging {
 	uint64_t size;
-	uint64_t head; /* bytes ever taken, padding included; head - tail <= size */
-	uint64_t tail; /* bytes ever freed */
+	uint64_t head; /* bytes allocated so far, with padding; head - tail <= size */
+	uint64_t tail; /* bytes freed so far */
 	unsigned first, count;
 	struct {
 		uint64_t end; /* the value of head after this piece */
 		bool returned;
-	} pieces[STAGING_PIECES]; /* a ring of its own, oldest at `first` */
+	} pieces[STAGING_PIECES]; /* a ring itself, oldest at `first` */
 };
 
 /* staging_init -- an empty ring of `size` bytes, a multiple of STAGING_ALIGN. */
 void staging_init(struct staging *ring, uint64_t size);
 
-/* staging_take -- `length` adjacent bytes at `*offset`, named `*piece`. False: no room now (for ever, if > size). */
+/* staging_take -- allocate `length` adjacent bytes at `*offset` as `*piece`. False: no space now (never, if > size). */
 bool staging_take(struct staging *ring, uint32_t length, uint64_t *offset, unsigned *piece);
 
-/* staging_return -- the piece's data are not needed any more. */
+/* staging_return -- return a piece whose data are not needed any more. */
 void staging_return(struct staging *ring, unsigned piece);
 
 #endif

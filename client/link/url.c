@@ -1,5 +1,5 @@
 /*
- * url.c -- take a farnova URL apart.
+ * url.c -- parses a farnova URL.
  */
 #include "client/link/url.h"
 
@@ -16,7 +16,7 @@ static int refuse(int error, const char *reason, const char **why)
 	return error;
 }
 
-/* parse_port -- decimal digits and nothing else, 1..65535. */
+/* parse_port -- decimal digits only, 1..65535. */
 static int parse_port(const char *text, size_t length, uint16_t *port)
 {
 	unsigned value = 0;

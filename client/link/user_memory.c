@@ -1,10 +1,10 @@
 /*
- * user_memory.c -- the program's memory, from which the library copies and to which it copies.
+ * user_memory.c -- copies between the program's memory and the library's.
  *
- * To ask about a page is a system call that cannot do anything but fail for another reason if the page is all right: for
- * reading, rt_sigprocmask with a `how` that there is not, which first reads the set; for writing, getcpu, which writes
- * four bytes that are to be overwritten anyway. That costs some 100 ns a page, where process_vm_readv and its kin cost
- * 800 ns a call and more for the copy than memcpy.
+ * A page is probed with a system call that accesses it and then does nothing, or fails for another reason. To probe for
+ * reading: rt_sigprocmask with an invalid `how`, which reads the set first. To probe for writing: getcpu, which writes
+ * four bytes that the copy overwrites anyway. A probe costs some 100 ns a page; process_vm_readv and the like cost 800
+ * ns a call, and copy more slowly than memcpy.
  */
 #include "client/link/user_memory.h"
 
@@ -16,11 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE      4096u /* the smallest there is */
-#define SIGSET    8u    /* bytes that the kernel takes for a set of signals */
-#define CPU_BYTES 4u    /* that getcpu writes */
+#define PAGE      4096u /* the smallest page size */
+#define SIGSET    8u    /* size of the kernel's signal set */
+#define CPU_BYTES 4u    /* bytes that getcpu writes */
 
-/* can_read -- the page of `address`; errno is lost. */
+/* can_read -- whether the page of `address` is readable; changes errno. */
 static bool can_read(const void *address)
 {
 	uintptr_t aligned = (uintptr_t)address & ~(uintptr_t)(SIGSET - 1);
@@ -28,13 +28,13 @@ static bool can_read(const void *address)
 	return syscall(SYS_rt_sigprocmask, -1, aligned, NULL, SIGSET) == 0 || errno != EFAULT;
 }
 
-/* can_write -- the page of `address`, where CPU_BYTES in the same page are garbage afterwards; errno is lost. */
+/* can_write -- whether the page of `address` is writable; overwrites CPU_BYTES in that page and changes errno. */
 static bool can_write(void *address)
 {
 	return syscall(SYS_getcpu, address, NULL, NULL) == 0 || errno != EFAULT;
 }
 
-/* in_page -- how many of the bytes from `address` on lie in its page. */
+/* in_page -- how many of `length` bytes from `address` on lie in its page. */
 static size_t in_page(const void *address, size_t length)
 {
 	size_t left = PAGE - ((uintptr_t)address & (PAGE - 1));
@@ -58,7 +58,7 @@ int user_copy_in(void *to, const void *from, size_t length)
 	return error;
 }
 
-/* store_few -- so few bytes that no more may be overwritten to find out; the kernel does both. */
+/* store_few -- store fewer bytes than the probe would overwrite: the kernel probes and copies. */
 static bool store_few(void *to, const void *from, size_t length)
 {
 	struct iovec local = {.iov_base = (void *)from, .iov_len = length};
@@ -66,13 +66,13 @@ static bool store_few(void *to, const void *from, size_t length)
 	ssize_t count = process_vm_writev(getpid(), &local, 1, &remote, 1, 0);
 
 	if (count < 0 && errno != EFAULT) {
-		memcpy(to, from, length); /* it is forbidden here */
+		memcpy(to, from, length); /* the system call is forbidden here */
 		return true;
 	}
 	return count == (ssize_t)length;
 }
 
-/* store -- `length` bytes within one page, zeros if `from` is NULL; false: it cannot be written. */
+/* store -- store `length` bytes within one page, zeros if `from` is NULL; false if it is not writable. */
 static bool store(void *to, const void *from, size_t length)
 {
 	static const uint8_t zeros[CPU_BYTES];

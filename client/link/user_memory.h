@@ -1,10 +1,10 @@
 /*
- * user_memory.h -- the program's memory, from which the library copies and to which it copies.
+ * user_memory.h -- copies between the program's memory and the library's.
  *
- * All of the program's memory is touched through these functions, by the thread that made the call and with no lock
- * held: a fault may take long, and a handler of the program that serves it may call the library. Memory that is not
- * there is found out by asking the kernel about each page beforehand, so that it is EFAULT, as with a system call.
- * Memory that another thread unmaps in the very moment of the copy is a SIGSEGV of the calling thread, as with memcpy.
+ * The library accesses the program's memory only through these functions, in the thread that made the call and with no
+ * lock held: a fault may take long, and the program's fault handler may call the library. Each page is probed with a
+ * system call before the copy, so that missing memory yields EFAULT, as for a system call. If another thread unmaps the
+ * memory between the probe and the copy, the calling thread gets SIGSEGV, as with memcpy.
  */
 #ifndef FARNOVA_CLIENT_USER_MEMORY_H
 #define FARNOVA_CLIENT_USER_MEMORY_H
@@ -12,19 +12,20 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* user_copy_in -- from the program's memory; -EFAULT if a part of it cannot be read. */
+/* user_copy_in -- copy from the program's memory; -EFAULT if a part of it is not readable. */
 int user_copy_in(void *to, const void *from, size_t length);
 
-/* user_copy_out -- to the program's memory. Returns how many bytes: fewer than `length` where it cannot be written. */
+/* user_copy_out -- copy to the program's memory. Returns the bytes copied: fewer than `length` if the rest is not
+ * writable. */
 size_t user_copy_out(void *to, const void *from, size_t length);
 /* user_zero -- the same with zeros. */
 size_t user_zero(void *to, size_t length);
 
-/* user_give -- a structure as a whole: 0, or -EFAULT. */
+/* user_give -- copy a whole structure: 0 or -EFAULT. */
 int user_give(void *to, const void *from, size_t length);
 
-/* user_copy_string -- into `to`, terminated; its length, -EFAULT, or -ENAMETOOLONG if it needs more than `size` bytes.
- * `to` then has what there is room for. */
+/* user_copy_string -- copy a string to `to`, terminated. Returns its length, -EFAULT, or -ENAMETOOLONG if it needs more
+ * than `size` bytes; then `to` holds the part that fits. */
 ssize_t user_copy_string(char *to, size_t size, const char *from);
 
 #endif
