@@ -1,8 +1,8 @@
 /*
- * read.c -- reads of file data: by READs under a layout, else by message.
+ * read.c -- reads of file data: by RDMA READ under a layout, else by message.
  *
- * Data land in memory of the library while the connection's lock is held, and are copied to the caller's by the caller,
- * once it is not (client/link/user_memory.h).
+ * While the connection's lock is held, data arrive in memory of the library. The caller copies them to its own memory
+ * after it has released the lock (client/link/user_memory.h).
  */
 #include "client/io/read.h"
 
@@ -16,29 +16,29 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define READ_PIECE     BOUNCE_SIZE /* of one READ */
-#define READ_PIECES    32u         /* under way at a time for one call */
-#define PLANNED_PIECES 64u         /* holes are pieces, too */
-#define READ_CHUNK     BUFFER_SIZE /* a recall waits at most for so much to be read */
-#define SMALL_READ     (8u * 1024) /* lands on the stack */
+#define READ_PIECE     BOUNCE_SIZE /* bytes of one READ */
+#define READ_PIECES    32u         /* READs in flight for one call */
+#define PLANNED_PIECES 64u         /* holes are pieces too */
+#define READ_CHUNK     BUFFER_SIZE /* a recall waits at most for a read of this size */
+#define SMALL_READ     (8u * 1024) /* is read into the stack */
 #define ASK_AHEAD      (16u * 1024 * 1024)
-#define READ_MESSAGES  8u       /* READ requests under way at a time for one call */
-#define BOUNCE_WAIT_NS 10000000 /* for one to be returned; else the read goes by message */
+#define READ_MESSAGES  8u       /* READ messages in flight for one call */
+#define BOUNCE_WAIT_NS 10000000 /* wait for a free buffer; then the read goes by message */
 
-/* A part of a chunk that lies in one place: a READ, or a hole. */
+/* A contiguous part of a chunk: a READ, or a hole. */
 struct piece {
-	size_t at; /* in the chunk */
+	size_t at; /* offset in the chunk */
 	size_t length;
 	uint64_t address, key; /* key 0: a hole */
-	int bounce;            /* -1: it lands in the chunk's memory */
+	int bounce;            /* -1: the READ targets the chunk's memory */
 };
 
-/* A chunk on its way: where its bytes have landed. */
+/* A chunk being read, and where its bytes arrive. */
 struct landing {
-	uint8_t *memory; /* READ_CHUNK bytes, or `small`; NULL: none yet */
+	uint8_t *memory; /* READ_CHUNK bytes, or `small`; NULL: not allocated yet */
 	struct piece pieces[PLANNED_PIECES];
-	unsigned count; /* 0: all of it lies in `memory` */
-	size_t size;    /* bytes wanted: says whether they fit in `small` */
+	unsigned count; /* 0: all data are in `memory` */
+	size_t size;    /* bytes wanted; decides whether `small` is enough */
 	uint8_t small[SMALL_READ];
 };
 
@@ -49,7 +49,8 @@ static int landing_memory(struct farnova *fs, struct landing *landing)
 	return landing->memory ? 0 : -ENOMEM;
 }
 
-/* copy_out -- of what has landed, `length` bytes to the caller's memory; the lock is not held. How many bytes. */
+/* copy_out -- copy `length` bytes of the data that have arrived to the caller's memory; the lock is not held. Returns
+ * the bytes copied. */
 static size_t copy_out(struct farnova *fs, const struct landing *landing, uint8_t *to, size_t length)
 {
 	size_t done = 0;
@@ -72,7 +73,7 @@ static size_t copy_out(struct farnova *fs, const struct landing *landing, uint8_
 	return done;
 }
 
-/* return_bounces -- lock held. */
+/* return_bounces -- return the bounce buffers of the chunk; lock held. */
 static void return_bounces(struct farnova *fs, struct landing *landing)
 {
 	bool any = false;
@@ -88,7 +89,7 @@ static void return_bounces(struct farnova *fs, struct landing *landing)
 		poller_wake_resource(&fs->link);
 }
 
-/* landing_end -- give back what the chunk landed in; the lock is not held. */
+/* landing_end -- free the memory of the chunk; the lock is not held. */
 static void landing_end(struct farnova *fs, struct landing *landing)
 {
 	if (landing->count > 0 && fs->bounce.memory) {
@@ -102,7 +103,7 @@ static void landing_end(struct farnova *fs, struct landing *landing)
 
 /* ---- reading under a layout ------------------------------------------------------------------------------------- */
 
-/* plan -- the READs for [offset, offset + length), and the holes between them. Returns how many bytes are covered. */
+/* plan -- split [offset, offset + length) into READs and holes. Returns how many bytes the layout covers. */
 static size_t plan(struct inode *inode, size_t length, uint64_t offset, struct landing *landing)
 {
 	struct proto_extent extent;
@@ -124,7 +125,7 @@ static size_t plan(struct inode *inode, size_t length, uint64_t offset, struct l
 	return covered;
 }
 
-/* post -- start a planned READ. -EAGAIN: something that others hold is needed first. */
+/* post -- start a planned READ. -EAGAIN: it needs a resource that is in use. */
 static int post(struct farnova *fs, struct reads *reads, struct landing *landing, struct piece *piece, unsigned flags)
 {
 	void *local;
@@ -154,9 +155,9 @@ static int post(struct farnova *fs, struct reads *reads, struct landing *landing
 }
 
 /*
- * post_all -- start the planned READs in order; returns how many pieces of the plan are under way, or holes. With none
- * under way it waits a moment for what others hold; with some it does with those, since waiting for room while holding
- * some could be waiting for itself.
+ * post_all -- start the planned READs in order; returns how many pieces are in flight or holes. If no READ is in
+ * flight, it waits a short time for resources of other threads. If some are in flight, it stops with those: waiting for
+ * more while it holds some could be waiting for itself.
  */
 static unsigned post_all(struct farnova *fs, struct reads *reads, struct landing *landing)
 {
@@ -184,8 +185,8 @@ static unsigned post_all(struct farnova *fs, struct reads *reads, struct landing
 }
 
 /*
- * read_one_sided -- by READs alone; the lock is held. Returns the bytes read, which may be fewer than asked for; 0 at
- * the end of the file; -ENODATA if the layout says nothing about `offset`; -EAGAIN if there is no room for a READ;
+ * read_one_sided -- read by RDMA READ only; the lock is held. Returns the bytes read, possibly fewer than `length`; 0
+ * at the end of the file; -ENODATA if the layout does not cover `offset`; -EAGAIN if no READ could be posted;
  * -ECONNRESET if the connection was lost; -ETIMEDOUT.
  */
 static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, struct landing *landing, size_t length,
@@ -202,7 +203,7 @@ static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, struct la
 	size_t covered = plan(inode, length, offset, landing);
 	unsigned posted = post_all(fs, &reads, landing);
 	while (reads.operations.outstanding > 0 && !reads.lost) {
-		/* What is under way would land later: the connection has to end with the wait. */
+		/* A READ in flight would write to the memory later: the connection must end if the wait ends. */
 		if (poller_wait(&fs->link, reads.operations.waiter, deadline_ns) == -ETIMEDOUT &&
 		    reads.operations.outstanding > 0 && !reads.lost) {
 			connection_lose(&fs->link, -ETIMEDOUT, "a READ was not answered in time");
@@ -227,7 +228,7 @@ static int receive_layout(struct farnova *fs, struct call *call, const struct pr
 	struct inode *inode = call->file->inode;
 
 	if (call->on_new_connection)
-		return 0; /* what it grants may have ended with the connection before; ask again */
+		return 0; /* the layout may have ended with the previous connection; ask again */
 	if (reply->layout.granted)
 		layout_granted(&fs->layouts, inode, reply->layout.size, reply->layout.extents,
 		               reply->layout.extent_count);
@@ -236,7 +237,8 @@ static int receive_layout(struct farnova *fs, struct call *call, const struct pr
 	return 0;
 }
 
-/* ask_layout -- have the layout tell of `offset`, if it may be asked for now; true if it is worth looking again. */
+/* ask_layout -- request a layout that covers `offset`, if a request is allowed now; true if the lookup should be
+ * repeated. */
 static bool ask_layout(struct farnova_file *file, uint64_t offset)
 {
 	struct farnova *fs = file->fs;
@@ -259,7 +261,7 @@ static bool ask_layout(struct farnova_file *file, uint64_t offset)
 		return false;
 	if (offset >= inode->size || extents_find(&inode->extents, offset, &extent))
 		return true;
-	layout_refused(inode); /* granted, but no room for this part: not to be asked with every read */
+	layout_refused(inode); /* granted, but it cannot hold this part: do not ask again with every read */
 	return false;
 }
 
@@ -281,7 +283,8 @@ static int receive_read(struct farnova *fs, struct call *call, const struct prot
 	return 0;
 }
 
-/* read_by_message -- the lock is held. Fewer bytes than asked for: the end of the file, or enough for now. */
+/* read_by_message -- the lock is held. May return fewer bytes than `length`, at the end of the file or before it;
+ * `*end` tells. */
 static ssize_t read_by_message(struct farnova_file *file, struct landing *landing, size_t length, uint64_t offset,
                                bool *end)
 {
@@ -317,7 +320,8 @@ static ssize_t read_by_message(struct farnova_file *file, struct landing *landin
 		error = status;
 		if (status == 0)
 			got += answers[i].length;
-		/* What comes after a short answer may be more than the file had when it was given. */
+		/* The file may have grown after a short reply: data of later replies do not follow those of the short
+		 * one. */
 		*end = status == 0 && answers[i].length < requests[i].read.length;
 	}
 	return error && got == 0 ? error : got;
@@ -325,7 +329,7 @@ static ssize_t read_by_message(struct farnova_file *file, struct landing *landin
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* read_some -- the lock is held; at least one byte unless it is the end. */
+/* read_some -- the lock is held; reads at least one byte unless at the end of the file. */
 static ssize_t read_some(struct farnova_file *file, struct landing *landing, size_t length, uint64_t offset, bool *end)
 {
 	struct farnova *fs = file->fs;
@@ -350,7 +354,7 @@ static ssize_t read_some(struct farnova_file *file, struct landing *landing, siz
 	}
 }
 
-/* read_chunk -- up to READ_CHUNK bytes into the caller's memory; the lock is not held. */
+/* read_chunk -- read up to READ_CHUNK bytes into the caller's memory; the lock is not held. */
 static ssize_t read_chunk(struct farnova_file *file, uint8_t *to, size_t length, uint64_t offset, bool *end)
 {
 	struct farnova *fs = file->fs;

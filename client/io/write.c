@@ -1,7 +1,7 @@
 /*
- * write.c -- writes of file data: through the staging ring, small ones in the message.
+ * write.c -- writes of file data: through the staging ring, small writes in the message.
  *
- * The caller copies its data to memory of the library before the connection's lock is taken
+ * The caller copies its data to memory of the library before it takes the connection's lock
  * (client/link/user_memory.h).
  */
 #include "client/io/write.h"
@@ -12,9 +12,9 @@
 #include <errno.h>
 #include <limits.h>
 
-#define SMALL_WRITE  2048u       /* travels in the message */
-#define ON_STACK     (8u * 1024) /* data so small need no buffer */
-#define WRITE_CHUNKS 3u          /* under way at a time for one call */
+#define SMALL_WRITE  2048u       /* sent in the message */
+#define ON_STACK     (8u * 1024) /* data of this size need no buffer */
+#define WRITE_CHUNKS 3u          /* changes in flight for one call */
 
 static int receive_write(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
@@ -29,7 +29,7 @@ static int receive_write(struct farnova *fs, struct call *call, const struct pro
 	return 0;
 }
 
-/* start_write -- of a piece that is one atomic change. */
+/* start_write -- start the write of a chunk, which is one atomic change. */
 static void start_write(struct farnova_file *file, struct call *call, struct proto_request *request, const void *data,
                         uint32_t length, uint64_t offset, bool append, uint64_t *end)
 {
@@ -59,21 +59,21 @@ static void start_write(struct farnova_file *file, struct call *call, struct pro
 	call_start(fs, call);
 }
 
-/* A row of changes, some of them under way: what comes after one that failed does not count as written. */
+/* A sequence of changes, some of them in flight. Chunks after a failed one do not count as written. */
 struct row {
 	struct call calls[WRITE_CHUNKS];
 	struct proto_request requests[WRITE_CHUNKS];
-	uint8_t *memory[WRITE_CHUNKS]; /* the data, which the caller's memory is not asked for again */
+	uint8_t *memory[WRITE_CHUNKS]; /* copies of the data: the caller's memory is read only once */
 	uint32_t lengths[WRITE_CHUNKS];
 	uint64_t ends[WRITE_CHUNKS];
 	unsigned first, count;
 	size_t written;
 	uint64_t end;
 	int error;
-	uint8_t small[ON_STACK]; /* for all of a row that has no more */
+	uint8_t small[ON_STACK]; /* for a write that fits in it */
 };
 
-/* fetch -- the next change's data from the caller's memory; the lock is not held. */
+/* fetch -- copy the data of the next change from the caller's memory; the lock is not held. */
 static int fetch(struct farnova *fs, struct row *row, unsigned i, const uint8_t *data, bool all)
 {
 	row->memory[i] = all && row->lengths[i] <= ON_STACK ? row->small : buffers_take(&fs->buffers);
@@ -85,7 +85,7 @@ static int fetch(struct farnova *fs, struct row *row, unsigned i, const uint8_t 
 	return error;
 }
 
-/* finish_first -- lock held. */
+/* finish_first -- wait for the oldest change in flight; lock held. */
 static void finish_first(struct farnova *fs, struct row *row)
 {
 	unsigned i = row->first;
@@ -103,8 +103,8 @@ static void finish_first(struct farnova *fs, struct row *row)
 	row->count--;
 }
 
-/* write_row -- start all changes in order, as many under way at a time as `most`; the lock is not held. Returns why the
- * caller's memory could not be had, or 0. */
+/* write_row -- start all changes in order, with at most `most` in flight; the lock is not held. Returns 0, or the error
+ * of copying from the caller's memory. */
 static int write_row(struct farnova_file *file, struct row *row, const uint8_t *data, size_t length, uint64_t offset,
                      bool append, unsigned most)
 {
@@ -159,7 +159,7 @@ ssize_t write_file(struct farnova_file *file, const void *data, size_t length, u
 	row.written = 0;
 	row.error = 0;
 	row.end = offset;
-	/* Appended pieces come in order only one after the other. */
+	/* Appends keep their order only if one starts after the previous one has ended. */
 	int error = write_row(file, &row, data, length, offset, append, append ? 1 : WRITE_CHUNKS);
 	*end = row.end;
 	if (row.written > 0)
