@@ -1,5 +1,5 @@
 /*
- * extent_map.c -- pieces of a file on their way from the allocator through the log into the index.
+ * extent_map.c -- changes of a file's extent map: allocates blocks, logs the pieces and updates the index.
  */
 #include "server/nova/change/extent_map.h"
 
@@ -53,7 +53,7 @@ static int add_piece(struct extent_map_change *map, const struct extent_map_piec
 	return 0;
 }
 
-/* How many of these file blocks are holes: what a write to them makes the file take. */
+/* How many of these file blocks are holes: by so many blocks a write to the range makes the file grow. */
 static uint64_t count_holes(const struct nova_inode *inode, uint64_t first, uint64_t blocks)
 {
 	uint64_t holes = 0;
@@ -80,7 +80,7 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 		rc = file_index_reserve(&inode->file, file_block, count);
 	if (rc)
 		return rc;
-	/* extent_map_show will want it, when there is nothing left to do meanwhile. */
+	/* extent_map_show will read this part of the index; prefetched here, it arrives while other work is done. */
 	file_index_prefetch(&inode->file, file_block);
 	if (flag) {
 		rc = alloc_promise(map->worker, count);
@@ -124,7 +124,7 @@ int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_
 {
 	int rc = value ? file_index_reserve(&map->inode->file, file_block, count) : 0;
 
-	/* An entry counts its blocks in 32 bits; only holes come longer. */
+	/* An entry has 32 bits for the number of its blocks; only holes can be longer. */
 	while (!rc && count) {
 		struct extent_map_piece piece = {.file_block = file_block, .value = value};
 
@@ -166,7 +166,7 @@ static void blocks_replaced(void *context, uint64_t old, uint64_t value, uint64_
 	struct space_use *space = release->space;
 
 	if (file_block_of(old) == file_block_of(value)) {
-		/* Written in place: the lines that were promised for them have been used. */
+		/* The blocks stay. If they were unwritten, their promised log lines have now been used. */
 		if ((old & ~value) == FILE_UNWRITTEN) {
 			space->unwritten -= count;
 			release->released_promises += count;

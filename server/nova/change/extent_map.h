@@ -1,10 +1,10 @@
 /*
- * extent_map.h -- a change of which blocks lie where in a file: gathered, logged, and after the commit shown in the
- * index.
+ * extent_map.h -- a change of a file's extent map. The change is collected, logged and, after the commit, applied to
+ * the index.
  *
- * A piece is a row of file blocks that will lie in a row of blocks, written or not, or be a hole. Blocks that are fresh
- * belong to the change until it is shown and go back with it when it is dropped; others were the file's before. The
- * inode is locked for writing throughout.
+ * A piece maps a run of file blocks to a run of pool blocks, written or unwritten, or makes it a hole. Fresh blocks
+ * belong to the change until extent_map_show; extent_map_drop frees them. Other blocks belong to the file already. The
+ * inode stays locked for writing throughout.
  */
 #ifndef FARNOVA_NOVA_EXTENT_MAP_H
 #define FARNOVA_NOVA_EXTENT_MAP_H
@@ -15,7 +15,7 @@
 
 struct extent_map_piece {
 	uint64_t file_block;
-	uint64_t value; /* as file_index.h has it: the first block, perhaps with FILE_UNWRITTEN; 0 = hole */
+	uint64_t value; /* as in file_index.h: the first block, perhaps with FILE_UNWRITTEN; 0 = hole */
 	uint64_t count;
 	bool fresh;
 };
@@ -28,7 +28,7 @@ struct extent_map_change {
 	unsigned count;
 	unsigned capacity;
 	unsigned fresh;        /* how many pieces are fresh */
-	uint64_t unfilled_end; /* the last block before it is written in part, at the file's end; 0 = none */
+	uint64_t unfilled_end; /* the block before it is the file's last and written in part; 0 = none */
 	uint64_t promised;     /* log lines promised to later writes: alloc_promise */
 	struct extent_map_piece space[EXTENT_MAP_INLINE];
 };
@@ -36,28 +36,29 @@ struct extent_map_change {
 void extent_map_init(struct extent_map_change *map, const struct nova_call *call, struct nova_inode *inode);
 
 /*
- * extent_map_fresh -- take blocks for `count` file blocks from `file_block`, as few runs as there are; with
- * FILE_UNWRITTEN in `flag` they will read as zeros and the log space that their first writes take is promised. -ENOSPC,
- * -ENOMEM: drop.
+ * extent_map_fresh -- allocate blocks for `count` file blocks from `file_block`, in as few runs as possible. With
+ * FILE_UNWRITTEN in `flag` the blocks read as zeros, and log space for their first writes is promised. -ENOSPC,
+ * -EDQUOT, -ENOMEM: call extent_map_drop.
  */
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag,
                      bool privileged);
 
-/* extent_map_adopt -- blocks that were taken and filled beforehand, and fenced; they belong to the change once it
- * returns 0. -EDQUOT, -ENOMEM: drop. */
+/* extent_map_adopt -- add blocks that the caller has allocated, filled and fenced. The change owns them once this
+ * returns 0. -EDQUOT, -ENOMEM: call extent_map_drop. */
 int extent_map_adopt(struct extent_map_change *map, uint64_t file_block, uint64_t block, uint64_t count);
 
-/* extent_map_place -- blocks the file has already, within one zone, or a hole. -ENOMEM: drop. */
+/* extent_map_place -- map to blocks that the file has already, within one zone, or to a hole. -ENOMEM: call
+ * extent_map_drop. */
 int extent_map_place(struct extent_map_change *map, uint64_t file_block, uint64_t value, uint64_t count);
 
-/* extent_map_log -- one WRITE entry for each piece; the file has `size` bytes afterwards. */
+/* extent_map_log -- append one WRITE entry for each piece. `size` is the size of the file after the change. */
 int extent_map_log(const struct extent_map_change *map, struct txn *txn, struct log_append *log, uint64_t size);
 
-/* extent_map_show -- the commit is durable: lead the index to the pieces, release what they replace, and end the
- * change. */
+/* extent_map_show -- after a durable commit: enter the pieces into the index, free the blocks that they replace, and
+ * end the change. */
 void extent_map_show(struct extent_map_change *map);
 
-/* extent_map_drop -- give the fresh blocks back and end the change; what was stored into them has been fenced. */
+/* extent_map_drop -- free the fresh blocks and end the change. The caller has fenced its stores into them. */
 void extent_map_drop(struct extent_map_change *map);
 
 #endif

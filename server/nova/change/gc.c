@@ -1,19 +1,19 @@
 /*
- * gc.c -- when logs are kept short, and how: what lives in a log's first pages moves to its end, and the pages go.
+ * gc.c -- the policy of GC: when GC shortens a log, and by how much.
  *
- * A log is a queue. A slice of GC looks at the first few pages, appends what of them still lives like any other append,
- * and moves {tail, head} as one record: the log then begins behind those pages. Before that commit nothing has
- * happened, after it nothing is there twice. Between slices the log is an ordinary one, so whatever else appends to it,
- * in this thread or another, needs to know nothing of GC, and a slice needs to know nothing of what came before it.
- * Pages that are wholly dead cost a look; a file that is rewritten in order has no others at its log's beginning.
- * Extents are appended packed, four in a line: so what lives of a fragmented file is a quarter of its log at most.
+ * A log is a queue. A slice of GC scans the first few pages, appends their live entries by an ordinary append, and
+ * moves {tail, head} in one record: then the log begins behind these pages. Before that commit the log is unchanged;
+ * after it no entry is in the log twice. Between slices the log is an ordinary log. So other appends, in this thread or
+ * another, need to know nothing of GC, and a slice needs to know nothing of earlier appends. A page without live
+ * entries costs one scan; a file that is rewritten in order has only such pages at the beginning of its log. GC packs
+ * extents, four in a line: so the live part of a fragmented file's log becomes a quarter of it at most.
  *
- * A sweep writes all extents of a file again in the file's order, where that alone makes one of many parts. Then every
- * extent told before its beginning is dead, without a look.
+ * A sweep writes all extents of a file again in the order of the file, where only that order lets GC merge them. Then
+ * every extent entry before the beginning of the sweep is dead, and GC need not check it.
  *
- * When: `limit_pages` allows a log so many pages for what lives in it; an append to a longer one first runs one slice.
- * A slice takes microseconds, so it runs in the thread that appends, under the lock it has already. Logs that nothing
- * is appended to for a while are shortened further by whoever calls nova_gc_step (gc_step.c).
+ * When: `limit_pages` gives the pages that a log may have for its live entries; an append to a longer log first runs
+ * slices. A slice takes microseconds, so it runs in the appending thread, under the lock that this thread holds.
+ * nova_gc_step (gc_step.c) shortens the logs of inodes that have not changed for a while still further.
  */
 #include "server/nova/change/gc.h"
 
@@ -26,22 +26,22 @@
 
 #include <errno.h>
 
-#define FREE_PAGES     9u /* that any log may have beside what lives */
-#define IDLE_PAGES     2u /* the same of a log that nothing is appended to */
-#define SCANS_PER_LINE 8u /* lines looked at for each that was appended or died */
+#define FREE_PAGES     9u /* pages that any log may have beyond its live entries */
+#define IDLE_PAGES     2u /* the same for a log without recent appends */
+#define SCANS_PER_LINE 8u /* lines scanned for each line that was appended or became dead */
 
 static_assert(FREE_PAGES > GC_SLICE_PAGES, "the page of the tail is never looked at");
 
 /* ---- when ----------------------------------------------------------------------------------------------------- */
 
-/* How many lines what lives takes with nothing between, but for extents. */
+/* How many lines the live entries take, without those of extents. */
 static uint64_t other_lines(const struct nova_inode *inode)
 {
 	return 3 + inode->dir.lines + xattr_lines(inode);
 }
 
-/* Extents of which GC may come to write more than it takes away: those that may lie in the log as parts of entries that
- * were longer once, as many as were cut in two since a round of GC looked at them; before a sweep, all. */
+/* Extents for which GC may append more than it frees: those that are parts of older, longer entries. There are at most
+ * as many as were split since a round of GC scanned them; before a sweep, all extents count. */
 static uint64_t parts(const struct nova_inode *inode)
 {
 	uint64_t split = inode->gc.was_split + inode->gc.split;
@@ -50,15 +50,16 @@ static uint64_t parts(const struct nova_inode *inode)
 }
 
 /*
- * So many pages a log may have before an append.
+ * How many pages a log may have before an append.
  *
- * Extents: 64 bytes for each, less what a round of GC can add before it takes away: parts of old entries get places of
- * their own, four in a line, and every slice adds some lines. So the log has never more than 64 bytes for each and
- * FREE_PAGES, a slice's own pages aside. As copied extents are packed, three quarters of that and more are dead.
+ * Extents: 64 bytes for each, less what a round of GC can add before it frees pages: each part of an old entry becomes
+ * a packed extent of its own, four in a line, and every slice adds some lines. So the log never has more than 64 bytes
+ * for each extent plus FREE_PAGES, besides a slice's own pages. As GC packs extents, at least three quarters of that
+ * are dead.
  *
- * Names and attributes: the same where FREE_PAGES leave enough dead, else a quarter more than their lines. Copying
- * costs the more the denser a log is: of lines that die at random, u are copied for 1 - u that are appended, where the
- * live part of the log is (u - 1) / ln u: with a quarter more u is 0.63.
+ * Names and attributes: the same where FREE_PAGES leave enough dead lines, else their lines and a quarter more. The
+ * denser a log, the more copying costs. If lines become dead at random, GC copies u lines for 1 - u lines appended,
+ * where the live part of the log is (u - 1) / ln u. With a quarter more, u is 0.63.
  */
 static uint64_t limit_pages(const struct nova_inode *inode)
 {
@@ -71,7 +72,7 @@ static uint64_t limit_pages(const struct nova_inode *inode)
 	return dense > loose ? dense : loose;
 }
 
-/* More than these it shall not have in any case. */
+/* The most pages that the log may have in any case. */
 static uint64_t bound_pages(const struct nova_inode *inode)
 {
 	return (other_lines(inode) + inode->file.extents) * NOVA_LINE_SIZE / NOVA_BLOCK_SIZE + FREE_PAGES;
@@ -101,7 +102,7 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode)
 		return false;
 	if (inode->gc.sweep_due && pages <= limit_pages(inode))
 		gc_sweep_begin(inode);
-	/* Where a sweep has come to the bound, slices that take pages away make room for the rest of it. */
+	/* Where a sweep has reached the bound, slices that free pages make room for the rest of the sweep. */
 	if (inode->gc.sweep && (!inode->gc.swept || pages + 2 < bound_pages(inode)))
 		rc = gc_sweep_slice(worker, inode);
 	else
@@ -110,15 +111,15 @@ static bool shorten(struct nova_worker *worker, struct nova_inode *inode)
 	if (rc == -EIO)
 		log_error(NOVA_LOG_NAME, "inode %llu: its log cannot be shortened: %s; run `farnova fsck` on the pool",
 		          (unsigned long long)inode->ino, why[0] ? why : "a link word is damaged");
-	/* No space: try again when the log has grown. Damage: let be what can still be read. */
+	/* No space: try again when the log has grown. Damage: never try again, so that what is readable stays. */
 	inode->gc.limit = rc == -EIO ? UINT64_MAX : rc ? pages + 1 : 0;
 	return rc == 0;
 }
 
 /*
- * What became of the extents since GC was last asked; returns how many fewer there are. An operation takes away or
- * replaces one row of file blocks. It cuts an extent in two only where all of that row was in this extent: then there
- * are more extents than before, and no more blocks. Of a log that was just read nothing is known.
+ * Count how extents changed since the last call; returns how many fewer there are. An operation removes or replaces one
+ * run of file blocks. It splits an extent only if the whole run was inside that extent: then there are more extents
+ * than before, but not more blocks. For a log that was just read, all extents count as split.
  */
 static uint64_t count_extents(struct nova_inode *inode)
 {
@@ -134,8 +135,8 @@ static uint64_t count_extents(struct nova_inode *inode)
 	return gc->extents < before ? before - gc->extents : 0;
 }
 
-/* How far the log is shortened while nothing else happens, and how much longer it must be to begin with it: so that a
- * round, which passes over all that lives, is not for little. */
+/* To how many pages idle GC shortens the log. A smaller `share` gives a higher limit, for the decision to begin: a
+ * round copies all live entries and must free enough pages to be worth that. */
 static uint64_t idle_limit(const struct nova_inode *inode, uint64_t share)
 {
 	uint64_t lines = other_lines(inode) + inode->file.extents / NOVA_EXTENTS_PER_LINE;
@@ -148,15 +149,15 @@ static bool is_worth_idling(const struct nova_inode *inode)
 	uint64_t pages = log_pages(inode);
 	uint64_t rest = inode->gc.rest;
 
-	/* A round looks at every extent, though it packs four in a line: so much must have been appended since. */
+	/* A round checks every extent, though it packs four in a line: so much must have been appended since. */
 	rest += (rest + inode->file.extents / NOVA_PAGE_LINES) / 16 + IDLE_PAGES;
 	return pages > 2 * IDLE_PAGES && pages > rest && pages > idle_limit(inode, 8);
 }
 
 /*
- * One slice keeps up with appends of some lines; an append of many, a write to scattered blocks, is followed by more,
- * as is what took many extents away. A log that has come to its bound all the same gets a slice for each of these
- * lines.
+ * One slice keeps up with appends of some lines. After an append of many lines (a write to scattered blocks), or after
+ * the removal of many extents, more slices run. A log that has reached its bound nevertheless gets one slice for each
+ * of these lines.
  */
 void gc_if_due(struct nova_worker *worker, struct nova_inode *inode)
 {
@@ -178,7 +179,7 @@ void gc_if_due(struct nova_worker *worker, struct nova_inode *inode)
 
 /* ---- while nothing else happens ------------------------------------------------------------------------------- */
 
-/* A sweep leaves whole pages of dead extents, which go at once. */
+/* Whether a sweep is under way, or pages are left before its beginning: their extents are dead and cheap to free. */
 static bool is_sweeping(const struct nova_inode *inode)
 {
 	const struct gc_state *gc = &inode->gc;

@@ -1,5 +1,5 @@
 /*
- * gc.h -- keep logs short.
+ * gc.h -- garbage collection (GC) of inode logs.
  */
 #ifndef FARNOVA_NOVA_GC_H
 #define FARNOVA_NOVA_GC_H
@@ -7,14 +7,14 @@
 #include "server/nova/inode/nova_inode.h"
 
 /*
- * gc_if_due -- before an append, under the inode's exclusive lock: where the log is longer than what lives in it
- * warrants, one slice of GC: the first pages go, what lives in them is appended anew. Does nothing where there is no
- * space for it.
+ * gc_if_due -- call before an append, under the inode's exclusive lock. If the log is too long for its live entries,
+ * this runs slices of GC: each appends the live entries of the first pages again and frees these pages. Without space
+ * for that it does nothing.
  */
 void gc_if_due(struct nova_worker *worker, struct nova_inode *inode);
 
-/* gc_idle_slice -- a slice of that. False when enough is done: the log is short, or begins at `end` or later, so that
- * all that was there when the tail was `end` has been looked at, and a sweep that this asked for is over. */
+/* gc_idle_slice -- run one slice of GC, under the same lock. False when nothing is left to do: the log is short, or it
+ * begins at `end` or later, so GC has examined every entry before `end`, and a sweep that this caused has ended. */
 bool gc_idle_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t end);
 
 #endif

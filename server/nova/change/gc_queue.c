@@ -1,5 +1,5 @@
 /*
- * gc_queue.c -- logs that wait for being shortened while nothing else happens.
+ * gc_queue.c -- the queue of inodes whose logs GC can shorten while the server is idle.
  */
 #include "server/nova/change/gc_queue.h"
 
@@ -59,7 +59,7 @@ uint32_t gc_queue_length(const struct gc_queue *queue)
 	return __atomic_load_n(&queue->count, __ATOMIC_RELAXED);
 }
 
-/* In a full queue it finds no place; then its next append asks again. */
+/* If the queue is full, the inode is not added; its next append tries again. */
 void gc_queue(struct nova *fs, struct nova_inode *inode)
 {
 	const struct gc_waiting waiting = {.ino = inode->ino, .generation = inode->generation};

@@ -1,5 +1,5 @@
 /*
- * gc_scan.c -- looks at a log's first pages: which entries live, and when a round is over.
+ * gc_scan.c -- scans a log's first pages: which entries are live, and when a round has ended.
  */
 #include "server/nova/change/gc_scan.h"
 
@@ -18,7 +18,7 @@
 
 static_assert(GC_SCAN_HARD_LIMIT >= GC_SCAN_SOFT_LIMIT + NOVA_EXTENTS_MAX, "a page of packed extents is always ended");
 
-/* How many extents an entry with extents has; a hole is none. */
+/* How many extents a WRITE or EXTENTS entry has; a hole is not an extent. */
 static unsigned count_in(const struct nova_entry *entry)
 {
 	if (entry->type == NOVA_ENTRY_EXTENTS)
@@ -40,9 +40,9 @@ static struct extent extent_in(const struct nova_entry *entry, unsigned i)
 }
 
 /*
- * An old entry and a newer one can say the same of a block, that was freed and taken again for the same place; of a
- * file of few blocks most old entries do. Then all of them seem to live. To copy it more than once does no harm but
- * takes room, so a slice remembers what it has copied, as far as there is room.
+ * An old entry and a newer one can map a file block to the same block, if that block was freed and allocated again for
+ * the same file block; in a file of few blocks most old entries do. Then all these entries seem live. To copy an extent
+ * more than once is harmless but takes space, so a slice remembers recent copies in a table of GC_SEEN.
  */
 static bool was_seen(struct gc_slice *slice, const struct extent *live)
 {
@@ -54,8 +54,8 @@ static bool was_seen(struct gc_slice *slice, const struct extent *live)
 	return false;
 }
 
-/* What the file still has of an extent from file block `at` on. It may be in many pieces by now: where the slice has
- * done enough it stops, and *stop is the file block with which the next one goes on. */
+/* Keep the parts of an extent that are still live, from file block `at` on. There may be many parts: after enough work
+ * this returns STOPPED, and *stop is the file block from which the next slice continues. */
 static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint64_t at, const struct nova_entry *entry,
                        uint64_t *stop)
 {
@@ -64,7 +64,7 @@ static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint
 	uint64_t end = extent->file_block + extent->count;
 	struct extent live;
 
-	/* Most extents of a file that has many are single blocks. */
+	/* If a file has many extents, most of them are single blocks. */
 	if (extent->count == 1 && (at > extent->file_block || file_index_get(file, at) != extent->value)) {
 		slice->scanned++;
 		return 0;
@@ -114,8 +114,8 @@ static int keep_extents(struct gc_slice *slice, const struct nova_entry *entry, 
 }
 
 /*
- * What the index says of all extents of a page is fetched before the first of them is looked at, so that what the cache
- * lacks comes together and not one by one. The entries are not checked yet: they only choose what to fetch.
+ * Prefetch the index nodes of all extents of a page before the first is checked, so that cache misses overlap instead
+ * of following each other. The entries are not yet validated: here they only choose what to prefetch.
  */
 static void prefetch_page(const struct file_index *file, const struct nova_page *page)
 {
@@ -132,7 +132,7 @@ static void prefetch_page(const struct file_index *file, const struct nova_page 
 	}
 }
 
-/* Another page, before its entries are looked at. */
+/* Called before the entries of each page. */
 static int begin_page(void *context, uint64_t block)
 {
 	struct gc_slice *slice = context;
@@ -156,7 +156,7 @@ static int move_entry(struct gc_slice *slice, const struct nova_entry *entry, ui
 	return gc_slice_copy(slice, entry, &slice->lines_moved[slice->moved++].now);
 }
 
-/* The newest limits of a project live on. */
+/* The newest QUOTA entry of a project is live. */
 static int keep_limits(struct gc_slice *slice, const struct nova_entry *entry, uint64_t line)
 {
 	uint32_t id = le32_get(ENTRY_CONST_PAYLOAD(nova_quota_entry, entry)->project);
@@ -167,7 +167,7 @@ static int keep_limits(struct gc_slice *slice, const struct nova_entry *entry, u
 	return line == *project_line(project) ? move_entry(slice, entry, project_line(project)) : 0;
 }
 
-/* Names keep their cookies: the order in which they are read from the directory does not change. */
+/* A copied name keeps its cookie, so the order of a listing does not change. */
 static int keep_name(struct gc_slice *slice, const struct nova_entry *entry, uint64_t line)
 {
 	const struct nova_name_entry *name = ENTRY_CONST_PAYLOAD(nova_name_entry, entry);
@@ -207,12 +207,12 @@ static int keep_entry(void *context, const struct nova_entry *entry, uint64_t po
 	case NOVA_ENTRY_QUOTA:
 		return keep_limits(slice, entry, line);
 	default:
-		return 0; /* what the others say is written again by write_attributes, or is of names and extents before
-		             them */
+		return 0; /* write_attributes writes attributes again; the rest removes names or extents of older
+		             entries */
 	}
 }
 
-/* The first one. */
+/* Begin the first round. */
 static void begin_round(struct nova_inode *inode)
 {
 	inode->gc.round = inode->log.tail;
@@ -221,9 +221,9 @@ static void begin_round(struct nova_inode *inode)
 }
 
 /*
- * A round is over when every line that was there at its beginning has been looked at. What it wrote again of extents
- * should be a quarter of the lines that they are allowed. It is more where parts of one extent come in no order, as
- * after writes here and there into reserved blocks: in the log's order they cannot be merged, so a sweep follows.
+ * A round has ended when GC has scanned every line that was in the log at its beginning. The extents that it appended
+ * should take a quarter of the lines allowed for extents. They take more where the parts of one extent are out of order
+ * in the log, as after random writes into reserved blocks: in log order they cannot be merged, so a sweep follows.
  */
 static void end_round(struct nova_inode *inode)
 {
@@ -239,8 +239,8 @@ static void end_round(struct nova_inode *inode)
 	gc->round = inode->log.tail;
 }
 
-/* Look at the first pages, up to `pages` of them. Where it had to stop within one, what it copied of that one is true
- * and there twice until the next slice drops the page. */
+/* If the slice stops within a page, the copied extents of that page are in the log twice, which is correct, until a
+ * later slice frees the page. */
 int gc_scan_slice(struct nova_worker *worker, struct nova_inode *inode, uint64_t pages, char *why, size_t why_size)
 {
 	struct gc_slice slice;

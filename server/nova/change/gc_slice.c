@@ -1,5 +1,5 @@
 /*
- * gc_slice.c -- what a slice of GC appends, and how it becomes the log.
+ * gc_slice.c -- one slice of GC: appends live entries, commits them and frees the scanned pages.
  */
 #include "server/nova/change/gc_slice.h"
 
@@ -12,12 +12,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define SCAN_BLOCKS     8192u /* of an extent that one look takes in, */
-#define BLOCKS_PER_SCAN 64u   /* since it takes the time of a look for so many */
+#define SCAN_BLOCKS     8192u /* the most blocks of an extent that one look covers */
+#define BLOCKS_PER_SCAN 64u   /* so many more blocks cost as much time as one more look */
 static_assert(GC_SCAN_HARD_LIMIT * BLOCKS_PER_SCAN + SCAN_BLOCKS <= NOVA_EXTENT_BLOCKS_MAX,
               "all that a slice looks at could be told as one extent");
 
-/* The entry as it is, and who asked for it. */
+/* The copy keeps the request of the old entry. */
 int gc_slice_copy(struct gc_slice *slice, const struct nova_entry *old, uint64_t *line)
 {
 	struct entry_page buffer;
@@ -34,7 +34,7 @@ static int put_entry(struct gc_slice *slice, struct nova_entry *entry, const str
 	return log_append_entry(slice->worker, &slice->log, entry, NULL, NULL);
 }
 
-/* The first `count` of the gathered extents become an entry. */
+/* Append the first `count` gathered extents as one entry. */
 static int put_extents(struct gc_slice *slice, unsigned count)
 {
 	const struct nova_inode *inode = slice->inode;
@@ -56,7 +56,8 @@ static int put_extents(struct gc_slice *slice, unsigned count)
 	return put_entry(slice, entry, &slice->asked);
 }
 
-/* Entries as long as there are extents to fill what the page has left, so that none is padded; at the end the rest. */
+/* Append an entry whenever the gathered extents fill the rest of the page, so that no page needs padding. With `rest`
+ * append all. */
 static int put_gathered(struct gc_slice *slice, bool rest)
 {
 	for (;;) {
@@ -72,7 +73,7 @@ static int put_gathered(struct gc_slice *slice, bool rest)
 	}
 }
 
-/* The run is whole. */
+/* The run is complete: add it to the gathered extents. */
 static int gather_run(struct gc_slice *slice)
 {
 	if (!slice->run.extent.count)
@@ -83,7 +84,7 @@ static int gather_run(struct gc_slice *slice)
 	return put_gathered(slice, false);
 }
 
-/* One more piece that lives; where it goes on from the last one both become one. */
+/* If the extent continues the current run within a zone, the run grows by it; else it begins a new run. */
 int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct nova_request *request)
 {
 	struct extent *run = &slice->run.extent;
@@ -101,7 +102,7 @@ int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct
 	return rc;
 }
 
-/* What lies at a file block and goes on up to `end`, which takes the longer the more that is. */
+/* The time grows with the length of the extent, so SCAN_BLOCKS limits it. */
 struct extent gc_slice_look(struct gc_slice *slice, uint64_t at, uint64_t end)
 {
 	struct extent live = {.file_block = at};
@@ -112,7 +113,7 @@ struct extent gc_slice_look(struct gc_slice *slice, uint64_t at, uint64_t end)
 	return live;
 }
 
-/* Attributes and times, as they are now. They come last: their entries carry the newest request of the log. */
+/* Append the current attributes and times. They come last: their entries carry the newest request of the log. */
 static int write_attributes(struct nova_worker *worker, const struct nova_inode *inode, struct log_append *log)
 {
 	struct entry_buffer buffer;
@@ -132,8 +133,7 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 	}
 	entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
-	/* The entries of extents before gave the size already; to give it again would drop the blocks beyond the end.
-	 */
+	/* The entries of extents have set the size already. A size in ATTR would drop the blocks beyond the end. */
 	attr->mask = le16_of(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_FLAGS |
 	                     NOVA_ATTR_PROJECT | (inode->file.extents ? 0 : NOVA_ATTR_SIZE));
 	attr->mode = le16_of(inode->mode);
@@ -156,10 +156,10 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 }
 
 /*
- * Head and tail move as one record. A head word has no age of its own, so the tail must move with it (there is always
- * an ATTR entry), and the head is made durable in the slot before anything else may move this inode's tail: the third
- * fence. The next to move it may be another worker, whose commit could become durable before this head word: then
- * replay would find the record's tail too old to apply its head.
+ * Move head and tail in one record. A head word has no age of its own, so the tail must move with it (there is always
+ * an ATTR entry). The third fence makes the head durable in the slot before any other commit can move this inode's
+ * tail. Without it, the next commit, perhaps by another worker, could become durable before this head word: then replay
+ * would find the record's tail too old and would not apply its head.
  */
 static void switch_head(struct nova_worker *worker, const struct log_append *log, uint64_t head)
 {
@@ -173,7 +173,7 @@ static void switch_head(struct nova_worker *worker, const struct log_append *log
 	journal_flush_slot_words(worker);
 }
 
-/* Copies of attributes count as soon as they are committed: a later slice need not make them again. */
+/* The index refers to the copies of attributes once they are committed, so a later slice need not copy them again. */
 static void show_xattrs(const struct gc_slice *slice)
 {
 	for (unsigned i = 0; i < slice->xattrs_moved; i++)
@@ -191,7 +191,7 @@ static uint64_t page_after(const struct nova *fs, const struct nova_inode *inode
 	return next;
 }
 
-/* The pages that are done are dead: the log goes on from the next one. */
+/* The scanned pages are dead: let the log begin at the next page. */
 static int drop_pages(struct gc_slice *slice)
 {
 	struct nova_inode *inode = slice->inode;
@@ -213,7 +213,7 @@ static int drop_pages(struct gc_slice *slice)
 	return 0;
 }
 
-/* What the slice gathered becomes part of the log, and the pages that are done go. */
+/* Commits nothing if there is no page to free and no entry was appended. */
 int gc_slice_end(struct gc_slice *slice)
 {
 	struct nova_inode *inode = slice->inode;

@@ -1,8 +1,8 @@
 /*
- * gc_slice.h -- one slice of GC: what it appends of what lives, and its commit.
+ * gc_slice.h -- one slice of GC: it appends live entries and commits them.
  *
- * Extents are gathered into runs and packed; entries of other kinds are copied as they are. The inode is locked for
- * writing, and its index is there.
+ * A slice merges extents into runs and packs them, several in a line; it copies other entries unchanged. The inode is
+ * locked for writing, and its index is in DRAM.
  */
 #ifndef FARNOVA_NOVA_GC_SLICE_H
 #define FARNOVA_NOVA_GC_SLICE_H
@@ -10,13 +10,13 @@
 #include "server/nova/inode/nova_inode.h"
 #include "server/nova/log/inode_log.h"
 
-#define GC_SLICE_PAGES     4u                                                   /* that a slice looks at */
-#define GC_SLICE_LINES     (NOVA_SLOT_LINES + GC_SLICE_PAGES * NOVA_PAGE_LINES) /* that lie in them */
-#define GC_SCAN_SOFT_LIMIT 320u /* extents: then no other page is begun, */
-#define GC_SCAN_HARD_LIMIT 640u /* and then not even this one ended */
+#define GC_SLICE_PAGES     4u                                                   /* the most that a slice scans */
+#define GC_SLICE_LINES     (NOVA_SLOT_LINES + GC_SLICE_PAGES * NOVA_PAGE_LINES) /* in the slot and these pages */
+#define GC_SCAN_SOFT_LIMIT 320u /* extents: after so many a slice begins no other page */
+#define GC_SCAN_HARD_LIMIT 640u /* extents: after so many it stops within a page */
 #define GC_SEEN            256u
 
-/* Extents of a file that lie in a row, to be told as one. */
+/* Adjacent extents of a file, which become one extent. */
 struct gc_run {
 	struct extent extent;
 	struct nova_request request;
@@ -26,49 +26,49 @@ struct gc_slice {
 	struct nova_worker *worker;
 	struct nova_inode *inode;
 	struct log_append log;
-	struct gc_run run;         /* not yet among the gathered */
-	struct nova_request asked; /* the request of the last that is */
+	struct gc_run run;         /* not yet in `gathered` */
+	struct nova_request asked; /* the request of the newest extent in `gathered` */
 	uint64_t scanned;
 	uint64_t lines;        /* of extents, appended */
-	uint64_t page;         /* that is looked at, */
-	uint64_t done;         /* how many pages are done, */
-	uint64_t done_last;    /* and the last of them */
-	uint64_t position;     /* of the entry in which the slice stopped, 0 = in none, */
-	unsigned index;        /* its extent, */
-	uint64_t block;        /* and the file block behind what was copied of it */
-	uint64_t symlink_line; /* where the SYMLINK entry lies now, 0 = it was not moved */
+	uint64_t page;         /* being scanned */
+	uint64_t done;         /* how many pages have been scanned */
+	uint64_t done_last;    /* the last of these pages */
+	uint64_t position;     /* of the entry in which the slice stopped, 0 = in none */
+	unsigned index;        /* the extent of that entry */
+	uint64_t block;        /* the file block after the copied part of that extent */
+	uint64_t symlink_line; /* the new line of the SYMLINK entry, 0 = it was not moved */
 	unsigned moved;
 	unsigned xattrs_moved;
 	unsigned gathered_count;
-	struct extent seen[GC_SEEN]; /* what lately went into runs, by file block */
-	/* What follows is not set before it is used. */
+	struct extent seen[GC_SEEN]; /* recent runs, hashed by file block */
+	/* gc_slice_begin leaves the fields below uninitialised. */
 	struct extent gathered[NOVA_EXTENTS_MAX]; /* not yet appended */
 	struct {
-		uint64_t *line; /* what says where an entry of a name or of limits lies, */
-		uint64_t now;   /* and where it lies now */
+		uint64_t *line; /* in the index: the line of an entry of a name or of limits */
+		uint64_t now;   /* the new line of that entry */
 	} lines_moved[GC_SLICE_LINES];
 	struct {
 		uint32_t place;
 		uint64_t line;
-	} xattrs[GC_SLICE_LINES]; /* likewise */
+	} xattrs[GC_SLICE_LINES]; /* the same for extended attributes */
 };
 
-/* gc_slice_begin -- nothing is stored. */
+/* gc_slice_begin -- stores nothing. */
 void gc_slice_begin(struct gc_slice *slice, struct nova_worker *worker, struct nova_inode *inode);
 
-/* gc_slice_copy -- append the entry as it is, in the name of who asked for it; *line is where it lies now. -ENOSPC. */
+/* gc_slice_copy -- append the entry unchanged, with its own request; *line receives its new line. -ENOSPC. */
 int gc_slice_copy(struct gc_slice *slice, const struct nova_entry *old, uint64_t *line);
 
-/* gc_slice_look -- what of the file blocks from `at` on, before `end`, lies in a row now, at `at` or later. */
+/* gc_slice_look -- the first extent of the current map at or after file block `at`, cut off at `end`. */
 struct extent gc_slice_look(struct gc_slice *slice, uint64_t at, uint64_t end);
 
-/* gc_slice_add -- an extent that lives, which an entry of this request told. -ENOSPC. */
+/* gc_slice_add -- add a live extent, which an entry with this request recorded. -ENOSPC. */
 int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct nova_request *request);
 
-/* gc_slice_end -- commit what was appended; the pages that are done go. On an error the caller drops the append. */
+/* gc_slice_end -- commit the appended entries and free the scanned pages. On an error the caller drops the append. */
 int gc_slice_end(struct gc_slice *slice);
 
-/* gc_first_position -- where the log's first page begins, if it has one. */
+/* gc_first_position -- the position at which the log's first page begins, if it has pages. */
 static inline uint64_t gc_first_position(const struct nova_inode *inode)
 {
 	return inode->log.start ? inode->log.start : NOVA_SLOT_LINES;

@@ -1,10 +1,11 @@
 /*
- * gc_step.c -- shorten logs while nothing else happens.
+ * gc_step.c -- idle GC: shortens logs while the server has nothing else to do.
  *
- * GC in the way of appends (gc.c) lets a log be some pages longer than it must be, and of a file that was rewritten
- * some hundred times once they stay for good. So an append that leaves a log long puts it into a queue, and a thread
- * that has time looks into that: a log that has not grown since the last look is shortened, slice by slice, each under
- * the inode's lock alone; one that has is in use and waits. An inode whose lock is taken is left alone, too.
+ * GC before appends (gc.c) lets a log be some pages longer than necessary. A file that was rewritten some hundred times
+ * and then never again would keep these pages for ever. So an append that leaves a long log puts the inode into a
+ * queue, and a thread that has time works through the queue. If the log has not grown since the last step, the thread
+ * shortens it slice by slice, each under the inode's lock alone. If the log has grown, or if the inode is locked, the
+ * inode is in use and stays in the queue.
  */
 #include "server/nova/change/gc.h"
 #include "server/nova/change/gc_queue.h"
@@ -13,7 +14,7 @@
 
 enum look { LOOK_GONE, LOOK_BUSY, LOOK_LOCKED };
 
-/* What is no longer in DRAM is not read again for this. */
+/* An inode that is no longer in core is not loaded again for GC. */
 static enum look lock_loaded(struct nova_worker *worker, const struct gc_waiting *waiting, struct nova_inode **out)
 {
 	struct nova_inode *inode;
@@ -30,7 +31,7 @@ static enum look lock_loaded(struct nova_worker *worker, const struct gc_waiting
 	return LOOK_GONE;
 }
 
-/* Up to `slices` of one log; false when there is no more to do with it. A log for which there was no space waits on. */
+/* Run up to `slices` slices on one log; false when nothing is left to do. After -ENOSPC the inode stays queued. */
 static bool shorten(struct nova_worker *worker, struct nova_inode *inode, struct gc_waiting *waiting, unsigned slices,
                     unsigned *done)
 {
@@ -68,8 +69,8 @@ int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags)
 			waiting.tail = inode->log.tail;
 		}
 		/*
-		 * Before the lock is let go: else the inode could be queued anew in between. There is room: each worker
-		 * is in one step at most, and appends leave a place for each.
+		 * Put it back before unlocking: else an append could queue the inode a second time in between. There is
+		 * room: each worker runs one step at most, and appends leave a free place for each worker.
 		 */
 		if (again)
 			gc_queue_put(queue, &waiting, 0);

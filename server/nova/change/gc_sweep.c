@@ -1,5 +1,5 @@
 /*
- * gc_sweep.c -- a sweep: every extent told before its beginning is dead once it has ended, without a look.
+ * gc_sweep.c -- a sweep: once it has ended, every extent entry before its beginning is dead, without a check.
  */
 #include "server/nova/change/gc_sweep.h"
 
@@ -12,7 +12,7 @@ void gc_sweep_begin(struct nova_inode *inode)
 	inode->gc.swept = 0;
 }
 
-/* Whatever extent an entry before the sweep told was written again by the sweep, or by whoever changed it meanwhile. */
+/* Every live extent has been written again since the sweep began: by the sweep, or by an operation that changed it. */
 static void end_sweep(struct nova_inode *inode)
 {
 	struct gc_state *gc = &inode->gc;
@@ -27,8 +27,8 @@ static void end_sweep(struct nova_inode *inode)
 	gc->round = inode->log.tail;
 }
 
-/* A slice of a sweep: extents are written again in the order of the file, each as long as it is by now. No page goes.
- */
+/* One slice of a sweep: it writes extents again in the order of the file, each with its present length. It frees no
+ * page. */
 int gc_sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 {
 	uint64_t at = inode->gc.swept;

@@ -1,5 +1,5 @@
 /*
- * inode_create.c -- birth of inodes.
+ * inode_create.c -- creates inodes.
  */
 #include "server/nova/change/inode_create.h"
 
@@ -34,7 +34,7 @@ static void show_xattrs(struct nova_worker *worker, struct nova_inode *inode, co
 		incore_index_changed(worker->fs, inode);
 }
 
-/* While the life word says NEVER or FREE nothing else in the slot is judged, so its lines are written in place. */
+/* While the life word is NEVER or FREE, no reader evaluates the rest of the slot, so its lines are written in place. */
 static void store_header(struct nova *fs, const struct nova_inode *inode, const struct birth *birth)
 {
 	struct nova_slot_header header __attribute__((aligned(64))) = {

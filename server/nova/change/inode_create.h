@@ -1,5 +1,5 @@
 /*
- * inode_create.h -- how an inode begins.
+ * inode_create.h -- creates inodes.
  */
 #ifndef FARNOVA_NOVA_INODE_CREATE_H
 #define FARNOVA_NOVA_INODE_CREATE_H
@@ -7,7 +7,7 @@
 #include "server/nova/change/txn.h"
 #include "server/nova/inode/xattr_index.h"
 
-/* The ACLs that a newborn gets; part of the transaction that makes it. */
+/* The ACLs of a new inode, set by the transaction that creates it. */
 struct xattr_birth {
 	struct xattr_change changes[2];
 	unsigned count;
@@ -22,13 +22,13 @@ struct birth {
 	uint32_t flags;
 	uint32_t project;
 	uint64_t parent; /* of a directory */
-	uint64_t size;   /* of a target */
+	uint64_t size;   /* of a symlink's target */
 	struct xattr_birth xattrs;
 };
 
 /*
- * inode_create_begin -- take a slot and store the newborn's header, words and first entry; the inode comes back locked
- * and becomes alive with the transaction (inode_create_done) or not at all (inode_create_abort).
+ * inode_create_begin -- take a slot and store the header, words and first entry of the new inode. *out is locked. The
+ * commit of the transaction creates the inode: then call inode_create_done, else inode_create_abort.
  */
 int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode **out, struct log_append **log);
 void inode_create_done(struct txn *txn, struct nova_inode *inode, const struct birth *birth);

@@ -1,5 +1,5 @@
 /*
- * inode_free.c -- death of inodes.
+ * inode_free.c -- frees inodes.
  */
 #include "server/nova/change/inode_free.h"
 
@@ -17,7 +17,7 @@ void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
 }
 
-/* The commit that ended this inode is durable: its blocks, pages and slot are free. */
+/* The commit that freed this inode is durable: free its blocks, pages and slot. */
 static void release_all(const struct nova_call *call, struct nova_inode *inode)
 {
 	struct nova_worker *worker = call->worker;
@@ -55,7 +55,7 @@ void inode_free_done(struct txn *txn, struct nova_inode *inode)
 	}
 }
 
-/* A life word alone needs no record: it is one word, and its copies may differ only as {old, new}. */
+/* A life word alone needs no journal record: it is one word, and its two copies can differ only as {old, new}. */
 void inode_free_orphan(const struct nova_call *call, struct nova_inode *inode)
 {
 	struct nova *fs = call->worker->fs;

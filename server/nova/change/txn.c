@@ -1,5 +1,5 @@
 /*
- * txn.c -- several logs and life words, committed as one.
+ * txn.c -- commits changes of several logs and life words as one.
  */
 #include "server/nova/change/txn.h"
 
@@ -49,7 +49,7 @@ struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode)
 	return &txn->logs[txn->log_count++];
 }
 
-/* See the picture in txn.h: of one generation the states only grow; a new one begins where the last is FREE. */
+/* See the diagram in txn.h: within a generation the state only grows; the next generation begins after FREE. */
 static bool may_become(enum nova_life from, enum nova_life to)
 {
 	return from == NOVA_LIFE_FREE ? to > NOVA_LIFE_NEVER && to < NOVA_LIFE_FREE : to > from;
@@ -105,7 +105,7 @@ int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t l
 	payload->file_type = type;
 	payload->name_length = (uint8_t)length;
 	memcpy(bytes, name, length);
-	/* A new cookie is the position, which is known before the entry is stored: at the next line, or after padding. */
+	/* A new cookie is the entry's position, known before the append: the next line, or the first after padding. */
 	room = log->page_first + (log->page ? NOVA_PAGE_LINES : NOVA_SLOT_LINES) - log->position;
 	cookie = replaced ? replaced->cookie : log->position + (room < entry->lines ? room : 0);
 	payload->cookie = le64_of(cookie);
@@ -138,8 +138,8 @@ void txn_drop(struct txn *txn)
 }
 
 /*
- * A newborn's words go straight into its slot, where nothing is judged while the life word says what it said before:
- * NEVER, or FREE of the generation before.
+ * The words of a new inode are stored directly into its slot. No reader evaluates them while the life word keeps its
+ * old value: NEVER, or FREE of the generation before.
  */
 static void store_newborn_words(struct nova *fs, const struct log_append *log)
 {
@@ -179,7 +179,7 @@ static void commit_record(struct txn *txn)
 
 void txn_commit(struct txn *txn)
 {
-	/* Whoever did this again would do it twice. */
+	/* From here on the operation must not be deferred: a second run would make the change twice. */
 	txn->worker->may_defer = false;
 	if (txn->log_count == 1 && txn->life_count == 0)
 		log_append_commit(txn->worker, &txn->logs[0]);

@@ -1,8 +1,9 @@
 /*
- * txn.h -- one operation's changes to one or several inodes, committed as one.
+ * txn.h -- a transaction: the changes of one operation to one or several inodes, committed as one.
  *
- * The inodes are locked for writing. Everything is stored beyond the tails; txn_commit makes it true. Until then
- * txn_drop leaves no trace. One log and no life word: the tail is the commit. Otherwise a record in the worker's ring.
+ * The inodes are locked for writing. A transaction stores its entries behind the tails; txn_commit commits them.
+ * Before that, txn_drop undoes everything. With one log and no life word, the new tail is the commit. Otherwise the
+ * commit is a record in the worker's journal ring.
  *
  * The life of an inode, as the LIFE word of its slot says (enum nova_life), and who makes each transition:
  *
@@ -19,12 +20,13 @@
  *                  |    the last name |            |
  *                  |    goes while it | nova_close |
  *                  |    is open       v            v
- *                  +---------------> FREE, generation ended: blocks and slot are given back
+ *                  +---------------> FREE, generation ended: blocks and slot are freed
  *                    the last name goes
  *
- * Births are inode_create_begin and inode_create_done. Names go by nova_unlink, nova_rmdir and nova_rename, through
- * inode_free_begin and inode_free_done. Each of them notes the new state by txn_life, and it holds once txn_commit has
- * returned; inode_free_orphan stores the word alone. From ORPHAN and FREE nothing leads back.
+ * inode_create_begin and inode_create_done create inodes. nova_unlink, nova_rmdir and nova_rename remove names, through
+ * inode_free_begin and inode_free_done. Each of these notes the new state by txn_life; the state is durable once
+ * txn_commit has returned. inode_free_orphan stores the word alone. An ORPHAN only becomes FREE, and a FREE generation
+ * is never used again.
  */
 #ifndef FARNOVA_NOVA_TXN_H
 #define FARNOVA_NOVA_TXN_H
@@ -42,19 +44,19 @@ struct txn {
 	unsigned log_count;
 	unsigned life_count;
 	struct log_append logs[TXN_LOGS];
-	bool newborn[TXN_LOGS]; /* the tail is stored in place: the slot lives only once its life word says so */
+	bool newborn[TXN_LOGS]; /* the tail is stored in place: the slot is not valid before its life word changes */
 	struct journal_word lives[NOVA_RECORD_WORDS];
 };
 
 void txn_start(struct txn *txn, const struct nova_call *call);
 
-/* txn_log -- the log of an inode in this transaction; the same inode has one. `privileged` may use the reserve. */
+/* txn_log -- the append to the inode's log; a transaction has one for each inode. `privileged` may use the reserve. */
 struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged);
 
-/* txn_log_newborn -- the log of an inode that this transaction brings to life; it fits into the slot. */
+/* txn_log_newborn -- the log of an inode that this transaction creates. */
 struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode);
 
-/* txn_life -- the inode's life changes. */
+/* txn_life -- set the inode's life word. */
 void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life);
 
 /* txn_entry -- append to a log of this transaction. */
@@ -63,8 +65,8 @@ int txn_entry(struct txn *txn, struct log_append *log, struct nova_entry *entry,
 /* Entries that several operations make. */
 int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struct nova_attr_entry *values);
 
-/* txn_name -- a new name, or one that leads to another inode from now on: it takes the place of `replaced`, which is no
- * NULL then and has the same bytes, in the order of names, and needs no txn_name_gone. */
+/* txn_name -- add a name, or let a name refer to another inode. In the second case `replaced` is the old entry, with
+ * the same bytes: the new entry gets its cookie, and so its place in listings, and needs no txn_name_gone. */
 int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
              const struct dir_entry *replaced, struct dir_entry *added);
 int txn_name_gone(struct txn *txn, struct log_append *log, const struct dir_entry *gone);
