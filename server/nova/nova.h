@@ -1,13 +1,13 @@
 /*
  * nova.h -- the NOVA core: a log-structured file system on mapped persistent memory.
  *
- * Every operation that changes something is atomic and, when it returns 0, durable: after a crash at any point it is
- * wholly there or wholly not, and if it had returned it is there. Operations on one inode are serialised by the
- * inode's lock in DRAM (readers share it); nothing on a hot path takes a lock that two unrelated operations share.
+ * Every operation that changes something is atomic and, when it returns 0, durable: after a crash at any point either
+ * the whole change is there or nothing of it, and all of it if the operation had returned. The inode's lock in DRAM
+ * serialises operations on one inode (readers share it). No hot path takes a lock that two unrelated operations share.
  *
- * All functions return 0 (or a count) or -errno. Names are bytes: 1..255 of them, no '/' and no NUL; "." and ".." are
- * refused with -EINVAL where a name is made or removed and understood by nova_lookup. Times are signed nanoseconds
- * since 1970. Sizes and offsets are bytes unless the name says blocks.
+ * All functions return 0 (or a count) or -errno. A name is 1..255 bytes, without '/' and NUL. nova_lookup accepts "."
+ * and ".."; functions that add or remove a name refuse them with -EINVAL. Times are signed nanoseconds since 1970.
+ * Sizes and offsets are bytes unless their name says blocks.
  *
  * Thread safety: every function may be called by any thread; a struct nova_worker is used by one thread at a time.
  */
@@ -32,13 +32,13 @@ typedef struct {
 	uint64_t n;
 } nova_block;
 
-/* Names an inode for ever: a handle whose generation has ended gets -ESTALE, never another file. */
+/* Identifies an inode for ever: after the end of its generation the handle gets -ESTALE, never another file. */
 struct nova_handle {
 	nova_ino ino;
 	uint32_t generation;
 };
 
-/* On whose behalf. NULL where a cred is asked for means no check at all. uid 0 is the superuser. */
+/* The credential of the caller. Where a cred is expected, NULL means no check at all. uid 0 is the superuser. */
 struct nova_cred {
 	uint32_t uid;
 	uint32_t gid;
@@ -46,22 +46,22 @@ struct nova_cred {
 	const uint32_t *groups; /* supplementary */
 };
 
-/* Which request of which client, stored in every entry it commits; zero = nobody's. */
+/* A request of a client, stored in every entry that it commits; zero = no client's. */
 struct nova_request {
 	uint32_t client;
 	uint16_t slot;
 	uint32_t sequence;
 };
 
-/* What every operation needs to know about its caller. */
+/* The caller of an operation. */
 struct nova_call {
 	struct nova_worker *worker;
 	const struct nova_cred *cred;
 	struct nova_request request;
-	/* Passed on with the blocks that the call frees: see struct nova_freed. NULL = nobody's change. */
+	/* Passed on with the blocks that the call frees: see struct nova_freed. NULL = no session's change. */
 	const void *change;
-	bool opened;    /* read and write access was checked when the file was opened: do not check the mode again */
-	uint32_t umask; /* taken from the mode of what is made, but where the directory has a default ACL */
+	bool opened;    /* the open has checked read and write access: do not check the mode again */
+	uint32_t umask; /* cleared in the mode of a new inode, unless the directory has a default ACL */
 };
 
 struct nova_attr {
@@ -72,10 +72,10 @@ struct nova_attr {
 	uint32_t gid;
 	uint32_t rdev;
 	uint32_t flags;   /* NOVA_FILE_* */
-	uint32_t project; /* whose usage it counts to, 0 = none */
-	bool has_xattrs;  /* ACLs among them; told, never set */
+	uint32_t project; /* to which its usage counts, 0 = none */
+	bool has_xattrs;  /* ACLs count too; output only */
 	uint64_t size;
-	uint64_t blocks; /* of 4096 bytes: data and what targets and attributes have of their own */
+	uint64_t blocks; /* of 4096 bytes: data, and the own blocks of symlink targets and extended attributes */
 	int64_t atime_ns;
 	int64_t mtime_ns;
 	int64_t ctime_ns;
@@ -93,48 +93,48 @@ struct nova_format_options {
 };
 
 /*
- * nova_format -- make an empty file system on a mapped pool. -ENOSPC if the pool is under 10 MiB. Durable on return; a
- * crash before leaves a pool that does not mount (the superblocks are written last).
+ * nova_format -- make an empty file system on a mapped pool. -ENOSPC if the pool is under 10 MiB. Durable on return.
+ * After a crash before that, the pool does not mount (the superblocks are written last).
  */
 int nova_format(struct pm *pm, const struct nova_format_options *options);
 
 /*
- * nova_grow -- take all of a pool that has become larger, by whole chunks, into its file system, which nobody has
- * mounted. Durable on return; a crash before leaves the old size. Growing nothing is no error. Errors as nova_mount's
- * and -EROFS; `why` receives a sentence.
+ * nova_grow -- extend an unmounted file system, by whole chunks, to the size of its pool, which has become larger.
+ * Durable on return; a crash before that leaves the old size. A pool of the same size is no error. Errors as
+ * nova_mount's, and -EROFS; `why` receives a sentence.
  */
 int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why, size_t why_size);
 
-/* nova_probe -- 0 if the pool holds a valid superblock of a version this code can read, else as nova_mount. */
+/* nova_probe -- 0 if the pool has a valid superblock of a version that this code can read, else as nova_mount. */
 int nova_probe(const struct pm *pm, char *why, size_t why_size);
 
-/* A row of blocks that an inode has lost. */
+/* A run of blocks that an inode no longer uses. */
 struct nova_freed {
 	nova_ino ino;
 	nova_block first;
 	uint64_t count;
-	uint32_t project;   /* whose usage they counted to, 0 = none */
-	const void *change; /* as in the nova_call that freed them; NULL = nobody's */
+	uint32_t project;   /* to which their usage counted, 0 = none */
+	const void *change; /* of the nova_call that freed them; NULL = no session's */
 };
 
 enum nova_quarantine { NOVA_FREE, NOVA_QUARANTINE, NOVA_QUARANTINE_CHARGED };
 
 struct nova_mount_options {
 	bool read_only;
-	bool rescue;                 /* read-only, and damage does not refuse the mount: see nova_mount */
+	bool rescue;                 /* mount a damaged pool, read-only: see nova_mount */
 	bool accept_unsafe_shutdown; /* mount writable although the device may have lost stores: see nova_mount */
 	unsigned recovery_threads;   /* 0 = as many as CPUs */
-	/* Read all logs although a clean unmount saved what they say: finds damage now, not when it is met. */
+	/* Read all logs although a clean unmount saved a checkpoint: finds damage at mount, not at first use. */
 	bool full_scan;
-	unsigned progress_ms; /* how often a long scan says in the log how far it is; 0 = every second */
-	/* DRAM for attributes and indexes of inodes that nobody has pinned, a soft limit: 0 = 40 bytes for each slot,
-	 * at least 32 MiB. Beside it every slot costs 17 bytes and every block a bit. */
+	unsigned progress_ms; /* how often a long scan logs its progress; 0 = every second */
+	/* A soft limit on the DRAM for attributes and indexes of inodes that nobody has pinned: 0 = 40 bytes for each
+	 * slot, at least 32 MiB. Besides, every slot costs 17 bytes and every block a bit. */
 	uint64_t cache_bytes;
 	/*
-	 * Blocks that an operation no longer needs are offered here after the commit is durable and before they are
-	 * reused. NOVA_QUARANTINE keeps them for now: they are then the callee's to give to nova_free_blocks.
-	 * NOVA_QUARANTINE_CHARGED: until then they also go on counting to the project. Called with the inode's lock
-	 * held; must not call into nova. NULL = all are free at once. If the pool is closed first they are simply free.
+	 * Called with blocks that an operation no longer uses, after its commit is durable and before the blocks are
+	 * reused. NOVA_QUARANTINE: the blocks stay allocated until the callee passes them to nova_free_blocks.
+	 * NOVA_QUARANTINE_CHARGED: until then they also count to the project. Called with the inode's lock held; must
+	 * not call into nova. NULL = all blocks are freed at once. An unmount or a crash frees quarantined blocks.
 	 */
 	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
 	void *quarantine_context;
@@ -142,36 +142,37 @@ struct nova_mount_options {
 
 /*
  * nova_mount -- recover if needed and mount. -EINVAL not a pool, -EPROTONOSUPPORT newer format or unknown incompat
- * feature, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs what recovery did. The clean flag is cleared and
- * fenced before the first change. The pm stays the caller's and outlives the mount.
+ * feature, -EIO damaged, -ENOMEM. `why` receives a sentence. Logs what recovery did. Clears and fences the clean flag
+ * before the first change. The caller keeps `pm`, which must outlive the mount.
  *
- * -EUCLEAN: the device beneath has counted an unsafe shutdown (pm->unsafe_shutdowns) since the pool was mounted, and it
- * was not unmounted: fenced stores may be lost. Read-only mounts only log it.
+ * -EUCLEAN: since the last mount, which did not end with an unmount, the device has counted an unsafe shutdown
+ * (pm->unsafe_shutdowns): fenced stores may be lost. Read-only mounts only log it.
  *
- * A pool with unknown ro-compat features is mounted read-only, which is logged and told by nova_read_only. A read-only
- * mount stores nothing at all, not even what recovery would: committed records of a journal that was not replayed are
- * seen through an overlay in DRAM. Every operation that would change something gets -EROFS.
+ * A pool with unknown ro-compat features is mounted read-only; this is logged, and nova_read_only returns true. A
+ * read-only mount stores nothing, not even for recovery: it applies committed records of a journal that was not
+ * replayed to an overlay in DRAM. Every operation that would change something gets -EROFS.
  *
- * With `rescue` a damaged pool is mounted as far as it goes, each damage being logged. What is sound can be read. A
- * damaged inode gets -EIO when it is used, but a directory whose log can be read up to some point shows the names up
- * to there: any other name, and reading on after the last of them, gets -EIO.
+ * With `rescue` a damaged pool is mounted as far as possible, and each damage is logged. Undamaged inodes can be read.
+ * A damaged inode gets -EIO when it is used. But if the log of a directory is readable up to some point, the names up
+ * to that point can be used: any other name, and a listing beyond the last of them, gets -EIO.
  */
 int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size);
 
-/* nova_unmount -- mark clean and free all DRAM. No other call may be running; workers must be closed. */
+/* nova_unmount -- mark the pool clean and free all DRAM. No other call may be running; workers must be closed. */
 void nova_unmount(struct nova *fs);
 
-/* nova_worker_open -- state of one thread: its journal ring and its reserve of blocks and slots. -EBUSY past 64. */
+/* nova_worker_open -- the state of one thread: its journal ring and its reserve of blocks and slots. At most 64 workers
+ * may be open: -EBUSY. */
 int nova_worker_open(struct nova *fs, struct nova_worker **out);
 void nova_worker_close(struct nova_worker *worker);
 
 /*
- * The first use of an inode reads its log, which may be long. For a thread that serves others, too:
+ * The first use of an inode reads its log, which may be long. A thread that also serves other requests need not wait:
  *
- * nova_may_defer -- from now until its next commit operations of this worker do not read a log of more than some
- * thousand lines, nor wait for nova_load, but fail with -EBUSY and have changed nothing. nova_load -- read it, by a
- * worker that has time. nova_deferred -- which inode it was that an operation since nova_may_defer
- * has failed for; 0: none.
+ * nova_may_defer -- with `may`, until the worker's next commit, its operations do not read a log of more than some
+ * thousand lines and do not wait for nova_load; instead they fail with -EBUSY and change nothing. nova_load -- read the
+ * log of an inode, by a worker that has time. nova_deferred -- the inode for which an operation since nova_may_defer
+ * failed with -EBUSY; 0: none.
  */
 void nova_may_defer(struct nova_worker *worker, bool may);
 nova_ino nova_deferred(const struct nova_worker *worker);
@@ -180,63 +181,63 @@ void nova_load(struct nova_worker *worker, nova_ino ino);
 struct nova_statfs {
 	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
 	uint64_t free_blocks;
-	uint64_t available_blocks; /* of the free ones: the rest is kept so that names can be removed, by whomever */
+	uint64_t available_blocks; /* of the free blocks; the others are a reserve, so that anyone can remove names */
 	uint64_t inodes;           /* in use */
-	uint64_t inode_limit;      /* how many there may be, 0 = as many as there is space for */
-	uint64_t dram_bytes;       /* what the mount takes, by its own count */
+	uint64_t inode_limit;      /* the most inodes allowed, 0 = limited by space only */
+	uint64_t dram_bytes;       /* used by the mount, by its own count */
 	uint8_t uuid[16];
 	char label[65];
 };
 void nova_statfs(struct nova *fs, struct nova_statfs *out);
 
-/* nova_handle_key -- the pool's secret, with which the server seals the handles that it gives to clients. */
+/* nova_handle_key -- the secret key of the pool. The server seals the handles of clients with it. */
 void nova_handle_key(const struct nova *fs, uint8_t key[16]);
 
-/* nova_statfs_at -- as the inode's project may see it: no larger than its limit. -ESTALE. */
+/* nova_statfs_at -- the same, limited by the quota of the inode's project. -ESTALE. */
 int nova_statfs_at(const struct nova_call *call, struct nova_handle file, struct nova_statfs *out);
 
-/* nova_read_only -- whether the mount changes nothing, by wish or by need. */
+/* nova_read_only -- whether the mount is read-only, by its options or because of the pool's features. */
 bool nova_read_only(const struct nova *fs);
 
 /* nova_root -- the root directory's handle. */
 struct nova_handle nova_root(const struct nova *fs);
 
-#define NOVA_GC_BUSY 1u /* also logs that have grown since the last step */
+#define NOVA_GC_BUSY 1u /* include logs that have grown since the last step */
 
 /*
- * nova_gc_step -- shorten logs beyond what appends to them do by themselves, where nothing was appended since the last
- * step: up to `slices` slices of at most some ten microseconds each, under one inode's lock at a time; inodes that are
- * locked are left alone. Returns how many slices were done; fewer than asked for: there is nothing more to do now. For
- * a thread that has time, at intervals.
+ * nova_gc_step -- idle GC: shorten logs that have not grown since the last step, more than GC before appends does. A
+ * step is up to `slices` slices of at most some ten microseconds each, under one inode's lock at a time. It skips
+ * locked inodes. Returns the number of slices done; fewer than `slices`: there is nothing left to do now. A thread that
+ * has time calls this at intervals.
  */
 int nova_gc_step(struct nova_worker *worker, unsigned slices, unsigned flags);
 
 /* ---- names ----------------------------------------------------------------------------------------------------- */
 
-/* nova_lookup -- find `name` in `dir` (x permission on it). "." and ".." work; ".." of the root is the root. */
+/* nova_lookup -- find `name` in `dir`. Needs x on `dir`. "." and ".." work; ".." of the root is the root. */
 int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                 struct nova_attr *attr);
 
 /*
- * nova_create -- make a regular file, directory, FIFO, socket or device as `mode` says. -EEXIST if the name is there.
- * A set-group-ID directory passes on its group, and the bit to directories. Where the directory has a default ACL
- * the inode is born with the ACLs it gives; elsewhere call->umask is taken from the mode.
+ * nova_create -- make a regular file, directory, FIFO, socket or device, according to `mode`. -EEXIST if the name
+ * exists. In a set-group-ID directory the inode gets the group of the directory, and a new directory also gets the bit.
+ * If the directory has a default ACL, the inode gets its ACLs from that; else call->umask is cleared in the mode.
  */
 int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
                 uint32_t rdev, struct nova_attr *attr);
 
-/* nova_symlink -- target of 1..4095 bytes, any but NUL. */
+/* nova_symlink -- the target has 1..4095 bytes, without NUL. */
 int nova_symlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                  const char *target, size_t target_length, struct nova_attr *attr);
 
 /* nova_readlink -- copies up to `size` bytes, returns the target's length. */
 ssize_t nova_readlink(const struct nova_call *call, struct nova_handle file, char *buffer, size_t size);
 
-/* nova_link -- another name, or the first of a file that nova_tmpfile made. -ENOENT if its last name has gone. */
+/* nova_link -- add another name, or the first name of a nova_tmpfile. -ENOENT if the last name was removed. */
 int nova_link(const struct nova_call *call, struct nova_handle file, struct nova_handle dir, const char *name,
               size_t length, struct nova_attr *attr);
 
-/* nova_unlink -- remove a name that is not a directory's. `attr` (may be NULL) tells the inode as it is afterwards. */
+/* nova_unlink -- remove a name of anything but a directory. `attr` (may be NULL) receives the attributes after it. */
 int nova_unlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                 struct nova_attr *attr);
 int nova_rmdir(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
@@ -245,14 +246,14 @@ int nova_rmdir(const struct nova_call *call, struct nova_handle dir, const char 
 #define NOVA_RENAME_NOREPLACE 1u
 #define NOVA_RENAME_EXCHANGE  2u
 
-/* nova_rename -- as renameat2. `replaced` (may be NULL) receives the attributes of what was replaced; nlink 0 if it
- * died, handle.ino.n 0 if nothing was. */
+/* nova_rename -- as renameat2. `replaced` (may be NULL) receives the attributes of the replaced inode: nlink 0 if that
+ * was its last name; handle.ino.n 0 if nothing was replaced. */
 int nova_rename(const struct nova_call *call, struct nova_handle from_dir, const char *from, size_t from_length,
                 struct nova_handle to_dir, const char *to, size_t to_length, unsigned flags,
                 struct nova_attr *replaced);
 
 struct nova_dirent {
-	uint64_t cookie; /* pass it to go on after this entry; stable while the name exists, across remounts and GC */
+	uint64_t cookie; /* continues after this entry; stable while the name exists, across remounts and GC */
 	nova_ino ino;
 	uint32_t type;    /* S_IFMT bits */
 	const char *name; /* not NUL-terminated, valid during the callback */
@@ -260,12 +261,12 @@ struct nova_dirent {
 };
 
 /*
- * nova_readdir -- call `emit` for each name after `cookie` (0 = from the start) until it returns false. "." and ".."
- * are not among them. A listing in several calls ends where the directory ended at the first: `until` is 0 then and
- * receives what the others are given, so that names which come later, by renaming too, are not told for ever. A name
- * that exists throughout is told exactly once, also where another inode replaces the one it leads to. `until` NULL: a
- * listing in one call. Needs r on the directory unless opened. In a rescue mount -EIO may come after names have been
- * told.
+ * nova_readdir -- call `emit` for each name after `cookie` (0 = from the start) until `emit` returns false. "." and
+ * ".." are not listed. A listing in several calls ends where the directory ended at the first call. For that, *until is
+ * 0 at the first call and receives a value for the others; without it, names that keep being added or renamed could
+ * make a listing endless. A name that exists throughout is listed exactly once, even if it comes to refer to another
+ * inode. `until` NULL: a listing in one call. Needs r on the directory unless opened. In a rescue mount -EIO may follow
+ * after some names.
  */
 int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t cookie, uint64_t *until,
                  bool (*emit)(void *context, const struct nova_dirent *entry), void *context);
@@ -274,7 +275,7 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 
 int nova_getattr(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
 
-/* nova_access -- 0 if the cred may R_OK | W_OK | X_OK the inode, else -EACCES. */
+/* nova_access -- 0 if the cred has the access `mask` (R_OK | W_OK | X_OK) to the inode, else -EACCES. */
 int nova_access(const struct nova_call *call, struct nova_handle file, int mask);
 
 #define NOVA_SET_MODE      (1u << 0)
@@ -288,21 +289,21 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 #define NOVA_SET_FLAGS     (1u << 8)
 #define NOVA_SET_PROJECT   (1u << 9)
 
-/* File flags, as chattr sets them. Only the superuser changes these; -EOPNOTSUPP for what is no file or directory.
- * What the first two forbid fails with -EPERM for everyone. */
+/* File flags, as chattr sets them. Only the superuser may change them; -EOPNOTSUPP except for files and directories.
+ * An operation that one of the first two forbids fails with -EPERM for everyone. */
 #define NOVA_FILE_IMMUTABLE       (1u << 0) /* only the flags change; no link, removal or new name in a directory */
-#define NOVA_FILE_APPEND          (1u << 1) /* a file takes NOVA_WRITE_APPEND only, a directory loses no name */
-#define NOVA_FILE_PROJECT_INHERIT (1u << 2) /* what is made in the directory has its project; directories this, too */
+#define NOVA_FILE_APPEND          (1u << 1) /* a file accepts NOVA_WRITE_APPEND only, a directory loses no name */
+#define NOVA_FILE_PROJECT_INHERIT (1u << 2) /* new inodes in the directory get its project; directories this flag too */
 
-/* nova_setattr -- everything in `mask` at once, or nothing. `in` gives the values; `out` (may be NULL) the result.
- * SET_PROJECT is the superuser's, and its limits do not stand in the way. A new owner or group takes set-ID bits and
- * capabilities from what is no directory, whoever gives it, unless a mode comes with it (chown(2)). */
+/* nova_setattr -- set everything in `mask` at once, or nothing. `in` has the values; `out` (may be NULL) receives the
+ * result. SET_PROJECT is for the superuser and ignores the project's limits. A new owner or group, whoever sets it,
+ * clears set-ID bits and capabilities of anything but a directory, unless the call also sets a mode (chown(2)). */
 int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in,
                  struct nova_attr *out);
 
 /*
- * nova_may_setattr, nova_may_write -- 0 if nova_setattr, or nova_write with these flags, would not be refused for what
- * the caller asks or for who it is. For a caller that has to keep others away from the inode before it changes it.
+ * nova_may_setattr, nova_may_write -- 0 if nova_setattr, or nova_write with these flags, would pass its checks of
+ * arguments and permissions. For a caller that recalls leases before the change.
  */
 int nova_may_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in);
 int nova_may_write(const struct nova_call *call, struct nova_handle file, unsigned flags);
@@ -310,61 +311,62 @@ int nova_may_write(const struct nova_call *call, struct nova_handle file, unsign
 enum nova_atime { NOVA_ATIME_RELATIVE, NOVA_ATIME_STRICT };
 
 /*
- * nova_accessed -- the inode was read: set its access time to now. RELATIVE: only where it is not later than the times
- * of the last modification and change, or older than a day; to find that it is not due stores nothing and takes the
- * inode's lock shared. The core never does it of its own accord: what counts as reading is its user's policy. Durable;
- * -EROFS on a read-only mount.
+ * nova_accessed -- the inode was read: set its access time to now. RELATIVE: only if the access time is not later than
+ * mtime and ctime, or is older than a day; if it is not due, the call stores nothing and takes the inode's lock shared.
+ * The core never sets access times by itself: the caller decides what counts as a read. Durable; -EROFS on a read-only
+ * mount.
  */
 int nova_accessed(const struct nova_call *call, struct nova_handle file, enum nova_atime policy);
 
-/* nova_atime_due -- whether nova_accessed would set the time by RELATIVE, given attributes and the wall clock. */
+/* nova_atime_due -- whether nova_accessed with RELATIVE would set the time, by these attributes and the wall clock. */
 bool nova_atime_due(const struct nova_attr *attr, int64_t now_ns);
 
 /*
- * nova_open -- pin an inode: while pinned its blocks stay although its last name goes (it becomes an orphan, which a
- * crash does not lose until nova_reclaim_orphans). nova_close undoes one nova_open and reclaims the last orphan's pin.
+ * nova_open -- pin an inode. A pinned inode keeps its blocks when its last name is removed: it becomes an orphan, which
+ * also survives a crash, until nova_reclaim_orphans. nova_close undoes one nova_open; with the last pin of an orphan it
+ * frees the inode.
  */
 int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
 int nova_close(const struct nova_call *call, struct nova_handle file);
 
 /*
  * nova_tmpfile -- make a regular file without a name, owned as if it were made in `dir`, and pin it as nova_open does.
- * It ends with its last nova_close, or as an orphan does after a crash, unless nova_link names it first; not
- * `linkable`: nova_link refuses it with -ENOENT.
+ * Unless nova_link gives it a name, the last nova_close frees it, or nova_reclaim_orphans after a crash. Without
+ * `linkable` nova_link refuses it with -ENOENT.
  */
 int nova_tmpfile(const struct nova_call *call, struct nova_handle dir, uint32_t mode, bool linkable,
                  struct nova_attr *attr);
 
-/* nova_reclaim_orphans -- free what has no name and nobody has pinned since the mount; returns how many. */
+/* nova_reclaim_orphans -- free all inodes that have no name and that nobody has pinned; returns how many. */
 int nova_reclaim_orphans(const struct nova_call *call);
 
 /* ---- extended attributes --------------------------------------------------------------------------------------- */
 
 /*
  * Names with their prefix, up to 255 bytes: user.*, trusted.*, security.*, system.posix_acl_access and
- * system.posix_acl_default; others -EOPNOTSUPP. Values up to 64 KiB (-E2BIG); one that with the name behind its prefix
- * is longer than 3992 bytes has blocks of its own, which count in nova_attr.blocks. Rules as in xattr(7): user.* is
- * for files and directories whose mode allows it (a sticky directory's owner), trusted.* for the superuser and hidden
- * from others, security.* read by all and set by the superuser, ACLs set by the owner.
+ * system.posix_acl_default; others -EOPNOTSUPP. Values up to 64 KiB (-E2BIG). If a value and its name without prefix
+ * take more than 3992 bytes, the value has blocks of its own, which count in nova_attr.blocks. Rules as in xattr(7):
+ * user.* is for files and directories whose mode allows it (in a sticky directory: its owner); trusted.* is for the
+ * superuser and hidden from others; all may read security.* and the superuser sets it; the owner sets ACLs.
  *
- * An ACL has the kernel's binary form, version 2. Its entries for owner, mask (or group) and others are the mode's
- * bits: each change of either is one of both. An access ACL that says no more than the mode is not kept.
+ * An ACL has the kernel's binary form, version 2. Its entries for owner, mask (or group) and others are the bits of the
+ * mode: a change of one changes the other. An access ACL that adds nothing to the mode is not stored.
  */
 
-#define NOVA_XATTR_CREATE  1u /* -EEXIST if it is there */
-#define NOVA_XATTR_REPLACE 2u /* -ENODATA if it is not */
+#define NOVA_XATTR_CREATE  1u /* -EEXIST if the attribute exists */
+#define NOVA_XATTR_REPLACE 2u /* -ENODATA if it does not */
 
-/* nova_getxattr -- the value's length; with `size` 0 nothing is copied. -ENODATA; -ERANGE if it does not fit. `change`
- * (may be NULL) is the inode's as it is with this value. */
+/* nova_getxattr -- returns the value's length; with `size` 0 copies nothing. -ENODATA; -ERANGE if the value does not
+ * fit. `change` (may be NULL) receives the inode's change counter, read together with the value. */
 ssize_t nova_getxattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
                       void *value, size_t size, uint64_t *change);
 
-/* nova_setxattr -- `attr` (may be NULL) tells the inode afterwards. -ENOSPC also when an ACL has over 498 entries or
- * all names together take over 64 KiB. */
+/* nova_setxattr -- `attr` (may be NULL) receives the attributes after it. -ENOSPC also when an ACL has over 498 entries
+ * or all names together take over 64 KiB. */
 int nova_setxattr(const struct nova_call *call, struct nova_handle file, const char *name, size_t length,
                   const void *value, size_t size, unsigned flags, struct nova_attr *attr);
 
-/* nova_listxattr -- the names that the caller may see, each with a NUL, in order of their making; sizes as above. */
+/* nova_listxattr -- the names that the caller may see, each with a NUL, oldest first; `size` and `change` as above. */
 ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, char *list, size_t size,
                        uint64_t *change);
 
@@ -374,27 +376,26 @@ int nova_removexattr(const struct nova_call *call, struct nova_handle file, cons
 /* ---- projects -------------------------------------------------------------------------------------------------- */
 
 /*
- * An inode belongs to a project or to none. A project's blocks (of file data and targets) and inodes are counted, and
- * an operation that would take more than its limits fails with -EDQUOT and leaves no trace, whoever asks. A link or
- * rename into a directory that passes on a project (NOVA_FILE_PROJECT_INHERIT) fails with -EXDEV if the inode is not of
- * that project.
+ * An inode belongs to one project or to none. The blocks (of file data and symlink targets) and inodes of a project are
+ * counted. An operation that would exceed its limits fails with -EDQUOT and changes nothing, for the superuser too. A
+ * link or rename into a directory with NOVA_FILE_PROJECT_INHERIT fails with -EXDEV if the inode is of another project.
  */
 struct nova_quota {
 	uint32_t project;
-	uint64_t block_limit; /* 0 = none, as the next one */
+	uint64_t block_limit; /* 0 = none; the same for inode_limit */
 	uint64_t inode_limit;
 	uint64_t blocks; /* in use */
 	uint64_t inodes;
 };
 
-/* nova_quota_get -- of a project (-EINVAL for 0), or with `next` of the known one with the lowest number from `project`
- * on (-ENOENT: there is no more). */
+/* nova_quota_get -- limits and usage of a project (-EINVAL for 0), or with `next` of the known project with the lowest
+ * number from `project` on (-ENOENT: there are no more). */
 int nova_quota_get(struct nova *fs, uint32_t project, bool next, struct nova_quota *out);
 
-/* nova_quota_full -- whether the project of the inode uses as many blocks as it may; false if it has none. */
+/* nova_quota_full -- whether the inode's project has reached its limit of blocks; false without a project. */
 bool nova_quota_full(const struct nova_call *call, struct nova_handle file);
 
-/* nova_quota_set -- the superuser sets a project's limits, durably; 0 = none. They may lie below what is in use. */
+/* nova_quota_set -- the superuser sets a project's limits, durably; 0 = none. They may be lower than the usage. */
 int nova_quota_set(const struct nova_call *call, uint32_t project, uint64_t block_limit, uint64_t inode_limit);
 
 /* ---- data ------------------------------------------------------------------------------------------------------ */
@@ -405,8 +406,8 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 #define NOVA_WRITE_APPEND 1u /* at the end of the file, whatever `offset` says */
 
 /*
- * nova_write -- write all `length` bytes as one atomic, durable change: copy on write, never in place. Returns length
- * or -errno, never a part. `attr` (may be NULL) tells the inode after it; with APPEND the data begin at
+ * nova_write -- write all `length` bytes as one atomic, durable change: copy on write, never in place. Returns `length`
+ * or -errno, never less. `attr` (may be NULL) receives the attributes after it; with APPEND the data begin at
  * attr->size - length. At most 1 GiB in one call.
  */
 ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64_t offset, const void *data,
@@ -424,11 +425,11 @@ ssize_t nova_write(const struct nova_call *call, struct nova_handle file, uint64
  * size. -EINVAL: an empty range; collapse or insert with KEEP_SIZE, off the 4096-byte blocks or reaching the end of the
  * file. -EOPNOTSUPP: any other mode. -ENOSPC leaves the file as it was.
  *
- * 0 and KEEP_SIZE reserve blocks where the file has none. They read as zeros, are holes to nova_seek and nova_map, and
- * a first write into reserved blocks alone cannot get -ENOSPC: it uses them, and log space was reserved with them. What
- * holds data already is not reserved a second time: overwriting it is copy on write and needs free blocks for a moment.
- * ZERO_RANGE takes fresh reserved blocks for what held data, so it needs as much free space. COLLAPSE and INSERT move
- * no data: they cost log lines for what lies behind the range.
+ * 0 and KEEP_SIZE reserve blocks where the file has none. Reserved blocks read as zeros, and nova_seek and nova_map
+ * treat them as holes. A first write into reserved blocks alone cannot get -ENOSPC: it uses these blocks and the log
+ * space that was reserved with them. Blocks with data get no second reservation: overwriting them is copy on write and
+ * needs free blocks until the commit. ZERO_RANGE replaces blocks with data by fresh reserved ones, so it needs as much
+ * free space. COLLAPSE and INSERT move no data: they append log lines for the extents behind the range.
  */
 int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsigned mode, uint64_t offset,
                    uint64_t length, struct nova_attr *attr);
@@ -436,7 +437,7 @@ int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsign
 enum nova_seek { NOVA_SEEK_DATA, NOVA_SEEK_HOLE };
 
 /*
- * nova_seek -- where the next data, or the next hole, begins at or after `offset`; reserved blocks are holes, and so is
+ * nova_seek -- find the beginning of the next data, or hole, at or after `offset`. Reserved blocks are holes, and so is
  * the end of the file. -ENXIO: `offset` is at or past the end, or no data follow. Needs r unless opened.
  */
 int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t offset, enum nova_seek what,
@@ -444,24 +445,24 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
 
 /*
  * nova_copy -- copy up to `length` bytes (at most 1 GiB) between files, or within one, as one atomic, durable change of
- * `to`; returns how many, fewer only at the end of `from`, 0 at or past it. Holes stay holes where both offsets have
- * the same place in a block. -EINVAL: the ranges overlap in one file. Needs r and w unless opened. `attr` (may be NULL)
- * tells `to` after it.
+ * `to`. Returns the number of bytes: less than `length` only at the end of `from`, 0 at or past it. Holes stay holes if
+ * both offsets have the same position in a block. -EINVAL: the ranges overlap in one file. Needs r and w unless opened.
+ * `attr` (may be NULL) receives the attributes of `to` after it.
  */
 ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
                   uint64_t to_offset, uint64_t length, struct nova_attr *attr);
 
 /*
- * A long copy in two steps, of which only the second is seen by anybody, and holds the files' locks for the time of a
- * commit: what is copied is brought into private blocks beforehand, in slices.
+ * A long copy in two steps. The first copies the data into private blocks, in slices. Only the second changes the file,
+ * and it holds the files' locks only for a commit.
  *
- * nova_copy_prepare -- by any worker; *out is then to be given to one of the others. Errors as nova_copy's; -ENOSPC also
- * where nova_copy would use blocks that the target has reserved. -EAGAIN: the source has been changed meanwhile.
+ * nova_copy_prepare -- by any worker. The caller passes *out to one of the other two functions. Errors as nova_copy's;
+ * -ENOSPC also where nova_copy would use reserved blocks of the target. -EAGAIN: the source has changed meanwhile.
  *
- * nova_copy_commit -- make it true, as nova_copy would; the call's rights are looked at here. Frees `copy`. -EAGAIN: the
- * source has been changed since: nothing has been done.
+ * nova_copy_commit -- commit the copy, as nova_copy would; checks the permissions of `call`. Frees `copy`. -EAGAIN: the
+ * source has changed since nova_copy_prepare, and nothing was done.
  *
- * nova_copy_discard -- give it up. NULL is allowed.
+ * nova_copy_discard -- free the copy and its blocks. NULL is allowed.
  */
 struct nova_copy;
 int nova_copy_prepare(struct nova_worker *worker, struct nova_handle from, uint64_t from_offset, struct nova_handle to,
@@ -469,25 +470,26 @@ int nova_copy_prepare(struct nova_worker *worker, struct nova_handle from, uint6
 ssize_t nova_copy_commit(const struct nova_call *call, struct nova_copy *copy, struct nova_attr *attr);
 void nova_copy_discard(struct nova_worker *worker, struct nova_copy *copy);
 
-/* Where a piece of a file lies. */
+/* A range of a file and its blocks. */
 struct nova_extent {
 	uint64_t offset;  /* in the file, a multiple of 4096 */
 	uint64_t length;  /* bytes, a multiple of 4096 */
-	nova_block block; /* n = 0: a hole, or reserved: it reads as zeros */
+	nova_block block; /* n = 0: a hole or reserved blocks, which read as zeros */
 };
 
 /*
- * nova_map -- the extents that cover [offset, offset + length) of the file, clipped to its size rounded up, holes
- * included, merged where adjacent, at most `max`. Returns how many. True only until the next change of the inode; the
- * caller keeps changes away by its own means (layouts). `attr` (may be NULL) is taken under the same lock.
+ * nova_map -- the extents, including holes, of [offset, offset + length), clipped to the file's size rounded up.
+ * Adjacent extents are merged; at most `max` are stored. Returns their number. They are valid only until the next
+ * change of the inode; the caller prevents changes by its own means (layouts). `attr` (may be NULL) is read under the
+ * same lock.
  */
 int nova_map(const struct nova_call *call, struct nova_handle file, uint64_t offset, uint64_t length,
              struct nova_extent *extents, int max, struct nova_attr *attr);
 
-/* nova_free_blocks -- free what was quarantined; `project` is the one that it has been charged to, 0 = none. */
+/* nova_free_blocks -- free quarantined blocks; `project` is the project that they are charged to, 0 = none. */
 void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count, uint32_t project);
 
-/* nova_pm -- the pool beneath (its base for registration and for one-sided reads). */
+/* nova_pm -- the mapped pool (its base for registration and for one-sided reads). */
 struct pm *nova_pm(const struct nova *fs);
 
 #endif
