@@ -23,7 +23,7 @@ static struct farnova_handle out(struct proto_handle handle)
 	return (struct farnova_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
 }
 
-/* tell -- the result of a call that made or found an inode. */
+/* tell -- return the attributes and handle of an inode that a call created or found. */
 static int tell(struct farnova *fs, const struct proto_attr *attr, struct farnova_handle *handle, struct stat *st)
 {
 	const struct farnova_handle told = out(attr->handle);
@@ -89,7 +89,7 @@ int farnova_stat_at(struct farnova *fs, struct farnova_handle file, struct stat 
 	return error ? error_handle(fs, error, "stat", file.ino) : tell(fs, &attr, NULL, st);
 }
 
-/* time_of -- what the masks say of a time, as utimensat has it. */
+/* time_of -- the time that the masks select, in the form of utimensat. */
 static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const struct timespec *value)
 {
 	if (mask & now)
@@ -101,7 +101,7 @@ static struct timespec time_of(unsigned mask, unsigned set, unsigned now, const 
 	(FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE | FARNOVA_SET_ATIME |                 \
 	 FARNOVA_SET_MTIME | FARNOVA_SET_ATIME_NOW | FARNOVA_SET_MTIME_NOW)
 
-/* set_handle -- 0, or what the call returns after it has told the error. */
+/* set_handle -- 0, or the return value of the call after its error was set. */
 static int set_handle(struct farnova *fs, struct farnova_handle file, struct farnova_file *open, unsigned mask,
                       const struct stat *st, struct proto_attr *attr)
 {
@@ -120,7 +120,7 @@ static int set_handle(struct farnova *fs, struct farnova_handle file, struct far
 	}
 	if (error)
 		return error_handle(fs, error, "set attributes of", file.ino);
-	/* The masks of the interface and of the protocol are the same. */
+	/* The masks of farnova.h and of the protocol have the same values. */
 	change.mask |= mask & (FARNOVA_SET_MODE | FARNOVA_SET_UID | FARNOVA_SET_GID | FARNOVA_SET_SIZE);
 	change.mode = want.st_mode;
 	change.uid = want.st_uid;
@@ -340,7 +340,7 @@ int farnova_rename_at(struct farnova *fs, struct farnova_handle from_dir, const 
 	return error ? error_path(fs, error, "rename", from) : 0;
 }
 
-/* stream_of -- of a directory that was opened, or NULL as it was not. */
+/* stream_of -- a stream for an opened directory, or NULL if the open failed. */
 static struct farnova_dir *stream_of(struct farnova *fs, struct farnova_handle handle, struct farnova_file *file)
 {
 	struct farnova_dir *dir = file ? dir_of(file) : NULL;

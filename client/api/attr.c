@@ -1,5 +1,5 @@
 /*
- * attr.c -- attributes between the protocol's form and POSIX's, and the calls that get or set them by handle.
+ * attr.c -- converts attributes between protocol and POSIX, and gets or sets them by handle.
  */
 #include "client/api/attr.h"
 
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define NS_PER_S   1000000000
-#define BLOCK_SIZE (64 * 1024) /* what suits a transfer: one READ */
+#define BLOCK_SIZE (64 * 1024) /* preferred size of a transfer: one READ */
 
 static struct timespec timespec_of(int64_t ns)
 {
@@ -87,7 +87,7 @@ int attr_get(struct farnova *fs, struct proto_handle handle, struct proto_attr *
 	return call_run(fs, &call);
 }
 
-/* receive_resized -- the layout told a size and blocks that are not the file's any more. */
+/* receive_resized -- handle the reply to a change of size: the layout's size and blocks are not valid any more. */
 static int receive_resized(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	layout_drop_handle(&fs->layouts, reply->attr.attr.handle);
@@ -120,12 +120,12 @@ int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file
 	return call_run(fs, &call);
 }
 
-/* The times that nanoseconds of 64 bits tell, 1677 to 2262, in whole seconds. */
+/* The range of 64-bit nanoseconds, 1677 to 2262, in whole seconds. */
 #define FIRST_SECOND (INT64_MIN / NS_PER_S)
 #define LAST_SECOND  (INT64_MAX / NS_PER_S)
 
-/* time_ns -- UTIME_NOW and UTIME_OMIT become masks. A time out of range becomes the nearest in range, as in a file
- * system of the kernel (timestamp_truncate): a copy must not end with an error because of it. */
+/* time_ns -- convert a time; UTIME_NOW and UTIME_OMIT become masks. A time out of range is clamped to the range, as in
+ * file systems of the kernel (timestamp_truncate): a copy must not fail because of it. */
 static int time_ns(const struct timespec *time, uint32_t set, uint32_t now, uint32_t *mask, int64_t *ns)
 {
 	if (time->tv_nsec == UTIME_OMIT)

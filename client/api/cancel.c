@@ -1,5 +1,5 @@
 /*
- * cancel.c -- the public calls that end other calls.
+ * cancel.c -- the public calls that cancel other calls.
  */
 #include "client/link/cancel.h"
 #include "client/include/farnova.h"

@@ -1,5 +1,5 @@
 /*
- * connect.c -- the public calls that begin and end a connection.
+ * connect.c -- the public calls that open and close a connection.
  */
 #include "client/api/log.h"
 #include "client/api/names.h"
@@ -31,7 +31,8 @@ const char *farnova_transport(const struct farnova *fs)
 	return transport_kind_name(fs->link.kind);
 }
 
-/* take_options -- as far as the caller's structure goes; what a later version added must not ask for anything. */
+/* take_options -- copy the options up to the size of the caller's structure. Fields that this version does not know
+ * must be zero. */
 static int take_options(const struct farnova_options *given, struct farnova_options *options)
 {
 	*options = (struct farnova_options){.size = sizeof(*options)};
@@ -99,7 +100,7 @@ static void set_timeout(struct farnova *fs, int timeout_ms)
 	connection_unlock(&fs->link);
 }
 
-/* enter_path -- the URL's PATH becomes the root of this connection, until `deadline_ns`. */
+/* enter_path -- make the URL's PATH the root of this connection, until `deadline_ns`. */
 static int enter_path(struct farnova *fs, int64_t deadline_ns)
 {
 	int timeout_ms = fs->timeout_ms;
@@ -141,7 +142,7 @@ static void disconnect(struct farnova *fs)
 	destroy(fs);
 }
 
-/* shortage -- what this process or host has run out of, and what to do about it; "" for other errors. */
+/* shortage -- which resource of the process or host is exhausted, and what to do; "" for other errors. */
 static const char *shortage(int error)
 {
 	switch (error) {
@@ -217,7 +218,7 @@ fail:
 
 void farnova_disconnect(struct farnova *fs)
 {
-	/* The end of the session closes all that is open at the server. */
+	/* The server closes all open files when the session ends. */
 	connection_lock(&fs->link);
 	fs->leaving = true;
 	connection_unlock(&fs->link);

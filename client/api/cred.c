@@ -1,5 +1,5 @@
 /*
- * cred.c -- the public calls that say on whose behalf a thread's calls are made.
+ * cred.c -- the public calls that set the credential and umask of a thread's calls.
  */
 #include "client/api/result.h"
 #include "client/link/user_memory.h"
@@ -21,7 +21,7 @@ static int receive_cred(struct farnova *fs, struct call *call, const struct prot
 	return 0;
 }
 
-/* announce -- make the server know credential `number`; lock held. */
+/* announce -- send credential `number` to the server; lock held. */
 static int announce(struct farnova *fs, unsigned number)
 {
 	struct proto_request request;
@@ -32,13 +32,13 @@ static int announce(struct farnova *fs, unsigned number)
 	return call_finish(fs, &call);
 }
 
-/* choose -- `number` is the calling thread's from now on. */
+/* choose -- set `number` as the calling thread's credential. */
 static int choose(struct farnova *fs, uint32_t number)
 {
 	return caller_set(&fs->creds.callers, number, cred_umask(&fs->creds));
 }
 
-/* copy_cred -- `copy` with the groups in `groups`; -EINVAL, -EFAULT. */
+/* copy_cred -- copy a credential, with the groups in `groups`; -EINVAL, -EFAULT. */
 static int copy_cred(const struct farnova_cred *cred, struct farnova_cred *copy, gid_t groups[PROTO_MAX_GROUPS])
 {
 	int error = user_copy_in(copy, cred, sizeof(*copy));
@@ -66,12 +66,12 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *given)
 			return error_set(-error, "set a credential on %s", connection_name(&fs->link));
 		cred = &copy;
 	}
-	/* Its number is the thread's own already, and the entry behind a number never changes. */
+	/* The thread has this credential already, and the entry of a number never changes. */
 	uint32_t before = cred_number(&fs->creds);
 	if (cred && before && cred_same(fs->creds.list[before - 1], cred))
 		return 0;
 	if (cred) {
-		/* What the request for it is made for does not matter, but it must be known: the process's own. */
+		/* PROTO_CRED may run under any credential that the server knows: use the process's own. */
 		error = choose(fs, 0);
 		if (error)
 			return error_set(-error, "set a thread's credential");
@@ -81,7 +81,7 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *given)
 			error = announce(fs, number);
 		connection_unlock(&fs->link);
 		if (error) {
-			choose(fs, before); /* its table is there, so this cannot fail */
+			choose(fs, before); /* the thread's table exists, so this cannot fail */
 			return error_set(-error, "set the credential of uid %u on %s", (unsigned)cred->uid,
 			                 connection_name(&fs->link));
 		}

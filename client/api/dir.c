@@ -1,8 +1,8 @@
 /*
- * dir.c -- open directories: entries in batches, positions that stay true.
+ * dir.c -- open directories: entries in batches, stable positions.
  *
- * Positions told to the program: 0 before ".", 1 before "..", and c + 2 after the entry whose cookie the server says is
- * c (so 2 is before the first of them, whose cookies begin at 1).
+ * Positions that the program sees: 0 before ".", 1 before "..", and c + 2 after the entry with the server's cookie c.
+ * The server's cookies begin at 1, so 2 is the position before its first entry.
  */
 #include "client/api/dir.h"
 
@@ -15,17 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 8192u /* bytes of entries asked for at a time */
+#define BATCH 8192u /* bytes of entries in one request */
 #define DOTS  2
 
 struct farnova_dir {
 	struct farnova_file *file;
 	pthread_mutex_t lock;
-	uint64_t position; /* of the next entry */
-	uint64_t parent;   /* number of "..", 0 = not known yet */
-	uint64_t until;    /* where the listing ends, as the server said when it began; 0 = it has not begun */
+	uint64_t position; /* position of the next entry */
+	uint64_t parent;   /* inode number of "..", 0 = not known yet */
+	uint64_t until;    /* end of the listing, as the first reply gave it; 0 = no reply yet */
 	struct dirent entry;
-	bool filled, end; /* entries is what follows `position`; nothing comes after it */
+	bool filled, end; /* `entries` follows `position`; nothing follows `entries` */
 	size_t used, at;
 	uint8_t entries[PROTO_MAX_MESSAGE];
 };
@@ -90,13 +90,14 @@ static int fill(struct farnova_dir *dir)
 	return call_run(dir->file->fs, &call);
 }
 
-/* dot -- "." or "..": they are not among the server's entries. */
+/* dot -- the entry "." or "..", which the server does not send. */
 static struct dirent *dot(struct farnova_dir *dir)
 {
 	uint64_t own = dir->file->inode->handle.ino;
 	bool parent = dir->position == 1;
 
-	/* What follows the dots is needed next anyway, and tells the parent; if it fails that is told then. */
+	/* The first batch is needed next anyway, and its reply has the parent. The next readdir reports an error of
+	 * it. */
 	if (parent && dir->parent == 0)
 		fill(dir);
 	dir->entry.d_ino = parent && dir->parent ? dir->parent : own;
@@ -106,7 +107,7 @@ static struct dirent *dot(struct farnova_dir *dir)
 	return &dir->entry;
 }
 
-/* next -- NULL at the end, or with `*error`. */
+/* next -- the next entry; NULL at the end, or with `*error`. */
 static struct dirent *next(struct farnova_dir *dir, int *error)
 {
 	struct proto_dirent entry;
@@ -122,7 +123,7 @@ static struct dirent *next(struct farnova_dir *dir, int *error)
 		*error = fill(dir);
 		if (*error)
 			return NULL;
-		/* Neither entries nor the end, twice: asking again would go on for ever. */
+		/* Twice neither entries nor the end: further requests could repeat this for ever. */
 		if (before && dir->used == 0 && !dir->end) {
 			*error = -EPROTO;
 			return NULL;
@@ -157,7 +158,7 @@ void farnova_seekdir(struct farnova_dir *dir, off_t position)
 	dir->position = position < 0 ? 0 : (uint64_t)position;
 	dir->filled = false;
 	if (dir->position == 0)
-		dir->until = 0; /* as rewinddir: the listing begins anew */
+		dir->until = 0; /* as rewinddir: the listing starts again */
 	pthread_mutex_unlock(&dir->lock);
 }
 

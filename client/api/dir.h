@@ -6,7 +6,7 @@
 
 #include "client/session/open_files.h"
 
-/* dir_of -- the directory `file` (opened as one) as a stream; NULL without memory, and the file is closed then. */
+/* dir_of -- make a stream of `file`, an open directory; without memory it closes the file and returns NULL. */
 struct farnova_dir *dir_of(struct farnova_file *file);
 
 #endif

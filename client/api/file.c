@@ -48,7 +48,7 @@ int file_flags(int flags, uint32_t *out)
 	if (flags & O_CREAT && flags & O_EXCL)
 		*out |= PROTO_OPEN_EXCLUSIVE;
 	if (!(*out & PROTO_OPEN_WRITE)) {
-		*out &= ~PROTO_OPEN_APPEND; /* means nothing to a reader */
+		*out &= ~PROTO_OPEN_APPEND; /* has no effect on reads */
 		if (*out & PROTO_OPEN_TRUNCATE)
 			return -EACCES;
 	}
@@ -61,7 +61,7 @@ int file_flags(int flags, uint32_t *out)
 	return 0;
 }
 
-/* O_TMPFILE is two bits, one of them O_DIRECTORY; O_EXCL has a meaning of its own with it. */
+/* O_TMPFILE has two bits, one of them O_DIRECTORY; O_EXCL has a special meaning with it. */
 static int tmpfile_flags(int flags, uint32_t *out)
 {
 	int error = flags & (O_CREAT | O_TRUNC) ? -EINVAL : file_flags(flags & ~(O_TMPFILE | O_EXCL | O_NOFOLLOW), out);
@@ -215,7 +215,7 @@ int farnova_ftruncate(struct farnova_file *file, off_t length)
 
 int farnova_fsync(struct farnova_file *file)
 {
-	/* Whatever returned is durable; what is left to tell is that the file is gone. */
+	/* All completed calls are durable; fsync only has to report that the file is gone. */
 	connection_lock(&file->fs->link);
 	int error = file->error;
 	connection_unlock(&file->fs->link);

@@ -1,5 +1,5 @@
 /*
- * log.c -- what the library has to say goes to the program's callback, and nowhere else.
+ * log.c -- passes the library's log lines to the program's callback, and nowhere else.
  */
 #include "client/api/log.h"
 
@@ -13,7 +13,7 @@ _Static_assert(FARNOVA_LOG_ERROR == LOG_LEVEL_ERROR && FARNOVA_LOG_WARN == LOG_L
                    FARNOVA_LOG_INFO == LOG_LEVEL_INFO && FARNOVA_LOG_DEBUG == LOG_LEVEL_DEBUG,
                "the interface's levels are the log's");
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held while the callback runs: one at a time */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held during the callback: one at a time */
 static void (*callback)(void *context, int level, const char *text);
 static void *callback_context;
 

@@ -1,5 +1,5 @@
 /*
- * names.c -- operations on names, beneath both the calls by path and those by handle.
+ * names.c -- operations on names, used by the calls by path and the calls by handle.
  */
 #include "client/api/names.h"
 
@@ -97,7 +97,7 @@ int names_create(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
 	bool device = S_ISCHR(mode) || S_ISBLK(mode);
 
-	/* The protocol has device numbers of 32 bits, as the kernel's new encoding: minor 20 bits, major 12. */
+	/* The protocol's device numbers have 32 bits, like the kernel's new encoding: minor 20 bits, major 12. */
 	if (device && (major(dev) > 0xfff || minor(dev) > 0xfffff))
 		return -EINVAL;
 	request.op = PROTO_CREATE;

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* find -- the attributes of what `path` names. */
+/* find -- look up `path` and return the attributes. */
 static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_attr *attr)
 {
 	struct path copy;
@@ -19,7 +19,7 @@ static int find(struct farnova *fs, const char *path, uint32_t flags, struct pro
 	return error ? error : names_lookup(fs, fs->root, copy.string, flags, attr);
 }
 
-/* result -- of a call on `path`. */
+/* result -- return a result, or set the error, of a call on `path`. */
 static int result(struct farnova *fs, int error, const char *operation, const char *path)
 {
 	return error ? error_path(fs, error, operation, path) : 0;
@@ -58,7 +58,7 @@ int farnova_access(struct farnova *fs, const char *path, int mode)
 	return result(fs, error, "access", path);
 }
 
-/* set -- the same for all calls that set attributes by path. */
+/* set -- common part of all calls that set attributes by path. */
 static int set(struct farnova *fs, const char *operation, const char *path, uint32_t flags,
                const struct attr_change *change)
 {
@@ -235,7 +235,7 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 	                       .f_bfree = reply->statfs.free_blocks,
 	                       .f_bavail = reply->statfs.free_blocks,
 	                       .f_namemax = reply->statfs.name_max};
-	/* Inodes are made of free blocks, eight of 512 bytes each: what could be made is what is free. */
+	/* An inode takes 512 bytes of a free block, so eight inodes fit in each free block. */
 	st->f_ffree = st->f_favail = reply->statfs.free_blocks * 8;
 	if (reply->statfs.inode_limit && reply->statfs.inode_limit < reply->statfs.inodes + st->f_ffree)
 		st->f_ffree = st->f_favail = reply->statfs.inode_limit > reply->statfs.inodes

@@ -1,5 +1,5 @@
 /*
- * quota.c -- projects: who belongs to one, and its limits; and all attributes of a file, its project among them.
+ * quota.c -- projects: their members and limits; and calls for all attributes of a file.
  */
 #include "client/api/attr.h"
 #include "client/api/names.h"
@@ -147,7 +147,7 @@ int farnova_quota_set(struct farnova *fs, uint32_t project, uint64_t byte_limit,
 
 	request.op = PROTO_QUOTA_SET;
 	request.quota_set.project = project;
-	/* What is less than a block is a limit all the same, and none is none. */
+	/* Round up: a limit of less than a block must not become 0, which means no limit. */
 	request.quota_set.block_limit = byte_limit / BLOCK + (byte_limit % BLOCK != 0);
 	request.quota_set.inode_limit = file_limit;
 	return failed(fs, project ? call_run(fs, &call) : -EINVAL, "set the limits of", project);

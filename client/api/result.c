@@ -1,5 +1,5 @@
 /*
- * result.c -- how a public call reports that the server or the connection failed it.
+ * result.c -- how a public call reports a failure of the server or the connection.
  */
 #include "client/api/result.h"
 
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* fail -- `asked` of `fs`, and why the connection is lost when that is what the call waited for in vain. */
+/* fail -- set the error of request `asked` to `fs`; if the call timed out because the connection is lost, add why. */
 static int fail(struct farnova *fs, int error, const char *asked)
 {
 	char trouble[512] = "";
@@ -19,7 +19,7 @@ static int fail(struct farnova *fs, int error, const char *asked)
 
 const char *error_text(char out[ERROR_TEXT], const char *text)
 {
-	/* Where it cannot be read that is what the error says. */
+	/* If it is not readable, the error says so. */
 	return user_copy_string(out, ERROR_TEXT, text) == -EFAULT ? "?" : out;
 }
 

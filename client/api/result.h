@@ -1,5 +1,5 @@
 /*
- * result.h -- how a public call reports that the server or the connection failed it.
+ * result.h -- how a public call reports a failure of the server or the connection.
  */
 #ifndef FARNOVA_CLIENT_RESULT_H
 #define FARNOVA_CLIENT_RESULT_H
@@ -9,13 +9,13 @@
 
 #define ERROR_TEXT 201u
 
-/* error_text -- what can be read of a string of the program, and has room in `out`. */
+/* error_text -- copy the readable part of a string of the program, as much as `out` can hold. */
 const char *error_text(char out[ERROR_TEXT], const char *text);
 
-/* error_path -- error_set for `operation` on `path` of `fs`; `error` is negative, as inside the library. */
+/* error_path -- set the error of `operation` on `path` of `fs`; `error` is negative, as inside the library. */
 int error_path(struct farnova *fs, int error, const char *operation, const char *path);
 
-/* error_handle -- the same for an operation on an inode known by number. */
+/* error_handle -- the same for an operation on an inode, given by number. */
 int error_handle(struct farnova *fs, int error, const char *operation, unsigned long long ino);
 
 #endif

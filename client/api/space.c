@@ -1,5 +1,5 @@
 /*
- * space.c -- where a file has data: fallocate, the seek for data and holes, copies inside the server.
+ * space.c -- space of files: fallocate, seek for data and holes, and copies within the server.
  */
 #include "client/api/space.h"
 
@@ -25,7 +25,8 @@ static int fail(struct farnova_file *file, int error, const char *operation)
 
 /* ---- fallocate -------------------------------------------------------------------------------------------------- */
 
-/* changed -- what a change says of the layout: one that was sent twice says nothing of what the first did. */
+/* changed -- apply a change to the layout. After a repeated request the layout is dropped: its reply does not describe
+ * the first execution. */
 static void changed(struct farnova *fs, const struct call *call, bool moved, uint64_t size, uint64_t offset,
                     uint64_t length)
 {
@@ -122,7 +123,7 @@ static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_
 	if (length > PROTO_MAX_COPY)
 		length = PROTO_MAX_COPY;
 	if (length > INT64_MAX - in_offset)
-		length = INT64_MAX - in_offset; /* no file reaches so far */
+		length = INT64_MAX - in_offset; /* the maximum file size */
 	if (length == 0)
 		return 0;
 	if (length > INT64_MAX - out_offset)
@@ -135,7 +136,7 @@ static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_
 	return error ? error : count;
 }
 
-/* Positions are locked in the order of addresses; each only if it is used. */
+/* Lock the positions that are used, in the order of addresses. */
 static void lock_positions(struct farnova_file *a, struct farnova_file *b)
 {
 	if (a && b && a > b) {

@@ -1,5 +1,5 @@
 /*
- * stats.c -- the public calls that tell what a connection has sent and received.
+ * stats.c -- the public calls that return the counters of a connection.
  */
 #include "client/api/result.h"
 #include "client/include/farnova.h"

@@ -1,5 +1,5 @@
 /*
- * xattr.c -- extended attributes, and the flags that chattr sets.
+ * xattr.c -- extended attributes, and the file flags of chattr.
  */
 #include "client/api/xattr.h"
 
@@ -17,10 +17,10 @@
 
 _Static_assert(PROTO_MAX_XATTR_VALUE <= BUFFER_SIZE, "a value fits");
 
-#define SMALL_VALUE 4096u /* up to here a value goes in the message; a larger one through the staging ring */
-#define SET_FIXED   (PROTO_REQUEST_HEADER + 32u + PROTO_MAX_XATTR_NAME) /* of a SETXATTR beside the value */
+#define SMALL_VALUE 4096u                                               /* larger values go through the staging ring */
+#define SET_FIXED   (PROTO_REQUEST_HEADER + 32u + PROTO_MAX_XATTR_NAME) /* SETXATTR without the value */
 
-/* The name of an attribute, copied. */
+/* A copy of an attribute's name. */
 struct name {
 	struct proto_string string;
 	char text[PROTO_MAX_XATTR_NAME + 1];
@@ -41,10 +41,10 @@ static int name_string(const char *name, struct name *out)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* What has come of a value or a list that may need more than one reply. */
+/* The received part of a value or list that may need several replies. */
 struct pieces {
-	uint8_t *to; /* PROTO_MAX_XATTR_VALUE bytes of the library's */
-	size_t size; /* that the caller has room for */
+	uint8_t *to; /* PROTO_MAX_XATTR_VALUE bytes in memory of the library */
+	size_t size; /* size of the caller's buffer */
 	size_t have;
 	size_t total;
 	uint64_t change;
@@ -55,7 +55,7 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 	struct pieces *pieces = call->result;
 
 	if (pieces->have > 0 && (reply->xattr.change != pieces->change || reply->xattr.total != pieces->total))
-		return -ESTALE; /* it has changed since the first piece */
+		return -ESTALE; /* it changed after the first piece */
 	pieces->change = reply->xattr.change;
 	pieces->total = reply->xattr.total;
 	if (pieces->size == 0)
@@ -82,7 +82,7 @@ static int read_all(struct farnova *fs, struct proto_request *request, struct pi
 		request->getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
 		error = call_run(fs, &call);
 		if (error == -ESTALE && pieces->have > 0) {
-			pieces->have = 0; /* begin anew; a file that has died is told then */
+			pieces->have = 0; /* start again; if the file is gone, the next request fails */
 			error = 0;
 			continue;
 		}
@@ -127,7 +127,7 @@ ssize_t xattr_list(struct farnova *fs, struct proto_handle handle, char *list, s
 
 /* ---- changing --------------------------------------------------------------------------------------------------- */
 
-/* set_copied -- with a value in memory of the library. */
+/* set_copied -- set an attribute whose value is in memory of the library. */
 static int set_copied(struct farnova *fs, struct proto_request *request, const void *value, size_t size)
 {
 	struct call call = {.request = request};
@@ -202,7 +202,7 @@ static int find(struct farnova *fs, const char *path, uint32_t flags, struct pro
 	return error;
 }
 
-/* told -- a result, or the error of `operation` on attribute `name` (NULL: of all) of `path`. */
+/* told -- return a result, or set the error of `operation` on attribute `name` (NULL: all) of `path`. */
 static ssize_t told(struct farnova *fs, ssize_t result, const char *operation, const char *name, const char *path)
 {
 	char words[320], text[ERROR_TEXT];
@@ -325,7 +325,7 @@ static struct farnova_handle of(const struct farnova_file *file)
 	return (struct farnova_handle){.ino = handle->ino, .generation = handle->generation, .seal = handle->seal};
 }
 
-/* told_of -- the same of an inode known by number. */
+/* told_of -- the same for an inode, given by number. */
 static ssize_t told_of(struct farnova *fs, ssize_t result, const char *operation, const char *name, uint64_t ino)
 {
 	char words[320], text[ERROR_TEXT];
