@@ -1,16 +1,16 @@
 /*
- * callers.c -- who makes a request: uid, gid and supplementary groups.
+ * callers.c -- the credential of a request's caller: uid, gid and supplementary groups.
  */
 #include "client/fuse/callers.h"
 
 #include <errno.h>
 
-#define GROUPS_MAX 1024 /* what the library takes */
+#define GROUPS_MAX 1024 /* the library's limit */
 
-/* The caller's groups into `groups`; how many. A caller that is gone has none. */
+/* Read the caller's groups into `groups`; returns their number, 0 if the caller has exited. */
 static uint32_t read_groups(fuse_req_t req, gid_t groups[GROUPS_MAX])
 {
-	/* pid 0: the kernel itself, writing pages back, or a process of another pid namespace. */
+	/* pid 0: the kernel itself (writeback of pages), or a process of another pid namespace. */
 	int count = fuse_req_ctx(req)->pid ? fuse_req_getgroups(req, GROUPS_MAX, groups) : 0;
 
 	if (count < 0)

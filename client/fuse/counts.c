@@ -1,5 +1,5 @@
 /*
- * counts.c -- how many requests of each kind the kernel has made.
+ * counts.c -- counts the kernel's requests by operation.
  */
 #include "client/fuse/counts.h"
 

@@ -1,8 +1,8 @@
 /*
- * counts.h -- how many requests of each kind the kernel has made, and all counters of a mount as text.
+ * counts.h -- counts the kernel's requests by operation, and prints all counters of a mount as text.
  *
- * The text is the value of the virtual attribute "farnova.stats" of every file of a mount: lines of a kind (fuse,
- * message, read, write, connections), a name for the first two, and a number.
+ * The text is the value of the virtual attribute "farnova.stats" of every file of a mount. Each line has a kind (fuse,
+ * message, read, write, connections), a name for the first two kinds, and a number.
  *
  * Thread safety: all functions.
  */
@@ -15,11 +15,11 @@
 
 #define COUNTS_ATTRIBUTE "farnova.stats"
 
-/* counts_wrap -- from now on the operations in `ops` count themselves, and tell when they have answered
- * (interrupts.h). Once in a process. */
+/* counts_wrap -- wrap the operations in `ops` so that they count themselves and call interrupts_begin and
+ * interrupts_end (interrupts.h). Once in a process. */
 void counts_wrap(struct fuse_lowlevel_ops *ops);
 
-/* counts_text -- what was counted, allocated with malloc and not ended by a NUL; NULL without memory. */
+/* counts_text -- the counters as text, allocated with malloc, without a final NUL; NULL without memory. */
 char *counts_text(struct farnova *fs, size_t *length);
 
 #endif

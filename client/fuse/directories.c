@@ -9,9 +9,9 @@
 
 struct open_directory {
 	struct farnova_dir *dir;
-	pthread_mutex_t lock; /* a descriptor may be read by several threads */
-	off_t position;       /* the cookie of the entry given last */
-	struct dirent *held;  /* the entry after that, read already but not given for want of room; else NULL */
+	pthread_mutex_t lock; /* several threads may read one descriptor */
+	off_t position;       /* cookie of the entry that was returned last */
+	struct dirent *held;  /* the next entry, read but not returned because the buffer was full; else NULL */
 };
 
 static struct open_directory *directory_of(const struct fuse_file_info *info)
@@ -53,8 +53,8 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 		release(directory);
 }
 
-/* Entries from `offset` on into `data`; the bytes used, or -1 and errno if there is not even one because of an
- * error. */
+/* Copy entries from `offset` on to `data`; returns the bytes used, or -1 with errno if an error prevents even the first
+ * entry. */
 static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offset, char *data, size_t size)
 {
 	struct dirent *entry;
@@ -69,7 +69,8 @@ static ssize_t fill(fuse_req_t req, struct open_directory *directory, off_t offs
 		struct stat st = {.st_ino = entry->d_ino, .st_mode = DTTOIF(entry->d_type)};
 		size_t length = fuse_add_direntry(req, data + used, size - used, entry->d_name, &st, entry->d_off);
 		if (length > size - used) {
-			/* Seeking back would drop the batch it came in, to be fetched again by the next request. */
+			/* Seeking back would drop the batch of this entry, and the next request would fetch it
+			 * again. */
 			directory->held = entry;
 			return (ssize_t)used;
 		}

@@ -1,8 +1,9 @@
 /*
  * files.c -- the FUSE operations on open files.
  *
- * There is no flush and no fsync here: every write is durable on the server when it is answered, so the kernel is told
- * (by their absence) that it need not ask. With the kernel's cache it writes its dirty pages on fsync by itself.
+ * flush and fsync are not implemented: every write is durable on the server when it is answered, and without these
+ * operations the kernel does not send them. With the kernel's cache, fsync still makes the kernel write its dirty
+ * pages.
  */
 #include "client/fuse/mount_state.h"
 
@@ -20,14 +21,14 @@ struct farnova_file *files_open_of(uint64_t fh)
 static void tell_opened(const struct mount_state *state, struct farnova_file *file, struct fuse_file_info *info)
 {
 	info->fh = (uint64_t)(uintptr_t)file;
-	/* Without the page cache a read sees what any client has written before; with it only this mount's own. */
+	/* Without the page cache a read sees all completed writes of all clients; with it, only those of this mount. */
 	info->direct_io = !state->kernel_cache;
 	info->keep_cache = state->kernel_cache;
 }
 
 /*
- * What the file is opened with. O_APPEND is not among it: a descriptor may change to it and back with fcntl, and the
- * kernel tells with each write what holds then.
+ * The flags used to open the file. O_APPEND is not one of them: a program may set and clear it with fcntl, and the
+ * kernel sends the current state with each write.
  */
 #define OPEN_FLAGS (O_ACCMODE | O_TRUNC | O_NOATIME | FARNOVA_O_EXEC)
 
@@ -41,7 +42,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct farnova_statx st = {.size = sizeof(st)};
 	uint64_t moment = recent_moment(state->recent);
 	struct farnova_file *file = farnova_openx_at(state->fs, handle, info->flags & OPEN_FLAGS, &st);
-	/* A file that may only be appended to (chattr +a) is opened for nothing else. */
+	/* A file with the append-only flag (chattr +a) can only be opened with O_APPEND. */
 	if (!file && errno == EPERM && info->flags & O_APPEND)
 		file = farnova_openx_at(state->fs, handle, info->flags & (OPEN_FLAGS | O_APPEND), &st);
 	if (info->flags & O_TRUNC)
@@ -54,7 +55,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
 	tell_opened(state, file, info);
 	if (fuse_reply_open(req, info))
-		farnova_close(file); /* interrupted: the kernel will not release what it never got */
+		farnova_close(file); /* interrupted: the kernel does not know the file and will not release it */
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
@@ -82,7 +83,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 		fuse_reply_err(req, -error);
 		return;
 	}
-	/* One that was there and had lost its bytes by this would not be told of: the kernel has just not found it. */
+	/* No stored attributes can be stale, even if the open truncated an existing file: the kernel did not find the
+	 * file just before. */
 	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, &st.stat, !st.has_xattrs);
 	tell_opened(state, file, info);
 	if (fuse_reply_create(req, &entry, info)) {
@@ -93,11 +95,11 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	farnova_close(files_open_of(info->fh)); /* needs no credential */
+	farnova_close(files_open_of(info->fh)); /* close needs no credential */
 	fuse_reply_err(req, 0);
 }
 
-/* A buffer of this thread for data on their way, kept between requests. */
+/* A buffer of this thread for data, kept between requests. */
 static pthread_key_t buffer_key;
 static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
 static __thread struct {
@@ -143,7 +145,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 	ssize_t n = data ? 1 : -1;
 	off_t end;
 	bool sized = recent_size(state->recent, tid, ino, &end);
-	/* Fewer bytes than asked for may be all for now. They are all there are if the file was told to end there. */
+	/* A short read does not always mean the end of the file. It does if the file is known to end there. */
 	while (n > 0 && done < size && !(done > 0 && sized && offset + (off_t)done == end)) {
 		n = farnova_pread(file, data + done, size - done, offset + (off_t)done);
 		done += n > 0 ? (size_t)n : 0;
@@ -164,10 +166,11 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 
 	if (!state)
 		return;
-	/* A page written back from a shared mapping has its place, whatever the descriptor's flags are. */
+	/* A page of a shared mapping is written at its own offset, whatever the descriptor's flags are. */
 	bool append = (info->flags & O_APPEND) && !info->writepage;
 	struct farnova_file *file = files_open_of(info->fh);
-	/* At the end that the server knows, not the one this kernel remembers: another client may have appended. */
+	/* Append at the end that the server knows, not at the one that the kernel caches: another client may have
+	 * appended. */
 	ssize_t n = append ? farnova_append(file, data, size) : farnova_pwrite(file, data, size, offset);
 	recent_changed(state->recent, ino);
 	if (n < 0)
@@ -182,7 +185,7 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, s
 
 	if (!state)
 		return;
-	/* Only SEEK_DATA and SEEK_HOLE come here; the position this moves is used by nothing. */
+	/* Only SEEK_DATA and SEEK_HOLE arrive here; the position that this call moves is not used anywhere. */
 	off_t found = farnova_lseek(files_open_of(info->fh), offset, whence);
 	if (found >= 0)
 		fuse_reply_lseek(req, found);

@@ -1,8 +1,8 @@
 /*
- * fuse_mount.c -- serve a FUSE mount: from the checks before it to the clean end after a signal or an unmount.
+ * fuse_mount.c -- serves a FUSE mount: checks, mounting, the loop, and the clean end after a signal or an unmount.
  *
- * In the background mode the child connects and mounts, because threads (the library's) do not survive a fork. The
- * parent waits on a pipe until the child has seen the kernel's INIT request, the first sign that the mount answers.
+ * In background mode the child connects and mounts, because the library's threads do not survive a fork. The parent
+ * waits on a pipe until the child has received the kernel's INIT request, the first sign that the mount works.
  */
 #include "client/fuse/fuse_mount.h"
 
@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define LIVE         'L'
-#define GRACE_ROUNDS 25 /* of 20 ms, for requests under way to end by themselves */
+#define GRACE_ROUNDS 25 /* of 20 ms, in which requests in progress may complete */
 
 static int refuse(void (*report)(const char *text), int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -80,7 +80,7 @@ static int check_directory(const char *directory, void (*report)(const char *tex
 
 	if (stat(directory, &st)) {
 		int error = -errno;
-		if (error == -ENOTCONN || error == -ECONNABORTED) /* it has died before, or just now */
+		if (error == -ENOTCONN || error == -ECONNABORTED) /* the old mount's process has ended */
 			return refuse(
 			    report, error,
 			    "'%s' has a mount whose program has died: take it down with `farnova umount %s` first",
@@ -116,7 +116,7 @@ static int add_argument(struct fuse_args *args, const char *format, ...)
 	return failed ? -ENOMEM : 0;
 }
 
-/* A comma or backslash in a mount option's value would end it. */
+/* A comma or backslash in the value of a mount option must be escaped. */
 static void escape_option(const char *text, char *out, size_t size)
 {
 	size_t used = 0;
@@ -137,9 +137,9 @@ static int make_arguments(const struct fuse_mount_options *options, struct fuse_
 	int error = add_argument(args, "farnova");
 	if (!error)
 		/*
-		 * The kernel checks permissions too, by attributes that it asks for anew: what it does by itself, as
-		 * opening FIFOs and sockets and what it caches, nobody else checks. The server judges all that comes
-		 * to it, so that both must allow.
+		 * The kernel also checks permissions, by attributes that it fetches for each check: nobody else checks
+		 * what it does itself, such as opening FIFOs and sockets, and what it caches. The server checks every
+		 * request, so both must allow an operation.
 		 */
 		error = add_argument(args, "-ofsname=%s,subtype=farnova,default_permissions%s", name,
 		                     options->allow_other ? ",allow_other" : "");
@@ -171,7 +171,7 @@ static void redirect(const char *log_path)
 		close(log);
 }
 
-/* The mount answers: let the parent go. */
+/* The mount works: the parent may exit. */
 static void tell_parent(struct mount_state *state)
 {
 	char device[MOUNT_DEVICE_SIZE];
@@ -185,7 +185,7 @@ static void tell_parent(struct mount_state *state)
 		fuse_session_exit(state->session);
 		return;
 	}
-	/* Where this fails `farnova umount` does not wait for this process, nothing worse. */
+	/* If this fails, `farnova umount` does not wait for this process; nothing else depends on it. */
 	if (mounts_find(state->directory, device) == MOUNT_FARNOVA)
 		state->sign_of_life = mounts_announce(device);
 	if (state->live_fd < 0)
@@ -197,7 +197,7 @@ static void tell_parent(struct mount_state *state)
 	redirect(state->log_path);
 }
 
-/* In the parent: until the child's mount is live or the child has ended. 0 or -errno. */
+/* In the parent: wait until the child's mount works or the child has ended. 0 or -errno. */
 static int await_child(pid_t child, int fd)
 {
 	char byte = 0;
@@ -211,7 +211,7 @@ static int await_child(pid_t child, int fd)
 		return 0;
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
-	/* The child has said why; its exit code is the errno. */
+	/* The child has reported the reason; its exit code is the errno. */
 	return WIFEXITED(status) && WEXITSTATUS(status) ? -WEXITSTATUS(status) : -EIO;
 }
 
@@ -220,7 +220,7 @@ static int await_child(pid_t child, int fd)
 struct signals {
 	pthread_t thread, loop;
 	sigset_t set;
-	int fd; /* signalfd of the set */
+	int fd; /* signalfd for the set */
 	struct fuse_session *session;
 	struct farnova *fs;
 	_Atomic bool finished;
@@ -230,7 +230,7 @@ static void ignore_signal(int number)
 {
 }
 
-/* Until a signal comes, or the kernel has let go of the mount. */
+/* Wait for a signal or for the end of the mount in the kernel. */
 static void await_end(const struct signals *signals)
 {
 	struct pollfd fds[2] = {{.fd = signals->fd, .events = POLLIN}, {.fd = fuse_session_fd(signals->session)}};
@@ -240,9 +240,9 @@ static void await_end(const struct signals *signals)
 }
 
 /*
- * Wait for the end, and see that it comes. Only this thread takes the signals. The loop waits in a system call that a
- * signal to its own thread ends; one that comes just before is lost, so it is sent until the loop has noticed. Requests
- * that wait for a server that is away are given up a moment later.
+ * Wait for the end and enforce it. Only this thread takes the signals. The session loop waits in a system call that a
+ * signal to its thread interrupts. A signal just before that call would be lost, so it is sent repeatedly until the
+ * loop has ended. A moment later, requests that wait for an unreachable server are cancelled.
  */
 static void *take_signals(void *context)
 {
@@ -278,7 +278,7 @@ static int start_signals(struct signals *signals, struct fuse_session *session)
 static void stop_signals(struct signals *signals)
 {
 	signals->finished = true;
-	pthread_kill(signals->thread, SIGTERM); /* ends the wait if no signal did */
+	pthread_kill(signals->thread, SIGTERM); /* end the wait if no signal did */
 	pthread_join(signals->thread, NULL);
 	close(signals->fd);
 }
@@ -307,7 +307,7 @@ static int serve_session(const struct fuse_mount_options *options, struct signal
 	stop_signals(signals);
 	interrupts_stop();
 	fuse_loop_cfg_destroy(config);
-	/* A positive result is the signal that ended the loop. */
+	/* A positive result is the number of the signal that ended the loop. */
 	return result < 0 ? refuse(report, result, "serving the mount at '%s' failed: %s", options->directory,
 	                           strerror(-result))
 	                  : 0;
@@ -362,7 +362,7 @@ static int run(const struct fuse_mount_options *options, int live_fd, void (*rep
 	};
 	struct signals signals = {0};
 
-	/* Blocked before the first thread is made, so that no thread but the one that waits for them gets them. */
+	/* Block the signals before any thread is created, so that only the waiting thread receives them. */
 	sigemptyset(&signals.set);
 	sigaddset(&signals.set, SIGTERM);
 	sigaddset(&signals.set, SIGINT);

@@ -1,5 +1,5 @@
 /*
- * fuse_mount_absent.c -- `farnova mount` in a build without FUSE (-DFARNOVA_FUSE=OFF): refused, with the reason.
+ * fuse_mount_absent.c -- refuses `farnova mount` in a build without FUSE (-DFARNOVA_FUSE=OFF), with the reason.
  */
 #include "client/fuse/fuse_mount.h"
 

@@ -1,5 +1,5 @@
 /*
- * init_flags.c -- what the mount agrees on with the kernel beyond what this version of libfuse knows.
+ * init_flags.c -- negotiates features with the kernel that this version of libfuse does not know.
  */
 #include "client/fuse/init_flags.h"
 
@@ -14,10 +14,10 @@
 /* The kernel's FUSE_DIRECT_IO_ALLOW_MMAP, bit 36 of the flags. */
 #define FLAGS2_DIRECT_IO_ALLOW_MMAP (1u << (36 - 32))
 
-/* INIT is the first request, and nothing else is on its way before it has been answered. */
+/* INIT is the first request, and no other request is in progress until it is answered. */
 static struct {
 	bool answered, offered;
-	uint64_t unique; /* of INIT, 0 before it has come */
+	uint64_t unique; /* of the INIT request, 0 before it has arrived */
 } init;
 
 static void look_at_request(const void *message, size_t length)
@@ -44,7 +44,7 @@ static ssize_t take_request(int fd, void *buffer, size_t size, void *userdata)
 	return length;
 }
 
-/* Header and body are parts of their own, as libfuse sends them. */
+/* libfuse sends header and body as separate parts. */
 static void amend(struct iovec *parts, int count)
 {
 	struct fuse_out_header header;

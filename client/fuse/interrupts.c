@@ -1,5 +1,5 @@
 /*
- * interrupts.c -- processes that wait for a request of the mount can be killed, also while the server is away.
+ * interrupts.c -- lets processes that wait for a request of the mount be killed, even while the server is unreachable.
  */
 #include "client/fuse/interrupts.h"
 
@@ -13,21 +13,21 @@
 #include <time.h>
 
 #define LOOK_NS     100000000
-#define IDLE_ROUNDS 10 /* without a request before the looking ends */
+#define IDLE_ROUNDS 10 /* scans without a request before scanning stops */
 
-/* A thread that serves requests. */
+/* A thread that handles requests. */
 struct server {
 	LIST_ENTRY(server) entry;
 	bool listed;
-	atomic_uint_least64_t tag; /* of the request it serves now, 0: none; never used twice */
-	atomic_int caller;         /* the thread whose request it is; set before the tag */
-	uint64_t seen;             /* the tag at the last look */
+	atomic_uint_least64_t tag; /* tag of the current request, 0: none; never reused */
+	atomic_int caller;         /* thread that made the request; set before the tag */
+	uint64_t seen;             /* the tag at the last scan */
 };
 
 static struct {
 	struct farnova *fs;
 	pthread_t thread;
-	pthread_key_t key; /* takes a thread that ends off the list */
+	pthread_key_t key; /* its destructor removes an ending thread from the list */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	LIST_HEAD(, server) servers;
@@ -54,7 +54,7 @@ static void list_self(void)
 	pthread_mutex_unlock(&interrupts.lock);
 }
 
-/* The kernel's word, on any thread; the request may have been answered since. */
+/* The kernel's interrupt, on any thread; the request may have been answered meanwhile. */
 static void on_interrupt(fuse_req_t req, void *tag)
 {
 	farnova_cancel(interrupts.fs, (uint64_t)(uintptr_t)tag);
@@ -92,7 +92,7 @@ void interrupts_end(void)
 
 /* ---- which signals end a process -------------------------------------------------------------------------------- */
 
-/* As in /proc/PID/status; bit N-1 is signal N. */
+/* In the format of /proc/PID/status: bit N-1 is signal N. */
 struct signal_sets {
 	unsigned long long pending, shared_pending, blocked, ignored, caught;
 };
@@ -117,8 +117,8 @@ static int read_signals(pid_t thread, struct signal_sets *sets)
 }
 
 /*
- * Whether the thread ends as soon as its call returns. Of a signal that ends a process by default the kernel makes a
- * SIGKILL for each of its threads, but not of those that leave a core.
+ * Whether the thread will exit as soon as its call returns. If a signal terminates a process by default, the kernel
+ * sends SIGKILL to each of its threads; not so for signals that dump core.
  */
 static bool is_dying(pid_t thread)
 {
@@ -140,7 +140,8 @@ static bool is_dying(pid_t thread)
 
 /* ---- looking ---------------------------------------------------------------------------------------------------- */
 
-/* Give up what was there at the last look and whose caller is dying; lock held. Whether any request is being served. */
+/* Cancel requests that were already present at the last scan and whose caller is dying; lock held. Returns whether any
+ * request is in progress. */
 static bool look(void)
 {
 	struct server *server;
@@ -152,7 +153,7 @@ static bool look(void)
 		if (!tag)
 			continue;
 		any = true;
-		/* The caller is this request's: it was set before the tag, which is still the same. */
+		/* `caller` belongs to this request: it was set before the tag, and the tag has not changed. */
 		if (server->seen == tag && server->caller && is_dying(server->caller) && server->tag == tag)
 			farnova_cancel(interrupts.fs, tag);
 		server->seen = tag;
@@ -160,7 +161,7 @@ static bool look(void)
 	return any;
 }
 
-/* Lock held, given up meanwhile. */
+/* Lock held, released meanwhile. */
 static void pause_looking(void)
 {
 	struct timespec until;
@@ -186,7 +187,7 @@ static void *look_after(void *unused)
 			continue;
 		}
 		interrupts.looking = false;
-		/* A request that began before that, and so did not begin the looking, is seen now. */
+		/* A request that began before that did not restart the scans; this scan sees it. */
 		interrupts.looking = look();
 		while (!interrupts.looking && !interrupts.stop)
 			pthread_cond_wait(&interrupts.wake, &interrupts.lock);

@@ -1,8 +1,8 @@
 /*
- * locks.c -- the FUSE operations on locks: refused, because the server has none yet.
+ * locks.c -- the FUSE operations on locks: refused, because the server has no locks yet.
  *
- * The kernel would grant locks by itself, to two mounts the same one. It still does with -o locallocks, where these
- * operations are left out.
+ * Without these operations the kernel would grant locks itself, and could grant the same lock on two mounts. With -o
+ * locallocks they are left out for that purpose.
  */
 #include "client/fuse/mount_state.h"
 
@@ -30,7 +30,7 @@ static void op_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info
 
 static void op_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info, struct flock *lock, int sleep)
 {
-	/* What was never granted is not held. */
+	/* No lock was ever granted, so none is held. */
 	if (lock->l_type == F_UNLCK)
 		fuse_reply_err(req, 0);
 	else

@@ -1,5 +1,5 @@
 /*
- * mount_state.h -- what the parts of the FUSE mount share: inodes the kernel knows, who calls, and the operations.
+ * mount_state.h -- state and functions shared by the parts of the FUSE mount.
  */
 #ifndef FARNOVA_FUSE_MOUNT_STATE_H
 #define FARNOVA_FUSE_MOUNT_STATE_H
@@ -19,20 +19,20 @@ struct mount_state {
 	struct nodes *nodes;
 	struct recent *recent;
 	struct retries *retries;
-	double timeout; /* seconds the kernel may keep names and attributes */
+	double timeout; /* how long the kernel may cache names and attributes, in seconds */
 	bool kernel_cache;
-	bool local_maps; /* asked for */
+	bool local_maps; /* requested */
 	struct fuse_session *session;
 	void (*live)(struct mount_state *state); /* called once, when the kernel has accepted the mount */
-	int live_fd;                             /* to the waiting parent, or -1 */
-	const char *log_path;                    /* of the background process, or NULL */
+	int live_fd;                             /* pipe to the waiting parent, or -1 */
+	const char *log_path;                    /* log file of the background process, or NULL */
 	char directory[PATH_MAX];
-	int error;        /* why the mount ended right after it was made, or 0 */
-	int sign_of_life; /* see mounts.h; -1 before the mount is live */
+	int error;        /* why the mount ended right after it was established, or 0 */
+	int sign_of_life; /* descriptor of mounts_announce; -1 before the mount is established */
 };
 
-/* The operations, by file: attributes and names (names.c), open files (files.c), directories (directories.c),
- * extended attributes and flags (xattrs.c), locks (locks.c): without these the kernel grants locks by itself. */
+/* Add the operations of each file: attributes and names (names.c), open files (files.c), directories (directories.c),
+ * extended attributes and flags (xattrs.c), locks (locks.c; without these the kernel grants locks itself). */
 void names_operations(struct fuse_lowlevel_ops *ops);
 void files_operations(struct fuse_lowlevel_ops *ops);
 void directories_operations(struct fuse_lowlevel_ops *ops);
@@ -40,29 +40,29 @@ void xattrs_operations(struct fuse_lowlevel_ops *ops);
 void locks_operations(struct fuse_lowlevel_ops *ops);
 
 /*
- * mount_enter -- begin a request: the calls of this thread are now made for its caller. Returns the mount's state, or
- * NULL after the request was answered with an error.
+ * mount_enter -- begin a request with the credential of its caller for this thread's calls. Returns the mount's state,
+ * or NULL after it has answered the request with an error.
  */
 struct mount_state *mount_enter(fuse_req_t req);
 
 /*
- * mount_enter_unjudged -- the same for a request that needs no permission, or is made on an open file, whose opener's
- * counts: the calls are this process's own, and nobody's groups are read.
+ * mount_enter_unjudged -- the same for a request that needs no permission, or that uses an open file, where the
+ * opener's credential counts. The calls use the credential of this process, and no groups are read.
  */
 struct mount_state *mount_enter_unjudged(fuse_req_t req);
 
-/* files_open_of -- the open file behind a file handle the kernel holds. */
+/* files_open_of -- the open file of a FUSE file handle. */
 struct farnova_file *files_open_of(uint64_t fh);
 
-/* mount_reply_errno -- answer with errno; where that makes the kernel walk the path again, see retries.h. */
+/* mount_reply_errno -- answer with errno; for ESTALE, after which the kernel walks the path again, see retries.h. */
 void mount_reply_errno(fuse_req_t req);
 
 /* mount_reply_status -- answer with success if `returned` is not negative, else as mount_reply_errno. */
 void mount_reply_status(fuse_req_t req, int returned);
 
 /*
- * mount_entry -- fill `entry` for an inode that was found or made, and count the kernel's reference to it. -ENOMEM; the
- * caller replies.
+ * mount_entry -- fill `entry` for an inode that was found or created, and count the kernel's reference to it. On
+ * -ENOMEM the caller replies.
  */
 int mount_entry(struct mount_state *state, struct farnova_handle handle, const struct stat *st,
                 struct fuse_entry_param *entry);

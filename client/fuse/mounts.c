@@ -1,5 +1,5 @@
 /*
- * mounts.c -- what is mounted where, and a sign of life of the process that serves a farnova mount.
+ * mounts.c -- finds mounts, and tells when the process that serves a farnova mount has ended.
  */
 #include "client/fuse/mounts.h"
 
@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* mountinfo writes space, tab, newline and backslash as octal. */
+/* mountinfo has space, tab, newline and backslash in octal. */
 static void unescape(char *text)
 {
 	char *out = text;
@@ -76,7 +76,7 @@ static void read_line(char *line, const char *path, struct line *found)
 	snprintf(found->options, sizeof(found->options), "%s,%s", fields[5], last ? last + 1 : "");
 }
 
-/* Of what lies on top at `path`: the last of several. */
+/* Find the topmost mount at `path`: the last one in the file. */
 static void find_line(const char *path, struct line *found)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
@@ -111,7 +111,7 @@ enum mount_kind mounts_options(const char *path, char options[MOUNT_OPTIONS_SIZE
 	return line.kind;
 }
 
-/* An abstract name: it ends with the process, and no file is left. */
+/* An abstract socket name: it disappears with the process and leaves no file. */
 static socklen_t address_of(const char *device, struct sockaddr_un *address)
 {
 	memset(address, 0, sizeof(*address));

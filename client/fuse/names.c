@@ -76,7 +76,7 @@ static struct farnova_handle handle_of(const struct mount_state *state, fuse_ino
 	return nodes_handle(state->nodes, ino);
 }
 
-/* Answer a request that finds or makes an inode; `moment` is from before it was asked for. */
+/* Answer a request that finds or creates an inode; `moment` was taken before the request was sent. */
 static void reply_entry(fuse_req_t req, struct mount_state *state, int returned, struct farnova_handle handle,
                         const struct stat *st, bool no_xattrs, uint64_t moment)
 {
@@ -93,7 +93,7 @@ static void reply_entry(fuse_req_t req, struct mount_state *state, int returned,
 	}
 	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, st, no_xattrs);
 	if (fuse_reply_entry(req, &entry))
-		nodes_forget(state->nodes, entry.ino, 1); /* the kernel never heard of it: it was interrupted */
+		nodes_forget(state->nodes, entry.ino, 1); /* the request was interrupted: the kernel has no reference */
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *connection)
@@ -101,27 +101,29 @@ static void op_init(void *userdata, struct fuse_conn_info *connection)
 	struct mount_state *state = userdata;
 
 	connection->max_write = 1024 * 1024;
-	/* Names and attributes of others are not cached, so asking for them with each readdir would be for nothing. */
+	/* Names and attributes from readdir are not cached, so READDIRPLUS would fetch them in vain. */
 	connection->want &= ~(unsigned)(FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
-	/* Each request stands alone: nothing here needs the kernel to let only one walk a directory at a time. */
+	/* Requests are independent: the kernel need not serialize the operations on a directory. */
 	connection->want |= connection->capable & FUSE_CAP_PARALLEL_DIROPS;
-	/* File handles stay valid after the kernel has forgotten an inode: nodes.h, and "." and ".." in op_lookup. */
+	/* File handles stay valid after the kernel has forgotten an inode: see nodes.h, and "." and ".." in
+	 * op_lookup. */
 	connection->want |= connection->capable & FUSE_CAP_EXPORT_SUPPORT;
-	/* The umask is the server's to apply, since a directory's default ACL takes its place. */
+	/* The server applies the umask, since a directory's default ACL replaces it. */
 	connection->want |= connection->capable & FUSE_CAP_DONT_MASK;
-	/* The kernel checks permissions too (fuse_mount.c), so it has to know of ACLs. */
+	/* The kernel also checks permissions (fuse_mount.c), so it must know ACLs. */
 	connection->want |= connection->capable & FUSE_CAP_POSIX_ACL;
-	/* Cached pages are checked against the file's mtime when attributes are fetched. */
+	/* The kernel compares the file's mtime with its cached pages when it fetches attributes. */
 	if (state->kernel_cache)
 		connection->want |= connection->capable & FUSE_CAP_AUTO_INVAL_DATA;
 	state->live(state);
 }
 
-#define HOLD_TRIES 10 /* look-ups of a name that is replaced again before it can be held */
+#define HOLD_TRIES 10 /* lookups of a name that is replaced before it can be held */
 
 /*
- * look_up -- where the kernel walks a path again, what it leads to is held open: with this process's own rights, since
- * nothing is read. What it may not open, and what is neither file nor directory, is not held.
+ * look_up -- look up a name. If the kernel is repeating a path walk, also hold the result open, with this process's own
+ * rights, since nothing is read. An inode that this process may not open, and one that is neither file nor directory,
+ * is not held.
  */
 static int look_up(struct mount_state *state, fuse_req_t req, fuse_ino_t parent, const char *name,
                    struct farnova_handle *handle, struct farnova_statx *found, struct farnova_statx *in)
@@ -149,7 +151,8 @@ static int look_up(struct mount_state *state, fuse_req_t req, fuse_ino_t parent,
 	}
 }
 
-/* Also "." and "..", with which the kernel connects an inode it knows by a file handle (open_by_handle_at). */
+/* Also for "." and "..": the kernel uses them to connect an inode that it knows only by a file handle
+ * (open_by_handle_at). */
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct mount_state *state = mount_enter(req);
@@ -209,7 +212,7 @@ static unsigned setattr_mask(int to_set)
 	    {FUSE_SET_ATTR_SIZE, FARNOVA_SET_SIZE},
 	    {FUSE_SET_ATTR_ATIME, FARNOVA_SET_ATIME},
 	    {FUSE_SET_ATTR_MTIME, FARNOVA_SET_MTIME},
-	    /* With these the kernel sets the two above as well; NOW is the server's to say. */
+	    /* The kernel sets these together with the two above; the server determines NOW. */
 	    {FUSE_SET_ATTR_ATIME_NOW, FARNOVA_SET_ATIME_NOW},
 	    {FUSE_SET_ATTR_MTIME_NOW, FARNOVA_SET_MTIME_NOW},
 	};

@@ -1,5 +1,5 @@
 /*
- * nodes.c -- the inodes the kernel holds references to: between FUSE node ids and the server's handles.
+ * nodes.c -- maps FUSE node ids to the server's handles, for the inodes that the kernel references.
  */
 #include "client/fuse/nodes.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define FIRST_BUCKETS 1024 /* a power of two */
-#define ROOT_ID       1    /* the kernel's; no other inode's, since generations begin at 1 */
+#define ROOT_ID       1    /* the kernel's root id; no other inode gets it, since generations begin at 1 */
 
 struct node {
 	struct node *next;
@@ -41,7 +41,7 @@ static bool same(struct farnova_handle a, struct farnova_handle b)
 	return a.ino == b.ino && a.generation == b.generation;
 }
 
-/* Generation and number; a hash in the upper half alone if the number is too long. */
+/* The id is the generation and number, or only a hash in the upper half if the number is too long. */
 static bool holds_handle(uint64_t id)
 {
 	return (uint32_t)id != 0;
@@ -88,7 +88,7 @@ void nodes_free(struct nodes *nodes)
 	free(nodes);
 }
 
-/* The node of `id`, or NULL; lock held. */
+/* Find the node of `id`, or NULL; lock held. */
 static struct node *find(struct nodes *nodes, uint64_t id)
 {
 	if (id == ROOT_ID)
@@ -107,8 +107,8 @@ struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id)
 		return nodes->root.handle;
 	pthread_mutex_lock(&nodes->lock);
 	struct node *node = find(nodes, id);
-	/* Of one that was forgotten the id has all but the seal, which the server does not ask the superuser for: nobody
-	 * else opens by handle. */
+	/* The id of a forgotten node lacks only the seal. The server does not check the seal for the superuser, and
+	 * only the superuser opens by handle. */
 	if (node)
 		handle = node->handle;
 	else if (holds_handle(id))
@@ -141,7 +141,7 @@ static void grow(struct nodes *nodes)
 	struct node **buckets = calloc(bucket_count, sizeof(*buckets));
 
 	if (!buckets)
-		return; /* longer chains, nothing worse */
+		return; /* longer chains, still correct */
 	for (size_t i = 0; i < nodes->bucket_count; i++) {
 		while (nodes->buckets[i]) {
 			struct node *node = nodes->buckets[i];
@@ -175,7 +175,7 @@ static struct node *get_locked(struct nodes *nodes, struct farnova_handle handle
 	uint64_t id = id_of(handle);
 	struct node *node = find(nodes, id);
 
-	while (node && !same(node->handle, handle)) { /* two hashes alike */
+	while (node && !same(node->handle, handle)) { /* hash collision */
 		id += 2ull << 32;
 		node = find(nodes, id);
 	}

@@ -1,10 +1,10 @@
 /*
- * nodes.h -- the inodes the kernel holds references to: between FUSE node ids and the server's handles.
+ * nodes.h -- maps FUSE node ids to the server's handles, for the inodes that the kernel references.
  *
- * A node id holds the inode number and its generation, so it names the same inode for ever, also after the kernel or
- * this process has forgotten it: file handles (open_by_handle_at, exports by NFS) are made of node ids. Inode numbers
- * of more than 32 bits do not fit: such a node has a hash for its id, which is unknown once the kernel has forgotten
- * the node. A node lives while the kernel's lookup count of it is above zero.
+ * A node id contains the inode number and generation, so it identifies the inode permanently, even after the kernel or
+ * this process has forgotten it: file handles (open_by_handle_at, NFS exports) contain node ids. Inode numbers of more
+ * than 32 bits do not fit; the id of such a node is a hash, which becomes unknown when the kernel forgets the node. A
+ * node exists while the kernel's lookup count is above zero.
  *
  * Thread safety: all functions.
  */
@@ -18,24 +18,24 @@
 
 struct nodes;
 
-/* nodes_new -- a table with the root, which is node id 1 and never dies. NULL if memory is short. */
+/* nodes_new -- a table with the root, which has node id 1 and is never removed. NULL without memory. */
 struct nodes *nodes_new(struct farnova_handle root);
 void nodes_free(struct nodes *nodes);
 
-/* nodes_handle -- the handle of a node id, or one that no inode has (number 0) if the id is unknown. */
+/* nodes_handle -- the handle of a node id; an invalid handle (number 0) if the id is unknown. */
 struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id);
 
 /*
- * nodes_set_plain, nodes_is_plain -- until a moment (CLOCK_MONOTONIC, 0: not at all) the inode is known to have no
- * capabilities: the kernel asks for them before each write that goes through its cache.
+ * nodes_set_plain, nodes_is_plain -- set or test until when (CLOCK_MONOTONIC, 0: never) the inode is known to have no
+ * capabilities: the kernel asks for them before each write through its cache.
  */
 void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns);
 bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns);
 
-/* nodes_get -- the node id of `handle`, one reference more. 0 if memory is short. */
+/* nodes_get -- the node id of `handle`, with one more reference. 0 without memory. */
 uint64_t nodes_get(struct nodes *nodes, struct farnova_handle handle);
 
-/* nodes_forget -- give back `count` references. */
+/* nodes_forget -- drop `count` references. */
 void nodes_forget(struct nodes *nodes, uint64_t id, uint64_t count);
 
 #endif

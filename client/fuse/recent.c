@@ -1,5 +1,5 @@
 /*
- * recent.c -- replies that answer the kernel's next question as well.
+ * recent.c -- answers the kernel's next question from a recent reply of the server.
  */
 #include "client/fuse/recent.h"
 
@@ -25,7 +25,7 @@ struct entry {
 
 struct bucket {
 	pthread_mutex_t lock;
-	uint64_t changed; /* moment of the newest change of a node in it */
+	uint64_t changed; /* moment of the newest change of a node of this bucket */
 	struct entry entries[ENTRIES];
 };
 
@@ -72,7 +72,7 @@ static struct bucket *lock_bucket(struct recent *recent, uint64_t node)
 	return bucket;
 }
 
-/* The entry of this thread and node, else the oldest one. */
+/* The entry of this thread and node, else the oldest entry. */
 static struct entry *entry_for(struct bucket *bucket, pid_t tid, uint64_t node)
 {
 	struct entry *oldest = &bucket->entries[0];
@@ -129,7 +129,7 @@ void recent_ended(struct recent *recent, pid_t tid, uint64_t node, uint64_t mome
 	pthread_mutex_unlock(&bucket->lock);
 }
 
-/* What is known to this thread of the node and still true for this mount; NULL: nothing. */
+/* The entry of this thread and node that is still valid for this mount; NULL if none. */
 static struct entry *find(struct recent *recent, struct bucket *bucket, pid_t tid, uint64_t node)
 {
 	struct entry *entry = entry_for(bucket, tid, node);
@@ -211,7 +211,7 @@ void recent_changed(struct recent *recent, uint64_t node)
 	pthread_mutex_unlock(&bucket->lock);
 }
 
-/* Two that run beside each other may store their moments in either order: the larger one has to stay. */
+/* Concurrent changes may store their moments in either order: keep the larger one. */
 static void raise_moment(struct recent *recent, atomic_uint_fast64_t *changed)
 {
 	uint64_t moment = ++recent->moment;

@@ -1,5 +1,5 @@
 /*
- * retries.c -- paths that the kernel walks again because what they led to had died.
+ * retries.c -- holds inodes open while the kernel repeats a path walk after ESTALE.
  */
 #include "client/fuse/retries.h"
 
@@ -9,13 +9,13 @@
 #include <time.h>
 
 struct retry {
-	pid_t tid; /* 0: not in use */
+	pid_t tid; /* 0: unused */
 	int64_t until_ns;
-	struct farnova_file *file; /* NULL: nothing has been looked up yet */
+	struct farnova_file *file; /* NULL: no lookup yet */
 };
 
 struct retries {
-	atomic_uint count; /* of those in use: mostly there is none */
+	atomic_uint count; /* number in use: usually 0 */
 	pthread_mutex_t lock;
 	struct retry list[RETRIES_MAX];
 };
@@ -69,7 +69,7 @@ static struct retry *oldest(struct retries *retries)
 	return first;
 }
 
-/* drop -- lock held; what it held is to be closed without the lock. */
+/* drop -- free the entry; lock held. The caller closes the returned file without the lock. */
 static struct farnova_file *drop(struct retries *retries, struct retry *retry)
 {
 	struct farnova_file *file = retry->file;
@@ -89,7 +89,7 @@ void retries_stale(struct retries *retries, pid_t tid)
 {
 	struct farnova_file *file = NULL;
 
-	if (tid == 0) /* of another PID namespace: all those have this one */
+	if (tid == 0) /* all threads of other PID namespaces have this id */
 		return;
 	pthread_mutex_lock(&retries->lock);
 	struct retry *retry = find(retries, tid);
@@ -105,7 +105,7 @@ void retries_stale(struct retries *retries, pid_t tid)
 	close_held(file);
 }
 
-/* drop_expired -- one that has been there for too long; false if there is none. */
+/* drop_expired -- drop one expired entry and close its file; false if there is none. */
 static bool drop_expired(struct retries *retries, int64_t at_ns)
 {
 	struct farnova_file *file = NULL;

@@ -1,11 +1,11 @@
 /*
- * xattrs.c -- the FUSE operations on extended attributes, ACLs among them, and the ioctls behind chattr and lsattr,
- * which set projects, too.
+ * xattrs.c -- the FUSE operations on extended attributes and ACLs, and the ioctls of chattr and lsattr, which also set
+ * projects.
  *
- * The kernel checks permissions as the server does, so it is told that there are ACLs (names.c), reads them here and
- * keeps them as long as attributes: not at all without its cache. With its cache it also asks for a file's capabilities
- * before each write: that there are none is kept here as long as attributes are. Of an inode that was just told to have
- * no extended attributes at all (recent.h) neither is asked of the server.
+ * The kernel checks permissions as the server does. So it is informed that ACLs exist (names.c), reads them here, and
+ * caches them as long as attributes: not at all without its cache. With its cache the kernel also asks for a file's
+ * capabilities before each write; that a file has none is cached here as long as attributes are. Both queries are
+ * answered without the server for an inode that recently had no extended attributes (recent.h).
  */
 #include "client/fuse/counts.h"
 #include "client/fuse/mount_state.h"
@@ -51,11 +51,11 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	mount_reply_status(req, returned);
 }
 
-/* A value or, without a name, a list. The kernel asks for the length with size 0. Until `plain_until`, if not 0, it
- * need not be asked for again if it is not there. */
+/* Answer with a value or, without a name, with a list. The kernel asks for the length with size 0. If `plain_until` is
+ * not 0, a missing attribute is cached until then. */
 static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size, uint64_t plain_until)
 {
-	/* ACLs are anyone's to read, and the kernel reads them for each of its own checks. */
+	/* Everyone may read ACLs, and the kernel reads them for each of its own checks. */
 	bool judged = !name || strncmp(name, ACLS, sizeof(ACLS) - 1) != 0;
 	struct mount_state *state = judged ? mount_enter(req) : mount_enter_unjudged(req);
 	char *bytes = NULL;
@@ -70,7 +70,7 @@ static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	}
 	ssize_t length = name ? farnova_getxattr_at(state->fs, handle_of(state, ino), name, bytes, size)
 	                      : farnova_listxattr_at(state->fs, handle_of(state, ino), bytes, size);
-	/* Before the answer: once the kernel has it, it may let go of the node. */
+	/* Before the answer: after it the kernel may forget the node. */
 	if (length < 0 && errno == ENODATA && plain_until)
 		nodes_set_plain(state->nodes, ino, plain_until);
 	if (length < 0)
@@ -90,7 +90,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* The virtual attribute with the mount's counters; it is in no list. */
+/* The virtual attribute with the mount's counters; no list contains it. */
 static void reply_counts(fuse_req_t req, struct mount_state *state, size_t size)
 {
 	size_t length;
@@ -108,8 +108,8 @@ static void reply_counts(fuse_req_t req, struct mount_state *state, size_t size)
 }
 
 /*
- * What the server would answer for an attribute that is not there, if that is known: 0 if not. Not for names whose
- * absence only those are told who may read the inode.
+ * The server's error for an attribute that is known to be missing; 0 if that is not known. Not for attributes whose
+ * absence the server reveals only to callers who may read the inode.
  */
 static int known_absent(fuse_req_t req, struct mount_state *state, fuse_ino_t ino, const char *name)
 {
@@ -178,7 +178,7 @@ static void to_kernel(unsigned flags, unsigned *fl, unsigned *xflags)
 	}
 }
 
-/* -EOPNOTSUPP for flags that mean nothing here. */
+/* -EOPNOTSUPP for unsupported flags. */
 static int from_kernel(unsigned fl, unsigned xflags, unsigned *flags)
 {
 	unsigned rest = fl, xrest = xflags;
@@ -213,7 +213,7 @@ static void reply_flags(fuse_req_t req, struct mount_state *state, fuse_ino_t in
 		fuse_reply_ioctl(req, 0, plain ? (const void *)&fl : &extended, size);
 }
 
-/* A project that stays is not set: an immutable file, which this may be about to end, would refuse it. */
+/* An unchanged project is not set: an immutable file would refuse it, even if this request clears that flag. */
 static int set_all(struct mount_state *state, fuse_ino_t ino, uint32_t project, unsigned flags)
 {
 	struct farnova_statx all = {.size = sizeof(all)};
