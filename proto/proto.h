@@ -1,12 +1,13 @@
 /*
- * proto.h -- the wire protocol, version 1: every message in native form, and the functions between native and wire.
+ * proto.h -- the wire protocol, version 1: every message in native form, and the functions that convert it to and from
+ * the wire.
  *
  * A connection carries requests (client to server), replies (server to client, one for each request) and notices
- * (either way, no reply). docs/protocol.md has the bytes. Decoding validates every field of a message in one place:
- * what a decode function has accepted needs no further check of lengths, ranges, flags or strings, only of meaning
- * (does the handle exist, may the caller). Pointers in a decoded structure point into the message.
+ * (either way, no reply). docs/protocol.md defines the bytes. The decode functions validate every field of a message in
+ * one place: after decoding, lengths, ranges, flags and strings need no further check, only the meaning does (does the
+ * handle exist, is the caller permitted). Pointers in a decoded structure point into the message.
  *
- * No I/O, no state, no allocation: all functions may be called from any thread.
+ * No I/O, no state, no allocation: any thread may call any function.
  */
 #ifndef FARNOVA_PROTO_PROTO_H
 #define FARNOVA_PROTO_PROTO_H
@@ -18,7 +19,7 @@
 #define PROTO_VERSION        1u
 #define PROTO_DEFAULT_PORT   4910u
 #define PROTO_MAX_MESSAGE    (64u * 1024)
-#define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* what both ends receive unless configured */
+#define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* maximum size that both ends receive unless configured */
 #define PROTO_MAX_PATH       4096u
 #define PROTO_MAX_GROUPS     1024u
 #define PROTO_MAX_EXTENTS    128u
@@ -26,12 +27,12 @@
 #define PROTO_MAX_LINK       4095u
 #define PROTO_REQUEST_HEADER 40u
 #define PROTO_REPLY_HEADER   32u
-/* What comes before the data in the body of a reply. */
+/* The fields before the data in the body of a reply. */
 #define PROTO_READ_FIXED     4u
 #define PROTO_READDIR_FIXED  24u
 #define PROTO_XATTR_FIXED    16u
 
-/* Numbers and traits of all messages are in ops.def. */
+/* ops.def has the numbers and traits of all messages. */
 enum proto_op {
 #define PROTO_SLOTLESS(NAME, number)                                       PROTO_##NAME = (number),
 #define PROTO_NOTICE(NAME, number)                                         PROTO_##NAME = (number),
@@ -40,8 +41,8 @@ enum proto_op {
 };
 
 /*
- * Names an inode for ever; as the file system's own handle. `seal` is the server's, and says that it has given the handle
- * out: a client keeps it with the rest, and compares handles without it.
+ * Identifies an inode permanently, like the file system's own handle. `seal` is set by the server and shows that the
+ * server issued the handle: a client stores it with the rest, and ignores it when it compares handles.
  */
 struct proto_handle {
 	uint64_t ino;
@@ -67,7 +68,8 @@ struct proto_attr {
 	uint64_t change;
 };
 
-/* A piece of a file a client may READ: [offset, offset + length) lies at `address` under `key`; key 0 is a hole. */
+/* An extent of a file that a client may READ: [offset, offset + length) is at `address` under `key`; key 0 is a
+ * hole. */
 struct proto_extent {
 	uint64_t offset;
 	uint64_t length;
@@ -76,16 +78,16 @@ struct proto_extent {
 };
 
 /*
- * A string of a request: a path (1..4096 bytes, no NUL, may be relative or absolute: both are walked from the request's
- * directory handle, an absolute symlink target from the root) or a link target (1..4095 bytes, no NUL).
+ * A string of a request: a path (1..4096 bytes, no NUL; relative or absolute, both are resolved from the request's
+ * directory handle, but an absolute symlink target from the root) or a link target (1..4095 bytes, no NUL).
  */
 struct proto_string {
 	const char *data;
 	uint32_t length;
 };
 
-#define PROTO_LOOKUP_NOFOLLOW  1u /* a symlink as last component is not followed */
-#define PROTO_LOOKUP_DIRECTORY 2u /* tell of the directory as well, also when the last component is not there */
+#define PROTO_LOOKUP_NOFOLLOW  1u /* do not follow a symlink as the last component */
+#define PROTO_LOOKUP_DIRECTORY 2u /* also return the directory's attributes, even if the name does not exist */
 #define PROTO_LOOKUP_FLAGS     3u
 
 #define PROTO_OPEN_READ      (1u << 0)
@@ -96,10 +98,10 @@ struct proto_string {
 #define PROTO_OPEN_TRUNCATE  (1u << 5)
 #define PROTO_OPEN_NOFOLLOW  (1u << 6)
 #define PROTO_OPEN_DIRECTORY (1u << 7)
-#define PROTO_OPEN_LAYOUT    (1u << 8)  /* grant a read layout along with it if that is possible */
-#define PROTO_OPEN_NOATIME   (1u << 9)  /* the owner and the superuser only: reading leaves the access time */
-#define PROTO_OPEN_EXECUTE   (1u << 10) /* to execute: x is asked for in place of r; a regular file, only read */
-#define PROTO_OPEN_RECLAIM   (1u << 11) /* REOPEN alone: an open of a session that is lost; its owner needs no mode */
+#define PROTO_OPEN_LAYOUT    (1u << 8)  /* also grant a read layout if possible */
+#define PROTO_OPEN_NOATIME   (1u << 9)  /* do not update the access time; owner and superuser only */
+#define PROTO_OPEN_EXECUTE   (1u << 10) /* for execution: check x instead of r; a regular file, read only */
+#define PROTO_OPEN_RECLAIM   (1u << 11) /* REOPEN only: reopen after a lost session; the owner needs no permission */
 #define PROTO_OPEN_FLAGS     ((1u << 11) - 1)
 
 #define PROTO_WRITE_APPEND 1u
@@ -120,16 +122,16 @@ struct proto_string {
 #define PROTO_FILE_IMMUTABLE       (1u << 0)
 #define PROTO_FILE_APPEND          (1u << 1)
 #define PROTO_FILE_PROJECT_INHERIT (1u << 2)
-#define PROTO_FILE_FLAGS           ((1u << 3) - 1) /* those that can be set */
-#define PROTO_FILE_XATTRS          (1u << 3)       /* it has extended attributes, ACLs among them; told, never set */
+#define PROTO_FILE_FLAGS           ((1u << 3) - 1) /* the flags that can be set */
+#define PROTO_FILE_XATTRS          (1u << 3)       /* it has extended attributes (ACLs count); read-only */
 
-#define PROTO_QUOTA_NEXT 1u /* of the known project with the lowest number from this one on; ENOENT: there is none */
+#define PROTO_QUOTA_NEXT 1u /* the known project with the lowest number >= this one; ENOENT if none */
 
 #define PROTO_MAX_XATTR_NAME  255u
 #define PROTO_MAX_XATTR_VALUE 65536u
 #define PROTO_XATTR_CREATE    1u
 #define PROTO_XATTR_REPLACE   2u
-#define PROTO_XATTR_HERE      UINT64_MAX /* not in the staging ring but in the message */
+#define PROTO_XATTR_HERE      UINT64_MAX /* the value is in the message, not in the staging ring */
 
 /* modes of PROTO_FALLOCATE, with Linux's values */
 #define PROTO_FALLOCATE_KEEP_SIZE      0x01u
@@ -142,7 +144,7 @@ struct proto_string {
 #define PROTO_SEEK_DATA 0u
 #define PROTO_SEEK_HOLE 1u
 
-#define PROTO_MAX_COPY (16u << 20) /* of one PROTO_COPY, so that others need not wait long */
+#define PROTO_MAX_COPY (16u << 20) /* of one PROTO_COPY, so that other requests need not wait long */
 
 #define PROTO_RENAME_NOREPLACE 1u
 #define PROTO_RENAME_EXCHANGE  2u
@@ -154,16 +156,16 @@ struct proto_string {
 struct proto_request {
 	uint16_t op;
 	uint16_t slot;     /* one request at a time in each slot */
-	uint32_t sequence; /* of the slot: one more than the last; the same again asks for the same reply again */
-	uint32_t cred;     /* number given with PROTO_CRED; 0 = the session's own, given in HELLO */
+	uint32_t sequence; /* of the slot: one more for each request; a repeated one gets the same reply */
+	uint32_t cred;     /* number of a PROTO_CRED; 0 = the session's own, sent in HELLO */
 	/*
-	 * Every one-sided READ this client still has in flight was started after it had acted on all invalidations up
-	 * to this number. Blocks freed by invalidation n are not reused before `quiesced` >= n.
+	 * Before every one-sided READ that is in flight now, the client had acted on all invalidations up to this
+	 * number. Blocks freed by invalidation n are not reused before `quiesced` >= n.
 	 */
 	uint64_t quiesced;
 	/*
-	 * 0, or an open to be closed before the request is run, so that closing costs no message. One that the session
-	 * does not have (any more: the request may come again) is ignored. 0 without a slot.
+	 * 0, or an open to close before the request is executed, so that a close needs no message of its own. An open
+	 * that the session does not have is ignored, since the request may be a repeated one. 0 without a slot.
 	 */
 	uint64_t close_first;
 	union {
@@ -171,8 +173,8 @@ struct proto_request {
 			uint32_t min_version, max_version;
 			uint64_t features;              /* none defined in version 1 */
 			uint8_t client[16];             /* random for each client instance */
-			uint64_t session;               /* 0 = a new one; else resume this one */
-			uint64_t session_key;           /* as given with it */
+			uint64_t session;               /* 0 = open a new session; else resume this one */
+			uint64_t session_key;           /* the key from the reply that opened it */
 			uint32_t uid, gid, group_count; /* the session's own credential */
 			uint32_t groups[PROTO_MAX_GROUPS];
 		} hello;
@@ -205,13 +207,13 @@ struct proto_request {
 		struct {
 			struct proto_handle dir;
 			uint32_t flags;
-			uint32_t mode;  /* of a file that is created */
-			uint32_t umask; /* to be taken from it unless the directory has a default ACL */
+			uint32_t mode;  /* mode of a created file */
+			uint32_t umask; /* removed from the mode unless the directory has a default ACL */
 			struct proto_string path;
-		} open; /* OPEN; TMPFILE: the path is a directory's, EXCLUSIVE means that it never gets a name */
+		} open; /* OPEN; TMPFILE: the path is a directory, and EXCLUSIVE forbids to name the file later */
 		struct {
 			struct proto_handle handle;
-			uint32_t flags; /* as of open, without those about names; RECLAIM */
+			uint32_t flags; /* as for open, without those about names; with RECLAIM */
 		} reopen;
 		struct {
 			uint64_t open;
@@ -219,7 +221,7 @@ struct proto_request {
 		struct {
 			uint64_t open;
 			uint64_t offset;
-			uint32_t length; /* at most what fits a reply */
+			uint32_t length; /* at most what fits in a reply */
 		} read;
 		struct {
 			uint64_t open;
@@ -233,7 +235,7 @@ struct proto_request {
 			uint64_t offset;
 			uint32_t flags;
 			uint32_t length;
-			uint64_t staging; /* where in the staging ring; [staging, staging + length) does not wrap */
+			uint64_t staging; /* offset in the staging ring; [staging, staging + length) does not wrap */
 		} write_commit;
 		struct {
 			uint64_t open;
@@ -242,15 +244,15 @@ struct proto_request {
 		} layout_get;
 		struct {
 			struct proto_handle handle;
-			uint64_t open; /* 0 or an open of the directory: then no permission check */
+			uint64_t open; /* 0, or an open of the directory: then no permission check */
 			uint64_t cookie;
-			uint64_t until; /* where the listing ends: 0 at first, then what the first reply said */
-			uint32_t size;  /* bytes of entries the reply may have */
+			uint64_t until; /* end of the listing: 0 at first, then the first reply's value */
+			uint32_t size;  /* maximum bytes of entries in the reply */
 		} readdir;
 		struct {
 			struct proto_handle dir;
 			uint32_t mode;  /* type and permissions */
-			uint32_t umask; /* as in open */
+			uint32_t umask; /* as for open */
 			uint32_t rdev;
 			struct proto_string path;
 		} create;
@@ -273,19 +275,19 @@ struct proto_request {
 			uint32_t flags;
 			struct proto_string from, to;
 		} rename;
-		/* Names of attributes have 1..255 bytes, no NUL. */
+		/* Attribute names have 1..255 bytes, no NUL. */
 		struct {
 			struct proto_handle handle;
-			uint32_t offset;          /* where in the value, or in the list, the reply begins */
-			uint32_t size;            /* bytes of it that the reply may have; 0 asks only for the length */
-			struct proto_string name; /* not of LISTXATTR */
+			uint32_t offset;          /* offset in the value or list at which the reply begins */
+			uint32_t size;            /* maximum bytes of it in the reply; 0 requests only the length */
+			struct proto_string name; /* not for LISTXATTR */
 		} getxattr, listxattr;
 		struct {
 			struct proto_handle handle;
 			uint32_t flags;
 			struct proto_string name;
 			uint32_t length;
-			uint64_t staging; /* where in the staging ring the value is, or PROTO_XATTR_HERE */
+			uint64_t staging; /* offset of the value in the staging ring, or PROTO_XATTR_HERE */
 			const void *value;
 		} setxattr;
 		struct {
@@ -324,9 +326,9 @@ struct proto_reply {
 	uint16_t slot;
 	uint32_t sequence;
 	uint32_t status;       /* 0 or a Linux errno, positive */
-	uint64_t invalidation; /* the newest invalidation this session has been told of, this reply included */
-	/* Of HELLO with a status, which is the only reply that has a body then: why, in words; may be empty. Up to
-	 * PROTO_MAX_REASON printable bytes. */
+	uint64_t invalidation; /* the newest invalidation sent to this session, with this reply */
+	/* Only in a reply to HELLO with a status, the one error reply that has a body: the reason as text; may be
+	 * empty. Up to PROTO_MAX_REASON printable bytes. */
 	struct proto_string reason;
 	union {
 		struct {
@@ -340,7 +342,7 @@ struct proto_reply {
 			uint32_t slots;
 			uint32_t lease_ms;
 			uint32_t max_read;  /* of PROTO_READ */
-			uint32_t max_write; /* of PROTO_WRITE; larger ones go through the staging ring */
+			uint32_t max_write; /* of PROTO_WRITE; larger writes use the staging ring */
 			uint64_t staging_address, staging_key, staging_size;
 			struct proto_handle root;
 		} hello;
@@ -348,31 +350,31 @@ struct proto_reply {
 			struct proto_attr attr;
 		} attr; /* GETATTR SETATTR CREATE SYMLINK LINK */
 		struct {
-			bool found;                  /* false, in place of ENOENT, only with PROTO_LOOKUP_DIRECTORY */
-			bool has_directory;          /* with that flag, if the directory did not die meanwhile */
+			bool found;                  /* false replaces ENOENT, only with PROTO_LOOKUP_DIRECTORY */
+			bool has_directory;          /* with that flag, unless the directory was deleted meanwhile */
 			struct proto_attr attr;      /* if found */
-			struct proto_attr directory; /* where the last component was looked up, after it was */
+			struct proto_attr directory; /* of the directory of the last component, after the lookup */
 		} lookup;
 		struct {
 			uint64_t open;
 			bool created;
-			bool layout; /* granted: extents cover the file from 0 on, as far as they go */
+			bool layout; /* granted: the extents cover the file from offset 0 as far as they go */
 			struct proto_attr attr;
 			uint32_t extent_count;
 			struct proto_extent extents[PROTO_MAX_EXTENTS];
 		} open; /* OPEN REOPEN TMPFILE */
 		struct {
-			uint32_t length; /* less than asked for: the end of the file */
+			uint32_t length; /* less than requested only at the end of the file */
 			const void *data;
 		} read;
 		struct {
-			uint64_t offset; /* where the data begin: tells the end of an append */
-			uint64_t size;   /* of the file after it */
+			uint64_t offset; /* offset of the data: for an append, the previous end of the file */
+			uint64_t size;   /* size of the file after the write */
 			uint64_t change;
 			/*
-			 * If this session holds a layout of the file, it goes on: the extents below take the place of
-			 * all it knew of [replaced_offset, replaced_offset + replaced_length), the rest stays true. If
-			 * `dropped`, it has ended.
+			 * If this session holds a layout of the file, the layout remains: the extents below replace
+			 * those of [replaced_offset, replaced_offset + replaced_length), the rest stays valid. If
+			 * `dropped`, the layout has ended.
 			 */
 			bool dropped;
 			uint64_t replaced_offset, replaced_length;
@@ -380,16 +382,16 @@ struct proto_reply {
 			struct proto_extent extents[PROTO_MAX_EXTENTS];
 		} write; /* WRITE WRITE_COMMIT */
 		struct {
-			bool granted; /* false: read through the server, ask again later */
+			bool granted; /* false: read by message, and request a layout again later */
 			uint64_t size;
 			uint32_t extent_count;
 			struct proto_extent extents[PROTO_MAX_EXTENTS];
 		} layout;
 		struct {
-			bool end; /* no more entries after these */
+			bool end; /* the listing ends after these entries */
 			uint64_t until;
 			uint32_t length;
-			uint64_t parent;     /* number of "..", the directory's own where it may not be searched */
+			uint64_t parent;     /* number of "..", or of the directory itself if it may not be searched */
 			const void *entries; /* see proto_dirent_next */
 		} readdir;
 		struct {
@@ -399,8 +401,8 @@ struct proto_reply {
 			bool replaced_died;
 		} rename;
 		struct {
-			uint32_t total;  /* length of all of it */
-			uint64_t change; /* the inode's: pieces with the same one are of the same value */
+			uint32_t total;  /* length of the whole value or list */
+			uint64_t change; /* the inode's: pieces with the same one belong to one value */
 			uint32_t length; /* of this piece */
 			const void *data;
 		} xattr; /* GETXATTR LISTXATTR */
@@ -410,7 +412,7 @@ struct proto_reply {
 		} quota; /* QUOTA_GET */
 		struct {
 			uint64_t blocks, free_blocks, inodes;
-			uint64_t inode_limit; /* 0 = as many as there is space for */
+			uint64_t inode_limit; /* 0 = limited only by space */
 			uint8_t pool[16];
 			uint32_t name_max;
 		} statfs;
@@ -419,52 +421,53 @@ struct proto_reply {
 		} seek;
 		struct {
 			struct proto_attr attr;
-			/* As of a write, without extents. Collapsing and inserting end the layout: a RECALL has come.
-			 */
+			/* As for a write, without extents. COLLAPSE_RANGE and INSERT_RANGE end the layout: a RECALL was
+			 * sent before. */
 			uint64_t replaced_offset, replaced_length;
 		} fallocate;
 		struct {
 			uint64_t count;                            /* 0 at the end of the source */
 			struct proto_attr attr;                    /* of the target */
-			uint64_t replaced_offset, replaced_length; /* of the target, as of a write, without extents */
+			uint64_t replaced_offset, replaced_length; /* of the target, as for a write, without extents */
 		} copy;
 	};
 };
 
 struct proto_recall {
 	uint64_t invalidation;
-	struct proto_handle handle; /* ino 0: no file in particular; answer with LAYOUT_RETURN once quiesced */
+	struct proto_handle handle; /* ino 0: no particular file; answer with LAYOUT_RETURN when quiesced */
 };
 
 /*
- * proto_decode_request -- check and take apart a message from a client (request or notice). 0, or -EPROTO, -EINVAL,
- * -ENAMETOOLONG ... with `*why` the reason for the server's log. When the header itself was sound `out`'s op, slot and
- * sequence are set also on failure, so that the refusal can be answered; else op is 0 and the connection is to be
- * ended.
+ * proto_decode_request -- validate and decode a message from a client (request or notice). 0, or -EPROTO, -EINVAL,
+ * -ENAMETOOLONG ... with the reason for the server's log in `*why`. If the header was valid, `out`'s op, slot and
+ * sequence are set even on failure, so that the server can send an error reply; else op is 0 and the connection must
+ * end.
  */
 int proto_decode_request(const void *message, size_t length, struct proto_request *out, const char **why);
 
-#define PROTO_MAX_HANDLES 2u /* of a request, and of a reply */
+#define PROTO_MAX_HANDLES 2u /* maximum in a request, and in a reply */
 
-/* proto_request_handles -- all handles that a request has; returns how many. */
+/* proto_request_handles -- the handles in a request; returns their number. */
 unsigned proto_request_handles(const struct proto_request *request,
                                const struct proto_handle *handles[PROTO_MAX_HANDLES]);
 
-/* proto_reply_handles -- all handles that a reply without a status has; returns how many. */
+/* proto_reply_handles -- the handles in a reply without a status; returns their number. */
 unsigned proto_reply_handles(struct proto_reply *reply, struct proto_handle *handles[PROTO_MAX_HANDLES]);
 
-/* proto_request_quiesced -- `quiesced` of a request or notice that is not taken apart yet; false if its header is not
- * sound. */
+/* proto_request_quiesced -- read `quiesced` of a request or notice that is not decoded yet; false if its header is
+ * invalid. */
 bool proto_request_quiesced(const void *message, size_t length, uint64_t *quiesced);
 
-/* proto_encode_request -- the number of bytes written to `buffer`, or -EMSGSIZE. */
+/* proto_encode_request -- returns the number of bytes written to `buffer`, or -EMSGSIZE. */
 int proto_encode_request(const struct proto_request *request, void *buffer, size_t size);
 
-/* proto_decode_reply -- the counterpart; -EPROTO with `*why`. A reply with a status has no body. */
+/* proto_decode_reply -- validate and decode a reply; -EPROTO with `*why`. A reply with a status has no body, except for
+ * HELLO. */
 int proto_decode_reply(const void *message, size_t length, struct proto_reply *out, const char **why);
 int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t size);
 
-/* proto_is_recall -- whether a message from the server is the notice PROTO_RECALL rather than a reply. */
+/* proto_is_recall -- whether a message of the server is the notice PROTO_RECALL and not a reply. */
 bool proto_is_recall(const void *message, size_t length);
 int proto_decode_recall(const void *message, size_t length, struct proto_recall *out, const char **why);
 int proto_encode_recall(const struct proto_recall *recall, void *buffer, size_t size);
@@ -479,14 +482,15 @@ struct proto_dirent {
 
 /* proto_dirent_put -- append an entry to `buffer` at `*used`; false if it does not fit. */
 bool proto_dirent_put(void *buffer, size_t size, size_t *used, const struct proto_dirent *entry);
-/* proto_dirent_next -- take the entry at `*position` and move on; 1, 0 at the end. Entries were validated by decode. */
+/* proto_dirent_next -- read the entry at `*position` and advance; returns 1, or 0 at the end. Decoding has validated
+ * the entries. */
 int proto_dirent_next(const void *entries, size_t length, size_t *position, struct proto_dirent *entry);
 
 const char *proto_op_name(unsigned op);
 
 /*
- * proto_request_open -- where the request names the open file that it is about: what has to be set anew when the file
- * has been opened again in another session. NULL if it names none. COPY names its source in `from_open` beside it.
+ * proto_request_open -- the field with the number of the request's open file, which changes when the file is reopened
+ * in another session. NULL if there is none. COPY also has its source in `from_open`.
  */
 uint64_t *proto_request_open(struct proto_request *request);
 

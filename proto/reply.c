@@ -1,6 +1,6 @@
 /*
- * reply.c -- replies and the server's notices between native form and wire. proto_decode_reply and proto_decode_recall
- * validate what a server sends, so that a client cannot be harmed by one either.
+ * reply.c -- converts replies and the server's notices to and from the wire. proto_decode_reply and proto_decode_recall
+ * validate what a server sends, so that no server can harm a client.
  */
 #include "proto/wire.h"
 
@@ -195,7 +195,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		field_u64(w, &p->fallocate.replaced_offset);
 		field_u64(w, &p->fallocate.replaced_length);
 		break;
-	default: /* the others have no body */
+	default: /* the other replies have no body */
 		break;
 	}
 }
@@ -214,7 +214,7 @@ static const char *check_replaced(uint64_t offset, uint64_t length)
 	return offset > INT64_MAX || length > INT64_MAX ? "replaced range out of range" : NULL;
 }
 
-/* Extents come in order and do not overlap: the client's cache may rely on it. */
+/* Extents are sorted and do not overlap: the client's extent tree relies on it. */
 static const char *check_extents(uint32_t count, const struct proto_extent *extents)
 {
 	uint64_t end = 0;
@@ -252,7 +252,7 @@ static const char *check_dirents(const void *entries, size_t length)
 	return NULL;
 }
 
-/* NULL if the fields can be, else why not. */
+/* NULL if the fields are valid, else the reason. */
 static const char *check(const struct proto_reply *p)
 {
 	const char *why;
@@ -358,13 +358,13 @@ int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t siz
 
 	wire_step(&w, WIRE_HEADER_SIZE);
 	if (reply->status == 0)
-		fields(&w, (struct proto_reply *)(uintptr_t)reply); /* putting leaves it as it is */
+		fields(&w, (struct proto_reply *)(uintptr_t)reply); /* encoding does not change it */
 	else if (reply->op == PROTO_HELLO)
 		field_string(&w, (struct proto_string *)(uintptr_t)&reply->reason);
 	return wire_finish(&w, buffer, &h);
 }
 
-/* It is shown to people: nothing in it may drive a terminal. */
+/* The text is shown to users: it must not contain control characters for a terminal. */
 static const char *check_reason(struct proto_string reason)
 {
 	if (reason.length > PROTO_MAX_REASON)

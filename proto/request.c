@@ -1,5 +1,5 @@
 /*
- * request.c -- requests between native form and wire.
+ * request.c -- converts requests to and from the wire.
  */
 #include "proto/request_check.h"
 #include "proto/wire.h"
@@ -151,7 +151,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 		field_string(w, &q->setxattr.name);
 		field_u32(w, &q->setxattr.length);
 		field_u64(w, &q->setxattr.staging);
-		/* What is too long is refused as that, not as a message that is cut short. */
+		/* A value that is too long gets its own error, not that of a truncated message. */
 		if (q->setxattr.staging == PROTO_XATTR_HERE && q->setxattr.length <= PROTO_MAX_XATTR_VALUE)
 			field_data(w, &q->setxattr.value, q->setxattr.length);
 		break;
@@ -244,7 +244,7 @@ int proto_decode_request(const void *message, size_t length, struct proto_reques
 	}
 
 	fields(&w, out);
-	/* A body cut short gives zeros for the fields that are missing: that comes before what the zeros mean. */
+	/* A truncated body reads as zeros: report the truncation before any error that the zeros would cause. */
 	if (w.failed) {
 		*why = "body is shorter than its fields say, or a count is out of range";
 		return -EPROTO;
@@ -319,6 +319,6 @@ int proto_encode_request(const struct proto_request *request, void *buffer, size
 
 	wire_step(&w, WIRE_HEADER_SIZE);
 	field_u64(&w, &close_first);
-	fields(&w, (struct proto_request *)(uintptr_t)request); /* putting leaves it as it is */
+	fields(&w, (struct proto_request *)(uintptr_t)request); /* encoding does not change it */
 	return wire_finish(&w, buffer, &h);
 }

@@ -1,6 +1,5 @@
 /*
- * request_check.c -- the one place where what a client sends is validated: field by field, each refusal with its reason
- * and errno.
+ * request_check.c -- the one place that validates requests: field by field, each error with its reason and errno.
  */
 #include "proto/request_check.h"
 #include "proto/wire.h"
@@ -130,7 +129,7 @@ static struct refusal check_open(const struct proto_request *q)
 	return check_handle_and_path(q->open.dir, q->open.path);
 }
 
-/* A new file is written to, or it would be of no use; nothing else than EXCLUSIVE makes sense with it. */
+/* A TMPFILE must be opened for writing; of the open flags only EXCLUSIVE makes sense in addition. */
 static struct refusal check_tmpfile(const struct proto_request *q)
 {
 	if (q->open.flags &

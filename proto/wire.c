@@ -1,5 +1,5 @@
 /*
- * wire.c -- what every kind of message has in common: header, handles, paths, extents.
+ * wire.c -- the common parts of all messages: header, handles, paths, extents.
  */
 #include "proto/wire.h"
 

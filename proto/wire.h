@@ -1,12 +1,12 @@
 /*
- * wire.h -- a bounded cursor over a message: the only way bytes are put into one or taken out.
+ * wire.h -- a bounded cursor over a message: the only way to write or read the bytes of one.
  *
- * Each kind of message has one list of its fields, which serves both ways: a cursor either puts them or takes them. One
- * that has run over its end stays failed: every later put writes nothing and every later take gives zero, so a function
- * goes over all its fields and asks once at the end. Putting changes nothing of the native form.
+ * Each kind of message has one list of its fields, used in both directions: a cursor either encodes or decodes them. A
+ * cursor that runs past its end stays failed: later writes have no effect and later reads yield zero, so a function
+ * processes all fields and checks once at the end. Encoding does not change the native form.
  *
- * A cursor that puts into no room at all only looks: with `seen` it collects the handles of a message, so that none of
- * those that travel can be missing there.
+ * An encoding cursor without a buffer only collects: with `seen` it lists the handles of a message. It uses the same
+ * list of fields as the wire, so no handle can be missing.
  */
 #ifndef FARNOVA_PROTO_WIRE_H
 #define FARNOVA_PROTO_WIRE_H
@@ -17,11 +17,11 @@
 #include <assert.h>
 #include <string.h>
 
-/* Lists of fields are compiled once for each way, so that no field asks which it is. */
+/* Lists of fields are compiled once for each direction, so that no field tests the direction at run time. */
 #define WIRE_FIELDS static inline __attribute__((always_inline))
 
 struct wire {
-	uint8_t *at; /* never stored to by a cursor that takes */
+	uint8_t *at; /* a decoding cursor never writes to it */
 	uint8_t *end;
 	bool takes;
 	bool failed;
@@ -41,7 +41,7 @@ static inline struct wire wire_takes(const void *message, size_t length)
 	return (struct wire){.at = bytes, .end = bytes + length, .takes = true};
 }
 
-/* wire_step -- go over `size` bytes: where they lie, or NULL. */
+/* wire_step -- advance by `size` bytes; returns their address, or NULL. */
 WIRE_FIELDS uint8_t *wire_step(struct wire *w, size_t size)
 {
 	if (w->failed || (size_t)(w->end - w->at) < size) {
@@ -101,7 +101,7 @@ WIRE_FIELDS void field_i64(struct wire *w, int64_t *v)
 		*v = (int64_t)bits;
 }
 
-/* Truth in 32 and in 16 bits. */
+/* A bool in 32 and in 16 bits. */
 WIRE_FIELDS void field_flag(struct wire *w, bool *v)
 {
 	uint32_t number = w->takes ? 0 : *v;
@@ -120,7 +120,7 @@ WIRE_FIELDS void field_short_flag(struct wire *w, bool *v)
 		*v = number != 0;
 }
 
-/* field_data -- bytes that stay where they are: what is taken points into the message. */
+/* field_data -- bytes that are not copied on decoding: the result points into the message. */
 WIRE_FIELDS void field_data(struct wire *w, const void **data, size_t size)
 {
 	uint8_t *bytes = wire_step(w, size);
@@ -131,7 +131,7 @@ WIRE_FIELDS void field_data(struct wire *w, const void **data, size_t size)
 		memcpy(bytes, *data, size);
 }
 
-/* Handles and strings have one shape in all messages. */
+/* Handles and strings have the same form in all messages. */
 
 WIRE_FIELDS void field_handle(struct wire *w, struct proto_handle *h)
 {
@@ -164,13 +164,13 @@ WIRE_FIELDS void field_string(struct wire *w, struct proto_string *s)
 
 struct wire_header {
 	uint32_t magic;
-	uint32_t length; /* of the whole message */
+	uint32_t length; /* length of the whole message */
 	uint16_t op;
 	uint16_t slot;
 	uint32_t sequence;
 	uint32_t cred_or_status;
 	uint32_t reserved;
-	uint64_t invalidation; /* requests: quiesced */
+	uint64_t invalidation; /* in requests: quiesced */
 };
 #define WIRE_HEADER_SIZE 32u
 
@@ -186,13 +186,13 @@ WIRE_FIELDS void wire_head(struct wire *w, struct wire_header *h)
 	field_u64(w, &h->invalidation);
 }
 
-/* wire_check_header -- NULL if a message's header is sound for `magic` and `length`, else the reason. */
+/* wire_check_header -- NULL if the header of a message is valid for `magic` and `length`, else the reason. */
 const char *wire_check_header(const struct wire_header *h, uint32_t magic, size_t length);
 
-/* wire_finish -- write the header in front of the body that `w` holds; the message's length or -EMSGSIZE. */
+/* wire_finish -- write the header before the body in `w`; returns the message's length or -EMSGSIZE. */
 int wire_finish(const struct wire *w, void *buffer, struct wire_header *h);
 
-/* wire_bad_handle, wire_bad_path, wire_bad_extent -- NULL if sound, else the reason. */
+/* wire_bad_handle, wire_bad_path, wire_bad_extent -- NULL if valid, else the reason. */
 const char *wire_bad_handle(struct proto_handle h);
 const char *wire_bad_path(struct proto_string s, uint32_t max);
 const char *wire_bad_extent(const struct proto_extent *e);
