@@ -1,13 +1,12 @@
 /*
- * core.h -- a mounted file system: what all floors of the core share, and nobody else.
+ * core.h -- a mounted file system: the state that all floors of the core share. Only the core uses it.
  *
- * It stands beneath the floors, which define their own structures; of those it knows the names only.
+ * It is below the floors, which define their own structures; here these are incomplete types.
  *
- * Lock order: rename lock; one inode that is waited for; then only inodes taken by trylock (a pointer to an in-core
- * inode may have come to mean another slot by the time its lock is had, so no order among inodes could be kept); then
- * the slots lock; a worker's spin lock; a zone's lock. Whoever locks an inode checks at once that it lives, and lets go
- * at once if it does not: so the creator of an inode may spin for the lock of the slot it was given while it holds the
- * directory.
+ * Lock order: the rename lock; one inode by a blocking lock; further inodes only by trylock; the slots lock; a worker's
+ * spin lock; a zone's lock. There is no order among inodes: a pointer to an in-core inode may refer to another slot by
+ * the time its lock is taken. A thread that locks an inode checks at once that the inode is alive, and else unlocks it
+ * at once. So the creator of an inode may spin for the lock of its new slot while it holds the directory.
  */
 #ifndef FARNOVA_NOVA_CORE_H
 #define FARNOVA_NOVA_CORE_H
@@ -36,10 +35,10 @@ struct zone;
 struct nova {
 	struct pm *pm;
 	bool read_only;
-	bool rescue;                   /* read-only, and damage is stepped over */
+	bool rescue;                   /* read-only, and damage is skipped */
 	bool crashed;                  /* the last mount did not end cleanly */
-	int64_t tell_ns;               /* how often a long scan tells how far it is */
-	bool scanned;                  /* all logs were read at mount: there was no saved state to go by */
+	int64_t tell_ns;               /* how often a long scan logs its progress */
+	bool scanned;                  /* the mount has read all logs: it used no checkpoint */
 	struct ro_overlay *ro_overlay; /* slots' words that a read-only mount has replayed, NULL = none */
 	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
 	void *quarantine_context;
@@ -65,31 +64,31 @@ struct nova {
 	pthread_mutex_t slots_lock;
 	SLIST_HEAD(, slot_chunk) free_chunks;
 	uint64_t slot_chunks;     /* how many chunks of slots there are; atomic */
-	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never taken away */
+	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never removed */
 
 	struct gc_queue *gc;
 
 	pthread_mutex_t rename_lock;
 
-	struct project *projects[NOVA_PROJECT_BUCKETS]; /* atomic; pushed under the lock, never taken away */
+	struct project *projects[NOVA_PROJECT_BUCKETS]; /* atomic; pushed under the lock, never removed */
 	pthread_mutex_t projects_lock;
-	bool limits_known; /* the root's log has been replayed: what a later replay finds of limits may be old */
+	bool limits_known; /* the root's log has been replayed: limits in a later replay may be old */
 
 	pthread_mutex_t workers_lock;
-	struct nova_worker *workers[NOVA_JOURNAL_RINGS]; /* atomic; a worker once made stays until unmount */
+	struct nova_worker *workers[NOVA_JOURNAL_RINGS]; /* atomic; a worker stays until unmount */
 	uint32_t workers_ever;                           /* atomic: rings from this one on have had no worker */
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 
-	int64_t promised;            /* at mount and of closed workers; atomic */
-	int64_t inodes;              /* likewise */
+	int64_t promised;            /* at mount, and by closed workers; atomic */
+	int64_t inodes;              /* the same */
 	uint64_t nameless;           /* inodes without a name; atomic */
 	uint64_t quarantined_blocks; /* atomic */
 
 	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
 	uint64_t incore;               /* in-core inodes; atomic */
 	uint64_t index_bytes;          /* of all indexes; atomic */
-	uint64_t index_goal;           /* with more the hand moves; atomic */
+	uint64_t index_goal;           /* the clock's hand moves while index_bytes is greater; atomic */
 	struct inode_slab *sweep_hand; /* atomic; NULL = a turn begins */
 };
 

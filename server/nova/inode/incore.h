@@ -1,22 +1,23 @@
 /*
- * incore.h -- the pool of in-core inodes: which slot each belongs to, and how cold ones are given up.
+ * incore.h -- the pool of in-core inodes: the slot that each belongs to, and the eviction of unused ones.
  *
  * The protocol, which takes no lock that two unrelated operations share:
  *
- * - The memory of an in-core inode is never anything else until unmount, so its lock may be touched by whoever has
- *   ever got a pointer to it. What may change is which slot it belongs to: `ino`, under the lock, 0 = to none.
- * - A pointer from incore_find is a hint. Whoever has locked it looks whether `ino` is the number it asked for; if not,
- *   the inode was given up in between: let go and find again. While the lock is held, and while `pins` is not 0, it
- *   belongs to its slot. Nothing of it may be kept beyond that: neither the pointer nor a pointer into its index.
- * - Whoever holds one inode takes others only by trial: what it waited for could by now be one that another holds who
- *   waits for the first.
- * - Giving up takes the lock by trial, so it never waits and has no place in the order of locks. It clears the slot's
- *   pointer and `ino` under the lock; what was known is read again from the log when it is asked for. So all that an
- *   inode says must be found in its slot and log, or it must be pinned.
+ * - The memory of an in-core inode is not freed before unmount, so any thread that ever got a pointer to it may take
+ *   its lock. But the inode may come to belong to another slot: `ino` says which, under the lock; 0 = to none.
+ * - A pointer from incore_find is a hint. After locking the inode the caller compares `ino` with the number that it
+ *   asked for. If they differ, the inode was evicted in between: unlock it and find again. While the lock is held, and
+ *   while `pins` is not 0, the inode belongs to its slot. Afterwards the caller must not use the pointer to it, nor
+ *   any pointer into its index.
+ * - A thread that has locked one inode locks others only by trylock. If it waited, the in-core inode could come to
+ *   belong to a slot that another thread has locked, which waits for the first inode.
+ * - Eviction takes the lock by trylock, so it never waits and has no place in the lock order. It clears the slot's
+ *   pointer and `ino` under the lock; the next use reads the state from the log again. So all state of an inode must be
+ *   in its slot and log, or the inode must be pinned.
  *
- * The hand of a clock goes over all of them: what was not used since it passed may be given up. It moves when there is
- * need for one and more than a limit are there, and when indexes take more memory than theirs. Limits are soft: what is
- * pinned, locked or used is never waited for.
+ * Eviction is a clock over all in-core inodes: an inode that was not used since the hand last passed may be evicted.
+ * The hand moves when an in-core inode is needed and their number is over its limit, and when indexes take more memory
+ * than theirs. The limits are soft: eviction does not wait for pinned, locked or recently used inodes.
  */
 #ifndef FARNOVA_NOVA_INCORE_H
 #define FARNOVA_NOVA_INCORE_H
@@ -33,24 +34,24 @@ struct inode_slab {
 /* incore_find -- the in-core inode of a slot, neither locked nor checked. -ESTALE no such slot, -ENOMEM. */
 int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
 
-/* incore_cold -- the slot has no in-core inode at this moment: nobody is changing what lives there. */
+/* incore_cold -- whether the slot has no in-core inode at this moment: then nobody is changing its inode. */
 bool incore_cold(const struct nova *fs, uint64_t ino);
 
 /*
- * incore_pass_by -- should a look at this slot's attributes not make it an in-core inode? It is cold, there are as many
- * in-core inodes as there may be, so one would have to go for it; and one look alone does not tell that more will come.
- * Some are let in all the same, so that what is looked at often comes to be in core.
+ * incore_pass_by -- whether a read of this slot's attributes should leave the inode cold. True if it is cold and the
+ * number of in-core inodes is at its limit: another would have to be evicted, and a single read does not show that more
+ * will follow. Returns false for some of these reads, so that inodes that are read often come into core.
  */
 bool incore_pass_by(struct nova_worker *worker, uint64_t ino);
 
-/* incore_prefetch -- fetch into the cache what incore_find and a look at the inode's attributes will read. */
+/* incore_prefetch -- prefetch the memory that incore_find and a read of the inode's attributes will use. */
 void incore_prefetch(const struct nova *fs, uint64_t ino);
 
-/* incore_index_changed -- under the exclusive lock: count the memory of the index, and drop cold ones where they take
- * too much. Does not touch this one. */
+/* incore_index_changed -- under the exclusive lock: update the count of index memory; if it is over its limit, evict
+ * other inodes. */
 void incore_index_changed(struct nova *fs, struct nova_inode *inode);
 
-/* incore_index_drop -- under the exclusive lock: forget the index and count that. */
+/* incore_index_drop -- under the exclusive lock: free the index and update the count. */
 void incore_index_drop(struct nova *fs, struct nova_inode *inode);
 
 /* incore_bytes -- memory of in-core inodes and of their indexes. */

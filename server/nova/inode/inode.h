@@ -1,5 +1,5 @@
 /*
- * inode.h -- inodes in DRAM: found by number without a hash, loaded on first use, locked.
+ * inode.h -- finds inodes by number, loads them on first use and locks them.
  */
 #ifndef FARNOVA_NOVA_INODE_H
 #define FARNOVA_NOVA_INODE_H
@@ -12,7 +12,7 @@ static inline bool inode_alive(const struct nova_inode *inode)
 	return life_has_log((enum nova_life)inode->life);
 }
 
-/* inode_nameless -- it lives only as long as somebody has it open. */
+/* inode_nameless -- whether the inode has no name: the last close frees it. */
 static inline bool inode_nameless(const struct nova_inode *inode)
 {
 	return inode->life == NOVA_LIFE_NAMELESS || inode->life == NOVA_LIFE_ORPHAN;
@@ -24,33 +24,33 @@ static inline bool inode_is(const struct nova_inode *inode, mode_t type)
 }
 
 /*
- * inode_read, inode_write -- find, lock (shared, exclusive), load, and check that the handle's generation lives:
- * -ESTALE, -ENOMEM, -EIO (damaged, logged). With `index` the index is there too. Unlock with inode_unlock.
+ * inode_read, inode_write -- find, lock (shared, exclusive) and load an inode, and check that the handle's generation
+ * is alive: -ESTALE, -ENOMEM, -EIO (damaged, logged). With `index` the index is loaded too. Unlock with inode_unlock.
  */
 int inode_read(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out);
 int inode_write(struct nova_worker *worker, struct nova_handle handle, bool index, struct nova_inode **out);
 void inode_unlock(struct nova_inode *inode);
 
-/* inode_look -- its attributes, as inode_read and inode_attr would give them; a cold inode may stay cold. */
+/* inode_look -- the attributes, as from inode_read and inode_attr; a cold inode may stay cold. */
 int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nova_attr *attr);
 
-/* inode_write_two -- both; the same inode once. The caller holds no other. */
+/* inode_write_two -- inode_write for two inodes, or once if both are the same. The caller holds no other inode. */
 int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct nova_inode **out_a,
                     struct nova_inode **out_b);
 
 /*
- * inode_try_named -- lock exclusively, without waiting, the live inode that a name in a locked directory leads to.
- * -EAGAIN: it is busy; unlock everything, call inode_wait and start over. -EIO if the name leads to no live inode.
+ * inode_try_named -- lock exclusively, without waiting, the live inode that a name in a locked directory refers to.
+ * -EAGAIN: the inode is locked; unlock everything, call inode_wait and start over. -EIO if the inode is not alive.
  */
 int inode_try_named(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
 
-/* inode_wait -- until the inode was free for a moment. The caller holds no lock. */
+/* inode_wait -- wait until the inode was unlocked for a moment. The caller holds no lock. */
 void inode_wait(struct nova_worker *worker, uint64_t ino);
 
-/* inode_lock_free -- lock the in-core inode of a slot just taken. */
+/* inode_lock_free -- lock the in-core inode of a slot that slots_take has just returned. */
 int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
 
-/* inode_attr -- under a lock. */
+/* inode_attr -- the attributes of a locked inode. */
 void inode_attr(const struct nova_inode *inode, struct nova_attr *attr);
 
 #define CLEANUP_UNLOCK __attribute__((cleanup(inode_unlock_cleanup)))
@@ -60,7 +60,8 @@ static inline void inode_unlock_cleanup(struct nova_inode **inode)
 		inode_unlock(*inode);
 }
 
-/* inode_write_locked -- for assertions: some thread has it exclusively. True where the C library does not tell. */
+/* inode_write_locked -- for assertions: whether some thread holds the exclusive lock. True if the C library cannot say.
+ */
 static inline bool inode_write_locked(const struct nova_inode *inode)
 {
 #ifdef __GLIBC__

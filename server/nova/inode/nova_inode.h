@@ -10,28 +10,28 @@
 #include "server/nova/log/log_state.h"
 #include "server/nova/space/space_use.h"
 
-/* How far GC has got with a log (gc.c). Lost with the index; zero is a beginning. */
+/* The progress of GC in a log (change/gc.c). It is lost with the index; zeros are the initial state. */
 struct gc_state {
 	uint64_t round;     /* position at which this round ends: the tail when it began */
-	uint64_t copied;    /* lines in which it has written extents again so far */
-	uint64_t sweep;     /* position before which no extent lives once the sweep has ended, 0 = there is none */
-	uint64_t swept;     /* file block up to which it has written all extents again */
-	uint64_t extents;   /* of the file, when GC was last asked, */
-	uint64_t blocks;    /* and its blocks */
-	uint64_t split;     /* extents that were cut in two since this round began, at most, */
-	uint64_t was_split; /* and those from before it that it may not have met yet */
-	uint64_t position;  /* entries with extents before this one need no second look, */
-	uint32_t index;     /* nor of this one the extents before, */
-	uint64_t block;     /* nor of that one the file blocks before */
-	uint64_t limit;     /* a log of fewer pages is let be, because there was no space */
-	uint64_t tail;      /* when GC was last asked, 0 = not yet */
-	uint64_t rest;      /* pages that were left when the idle log was last shortened */
-	bool queued;        /* it waits for that again */
+	uint64_t copied;    /* lines of extents that this round has appended so far */
+	uint64_t sweep;     /* position before which all extents are dead once the sweep has ended, 0 = no sweep */
+	uint64_t swept;     /* file block up to which the sweep has written all extents again */
+	uint64_t extents;   /* of the file, at the last call of gc_if_due */
+	uint64_t blocks;    /* of the file, at the same call */
+	uint64_t split;     /* extents that were split since this round began, at most */
+	uint64_t was_split; /* extents split before this round that it may not have scanned yet */
+	uint64_t position;  /* extents of entries before this one are done, */
+	uint32_t index;     /* those of this entry before this index, */
+	uint64_t block;     /* and of the extent at this index the file blocks before this one */
+	uint64_t limit;     /* GC ignores a log of fewer pages, because the last slice failed */
+	uint64_t tail;      /* at the last call of gc_if_due, 0 = never called */
+	uint64_t rest;      /* pages that were left after the last idle GC */
+	bool queued;        /* in the queue for idle GC */
 	bool sweep_due;     /* a sweep is to begin as soon as the log has room for it */
 };
 
-/* An inode in DRAM; what it says is of the generation it names. Everything is under the lock. incore.h says who may
- * hold a pointer to one. What must outlive its being given up lies in the slot and the log, or it is pinned. */
+/* An inode in DRAM, in the state of `generation`. All fields are under the lock. incore.h says who may keep a pointer
+ * to it. State that must survive eviction is in the slot and the log, or the inode is pinned. */
 struct nova_inode {
 	pthread_rwlock_t lock;
 	uint64_t ino; /* the slot it belongs to now, 0 = none */
@@ -44,9 +44,9 @@ struct nova_inode {
 	bool indexed;     /* the index is complete */
 	bool used;        /* since the hand of the clock passed; atomic */
 	bool has_xattrs;  /* known with the attributes; stays while the index is dropped */
-	bool partial;     /* rescue: a directory of which the names up to a damage are known */
+	bool partial;     /* rescue: a directory of which only the names before a damage are known */
 	uint32_t pins;    /* nova_open minus nova_close */
-	uint32_t loading; /* nova_load is at it, or about to be; atomic */
+	uint32_t loading; /* nova_load runs, or is about to; atomic */
 	uint32_t nlink;
 	uint32_t uid;
 	uint32_t gid;
@@ -67,8 +67,8 @@ struct nova_inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
-	uint64_t index_bytes;              /* what of the index is counted in fs->index_bytes */
-	SLIST_ENTRY(nova_inode) next_free; /* while it belongs to no slot: the worker's next one */
+	uint64_t index_bytes;              /* of this index, as counted in fs->index_bytes */
+	SLIST_ENTRY(nova_inode) next_free; /* while it belongs to no slot: in the worker's free_inodes */
 	struct xattr_index *xattrs;        /* NULL while there are none */
 	/* The XATTR entry with the access ACL, or NULL; stays while the index is dropped. */
 	const struct nova_entry *acl;

@@ -1,10 +1,10 @@
 /*
- * journal.h -- redo records: several slot words move as one.
+ * journal.h -- redo records: several slot words change as one.
  *
- * A worker writes its record and, with the same fence, everything the words point to; the ring's commit word makes it
- * all true at once. The slot words follow into the caches only: the worker's next commit flushes them before its first
- * fence, so when a record's place is reused its slot words have long been durable, and no operation waits for them.
- * That fence is by the thread that flushed, whichever thread stored.
+ * A worker writes its record; the same fence makes the record and everything that its words point to durable. Then the
+ * ring's commit word commits all of them at once. The worker stores the slot words afterwards, into the caches only;
+ * its next commit flushes them before its first fence. So the slot words of a record are durable long before its place
+ * is reused, and no operation waits for them. The thread that flushes also fences, whichever thread stored.
  */
 #ifndef FARNOVA_NOVA_JOURNAL_H
 #define FARNOVA_NOVA_JOURNAL_H
@@ -19,18 +19,18 @@ struct journal_word {
 };
 
 /*
- * journal_commit -- at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns. What it does
- * not name of an inode's words is stored in the slot as the inode says it.
+ * journal_commit -- commit at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns. It also
+ * stores the other words of these inodes' slots again, with their present values.
  */
 void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count);
 
 /* journal_flush_slot_words -- make the newest record's slot words durable. */
 void journal_flush_slot_words(struct nova_worker *worker);
 
-/* journal_replay -- at mount: apply what the rings hold and fence. Fills fs->ring_sequence. -EIO with the reason. */
+/* journal_replay -- at mount: apply the records of the rings and fence. Fills fs->ring_sequence. -EIO with `why`. */
 int journal_replay(struct nova *fs, char *why, size_t why_size);
 
-/* journal_load -- after a clean unmount: only learn the sequences. */
+/* journal_load -- at mount after a clean unmount: only fill fs->ring_sequence. */
 int journal_load(struct nova *fs, char *why, size_t why_size);
 
 #endif
