@@ -1,9 +1,9 @@
 /*
- * deferred.h -- requests that wait: for layouts to return, for quarantined blocks to come free, for a bulk thread, or
- * for others' turn.
+ * deferred.h -- deferred requests: they wait for the return of layouts, for quarantined blocks, for a bulk thread, or
+ * for their next turn.
  *
- * A request that must wait is run again from its start once what it waited for has come. Its message is copied, since
- * its receive buffer goes back to the client, whose LAYOUT_RETURN others may be waiting for.
+ * A deferred request is run again from its start when its wait has ended. Its message is copied, so that the receive
+ * buffer becomes free for the client again: other requests may be waiting for a LAYOUT_RETURN of this client.
  *
  *     (none) --deferred_change, _no_space, _bulk, _yield--> waiting --deferred_keep--> kept with its session
  *     kept --its mail, deferred_retry_space: state->resume--> running again --deferred_done--> freed
@@ -25,8 +25,8 @@ struct session;
 struct state;
 
 /*
- * Work of a request that a bulk thread does, and what came of it. The request's handler makes it and knows what it is.
- * `run` is called by a bulk thread; `discard` frees it, by the session's thread, once it is not wanted any more.
+ * Work that a bulk thread does for a request, and its result. The handler of the request creates it and knows its type.
+ * A bulk thread calls `run`; the session's thread calls `discard`, which frees the work, when it is no longer needed.
  */
 struct deferred_work {
 	void (*run)(struct deferred_work *work, struct nova_worker *worker);
@@ -36,77 +36,80 @@ struct deferred_work {
 #define DEFERRED 1 /* the request waits, and will be run again from the start */
 
 struct deferred {
-	struct lease_waiter waiter;       /* first: its mail leads here */
+	struct lease_waiter waiter;       /* first: its mail is cast to this structure */
 	struct deferred *previous, *next; /* of the session */
 	struct session *session;          /* NULL once cancelled */
 	struct state *state;
 	bool attached;       /* on the session's list */
 	bool waiting_change; /* it has announced a change that is not running yet */
-	bool may_go;         /* the mail that says that it may has come */
+	bool may_go;         /* the waiter's mail has been delivered: the change may run */
 	bool waiting_space;
 	bool waiting_turn;          /* for `job` */
-	struct bulk_job job;        /* its mail: the request may go on */
-	struct deferred_work *work; /* of the request: for a bulk thread, or done by one; NULL = none */
-	uint64_t progress;          /* of a request that is done in slices: the handler's */
-	nova_ino load;              /* an inode whose log is read */
-	unsigned loads;             /* how often it has waited for a log to be read */
+	struct bulk_job job;        /* its mail resumes the request */
+	struct deferred_work *work; /* for a bulk thread, or done by one; NULL = none */
+	uint64_t progress;          /* of a request that is done in slices: belongs to the handler */
+	nova_ino load;              /* the inode whose log is being read */
+	unsigned loads;             /* how often the request has waited for a log */
 	struct deferred *next_space;
 	int64_t since_ms; /* of the first wait for space; 0 = none */
 	uint16_t slot;
 	uint32_t sequence;
 	uint32_t length;
-	uint8_t *message; /* NULL: no memory for the copy, its connection is about to end */
+	uint8_t *message; /* NULL: no memory for the copy, the connection is about to end */
 };
 
 /*
- * In what follows `*deferred` is what the request waited in before, NULL for one that did not; it is set where the
- * request is to wait.
+ * In the functions below `*deferred` is the structure of a request that has waited before, else NULL. They set it if
+ * the request must wait.
  *
- * deferred_change -- announce a change of a file's blocks or size. 0: make it, then layout_change_end. DEFERRED, also
- * while the session keeps as many blocks in quarantine as it, or the file's project, may; or -ENOMEM.
+ * deferred_change -- announce a change of a file's blocks or size. 0: make the change, then call layout_change_end.
+ * DEFERRED, also while the session has reached the limit of quarantined blocks, its own or the file's project's; or
+ * -ENOMEM.
  */
 int deferred_change(struct session *session, struct deferred **deferred, struct proto_handle handle, bool drop_own,
                     struct layout_change *change);
 
 /*
- * deferred_no_space -- an operation failed with `error`, -ENOSPC or -EDQUOT. DEFERRED if blocks are quarantined that may
- * come free, for the latter by this session; who keeps them is to say so within the recall time-out or loses its
- * connection. Else `error`, which is final.
+ * deferred_no_space -- an operation failed with `error`, -ENOSPC or -EDQUOT. DEFERRED if quarantined blocks may become
+ * free (for -EDQUOT: blocks quarantined for this session); the sessions that they wait for must quiesce within the
+ * recall time-out or lose their connections. Else `error`, which is final.
  */
 int deferred_no_space(struct session *session, struct deferred **deferred, int error);
 
 /*
- * deferred_bulk -- have a bulk thread run `work`, which the request owns from then on: (*deferred)->work when it is run
- * again. DEFERRED; -EAGAIN if there is no such thread, -ENOMEM: `work` is still the caller's.
+ * deferred_bulk -- let a bulk thread run `work`. The request owns `work` from then on: it is (*deferred)->work when the
+ * request is run again. DEFERRED; on -EAGAIN (no bulk thread) and -ENOMEM the caller still owns `work`.
  *
- * deferred_bulk_again -- the same with the work that it has.
+ * deferred_bulk_again -- the same with (*deferred)->work.
  */
 int deferred_bulk(struct session *session, struct deferred **deferred, struct deferred_work *work);
 int deferred_bulk_again(struct session *session, struct deferred **deferred);
 
-/* deferred_load -- have the log of an inode read by a bulk thread. DEFERRED; -EAGAIN: do it here, since there is no such
- * thread, or it was done often enough for one request. */
+/* deferred_load -- let a bulk thread read the log of an inode. DEFERRED; -EAGAIN: the caller reads it, since there is
+ * no bulk thread or the request has waited for logs often enough. */
 int deferred_load(struct session *session, struct deferred **deferred, nova_ino ino);
 
-/* deferred_yield -- a slice of the request is done, and it has noted its `progress`: it is run again once what others
- * have sent has been handled. DEFERRED, or -ENOMEM. */
+/* deferred_yield -- one slice of the request is done, up to `progress`: run it again after messages of other
+ * connections have been handled. DEFERRED, or -ENOMEM. */
 int deferred_yield(struct session *session, struct deferred **deferred, uint64_t progress);
 
-/* deferred_keep -- the request waits: its slot is busy, and its message is copied the first time. -ENOMEM: its
- * connection must end. */
+/* deferred_keep -- the request waits: mark its slot busy, and copy its message the first time. -ENOMEM: the caller must
+ * end the connection. */
 int deferred_keep(struct deferred *deferred, const struct proto_request *request, const void *message, uint32_t length);
 
-/* deferred_done -- the request has been answered: free it, and end what it announced and did not make. */
+/* deferred_done -- the request has been answered: free it, and abandon a change that it announced but did not make. */
 void deferred_done(struct deferred *deferred);
 
-/* deferred_cancel_all -- the session's connection has ended: its waiting requests will be sent again by the client. */
+/* deferred_cancel_all -- the session's connection has ended: cancel its deferred requests. The client will send them
+ * again. */
 void deferred_cancel_all(struct session *session);
 
-/* deferred_retry_space -- run again what waited for space. deferred_retry_soon -- some may have come free. */
+/* deferred_retry_space -- run the requests again that wait for space. deferred_retry_soon -- blocks may have become
+ * free: retry soon. */
 void deferred_retry_space(struct state *state);
 void deferred_retry_soon(struct state *state);
 
-/* deferred_free -- for the thread's spare; NULL is allowed. */
+/* deferred_free -- frees the thread's spare structure; NULL is allowed. */
 void deferred_free(struct deferred *deferred);
 
 #endif

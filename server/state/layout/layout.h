@@ -1,14 +1,15 @@
 /*
- * layout.h -- who may READ which file's blocks, and when a freed block may be used again.
+ * layout.h -- which sessions may READ a file's blocks, and when a freed block may be reused.
  *
- * A layout is the lease (state/lease) of where a file's blocks are: its holder may READ them without asking. What it
- * has beside other leases: the registrations of the blocks, and the blocks themselves, which READs under way keep from
- * being used again. To the invariants of leases it adds: only when a session has quiesced n, or has no queue pair any
- * more, does the registration of a region that n replaced end, and only then is a block freed under n used again.
+ * A layout is the lease (state/lease) of a file's extents: its holder may READ their blocks without asking. A layout
+ * has two things that other leases lack: registrations of the blocks, and the blocks themselves, which must not be
+ * reused during READs. It adds one invariant to those of leases: the registration of a region that invalidation n
+ * replaced ends only when the session has quiesced n or has lost its queue pair, and a block that was freed under n is
+ * reused only then.
  *
- * Thread safety: an owner and its holders are used by the session's thread; what other threads need of them is under
- * the lock of the inode's shard. A shard's lock is taken inside the core's call of layout_quarantine_blocks; none is
- * held while the core is called.
+ * Thread safety: the session's thread uses an owner and its holders; the lock of the inode's shard protects the fields
+ * that other threads use. The core calls layout_quarantine_blocks, which takes a shard's lock; no shard's lock is held
+ * while the core is called.
  */
 #ifndef FARNOVA_SERVER_LAYOUT_H
 #define FARNOVA_SERVER_LAYOUT_H
@@ -25,8 +26,8 @@
 struct layout_table;
 
 /*
- * layout_table_create -- `share_ms`: how long after a recall an inode has no layouts. `session_blocks`: how many blocks
- * one session may keep in quarantine before its own changes wait. NULL without memory.
+ * layout_table_create -- `share_ms`: for how long after a recall no layout of the inode is granted. `session_blocks`:
+ * how many blocks one session may keep in quarantine before its own changes wait. NULL without memory.
  */
 struct layout_table *layout_table_create(unsigned share_ms, uint64_t session_blocks);
 /* layout_table_destroy -- all owners must have ended. */
@@ -49,8 +50,8 @@ struct quarantined;
 struct layout_holder {
 	struct lease_holder lease;       /* first */
 	struct region_set regions;       /* HOLDING, POSTED */
-	struct region *retired;          /* RECALLED, LEAVING: ended when the holder goes */
-	struct quarantined *quarantined; /* blocks that wait for this holder to go; under the shard's lock */
+	struct region *retired;          /* RECALLED, LEAVING: they end with the holder */
+	struct quarantined *quarantined; /* blocks that wait for the end of this holder; under the shard's lock */
 };
 
 /* A session's half of the table. Set the first group of fields, and those of `lease`, before the first grant. */
@@ -63,33 +64,33 @@ struct layout_owner {
 	size_t regions;                       /* registered now */
 	struct quarantined *quarantine_first; /* of changes by this session itself, by number */
 	struct quarantined *quarantine_last;
-	/* In that list and with holders: blocks that are not used again before this session has quiesced. Atomic: other
-	 * threads add to it. */
+	/* Blocks in that list and with holders: not reused before this session has quiesced. Atomic: other threads add
+	 * to it. */
 	atomic_uint_least64_t quarantined_blocks;
-	atomic_uint_least64_t charged_blocks;        /* those of them that are charged to a project */
-	uint64_t demanded;                           /* number that others wait for it to quiesce, 0 = none */
-	int64_t demanded_told_ms, demanded_since_ms; /* as of a holder */
+	atomic_uint_least64_t charged_blocks;        /* of these, the blocks that are charged to a project */
+	uint64_t demanded;                           /* others wait until the session quiesces it, 0 = none */
+	int64_t demanded_told_ms, demanded_since_ms; /* as told_ms and since_ms of a holder */
 };
 
 void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
 
-/* layout_request_quiesce -- ask the session for its `quiesced`, if anything waits for it that it was not asked for yet.
+/* layout_request_quiesce -- ask the session for `quiesced`, if anything waits for a number that was not asked for yet.
  */
 void layout_request_quiesce(struct layout_owner *owner);
 
 /*
- * layout_demand_quiesce -- the same where others, or the session itself, wait for it: it is to answer within the recall
- * time-out.
+ * layout_demand_quiesce -- the same if other sessions, or the session itself, wait for the answer: the session must
+ * answer within the recall time-out.
  */
 void layout_demand_quiesce(struct layout_owner *owner);
 
-/* layout_is_full -- whether the session keeps as many blocks in quarantine as it may. */
+/* layout_is_full -- whether the session has reached its limit of quarantined blocks. */
 bool layout_is_full(const struct layout_owner *owner);
 
 /*
- * layout_tick -- call a few times a second: asks a session that blocks have waited for. -ETIMEDOUT when it has not
- * answered a recall or a demand for `recall_ms`, or such a request, for which nobody waits, for `lease_ms`: the session
- * has its penalty, and its connection is to be ended.
+ * layout_tick -- call a few times a second. Asks the session for `quiesced` when blocks have waited for it. -ETIMEDOUT
+ * when the session has not answered a recall or a demand for `recall_ms`, or such a request, on which nobody waits, for
+ * `lease_ms`: the session has got its penalty, and the caller must end its connection.
  */
 int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms);
 
@@ -101,21 +102,21 @@ void layout_owner_end(struct layout_owner *owner);
 
 /* ---- grants ----------------------------------------------------------------------------------------------------- */
 
-/* layout_grant -- see lease_grant. What nova_map says afterwards may be handed out. */
+/* layout_grant -- see lease_grant. The caller may send the session the result of a later nova_map. */
 int layout_grant(struct layout_owner *owner, struct proto_handle handle, struct layout_holder **out);
 
-/* layout_room -- whether `holder` may have one more region; recalls the session's least recently used other layout if
- * that is needed to make room later. */
+/* layout_room -- whether `holder` may have one more region. If not, recalls the session's least recently used other
+ * layout to make room later. */
 bool layout_room(struct layout_owner *owner, const struct layout_holder *holder);
 
-/* layout_file_closed -- the session has closed its last open of the inode and forgotten its extents. */
+/* layout_file_closed -- the session has closed its last open of the inode and dropped its extents. */
 void layout_file_closed(struct layout_owner *owner, struct proto_handle handle);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
 struct layout_change {
 	struct lease_change lease; /* first */
-	struct layout_holder *own; /* the session's own layout, which goes on */
+	struct layout_holder *own; /* the session's own layout, which continues */
 };
 
 /* layout_change_begin, layout_change_go -- see lease_change_begin, lease_change_go. Blocks that the change frees are
@@ -124,15 +125,15 @@ int layout_change_begin(struct layout_owner *owner, struct proto_handle handle, 
                         struct lease_waiter *waiter, struct layout_change *change);
 void layout_change_go(struct lease_waiter *waiter, bool drop_own, struct layout_change *change);
 
-/* What a change means for the session's own layout of the file. */
+/* The effect of a change on the session's own layout of the file. */
 struct layout_effect {
 	struct layout_holder *holder; /* NULL: it holds none */
-	uint64_t offset, length;      /* what it knew of this range is no longer true */
+	uint64_t offset, length;      /* the session's extents of this range are no longer valid */
 };
 
 /*
- * layout_change_end -- it has run (or failed); [offset, offset + length) of the file has changed, in whole blocks;
- * length 0: nothing has. Registrations that touch the range are retired.
+ * layout_change_end -- the change has run (or failed). [offset, offset + length) of the file has changed, in whole
+ * blocks; length 0: nothing has changed. Retires the registrations that touch the range.
  */
 void layout_change_end(struct layout_change *change, uint64_t offset, uint64_t length, struct layout_effect *effect);
 

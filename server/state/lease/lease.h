@@ -1,17 +1,17 @@
 /*
- * lease.h -- what a session may know without asking: holders, the changes that take it from them, and recalls.
+ * lease.h -- leases of inodes: their holders, the changes that end them, and recalls.
  *
- * A lease of an inode lets its holder go by what it was told of the inode until it is told otherwise. There may be
- * several kinds, each with its own use; what they have in common is here. For each inode with leases or with a change
- * under way the table knows the holders and the changes. The invariants, which lease.c implements and nothing else may
- * touch:
+ * The holder of a lease may use what it knows of the inode without asking, until an invalidation. There may be several
+ * kinds of lease; this file has what all kinds share. For each inode with leases or with a change under way the table
+ * lists the holders and the changes. lease.c alone maintains these invariants:
  *
- *  1. A lease is granted only while no change of what it covers is under way. A change that finds leases of other
- *     sessions waits until each has been recalled and has returned. So while a session holds a lease only its own
- *     changes run, and what it was told stays true until it is told otherwise.
- *  2. What a session is told is numbered (invalidations, from 1). `quiesced` >= n says that the session has acted on n
- *     and uses nothing that n took from it. Only then is a recalled lease gone.
- *  3. A session that ends has its queue pair destroyed before lease_owner_end, and so before any of the above.
+ *  1. A lease is granted only while no change of what it covers is under way. A change waits until all leases of other
+ *     sessions have been recalled and returned. So while a session holds a lease, only its own changes run, and what it
+ *     knows stays true until an invalidation.
+ *  2. The invalidations of a session are numbered from 1. `quiesced` >= n means that the session has acted on
+ *     invalidation n and uses nothing that n took from it. Only then does a recalled lease end.
+ *  3. When a session ends, its queue pair is destroyed before lease_owner_end, so nothing above can happen while it
+ *     still READs.
  *
  * The states of a holder:
  *
@@ -20,16 +20,16 @@
  *     HOLDING --lease_recall--> RECALLED
  *     HOLDING --lease_give_up, a change of its own with `drop_own`--> LEAVING
  *     POSTED --lease_give_up, a change of its own--> RECALLED
- *     RECALLED, LEAVING --lease_quiesced--> gone            any --lease_owner_end--> gone
+ *     RECALLED, LEAVING --lease_quiesced--> removed         any --lease_owner_end--> removed
  *
- * A holder that stays RECALLED for longer than the recall time-out is an offence (lease_tick): the session's connection
- * is to be ended, which ends the lease, and the session has a penalty (penalty.h).
+ * A holder must not stay RECALLED for longer than the recall time-out (lease_tick): then the caller ends the session's
+ * connection, which ends the lease, and the session gets a penalty (penalty.h).
  *
- * Changes wait for HOLDING, POSTED and RECALLED holders of other sessions, not for LEAVING ones: those have given up
- * what they knew, but may be using it still.
+ * A change waits for HOLDING, POSTED and RECALLED holders of other sessions, but not for LEAVING ones: these have given
+ * up the lease but may not have quiesced yet.
  *
- * Thread safety: an owner and its holders are used by the session's thread; what other threads need of them is under
- * the lock of the inode's shard. No lock of the table is held while the core is called.
+ * Thread safety: the session's thread uses an owner and its holders; the lock of the inode's shard protects the fields
+ * that other threads use. No lock of the table is held while the core is called.
  */
 #ifndef FARNOVA_SERVER_LEASE_H
 #define FARNOVA_SERVER_LEASE_H
@@ -43,7 +43,7 @@
 #include <stdint.h>
 
 enum lease_kind {
-	LEASE_DATA, /* where a file's blocks are, and its size: see layout.h */
+	LEASE_DATA, /* of a file's extents and size: see layout.h */
 	LEASE_KINDS,
 };
 
@@ -53,10 +53,10 @@ struct lease_table;
 
 enum lease_state { LEASE_HOLDING, LEASE_POSTED, LEASE_RECALLED, LEASE_LEAVING };
 
-/* The first member of what a kind has of its own. */
+/* The first member of the holder structure of each kind. */
 struct lease_holder {
-	struct mail mail;          /* to the owner's thread: recall this */
-	struct lease_owner *owner; /* NULL once gone */
+	struct mail mail;          /* to the owner's thread: recall this lease */
+	struct lease_owner *owner; /* NULL once removed */
 	struct lease_entry *entry;
 	struct lease_holder *next_of_entry;
 	/* In owner->holding (newest use first) or owner->returning (by number). */
@@ -64,21 +64,21 @@ struct lease_holder {
 	struct proto_handle handle;
 	enum lease_kind kind;
 	enum lease_state state; /* under the shard's lock */
-	bool mail_pending;      /* under the shard's lock: the mail is on its way, the holder must stay */
-	uint64_t number;        /* RECALLED, LEAVING: invalidation that told the session */
-	int64_t told_ms;        /* when that was */
-	int64_t since_ms;       /* the same, but later by the time in which the server could not run */
+	bool mail_pending;      /* under the shard's lock: the mail is on its way, so the holder must not be freed */
+	uint64_t number;        /* RECALLED, LEAVING: of the invalidation that ended the lease */
+	int64_t told_ms;        /* when that was issued */
+	int64_t since_ms;       /* the same, plus the time in which the server could not run */
 };
 
-/* What a kind does. All are called in the owner's thread. */
+/* The operations of a kind. All are called in the owner's thread. */
 struct lease_kind_ops {
-	size_t holder_size; /* of a structure that begins with a struct lease_holder and is valid as zeros */
-	/* The session is being told that the lease has ended: nothing more is given out by it. Under the shard's lock,
-	 * `number` is set. */
+	size_t holder_size; /* of a structure that begins with a struct lease_holder and may be all zeros */
+	/* The lease is being recalled: from now on the server grants nothing more under it. Called under the shard's
+	 * lock, `number` is set. */
 	void (*on_recall)(struct lease_holder *holder);
-	/* The session uses nothing of it any more; what it may still do by it must end before changes go on. */
+	/* The session has quiesced: end its rights under the lease before changes continue. */
 	void (*on_end)(struct lease_owner *owner, struct lease_holder *holder);
-	/* It is out of the table: no other thread adds to it any more. */
+	/* The holder is no longer in the table: no other thread adds to it any more. */
 	void (*on_gone)(struct lease_owner *owner, struct lease_holder *holder);
 };
 
@@ -91,15 +91,15 @@ struct lease_list {
 struct lease_owner {
 	struct lease_table *table;
 	struct mailbox *mailbox; /* of the session's thread */
-	/* Send a RECALL to the session; `handle.ino` 0 asks only for its `quiesced`. */
+	/* Send a RECALL to the session; with `handle.ino` 0 it only asks for `quiesced`. */
 	void (*notify)(struct lease_owner *owner, uint64_t number, struct proto_handle handle);
-	/* The session has quiesced `number`: end what waits for it beside holders. Comes before their on_end. */
+	/* The session has quiesced `number`: end everything but holders that waits for it. Called before on_end. */
 	void (*on_quiesced)(struct lease_owner *owner, uint64_t number);
 
 	bool connected;
 	uint64_t invalidation_issued; /* the newest */
 	uint64_t quiesced;
-	uint64_t asked; /* newest number a RECALL has asked the session to quiesce */
+	uint64_t asked; /* the newest number that a RECALL asked the session to quiesce */
 	struct penalty penalty;
 	struct lease_list holding;   /* HOLDING and POSTED */
 	struct lease_list returning; /* RECALLED and LEAVING */
@@ -107,12 +107,12 @@ struct lease_owner {
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
-/* lease_table_create -- `kinds` by enum lease_kind. `share_ms`: how long after a recall an inode has no leases. NULL
- * without memory. lease_table_destroy -- all owners must have ended. */
+/* lease_table_create -- `kinds` by enum lease_kind. `share_ms`: for how long after a recall no lease of the inode is
+ * granted. NULL without memory. lease_table_destroy -- all owners must have ended. */
 struct lease_table *lease_table_create(const struct lease_kind_ops *const kinds[LEASE_KINDS], unsigned share_ms);
 void lease_table_destroy(struct lease_table *table);
 
-/* lease_sweep -- forget inodes that were kept only because sharing forbade leases; call about once a second. */
+/* lease_sweep -- remove inodes that are in the table only because sharing forbade leases; call about once a second. */
 void lease_sweep(struct lease_table *table);
 
 /* ---- owners ----------------------------------------------------------------------------------------------------- */
@@ -120,50 +120,50 @@ void lease_sweep(struct lease_table *table);
 void lease_owner_init(struct lease_owner *owner, struct lease_table *table);
 
 /*
- * lease_quiesced -- a request said `quiesced`: let go what waited for it. -EPROTO if the session was never told so many
- * invalidations.
+ * lease_quiesced -- a request carried `quiesced`: end all leases that waited for it. -EPROTO if the number is greater
+ * than that of any invalidation issued.
  */
 int lease_quiesced(struct lease_owner *owner, uint64_t quiesced);
 
-/* lease_request_quiesce -- ask the session for its `quiesced`, if there is a number that it was not asked for yet. */
+/* lease_request_quiesce -- ask the session for `quiesced`, if there is an invalidation that was not asked for yet. */
 void lease_request_quiesce(struct lease_owner *owner);
 
 /*
- * lease_tick -- call a few times a second. -ETIMEDOUT when a recall has not been answered for `recall_ms`: the session
- * has its penalty, and its connection is to be ended.
+ * lease_tick -- call a few times a second. -ETIMEDOUT when the session has not answered a recall for `recall_ms`: the
+ * session has got its penalty, and the caller must end its connection.
  */
 int lease_tick(struct lease_owner *owner, int64_t now_ms, int64_t recall_ms);
 
-/* lease_extend -- nobody could be heard for so long: what the session owes is due so much later, but no more than
- * `most_ms` in all. */
+/* lease_extend -- the thread could not receive for `late_ms`: extend the session's deadlines by that time, each by at
+ * most `most_ms` in all. */
 void lease_extend(struct lease_owner *owner, int64_t late_ms, int64_t most_ms);
 
 /*
- * lease_owner_end -- all leases of the session end; its connection has been closed before, so nothing can be READ
- * through it any more. The owner may be used again afterwards; its numbering goes on.
+ * lease_owner_end -- end all leases of the session. Its connection was closed before, so no READ through it is
+ * possible. The owner may be used again afterwards; its numbers continue.
  */
 void lease_owner_end(struct lease_owner *owner);
 
 /* ---- grants ----------------------------------------------------------------------------------------------------- */
 
 /*
- * lease_grant -- enter `owner` as a holder of the inode, or find that it is one. From now on until it has returned no
- * other session's change runs, so what the core says afterwards may be handed out. -EBUSY while a change is under way,
- * sharing forbids leases, the session has too much to return or a penalty; -ENOMEM.
+ * lease_grant -- make `owner` a holder of the inode; it may be one already. From now on until it returns the lease, no
+ * other session's change runs, so the caller may send it what the core says afterwards. -EBUSY while a change is under
+ * way, while sharing forbids leases, or if the session has too many leases to return or a penalty; -ENOMEM.
  */
 int lease_grant(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle, struct lease_holder **out);
 
-/* lease_recall -- take back a lease that is HOLDING or POSTED. */
+/* lease_recall -- recall a lease that is HOLDING or POSTED. */
 void lease_recall(struct lease_holder *holder);
 
-/* lease_give_up -- the session has forgotten, by its own doing, what it was told of the inode. */
+/* lease_give_up -- the session has given up its lease of the inode by itself. */
 void lease_give_up(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
-/* A request that waits for leases to return. The caller embeds it; it stays until resumed or cancelled. */
+/* A request that waits for the return of leases. The caller embeds it and keeps it until resumed or cancelled. */
 struct lease_waiter {
-	struct mail mail; /* set `mail.deliver`: called in the owner's thread when the change may go on */
+	struct mail mail; /* set `mail.deliver`: called in the owner's thread when the change may continue */
 	struct lease_owner *owner;
 	struct lease_entry *entry;
 	struct lease_waiter *next;
@@ -175,17 +175,17 @@ struct lease_waiter {
 struct lease_change {
 	struct lease_owner *owner;
 	struct lease_entry *entry;
-	struct lease_holder *own; /* the session's own lease, which goes on */
+	struct lease_holder *own; /* the session's own lease, which continues */
 	enum lease_kind kind;
 	uint64_t ino;
-	uint64_t number; /* of `own`: the invalidation by which the session learns of the change */
-	bool recalled;   /* others had to give up their leases for it */
+	uint64_t number; /* of `own`: of the invalidation that announces the change to the session */
+	bool recalled;   /* leases of other sessions were recalled for the change */
 };
 
 /*
  * lease_change_begin -- announce a change of what leases of this kind of the inode cover. 0: it may run now. 1: leases
  * are being recalled; once waiter->mail has been delivered call lease_change_go (or lease_change_abandon). -ENOMEM.
- * With `drop_own` the session's own lease ends too, and the session is told by a RECALL.
+ * With `drop_own` the session's own lease ends too, and the session gets a RECALL.
  */
 int lease_change_begin(struct lease_owner *owner, enum lease_kind kind, struct proto_handle handle, bool drop_own,
                        struct lease_waiter *waiter, struct lease_change *change);
@@ -196,13 +196,14 @@ bool lease_is_shared(struct lease_owner *owner, enum lease_kind kind, struct pro
 /* lease_change_go -- the change that waited with `waiter` may run now. */
 void lease_change_go(struct lease_waiter *waiter, bool drop_own, struct lease_change *change);
 
-/* lease_change_end -- it has run, or failed. */
+/* lease_change_end -- the change has run, or failed. */
 void lease_change_end(struct lease_change *change);
 
-/* lease_change_abandon -- the change that waited will not run; its mail has been delivered. */
+/* lease_change_abandon -- a change that waited will not run; its mail has been delivered. */
 void lease_change_abandon(struct lease_waiter *waiter);
 
-/* lease_change_cancel -- it will not run, and may still be waiting. False: the mail is on its way, keep the waiter. */
+/* lease_change_cancel -- a change will not run; it may still be waiting. False: the mail is on its way, so keep the
+ * waiter. */
 bool lease_change_cancel(struct lease_waiter *waiter);
 
 #endif
