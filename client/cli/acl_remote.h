@@ -8,15 +8,15 @@
 #include "client/include/farnova.h"
 
 struct file_acls {
-	struct acl access; /* what the mode says where there is none */
+	struct acl access; /* derived from the mode if there is no ACL */
 	struct acl defaults;
 };
 
-/* acl_load -- both lists of what `st` is of; only directories have defaults. 0, or -1 with errno and the library's
- * last error. */
+/* acl_load -- load both lists of the file with attributes `st`; only directories have default entries. 0, or -1 with
+ * errno and the library's last error. */
 int acl_load(struct farnova *fs, const char *path, const struct stat *st, struct file_acls *acls);
 
-/* acl_store_access, acl_store_defaults -- likewise; empty defaults are removed. */
+/* acl_store_access, acl_store_defaults -- store a list, with the same results; empty defaults are removed. */
 int acl_store_access(struct farnova *fs, const char *path, const struct acl *acl);
 int acl_store_defaults(struct farnova *fs, const char *path, const struct acl *acl);
 

@@ -1,6 +1,5 @@
 /*
- * acl_text.c -- POSIX ACLs as people write them (acl(5), setfacl(1)), and as the kernel's extended attributes hold
- * them.
+ * acl_text.c -- POSIX ACLs as text (acl(5), setfacl(1)) and in the format of the kernel's extended attributes.
  */
 #include "client/cli/acl_text.h"
 
@@ -18,7 +17,7 @@
 #define NO_ID          UINT32_MAX
 #define LOOK_UP_MAX    (1u << 20) /* a group with all its members */
 #define NAME_MAX_BYTES 256u
-#define QUOTED         " \t\n\r\\:,#=" /* they would end a name, and are written as \ooo */
+#define QUOTED         " \t\n\r\\:,#=" /* these would end a name, and are written as \ooo */
 
 /* ---- lists ------------------------------------------------------------------------------------------------------ */
 
@@ -45,7 +44,7 @@ static bool is_named(uint16_t tag)
 	return tag == ACL_USER || tag == ACL_GROUP;
 }
 
-/* The attribute has them by tag, whose numbers are in its order. */
+/* The attribute sorts entries by tag; the numbers of the tags have the same order. */
 static bool before(const struct acl_entry *entry, uint16_t tag, uint32_t id)
 {
 	return entry->tag < tag || (entry->tag == tag && entry->id < id);
@@ -177,7 +176,7 @@ static bool means(const char *word, const char *whole)
 	return strcmp(word, whole) == 0 || (word[0] == whole[0] && !word[1]);
 }
 
-/* Up to the next colon, which it steps over; NULL at the end. */
+/* The text up to the next colon; advances behind it; NULL at the end. */
 static char *next_field(char **rest)
 {
 	char *field = *rest, *colon = field ? strchr(field, ':') : NULL;
@@ -208,7 +207,7 @@ static void unquote(char *text)
 	*out = 0;
 }
 
-/* The id that this host has for a name. */
+/* The id of a name on this host. */
 static bool look_up(const char *name, bool group, uint32_t *id)
 {
 	char *buffer = malloc(LOOK_UP_MAX);
@@ -278,7 +277,7 @@ static int read_tag(const char *word, struct acl_change *change)
 	return 0;
 }
 
-/* `text` is taken apart; `whole` is it as it was. */
+/* `text` is modified; `whole` is the unmodified text. */
 static int read_entry(char *text, const char *whole, bool permissions, struct acl_change *change, char *why,
                       size_t why_size)
 {
@@ -316,7 +315,7 @@ static int read_entry(char *text, const char *whole, bool permissions, struct ac
 
 static int append(struct acl_changes *out, const struct acl_change *change)
 {
-	/* Room grows at powers of two, which the count itself tells. */
+	/* The array grows when the count is a power of two. */
 	if ((out->count & (out->count - 1)) == 0) {
 		struct acl_change *grown =
 		    reallocarray(out->changes, out->count ? 2 * out->count : 1, sizeof(*out->changes));
@@ -393,7 +392,7 @@ static void permissions_text(uint16_t permissions, char text[4])
 	text[3] = 0;
 }
 
-/* The host's name for the id, quoted, or the number. */
+/* The name of the id on this host, quoted, or the number. */
 static void id_text(const struct acl_entry *entry, bool numeric, char *text, size_t size)
 {
 	const char *name = NULL;
@@ -424,7 +423,7 @@ static const struct acl_entry *mask_of(const struct acl *acl)
 	return NULL;
 }
 
-/* What the mask lets through of an entry that it limits. */
+/* The permissions of a masked entry after the mask is applied. */
 static void print_effective(FILE *out, const struct acl *acl, const struct acl_entry *entry,
                             const struct acl_style *style)
 {

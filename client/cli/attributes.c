@@ -75,7 +75,7 @@ void flags_json(struct json *json, const char *name, unsigned flags)
 	json_close(json, ']');
 }
 
-/* "+ia", "-a", "=i": what is to be set and what cleared. */
+/* "+ia", "-a", "=i": the flags to set and to clear. */
 static bool parse_change(const char *text, unsigned *set, unsigned *clear)
 {
 	unsigned named = 0;
@@ -117,7 +117,7 @@ static int change_flags(struct walk *walk, struct farnova *fs, const char *path,
 		return EXIT_FAILED;
 	}
 	wanted = (flags & ~change->clear) | change->set;
-	/* Among what is below a directory are files that inherit nothing. */
+	/* A recursive change also covers files, which cannot inherit. */
 	if (walk->recursive && !S_ISDIR(st->st_mode))
 		wanted &= ~FARNOVA_FILE_PROJECT_INHERIT;
 	if (farnova_setflags(fs, path, wanted)) {
@@ -145,7 +145,7 @@ static int show_flags(struct walk *walk, struct farnova *fs, const char *path, c
 	return EXIT_OK;
 }
 
-/* take_walk_options -- -R and those that all commands have. -1 to go on, else an exit code. */
+/* take_walk_options -- parse -R and the common options. Returns -1 to continue, else an exit code. */
 static int take_walk_options(struct walk *walk, int argc, char **argv, const char *help)
 {
 	static const struct option long_options[] = {
@@ -183,7 +183,7 @@ int chattr_main(int argc, char **argv)
 	struct walk walk = {.remote = &remote, .visit = change_flags, .context = &change};
 	bool changes = false;
 
-	/* A change like -i looks like an option, so it is taken out before options are read. */
+	/* A change such as -i looks like an option, so it is removed before the options are parsed. */
 	for (int i = 1; i < argc && !changes; i++) {
 		changes = parse_change(argv[i], &change.set, &change.clear);
 		if (changes) {
@@ -212,7 +212,7 @@ struct xattr_run {
 	const char *name;
 	char *value;
 	size_t length;
-	bool many; /* of several files each is named */
+	bool many; /* print the name of each of several files */
 };
 
 static int list_one(struct xattr_run *run, const char *url, struct farnova *fs, const char *path)
@@ -273,8 +273,8 @@ static int remove_one(struct xattr_run *run, const char *url, struct farnova *fs
 
 static const struct action {
 	const char *word;
-	int arguments; /* before the URLs */
-	bool one;      /* takes one URL alone */
+	int arguments; /* arguments before the URLs */
+	bool one;      /* accepts only one URL */
 	int (*run)(struct xattr_run *run, const char *url, struct farnova *fs, const char *path);
 } actions[] = {
     {"list", 0, false, list_one},
@@ -291,7 +291,8 @@ static const struct action *find_action(const char *word)
 	return NULL;
 }
 
-/* The value on the command line, or standard input. One byte more than a value may have shows that it is too long. */
+/* Take the value from the command line or standard input. Reading one byte more than the maximum detects a value that
+ * is too long. */
 static int take_value(struct xattr_run *run, const char *text)
 {
 	if (strcmp(text, "-") != 0) {

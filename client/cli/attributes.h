@@ -1,5 +1,5 @@
 /*
- * attributes.h -- how file flags are told in words.
+ * attributes.h -- file flags as text.
  */
 #ifndef FARNOVA_CLI_ATTRIBUTES_H
 #define FARNOVA_CLI_ATTRIBUTES_H
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* print_flags -- each flag's word, a comma between each two. flags_json -- the array `name` of them. */
+/* print_flags -- print the names of the flags, separated by commas. flags_json -- write them as the array `name`. */
 void print_flags(FILE *out, unsigned flags);
 void flags_json(struct json *json, const char *name, unsigned flags);
 

@@ -1,21 +1,21 @@
 /*
- * command.h -- what a command of `farnova` is, and the exit codes they share.
+ * command.h -- the description of a command of `farnova`, and the common exit codes.
  */
 #ifndef FARNOVA_CLI_COMMAND_H
 #define FARNOVA_CLI_COMMAND_H
 
 enum exit_code {
 	EXIT_OK = 0,
-	EXIT_FAILED = 1, /* what was asked could not be done, or not all of it; stderr says why */
+	EXIT_FAILED = 1, /* the operation failed, in whole or in part; stderr says why */
 	EXIT_USAGE = 2,  /* the command line is wrong; nothing was done */
 };
 
 struct command {
 	const char *name;
-	const char *arguments; /* behind the name in a usage line */
+	const char *arguments; /* follow the name in a usage line */
 	const char *summary;   /* one line */
 	/*
-	 * Run with argv[0] the command's name; returns an exit code. Must understand --help, which prints to stdout and
+	 * Runs the command; argv[0] is its name. Returns an exit code. Must accept --help, which prints to stdout and
 	 * returns EXIT_OK.
 	 */
 	int (*run)(int argc, char **argv);

@@ -1,9 +1,6 @@
 /*
- * copy.c -- copy files and trees between two places, keeping modes, times, extended attributes, ACLs, links and
- * holes.
- *
- * A tree is walked depth first. What is being copied is private until it is whole: files begin with mode 0600 and
- * directories with 0700, and get their own mode and times last (a directory's would else change with each entry).
+ * A tree is copied depth first. Nobody else can access a copy until it is complete: files start with mode 0600 and
+ * directories with 0700, and get their own mode and times last (each new entry would change those of a directory).
  */
 #include "client/cli/copy.h"
 
@@ -21,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK (1024 * 1024) /* what the server takes as one change */
+#define CHUNK (1024 * 1024) /* what the server writes as one atomic change */
 #define BLOCK 4096
 
-/* A source inode that has more names, and where its first copy is. */
+/* A source inode with several names, and the path of its first copy. */
 struct linked {
 	dev_t dev;
 	ino_t ino;
@@ -35,11 +32,11 @@ struct copy {
 	struct copy_options options;
 	struct endpoint from, to;
 	void *links;   /* a tsearch tree of struct linked */
-	bool inherits; /* what is made in the directory at hand gets ACLs from it */
+	bool inherits; /* new inodes in the current directory inherit ACLs */
 	bool have_top;
-	dev_t top_dev; /* the directory made for the source at hand: not to be copied into itself */
+	dev_t top_dev; /* the directory created for the current source: not to be copied into itself */
 	ino_t top_ino;
-	struct late_flags *late_flags; /* of files that may yet get another name */
+	struct late_flags *late_flags; /* flags of files that may still get another name */
 	char *buffer;
 };
 
@@ -97,7 +94,7 @@ static bool is_zero(const char *data, size_t length)
 	return length == 0 || (data[0] == 0 && !memcmp(data, data + 1, length - 1));
 }
 
-/* Write what is not zero, in runs of blocks: where the source has holes its zeros stay holes. */
+/* Write the blocks that are not zero, in runs: zeros of a source with holes become holes. */
 static int write_sparse(struct copy *copy, struct endpoint_file *file, const char *data, size_t length, off_t offset)
 {
 	size_t start = 0;
@@ -120,7 +117,7 @@ static int write_sparse(struct copy *copy, struct endpoint_file *file, const cha
 	return 0;
 }
 
-/* Both files are on one server: it copies, and keeps the holes. */
+/* Both files are on one server: the server copies and keeps the holes. */
 static bool copy_inside(struct copy *copy, const char *source, struct endpoint_file *in, const char *target,
                         struct endpoint_file *out, const struct stat *st)
 {
@@ -132,7 +129,7 @@ static bool copy_inside(struct copy *copy, const char *source, struct endpoint_f
 			return false;
 		}
 		if (n == 0)
-			break; /* it became shorter meanwhile */
+			break; /* the source was shortened meanwhile */
 		position += n;
 		progress_bar_bytes((uint64_t)n);
 	}
@@ -166,7 +163,7 @@ static bool copy_data(struct copy *copy, const char *source, struct endpoint_fil
 			progress_bar_bytes((uint64_t)n);
 		}
 	}
-	/* A hole at the end, or what was reserved there and never written, is made by the size alone. */
+	/* Setting the size creates a hole, or reserved and unwritten space, at the end. */
 	bool ends_in_hole = holes && !shorter && (sparse || position < st->st_size);
 	int error = ends_in_hole ? endpoint_truncate(&copy->to, out, st->st_size) : 0;
 	return error ? failed(copy, &copy->to, "writing", target, error) : true;
@@ -181,15 +178,15 @@ static bool keep_flags(struct copy *copy, const char *source, const char *target
 	       failed(copy, why.endpoint, "copying flags:", why.path, why.error);
 }
 
-/* `bare`: what the target has of ACLs is not the source's. */
+/* `bare`: the target may have ACLs that do not come from the source. */
 static bool keep_attributes(struct copy *copy, const char *source, const char *target, const struct stat *st, bool bare)
 {
 	const struct timespec times[2] = {st->st_atim, st->st_mtim};
 	struct copy_xattrs_failure why;
 	int error;
 
-	/* The owner first: a change of owner takes away set-ID bits and capabilities. The mode after attributes that
-	 * it may no longer allow to set. */
+	/* The owner first, since a change of owner clears set-ID bits and capabilities. The mode after the attributes,
+	 * since it may forbid setting them. */
 	if (copy->options.owners && (error = endpoint_chown(&copy->to, target, st->st_uid, st->st_gid)))
 		return failed(copy, &copy->to, "setting the owner of", target, error);
 	if (!copy_xattrs(&copy->from, source, &copy->to, target, !copy->options.recursive,
@@ -199,13 +196,13 @@ static bool keep_attributes(struct copy *copy, const char *source, const char *t
 		return failed(copy, &copy->to, "setting the mode of", target, error);
 	if ((error = endpoint_set_times(&copy->to, target, times, !copy->options.recursive)))
 		return failed(copy, &copy->to, "setting the times of", target, error);
-	/* Last: they may allow nothing more. */
+	/* Last, since flags may forbid all further changes. */
 	if (copy->options.flags && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode)))
 		return keep_flags(copy, source, target, st);
 	return true;
 }
 
-/* `made` false: the target is a device or a FIFO, which keeps its own attributes. */
+/* `made` false: the target is an existing device or FIFO, which keeps its attributes. */
 static bool copy_file(struct copy *copy, const char *source, const char *target, const struct stat *st, bool made,
                       bool existed)
 {
@@ -297,7 +294,7 @@ static bool copy_directory(struct copy *copy, const char *source, const char *ta
 		copy->top_dev = made.st_dev;
 		copy->top_ino = made.st_ino;
 	}
-	/* A new directory passes on what it got itself, until the end. */
+	/* A new directory passes on the ACLs that it inherited, until its own attributes are set. */
 	bool inherited = copy->inherits;
 	if (existing)
 		copy->inherits = copy_xattrs_inherited(&copy->to, target);
@@ -306,7 +303,7 @@ static bool copy_directory(struct copy *copy, const char *source, const char *ta
 	return keep_attributes(copy, source, target, st, existing || inherited) && good;
 }
 
-/* Make `target` another name of the first copy of the same inode. 1 if done, 0 if this is the first, -1 on failure. */
+/* Link `target` to the first copy of the same inode. 1 if done, 0 if this is the first, -1 on failure. */
 static int copy_as_link(struct copy *copy, const char *target, const struct stat *st)
 {
 	struct linked key = {.dev = st->st_dev, .ino = st->st_ino};
@@ -332,12 +329,12 @@ static void remember_link(struct copy *copy, const char *target, const struct st
 		if (tsearch(linked, &copy->links, by_inode))
 			return;
 	}
-	/* Without memory for it the other names become files of their own: the data are right all the same. */
+	/* Without memory, further names become separate files: the data are still right. */
 	free(name);
 	free(linked);
 }
 
-/* Take away what is in the way. `existing` is NULL if nothing was there. True if the copy may go on. */
+/* Remove what is in the way; `existing` is NULL if there is nothing. True if the copy may continue. */
 static bool make_way(struct copy *copy, const char *source, const char *target, const struct stat *st,
                      const struct stat *existing)
 {
@@ -353,7 +350,8 @@ static bool make_way(struct copy *copy, const char *source, const char *target, 
 		             S_ISDIR(st->st_mode) ? "a" : "no", target, S_ISDIR(existing->st_mode) ? "one" : "none");
 		return false;
 	}
-	/* One file is copied as cp does it: into what is there, be it reached by a link, a device or a FIFO. */
+	/* A single file is copied as by cp: into the existing target, which may be reached by a link or be a device or
+	 * FIFO. */
 	if (S_ISDIR(st->st_mode) || !copy->options.recursive)
 		return true;
 	if (S_ISBLK(existing->st_mode) || S_ISCHR(existing->st_mode)) {
@@ -407,7 +405,7 @@ static bool copy_any(struct copy *copy, const char *source, const char *target, 
 	return good;
 }
 
-/* Whether the directory that `target` is made in passes on ACLs. */
+/* Whether the parent directory of `target` passes ACLs on. */
 static bool parent_passes_on(const struct copy *copy, const char *target)
 {
 	const char *slash = strrchr(target, '/');

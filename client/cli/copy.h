@@ -11,28 +11,29 @@
 
 struct copy_options {
 	const char *command; /* for messages */
-	bool recursive;      /* directories; symbolic links and special files as such */
-	bool owners;         /* keep uid and gid; a refusal is an error */
-	bool flags;          /* keep what chattr sets; a refusal is an error */
-	bool verbose;        /* each name on stdout */
+	bool recursive;      /* copy directories, and symbolic links and special files as such */
+	bool owners;         /* keep uid and gid; failure is an error */
+	bool flags;          /* keep the flags of chattr; failure is an error */
+	bool verbose;        /* print each name on stdout */
 };
 
 struct copy;
 
-/* copy_start -- NULL if memory is short. */
+/* copy_start -- NULL without memory. */
 struct copy *copy_start(const struct copy_options *options, const struct endpoint *from, const struct endpoint *to);
 
 /*
- * copy_path -- copy `source`, a file or with `recursive` a tree, to be `target` itself (an existing directory is
- * filled, an existing file replaced). Failures are reported and passed over. Hard links among all sources of one struct
+ * copy_path -- copy `source`, a file or with `recursive` a tree, to `target` itself (an existing directory is filled,
+ * an existing file replaced). Failures are reported, and the copy continues. Hard links among all sources of one struct
  * copy are kept. False if anything failed.
  */
 bool copy_path(struct copy *copy, const char *source, const char *target);
 
-/* copy_join -- "directory/name", to be freed; NULL if memory is short. */
+/* copy_join -- "directory/name", which the caller frees; NULL without memory. */
 char *copy_join(const char *directory, const char *name);
 
-/* copy_end -- set what could only be set when all is copied, and free it. False if that failed. */
+/* copy_end -- set the attributes that can only be set after everything is copied, and free `copy`. False if that
+ * failed. */
 bool copy_end(struct copy *copy);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * copy_flags.c -- copy the flags that chattr sets: immutable, append-only, project-inherit.
+ * copy_flags.c -- copies the flags of chattr: immutable, append-only, project-inherit.
  */
 #include "client/cli/copy_flags.h"
 
@@ -17,7 +17,7 @@ struct late_flags {
 	char path[];
 };
 
-/* The same in the library and in FS_IOC_GETFLAGS. */
+/* The same flags in the library and in FS_IOC_GETFLAGS. */
 static const struct {
 	unsigned farnova;
 	int local;
@@ -31,11 +31,11 @@ static const struct {
 
 static int open_local(const char *path, bool follow)
 {
-	/* O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
+	/* O_NONBLOCK: if a FIFO has replaced the file, open must not wait for a writer. */
 	return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
 }
 
-/* A file system that knows no flags has none. */
+/* A file system without flags counts as having none set. */
 static int get_local(const char *path, bool follow, unsigned *flags)
 {
 	int value = 0, fd = open_local(path, follow);

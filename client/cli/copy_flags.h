@@ -1,5 +1,5 @@
 /*
- * copy_flags.h -- copy the flags that chattr sets: immutable, append-only, project-inherit.
+ * copy_flags.h -- copies the flags of chattr: immutable, append-only, project-inherit.
  */
 #ifndef FARNOVA_CLI_COPY_FLAGS_H
 #define FARNOVA_CLI_COPY_FLAGS_H
@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* Flags to be set when all is copied: an immutable file gets no further name. */
+/* Flags to set after everything is copied: an immutable file cannot get another name. */
 struct late_flags;
 
 struct copy_flags_failure {
@@ -18,14 +18,14 @@ struct copy_flags_failure {
 };
 
 /*
- * copy_flags -- give `target` the flags of `source`; `late` not NULL: not now, but in copy_flags_late. A target that
- * should have none is let be. False with `failure` filled, whose path lives as long as the arguments.
+ * copy_flags -- set the flags of `source` on `target`; with `late`, defer this to copy_flags_late. If the source has no
+ * flags, the target is not changed. False with `failure` filled; its path is valid as long as the arguments.
  */
 bool copy_flags(const struct endpoint *from, const char *source, const struct endpoint *to, const char *target,
                 bool follow, struct late_flags **late, struct copy_flags_failure *failure);
 
-/* copy_flags_late -- set the flags of one and forget it; 1 with its path in `path`, to be freed, and 0 or -errno in
- * `error`. 0 if there is none left. */
+/* copy_flags_late -- set the deferred flags of one file and remove it from the list. Returns 1, with its path in
+ * `path`, which the caller frees, and 0 or -errno in `error`; 0 if the list is empty. */
 int copy_flags_late(const struct endpoint *to, bool follow, struct late_flags **late, char **path, int *error);
 
 #endif

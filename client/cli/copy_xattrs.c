@@ -1,5 +1,5 @@
 /*
- * copy_xattrs.c -- copy what one file has of extended attributes and ACLs to another.
+ * copy_xattrs.c -- copies extended attributes and ACLs from one file to another.
  */
 #include "client/cli/copy_xattrs.h"
 
@@ -27,7 +27,7 @@ static bool is_wanted(const char *name)
 	       strcmp(name, "security.capability") == 0;
 }
 
-/* Whether the copy may go without: where the file system knows no such thing, or only a superuser may set it. */
+/* Whether the copy may omit the attribute: the file system does not support it, or only a superuser may set it. */
 static bool may_lack(const char *name, int error)
 {
 	if (error == -EOPNOTSUPP)
@@ -47,7 +47,7 @@ static bool copy_one(const struct endpoint *from, const char *source, const stru
 	ssize_t length = endpoint_getxattr(from, source, follow, name, value, VALUE_MAX);
 
 	if (length == -ENODATA || length == -EOPNOTSUPP)
-		return true; /* it has gone meanwhile, or is listed and not told */
+		return true; /* it was removed meanwhile, or is listed but not readable */
 	if (length < 0)
 		return failed(failure, from, source, (int)length);
 	int error = endpoint_setxattr(to, target, follow, name, value, (size_t)length);

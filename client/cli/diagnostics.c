@@ -1,5 +1,5 @@
 /*
- * diagnostics.c -- print what `farnova doctor` finds, for people or as JSON.
+ * diagnostics.c -- prints the findings of `farnova doctor`, as text or as JSON.
  */
 #include "client/cli/diagnostics.h"
 

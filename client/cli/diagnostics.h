@@ -1,5 +1,5 @@
 /*
- * diagnostics.h -- what `farnova doctor` finds: each finding has a level, a sentence, and what to do about it.
+ * diagnostics.h -- the findings of `farnova doctor`: each has a level, a sentence and advice.
  */
 #ifndef FARNOVA_CLI_DIAGNOSTICS_H
 #define FARNOVA_CLI_DIAGNOSTICS_H
@@ -10,8 +10,8 @@
 
 enum finding_level {
 	FINDING_OK,
-	FINDING_NOTE, /* works, but could work better, or differently than one may think */
-	FINDING_BAD,  /* something asked for does not work */
+	FINDING_NOTE, /* works, but not optimally or not as expected */
+	FINDING_BAD,  /* something requested does not work */
 };
 
 struct findings {
@@ -21,14 +21,11 @@ struct findings {
 	unsigned bad;
 };
 
-/*
- * finding -- print one finding. `check` is a fixed word for scripts; `advice` says what to do, NULL where there is
- * nothing to do.
- */
+/* finding -- print one finding. `check` is a fixed word for scripts; `advice` says what to do, or is NULL. */
 void finding(struct findings *findings, const char *check, enum finding_level level, const char *advice,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
 
-/* The checks, by file. `doctor_pool` tries a pool, or the place where one is to be; the url check is doctor.c's. */
+/* The checks, by file. `doctor_pool` checks a pool, or the place of a future one; doctor.c has the check of URLs. */
 void doctor_host(struct findings *findings);
 void doctor_rdma(struct findings *findings);
 void doctor_pool(struct findings *findings, const char *path);

@@ -1,5 +1,5 @@
 /*
- * doctor.c -- `farnova doctor`: look for what keeps farnova from working well, and say what to do.
+ * doctor.c -- `farnova doctor`: finds problems of the installation and says how to solve them.
  */
 #include "client/cli/command.h"
 #include "client/cli/diagnostics.h"
@@ -32,7 +32,7 @@ static void doctor_server(struct findings *findings, struct remote *remote, cons
 	struct statvfs fs_state;
 	struct stat st;
 
-	/* Someone who asks what is wrong does not want to wait half a minute to hear it. */
+	/* A diagnosis should not take the default time limit of half a minute. */
 	if (!remote->options.timeout_ms)
 		remote->options.timeout_ms = 5000;
 	double start = seconds();

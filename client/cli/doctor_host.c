@@ -1,5 +1,5 @@
 /*
- * doctor_host.c -- what `farnova doctor` looks at on the host itself: limits, FUSE, kernel and CPU.
+ * doctor_host.c -- the checks of `farnova doctor` on the host itself: limits, FUSE, kernel and CPU.
  */
 #include "client/cli/diagnostics.h"
 

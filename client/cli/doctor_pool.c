@@ -1,8 +1,8 @@
 /*
- * doctor_pool.c -- what `farnova doctor POOL` says about a pool, or about the place where one is to be.
+ * doctor_pool.c -- the checks of `farnova doctor POOL` on a pool, or on the place of a future pool.
  *
- * Like mkfs, fsck and dump this looks at the medium itself, not at a server; so it uses the persistence seam of common/
- * where commands on URLs use farnova.h alone.
+ * Like mkfs, fsck and dump it accesses the medium itself, not a server. So it uses common/pm, whereas commands on URLs
+ * use only farnova.h.
  */
 #include "client/cli/diagnostics.h"
 #include "common/pm/pm.h"
@@ -61,7 +61,7 @@ static void judge_registration(struct findings *findings, enum pm_kind kind, voi
 		        *device ? " (" : " by its kind", *device ? strerror(-error) : "", *device ? ")" : "");
 }
 
-/* A file in `directory` as a pool there would be. */
+/* Check a file in `directory` as a pool there would be. */
 static void judge_directory(struct findings *findings, const char *directory)
 {
 	char path[4096], why[512];

@@ -1,5 +1,5 @@
 /*
- * doctor_rdma.c -- what `farnova doctor` says about RDMA devices.
+ * doctor_rdma.c -- the checks of `farnova doctor` on RDMA devices.
  */
 #include "client/cli/diagnostics.h"
 

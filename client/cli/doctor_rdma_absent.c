@@ -1,5 +1,5 @@
 /*
- * doctor_rdma_absent.c -- what `farnova doctor` says about RDMA in a build without it (-DFARNOVA_VERBS=OFF).
+ * doctor_rdma_absent.c -- the output of `farnova doctor` on RDMA in a build without it (-DFARNOVA_VERBS=OFF).
  */
 #include "client/cli/diagnostics.h"
 

@@ -1,5 +1,5 @@
 /*
- * fs_endpoint.c -- one end of a copy: the local file system or a server, behind the same calls.
+ * fs_endpoint.c -- one end of a copy: the local file system or a server, with the same calls.
  */
 #include "client/cli/fs_endpoint.h"
 
@@ -20,7 +20,7 @@ const char *endpoint_why(const struct endpoint *endpoint, const char *path, int 
 {
 	static char text[4608];
 
-	/* An error of an open file tells its inode number, which is not what the user asked for. */
+	/* The error of an open file has its inode number, but the user knows only the path. */
 	if (endpoint->fs && strstr(farnova_last_error(), path))
 		return farnova_last_error();
 	if (endpoint->fs && *farnova_last_error())
@@ -54,7 +54,7 @@ static int open_endpoint(const struct endpoint *endpoint, const char *path, int 
 
 int endpoint_open_read(const struct endpoint *endpoint, const char *path, bool follow, struct endpoint_file *file)
 {
-	/* O_NONBLOCK: opening a FIFO that took the file's place must not wait for a writer. */
+	/* O_NONBLOCK: if a FIFO has replaced the file, open must not wait for a writer. */
 	return open_endpoint(endpoint, path, O_RDONLY | (follow ? 0 : O_NOFOLLOW) | (endpoint->fs ? 0 : O_NONBLOCK),
 	                     file);
 }
@@ -135,7 +135,7 @@ int endpoint_next_data(const struct endpoint *endpoint, struct endpoint_file *fi
 	off_t data = seek(endpoint, file, from, SEEK_DATA);
 	if (data < 0 && errno == ENXIO)
 		return 1;
-	if (data < 0) { /* this file system cannot tell */
+	if (data < 0) { /* this file system does not support SEEK_DATA */
 		*start = from;
 		*end = size;
 		return 0;
@@ -150,7 +150,7 @@ static int append_name(char ***names, size_t *count, const char *name)
 {
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return 0;
-	/* Room grows at powers of two, which the count itself tells. */
+	/* The array grows when the count is a power of two. */
 	if ((*count & (*count - 1)) == 0) {
 		char **grown = reallocarray(*names, *count ? 2 * *count : 1, sizeof(char *));
 		if (!grown)

@@ -1,8 +1,8 @@
 /*
- * fs_endpoint.h -- one end of a copy: the local file system or a server, behind the same calls.
+ * fs_endpoint.h -- one end of a copy: the local file system or a server, with the same calls.
  *
- * All functions return 0 (or a count) or -errno; endpoint_why() then says it in words. Where nothing else
- * is said a path whose last component is a symbolic link means the link. One thread.
+ * All functions return 0 (or a count) or -errno; endpoint_why() then returns the reason as text. Unless stated
+ * otherwise, a path whose last component is a symbolic link means the link itself. One thread.
  */
 #ifndef FARNOVA_CLI_FS_ENDPOINT_H
 #define FARNOVA_CLI_FS_ENDPOINT_H
@@ -11,7 +11,7 @@
 
 struct endpoint {
 	struct farnova *fs; /* NULL: the local file system */
-	uint64_t id;        /* endpoints with the same id are the same server; 0 is the local one */
+	uint64_t id;        /* endpoints on the same server have the same id; 0 is the local file system */
 };
 
 struct endpoint_file {
@@ -19,31 +19,32 @@ struct endpoint_file {
 	int local;
 };
 
-/* endpoint_why -- why the last call on `endpoint`, which returned `error` for `path`, failed; valid until the next. */
+/* endpoint_why -- why the last call on `endpoint` for `path` failed with `error`; valid until the next call. */
 const char *endpoint_why(const struct endpoint *endpoint, const char *path, int error);
 
 int endpoint_lstat(const struct endpoint *endpoint, const char *path, struct stat *st);
 int endpoint_stat(const struct endpoint *endpoint, const char *path, struct stat *st);
 int endpoint_open_read(const struct endpoint *endpoint, const char *path, bool follow, struct endpoint_file *file);
-/* endpoint_create -- open for writing, made with mode 0600 if it is not there, emptied if it is. */
+/* endpoint_create -- open for writing; create the file with mode 0600, or truncate it if it exists. */
 int endpoint_create(const struct endpoint *endpoint, const char *path, struct endpoint_file *file);
 int endpoint_close(const struct endpoint *endpoint, struct endpoint_file *file);
-/* endpoint_read, endpoint_write -- all of `length` unless the file ends; the count. */
+/* endpoint_read, endpoint_write -- transfer all of `length` unless the file ends; returns the count. */
 ssize_t endpoint_read(const struct endpoint *endpoint, struct endpoint_file *file, void *buffer, size_t length,
                       off_t offset);
 int endpoint_write(const struct endpoint *endpoint, struct endpoint_file *file, const void *data, size_t length,
                    off_t offset);
-/* endpoint_copy -- within one server and by it; the count, 0 at the end of `in`. */
+/* endpoint_copy -- copy within one server; returns the count, 0 at the end of `in`. */
 ssize_t endpoint_copy(struct endpoint_file *in, struct endpoint_file *out, size_t length, off_t offset);
 int endpoint_truncate(const struct endpoint *endpoint, struct endpoint_file *file, off_t length);
 /*
- * endpoint_next_data -- the next stretch of data at or after `from` of a file of `size` bytes: [*start, *end). 0, or 1 if
- * only a hole is left. Where holes cannot be told all of it counts as data.
+ * endpoint_next_data -- the next data at or after `from` in a file of `size` bytes: [*start, *end). 0, or 1 if only a
+ * hole remains. If the file system does not report holes, everything counts as data.
  */
 int endpoint_next_data(const struct endpoint *endpoint, struct endpoint_file *file, off_t from, off_t size,
                        off_t *start, off_t *end);
 
-/* endpoint_list -- names in a directory without . and .., as an array of strings, each and the array to be freed. */
+/* endpoint_list -- the names in a directory, without . and .., as an array of strings; the caller frees each and the
+ * array. */
 int endpoint_list(const struct endpoint *endpoint, const char *path, char ***names, size_t *count);
 
 int endpoint_mkdir(const struct endpoint *endpoint, const char *path, mode_t mode);
@@ -54,9 +55,9 @@ int endpoint_link(const struct endpoint *endpoint, const char *from, const char 
 int endpoint_unlink(const struct endpoint *endpoint, const char *path);
 int endpoint_rmdir(const struct endpoint *endpoint, const char *path);
 int endpoint_chown(const struct endpoint *endpoint, const char *path, uid_t uid, gid_t gid);
-/* endpoint_chmod -- not for symbolic links, which have no mode of their own. */
+/* endpoint_chmod -- not for symbolic links, which have no mode. */
 int endpoint_chmod(const struct endpoint *endpoint, const char *path, mode_t mode);
-/* Extended attributes; `follow` as in their names of the system. */
+/* Extended attributes; without `follow` a symbolic link itself is meant, as in the system calls with `l`. */
 ssize_t endpoint_listxattr(const struct endpoint *endpoint, const char *path, bool follow, char *list, size_t size);
 ssize_t endpoint_getxattr(const struct endpoint *endpoint, const char *path, bool follow, const char *name, void *value,
                           size_t size);

@@ -66,7 +66,7 @@ static int show(struct walk *walk, struct farnova *fs, const char *path, const c
 	run->style.prefix = "";
 	if (!run->no_access)
 		acl_print(stdout, &run->acls.access, &run->style);
-	/* Alone they need not be told from the others. */
+	/* Without the access ACL the prefix is not needed. */
 	run->style.prefix = run->no_access ? "" : "default:";
 	if (!run->no_defaults)
 		acl_print(stdout, &run->acls.defaults, &run->style);
@@ -74,7 +74,7 @@ static int show(struct walk *walk, struct farnova *fs, const char *path, const c
 	return EXIT_OK;
 }
 
-/* -1 to go on, else an exit code. */
+/* Returns -1 to continue, else an exit code. */
 static int take_option(struct getfacl_run *run, struct walk *walk, int option)
 {
 	switch (option) {

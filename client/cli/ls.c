@@ -35,7 +35,7 @@ struct list_options {
 struct listing {
 	struct remote remote;
 	struct list_options options;
-	bool printed; /* something was printed before */
+	bool printed; /* there was output before */
 	bool failed;
 	struct json json;
 };
@@ -173,7 +173,7 @@ static char *join(const char *directory, const char *name)
 	return asprintf(&path, "%s%s%s", directory, slash, name) < 0 ? NULL : path;
 }
 
-/* Whether the attributes of each file are asked for, or the type that readdir tells is enough. */
+/* Whether each file's attributes are needed, or the type from readdir suffices. */
 static bool wants_attributes(const struct listing *listing)
 {
 	return listing->options.long_format || listing->options.as_json || listing->options.inode;
@@ -217,7 +217,7 @@ static int read_entries(struct listing *listing, struct farnova *fs, const char 
 			}
 			free(child);
 			if (failed)
-				continue; /* ENOENT: removed since it was read, which is no error */
+				continue; /* ENOENT: removed after it was listed, no error */
 		}
 		error = add_entry(entries, found->d_name, &st);
 	}
@@ -272,7 +272,7 @@ static int list_url(struct listing *listing, const char *url, bool titled)
 	int code = remote_open(&listing->remote, url, &fs, &path);
 	if (code)
 		return code;
-	/* As ls does: a symlink to a directory is listed as the directory unless its own attributes are asked for. */
+	/* As in ls: a symlink to a directory is listed as the directory unless its own attributes are requested. */
 	bool follow = !listing->options.long_format && !listing->options.directory;
 	if (follow ? farnova_stat(fs, path, &st) && farnova_lstat(fs, path, &st) : farnova_lstat(fs, path, &st)) {
 		report_remote("ls", url);
@@ -317,7 +317,7 @@ int ls_main(int argc, char **argv)
 			listing.options.recursive = true;
 			break;
 		case '1':
-			break; /* one name a line is what it does anyway */
+			break; /* one name per line is the default */
 		case OPTION_JSON:
 			listing.options.as_json = true;
 			break;

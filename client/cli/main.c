@@ -1,5 +1,5 @@
 /*
- * main.c -- `farnova`: find the command that was asked for and run it.
+ * main.c -- `farnova`: finds the requested command and runs it.
  */
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
@@ -98,14 +98,14 @@ static int help_main(int argc, char **argv)
 	return command->run(2, arguments);
 }
 
-/* A full disk or a closed pipe shows only when the last buffer is written. Commands leave it to this function to say
- * so. */
+/* A full disk or a closed pipe shows only when the last buffer is written. Commands leave the report to this
+ * function. */
 static int finish_stdout(int code, int unwritten)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	/* Where an earlier buffer was lost and this one was not, the reason is not known any more. */
+	/* If an earlier buffer was lost and this one was not, the reason is unknown. */
 	fprintf(stderr, "farnova: writing to standard output failed%s%s\n", errno ? ": " : "",
 	        errno ? strerror(errno) : "");
 	return unwritten;
@@ -128,14 +128,15 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "help"))
 		return finish_stdout(help_main(argc - 1, argv + 1), EXIT_FAILED);
 
-	/* mount.fuse, and so mount(8) for `mount -t fuse.farnova` and /etc/fstab, names no command. */
+	/* mount.fuse, and thus mount(8) for `mount -t fuse.farnova` and /etc/fstab, passes no command. */
 	if (remote_is_url(argv[1]))
 		return finish_stdout(mount_main(argc, argv), EXIT_FAILED);
 	const struct command *command = find_command(argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
 	int code = command->run(argc - 1, argv + 1);
-	/* fsck's 1 says that errors were repaired: whose result is not told has not been checked. */
+	/* The exit code 1 of fsck means that errors were repaired, so lost output is reported as an operational
+	 * error. */
 	int unwritten = command->run == pool_fsck_main ? POOL_FSCK_OPERATIONAL : EXIT_FAILED;
 	return finish_stdout(code, code == EXIT_USAGE ? code : unwritten);
 }

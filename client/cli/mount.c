@@ -51,7 +51,7 @@ static void report(const char *text)
 	report_error("mount", "%s", text);
 }
 
-/* The words of -o are collected: they cannot be judged before all arguments are known. -1 to go on, or an exit code. */
+/* Collect the words of -o: they are checked when all arguments are known. Returns -1 to continue, else an exit code. */
 static int add_words(char **list, const char *words)
 {
 	char *text = NULL;
@@ -111,7 +111,7 @@ static unsigned long present_flags(const char *present)
 	       (mount_words_has(present, "noexec") ? MS_NOEXEC : 0);
 }
 
-/* Change the kernel's part of a mount that is there; its process goes on as it is. */
+/* Change the kernel's options of an existing mount; its process is not affected. */
 static int remount(const char *directory, const char *list)
 {
 	char path[PATH_MAX], present[MOUNT_OPTIONS_SIZE];

@@ -1,7 +1,8 @@
 /*
- * mount_options.c -- the words of `farnova mount -o`: which there are, and what each asks for.
+ * mount_options.c -- the words of `farnova mount -o` and their meaning.
  *
- * mount(8) passes on the options of /etc/fstab (by way of mount.fuse), and for a remount also those that the mount has.
+ * mount(8) passes the options of /etc/fstab (through mount.fuse); for a remount it also passes the options of the
+ * existing mount.
  */
 #include "client/cli/mount_options.h"
 
@@ -13,7 +14,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* Words that are the kernel's, which keeps them for each mount. */
+/* Words for the kernel, which stores them for each mount. */
 static const struct {
 	const char *word;
 	unsigned long set, clear;
@@ -22,7 +23,7 @@ static const struct {
     {"nodev", MS_NODEV, 0}, {"dev", 0, MS_NODEV}, {"noexec", MS_NOEXEC, 0}, {"exec", 0, MS_NOEXEC},
 };
 
-/* Words for those who read /etc/fstab: when to mount, and what to wait for. They ask nothing of the mount itself. */
+/* Words for programs that read /etc/fstab: when to mount, and what to wait for. The mount itself ignores them. */
 static const char *const fstab_words[] = {"defaults", "auto", "noauto", "nofail", "_netdev", "nouser"};
 
 static const struct {

@@ -1,5 +1,5 @@
 /*
- * names.c -- `farnova mv`, `rm`, `mkdir` and `ln`: what changes names and not data.
+ * names.c -- `farnova mv`, `rm`, `mkdir` and `ln`: the commands that change names.
  */
 #include "client/cli/command.h"
 #include "client/cli/copy.h"
@@ -59,7 +59,7 @@ static void say(struct names_run *run, const char *what, const char *path)
 	putchar('\n');
 }
 
-/* Without slashes at the end, so that the last component is a name; to be freed. */
+/* The path without trailing slashes, so that the last component is a name; the caller frees it. */
 static char *trimmed(const char *path)
 {
 	size_t length = strlen(path);
@@ -192,7 +192,7 @@ static int remove_path(struct names_run *run, const struct endpoint *endpoint, c
 	if (run->recursive)
 		code = remove_entries(run, endpoint, path);
 	if (code)
-		return code; /* what could not be removed keeps the directory; that was reported */
+		return code; /* entries that could not be removed were reported, and keep the directory */
 	if (endpoint_rmdir(endpoint, path))
 		return errno == ENOENT && run->force ? EXIT_OK : failed(run, path);
 	say(run, "removed directory", path);
@@ -230,7 +230,7 @@ static int make_parents(struct names_run *run, struct farnova *fs, char *path)
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
 		int error = farnova_mkdir(fs, path, 0777) && errno != EEXIST ? errno : 0;
-		/* Where the caller may not write a parent that is there, EACCES says nothing about its being there. */
+		/* EACCES for a parent that the caller may not write does not mean that the directory is missing. */
 		if (error && farnova_stat(fs, path, &st) == 0 && S_ISDIR(st.st_mode))
 			error = 0;
 		if (error)
@@ -250,7 +250,8 @@ static int make_directories(struct names_run *run, int count, char **urls, mode_
 		struct stat st;
 		int result = remote_open(&run->remote, urls[i], &fs, &path);
 		char *name = result ? NULL : trimmed(path);
-		/* Through parents that are made one goes on at once, whatever the umask says. */
+		/* The following components are created in it at once, so the caller needs access whatever the umask
+		 * is. */
 		if (name)
 			farnova_set_umask(fs, run->umask & ~0300u);
 		if (name && run->parents)
@@ -312,7 +313,7 @@ static int take_mode(struct names_run *run, mode_t *mode)
 	return -1;
 }
 
-/* Read the options named in `letters`. -1 to go on, else the exit code to end with. */
+/* Parse the options in `letters`. Returns -1 to continue, else the exit code. */
 static int take_options(struct names_run *run, int argc, char **argv, const char *letters, const char *help,
                         mode_t *mode)
 {
@@ -321,7 +322,7 @@ static int take_options(struct names_run *run, int argc, char **argv, const char
 	                                             {"exchange", no_argument, NULL, OPTION_EXCHANGE},
 	                                             {"no-clobber", no_argument, NULL, 'n'},
 	                                             {NULL, 0, NULL, 0}};
-	/* --exchange and --no-clobber are mv's alone. */
+	/* --exchange and --no-clobber belong only to mv. */
 	static const struct option common_options[] = {REMOTE_LONG_OPTIONS, {NULL, 0, NULL, 0}};
 	bool *const flags[256] = {
 	    ['d'] = &run->directories, ['f'] = &run->force,      ['r'] = &run->recursive,

@@ -1,5 +1,5 @@
 /*
- * progress_bar.c -- a line on the terminal that says how far a long copy has come.
+ * progress_bar.c -- a line on the terminal with the progress of a long copy.
  */
 #include "client/cli/progress_bar.h"
 

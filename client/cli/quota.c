@@ -1,5 +1,5 @@
 /*
- * quota.c -- `farnova quota`: what directory trees use and may use.
+ * quota.c -- `farnova quota`: usage and limits of directory trees.
  */
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
@@ -144,7 +144,7 @@ static int assign_names(struct quota_run *run, struct farnova *fs, const char *p
 	return code;
 }
 
-/* The directory first: what is made in it meanwhile has the project already. */
+/* Set the directory first, so that new files in it already get the project. */
 static int assign(struct quota_run *run, struct farnova *fs, const char *path)
 {
 	struct stat st;
@@ -164,7 +164,7 @@ static int set(struct quota_run *run, struct farnova *fs, const char *url, const
 		return report_usage("quota", "what to set? Say --project, --size or --files");
 	if (run->set_project && run->project == 0 && (run->set_size || run->set_files))
 		return report_usage("quota", "project 0 is none and has no limits");
-	/* The limits first: they hold from the first file on that comes to belong to the project. */
+	/* Set the limits first, so that they apply from the first file of the project on. */
 	if (run->set_size || run->set_files) {
 		if (!run->set_project) {
 			if (farnova_statx(fs, path, AT_SYMLINK_NOFOLLOW, &st))
@@ -240,7 +240,7 @@ static int take_options(struct quota_run *run, int argc, char **argv)
 
 static const struct action {
 	const char *word;
-	bool one; /* takes one URL alone */
+	bool one; /* accepts only one URL */
 	int (*run)(struct quota_run *run, struct farnova *fs, const char *url, const char *path);
 } actions[] = {{"show", false, show}, {"list", true, list}, {"set", true, set}};
 

@@ -1,5 +1,5 @@
 /*
- * remote.c -- URLs on the command line: the options they share and the connections they lead to.
+ * remote.c -- URLs on the command line: common options, and connections.
  */
 #include "client/cli/remote.h"
 
@@ -17,7 +17,7 @@
 struct connection {
 	struct connection *next;
 	struct farnova *fs;
-	char server[]; /* the URL up to the path */
+	char server[]; /* the URL without the path */
 };
 
 void remote_init(struct remote *remote, const char *command)
@@ -25,7 +25,7 @@ void remote_init(struct remote *remote, const char *command)
 	memset(remote, 0, sizeof(*remote));
 	remote->command = command;
 	remote->options.size = sizeof(remote->options);
-	optind = 0; /* glibc: start anew, so that --help of another command can run in one process */
+	optind = 0; /* glibc: reset, so that --help of another command can run in one process */
 }
 
 void remote_done(struct remote *remote)
@@ -72,7 +72,7 @@ int remote_option(struct remote *remote, int option, const char *help)
 			                    optarg);
 		return -1;
 	default:
-		/* getopt_long has said what is wrong. */
+		/* getopt_long has printed what is wrong. */
 		fprintf(stderr, "`farnova %s --help` shows how it is used\n", remote->command);
 		return EXIT_USAGE;
 	}

@@ -1,8 +1,8 @@
 /*
- * remote.h -- URLs on the command line: the options they share and the connections they lead to.
+ * remote.h -- URLs on the command line: common options, and connections.
  *
- * A command reads its options with getopt_long, with REMOTE_LONG_OPTIONS among its own, and then asks for the
- * connection of each URL; URLs of one server share a connection. One thread.
+ * A command parses its options with getopt_long, including REMOTE_LONG_OPTIONS, and then opens the connection of each
+ * URL; URLs of the same server share a connection. One thread.
  */
 #ifndef FARNOVA_CLI_REMOTE_H
 #define FARNOVA_CLI_REMOTE_H
@@ -12,7 +12,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 
-/* Values of long options without a letter; those of a command itself begin at OPTION_COMMAND. */
+/* Values of long options without a letter; those of a command start at OPTION_COMMAND. */
 enum { OPTION_HELP = 256, OPTION_TRANSPORT, OPTION_TIMEOUT, OPTION_JSON, OPTION_COMMAND };
 
 #define REMOTE_LONG_OPTIONS                                                                                            \
@@ -33,25 +33,25 @@ struct remote {
 	struct connection *connections;
 };
 
-/* remote_init -- for `command`, which is the name in messages. remote_done ends it and all its connections. */
+/* remote_init -- initialize for `command`, the name in messages. remote_done closes all connections. */
 void remote_init(struct remote *remote, const char *command);
 void remote_done(struct remote *remote);
 
 /*
- * remote_option -- take an option that getopt_long returned and the command does not know itself. Returns -1 to go on,
- * else the exit code to end with: after --help (`help` is printed), a wrong value or an unknown option.
+ * remote_option -- handle an option from getopt_long that is not the command's own. Returns -1 to continue, else the
+ * exit code: after --help (`help` was printed), for a wrong value or an unknown option.
  */
 int remote_option(struct remote *remote, int option, const char *help);
 
-/* remote_is_url -- whether an argument is meant as a URL ("scheme://..."), right or wrong. */
+/* remote_is_url -- whether an argument looks like a URL ("scheme://..."), valid or not. */
 bool remote_is_url(const char *argument);
 
-/* remote_check_url -- 0 if `url` has the form of one, else EXIT_USAGE after saying what is wrong with it. */
+/* remote_check_url -- 0 if `url` has the form of a URL, else EXIT_USAGE after reporting what is wrong. */
 int remote_check_url(const struct remote *remote, const char *url);
 
 /*
- * remote_open -- the connection for `url` and the path in it ("/" if it has none; part of `url`). Returns 0, or an exit
- * code after the error was reported: EXIT_USAGE if this is no URL, EXIT_FAILED if the server cannot be reached.
+ * remote_open -- the connection for `url`, and the path in it ("/" if it has none; points into `url`). Returns 0, or an
+ * exit code after reporting the error: EXIT_USAGE if the URL is invalid, EXIT_FAILED if the server cannot be reached.
  */
 int remote_open(struct remote *remote, const char *url, struct farnova **fs, const char **path);
 

@@ -1,5 +1,5 @@
 /*
- * report.c -- how commands say what went wrong, and strings in JSON.
+ * report.c -- prints the errors of commands, on one line each.
  */
 #include "client/cli/report.h"
 

@@ -1,9 +1,9 @@
 /*
- * setfacl.c -- `farnova setfacl`: change the ACLs of files as setfacl(1) does.
+ * setfacl.c -- `farnova setfacl`: changes the ACLs of files as setfacl(1) does.
  *
- * What was asked for is done in the order of the command line to a copy of a file's two lists, which is then stored:
- * each list is one change on the server. What must be there is added as setfacl(1) does: a default ACL gets the base
- * entries it lacks from the access ACL, and a mask that nobody gave allows all that it limits.
+ * The changes are applied in the order of the command line to a copy of a file's two lists, which is then stored; each
+ * list is one change on the server. Missing entries are added as by setfacl(1): a default ACL gets its missing base
+ * entries from the access ACL, and a mask that was not given permits everything that it limits.
  */
 #include "client/cli/acl_remote.h"
 #include "client/cli/command.h"
@@ -50,8 +50,8 @@ struct setfacl_run {
 	struct step steps[STEPS_MAX];
 	size_t count;
 	bool all_default, no_mask, mask;
-	struct file_acls old, new; /* of the file at hand */
-	bool mask_given[2];        /* for it; [1] of the default ACL */
+	struct file_acls old, new; /* of the current file */
+	bool mask_given[2];        /* for the current file; [1] for the default ACL */
 };
 
 /* ---- one file --------------------------------------------------------------------------------------------------- */
@@ -94,7 +94,7 @@ static void drop_all(struct setfacl_run *run, const struct acl_changes *changes)
 		         changes->changes[i].entry.id);
 }
 
-/* Without the mask the owning group is to have no more than it let through. */
+/* Without the mask the owning group must not get more permissions than the mask allowed. */
 static void drop_extended(struct acl *acl, mode_t mode)
 {
 	uint16_t limit = 7;
@@ -133,7 +133,7 @@ static int take_step(struct setfacl_run *run, const struct step *step, const str
 	}
 }
 
-/* The entries that a default ACL must have and lacks come from the access ACL. */
+/* Add the required entries that a default ACL lacks from the access ACL. */
 static int complete_defaults(struct setfacl_run *run)
 {
 	static const uint16_t base[] = {ACL_USER_OBJ, ACL_GROUP_OBJ, ACL_OTHER};
@@ -225,7 +225,7 @@ static int change(struct walk *walk, struct farnova *fs, const char *path, const
 
 /* ---- the command line ------------------------------------------------------------------------------------------- */
 
-/* The text of a file, to be freed; NULL after the error was reported. */
+/* The contents of a text file, which the caller frees; NULL after reporting the error. */
 static char *read_text(const char *path)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
@@ -252,7 +252,7 @@ static char *read_text(const char *path)
 	return text;
 }
 
-/* -1 to go on, else an exit code. */
+/* Returns -1 to continue, else an exit code. */
 static int read_step(struct step *step, bool all_default)
 {
 	const bool removes = step->option == 'x' || step->option == 'X';

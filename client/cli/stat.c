@@ -1,5 +1,5 @@
 /*
- * stat.c -- `farnova stat`: everything a server knows about files, and `farnova df`: how full it is.
+ * stat.c -- `farnova stat`: all attributes of files, and `farnova df`: the space of a file system.
  */
 #include "client/cli/attributes.h"
 #include "client/cli/command.h"

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* print_name -- a file's name; on a terminal control characters become '?', so that no name can drive the terminal. */
+/* print_name -- print a file's name; on a terminal '?' replaces control characters, so that a name cannot control the
+ * terminal. */
 void print_name(FILE *out, const char *name);
 
 /* human_size -- "1.5G" in `buffer`, powers of 1024. */

@@ -1,5 +1,5 @@
 /*
- * transfer.c -- `farnova put`, `get` and `cp`: find out what is to be copied where, and copy it.
+ * transfer.c -- `farnova put`, `get` and `cp`: determines sources and targets, and copies them.
  */
 #include "client/cli/command.h"
 #include "client/cli/copy.h"
@@ -46,7 +46,7 @@ struct transfer {
 	bool no_progress;
 };
 
-/* Find the endpoint an argument names and the path in it. 0 or an exit code. */
+/* The endpoint and path of an argument. 0 or an exit code. */
 static int resolve(struct transfer *transfer, bool remote, const char *argument, struct endpoint *endpoint,
                    const char **path)
 {
@@ -63,7 +63,7 @@ static int resolve(struct transfer *transfer, bool remote, const char *argument,
 	return 0;
 }
 
-/* The last component without slashes, to be freed. */
+/* The last component without slashes, which the caller frees. */
 static char *base_name(const char *path)
 {
 	size_t length = strlen(path);
@@ -77,8 +77,8 @@ static char *base_name(const char *path)
 }
 
 /*
- * The target's path without slashes at its end, so that its last component is a name; "/" stays. To be freed. Where the
- * source is to lie within `target` its name is appended.
+ * The path of the target without trailing slashes, so that its last component is a name; "/" stays. The caller frees
+ * it. `within`: the source's name is appended to `target`.
  */
 static char *target_of(const char *source, const char *target, bool within)
 {
@@ -89,7 +89,7 @@ static char *target_of(const char *source, const char *target, bool within)
 		return strndup(target, length);
 	}
 	char *name = base_name(source);
-	/* "dir/." and "/" mean what is in them. */
+	/* "dir/." and "/" mean the contents of the directory. */
 	bool contents = name && (!strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "") || !strcmp(name, "/"));
 	char *path = !name ? NULL : contents ? strdup(target) : copy_join(target, name);
 	free(name);
@@ -160,7 +160,7 @@ static int stream_in(struct transfer *transfer, const struct endpoint *to, const
 	return EXIT_OK;
 }
 
-/* Copy each source of the same endpoint as the first ones with one struct copy, so that hard links are kept. */
+/* Copy all sources of the same endpoint with one struct copy, so that hard links are kept. */
 static int copy_all(struct transfer *transfer, char **sources, int count, const struct endpoint *to, const char *target,
                     bool within)
 {
@@ -203,7 +203,7 @@ static int transfer_files(struct transfer *transfer, char **sources, int count, 
 	const char *target, *path;
 	struct stat st;
 
-	/* Every argument is judged before anything is done, so that a wrong command line changes nothing. */
+	/* Check every argument first, so that a wrong command line changes nothing. */
 	for (int i = 0; i < count && !transfer->from_remote; i++)
 		if (remote_is_url(sources[i]))
 			return resolve(transfer, false, sources[i], &from, &path);

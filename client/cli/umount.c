@@ -1,5 +1,5 @@
 /*
- * umount.c -- `farnova umount`: take a mount down and wait until it is gone.
+ * umount.c -- `farnova umount`: unmounts and waits until the mount's process has ended.
  */
 #include "client/cli/command.h"
 #include "client/cli/remote.h"
@@ -41,7 +41,7 @@ static int run_fusermount(const char *path, bool lazy)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EBUSY;
 }
 
-/* Until the process that served the mount has said goodbye to the server and ended. */
+/* Wait until the mount's process has ended its session and exited. */
 static void await_end(int watch)
 {
 	struct pollfd poll_fd = {.fd = watch, .events = POLLIN};
@@ -69,7 +69,7 @@ static int unmount(const char *directory, bool lazy)
 	case MOUNT_FARNOVA:
 		break;
 	}
-	int watch = lazy ? -1 : mounts_watch(device); /* its process may have died: then there is nothing to wait for */
+	int watch = lazy ? -1 : mounts_watch(device); /* if its process has died, there is nothing to wait for */
 	if (geteuid() == 0)
 		error = umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) ? -errno : 0;
 	else

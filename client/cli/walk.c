@@ -1,5 +1,5 @@
 /*
- * walk.c -- do something with what a URL names, and if asked to with all below it.
+ * walk.c -- visits the file that a URL names and, if requested, everything below it.
  */
 #include "client/cli/walk.h"
 
@@ -34,7 +34,7 @@ static int walk_entry(struct walk *walk, struct farnova *fs, const char *path, c
 	struct stat st;
 
 	if (farnova_lstat(fs, path, &st))
-		return errno == ENOENT ? EXIT_OK : failed(walk, url); /* it has gone meanwhile */
+		return errno == ENOENT ? EXIT_OK : failed(walk, url); /* it was removed meanwhile */
 	int code = walk->visit(walk, fs, path, url, &st);
 	return S_ISDIR(st.st_mode) ? worse(code, walk_entries(walk, fs, path, url)) : code;
 }
