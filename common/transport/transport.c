@@ -1,4 +1,4 @@
-/* transport.c -- the contract's functions: the registry of transports, and the way to the one that serves. */
+/* transport.c -- the functions of the contract: they select the transport from the registry and call it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,7 +213,7 @@ const char *transport_peer(const struct transport_conn *conn)
 
 /* ---- messages and memory ---------------------------------------------------------------------------------------- */
 
-/* What was posted before with TRANSPORT_MORE must not wait for a post that has just been refused. */
+/* Flush earlier posts with TRANSPORT_MORE, because the post that should follow was refused. */
 static int refused(struct transport_conn *conn, int error)
 {
 	if (error == -EAGAIN)
@@ -252,7 +252,7 @@ int transport_register(struct transport_conn *conn, void *address, size_t length
 
 	if (conn->dead)
 		return -ENOTCONN;
-	/* Devices translate whole pages: an offset within one must be the same on both sides. */
+	/* Devices translate whole pages: the offset within a page must be the same on both sides. */
 	if ((rights & (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE)) != 0 &&
 	    ((base ^ (uintptr_t)address) & (TRANSPORT_PAGE_SIZE - 1)) != 0)
 		return -EINVAL;

@@ -1,9 +1,9 @@
 /*
  * transport.h -- one contract for moving messages and memory between two hosts, with the semantics of RDMA verbs.
  *
- * Two transports stand behind it: `verbs` (rdma_cm connections, RC queue pairs) and `tcp` (TCP or UNIX sockets, where
- * the peer's library executes reads and writes by copying and checks every key, bound and right). Code above sees no
- * difference but time.
+ * Two transports implement it: `verbs` (rdma_cm connections, RC queue pairs) and `tcp` (TCP or UNIX sockets, where the
+ * peer's library executes reads and writes by copying, and checks every key, bound and right). For its users they
+ * differ only in speed.
  *
  * The contract:
  *
@@ -19,8 +19,8 @@
  *  - The completion of a write says nothing about durability.
  *  - A zero-length read, write or message is refused with -EINVAL.
  *
- * Threads: a completion queue and all connections on it are used by one thread at a time; the caller sees to that.
- * Different queues are independent. A pending connection may be handed to another thread.
+ * Threads: only one thread at a time may use a completion queue and the connections on it; the caller ensures this.
+ * Different queues are independent. A pending connection may be passed to another thread.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_TRANSPORT_H
 #define FARNOVA_COMMON_TRANSPORT_TRANSPORT_H
@@ -34,7 +34,7 @@ enum transport_kind { TRANSPORT_TCP, TRANSPORT_VERBS };
 
 struct transport_queue;    /* completion queue */
 struct transport_listener; /* accepts connections */
-struct transport_pending;  /* a connection that asked to be let in */
+struct transport_pending;  /* a connection request that was not accepted yet */
 struct transport_conn;     /* a connection and its protection domain */
 struct transport_region;   /* a registered range */
 
@@ -44,8 +44,8 @@ struct transport_options {
 	uint32_t operations;    /* reads and writes outstanding at a time; 0 = 64 */
 };
 
-/* transport_available -- 0 if this host can use the transport now, else -errno and, in `why`, the sentence that says
- * what is missing and what to do (no RDMA device, port down, memlock limit ...). */
+/* transport_available -- 0 if this host can use the transport now, else -errno with what is missing and what to do in
+ * `why` (no RDMA device, port down, memlock limit ...). */
 int transport_available(enum transport_kind kind, char *why, size_t why_size);
 
 /* transport_kind_name -- "tcp" or "verbs"; transport_kind_from_name -- -EINVAL for anything else. */
@@ -70,25 +70,24 @@ struct transport_event {
 };
 
 int transport_queue_create(enum transport_kind kind, struct transport_queue **out);
-/* All connections on it must have been closed. */
+/* All its connections must have been closed. */
 void transport_queue_destroy(struct transport_queue *queue);
 
-/* transport_poll -- take up to `max` events without waiting; returns how many, or -errno when the queue itself broke.
- * It also does the transport's own work (executes the peer's reads and writes, returns credits). */
+/* transport_poll -- return up to `max` events without waiting; the number, or -errno if the queue itself failed. It
+ * also does the transport's own work (executes the peer's reads and writes, returns credits). */
 int transport_poll(struct transport_queue *queue, struct transport_event *events, int max);
 
 /*
- * transport_activity -- grows with everything that arrives, also with what gives no event: over tcp the peer's reads
- * and writes are executed inside transport_poll. A loop that polls for a while before it waits goes on while this
- * grows.
+ * transport_activity -- a counter of everything that arrives, including what causes no event: over tcp, transport_poll
+ * executes the peer's reads and writes. A loop that polls before it blocks continues to poll while the counter grows.
  */
 uint64_t transport_activity(const struct transport_queue *queue);
 
-/* transport_fd -- a descriptor that becomes readable when there is something to poll, once transport_arm has been
- * called; for poll(2), epoll and libevent. It stays the queue's. */
+/* transport_fd -- a descriptor that becomes readable when there is something to poll, after transport_arm; for poll(2),
+ * epoll and libevent. The queue owns it. */
 int transport_fd(const struct transport_queue *queue);
 
-/* transport_arm -- ask for a wake-up. 0: armed. 1: something may be there already: poll again before waiting. */
+/* transport_arm -- request a wake-up. 0: armed. 1: there may be events already: poll again before waiting. */
 int transport_arm(struct transport_queue *queue);
 
 /* ---- connections ------------------------------------------------------------------------------------------------ */
@@ -102,16 +101,17 @@ int transport_listen(enum transport_kind kind, const char *host, uint16_t port, 
 void transport_listener_close(struct transport_listener *listener);
 int transport_listener_fd(const struct transport_listener *listener);
 uint16_t transport_listener_port(const struct transport_listener *listener);
-/* transport_listener_next -- the next connection that asks to be let in; -EAGAIN if none does. */
+/* transport_listener_next -- the next connection request; -EAGAIN if there is none. */
 int transport_listener_next(struct transport_listener *listener, struct transport_pending **out);
 
-/* transport_accept -- let it in, with its events on `queue`. Consumes `pending` also on failure. */
+/* transport_accept -- accept a connection; its events go to `queue`. Consumes `pending` even on failure. */
 int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
                      const struct transport_options *options, struct transport_conn **out);
-/* transport_reject -- turn it away; `error`, an errno, is what its connect fails with (over verbs ECONNREFUSED always). */
+/* transport_reject -- reject a connection; its connect fails with `error`, an errno (over verbs always
+ * ECONNREFUSED). */
 void transport_reject(struct transport_pending *pending, int error);
-/* transport_pending_host -- a number that connections of one host share: its IPv4 address, the first 64 bits of its IPv6
- * address, or 0 for UNIX sockets. */
+/* transport_pending_host -- a number that all connections of a host share: its IPv4 address, the first 64 bits of its
+ * IPv6 address, or 0 for UNIX sockets. */
 uint64_t transport_pending_host(const struct transport_pending *pending);
 
 /* transport_connect -- connect within `timeout_ms`; blocks. `why` receives a sentence on failure. */
@@ -120,9 +120,9 @@ int transport_connect(struct transport_queue *queue, const char *host, uint16_t 
                       size_t why_size);
 
 /*
- * transport_close -- end the connection now: first the queue pair, then its registrations, so that on return no peer
- * can reach any memory through it. Registrations still held are ended; their structures are freed. No event of this
- * connection is seen afterwards. Safe in the middle of handling a batch of events: skip those of a closed connection.
+ * transport_close -- end the connection: first the queue pair, then its registrations, so that on return no peer can
+ * access memory through it. Remaining registrations are ended; their structures are freed. No event of this connection
+ * follows. It may be called while a batch of events is handled: skip events of a closed connection.
  */
 void transport_close(struct transport_conn *conn);
 
@@ -131,48 +131,50 @@ void *transport_user(const struct transport_conn *conn);
 enum transport_kind transport_conn_kind(const struct transport_conn *conn);
 /* transport_max_message -- the largest message the peer receives. */
 uint32_t transport_max_message(const struct transport_conn *conn);
-/* transport_local_cpu -- the CPU on which a peer on this host last sent something; -1 if the peer is elsewhere or that
- * is not known. For a loop that polls and had better not do so on the very CPU its peer needs. */
+/* transport_local_cpu -- the CPU from which a peer on this host last sent something; -1 if the peer is on another host
+ * or the CPU is unknown. A polling loop should avoid the CPU that its peer needs. */
 int transport_local_cpu(const struct transport_conn *conn);
-/* transport_peer -- the peer's address in words; belongs to the connection. */
+/* transport_peer -- the peer's address as text; the connection owns it. */
 const char *transport_peer(const struct transport_conn *conn);
 
 /* ---- messages and memory ---------------------------------------------------------------------------------------- */
 
-#define TRANSPORT_MORE 1u /* another post follows at once: one doorbell (or one system call) may serve both */
+#define TRANSPORT_MORE 1u /* another post follows at once: one doorbell (or system call) can serve both */
 
-/* transport_send -- one message gathered from `iov`, copied before return. -EAGAIN no credit or no room, -EMSGSIZE. */
+/* transport_send -- send a message gathered from `iov`, which is copied before return. -EAGAIN: no credit or no room;
+ * -EMSGSIZE. */
 int transport_send(struct transport_conn *conn, const struct iovec *iov, int count, unsigned flags);
 
-/* transport_release -- the message at `data` has been used; its buffer goes back to the peer as a credit. */
+/* transport_release -- free the buffer of the message at `data`; it returns to the peer as a credit. */
 void transport_release(struct transport_conn *conn, const void *data);
 
 #define TRANSPORT_REMOTE_READ  1u
 #define TRANSPORT_REMOTE_WRITE 2u
-#define TRANSPORT_LOCAL_WRITE  4u /* reads of this side may land here */
+#define TRANSPORT_LOCAL_WRITE  4u /* this side's reads may use it as the target */
 #define TRANSPORT_PAGE_SIZE    4096u
 
 /*
- * transport_register -- let the peer reach [address, address + length) as [base, base + length) with `rights`; or, with
- * no remote right, make it usable as the local end of transport_read and transport_write. With a remote right `base`
- * and `address` must agree modulo TRANSPORT_PAGE_SIZE (-EINVAL): devices translate whole pages.
- * -EOPNOTSUPP if the memory cannot be pinned (fsdax, page cache), -ENOMEM past the memlock limit.
+ * transport_register -- let the peer access [address, address + length) as [base, base + length) with `rights`; without
+ * a remote right, make it usable as the local end of transport_read and transport_write. With a remote right `base` and
+ * `address` must agree modulo TRANSPORT_PAGE_SIZE (-EINVAL): devices translate whole pages. -EOPNOTSUPP if the memory
+ * cannot be pinned (fsdax, page cache), -ENOMEM above the memlock limit.
  */
 int transport_register(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
                        struct transport_region **out);
-/* transport_deregister -- when it returns the peer can no longer reach the range through this registration. */
+/* transport_deregister -- on return the peer cannot access the range through this registration any more. */
 void transport_deregister(struct transport_region *region);
 uint64_t transport_region_key(const struct transport_region *region);
 
-/* transport_needs_region -- whether the local end of a read or write must lie in a registered region (verbs: yes). */
+/* transport_needs_region -- whether the local end of a read or write must be in a registered region (verbs: yes). */
 bool transport_needs_region(const struct transport_conn *conn);
 
 /*
- * transport_read, transport_write -- move `length` bytes between `local` (in `region`, which may be NULL where
- * transport_needs_region says no) and the peer's (`remote`, `key`). The local bytes stay untouched by the caller until
- * the operation has completed. With a `context` a TRANSPORT_DONE event tells; without, a write's completion is
- * known from a reply to a later message. -EAGAIN: too many outstanding. -EMSGSIZE: more than the device moves in one
- * operation (every one moves 1 MiB). Reads land only in a region with TRANSPORT_LOCAL_WRITE or TRANSPORT_REMOTE_WRITE.
+ * transport_read, transport_write -- move `length` bytes between `local` (in `region`, which may be NULL if
+ * transport_needs_region returns false) and the peer's memory (`remote`, `key`). The caller must not change the local
+ * bytes until the operation has completed. With a `context` a TRANSPORT_DONE event reports completion; without it, the
+ * reply to a later message implies the completion of a write. -EAGAIN: too many outstanding. -EMSGSIZE: more than the
+ * device moves in one operation (every device moves 1 MiB). The target region of a read needs TRANSPORT_LOCAL_WRITE or
+ * TRANSPORT_REMOTE_WRITE.
  */
 int transport_read(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
                    uint64_t key, uint32_t length, void *context, unsigned flags);

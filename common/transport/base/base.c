@@ -1,4 +1,4 @@
-/* base.c -- what both transports have in common. */
+/* base.c -- the common parts of all transports. */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ int transport_why(int error, char *why, size_t why_size, const char *format, ...
 	return error;
 }
 
-/* An IPv6 host has the lower 64 bits to itself, so they say nothing. */
+/* The host chooses the lower 64 bits of an IPv6 address itself, so they do not identify it. */
 uint64_t transport_host_number(const struct sockaddr *address)
 {
 	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
@@ -66,7 +66,7 @@ int transport_hello_check(const struct transport_hello *hello)
 	return 0;
 }
 
-/* Each receive buffer, each operation and the end can be an event. */
+/* Each receive buffer, each operation and the end of the connection can be an event. */
 static uint32_t events_of(const struct transport_conn *conn)
 {
 	return conn->own.receive_depth + conn->own.operations + 1;

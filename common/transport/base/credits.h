@@ -1,9 +1,9 @@
 /*
- * credits.h -- the accounting of receive buffers: how many messages may still be sent, and how many of the peer's are
- * to be given back.
+ * credits.h -- accounting of receive buffers: how many messages this side may still send, and how many credits it owes
+ * to the peer.
  *
  * At any time: available + in flight + unreleased at the peer + owed by the peer = peer_depth. A peer that returns more
- * than it ever took breaks the protocol.
+ * credits than it took violates the protocol.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_CREDITS_H
 #define FARNOVA_COMMON_TRANSPORT_CREDITS_H
@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CREDITS_MAX UINT16_MAX /* both wires carry a count of 16 bits */
+#define CREDITS_MAX UINT16_MAX /* both wire formats carry a 16-bit count */
 
 struct credits {
 	uint32_t available;  /* messages this side may send now */
 	uint32_t peer_depth; /* the peer's receive buffers */
 	uint32_t depth;      /* receive buffers of this side */
-	uint32_t owed;       /* released here, not yet told to the peer */
+	uint32_t owed;       /* released here, not returned to the peer yet */
 };
 
 static inline void credits_init(struct credits *credits, uint32_t depth, uint32_t peer_depth)
@@ -26,7 +26,7 @@ static inline void credits_init(struct credits *credits, uint32_t depth, uint32_
 	*credits = (struct credits){.available = peer_depth, .peer_depth = peer_depth, .depth = depth};
 }
 
-/* credits_grant -- the peer says that it has released `count` messages; -EPROTO if that many were never sent. */
+/* credits_grant -- the peer has released `count` messages; -EPROTO if fewer were outstanding. */
 static inline int credits_grant(struct credits *credits, uint32_t count)
 {
 	if (count > credits->peer_depth - credits->available)
@@ -35,7 +35,7 @@ static inline int credits_grant(struct credits *credits, uint32_t count)
 	return 0;
 }
 
-/* credits_collect -- what is owed, to be put on a message that is certain to go out. */
+/* credits_collect -- take the credits owed, for a message that is certain to be sent. */
 static inline uint16_t credits_collect(struct credits *credits)
 {
 	uint32_t count = credits->owed;
@@ -44,7 +44,8 @@ static inline uint16_t credits_collect(struct credits *credits)
 	return (uint16_t)count;
 }
 
-/* credits_overdue -- so much is owed that the peer could run dry: tell it though there is nothing else to say. */
+/* credits_overdue -- whether the credits owed must be sent now, even without a message, because the peer could run
+ * out. */
 static inline bool credits_overdue(const struct credits *credits)
 {
 	return credits->owed > 0 && credits->owed >= credits->depth / 2;

@@ -1,4 +1,4 @@
-/* events.c -- the ring of events that are ready before the caller asks for them. */
+/* events.c -- the ring of pending events. */
 #include "common/transport/base/events.h"
 
 #include <assert.h>

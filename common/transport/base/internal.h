@@ -1,6 +1,6 @@
 /*
- * internal.h -- what every transport is made of: the table of its functions, and the head that its queues,
- * connections and regions begin with. For the transports themselves; everyone else includes transport.h.
+ * internal.h -- the common parts of all transports: the table of functions, and the head of queues, connections and
+ * regions. Only transports include it; all other code includes transport.h.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_INTERNAL_H
 #define FARNOVA_COMMON_TRANSPORT_INTERNAL_H
@@ -20,7 +20,7 @@
 #define TRANSPORT_RIGHTS             (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE | TRANSPORT_LOCAL_WRITE)
 #define TRANSPORT_PEER_SIZE          160
 
-/* Limits of one side as told to the other; checked by transport_hello_check on arrival. */
+/* The limits that one side sends to the other; the receiver checks them with transport_hello_check. */
 struct transport_hello {
 	uint32_t message_size;
 	uint32_t receive_depth;
@@ -28,9 +28,9 @@ struct transport_hello {
 };
 
 /*
- * The functions of one transport. transport.c, the registry, sets `ops` of the queues, listeners and pending
- * connections that they make, and a connection has its queue's. It has checked arguments that can be checked without knowing the transport
- * (see each), so that both kinds refuse the same things.
+ * The functions of one transport. The registry, transport.c, sets `ops` of the queues, listeners and pending
+ * connections that these functions create; a connection uses the `ops` of its queue. The registry checks the arguments
+ * that do not depend on the transport (see each function), so that all transports refuse the same ones.
  */
 struct transport_ops {
 	enum transport_kind kind;
@@ -38,7 +38,7 @@ struct transport_ops {
 	int (*available)(char *why, size_t why_size);
 	int (*queue_create)(struct transport_queue **out);
 	void (*queue_destroy)(struct transport_queue *queue);
-	/* Do what there is to do and push events; called only when the ring is empty. */
+	/* Do pending work and push events; called only while the ring is empty. */
 	int (*work)(struct transport_queue *queue, int max);
 	int (*fd)(const struct transport_queue *queue);
 	int (*arm)(struct transport_queue *queue);
@@ -46,7 +46,7 @@ struct transport_ops {
 	void (*listener_close)(struct transport_listener *listener);
 	int (*listener_fd)(const struct transport_listener *listener);
 	int (*listener_next)(struct transport_listener *listener, struct transport_pending **out);
-	/* `own` is within limits, defaults filled in. */
+	/* `own` is within the limits, with defaults filled in. */
 	int (*accept)(struct transport_pending *pending, struct transport_queue *queue,
 	              const struct transport_hello *own, struct transport_conn **out);
 	void (*reject)(struct transport_pending *pending, int error);
@@ -54,18 +54,18 @@ struct transport_ops {
 	               const struct transport_hello *own, int timeout_ms, struct transport_conn **out, char *why,
 	               size_t why_size);
 	void (*close)(struct transport_conn *conn);
-	int (*local_cpu)(const struct transport_conn *conn); /* NULL: never known */
-	/* The connection lives, a credit is there, 0 < length <= max_message. The function takes the credit. */
+	int (*local_cpu)(const struct transport_conn *conn); /* NULL: always unknown */
+	/* The connection is up, a credit is available, 0 < length <= max_message. The function takes the credit. */
 	int (*send)(struct transport_conn *conn, const struct iovec *iov, int count, uint32_t length, unsigned flags);
-	/* Get what was posted with TRANSPORT_MORE out, as what should have followed was refused. */
+	/* Send what was posted with TRANSPORT_MORE, because the post that should follow was refused. */
 	void (*flush)(struct transport_conn *conn);
-	/* The credit is booked as owed; tell the peer if it is overdue. */
+	/* The credit is already counted as owed; return it to the peer if it is overdue. */
 	void (*release)(struct transport_conn *conn, const void *data);
-	/* length > 0, base + length does not wrap, rights are known ones. */
+	/* length > 0, base + length does not wrap, the rights are known. */
 	int (*register_)(struct transport_conn *conn, void *address, size_t length, uint64_t base, unsigned rights,
 	                 struct transport_region **out);
 	void (*deregister)(struct transport_region *region);
-	/* The connection lives, length > 0, `local` lies in `region` if there is one. */
+	/* The connection is up, length > 0, `local` is in `region` if there is one. */
 	int (*read)(struct transport_conn *conn, void *local, struct transport_region *region, uint64_t remote,
 	            uint64_t key, uint32_t length, void *context, unsigned flags);
 	int (*write)(struct transport_conn *conn, const void *local, struct transport_region *region, uint64_t remote,
@@ -75,7 +75,7 @@ struct transport_ops {
 struct transport_queue {
 	const struct transport_ops *ops;
 	struct event_ring events;
-	uint64_t activity; /* grows with all that arrives */
+	uint64_t activity; /* increases with everything that arrives */
 };
 
 struct transport_listener {
@@ -85,8 +85,8 @@ struct transport_listener {
 
 struct transport_pending {
 	const struct transport_ops *ops;
-	struct transport_hello hello; /* the peer's */
-	uint64_t host;                /* of transport_host_number */
+	struct transport_hello hello; /* limits of the peer */
+	uint64_t host;                /* from transport_host_number */
 	char peer[TRANSPORT_PEER_SIZE];
 };
 
@@ -97,13 +97,13 @@ struct transport_conn {
 	struct transport_hello own, theirs;
 	struct credits credits;
 	LIST_HEAD(, transport_region) regions;
-	bool dead; /* its TRANSPORT_CLOSED is in the ring or was taken */
+	bool dead; /* its TRANSPORT_CLOSED is in the ring or was delivered */
 	char peer[TRANSPORT_PEER_SIZE];
 };
 
 struct transport_region {
 	struct transport_conn *conn;
-	LIST_ENTRY(transport_region) entry; /* of the connection */
+	LIST_ENTRY(transport_region) entry; /* in the list of the connection */
 	uint8_t *address;
 	size_t length;
 	uint64_t base;
@@ -111,16 +111,16 @@ struct transport_region {
 	unsigned rights;
 };
 
-/* transport_hello_check -- -EPROTO unless the peer's limits are ones a peer may have. */
+/* transport_hello_check -- -EPROTO unless the peer's limits are valid. */
 int transport_hello_check(const struct transport_hello *hello);
 
-/* transport_conn_init -- fill the common head and reserve room for its events; -ENOMEM. */
+/* transport_conn_init -- fill the common head and reserve room for events; -ENOMEM. */
 int transport_conn_init(struct transport_conn *conn, struct transport_queue *queue, const struct transport_hello *own,
                         const struct transport_hello *theirs, const char *peer);
-/* transport_conn_fini -- forget its events and the room for them. */
+/* transport_conn_fini -- drop the connection's events and their reserved room. */
 void transport_conn_fini(struct transport_conn *conn);
 
-/* transport_conn_failed -- the one TRANSPORT_CLOSED event; false if it has been given already. */
+/* transport_conn_failed -- push the only TRANSPORT_CLOSED event; false if it was pushed already. */
 bool transport_conn_failed(struct transport_conn *conn, int status);
 void transport_push_message(struct transport_conn *conn, const void *data, uint32_t length);
 void transport_push_done(struct transport_conn *conn, void *context);
@@ -128,7 +128,7 @@ void transport_push_done(struct transport_conn *conn, void *context);
 void transport_region_link(struct transport_region *region, struct transport_conn *conn);
 void transport_region_unlink(struct transport_region *region);
 
-/* transport_why -- write the sentence for the caller, if it wants one, and return `error`. */
+/* transport_why -- write the reason to `why`, if the caller wants it, and return `error`. */
 int transport_why(int error, char *why, size_t why_size, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 struct sockaddr;

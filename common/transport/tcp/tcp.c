@@ -1,9 +1,8 @@
 /*
- * tcp.c -- the contract over TCP and UNIX sockets: completion queues, and the table of the transport's functions.
+ * tcp.c -- the contract over TCP and UNIX sockets: completion queues, and the transport's table of functions.
  *
- * A queue is an epoll instance, level-triggered, so that a wake-up can never be lost: what has not been read from a
- * socket keeps the descriptor readable. A queue with few connections asks their sockets directly, which saves a system
- * call on the way of every message.
+ * A queue is a level-triggered epoll instance, so no wake-up can be lost: unread data keep the descriptor readable. A
+ * queue with few connections reads their sockets directly, which saves a system call for each message.
  */
 #include "common/transport/tcp/tcp_ops.h"
 
@@ -16,7 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define DIRECT_CONNECTIONS 4u /* so many are asked one by one */
+#define DIRECT_CONNECTIONS 4u /* up to this many sockets are read directly */
 #define READY_AT_ONCE      64
 #define BUFFER_SIZE        (128u * 1024)
 
@@ -93,7 +92,7 @@ static int tcp_arm(struct transport_queue *base)
 	struct tcp_conn *conn;
 
 	flush_unsent(queue);
-	/* What was not sent in one go goes on with the next poll; only a full socket is waited for. */
+	/* Output that was not sent completely continues with the next poll; only a full socket is waited for. */
 	TAILQ_FOREACH(conn, &queue->unsent, unsent)
 	{
 		if (!conn->wants_writable)
@@ -103,8 +102,8 @@ static int tcp_arm(struct transport_queue *base)
 }
 
 /*
- * Each in turn, the first one last next time, so that a busy peer does not keep the others waiting. poll looks without
- * the socket's lock; a receive that finds nothing would take it, and on the way of the peer's send each time.
+ * Read each in turn, starting with another one each time, so that a busy peer does not delay the others. poll checks
+ * without the socket's lock; a receive that finds nothing would take that lock and so delay the peer's send each time.
  */
 static void receive_from_each(struct tcp_queue *queue, uint32_t max)
 {

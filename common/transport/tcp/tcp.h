@@ -1,67 +1,67 @@
 /*
- * tcp.h -- a connection of the tcp transport, for its own files: tcp.c (queues), tcp_input.c (what comes from the
- * peer), tcp_setup.c (how connections come to be), over tcp_conn.c (connections, posts), tcp_output.c (what goes to the
- * peer) and tcp_wire.c.
+ * tcp.h -- a connection of the tcp transport, for its own files: tcp.c (queues), tcp_input.c (input from the peer) and
+ * tcp_setup.c (listening and connecting), which use tcp_conn.c (connections, posts), tcp_output.c (output to the peer)
+ * and tcp_wire.c.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_TCP_H
 #define FARNOVA_COMMON_TRANSPORT_TCP_H
 
 #include "common/transport/tcp/tcp_output.h"
 
-/* A read, or a write that is to be acknowledged. The peer answers in the order of posting. */
+/* A read, or a write that requests an acknowledgement. The peer answers in the order of posting. */
 struct tcp_operation {
-	uint8_t *local; /* where a read lands; NULL: a write */
+	uint8_t *local; /* target of a read */
 	uint32_t length;
 	struct tcp_region *region;
 	void *context;
 };
 
-/* A received message; `data` is what the caller sees. */
+/* A received message; the caller gets `data`. */
 struct tcp_slot {
-	struct tcp_slot *next;     /* of the free ones */
-	struct tcp_slot *next_all; /* of the connection's */
+	struct tcp_slot *next;     /* in the free list */
+	struct tcp_slot *next_all; /* in the list of all slots of the connection */
 	_Alignas(64) uint8_t data[];
 };
 
-/* The frame that is coming in. */
+/* The frame that is being received. */
 struct tcp_input {
 	uint8_t header[TCP_HEADER_SIZE];
-	uint32_t have; /* bytes of the header */
+	uint32_t have; /* received bytes of the header */
 	bool in_body;
 	struct tcp_frame frame;
 	uint8_t *destination;
 	uint64_t remaining;
-	struct tcp_slot *slot;     /* a message's */
-	struct tcp_region *region; /* a write's */
+	struct tcp_slot *slot;     /* of a message */
+	struct tcp_region *region; /* of a write */
 };
 
 struct tcp_conn {
 	struct transport_conn base;
-	TAILQ_ENTRY(tcp_conn) link;   /* of the queue: living, dead, or closed and to be freed */
-	TAILQ_ENTRY(tcp_conn) unsent; /* of the queue, while output waits */
+	TAILQ_ENTRY(tcp_conn) link;   /* in the queue: connections that are up, dead, or closed and to be freed */
+	TAILQ_ENTRY(tcp_conn) unsent; /* in the queue, while output is pending */
 	bool in_unsent;
-	bool wants_writable; /* epoll tells when the socket takes more */
+	bool wants_writable; /* epoll reports when the socket is writable */
 	int fd;
 	bool within_host; /* the peer is on this host */
 	struct tcp_input input;
 	struct tcp_output output;
-	uint32_t acks; /* writes done for the peer and not yet acknowledged */
+	uint32_t acks; /* completed writes of the peer, not acknowledged yet */
 	struct tcp_operation *operations;
 	uint32_t operation_mask, operation_head, operation_tail;
 	struct tcp_slot *free_slots, *all_slots;
 	uint32_t slots;
-	struct tcp_region **regions; /* by index of their keys */
+	struct tcp_region **regions; /* by the index in their keys */
 	uint32_t region_capacity;
-	uint32_t *next_free; /* by index: the free index after it; region_capacity ends the list */
+	uint32_t *next_free; /* by index: the next free index; region_capacity ends the list */
 	uint32_t first_free;
 };
 
 struct tcp_queue {
 	struct transport_queue base;
 	int epoll;
-	uint32_t count; /* living connections */
+	uint32_t count; /* connections that are up */
 	TAILQ_HEAD(tcp_conns, tcp_conn) living, dead, closed, unsent;
-	uint8_t *buffer; /* what a read of a socket brings beyond the body that was expected */
+	uint8_t *buffer; /* data of a socket read behind the expected body */
 	size_t buffer_size;
 };
 
@@ -75,27 +75,28 @@ static inline struct tcp_queue *tcp_queue_of(const struct tcp_conn *conn)
 	return (struct tcp_queue *)conn->base.queue;
 }
 
-/* tcp_conn_create -- a connection over a connected socket with the hellos exchanged. Takes the socket also on
- * failure. */
+/* tcp_conn_create -- create a connection over a connected socket after the exchange of hellos. Takes ownership of the
+ * socket even on failure. */
 int tcp_conn_create(struct transport_queue *queue, int fd, const struct transport_hello *own,
                     const struct transport_hello *theirs, const char *peer, struct transport_conn **out);
 
-/* tcp_conn_fail -- end it: TRANSPORT_CLOSED with `status`. `reason` (may be NULL) is logged and the peer told. */
+/* tcp_conn_fail -- end the connection: TRANSPORT_CLOSED with `status`. `reason` (may be NULL) is logged, and the peer
+ * gets an error frame. */
 void tcp_conn_fail(struct tcp_conn *conn, int status, const char *reason);
 
-/* tcp_conn_flush -- send what the socket takes, and see to it that the rest follows. */
+/* tcp_conn_flush -- send what the socket accepts, and arrange for the rest to follow. */
 void tcp_conn_flush(struct tcp_conn *conn);
 
-/* tcp_conn_frame -- queue a frame with the credits owed. */
+/* tcp_conn_frame -- queue a frame, with the credits owed. */
 void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answers);
 
-/* tcp_conn_region -- the region of a key if it allows `right` on the whole range, else NULL. */
+/* tcp_conn_region -- the region of a key if it permits `right` for the whole range, else NULL. */
 struct tcp_region *tcp_conn_region(struct tcp_conn *conn, uint64_t key, uint64_t remote, uint32_t length,
                                    unsigned right);
 
-/* tcp_input_receive -- take what the socket has (one system call) and act on it. */
+/* tcp_input_receive -- read from the socket (one system call) and process the data. */
 void tcp_input_receive(struct tcp_conn *conn);
-/* tcp_input_bytes -- act on bytes that have come from the peer. */
+/* tcp_input_bytes -- process bytes from the peer. */
 void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count);
 
 /* tcp_conn.c: the contract's functions */

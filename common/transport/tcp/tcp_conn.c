@@ -1,5 +1,5 @@
 /*
- * tcp_conn.c -- a connection over TCP or a UNIX socket: its life, posts and registrations.
+ * tcp_conn.c -- a connection over TCP or a UNIX socket: creation and end, posts, registrations.
  */
 #include "common/transport/tcp/tcp.h"
 
@@ -40,7 +40,7 @@ static void free_contents(struct tcp_conn *conn)
 	free(conn->operations);
 }
 
-/* Both ends of a connection within the host have one address. */
+/* Both ends of a connection within the host have the same address. */
 static bool within_host(int fd)
 {
 	struct sockaddr_storage ours = {0}, theirs = {0};
@@ -109,7 +109,7 @@ static void tell_error(struct tcp_conn *conn, int status)
 {
 	uint8_t header[TCP_HEADER_SIZE];
 
-	/* In the middle of another frame it would not be understood; the end of the stream says enough then. */
+	/* The peer would not understand an error frame inside another frame; the end of the stream suffices then. */
 	if (!tcp_output_empty(&conn->output))
 		return;
 	tcp_frame_encode(&(struct tcp_frame){.type = TCP_ERROR, .length = (uint32_t)-status}, header);
@@ -143,12 +143,12 @@ void tcp_close(struct transport_conn *base)
 	if (!base->dead)
 		queue->count--;
 	leave_unsent(conn);
-	close(conn->fd); /* leaves the epoll set with it: the descriptor was never duplicated */
+	close(conn->fd); /* also removes it from the epoll set: the descriptor was never duplicated */
 	transport_conn_fini(base);
 	free_contents(conn);
 	TAILQ_REMOVE(base->dead ? &queue->dead : &queue->living, conn, link);
-	/* The structure stays until the next poll: no connection accepted meanwhile takes its address, which the caller
-	 * may still meet in the batch of events at hand. */
+	/* The structure is kept until the next poll, so that no new connection gets its address while the caller may
+	 * still find that address in the current batch of events. */
 	TAILQ_INSERT_TAIL(&queue->closed, conn, link);
 }
 
@@ -186,7 +186,7 @@ void tcp_conn_flush(struct tcp_conn *conn)
 		enter_unsent(conn);
 		watch_writable(conn, rc == -EAGAIN);
 	} else if (rc == -EPIPE || rc == -ECONNRESET) {
-		/* What the peer said before it went is still to be read; the end of it will end the connection. */
+		/* Data that the peer sent before are still to be read; the end of the stream ends the connection. */
 		tcp_output_forget(&conn->output);
 		leave_unsent(conn);
 		watch_writable(conn, false);
@@ -201,7 +201,7 @@ void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answ
 	tcp_output_frame(&conn->output, &frame, answers);
 }
 
-/* What arrives over loopback is received on the sender's CPU (Linux: SO_INCOMING_CPU). */
+/* Data over loopback are received on the sender's CPU (Linux: SO_INCOMING_CPU). */
 int tcp_local_cpu(const struct transport_conn *base)
 {
 	const struct tcp_conn *conn = (const struct tcp_conn *)base;
@@ -252,7 +252,7 @@ void tcp_release(struct transport_conn *base, const void *data)
 		tcp_conn_flush(conn);
 }
 
-/* The operation will be answered: remember what for. */
+/* Remember an operation that the peer will answer. */
 static int remember(struct tcp_conn *conn, void *local, struct transport_region *region, uint32_t length, void *context)
 {
 	struct tcp_operation *operation = &conn->operations[conn->operation_tail & conn->operation_mask];
@@ -311,8 +311,8 @@ int tcp_write(struct transport_conn *base, const void *local, struct transport_r
 /* ---- registrations ---------------------------------------------------------------------------------------------- */
 
 /*
- * A key is the index in the connection's table and a serial number that no other registration of this process has or
- * had, so that a stale key, and a key of another connection, are refused.
+ * A key consists of the index in the connection's table and a serial number that is unique in this process, so that
+ * stale keys and keys of other connections are refused.
  */
 static uint64_t next_serial(void)
 {
@@ -391,14 +391,14 @@ struct tcp_region *tcp_conn_region(struct tcp_conn *conn, uint64_t key, uint64_t
 
 	if (region == NULL || region->base.key != key || (region->base.rights & right) == 0)
 		return NULL;
-	/* No sum of what the peer sent: it could wrap. */
+	/* Do not add values from the peer: the sum could wrap. */
 	if (remote < region->base.base || remote - region->base.base >= region->base.length ||
 	    length > region->base.length - (remote - region->base.base))
 		return NULL;
 	return region;
 }
 
-/* A write of the peer that is landing in the region now. */
+/* Whether a write of the peer into the region is in progress. */
 static bool being_written(const struct tcp_conn *conn, const struct tcp_region *region)
 {
 	const struct tcp_input *input = &conn->input;

@@ -1,9 +1,8 @@
 /*
- * tcp_input.c -- what the peer sends: frames taken from the socket, checked, and executed.
+ * tcp_input.c -- input from the peer: frames are read from the socket, validated and executed.
  *
- * Everything here is hostile until checked. The peer's reads and writes are executed against the connection's own table
- * of regions; a body goes straight to where it belongs, so that no more than a header is ever kept from one call to the
- * next.
+ * All input is hostile until validated. The peer's reads and writes are executed against the connection's own table of
+ * regions. A body is received directly at its destination, so at most a header is kept between two calls.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 
 #include "common/transport/tcp/tcp.h"
 
-#define RECEIVE_MOST (128u * 1024) /* of a body, in one system call */
+#define RECEIVE_MOST (128u * 1024) /* of a body in one system call */
 
 static struct tcp_slot *take_slot(struct tcp_conn *conn)
 {
@@ -68,7 +67,7 @@ static void send_acks(struct tcp_conn *conn)
 	conn->acks = 0;
 }
 
-/* The peer has told how many operations it keeps outstanding; the output's reserve was made for that many. */
+/* Whether the peer exceeds the number of outstanding operations of its hello; the output's reserve has that size. */
 static bool too_many(const struct tcp_conn *conn)
 {
 	return conn->output.answers + conn->acks >= conn->base.theirs.operations;
@@ -87,7 +86,7 @@ static void execute_read(struct tcp_conn *conn, const struct tcp_frame *frame)
 		tcp_conn_fail(conn, -EACCES, "read outside what the key allows");
 		return;
 	}
-	send_acks(conn); /* answers go out in the order of the operations */
+	send_acks(conn); /* answers are sent in the order of the operations */
 	tcp_conn_frame(conn, (struct tcp_frame){.type = TCP_READ_RESPONSE, .length = frame->length}, 0);
 	tcp_output_external(&conn->output, region->base.address + (frame->remote - region->base.base), frame->length,
 	                    region, 1);
@@ -262,7 +261,7 @@ void tcp_input_receive(struct tcp_conn *conn)
 	size_t body = conn->input.in_body ? conn->input.remaining : 0;
 	ssize_t count;
 
-	/* Of a long body a part at a time, so that others are heard in between. */
+	/* Receive a long body in parts, so that other connections are served in between. */
 	bool whole = body <= RECEIVE_MOST;
 	if (!whole)
 		body = RECEIVE_MOST;

@@ -1,4 +1,4 @@
-/* tcp_output.c -- the ordered output of a connection, gathered from a ring and from the memory it is served from. */
+/* tcp_output.c -- the ordered output of a connection, gathered from a ring and from the memory of regions. */
 #include "common/transport/tcp/tcp_output.h"
 
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #define GATHER       64            /* parts in one system call */
-#define DETACH_LIMIT (16ull << 20) /* bytes copied for one region that goes while being sent */
+#define DETACH_LIMIT (16ull << 20) /* bytes copied for a region that is deregistered while being sent */
 
 static uint64_t power_of_two(uint64_t at_least)
 {
@@ -20,7 +20,7 @@ static uint64_t power_of_two(uint64_t at_least)
 
 int tcp_output_init(struct tcp_output *output, const struct transport_hello *own, const struct transport_hello *theirs)
 {
-	/* One response each, and a credit, an acknowledgement and an error. */
+	/* One response for each operation, and a credit, an acknowledgement and an error frame. */
 	uint64_t reserve = TCP_HEADER_SIZE * ((uint64_t)theirs->operations + 4);
 
 	*output = (struct tcp_output){
@@ -130,7 +130,7 @@ void tcp_output_external(struct tcp_output *output, const void *bytes, uint64_t 
 		region->unsent++;
 }
 
-/* The first parts, of at most `most` bytes. */
+/* Gather the first parts, up to `most` bytes. */
 static int gather(struct tcp_output *output, struct iovec *iov, uint64_t most)
 {
 	uint64_t position = output->ring_head;
@@ -171,7 +171,7 @@ static void advance(struct tcp_output *output, uint64_t sent)
 		if (first->length == 0)
 			drop_first(output);
 	}
-	/* From the start again, so that a connection that never queues much touches little memory. */
+	/* Start at offset 0 again, so that a connection that never queues much touches little memory. */
 	if (output->ring_head == output->ring_tail)
 		output->ring_head = output->ring_tail = 0;
 }

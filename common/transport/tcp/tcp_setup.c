@@ -1,8 +1,8 @@
 /*
- * tcp_setup.c -- how tcp connections come to be: listening, connecting, and the hello each side says first.
+ * tcp_setup.c -- establishes tcp connections: listening, connecting, and the exchange of hellos.
  *
- * A listener keeps the sockets whose hello has not come yet. Whoever sends something else, or nothing in time, is
- * turned away here, and the program never hears of it.
+ * A listener keeps sockets whose hello has not arrived yet. A peer that sends something else, or nothing in time, is
+ * rejected here, and the program does not see it.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -26,7 +26,7 @@
 
 #define BACKLOG         512
 #define HELLO_SECONDS   5
-#define HANDSHAKE_LIMIT 1024 /* sockets that have not said hello */
+#define HANDSHAKE_LIMIT 1024 /* sockets without a hello */
 #define ACCEPT_AT_ONCE  64
 #define PAUSE_SECONDS   1 /* without accepting, after the process ran out of descriptors */
 
@@ -52,10 +52,10 @@ struct tcp_listener {
 
 static void tune(int fd)
 {
-	/* A peer whose host has gone is noticed in half a minute. */
+	/* A dead host is detected within half a minute. */
 	const int on = 1, idle = 10, interval = 5, count = 4, unacknowledged_ms = 30000;
 
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on UNIX sockets, which need none of it */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on UNIX sockets, which do not need it */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
@@ -89,7 +89,7 @@ static int resolve(const char *host, uint16_t port, int flags, struct addrinfo *
 
 /* ---- listening -------------------------------------------------------------------------------------------------- */
 
-/* A socket file left by a process that is gone is in the way of its successor; one that answers is not to be taken. */
+/* Remove the socket file of a process that has ended, which would prevent the bind; keep one that answers. */
 static void remove_stale(const struct sockaddr_un *address)
 {
 	struct stat status;
@@ -256,7 +256,7 @@ static void set_timer(struct tcp_listener *listener, int64_t in_ms)
 	timerfd_settime(listener->timer, 0, &time, NULL);
 }
 
-/* Out of descriptors or memory: the socket would stay readable and spin. Stop asking it for a while. */
+/* Out of descriptors or memory: the socket would stay readable and the loop would spin. Stop accepting for a while. */
 static void pause_accepting(struct tcp_listener *listener, int error)
 {
 	log_error_limited("transport",
@@ -299,7 +299,7 @@ static void accept_some(struct tcp_listener *listener)
 		if (fd >= 0) {
 			add_handshake(listener, fd, &from, size);
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			/* Who has not said hello makes room for who may. */
+			/* Drop a connection without a hello to make room for another. */
 			if (!TAILQ_EMPTY(&listener->handshakes)) {
 				drop(listener, TAILQ_FIRST(&listener->handshakes), strerror(errno));
 				continue;
@@ -309,7 +309,7 @@ static void accept_some(struct tcp_listener *listener)
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			return;
 		}
-		/* Others concern one peer that has gone already. */
+		/* Other errors concern a single peer that has gone already. */
 	}
 }
 
@@ -362,7 +362,7 @@ int tcp_listener_next(struct transport_listener *base, struct transport_pending 
 	struct tcp_listener *listener = (struct tcp_listener *)base;
 	struct epoll_event ready;
 
-	/* One at a time: what is not taken now keeps the descriptor readable. */
+	/* One event at a time: unread data keep the descriptor readable. */
 	while (epoll_wait(listener->epoll, &ready, 1, 0) == 1) {
 		struct tcp_pending *pending = ready.data.ptr;
 
@@ -507,7 +507,7 @@ static int connect_path(const char *path, int64_t deadline, char *peer, size_t p
 	int rc = path_address(path, &address);
 
 	snprintf(peer, peer_size, "unix:%s", path);
-	/* A full backlog says EAGAIN on a UNIX socket, and nothing tells when there is room again. */
+	/* A full backlog of a UNIX socket gives EAGAIN, and no event reports when there is room again. */
 	while (rc == 0 || (rc == -EAGAIN && clock_now_ms() < deadline)) {
 		if (rc == -EAGAIN)
 			poll(NULL, 0, 10);

@@ -1,7 +1,8 @@
 /*
- * tcp_wire.h -- the frames of the tcp transport: layout, and the one place where a header is validated.
+ * tcp_wire.h -- the frames of the tcp transport: layout, and the one place that validates headers.
  *
- * A connection begins with one hello each way. Every frame is a header of 24 bytes, and for some types `length` bytes.
+ * A connection begins with one hello in each direction. Every frame has a header of 24 bytes; some types have a body of
+ * `length` bytes.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_TCP_WIRE_H
 #define FARNOVA_COMMON_TRANSPORT_TCP_WIRE_H
@@ -19,15 +20,15 @@
 enum tcp_frame_type {
 	TCP_HELLO = 1,     /* body: the limits of the sender */
 	TCP_MESSAGE,       /* body: the message */
-	TCP_READ_REQUEST,  /* length bytes at (remote, key) are asked for; no body */
-	TCP_READ_RESPONSE, /* body: the bytes of the oldest read not yet answered */
-	TCP_WRITE,         /* body: goes to (remote, key) */
-	TCP_WRITE_ACK,     /* the `length` oldest writes that asked for it are done; no body */
+	TCP_READ_REQUEST,  /* requests length bytes at (remote, key); no body */
+	TCP_READ_RESPONSE, /* body: the data of the oldest unanswered read */
+	TCP_WRITE,         /* body: to be stored at (remote, key) */
+	TCP_WRITE_ACK,     /* the `length` oldest writes that requested it are done; no body */
 	TCP_CREDIT,        /* only the credits that every header carries */
 	TCP_ERROR,         /* length: an errno; the sender has ended the connection */
 };
 
-#define TCP_FLAG_ACK 1u /* of a write: answer when it is done */
+#define TCP_FLAG_ACK 1u /* in a write: acknowledge it when it is done */
 
 struct tcp_frame {
 	enum tcp_frame_type type;
@@ -40,8 +41,8 @@ struct tcp_frame {
 
 void tcp_frame_encode(const struct tcp_frame *frame, uint8_t out[TCP_HEADER_SIZE]);
 
-/* tcp_frame_decode -- -EPROTO and the reason in words for what no sender of frames writes. Limits that depend on the
- * connection (message size, keys, credits) are its receiver's to check. */
+/* tcp_frame_decode -- -EPROTO, with the reason as text, for an invalid header. The receiver checks limits that depend
+ * on the connection (message size, keys, credits). */
 int tcp_frame_decode(const uint8_t bytes[TCP_HEADER_SIZE], struct tcp_frame *frame, const char **reason);
 
 void tcp_hello_encode(const struct transport_hello *hello, uint8_t out[TCP_HELLO_SIZE]);

@@ -1,8 +1,9 @@
 /*
  * verbs.c -- the contract over RDMA verbs: completion queues, posts and registrations.
  *
- * Completions are asked for only where something waits for them and once in so many requests, which then stands for all
- * before it: the send queue completes in order. Posts with TRANSPORT_MORE are linked and rung in with one doorbell.
+ * A request asks for a completion only if something waits for it, or once in a number of requests. That completion
+ * covers all earlier requests, since a send queue completes in order. Posts with TRANSPORT_MORE are linked and share
+ * one doorbell.
  */
 #include "common/transport/verbs/verbs_ops.h"
 
@@ -20,7 +21,7 @@
 #include "common/log.h"
 
 #define COMPLETIONS_AT_ONCE 32
-#define POLLS_PER_CM_LOOK   4096 /* a look for connection events is a system call */
+#define POLLS_PER_CM_LOOK   4096 /* a check for connection events is a system call */
 
 /* ---- completion queues ------------------------------------------------------------------------------------------ */
 
@@ -118,8 +119,8 @@ static void enter_unposted(struct verbs_conn *conn)
 	conn->in_unposted = true;
 }
 
-/* The request at the tail has its operation filled in: decide on its completion, link it, and post unless more
- * follows. */
+/* The operation of the request at the tail is filled in: decide whether it needs a completion, link it, and post unless
+ * another follows. */
 static void post(struct verbs_conn *conn, struct verbs_request *this, uint32_t bytes, unsigned flags)
 {
 	this->wr.wr_id = verbs_work_id(conn, conn->tail & ~VERBS_RECEIVE_BIT);
@@ -129,7 +130,7 @@ static void post(struct verbs_conn *conn, struct verbs_request *this, uint32_t b
 	this->ring_end = conn->send_tail;
 	conn->unsignalled++;
 	conn->unsignalled_bytes += bytes;
-	/* The ring too must get a completion to be freed by, before it is full. */
+	/* The ring also needs a completion to free it before it is full. */
 	if (this->context != NULL || conn->unsignalled >= conn->signal_every ||
 	    conn->unsignalled_bytes >= conn->send_size / 4) {
 		this->wr.send_flags |= IBV_SEND_SIGNALED;
@@ -151,12 +152,12 @@ static void verbs_flush(struct transport_conn *conn)
 	ring_doorbell(verbs_conn_of(conn));
 }
 
-/* A place for `length` bytes in one piece; NULL: not now. */
+/* Allocate `length` contiguous bytes; NULL: no room now. */
 static uint8_t *ring_take(struct verbs_conn *conn, uint32_t length)
 {
 	uint64_t at, skip;
 
-	/* From the start again where nothing is outstanding (a request that completes later would set the head
+	/* Start at offset 0 again if nothing is outstanding (a request that completes later would set the head
 	 * back). */
 	if (conn->head == conn->tail)
 		conn->send_head = conn->send_tail = 0;
@@ -198,7 +199,7 @@ static int verbs_send(struct transport_conn *base, const struct iovec *iov, int 
 	return 0;
 }
 
-/* Credits alone. They have slots of their own; if even these are in use, a completion will come back to it. */
+/* Send only credits. They have their own slots; if those are in use, a later completion calls this again. */
 static void send_credits(struct verbs_conn *conn)
 {
 	struct verbs_request *this = request(conn, conn->tail);
@@ -281,7 +282,7 @@ static void complete_failed(struct verbs_conn *conn, enum ibv_wc_status status)
 {
 	switch (status) {
 	case IBV_WC_WR_FLUSH_ERR:
-		/* The peer has ended it, or refused an access of its own making. */
+		/* The peer has ended the connection, or refused an access of its own. */
 		verbs_conn_fail(conn, -ECONNRESET, NULL);
 		return;
 	case IBV_WC_REM_ACCESS_ERR:
@@ -365,13 +366,13 @@ static void complete(struct verbs_queue *queue, const struct ibv_wc *wc)
 	else if (wc->status == IBV_WC_SUCCESS)
 		complete_receive(conn, wc);
 	else if ((wc->wr_id & VERBS_RECEIVE_BIT) != 0 && wc->status != IBV_WC_WR_FLUSH_ERR)
-		/* Devices differ in what they call it. */
+		/* The status of this error depends on the device. */
 		verbs_conn_fail(conn, -EPROTO, "the peer sent what fits no receive buffer");
 	else
 		complete_failed(conn, wc->status);
 }
 
-/* Until the queue is empty, or `max` events are there. */
+/* Take completions until the queue is empty or there are `max` events. */
 static int take_completions(struct verbs_queue *queue, struct verbs_cq *cq, uint32_t max)
 {
 	struct ibv_wc completions[COMPLETIONS_AT_ONCE];
@@ -392,7 +393,7 @@ static int take_completions(struct verbs_queue *queue, struct verbs_cq *cq, uint
 	return 0;
 }
 
-/* complete_all -- act on all completions there are, so that what came before a disconnect is not lost. */
+/* complete_all -- process all available completions, so that those before a disconnect are not lost. */
 static void complete_all(struct verbs_queue *queue)
 {
 	for (struct verbs_cq *cq = queue->cqs; cq != NULL; cq = cq->next)
@@ -414,7 +415,7 @@ static void handle_event(struct verbs_queue *queue, struct verbs_conn *conn, enu
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:
 		verbs_conn_fail(conn, -ENODEV, "its RDMA device was removed");
 		return;
-	default: /* established, timewait: nothing depends on them */
+	default: /* established, timewait: nothing to do */
 		return;
 	}
 }
@@ -427,7 +428,7 @@ static void take_cm_events(struct verbs_queue *queue)
 		struct verbs_conn *conn = event->id->context;
 		enum rdma_cm_event_type type = event->event;
 
-		/* Before anything else: an id with an unacknowledged event cannot be destroyed. */
+		/* First acknowledge it: an id with an unacknowledged event cannot be destroyed. */
 		rdma_ack_cm_event(event);
 		handle_event(queue, conn, type);
 	}
@@ -470,7 +471,7 @@ static int verbs_work(struct transport_queue *base, int max)
 	}
 	for (struct verbs_cq *cq = queue->cqs; cq != NULL && rc == 0; cq = cq->next)
 		rc = take_completions(queue, cq, (uint32_t)max);
-	/* Whoever was woken may have been woken for this. */
+	/* A connection event may have caused the wake-up. */
 	if (armed || queue->cqs == NULL || ++queue->polls >= POLLS_PER_CM_LOOK) {
 		queue->polls = 0;
 		take_cm_events(queue);
@@ -492,7 +493,7 @@ static int verbs_arm(struct transport_queue *base)
 			return -rc;
 		cq->armed = true;
 	}
-	/* What completed before the request made no event. */
+	/* Completions before the request caused no event. */
 	for (struct verbs_cq *cq = queue->cqs; cq != NULL; cq = cq->next) {
 		rc = take_completions(queue, cq, UINT32_MAX);
 		if (rc != 0)
@@ -503,8 +504,8 @@ static int verbs_arm(struct transport_queue *base)
 
 /* ---- registrations ---------------------------------------------------------------------------------------------- */
 
-/* The kernel says EFAULT both for memory it will not pin for long (page cache, fsdax) and for memory that is
- * not there. */
+/* The kernel returns EFAULT both for memory that it does not pin for long (page cache, fsdax) and for memory that does
+ * not exist. */
 static int registration_error(int error, void *address, size_t length)
 {
 	uintptr_t start = (uintptr_t)address & ~(uintptr_t)4095;
@@ -557,7 +558,7 @@ static void verbs_deregister(struct transport_region *base)
 	int rc = ibv_dereg_mr(region->mr);
 
 	if (rc != 0) {
-		/* It must not stay reachable: the connection goes instead, and the registration with it. */
+		/* The memory must not stay accessible: end the connection, which also ends the registration. */
 		log_error("transport", "a registration of %s cannot be ended: %s", base->conn->peer, strerror(rc));
 		verbs_conn_fail(verbs_conn_of(base->conn), -rc, "a registration could not be ended");
 	}

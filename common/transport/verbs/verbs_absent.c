@@ -1,6 +1,5 @@
 /*
- * verbs_absent.c -- stands in for the verbs transport in a build without it (-DFARNOVA_VERBS=OFF): it is never
- * available.
+ * verbs_absent.c -- replaces the verbs transport in a build without it (-DFARNOVA_VERBS=OFF): never available.
  */
 #include <errno.h>
 
@@ -32,7 +31,7 @@ static int absent_connect(struct transport_queue *queue, const char *host, uint1
 	return absent_available(why, why_size);
 }
 
-/* What works on a queue, a listener or a connection is never called, since none of them can be had. */
+/* Functions on a queue, a listener or a connection are never called, since none can be created. */
 const struct transport_ops transport_verbs_ops = {
     .kind = TRANSPORT_VERBS,
     .available = absent_available,

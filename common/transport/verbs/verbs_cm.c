@@ -1,9 +1,9 @@
 /*
- * verbs_cm.c -- how verbs connections come to be: the connection manager's part.
+ * verbs_cm.c -- establishes verbs connections with the connection manager.
  *
- * The limits of each side travel as private data of the connect request and of its acceptance. A pending connection has
- * an event channel of its own, so that the thread it is handed to shares nothing with the listener; when it is accepted
- * it moves to its queue's channel.
+ * The limits of each side are sent as private data of the connect request and of its acceptance. A pending connection
+ * has its own event channel, so that the thread that accepts it shares nothing with the listener; on acceptance it
+ * moves to its queue's channel.
  */
 #include <assert.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define VERBS_VERSION 1u
 #define BACKLOG       512
 #define RETRIES       7
-#define RNR_RETRIES   6 /* finite (7 means for ever): credits make it not happen with an honest peer */
+#define RNR_RETRIES   6 /* finite (7 means unlimited): with credits an honest peer never causes it */
 
 struct wire_hello {
 	le64 magic;
@@ -44,7 +44,7 @@ struct verbs_pending {
 	struct transport_pending base;
 	struct rdma_event_channel *channel;
 	struct rdma_cm_id *id;
-	uint8_t read_depth, served_depth; /* what the peer can serve, and will ask for */
+	uint8_t read_depth, served_depth; /* reads that the peer can serve, and that it will request */
 };
 
 static struct wire_hello encode(const struct transport_hello *hello)
@@ -267,8 +267,8 @@ int verbs_accept(struct transport_pending *base, struct transport_queue *queue, 
 	answer.responder_resources = least(conn->served_depth, pending->served_depth);
 	answer.initiator_depth = least(conn->read_depth, pending->read_depth);
 	if (rc == 0 && rdma_accept(pending->id, &answer) != 0)
-		rc = -ECONNRESET; /* it has gone meanwhile */
-	pending->id = NULL;       /* the connection's now */
+		rc = -ECONNRESET; /* the peer has gone */
+	pending->id = NULL;       /* owned by the connection now */
 	free_pending(pending);
 	if (rc != 0) {
 		verbs_conn_destroy(conn);
@@ -295,7 +295,7 @@ static int event_error(const struct rdma_cm_event *event)
 	}
 }
 
-/* Wait for the event that says the step has succeeded. The peer's limits come with the last one. */
+/* Wait for the event that reports the step's success. The last event has the peer's limits. */
 static int wait_for(struct rdma_event_channel *channel, enum rdma_cm_event_type expected, int64_t deadline,
                     struct transport_hello *theirs, const char **reason)
 {

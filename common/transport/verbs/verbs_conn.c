@@ -1,8 +1,8 @@
 /*
- * verbs_conn.c -- the objects a connection is made of: a protection domain, a queue pair, receive buffers, a send ring.
+ * verbs_conn.c -- the objects of a connection: protection domain, queue pair, receive buffers, send ring.
  *
- * The protection domain belongs to the connection alone, so no key of one connection is of use on another. There is no
- * shared receive queue: it would tie connections to one domain.
+ * Each connection has its own protection domain, so a key of one connection is useless on another. There is no shared
+ * receive queue: it would bind connections to one domain.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,7 @@ static int allocate_registered(struct ibv_pd *pd, size_t size, uint8_t **bytes, 
 	*bytes = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
 	if (*bytes == NULL)
 		return -ENOMEM;
-	memset(*bytes, 0, size); /* a short message must not carry what was on the heap before */
+	memset(*bytes, 0, size); /* a short message must not leak earlier heap contents */
 	*mr = ibv_reg_mr(pd, *bytes, size, IBV_ACCESS_LOCAL_WRITE);
 	return *mr != NULL ? 0 : -errno;
 }
@@ -129,7 +129,7 @@ static int create_queue_pair(struct verbs_conn *conn)
 	};
 
 	if (rdma_create_qp(conn->id, conn->pd, &attributes) != 0) {
-		attributes.cap.max_inline_data = 0; /* not every device sends inline */
+		attributes.cap.max_inline_data = 0; /* not every device supports inline sends */
 		if (rdma_create_qp(conn->id, conn->pd, &attributes) != 0)
 			return -errno;
 	}
@@ -262,7 +262,7 @@ void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason)
 		return;
 	if (reason != NULL)
 		log_warn_limited("transport", "connection with %s ended: %s", conn->base.peer, reason);
-	rdma_disconnect(conn->id); /* also puts the queue pair into error: nothing more is executed */
+	rdma_disconnect(conn->id); /* also moves the queue pair to the error state: nothing more is executed */
 }
 
 static void leave_unposted(struct verbs_conn *conn)
@@ -296,7 +296,7 @@ void verbs_conn_destroy(struct verbs_conn *conn)
 {
 	struct verbs_queue *queue = verbs_queue_of(conn);
 
-	/* The queue pair first: as long as it lives its peer can use what is registered. */
+	/* Destroy the queue pair first: while it exists, the peer can use the registrations. */
 	if (conn->id != NULL && conn->id->qp != NULL)
 		rdma_destroy_qp(conn->id);
 	end_regions(conn);

@@ -1,11 +1,11 @@
-/* verbs_device.c -- whether this host has RDMA that can be used now, and what to do if not. */
+/* verbs_device.c -- checks whether this host can use RDMA now, and says what to do if not. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/transport/verbs/verbs.h"
 
-#define PROBE_SIZE (4u << 20) /* about what one connection pins */
+#define PROBE_SIZE (4u << 20) /* about the memory that one connection pins */
 
 static bool has_active_port(struct ibv_context *device)
 {
@@ -20,7 +20,7 @@ static bool has_active_port(struct ibv_context *device)
 	return false;
 }
 
-/* The limit on locked memory counts only for some users: what counts is whether memory can be registered. */
+/* The limit on locked memory does not apply to all users: test whether memory can be registered. */
 static int try_to_register(struct ibv_context *device)
 {
 	void *memory = mmap(NULL, PROBE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
