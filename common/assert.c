@@ -1,5 +1,5 @@
 /*
- * assert.c -- how the process ends where an invariant does not hold.
+ * assert.c -- ends the process when an invariant does not hold.
  */
 #include "common/assert.h"
 

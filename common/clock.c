@@ -1,4 +1,4 @@
-/* clock.c -- the one clock that time-outs, leases and polling go by. */
+/* clock.c -- the clock of timeouts, leases and polling. */
 #include "common/clock.h"
 
 #include <stdatomic.h>

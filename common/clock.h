@@ -1,7 +1,7 @@
 /*
- * clock.h -- the one clock that time-outs, leases and polling go by.
+ * clock.h -- the clock of timeouts, leases and polling.
  *
- * It counts nanoseconds by CLOCK_MONOTONIC unless a test has put a source of its own in its place. Thread safe.
+ * It counts nanoseconds of CLOCK_MONOTONIC unless a test has replaced the source. Thread safe.
  */
 #ifndef FARNOVA_COMMON_CLOCK_H
 #define FARNOVA_COMMON_CLOCK_H
@@ -13,14 +13,14 @@
 
 struct timespec;
 
-/* clock_now_ns, clock_now_ms -- the time now. */
+/* clock_now_ns, clock_now_ms -- the current time. */
 int64_t clock_now_ns(void);
 int64_t clock_now_ms(void);
 
-/* clock_timespec -- `ns` in the form that pthread_cond_clockwait and its kin take. */
+/* clock_timespec -- `ns` as a timespec, for pthread_cond_clockwait and the like. */
 struct timespec clock_timespec(int64_t ns);
 
-/* clock_set_source -- for tests: `now_ns` tells the time from now on, for all threads; NULL: CLOCK_MONOTONIC again. */
+/* clock_set_source -- for tests: `now_ns` supplies the time for all threads; NULL: CLOCK_MONOTONIC again. */
 void clock_set_source(int64_t (*now_ns)(void));
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* container_of -- the structure of `type` whose `member` is what `pointer` points to. */
+/* container_of -- the structure of `type` whose `member` is at `pointer`. */
 #ifndef container_of /* tests/lint/cppcheck has one of its own */
 #define container_of(pointer, type, member)                                                                            \
 	({                                                                                                             \

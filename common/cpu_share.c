@@ -1,4 +1,4 @@
-/* cpu_share.c -- polling that yields: whether the CPU is wanted by others so much that blocking is cheaper. */
+/* cpu_share.c -- yields while polling, and detects when the CPU is so crowded that blocking is cheaper. */
 #include "common/cpu_share.h"
 
 #include "common/clock.h"
@@ -38,11 +38,11 @@ int64_t cpu_share_run_delay_ns(void)
 	if (error != 0)
 		return -error;
 	text[length] = 0;
-	/* The time that it ran, the time that it waited, both in ns, and how often it ran. */
+	/* Run time and run delay, both in ns, and the number of time slices. */
 	return sscanf(text, "%*u %" SCNd64, &delay_ns) == 1 && delay_ns >= 0 ? delay_ns : -EPROTO;
 }
 
-/* watched_yield -- whether it was late because others ran; `*late` if it was, for whatever cause. */
+/* watched_yield -- whether the yield was late because other threads ran; `*late` if it was late for any reason. */
 static bool watched_yield(bool *late)
 {
 	int64_t waited_ns = cpu_share_run_delay_ns();

@@ -1,9 +1,9 @@
 /*
- * crc.c -- CRC32C by whichever way is fastest for the length.
+ * crc.c -- CRC32C by the fastest method for the length.
  *
- * The CPU's instruction takes 8 bytes in about a nanosecond and costs nothing to start: a 64-byte log entry in 6 ns
- * against 18 ns through ISA-L. ISA-L folds with carry-less multiplication and wins from about 256 bytes up: 4 KiB in
- * 64 ns against 370 ns.
+ * The CPU's instruction processes 8 bytes in about a nanosecond without start-up cost: a 64-byte log entry takes 6 ns,
+ * against 18 ns with ISA-L. ISA-L uses carry-less multiplication and is faster from about 256 bytes up: 4 KiB takes 64
+ * ns, against 370 ns.
  */
 #include "common/crc.h"
 
@@ -27,8 +27,8 @@ static uint32_t crc32c_isal(uint32_t crc, const uint8_t *p, size_t len)
 
 #if defined(__SSE4_2__)
 /*
- * From where `p` is aligned on, whole words: what was just stored by words is read back as it was stored, which the CPU
- * does from its store buffer; other pieces would have to wait until all stores before them have left it.
+ * Process whole words from the first aligned byte on. Words that were just stored as words can be forwarded from the
+ * CPU's store buffer; other sizes would wait until all earlier stores have left it.
  */
 static uint32_t crc32c_short(uint32_t crc, const uint8_t *p, size_t len)
 {

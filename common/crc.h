@@ -12,10 +12,11 @@
 #include <nmmintrin.h>
 #endif
 
-/* crc32c -- continue `seed` over `len` bytes; the raw register value, no final inversion, so that calls chain. */
+/* crc32c -- continue `seed` over `len` bytes; returns the raw register value without final inversion, so that calls can
+ * be chained. */
 uint32_t crc32c(uint32_t seed, const void *data, size_t len);
 
-/* crc32c_u64 to crc32c_u8 -- the same over the little-endian bytes of `value`, which need not go through memory. */
+/* crc32c_u64 to crc32c_u8 -- the same over the little-endian bytes of `value`, without storing them in memory. */
 #if defined(__SSE4_2__)
 #define CRC32C_OF(bits)                                                                                                \
 	static inline uint32_t crc32c_u##bits(uint32_t seed, uint##bits##_t value)                                     \
@@ -37,8 +38,8 @@ CRC32C_OF(8)
 #undef CRC32C_OF
 
 /*
- * crc32c_line -- the same over the 60 bytes behind the first four of a 64-byte line that is aligned to 8 bytes: what a
- * line's own CRC, which comes first in it, speaks for.
+ * crc32c_line -- the same over a 64-byte line, aligned to 8 bytes, without its first four bytes: those hold the line's
+ * own CRC.
  */
 static inline uint32_t crc32c_line(uint32_t seed, const void *line)
 {

@@ -1,5 +1,5 @@
 /*
- * file_type.c -- what a type of file is called.
+ * file_type.c -- names of file types.
  */
 #include "common/file_type.h"
 

@@ -1,13 +1,13 @@
 /*
- * file_type.h -- what a type of file is called in output for people and scripts.
+ * file_type.h -- names of file types in output for people and scripts.
  */
 #ifndef FARNOVA_COMMON_FILE_TYPE_H
 #define FARNOVA_COMMON_FILE_TYPE_H
 
 #include <sys/types.h>
 
-/* file_type_name -- of the S_IFMT bits of `mode`: "file", "directory", "symlink", "fifo", "socket", "block device",
- * "character device" or "unknown". */
+/* file_type_name -- the name for the S_IFMT bits of `mode`: "file", "directory", "symlink", "fifo", "socket", "block
+ * device", "character device" or "unknown". */
 const char *file_type_name(mode_t mode);
 
 #endif

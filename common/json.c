@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Length of the UTF-8 sequence at p, 0 if it is none. */
+/* Length of the UTF-8 sequence at p, 0 if it is invalid. */
 static size_t sequence_length(const uint8_t *p, size_t left)
 {
 	size_t n = p[0] < 0x80                   ? 1

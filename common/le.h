@@ -1,9 +1,9 @@
 /*
  * le.h -- little-endian integers for media and wire.
  *
- * A structure that is stored or sent holds only these types. They are one-member structures, so that a raw integer
- * can never be mistaken for one and no value is used without conversion. They have alignment 1, so that a structure
- * made of them has no padding and may lie at any address.
+ * Structures that are stored or sent contain only these types. Each is a structure with one member, so that the
+ * compiler rejects raw integers and unconverted values. They have alignment 1, so that a structure of them has no
+ * padding and may be at any address.
  */
 #ifndef FARNOVA_COMMON_LE_H
 #define FARNOVA_COMMON_LE_H

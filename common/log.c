@@ -18,7 +18,7 @@ static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static atomic_int current_level = LOG_LEVEL_INFO;
 
-static pthread_rwlock_t sink_lock = PTHREAD_RWLOCK_INITIALIZER; /* read while a sink is called */
+static pthread_rwlock_t sink_lock = PTHREAD_RWLOCK_INITIALIZER; /* read-locked while a sink is called */
 static void (*current_sink)(enum log_level level, const char *component, const char *text);
 
 void log_set_sink(void (*sink)(enum log_level level, const char *component, const char *text))
@@ -41,7 +41,7 @@ int log_level_from_name(const char *name)
 	return -EINVAL;
 }
 
-/* Names come from clients and media: a newline or an escape in one must not forge a line or drive a terminal. */
+/* Clients and media supply names: a newline or escape in a name must not forge a line or control a terminal. */
 static void disarm(char *text)
 {
 	for (unsigned char *p = (unsigned char *)text; *p; p++)
@@ -61,7 +61,7 @@ static int format_stamp(char *out, size_t size)
 	return snprintf(out, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
 }
 
-/* give_sink -- the line to the sink; false if there is none. */
+/* give_sink -- pass the line to the sink; false if there is none. */
 static bool give_sink(enum log_level level, const char *component, const char *format, va_list args)
 {
 	char text[LINE_MAX_BYTES];
@@ -84,7 +84,7 @@ static bool give_sink(enum log_level level, const char *component, const char *f
 static void write_line(enum log_level level, const char *component, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];
-	const size_t room = sizeof(line) - 1; /* the last byte is the newline's */
+	const size_t room = sizeof(line) - 1; /* the last byte is reserved for the newline */
 	size_t used;
 	int saved_errno = errno;
 	int n;
@@ -133,7 +133,8 @@ struct log_limit *log_limit_of(struct log_limits *limits, const char *text)
 	return &limits->by_text[hash % (sizeof(limits->by_text) / sizeof(limits->by_text[0]))];
 }
 
-/* Each line written moves the time when the next would be due by one interval; it may run ahead of now by a burst. */
+/* Each line written advances the time when the next is due by one interval; that time may be ahead of now by a
+ * burst. */
 static bool take(struct log_limit *limit)
 {
 	struct timespec now;

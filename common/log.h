@@ -18,8 +18,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 void log_set_level(enum log_level level);
 
 /*
- * log_set_sink -- from now on `sink` gets each line's component and text, without stamp or newline, in place of stderr;
- * NULL: stderr again. The sink before is not called any more on return; a sink must not log or set a sink.
+ * log_set_sink -- pass each line's component and text, without time stamp or newline, to `sink` instead of stderr;
+ * NULL: stderr again. When it returns, the previous sink is not called any more. A sink must not log or set a sink.
  */
 void log_set_sink(void (*sink)(enum log_level level, const char *component, const char *text));
 
@@ -30,29 +30,29 @@ void log_write(enum log_level level, const char *component, const char *format, 
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Lines that a peer can cause are limited: LOG_BURST at once, then one each LOG_INTERVAL_MS. The next line that is written
- * says how many were left out. Zero-initialized; any thread.
+ * Limit for lines that a peer can cause: a burst of LOG_BURST, then one per LOG_INTERVAL_MS. The next line written says
+ * how many were dropped. Zero-initialized; any thread.
  */
 #define LOG_BURST       20
 #define LOG_INTERVAL_MS 500
 
 struct log_limit {
-	atomic_int_least64_t next_ms; /* when the line after those written so far would be due, one each interval */
+	atomic_int_least64_t next_ms; /* when the next line would be due at one per interval */
 	atomic_uint left_out;
 };
 
-/* Limits by what is said, so that many lines of one kind leave room for others. */
+/* Limits by text, so that many lines of one kind do not suppress others. */
 struct log_limits {
 	struct log_limit by_text[16];
 };
 
-/* log_limit_of -- the limit for lines that say `text`. */
+/* log_limit_of -- the limit for lines with this text. */
 struct log_limit *log_limit_of(struct log_limits *limits, const char *text);
 
 void log_write_limited(struct log_limit *limit, enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* log_limited -- a line with a limit of its own for this place in the source. */
+/* log_limited -- a line with its own limit for this place in the source. */
 #define log_limited(level, component, ...)                                                                             \
 	do {                                                                                                           \
 		static struct log_limit limit_of_this_place;                                                           \

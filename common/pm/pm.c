@@ -1,10 +1,10 @@
 /*
  * pm.c -- the persistent stores of pm.h on libpmem.
  *
- * libpmem is used for what it knows: which flush instruction this CPU has and whether caches are persistent (eADR), in
- * which case a flush is rightly nothing. All its store functions work on any mapping, persistent or not: on a pool in
- * the page cache or tmpfs the stores alone carry the promise that pm.h makes (the process may die, not the host), and
- * the flushes cost what they would cost on the real medium.
+ * libpmem selects the flush instruction of this CPU, and knows whether caches are persistent (eADR), where a flush does
+ * nothing. Its store functions work on any mapping, persistent or not: on a pool in the page cache or tmpfs the stores
+ * alone fulfil the guarantee of pm.h (the process may die, not the host), and flushes cost as much as on the real
+ * medium.
  */
 #include "common/pm/pm.h"
 
@@ -40,8 +40,8 @@ void pm_copy_at(struct pm *pm, void *dst, const void *src, size_t len, const cha
 		observe(pm, PM_EV_COPY, dst, len, src, site);
 #if defined(__x86_64__)
 	/*
-	 * One line is the commonest store of all; libpmem's dispatch would be a tenth of its cost. Lines are put
-	 * together by words just before, and read as they were stored the words come out of the CPU's store buffer.
+	 * A single line is the most frequent store, and libpmem's dispatch would be a tenth of its cost. Lines were
+	 * just assembled from words; reading them as words lets the CPU forward them from its store buffer.
 	 */
 	if (len == PM_LINE) {
 		for (unsigned i = 0; i < PM_LINE / 8; i++) {

@@ -34,7 +34,7 @@
 
 #define PM_LINE 64
 
-/* What the pool lies on; tells whether it survives power failure and whether it can be registered for RDMA. */
+/* The kind of memory of the pool: decides whether it survives power failure and can be registered for RDMA. */
 enum pm_kind {
 	PM_DEVDAX, /* character device, MAP_SYNC by nature: durable, can be registered */
 	PM_FSDAX,  /* file mapped with MAP_SYNC: durable; cannot be pinned without on-demand paging */
@@ -61,10 +61,10 @@ struct pm {
 	uint64_t size; /* bytes mapped */
 	enum pm_kind kind;
 	bool read_only;
-	uint64_t device;           /* stands for the ids of the devices beneath, 0 = they tell none */
-	uint64_t unsafe_shutdowns; /* that they have counted, if device is not 0 */
+	uint64_t device;           /* represents the ids of the underlying devices, 0 = unknown */
+	uint64_t unsafe_shutdowns; /* their counts, if device is not 0 */
 	struct pm_observer *observer;
-	int fd; /* open pool, holds the lock that keeps a second user out; -1 for pm_wrap */
+	int fd; /* the open pool, which holds the lock against a second user; -1 for pm_wrap */
 };
 
 /*
@@ -89,10 +89,10 @@ int pm_open_grown(const char *path, uint64_t size, struct pm *pm, char *why, siz
  */
 int pm_create(const char *path, uint64_t size, bool force, struct pm *pm, char *why, size_t why_size);
 
-/* pm_wrap -- use memory the caller owns as a pool (tests; images of crash states). */
+/* pm_wrap -- use memory of the caller as a pool (tests; images of crash states). */
 void pm_wrap(struct pm *pm, void *base, uint64_t size);
 
-/* pm_close -- unmap and unlock. Does not flush: what was not fenced is not promised. */
+/* pm_close -- unmap and unlock. Does not flush: stores without a fence are not guaranteed. */
 void pm_close(struct pm *pm);
 
 /*
@@ -122,7 +122,7 @@ static inline void *pm_at(const struct pm *pm, uint64_t offset)
 /* dst is 64-byte aligned in the pool, len a multiple of 64; src may lie anywhere, also in the pool. */
 #define pm_copy(pm, dst, src, len) pm_copy_at((pm), (dst), (src), (len), PM_SITE)
 #define pm_zero(pm, dst, len)      pm_zero_at((pm), (dst), (len), PM_SITE)
-/* dst is 8-byte aligned; the value is stored little-endian by one atomic store. */
+/* dst is 8-byte aligned; the value is stored in little-endian by one atomic store. */
 #define pm_set8(pm, dst, value)    pm_set8_at((pm), (dst), (value), PM_SITE)
 #define pm_flush(pm, p, len)       pm_flush_at((pm), (p), (len), PM_SITE)
 #define pm_fence(pm)               pm_fence_at((pm), PM_SITE)
@@ -133,11 +133,11 @@ void pm_set8_at(struct pm *pm, le64 *dst, uint64_t value, const char *site);
 void pm_flush_at(struct pm *pm, const void *p, size_t len, const char *site);
 void pm_fence_at(struct pm *pm, const char *site);
 
-/* pm_prefetch_store -- have the line in the cache, for a store that comes soon. */
+/* pm_prefetch_store -- load the line into the cache for a store that follows soon. */
 static inline void pm_prefetch_store(const void *p)
 {
 #if defined(__x86_64__)
-	/* The compiler's own prefetch for a store becomes one for a load where it may not assume PREFETCHW. */
+	/* If the compiler may not assume PREFETCHW, its builtin would prefetch for a load. */
 	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
 #else
 	__builtin_prefetch(p, 1);

@@ -1,7 +1,7 @@
 /*
  * pm_count.h -- the counting observer: how many lines, flushes, fences and bytes an operation costs.
  *
- * Attach with `pm.observer = &count.observer`. Counts are per thread-unsafe structure: count one thread at a time.
+ * Attach it with `pm.observer = &count.observer`. A structure is not thread safe: count one thread at a time.
  */
 #ifndef FARNOVA_COMMON_PM_COUNT_H
 #define FARNOVA_COMMON_PM_COUNT_H
@@ -14,7 +14,7 @@ struct pm_count {
 	uint64_t words;         /* 8-byte stores */
 	uint64_t flushed_lines; /* lines written back by pm_flush */
 	uint64_t fences;
-	uint64_t bytes; /* bytes stored in all */
+	uint64_t bytes; /* total bytes stored */
 };
 
 /* pm_count_init -- zero the counts and set the callback. */

@@ -1,9 +1,8 @@
 /*
- * pm_device.c -- asks the devices beneath a pool who they are and how often they lost power unsafely.
+ * pm_device.c -- reads the ids and unsafe-shutdown counts of the devices of a pool.
  *
- * libpmem2 sums the unsafe-shutdown counts of all NVDIMMs beneath a mapping and joins their ids. Emulated devices,
- * files on other media and platforms without such counts give none, and neither does a build without libpmem2: then
- * nothing is known.
+ * libpmem2 adds the unsafe-shutdown counts of all NVDIMMs of a mapping and joins their ids. Emulated devices, files on
+ * other media, platforms without such counts and builds without libpmem2 have none: then nothing is known.
  */
 #include "common/pm/pm_device.h"
 

@@ -1,5 +1,5 @@
 /*
- * pm_device.h -- who the devices beneath a pool are, and how often they lost power unsafely.
+ * pm_device.h -- reads the ids and unsafe-shutdown counts of the devices of a pool.
  */
 #ifndef FARNOVA_COMMON_PM_DEVICE_H
 #define FARNOVA_COMMON_PM_DEVICE_H
@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * pm_device_ask -- of the devices beneath an open devdax device or file: a number that stands for their ids, and the
- * sum of their unsafe-shutdown counts. Both 0 where they do not tell.
+ * pm_device_ask -- for the devices of an open devdax device or file: a number that represents their ids, and the sum of
+ * their unsafe-shutdown counts. Both are 0 if unknown.
  */
 void pm_device_ask(int fd, uint64_t *id, uint64_t *unsafe_shutdowns);
 

@@ -1,5 +1,5 @@
 /*
- * pm_map.c -- finds out what a pool path is, locks it and maps it.
+ * pm_map.c -- determines the kind of a pool path, locks it and maps it.
  */
 #include "common/pm/pm.h"
 
@@ -22,7 +22,7 @@
 
 #define PAGE 4096u
 
-/* Where the explanation goes; path and verb are in every one of them. */
+/* Where the explanation goes; every explanation contains path and verb. */
 struct why {
 	const char *path;
 	const char *verb; /* "open", "grow" or "create" */
@@ -73,7 +73,7 @@ static bool is_devdax(const struct stat *st)
 	return name && strcmp(name + 1, "dax") == 0;
 }
 
-/* A devdax device has no st_size; sysfs knows. 0 if it does not. */
+/* A devdax device has no st_size; sysfs has its size. 0 if unknown. */
 static uint64_t devdax_size(const struct stat *st)
 {
 	char path[64];
@@ -90,7 +90,7 @@ static uint64_t devdax_size(const struct stat *st)
 	return size;
 }
 
-/* Refuse what is neither a file nor a devdax device. */
+/* Refuse anything but a file or a devdax device. */
 static int check_type(const struct stat *st, const struct why *why)
 {
 	if (S_ISDIR(st->st_mode))
@@ -144,7 +144,7 @@ static bool in_memory(int fd)
 	return fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC || fs.f_type == RAMFS_MAGIC;
 }
 
-/* Map an open, locked pool of `size` bytes and fill *pm. The descriptor stays the caller's on failure. */
+/* Map an open, locked pool of `size` bytes and fill *pm. On failure the caller still owns the descriptor. */
 static int map(int fd, const struct stat *st, uint64_t size, bool read_only, struct pm *pm, const struct why *why)
 {
 	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -171,14 +171,14 @@ static int map(int fd, const struct stat *st, uint64_t size, bool read_only, str
 		                            : "");
 	}
 	if (kind == PM_MEMORY)
-		madvise(base, size, MADV_HUGEPAGE); /* fewer TLB misses where tmpfs allows it; no matter where not */
+		madvise(base, size, MADV_HUGEPAGE); /* fewer TLB misses on tmpfs; failure does no harm */
 	*pm = (struct pm){.base = base, .size = size, .kind = kind, .read_only = read_only, .fd = fd};
 	if (kind == PM_DEVDAX || kind == PM_FSDAX)
 		pm_device_ask(fd, &pm->device, &pm->unsafe_shutdowns);
 	return 0;
 }
 
-/* Make an open, locked file longer. Its length is durable before anything on it counts on it. */
+/* Extend an open, locked file. Its length is durable before the pool depends on it. */
 static int extend_file(int fd, uint64_t from, uint64_t size, const struct why *why)
 {
 	int error;
@@ -197,14 +197,14 @@ static int extend_file(int fd, uint64_t from, uint64_t size, const struct why *w
 	return fail(why, -error, "cannot make it %llu bytes long: %s", (unsigned long long)size, strerror(error));
 }
 
-/* Open what is there and map it, with a file made `grown` bytes long before if that is not 0. */
+/* Open an existing pool and map it; if `grown` is not 0, first extend a file to `grown` bytes. */
 static int open_as(const char *path, bool read_only, uint64_t grown, struct pm *pm, const struct why *why)
 {
 	struct stat st;
 	uint64_t size;
 	int fd, rc;
 
-	/* A FIFO would block and a tape would rewind: look before opening. */
+	/* Check the type before opening: a FIFO would block and a tape would rewind. */
 	if (stat(path, &st) != 0)
 		return explain_open(why, errno);
 	rc = check_type(&st, why);
@@ -279,7 +279,7 @@ static int create_in_file(int fd, const struct stat *st, uint64_t size, struct p
 	if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size) != 0)
 		return fail(why, -errno, "cannot make it %llu bytes long: %s", (unsigned long long)size,
 		            strerror(errno));
-	/* With the space allocated now, no store can meet a full file system later, which would be a SIGBUS. */
+	/* Allocate the space now, so that no later store gets SIGBUS from a full file system. */
 	error = posix_fallocate(fd, 0, (off_t)size);
 	if (error)
 		return fail(why, -error, "cannot allocate %llu bytes: %s", (unsigned long long)size, strerror(error));
@@ -337,7 +337,7 @@ void pm_populate(const struct pm *pm, uint64_t offset, uint64_t length)
 		return;
 	if (length > pm->size - offset)
 		length = pm->size - offset;
-	/* Linux 5.14; where it is missing the faults come one by one, which is slower and no harm. */
+	/* Linux 5.14; on older kernels faults occur one by one, which is only slower. */
 	madvise(pm->base + begin, offset + length - begin, pm->read_only ? MADV_POPULATE_READ : MADV_POPULATE_WRITE);
 }
 
