@@ -14,16 +14,16 @@
 #define LARGE_PAGE    (2u << 20)
 #define LARGE_FROM    (4u << 20)
 #define PLACES_AHEAD  16u
-#define TABLE_FROM    16u /* fewer places are all looked at: that is faster */
+#define TABLE_FROM    16u /* with fewer places a linear search is faster */
 
-/* A large array is read at random: with large pages the CPU finds its way to each place in fewer looks. */
+/* Access to a large array is random: with huge pages the CPU needs fewer page table reads for each. */
 static void want_large_pages(void *array, size_t bytes)
 {
 	uintptr_t first = ((uintptr_t)array + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1);
 	uintptr_t end = ((uintptr_t)array + bytes) & ~(uintptr_t)(LARGE_PAGE - 1);
 
 	if (bytes >= LARGE_FROM)
-		madvise((void *)first, end - first, MADV_HUGEPAGE); /* where it cannot be had nothing is lost */
+		madvise((void *)first, end - first, MADV_HUGEPAGE); /* a failure does no harm */
 }
 
 void dir_index_clear(struct dir_index *index)
@@ -33,7 +33,7 @@ void dir_index_clear(struct dir_index *index)
 	memset(index, 0, sizeof *index);
 }
 
-/* Of a table at most four fifths are used, so that what is looked for is found soon. */
+/* At most four fifths of a table are used, so that probe sequences stay short. */
 static uint32_t room_of(uint64_t places, bool hashed)
 {
 	return (uint32_t)(hashed ? places - places / 5 : places);
@@ -145,7 +145,7 @@ struct dir_entry *dir_index_at(const struct dir_index *index, uint64_t cookie)
 	return entry->cookie == cookie && entry->line ? entry : NULL;
 }
 
-/* There is room. */
+/* The caller has reserved room. */
 static void put(struct dir_index *index, const struct dir_entry *entry)
 {
 	uint32_t at = index->count;
@@ -167,13 +167,13 @@ static bool is_hashed(const struct dir_index *index, uint64_t places)
 	return places >= TABLE_FROM && !index->loading;
 }
 
-/* Have the place in the cache where the entry will be put. */
+/* Prefetch the place in the table where the entry will be put. */
 static void prefetch_place(const struct dir_index *index, const struct dir_entry *entry)
 {
 	__builtin_prefetch(&index->table[first_place(index, entry->hash)], 1);
 }
 
-/* The live entries in a table of so many places. */
+/* Copy the live entries into a table of so many places. */
 static int rebuild(struct dir_index *index, uint64_t places)
 {
 	struct dir_index packed = {

@@ -49,7 +49,7 @@ static bool covers(const struct file_index *index, uint64_t file_block)
 	return file_block >> (SHIFT * (index->height + 1)) == 0;
 }
 
-/* Does an extent begin with `block`, where `before` lies at the file block before? */
+/* Whether an extent begins with `block`, if `before` is the value of the file block before. */
 static bool begins(uint64_t before, uint64_t block)
 {
 	return block != 0 && (before == 0 || block != before + 1);
@@ -114,7 +114,7 @@ static bool next_in_node(const void *node, uint32_t height, uint64_t from, uint6
 	return false;
 }
 
-/* A caller that wants to know of a few blocks does not pay for a search through a hole behind them. */
+/* A caller that asks for a few blocks does not pay for a search through a hole behind them. */
 static bool next_below(const struct file_index *index, uint64_t from, uint64_t end, uint64_t *file_block)
 {
 	if (!covers(index, from))
@@ -175,7 +175,7 @@ static int grow_array(struct file_index *index, uint64_t blocks)
 	return 0;
 }
 
-/* Put a level above the root until the tree covers file_block. */
+/* Add levels above the root until the tree covers file_block. */
 static int grow_height(struct file_index *index, uint64_t file_block)
 {
 	if (index->height == 0 && index->root && index->capacity < FANOUT) {
@@ -359,7 +359,7 @@ bool file_index_next_extent(const struct file_index *index, uint64_t *at, struct
 	if (!file_index_next(index, *at, &out->file_block))
 		return false;
 	out->value = file_index_run(index, out->file_block, NOVA_ZONE_BLOCKS, &out->count);
-	/* Blocks of two zones may touch in the pool; whatever counts or claims them goes zone by zone. */
+	/* Blocks of two zones may be adjacent in the pool, but they are counted and claimed zone by zone. */
 	zone_left = NOVA_ZONE_BLOCKS - (file_block_of(out->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
 	if (out->count > zone_left)
 		out->count = zone_left;

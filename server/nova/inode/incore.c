@@ -10,10 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SWEEP_SLABS     8u                     /* at most so many are looked at for one that is needed */
+#define SWEEP_SLABS     8u                     /* the most slabs swept for one in-core inode that is needed */
 #define COSTLY_INDEX    4096u                  /* bytes */
-#define PEEK_BYTES      (5u * NOVA_CACHE_LINE) /* of a slot, that most looks at it need */
-#define LET_IN          16u                    /* one look in so many at cold inodes makes one of them warm */
+#define PEEK_BYTES      (5u * NOVA_CACHE_LINE) /* of a slot, as most reads of its attributes need */
+#define LET_IN          16u                    /* one in so many reads of cold inodes brings the inode into core */
 #define CACHE_MIN       (32ULL << 20)
 #define CACHE_PER_INODE 40u /* with what a slot itself takes in DRAM, a cold inode stays under 64 bytes */
 
@@ -48,8 +48,8 @@ uint64_t incore_bytes(const struct nova *fs)
 /* ---- the clock ------------------------------------------------------------------------------------------------ */
 
 /*
- * A turn begins: what a whole turn could not bring down is in use. To look for it again with each byte would cost more
- * than it takes, so the next turn waits until an eighth has come to it.
+ * A turn of the hand begins. Memory that a whole turn could not free is in use. To search it again with each new byte
+ * would cost more than the memory is worth, so the next turn begins when the memory has grown by an eighth.
  */
 static void begin_turn(struct nova *fs)
 {
@@ -59,7 +59,7 @@ static void begin_turn(struct nova *fs)
 	__atomic_store_n(&fs->index_goal, bytes > limit ? bytes + bytes / 8 : limit, __ATOMIC_RELAXED);
 }
 
-/* The slab under the hand, which moves on. NULL if there is none at all. */
+/* Return the slab under the hand and move the hand. NULL if there are no slabs. */
 static struct inode_slab *next_slab(struct nova *fs)
 {
 	struct inode_slab *hand = __atomic_load_n(&fs->sweep_hand, __ATOMIC_ACQUIRE);
@@ -84,7 +84,7 @@ static bool was_used(struct nova_inode *inode)
 	       __atomic_exchange_n(&inode->used, false, __ATOMIC_RELAXED);
 }
 
-/* Under the exclusive lock: from now on it belongs to no slot, and whoever waits for the lock will see that. */
+/* Under the exclusive lock: from now on the inode belongs to no slot. A thread that waits for the lock sees that. */
 static void give_up(struct nova *fs, struct nova_inode *inode)
 {
 	struct slot_chunk *chunk = slots_chunk(fs, inode->ino);
@@ -95,11 +95,11 @@ static void give_up(struct nova *fs, struct nova_inode *inode)
 	inode->loaded = false;
 }
 
-/* What a look at an inode may do with it. */
+/* What the sweep may do with an inode. */
 enum sweep {
 	SWEEP_INDEX,  /* drop the index if it was not used */
-	SWEEP_UNUSED, /* give it up if it was not used */
-	SWEEP_CHEAP,  /* give it up unless to load it again would cost much */
+	SWEEP_UNUSED, /* evict it if it was not used */
+	SWEEP_CHEAP,  /* evict it unless loading it again would cost much */
 };
 
 static bool spared(struct nova_inode *inode, enum sweep sweep)
@@ -109,7 +109,7 @@ static bool spared(struct nova_inode *inode, enum sweep sweep)
 	return used && sweep != SWEEP_CHEAP;
 }
 
-/* What is given up goes to the worker. */
+/* Evicted inodes go to the worker's list. */
 static void sweep_slab(struct nova *fs, struct nova_worker *worker, struct inode_slab *slab, enum sweep sweep)
 {
 	for (uint32_t i = 0; i < NOVA_INODE_SLAB; i++) {
@@ -138,7 +138,7 @@ void incore_index_drop(struct nova *fs, struct nova_inode *inode)
 	dir_index_clear(&inode->dir);
 	xattr_forget(inode);
 	inode->indexed = false;
-	/* Most that die had none: what all threads share is left alone then. */
+	/* Most freed inodes had no index: then the count that all threads share is not touched. */
 	if (inode->index_bytes)
 		__atomic_fetch_sub(&fs->index_bytes, inode->index_bytes, __ATOMIC_RELAXED);
 	inode->index_bytes = 0;
@@ -190,7 +190,7 @@ static int add_slab(struct nova_worker *worker)
 	return 0;
 }
 
-/* The last slab looked at has to yield, or each turn that finds all in use would let their number grow. */
+/* The last slab swept must yield an inode, or the number of inodes would grow with each turn that finds all in use. */
 static int refill(struct nova_worker *worker)
 {
 	struct nova *fs = worker->fs;
@@ -226,7 +226,7 @@ int incore_find(struct nova_worker *worker, uint64_t ino, struct nova_inode **ou
 			return rc;
 	}
 	inode = SLIST_FIRST(&worker->free_inodes);
-	/* Those who come late to the slot it had only look at its number, or are the hand's; they let go at once. */
+	/* Threads that still come for its old slot, or with the hand, only read `ino` and unlock at once. */
 	while (pthread_rwlock_trywrlock(&inode->lock))
 		sched_yield();
 	inode->ino = ino;

@@ -1,5 +1,5 @@
 /*
- * inode.c -- in-core inodes found, locked and loaded.
+ * inode.c -- finds, locks and loads in-core inodes.
  */
 #include "server/nova/inode/inode.h"
 
@@ -19,7 +19,7 @@ static int defer(struct nova_worker *worker, uint64_t ino)
 	return -EBUSY;
 }
 
-/* What has not been locked at once is not waited for while its log is being read, unless the worker has time. */
+/* If the trylock fails and the inode's log is being read, a worker that may defer does not wait. */
 static bool is_loading(const struct nova_worker *worker, const struct nova_inode *inode)
 {
 	return worker->may_defer && __atomic_load_n(&inode->loading, __ATOMIC_RELAXED);
@@ -40,7 +40,7 @@ static int lock(const struct nova_worker *worker, struct nova_inode *inode, bool
 	return 0;
 }
 
-/* Find and lock. What was found may have been given to another slot before it was locked. */
+/* Find and lock. The in-core inode may have come to belong to another slot before it was locked. */
 static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, struct nova_inode **out)
 {
 	for (;;) {
@@ -196,7 +196,7 @@ void inode_unlock(struct nova_inode *inode)
 	pthread_rwlock_unlock(&inode->lock);
 }
 
-/* Lock without waiting, and check; -EAGAIN if it is busy. */
+/* Lock without waiting, and check; -EAGAIN if the inode is locked. */
 static int try_write(struct nova_worker *worker, struct nova_handle handle, struct nova_inode **out)
 {
 	struct nova_inode *inode;
@@ -216,7 +216,7 @@ static int try_write(struct nova_worker *worker, struct nova_handle handle, stru
 	return 0;
 }
 
-/* Wait for one, try the other; if that is busy, wait for it next time: nobody waits while he holds one. */
+/* Wait for one and try the other; if that is locked, wait for it next time. So no thread waits while it holds one. */
 int inode_write_two(struct nova_worker *worker, struct nova_handle a, struct nova_handle b, struct nova_inode **out_a,
                     struct nova_inode **out_b)
 {
@@ -282,7 +282,7 @@ int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode 
 {
 	int rc;
 
-	/* Whoever still has a free inode's lock only looks at what it says, or is about to let go of it. */
+	/* A thread that still has the lock of a free inode only reads the inode, or is about to unlock it. */
 	while ((rc = try_lock_inode(worker, ino, out)) == -EAGAIN)
 		sched_yield();
 	return rc;
@@ -306,7 +306,7 @@ void nova_load(struct nova_worker *worker, nova_ino ino)
 
 	if (incore_find(worker, ino.n, &inode))
 		return;
-	/* Those who want it meanwhile see this and do not wait; that it may have been given up by then does no harm. */
+	/* Other workers that may defer see this and do not wait. An eviction in between does no harm. */
 	__atomic_fetch_add(&inode->loading, 1, __ATOMIC_RELAXED);
 	pthread_rwlock_wrlock(&inode->lock);
 	if (inode->ino == ino.n && !is_ready(inode, true))
@@ -350,8 +350,8 @@ int inode_look(struct nova_worker *worker, struct nova_handle handle, struct nov
 	int rc;
 
 	/*
-	 * Cold before and after: whoever changed it in between has made it warm, changed its words and let it go cold
-	 * again, and by that replay_peek has seen it.
+	 * Cold before and after: a change in between would have loaded the inode, changed its slot words and evicted it
+	 * again, and replay_peek would have noticed the changed words.
 	 */
 	if (incore_pass_by(worker, handle.ino.n)) {
 		struct nova_inode cold = {.ino = handle.ino.n, .generation = handle.generation};

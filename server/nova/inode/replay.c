@@ -1,5 +1,5 @@
 /*
- * replay.c -- rebuild an inode's attributes and index from its log. Nothing read is trusted.
+ * replay.c -- rebuilds an inode's attributes and index from its log. Everything read is validated.
  */
 #include "server/nova/inode/replay.h"
 
@@ -38,7 +38,7 @@ bool replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64
 	if (state == WORD_HALF)
 		log_warn(NOVA_LOG_NAME, "inode %llu: one copy of its %s word was damaged%s", (unsigned long long)ino,
 		         name, fs->read_only ? "" : ", repaired");
-	/* The newer of two heads cannot be told; nothing but damage leaves them apart once the journal is replayed. */
+	/* Of two different heads the newer is unknown; after the journal's replay only damage makes them differ. */
 	if (state == WORD_MOVED && kind == NOVA_WORD_HEAD)
 		return false;
 	if (!fs->read_only)
@@ -179,7 +179,7 @@ static int read_fixed(struct replay *replay, struct log_walk *walk)
 	return rc;
 }
 
-/* After the log was read whole. */
+/* Call after the whole log was read. */
 static void take_place(struct nova_inode *inode, const struct log_walk *walk)
 {
 	inode->log.start = walk->log_start;
@@ -200,7 +200,7 @@ static int take_project(struct nova *fs, struct nova_inode *inode)
 	return inode->space.quota ? 0 : -ENOMEM;
 }
 
-/* What only the whole log can show. */
+/* Checks that need the whole log. */
 static int check_whole(struct replay *replay)
 {
 	const char *wrong = xattr_check_places(replay->fs, replay->inode);
@@ -252,8 +252,8 @@ int replay_slot(struct nova *fs, struct nova_inode *inode, struct slot_runs *run
 }
 
 /*
- * As much of the slot as its tail says, while others may store to it: word by word, each of which is an atom on the
- * medium. Whatever mixture that is, checksums and words tell; so this race is no fault.
+ * Copy the used part of the slot, according to its tail, while other threads may store to it. The copy goes by words of
+ * 8 bytes, which are stored atomically. The CRCs and the slot words detect any mixture, so this race is harmless.
  */
 __attribute__((no_sanitize("thread"))) static void copy_slot(const struct nova *fs, uint64_t ino, uint64_t tail,
                                                              struct nova_slot *copy)
@@ -266,13 +266,13 @@ __attribute__((no_sanitize("thread"))) static void copy_slot(const struct nova *
 		to[i] = from[i];
 }
 
-/* A word both copies of which say the same. */
+/* Read a word whose two copies must be equal. */
 static bool sound_word(enum nova_word_kind kind, uint64_t owner, const le64 *pair, uint64_t *value)
 {
 	return word_read(kind, owner, &pair[0], &pair[1], value) == WORD_GOOD;
 }
 
-/* Life and tail of the slot as they are now, if both are sound, that generation lives and its log is in the slot. */
+/* Read life and tail of the slot. True if both are valid, the generation is alive and its log is in the slot. */
 __attribute__((no_sanitize("thread"))) static bool peek_words(const struct nova *fs, uint64_t ino, uint32_t generation,
                                                               uint64_t *life, uint64_t *tail)
 {
@@ -312,8 +312,8 @@ int replay_peek(struct nova *fs, struct nova_inode *inode)
 	if (log_walk(&walk) || check_whole(&replay))
 		return -EAGAIN;
 	count_runs(inode, &runs);
-	/* Lines below a tail do not change, and those of another generation have other checksums: what was read is one
-	 * state if the words are of one. */
+	/* Lines below the tail do not change, and lines of another generation have other CRCs. So the copy is one
+	 * consistent state if the words are. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (!peek_words(fs, inode->ino, inode->generation, &life[1], &tail[1]) || life[1] != life[0] ||
 	    tail[1] != tail[0])
@@ -343,7 +343,7 @@ int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *co
 		return rc;
 	dir_index_load(&inode->dir);
 	rc = log_walk(&walk);
-	/* A rescue shows the names before the damage, so they are put into order even then. */
+	/* A rescue mount shows the names before the damage, so they are sorted even then. */
 	names_err = replay_names_done(&replay);
 	if (!rc)
 		rc = names_err;

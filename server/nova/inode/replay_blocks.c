@@ -1,9 +1,9 @@
 /*
- * replay_blocks.c -- where the blocks of a file lie, while its log is replayed: in its index, or as runs.
+ * replay_blocks.c -- the extents of a file during replay of its log, in the file's index or as runs.
  */
 #include "server/nova/inode/replay_internal.h"
 
-/* What lay in [file_block, file_block + count) is gone, and `value`, if it is not 0, lies there. */
+/* Remove the old values of [file_block, file_block + count); if `value` is not 0, map the range to it. */
 static void runs_set(struct slot_runs *runs, uint64_t file_block, uint64_t count, uint64_t value)
 {
 	uint64_t end = file_block + count;

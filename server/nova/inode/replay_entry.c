@@ -1,5 +1,5 @@
 /*
- * replay_entry.c -- what each entry of a log says of its inode. Nothing read is trusted.
+ * replay_entry.c -- applies the entries of a log to an inode. Everything read is validated.
  */
 #include "server/nova/inode/replay_internal.h"
 
@@ -51,7 +51,7 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 	return 0;
 }
 
-/* `size` is what the file has with them. A value of 0 is a hole. */
+/* `size` is the size of the file after the entry. A value of 0 is a hole. */
 static int take_extent(struct replay *replay, const struct extent *extent, uint64_t size, uint64_t position)
 {
 	uint64_t block = file_block_of(extent->value);
@@ -61,7 +61,7 @@ static int take_extent(struct replay *replay, const struct extent *extent, uint6
 	if (extent->count == 0 || extent->file_block >= NOVA_FILE_BLOCKS_MAX ||
 	    extent->count > NOVA_FILE_BLOCKS_MAX - extent->file_block || size > NOVA_FILE_SIZE_MAX)
 		return replay_refuse(replay, position, "file range out of bounds");
-	/* What can be read lies within the file; only reserved blocks and holes may lie beyond its end. */
+	/* Blocks with data are within the size of the file; only reserved blocks and holes may be beyond its end. */
 	if (file_readable(extent->value) &&
 	    extent->file_block + extent->count > (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT)
 		return replay_refuse(replay, position, "data beyond the end of the file");
@@ -93,7 +93,7 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 	return 0;
 }
 
-/* Times, as everything else that GC gathers, are told by the entries behind it. */
+/* GC writes times and everything else in the entries after this one. */
 static int extents_entry(struct replay *replay, const struct nova_entry *entry, uint64_t position)
 {
 	uint64_t size = le64_get(ENTRY_CONST_PAYLOAD(nova_extents_entry, entry)->size);
@@ -153,7 +153,7 @@ static int parent_entry(struct replay *replay, const struct nova_parent_entry *p
 	return 0;
 }
 
-/* Limits are known from the first replay of the root's log on; then the newest are those in DRAM. */
+/* After the first replay of the root's log, the newest limits are those in DRAM. */
 static int quota_entry(struct replay *replay, const struct nova_quota_entry *quota, uint64_t position, uint64_t line)
 {
 	struct nova *fs = replay->fs;
@@ -193,7 +193,7 @@ int replay_entry(void *context, const struct nova_entry *entry, uint64_t positio
 			return -EAGAIN;
 		return xattr_entry(replay, entry, position, line);
 	case NOVA_ENTRY_EXTENTS:
-		/* GC leaves no log within its slot: only a forged one has it there. */
+		/* After GC a log is never inside the slot: only a forged log has this entry there. */
 		if (replay->runs)
 			return -EAGAIN;
 		return extents_entry(replay, entry, position);

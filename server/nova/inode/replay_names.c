@@ -1,5 +1,5 @@
 /*
- * replay_names.c -- the names of a directory, while its log is replayed.
+ * replay_names.c -- the names of a directory during replay of its log.
  */
 #include "server/nova/inode/replay_internal.h"
 
@@ -16,7 +16,7 @@ static bool same_name(const struct replay *replay, const struct dir_entry *a, co
 	                                        entry_name(line_at(replay->fs, b->line)), a->length) == 0;
 }
 
-/* A rename has made a name lead to another inode: a name with the same bytes and cookie takes the old one's place. */
+/* A rename makes a name refer to another inode: an entry with the same bytes and cookie replaces the old one. */
 static int replace_name(struct replay *replay, struct dir_entry *old, const struct dir_entry *by)
 {
 	if (!same_name(replay, old, by))
@@ -67,7 +67,7 @@ int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t 
 	return rc;
 }
 
-/* GC drops what was dead in a log's first pages: of a name that was there only the going may be left. */
+/* GC frees dead entries in a log's first pages, so a NAME_GONE entry may be left without its NAME entry. */
 static int remove_name(struct replay *replay, const struct gone *gone)
 {
 	struct nova_inode *inode = replay->inode;
@@ -118,8 +118,8 @@ static void forget_name(struct replay *replay, struct dir_entry *entry)
 	dir_index_remove(&replay->inode->dir, entry);
 }
 
-/* Names with one cookie are one name, which has come to lead elsewhere: the last of them holds. Where that cannot be the
- * first is kept: a rescue lists what is left, and in a listing each cookie stands once. */
+/* Entries with one cookie are one name, which has come to refer to other inodes: the last entry is the valid one. If
+ * their names differ, the first is kept: a rescue mount lists what is left, with each cookie once. */
 static int drop_replaced_names(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;

@@ -1,5 +1,5 @@
 /*
- * inode_log.c -- append entries to an inode's log, commit them, and walk the log.
+ * inode_log.c -- appends entries to an inode's log, commits them, and walks the log.
  */
 #include "server/nova/log/inode_log.h"
 
@@ -54,7 +54,7 @@ static void store_entry(struct nova_worker *worker, struct log_append *append, s
 		*line = pm_offset(worker->fs->pm, to) / NOVA_LINE_SIZE;
 }
 
-/* Link a fresh page behind the last one. What the link words said before was beyond the tail and was never judged. */
+/* Link a fresh page behind the last one. The old link words were behind the tail, so no reader has evaluated them. */
 static int add_page(struct nova_worker *worker, struct log_append *append)
 {
 	struct nova *fs = worker->fs;
@@ -122,7 +122,7 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 	return 0;
 }
 
-/* The chain of new pages can be read back from their own link words. */
+/* The link words of the new pages give the chain of them. */
 static void free_chain(struct nova_worker *worker, uint32_t generation, uint64_t block, uint64_t last)
 {
 	while (block) {
@@ -139,7 +139,7 @@ static void free_chain(struct nova_worker *worker, uint32_t generation, uint64_t
 
 void log_append_drop(struct nova_worker *worker, struct log_append *append)
 {
-	/* Nothing of the dropped append may reach the medium after its pages have another use. */
+	/* No store of the dropped append may reach the medium after its pages have been reused. */
 	if (append->first_new) {
 		pm_fence(worker->fs->pm);
 		free_chain(worker, append->owner.generation, append->first_new, append->page);
@@ -224,7 +224,7 @@ static int walk_lines(struct log_walk *walk, uint64_t page, uint64_t first, uint
 	return 0;
 }
 
-/* Is this block a page of this log whose first line is `expected` (or, for the head, later)? */
+/* Whether this block is a page of this log with the first position `expected` (or, for the head, a later one). */
 static int check_page(struct log_walk *walk, uint64_t block, uint64_t expected, bool is_head, uint64_t *first)
 {
 	const struct nova_page_header *header;

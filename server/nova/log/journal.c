@@ -89,7 +89,7 @@ static void store_record(struct nova_worker *worker, const struct journal_word *
 	        record_bytes(record));
 }
 
-/* The line with the ring's commit word. It holds nothing else, so it is stored whole: see slot_words.h. */
+/* The line with the ring's commit word. It has no other content, so it is stored as a whole: see slot_words.h. */
 struct commit_line {
 	le64 words[NOVA_LINE_SIZE / sizeof(le64)];
 } __attribute__((aligned(NOVA_LINE_SIZE)));
@@ -101,7 +101,7 @@ static struct commit_line commit_line(const struct nova_worker *worker)
 	return (struct commit_line){.words = {word, word}};
 }
 
-/* Does the word bring a slot to life? Then its line has just been streamed past the caches. */
+/* Whether the word creates an inode: then the slot's line has just been stored with a non-temporal store. */
 static bool is_birth(const struct journal_word *word)
 {
 	return word->kind == NOVA_WORD_LIFE && (word->value & 0xff) != NOVA_LIFE_FREE;
@@ -114,7 +114,7 @@ static void prefetch_slot_words(const struct nova *fs, const struct journal_word
 			pm_prefetch_store(&slot_at(fs, words[i].ino)->words);
 }
 
-/* To the caches only: whoever lets go of a lock next would wait for more. The next commit flushes them. */
+/* Store into the caches only: a flush would delay the next unlock. The next commit flushes the words. */
 static void store_slot_words(struct nova_worker *worker, const struct journal_word *words, unsigned count)
 {
 	struct nova *fs = worker->fs;
@@ -215,7 +215,7 @@ static bool record_valid(const struct nova *fs, const struct nova_record *record
 	return true;
 }
 
-/* To the slot, or to its copy where nothing may be stored. slot_words() gives what they are now. */
+/* Store into the slot, or into its copy in the read-only overlay: slot_words() returns the right one. */
 static void replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64_t word)
 {
 	struct nova_slot_words *copy;
@@ -277,7 +277,7 @@ static void apply_tails(struct nova *fs, const struct nova_record *record, unsig
 			apply_tail(fs, record, i, applied);
 }
 
-/* Only the newest record of a ring can have slot words that are not yet durable, so only it must be readable. */
+/* Only the newest record of a ring can have slot words that are not durable yet, so only this record must be valid. */
 static int replay_ring(struct nova *fs, uint32_t i,
                        void (*apply)(struct nova *, const struct nova_record *, unsigned *), unsigned *applied,
                        char *why, size_t why_size)
