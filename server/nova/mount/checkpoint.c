@@ -1,10 +1,9 @@
 /*
- * checkpoint.c -- the sections of the checkpoint of the allocation state, how they are stored and when they are
- * believed.
+ * checkpoint.c -- the sections of the checkpoint, how they are stored and when they are valid.
  *
- * The state lies in free blocks and claims none: they are free in the map that it holds. So there is nothing to undo
- * when it is not used, and nothing to free when it was. It is believed only if CLEAN is set with the mount count the
- * state was written for, and every CRC holds; a crash clears the first, damage breaks the second.
+ * The checkpoint is in free blocks, which are free in its own bitmap too. So there is nothing to undo if it is not
+ * used, and nothing to free after use. It is valid only if CLEAN is set with the mount count for which the checkpoint
+ * was written, and if all CRCs are right. After a crash CLEAN is not set; damage shows in a CRC.
  */
 #include "server/nova/mount/checkpoint.h"
 
@@ -85,7 +84,7 @@ static void put_blocks(struct nova *fs, struct checkpoint_sink *sink)
 	}
 }
 
-/* What is known to be in use by now, headers and chunks of slots, has to be so in the map too. */
+/* Blocks already known to be in use, headers and chunks of slots, must be in use in the bitmap too. */
 static bool get_blocks(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
 	for (uint32_t i = 0; i < fs->zone_count; i++) {
@@ -175,7 +174,7 @@ static void put_projects(struct nova *fs, struct checkpoint_sink *sink)
 	}
 }
 
-/* A project that is known and has nothing does no harm: so they are made while the section is only checked. */
+/* A project without usage is harmless, so projects are already created while the section is only checked. */
 static bool get_projects(struct nova *fs, struct checkpoint_source *source, bool apply)
 {
 	uint32_t last = 0;
@@ -314,7 +313,7 @@ uint64_t checkpoint_store(struct nova *fs)
 
 /* ---- load ----------------------------------------------------------------------------------------------------- */
 
-/* NULL if the head can be believed, else why not. */
+/* NULL if the head is valid, else why not. */
 static const char *check_head(const struct nova *fs, const struct nova_checkpoint *head, uint64_t mount_count)
 {
 	uint64_t bytes = 0;

@@ -1,9 +1,9 @@
 /*
- * grow.c -- give a file system that nobody has mounted more of its pool.
+ * grow.c -- extends an unmounted file system to more of its pool.
  *
- * The BLOCKS word commits. All that it makes true lies where the old file system does not look: the chunk words of a
- * last short zone beyond its old end, and whole new zones. A crash before leaves the old size, and growing again writes
- * the same once more. The journal is not looked at and needs not be: what it moves lies in the old part.
+ * The BLOCKS word is the commit. Before it, grow stores only where the old file system does not read: the chunk words
+ * of a short last zone behind its old end, and whole new zones. A crash before the commit leaves the old size, and
+ * growing again stores the same once more. The journal can be ignored: its records only change the old part.
  */
 #include "server/nova/media/super.h"
 #include "server/nova/media/words.h"
@@ -42,7 +42,7 @@ static void store_both(struct pm *pm, size_t offset, enum nova_word_kind kind, u
 	pm_fence(pm);
 }
 
-/* All of the part from `old` to `new` that a mount of it will read. */
+/* Store everything between `old` and `new` that a mount will read. */
 static void prepare(struct pm *pm, uint64_t old, uint64_t new)
 {
 	for (uint64_t first = NOVA_PREAMBLE_BLOCKS, i = 0; first < new; first += NOVA_ZONE_BLOCKS, i++) {
@@ -75,7 +75,7 @@ int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why
 		return -EROFS;
 	if (blocks <= info.blocks)
 		return 0;
-	/* An allocation state that was saved for the old size must not be taken for the new one's. */
+	/* A checkpoint of the old size must not be used for the new size. */
 	store_both(pm, offsetof(struct nova_super, checkpoint), NOVA_WORD_CHECKPOINT, 0);
 	prepare(pm, info.blocks, blocks);
 	store_both(pm, offsetof(struct nova_super, blocks), NOVA_WORD_BLOCKS, blocks);

@@ -1,5 +1,5 @@
 /*
- * mount.c -- mount, unmount, and what a mounted file system tells about itself.
+ * mount.c -- mount, unmount, workers, and queries about a mounted file system.
  */
 #include "server/nova/inode/inode.h"
 
@@ -89,7 +89,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	return fs;
 }
 
-/* A pool that was copied without its key gets another; one that cannot be written has it for as long as it is mounted. */
+/* A pool that was copied without its key gets a new key; in a read-only mount the key is not stored. */
 static int make_handle_key(struct nova *fs, struct super_info *info)
 {
 	static const uint8_t none[sizeof fs->handle_key];
@@ -126,9 +126,9 @@ static int check_root(struct nova *fs, char *why, size_t why_size)
 }
 
 /*
- * The order: nothing of a crashed mount is looked at before its journal is replayed and fenced. A process that was
- * killed leaves stores that can be read and yet were never flushed; what recovery goes by must not be taken back by a
- * power failure later, so it flushes every word it reads.
+ * The order: after a crash, the journal is replayed and fenced before anything else is read. A killed process leaves
+ * stores that can be read but were never flushed. A later power failure must not undo what recovery relied on, so
+ * recovery flushes every word that it reads.
  */
 static int recover(struct nova *fs, struct super_info *info, const struct nova_mount_options *options, char *why,
                    size_t why_size)
@@ -158,7 +158,7 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 		rc = check_root(fs, why, why_size);
 	if (!rc && !clean && !fs->read_only)
 		unsafe_shutdown_note(fs->pm, info);
-	/* A pool that was clean and is refused stays as it was: its journal has nothing to say. */
+	/* If the mount of a clean pool is refused, the pool stays unchanged: its journal need not be replayed. */
 	if (rc && clean && !fs->read_only)
 		super_set_clean(fs->pm, fs->mount_count, true);
 	return rc;
@@ -224,9 +224,10 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 }
 
 /*
- * A clean mount looks neither at the journal nor, if the state can be saved, at the logs: no slot word may depend on
- * the one, and the state has to be durable, and named, before CLEAN vouches for it. Blocks that are kept for readers
- * are free after a restart, but which they are is not known here: then the logs have to tell.
+ * The mount of a clean pool does not read the journal and, with a checkpoint, does not read the logs. So no slot word
+ * may depend on the journal, and the checkpoint must be durable and named before CLEAN is set. Quarantined blocks are
+ * free after a restart, but the core does not know which blocks these are: then there is no checkpoint, and the next
+ * mount scans the logs.
  */
 static void end_cleanly(struct nova *fs)
 {
@@ -287,7 +288,7 @@ int nova_worker_open(struct nova *fs, struct nova_worker **out)
 	return rc;
 }
 
-/* The structure stays: others look at its counts, and its ring goes on from its sequence. */
+/* The structure stays: other threads read its counts, and its ring continues with its sequence. */
 void nova_worker_close(struct nova_worker *worker)
 {
 	struct nova *fs = worker->fs;

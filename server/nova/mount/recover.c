@@ -1,9 +1,9 @@
 /*
  * recover.c -- the parallel scan of slots and logs at mount.
  *
- * Each thread takes the next chunk of slots. What an inode uses is claimed in one shared bitmap, so a block that two
- * inodes claim is found whoever comes first. Nothing is kept but the bitmap, the free slots and the counts: indexes
- * are built again on first use.
+ * Each thread takes the next chunk of slots. It claims the blocks of each inode in one shared bitmap, so a block of two
+ * inodes is detected in any order. The scan keeps only the bitmap, the free slots and the counts: indexes are built
+ * again on first use.
  */
 #include "server/nova/mount/recover.h"
 
@@ -37,10 +37,10 @@ struct scan {
 	uint64_t inodes;    /* under the lock, as are the next three */
 	uint64_t promised;
 	uint64_t orphans;
-	uint64_t damaged; /* inodes that a rescue stepped over */
+	uint64_t damaged; /* inodes that a rescue mount skipped */
 };
 
-/* What one thread is at. */
+/* The state of one thread. */
 struct scanner {
 	struct scan *scan;
 	int64_t tell_ns;         /* when to tell how far the scan is; INT64_MAX = others tell */
@@ -119,7 +119,7 @@ static int claim_xattrs(struct scanner *scanner)
 	return rc;
 }
 
-/* The lines that most slots have in use, fetched while the slots before are judged. */
+/* Prefetch the lines that most slots use, while the slots before are examined. */
 static void prefetch_slot(const struct nova *fs, uint64_t ino)
 {
 	const uint8_t *slot = (const void *)slot_at(fs, ino);
@@ -147,7 +147,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 			slots_add_free(chunk, ino);
 		return 0;
 	}
-	/* Most files have no more log than their slot holds: then no index is built. */
+	/* The log of most files fits into the slot: then no index is built. */
 	rc = replay_slot(fs, inode, &scanner->runs, scanner->why, sizeof scanner->why);
 	if (rc == -EAGAIN) {
 		scanner->runs.count = 0;
@@ -169,7 +169,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	return rc;
 }
 
-/* A rescue steps over damage: the inode will tell it again when it is used. */
+/* A rescue mount skips damaged inodes: their use will report the damage again. */
 static int step_over(struct scanner *scanner, int rc)
 {
 	if (rc != -EIO || !scanner->scan->fs->rescue)
@@ -280,7 +280,7 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 		threads = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
-	/* This thread scans too; where the system gives fewer threads the scan only takes longer. */
+	/* This thread scans too. If not all threads could be created, the scan only takes longer. */
 	while (started + 1 < threads && !pthread_create(&helpers[started], NULL, scan_thread, &scan))
 		started++;
 	scan_chunks(&scan, true);

@@ -1,5 +1,5 @@
 /*
- * recover.h -- find out what is in use: scan all slots and logs with several threads.
+ * recover.h -- scans all slots and logs with several threads, to find what is in use.
  */
 #ifndef FARNOVA_NOVA_RECOVER_H
 #define FARNOVA_NOVA_RECOVER_H
