@@ -1,5 +1,5 @@
 /*
- * words.h -- self-checking words: 48 bits of value and a CRC that knows what the word is and whose.
+ * words.h -- self-checking words: 48 bits of value and a CRC that is seeded with the word's kind and owner.
  */
 #ifndef FARNOVA_NOVA_WORDS_H
 #define FARNOVA_NOVA_WORDS_H
@@ -14,10 +14,10 @@
 /* word_make -- the word as it is stored. */
 uint64_t word_make(enum nova_word_kind kind, uint64_t owner, uint64_t value);
 
-/* word_value -- true and the value if the word checks. */
+/* word_value -- true and the value if the word is valid. */
 bool word_value(enum nova_word_kind kind, uint64_t owner, uint64_t word, uint64_t *value);
 
-/* What two copies of a word say together. */
+/* The result of reading two copies of a word. */
 enum word_state {
 	WORD_GOOD,  /* both valid and equal */
 	WORD_MOVED, /* both valid, of different values: `value` is the greater */
@@ -38,7 +38,7 @@ static inline uint64_t life_value(uint32_t generation, enum nova_life state)
 	return (uint64_t)generation << 8 | state;
 }
 
-/* word_pair_store -- both copies of a word that lie side by side, flushed, not fenced. */
+/* word_pair_store -- store two adjacent copies of a word; flushed, not fenced. */
 void word_pair_store(struct pm *pm, le64 *pair, uint64_t word);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * release.h -- the one door through which blocks of inodes become free.
+ * release.h -- frees blocks of inodes. All such blocks are freed here.
  *
- * Blocks that nobody reads any more go back to the allocator; those of a file that others may still read without asking
- * are offered to the quarantine first. The inode is locked for writing.
+ * A run of blocks is first offered to the mount's quarantine callback, since others may still be reading the blocks
+ * without asking. If the callback does not keep the run, it returns to the allocator. The inode is locked for writing.
  */
 #ifndef FARNOVA_NOVA_RELEASE_H
 #define FARNOVA_NOVA_RELEASE_H
@@ -13,12 +13,12 @@
 /* A run of blocks that grows while blocks come in order; each full run is released. */
 struct release {
 	struct nova_worker *worker;
-	uint64_t ino;            /* whose blocks they are, */
-	struct space_use *space; /* and what it has */
+	uint64_t ino;            /* of the inode that loses the blocks */
+	struct space_use *space; /* of this inode */
 	const void *change;      /* as in struct nova_call */
 	uint64_t first;
 	uint64_t count;
-	uint64_t released_promises; /* of unwritten blocks that are no more */
+	uint64_t released_promises; /* of unwritten blocks that were written or freed */
 };
 
 /* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as media/entry.h

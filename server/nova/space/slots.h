@@ -1,5 +1,5 @@
 /*
- * slots.h -- chunks of inode slots and the slots that are free.
+ * slots.h -- chunks of inode slots, and the allocation of slots.
  */
 #ifndef FARNOVA_NOVA_SLOTS_H
 #define FARNOVA_NOVA_SLOTS_H
@@ -15,21 +15,21 @@ struct slot_chunk {
 	bool listed;
 	uint32_t free_count;
 	uint64_t free[NOVA_SLOTS_PER_CHUNK / 64];
-	/* Both atomic, and asked for together. Workers take slots in rows and should not write to each other's lines:
-	 * the first begins one. */
+	/* Both fields are atomic and are read together. Workers take runs of slots and should not write to the same
+	 * cache lines: the array begins at a cache line. */
 	struct slot_place {
 		struct nova_inode *inode;
 		uint32_t generation; /* present or last life's */
 	} slots[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
 };
 
-/* A generation is never used twice; a slot that has had this one is retired. */
+/* A generation is never used twice; after this one the slot is not used again. */
 #define SLOT_GENERATION_MAX 0xffffffffu
 
-/* slots_chunk -- the chunk of slots an inode number lies in, NULL if it is not in one. */
+/* slots_chunk -- the chunk of slots that contains the inode number, NULL if there is none. */
 struct slot_chunk *slots_chunk(const struct nova *fs, uint64_t ino);
 
-/* slot_index -- the slot's place in its chunk; told by the number alone, since to ask the chunk is to wait for it. */
+/* slot_index -- the slot's index in its chunk, from the number alone: a read of the chunk could miss the cache. */
 static inline uint32_t slot_index(uint64_t ino)
 {
 	return (ino - NOVA_PREAMBLE_BLOCKS * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)) % NOVA_SLOTS_PER_CHUNK;
@@ -48,13 +48,13 @@ void slots_add_free(struct slot_chunk *chunk, uint64_t ino);
 /* slots_list -- at mount: list every chunk that has free slots. */
 void slots_list(struct nova *fs);
 
-/* slots_take -- a free slot; makes a new chunk where there is none. -ENOSPC, -ENOMEM. */
+/* slots_take -- take a free slot; makes a new chunk of slots if there is none. -ENOSPC, -ENOMEM. */
 int slots_take(struct nova_worker *worker, uint64_t *ino);
 
-/* slots_put -- the slot's life has ended (durably). */
+/* slots_put -- free a slot; the end of its generation is durable. */
 void slots_put(struct nova_worker *worker, uint64_t ino);
 
-/* slots_drain -- return what the worker keeps. */
+/* slots_drain -- return the worker's free slots. */
 void slots_drain(struct nova_worker *worker);
 
 /* slots_bytes -- memory of the map of slots. */

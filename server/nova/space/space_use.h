@@ -1,5 +1,5 @@
 /*
- * space_use.h -- what an inode has of the pool.
+ * space_use.h -- the space that an inode uses.
  */
 #ifndef FARNOVA_NOVA_SPACE_USE_H
 #define FARNOVA_NOVA_SPACE_USE_H

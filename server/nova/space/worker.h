@@ -1,5 +1,5 @@
 /*
- * worker.h -- what one worker has for itself, so that workers need no lock that they share.
+ * worker.h -- the state of one worker, so that workers need no shared lock.
  */
 #ifndef FARNOVA_NOVA_WORKER_H
 #define FARNOVA_NOVA_WORKER_H
@@ -12,7 +12,7 @@
 #define NOVA_WORKER_SLOTS   128u
 #define NOVA_WORKER_STREAMS 32u
 
-/* A file that is written in order, and the run of free blocks in which it goes on (alloc_stream.c). */
+/* A file that is written in order, and the run of free blocks that is reserved for it (alloc_stream.c). */
 struct stream {
 	uint64_t ino;
 	uint32_t generation;
@@ -32,12 +32,12 @@ struct nova_worker {
 	uint64_t sequence;         /* of the newest record of the ring */
 	struct nova_record record; /* the newest record */
 
-	bool lock; /* spin: what follows is also taken from by others when space runs out */
+	bool lock; /* spin lock of the fields below: when space runs out, others take from them too */
 	uint32_t block_count;
 	uint64_t run_first; /* a run of free blocks to take single ones from */
 	uint64_t run_left;
 	uint64_t blocks[NOVA_WORKER_BLOCKS]; /* single free blocks */
-	uint64_t stream_blocks;              /* that all streams have left */
+	uint64_t stream_blocks;              /* the sum of `left` of all streams */
 	uint64_t stream_clock;
 	struct stream streams[NOVA_WORKER_STREAMS];
 	uint32_t slot_count;
@@ -47,7 +47,7 @@ struct nova_worker {
 	uint64_t deferred; /* nova_deferred */
 
 	SLIST_HEAD(, nova_inode) free_inodes; /* in-core inodes that belong to no slot */
-	uint32_t passed_by;                   /* looks at cold inodes that left them cold */
+	uint32_t passed_by;                   /* reads of cold inodes that left them cold */
 
 	/* Log lines promised through this worker, for which space is kept: one for each name, to remove it, and one for
 	 * each unwritten block, to write it; atomic. */
@@ -55,7 +55,8 @@ struct nova_worker {
 	int64_t inodes; /* likewise */
 } __attribute__((aligned(NOVA_CACHE_LINE)));
 
-/* A count that only its worker changes and others read: no locked instruction, which would wait for stores underway. */
+/* Only its worker changes the count and others read it: so no locked instruction is needed, which would wait for
+ * pending stores. */
 static inline void worker_count(int64_t *count, int change)
 {
 	__atomic_store_n(count, __atomic_load_n(count, __ATOMIC_RELAXED) + change, __ATOMIC_RELAXED);

@@ -1,16 +1,16 @@
 /*
  * zone.h -- the free blocks of one zone.
  *
- * A bitmap, and for each group of 512 blocks (2 MiB) how many are free and a bound of its longest free run. The bounds
- * are exact where something was freed or sought in vain since, so a search looks into a group only where it finds, or
- * learns that it does not. Everything but zone_fits is under the zone's lock, which the functions take.
+ * A zone has a bitmap and, for each group of 512 blocks (2 MiB), the number of free blocks and a bound of its longest
+ * free run. A bound becomes exact after a free or a failed search in the group. So a search reads the bitmap of a group
+ * only if it succeeds there, or if it makes the bound exact. All functions but zone_fits take the zone's lock.
  */
 #ifndef FARNOVA_NOVA_ZONE_H
 #define FARNOVA_NOVA_ZONE_H
 
 #include "server/nova/core.h"
 
-#define NOVA_GROUP_BLOCKS    512u /* 2 MiB: what free space is counted by */
+#define NOVA_GROUP_BLOCKS    512u /* 2 MiB: the unit in which free space is counted */
 #define NOVA_GROUPS_PER_ZONE (NOVA_ZONE_BLOCKS / NOVA_GROUP_BLOCKS)
 #define NOVA_ZONE_MAP_WORDS  (NOVA_ZONE_BLOCKS / 64)
 
@@ -39,30 +39,30 @@ bool zone_claim(struct zone *zone, uint64_t start, uint64_t count);
 /* zone_count -- at mount, after the claims: count what is free. */
 void zone_count(struct zone *zone);
 
-/* zone_fits -- without the lock: might the zone have `want` blocks in a row? */
+/* zone_fits -- without the lock: whether the zone may have a free run of `want` blocks. */
 bool zone_fits(const struct zone *zone, uint64_t want);
 
 /*
- * zone_take -- `want` blocks in a row, or as many as there are but `least`; 0 if there are fewer. 512 and more are
- * whole groups where there is one: aligned to 2 MiB, and perhaps fewer than `want`.
+ * zone_take -- take a run of `want` blocks, or the longest one of at least `least`; 0 if there is none. For 512 blocks
+ * and more it takes whole groups if there is one: aligned to 2 MiB, and perhaps fewer than `want` blocks.
  */
 uint64_t zone_take(struct nova *fs, struct zone *zone, uint64_t want, uint64_t least, uint64_t *first);
 
 /* zone_take_at -- the same from the block `first` on. */
 uint64_t zone_take_at(struct nova *fs, uint64_t first, uint64_t want, uint64_t least);
 
-/* zone_take_singles -- up to `max` blocks as they come, from the group with most of them free. Returns how many. */
+/* zone_take_singles -- take up to `max` scattered blocks, from the group with most free blocks. Returns how many. */
 uint32_t zone_take_singles(struct nova *fs, struct zone *zone, uint64_t *blocks, uint32_t max);
 
 /* zone_take_chunk -- an aligned chunk, 0 if there is none. */
 uint64_t zone_take_chunk(struct nova *fs, struct zone *zone);
 
-/* zone_give_up_slot_group -- let data have the group that is kept for slots. False if there is none. */
+/* zone_give_up_slot_group -- release the group that is kept for slots to data. False if there is none. */
 bool zone_give_up_slot_group(struct zone *zone);
 
 void zone_free(struct nova *fs, uint64_t first, uint64_t count);
 
-/* zone_free_singles -- the same for blocks that lie anywhere; a zone's lock is taken once for those in a row in it. */
+/* zone_free_singles -- the same for scattered blocks; takes a zone's lock once for consecutive blocks of that zone. */
 void zone_free_singles(struct nova *fs, const uint64_t *blocks, uint32_t count);
 
 #endif
