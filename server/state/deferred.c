@@ -1,5 +1,5 @@
 /*
- * deferred.c -- requests that wait.
+ * deferred.c -- deferred requests.
  */
 #include "server/state/deferred.h"
 
@@ -13,7 +13,7 @@
 
 #define SPACE_RETRY_MS 2
 #define SPACE_MORE_MS  1000 /* beyond two recall time-outs */
-#define LOADS_MAX      8    /* of one request: a path may lead through some directories */
+#define LOADS_MAX      8    /* for one request: a path may have several directories */
 
 void deferred_free(struct deferred *deferred)
 {
@@ -54,7 +54,7 @@ static void run_again(struct deferred *deferred)
 	deferred->state->resume(deferred);
 }
 
-/* The layouts it waited for have returned. */
+/* The layouts for which the request waited have returned. */
 static void change_may_go(struct mail *mail)
 {
 	struct deferred *deferred = (struct deferred *)(void *)mail;
@@ -66,7 +66,7 @@ static void change_may_go(struct mail *mail)
 		deferred_free(deferred);
 }
 
-/* A bulk thread has done its work, or others have had their turn. */
+/* A bulk thread has done the request's work, or the request's next turn has come. */
 static void turn_has_come(struct mail *mail)
 {
 	struct deferred *deferred = container_of(mail, struct deferred, job.mail);
@@ -85,7 +85,7 @@ static void run_work(struct bulk_job *job, struct nova_worker *worker)
 	deferred->work->run(deferred->work, worker);
 }
 
-/* The object a request waits in: made before it is known whether it must, and left for the next if not. */
+/* The structure of a request that may have to wait. If it does not, the structure stays as the spare for the next. */
 static struct deferred *get(struct state *state, struct deferred *deferred)
 {
 	if (deferred)
@@ -121,7 +121,7 @@ static int wait_for_space(struct session *session, struct deferred *deferred, st
 	return wait_in(session, deferred, out);
 }
 
-/* How many blocks may come free that the operation could use. */
+/* How many quarantined blocks may become free for the operation. */
 static uint64_t quarantined_for(const struct session *session, int error)
 {
 	if (error == -EDQUOT)
@@ -132,7 +132,7 @@ static uint64_t quarantined_for(const struct session *session, int error)
 int deferred_no_space(struct session *session, struct deferred **out, int error)
 {
 	struct state *state = session->state;
-	/* By then all that did not answer are gone, with what they kept. */
+	/* By then every session that did not answer has ended, and so has the quarantine of its blocks. */
 	int64_t longest_ms = 2 * (int64_t)state->shared->config->recall_ms + SPACE_MORE_MS;
 	struct deferred *deferred = quarantined_for(session, error) > 0 ? get(state, *out) : NULL;
 
@@ -151,7 +151,7 @@ int deferred_no_space(struct session *session, struct deferred **out, int error)
 	return wait_for_space(session, deferred, out);
 }
 
-/* To overwrite takes nothing from a project's limit, but what is kept from being used does. */
+/* An overwrite adds nothing to a project's usage, but the quarantine of the old blocks does. */
 static bool keeps_too_much(struct session *session, struct proto_handle handle)
 {
 	const struct nova_call call = {.worker = session->state->nova};
@@ -176,7 +176,7 @@ int deferred_change(struct session *session, struct deferred **out, struct proto
 			layout_change_go(&deferred->waiter, drop_own, change);
 			return 0;
 		}
-		/* The path leads elsewhere by now. */
+		/* The path refers to another file by now. */
 		lease_change_abandon(&deferred->waiter);
 	}
 	if (keeps_too_much(session, handle)) {
@@ -267,7 +267,7 @@ void deferred_retry_soon(struct state *state)
 	state->space_ms = state->net->now_ms;
 }
 
-/* Its change will not run; whether its mail is still to come. */
+/* Cancel the change of a request. Returns whether its mail is still to come. */
 static bool give_up_change(struct deferred *deferred)
 {
 	if (!deferred->waiting_change)
@@ -285,7 +285,7 @@ void deferred_cancel_all(struct session *session)
 		struct slot *slot = &session->slots[deferred->slot];
 
 		detach(session, deferred);
-		/* As if it had never come: the client sends it again with the same sequence. */
+		/* As if the request had never come: the client sends it again with the same sequence. */
 		slot->busy = false;
 		slot->sequence = deferred->sequence - 1;
 		bool mail_coming = give_up_change(deferred);

@@ -1,14 +1,14 @@
 /*
- * registry.h -- which sessions there are and which thread has each: what a client that comes back is looked up in.
+ * registry.h -- the table of all sessions and of the thread that has each. A reconnecting client is looked up here.
  *
- * There are at most `limit`. A session whose client is away and that has no files open is idle: nobody loses by its end
- * but for the replies to requests that its client would send again. Where the limit is reached the oldest idle session is
- * evicted for a new one. While more than three quarters of the limit are taken a host that has its own limit of sessions
- * gets another only for one of its idle ones.
+ * There are at most `limit` sessions. A session without a connection and without open files is idle: its end loses only
+ * cached replies to requests that its client would send again. At the limit the oldest idle session is evicted for a
+ * new one. While more than three quarters of the limit are used, a host at its own limit of sessions gets another only
+ * in exchange for one of its idle ones.
  *
- * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it. One that is evicted
- * is found no more, and its thread gets mail to free it. From when a thread is found here to have a session, mail to it
- * arrives after the session: it has the session then or has handed it on.
+ * Thread safe. A session belongs to one thread at a time; only that thread hands it on or removes it. An evicted
+ * session can no longer be found, and its thread gets mail to free it. Once the registry says that a thread has a
+ * session, mail to this thread arrives after the session: the thread then has the session or has handed it on.
  */
 #ifndef FARNOVA_SERVER_REGISTRY_H
 #define FARNOVA_SERVER_REGISTRY_H
@@ -26,7 +26,7 @@ struct state;
 
 #define REGISTRY_BUCKETS 1024u
 
-/* Part of a session. The first five are set before it is added; `state` and `mailbox` are read by other threads under the
+/* Part of a session. The first five are set before it is added; other threads read `state` and `mailbox` under the
  * lock. */
 struct registered {
 	struct mail evicted_mail; /* first: frees it, in the thread that has it */
@@ -53,13 +53,14 @@ void registry_init(struct registry *registry, size_t limit, size_t host_limit);
 void registry_destroy(struct registry *registry);
 
 /*
- * registry_add -- -EUSERS if there are as many sessions as allowed, with the reason. registry_remove -- by the thread that
- * has it, also again; false if it has been evicted: then its mail is on the way, and it must stay until that has come.
+ * registry_add -- -EUSERS, with the reason, if there are as many sessions as allowed. registry_remove -- by the thread
+ * that has the session, also a second time. False if the session has been evicted: then its mail is on the way, and the
+ * session must stay until the mail has been delivered.
  */
 int registry_add(struct registry *registry, struct registered *session, const char **why);
 bool registry_remove(struct registry *registry, struct registered *session);
 
-/* registry_idle -- its client is away and it has no files open. */
+/* registry_idle -- the session has no connection and no open files. */
 void registry_idle(struct registry *registry, struct registered *session);
 
 /* registry_owner -- the thread that has the session with this id and key; NULL if there is none. */

@@ -1,5 +1,5 @@
 /*
- * session.c -- what the server knows of a client beyond its connection: credentials, opens, slots, layouts, staging.
+ * session.c -- sessions: their creation, transfer between threads and end.
  */
 #include "server/state/session.h"
 
@@ -21,9 +21,9 @@
 #define MIN_MESSAGE     8192u
 #define WRITE_OVERHEAD  (PROTO_REQUEST_HEADER + 24u)
 #define RECALL_MAX_SIZE 128u
-#define PENALTY_TOLD_MS 400 /* what is shorter is not worth a host's: the recall took under 50 ms */
+#define PENALTY_TOLD_MS 400 /* a shorter penalty does not count for the host: the recall took under 50 ms */
 
-/* A client that came back: its session is fetched from the thread that has it. */
+/* A client has reconnected: the transfer of its session from the thread that has it. */
 struct session_transfer {
 	struct mail mail;
 	struct state *to;   /* the thread that has the connection */
@@ -75,7 +75,7 @@ static uint64_t random_number(void)
 {
 	uint64_t value = 0;
 
-	/* 8 bytes come whole or not at all; a session with id or key 0 is never made. */
+	/* getrandom delivers 8 bytes or none; a session with id or key 0 is never made. */
 	while (value == 0 && getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
 		value = 0;
 	return value;
@@ -138,7 +138,7 @@ void session_free(struct session *session, bool close_opens)
 		destroy(session, close_opens);
 }
 
-/* What others had to wait for this session costs those, too, that its host opens from now on; what is short does not. */
+/* The penalty of this session also applies to sessions that its host opens from now on, unless it is short. */
 static void tell_penalty(struct session *session, int64_t until_ms_before)
 {
 	const struct penalty *penalty = &session->layouts.lease.penalty;
@@ -169,7 +169,7 @@ static void disconnected(struct session *session)
 	struct state *state = session->state;
 
 	session->conn = NULL;
-	session->staging_region = NULL; /* has ended with the connection */
+	session->staging_region = NULL; /* it has ended with the connection */
 	deferred_cancel_all(session);
 	layout_owner_end(&session->layouts);
 	tell_penalty(session, until_ms);
@@ -185,7 +185,7 @@ void session_close_conn(struct conn *conn)
 {
 	struct session *session = conn->session;
 
-	/* The queue pair goes first: what waits for READs of this client may go on only when it can READ no more. */
+	/* Destroy the queue pair first: what waits for READs of this client may continue only when it cannot READ. */
 	conn_close(conn);
 	if (session)
 		disconnected(session);
@@ -199,7 +199,7 @@ int session_close_open(struct session *session, uint64_t id)
 
 	if (!open)
 		return -EBADF;
-	/* The layout first: when the inode dies with this open its blocks must wait for READs under way. */
+	/* The layout first: if this close frees the inode, its blocks must wait for READs in flight. */
 	if (open_table_is_last(open))
 		layout_file_closed(&session->layouts, open->file->handle);
 	open_table_remove(&session->opens, &call, id);
@@ -209,7 +209,7 @@ int session_close_open(struct session *session, uint64_t id)
 void session_bye(struct session *session)
 {
 	session->ended = true;
-	/* Whoever has been told of its end may have its place: the connection may take longer to be gone. */
+	/* The place of the session is free when the client gets the reply; its connection may end later. */
 	registry_remove(&session->state->shared->registry, &session->registered);
 	for (size_t i = 0; i < session->opens.size; i++) {
 		if (session->opens.items[i].file)
@@ -294,7 +294,7 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	              .root = shared->root},
 	};
 	memcpy(reply->hello.pool, shared->pool, sizeof(reply->hello.pool));
-	/* Whole blocks: what is not aligned costs a merge of its edges. */
+	/* Whole blocks: an unaligned write costs a merge at its edges. */
 	if (reply->hello.max_read > 4096)
 		reply->hello.max_read &= ~4095u;
 	if (reply->hello.max_write > 4096)
@@ -304,7 +304,7 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	conn_send(conn, state->out, (size_t)length, true);
 }
 
-/* Connection and session find each other. */
+/* Connect connection and session. */
 static int attach(struct state *state, struct conn *conn, struct session *session, const struct proto_request *hello)
 {
 	const struct config *config = state->shared->config;
@@ -354,7 +354,7 @@ static struct conn *find_conn(const struct net *net, uint64_t token)
 	return conn;
 }
 
-/* In the thread that has the connection: the session has come, or there is none any more. */
+/* In the thread that has the connection: the session has arrived, or it no longer exists. */
 static void transfer_delivered(struct mail *mail)
 {
 	struct session_transfer *transfer = (struct session_transfer *)(void *)mail;
@@ -379,7 +379,7 @@ static void transfer_delivered(struct mail *mail)
 	free(transfer);
 }
 
-/* In the thread that has the session, or had it when it was asked for. */
+/* In the thread that has the session, or had it when the transfer was requested. */
 static void transfer_requested(struct mail *mail)
 {
 	struct session_transfer *transfer = (struct session_transfer *)(void *)mail;
@@ -388,15 +388,15 @@ static void transfer_requested(struct mail *mail)
 
 	struct session *session = (struct session *)(void *)registry_get(registry, transfer->session_id, state, &owner);
 	if (owner && !session) {
-		/* Another connection of the client was first. This one is later, and takes it from that one. Where the
-		 * session is on its way back to this thread, it comes before this. */
+		/* Another connection of the client was first; this later one takes the session from it. If the session
+		 * is on its way back to this thread, its mail comes before this one. */
 		transfer->from = owner;
 		mailbox_post(&owner->net->mailbox, mail);
 		return;
 	}
 	if (session && session->ended)
 		session = NULL; /* it goes with its connection */
-	/* The client has left the old connection, whether that is known here or not. */
+	/* The client has left the old connection, whether this thread has noticed it or not. */
 	if (session && session->conn)
 		session_close_conn(session->conn);
 	if (session && !registry_claim(registry, &session->registered))

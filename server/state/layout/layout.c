@@ -1,5 +1,5 @@
 /*
- * layout.c -- who may READ which file's blocks: the lease of a file's data, with registrations and quarantine.
+ * layout.c -- layouts: leases of a file's extents, with registrations and quarantine.
  */
 #include "server/state/layout/layout.h"
 
@@ -112,7 +112,7 @@ bool layout_is_full(const struct layout_owner *owner)
 	return atomic_load_explicit(&owner->quarantined_blocks, memory_order_relaxed) >= owner->table->session_blocks;
 }
 
-/* Whether the session owes for too long; the time is from when it was asked, for the very number that matters. */
+/* Whether the session's answer is overdue. The time counts from the request for this number, not an earlier one. */
 static bool is_overdue(const struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, int64_t lease_ms,
                        int64_t since)
 {
@@ -173,7 +173,7 @@ bool layout_room(struct layout_owner *owner, const struct layout_holder *holder)
 {
 	if (owner->regions < owner->max_regions)
 		return true;
-	/* Full: the least recently used layout goes, and its regions are free when the session has quiesced. */
+	/* Full: recall the least recently used layout; its regions are free when the session has quiesced. */
 	struct lease_holder *victim = owner->lease.holding.last;
 	if (victim && victim != &holder->lease && !owner->lease.returning.first)
 		lease_recall(victim);
@@ -219,7 +219,7 @@ static void retire_regions(struct layout_change *change, uint64_t offset, uint64
 	effect->length = end - effect->offset;
 	if (!list || quarantine_regions(owner, change->lease.number, list))
 		return;
-	/* No memory to remember them: end them now. A READ under way there ends the connection, and that is safe. */
+	/* No memory for a record of them: end them now. A READ in flight there ends the connection, which is safe. */
 	owner->regions -= region_end_list(list, owner->lease.connected);
 }
 

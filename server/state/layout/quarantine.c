@@ -1,5 +1,5 @@
 /*
- * quarantine.c -- keep freed blocks from being used again while READs of them may be under way.
+ * quarantine.c -- keeps freed blocks from being reused while READs of them may be in flight.
  */
 #include "server/state/layout/quarantine.h"
 
@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-/* Blocks that several sessions' READs keep: the last to go frees them. */
+/* Blocks that wait for several sessions: the last session to quiesce frees them. */
 struct quarantine_shared {
 	atomic_uint refs;
 };
@@ -19,10 +19,10 @@ struct quarantined {
 	struct quarantined *next;
 	uint64_t number;
 	int64_t freed_ms;
-	int64_t since_ms; /* the same, but later by the time in which the server could not run */
+	int64_t since_ms; /* the same, plus the time in which the server could not run */
 	nova_block first;
 	uint64_t count;   /* 0: only regions */
-	uint32_t project; /* that they are charged to, 0 = none */
+	uint32_t project; /* to which they are charged, 0 = none */
 	struct quarantine_shared *shared;
 	struct region *regions;
 };
@@ -71,7 +71,7 @@ static void append(struct layout_owner *owner, struct quarantined *run)
 	owner->quarantine_last = run;
 }
 
-/* One change frees runs in a row: adjacent ones become one. */
+/* One change may free adjacent runs one after the other: they become one. */
 static bool extend(struct layout_owner *owner, uint64_t number, nova_block first, uint64_t count)
 {
 	struct quarantined *last = owner->quarantine_last;
@@ -85,7 +85,7 @@ static bool extend(struct layout_owner *owner, uint64_t number, nova_block first
 
 /* ---- keep ------------------------------------------------------------------------------------------------------- */
 
-/* The session itself learns of its own change by the reply, under the change's number; others by when they go. */
+/* The changing session gets the change's number with its reply; for other holders, the blocks wait until they end. */
 static bool keep_for(struct layout_holder *holder, const struct nova_freed *freed, uint32_t project,
                      struct quarantine_shared *shared)
 {
@@ -115,8 +115,8 @@ static bool keep_for(struct layout_holder *holder, const struct nova_freed *free
 }
 
 /*
- * Every holder still in the entry may have READs of the blocks in flight. At a change those are the session's own
- * layout and LEAVING ones: all others have returned. At the death of an inode they are LEAVING ones.
+ * Every holder still in the entry may have READs of the blocks in flight. At a change these are the session's own
+ * layout and LEAVING ones: all others have returned. When an inode is freed, they are LEAVING ones.
  */
 enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_freed *freed)
 {
@@ -134,7 +134,7 @@ enum nova_quarantine layout_quarantine_blocks(void *context, const struct nova_f
 		holders++;
 		by_holder = by_holder || (change && change->lease.owner == h->owner);
 	}
-	/* Whoever makes room and then keeps others from using it goes on using it. */
+	/* A session that frees blocks but delays their reuse keeps being charged for them. */
 	uint32_t project = by_holder ? freed->project : 0;
 	if (holders > 0) {
 		struct quarantine_shared *shared = holders > 1 ? malloc(sizeof(*shared)) : NULL;
@@ -174,8 +174,8 @@ bool quarantine_regions(struct layout_owner *owner, uint64_t number, struct regi
 
 void quarantine_release_until(struct layout_owner *owner, uint64_t quiesced)
 {
-	/* A change's blocks stand before the regions that cover them: all registrations end before any block
-	 * is free. */
+	/* In the list a change's blocks come before the regions that cover them: all registrations must end
+	 * before any block is freed. */
 	for (struct quarantined *run = owner->quarantine_first; run && run->number <= quiesced; run = run->next) {
 		owner->regions -= region_end_list(run->regions, owner->lease.connected);
 		run->regions = NULL;

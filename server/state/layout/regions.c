@@ -1,5 +1,5 @@
 /*
- * regions.c -- what of a file a session may READ: the registrations of its blocks, in order of file offset.
+ * regions.c -- the registrations of a file's blocks for READs by one session, in order of file offset.
  */
 #include "server/state/layout/regions.h"
 
@@ -51,7 +51,7 @@ struct region *region_next(const struct region_set *set, uint64_t offset, uint64
 	return NULL;
 }
 
-/* The chunk of this number, made if it is not there; NULL: no memory. */
+/* Find or create the chunk of this number; NULL: no memory. */
 static struct region_chunk *get_chunk(struct region_set *set, uint64_t number)
 {
 	size_t at = find_chunk(set, number);

@@ -1,9 +1,9 @@
 /*
- * regions.h -- what of a file a session may READ: the registrations of its blocks, in order of file offset.
+ * regions.h -- the registrations of a file's blocks for READs by one session, in order of file offset.
  *
  * A region is one run of blocks that are adjacent in the file and in the pool, registered read-only in the session's
- * protection domain with its offset in the pool as the remote address. It is never longer than REGION_CHUNK nor crosses
- * a multiple of it, so that a change of a few blocks ends few bytes' registration, and registering stays short.
+ * protection domain with its offset in the pool as the remote address. A region is at most REGION_CHUNK long and does
+ * not cross a multiple of it. So a change of a few blocks ends the registration of few bytes, and registering is quick.
  *
  * Used by the session's thread only.
  */
@@ -24,7 +24,7 @@ struct region {
 	struct transport_region *registration; /* NULL once the connection is gone */
 };
 
-/* The regions of REGION_CHUNK bytes of the file: 64 at most, so that one comes and goes without moving many. */
+/* The regions of REGION_CHUNK bytes of the file: at most 64, so that adding or removing one moves few others. */
 struct region_chunk {
 	uint64_t number; /* offset in the file / REGION_CHUNK */
 	uint32_t count, capacity;

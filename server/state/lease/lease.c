@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MAX_RETURNING 4096u /* leases a session may owe before it is granted no more */
+#define MAX_RETURNING 4096u /* with so many leases to return a session is granted no more */
 
 /* ---- holders ---------------------------------------------------------------------------------------------------- */
 
@@ -18,7 +18,7 @@ static bool is_active(const struct lease_holder *holder)
 	return holder->state != LEASE_LEAVING;
 }
 
-/* Whether a session other than `owner` still may rely on what it was told. */
+/* Whether a session other than `owner` may still use the lease. */
 static bool held_by_others(const struct lease_entry *entry, enum lease_kind kind, const struct lease_owner *owner)
 {
 	for (const struct lease_holder *h = entry->holders; h; h = h->next_of_entry) {
@@ -97,8 +97,8 @@ static const struct lease_kind_ops *ops_of(const struct lease_owner *owner, cons
 }
 
 /*
- * Under the shard's lock: the session is being told, under the next number, that its lease has ended. The list
- * `returning` is in order of numbers since numbers only grow.
+ * Under the shard's lock: issue the invalidation of the session's lease, with the next number. The list `returning` is
+ * in order of numbers since numbers only grow.
  */
 static void start_return(struct lease_holder *holder, enum lease_state state)
 {
@@ -112,7 +112,7 @@ static void start_return(struct lease_holder *holder, enum lease_state state)
 	list_push_back(&owner->returning, holder);
 }
 
-/* The holder, which is in no list of its owner any more, goes for good. */
+/* Remove a holder that is in no list of its owner any more. */
 static void holder_gone(struct lease_owner *owner, struct lease_holder *holder)
 {
 	struct lease_entry *entry = holder->entry;
@@ -135,7 +135,7 @@ static void holder_gone(struct lease_owner *owner, struct lease_holder *holder)
 
 	ops->on_gone(owner, holder);
 	if (!mail_pending)
-		free(holder); /* else when the mail arrives */
+		free(holder); /* else it is freed when the mail arrives */
 }
 
 static void ask(struct lease_owner *owner, uint64_t number, struct proto_handle handle)
@@ -150,7 +150,7 @@ static void recall_delivered(struct mail *mail)
 	struct lease_holder *holder = (struct lease_holder *)(void *)mail;
 	struct lease_owner *owner = holder->owner;
 
-	if (!owner) { /* it has gone meanwhile */
+	if (!owner) { /* removed meanwhile */
 		free(holder);
 		return;
 	}
@@ -200,7 +200,7 @@ static void return_until(struct lease_owner *owner, uint64_t number)
 	}
 }
 
-/* The oldest that changes may wait for; LEAVING ones stand among them. */
+/* The oldest RECALLED holder, for which changes may wait; the list has LEAVING ones too. */
 static const struct lease_holder *oldest_recalled(const struct lease_owner *owner)
 {
 	const struct lease_holder *holder = owner->returning.first;
@@ -365,7 +365,7 @@ void lease_give_up(struct lease_owner *owner, enum lease_kind kind, struct proto
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
-/* Under the shard's lock: nobody else relies on the inode as it is any more. Returns whom to tell of a recall. */
+/* Under the shard's lock: no other session uses a lease of the inode any more. Returns the holder to be recalled. */
 static struct lease_holder *go_locked(struct lease_owner *owner, struct lease_entry *entry, bool drop_own,
                                       struct lease_change *change)
 {
@@ -373,7 +373,7 @@ static struct lease_holder *go_locked(struct lease_owner *owner, struct lease_en
 	struct lease_holder *tell = NULL;
 
 	if (own && own->state == LEASE_POSTED) {
-		/* Another change waits for it: the reply must not let it live on. */
+		/* Another change waits for this lease: the reply must not let it continue. */
 		start_return(own, LEASE_RECALLED);
 		tell = own;
 	} else if (own && own->state == LEASE_HOLDING && drop_own) {
