@@ -1,10 +1,11 @@
 /*
- * admission.h -- which connections are let in where there are many.
+ * admission.h -- which connections are accepted when there are many.
  *
- * The table holds as many connections as there may be sessions, and some for clients that come back before their old
- * connection is known to be dead. Where it is full the oldest connection without a session is dropped for a new one;
- * if all have sessions the new one is refused: it is let in only to be told why when it says HELLO. While more than three
- * quarters are taken one host gets no more than its limit, so that others still get in.
+ * The table holds as many connections as there may be sessions, and some for clients that reconnect before the server
+ * has noticed the end of their old connection. If it is full, the oldest connection without a session is dropped for a
+ * new one. If all have sessions, the new one is refused: it is accepted only so that the reply to its HELLO can give
+ * the reason. While more than three quarters are used, one host gets no more than its limit, so that others can
+ * connect.
  *
  *     (none) --admission_enter--> guest without a session --admission_greeted--> with one --admission_leave--> (none)
  *                                     |--dropped for another: mail to its thread, conn_fail--> admission_leave
@@ -56,8 +57,8 @@ struct admission {
 void admission_init(struct admission *admission, size_t clients, size_t per_host, void (*drop)(struct conn *conn));
 void admission_destroy(struct admission *admission);
 
-/* admission_enter -- a connection of `host` comes, to be served by the thread with this mailbox. NULL: it must be turned
- * away, for there is no room even to tell it why. */
+/* admission_enter -- enter a new connection of `host`, to be served by the thread with this mailbox. NULL: reject the
+ * connection, since there is no room even to send it a reason. */
 struct guest *admission_enter(struct admission *admission, uint64_t host, struct mailbox *mailbox);
 
 /* admission_greeted -- it has a session. admission_leave -- it has been closed, or was never made. */

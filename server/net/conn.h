@@ -1,17 +1,16 @@
 /*
- * conn.h -- one connection of a client to a thread: what it says, what it is sent, and how it ends.
+ * conn.h -- one connection of a client to a thread: messages received and sent, and its end.
  *
  * The states of a connection:
  *
  *     (none) --conn_open--> NEW: `session` is NULL; only HELLO is understood
  *     NEW --session_hello, a new session--> IN USE: `session` is set
- *     NEW --session_hello, one to resume--> RESUMING: `resuming` is set, the session is on its way
- *     RESUMING --the session has come, or there is none and a new one is made--> IN USE
+ *     NEW --session_hello, one to resume--> RESUMING: `resuming` is set, the session is being transferred
+ *     RESUMING --the session has arrived, or there is none and a new one is made--> IN USE
  *     any --conn_fail--> BROKEN: `broken` is set; nothing more is sent or taken from it
- *     any --conn_close, by session_close_conn between two batches of events--> gone
+ *     any --conn_close, by session_close_conn between two batches of events--> freed
  *
- * Used by its thread only. A connection that fails is marked, not freed: whoever is using it may go on until its thread
- * closes it.
+ * Used by its thread only. A connection that fails is marked, not freed: callers may use it until its thread closes it.
  */
 #ifndef FARNOVA_SERVER_CONN_H
 #define FARNOVA_SERVER_CONN_H
@@ -62,36 +61,36 @@ struct conn {
 /* conn_open -- let a client in. -errno, logged, if that fails; `pending` and `guest` are consumed. */
 int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest);
 
-/* conn_greeted -- it has a session now. */
+/* conn_greeted -- the connection has a session now. */
 void conn_greeted(struct conn *conn, struct session *session);
 
-/* conn_drop -- it has no session, and another connection needs its place. */
+/* conn_drop -- end a connection without a session, since another connection needs its place. */
 void conn_drop(struct conn *conn);
 
 /* conn_received, conn_ended -- the transport has brought a message, or has ended: the connection waits for its turn. */
 void conn_received(struct conn *conn, const void *data, uint32_t length);
 void conn_ended(struct conn *conn, int status);
 
-/* conn_waits -- whether there is anything to do for it. conn_take -- its oldest message, which the caller is to release;
- * false if there is none: then `ended` says why the connection is to fail, if it is not 0. */
+/* conn_waits -- whether the connection has anything to be done. conn_take -- take its oldest message, which the caller
+ * must release. False if there is none: then `ended`, if it is not 0, says why the connection is to fail. */
 bool conn_waits(const struct conn *conn);
 bool conn_take(struct conn *conn, struct in_message *message);
 
-/* conn_reply_room -- bytes that the body of a reply may have. */
+/* conn_reply_room -- the greatest length of a reply's body, in bytes. */
 uint32_t conn_reply_room(const struct conn *conn);
 
-/* conn_send -- send a message, or keep it until the client has credit. Never waits; a client that does not take its
- * replies is broken off. */
+/* conn_send -- send a message, or keep it until the client has credit. Never waits; the connection of a client that
+ * does not receive its replies is ended. */
 void conn_send(struct conn *conn, const void *message, size_t length, bool reply);
 
-/* conn_flush -- try again what had no credit; whether anything is left. */
+/* conn_flush -- send messages that had no credit; returns whether any are left. */
 bool conn_flush(struct conn *conn);
 
 /* conn_heard -- the client has sent something. */
 void conn_heard(struct conn *conn);
 
-/* conn_extend_timers -- the thread stood still for so long: what the connection is timed by grows by it, but by no more
- * than `most_ms` until the client is heard. */
+/* conn_extend_timers -- the thread could not run for so long: extend the connection's time-outs by that, but by no more
+ * than `most_ms` in all until the client is heard. */
 void conn_extend_timers(struct conn *conn, int64_t late_ms, int64_t most_ms);
 
 /* conn_fail -- the connection is to end; `why` is logged (NULL: not at all). */
@@ -101,8 +100,8 @@ void conn_fail(struct conn *conn, const char *why);
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why);
 
 /*
- * conn_close -- end and free it, the queue pair first: its session may let go what waits for READs only when this has
- * returned, see session_close_conn. Not while a batch of events is being handled.
+ * conn_close -- end and free the connection, the queue pair first: its session may end what waits for READs only after
+ * this has returned, see session_close_conn. Not while a batch of events is being handled.
  */
 void conn_close(struct conn *conn);
 

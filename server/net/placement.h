@@ -1,12 +1,12 @@
 /*
- * placement.h -- on which CPU a worker runs: one of its own, and not the one a client polls on.
+ * placement.h -- the CPU of each worker: one of its own, and not the CPU on which a client polls.
  *
  * A worker and a client on the same host that poll for each other are fast on two CPUs (some 4 us for a request over
- * loopback) and three times slower on one; the scheduler leaves them on one for seconds, since each always runs and so
- * never looks worth moving. The client's threads are the program's, so the worker moves: it is pinned to a CPU, no two
- * workers to the same, and goes to another when its messages come from its own.
+ * loopback) and three times slower on one. The scheduler leaves them on one CPU for seconds, since both always run. The
+ * client's threads belong to the program, so the worker moves: it is pinned to a CPU, no two workers to the same one,
+ * and moves to another CPU when its messages come from its own.
  *
- * Where the process may use fewer CPUs than it has workers and one more, nothing is pinned.
+ * If the process may use fewer CPUs than its workers and one more, no worker is pinned.
  */
 #ifndef FARNOVA_SERVER_PLACEMENT_H
 #define FARNOVA_SERVER_PLACEMENT_H
