@@ -1,8 +1,8 @@
 /*
  * atime.c -- access times: whether one is due, and its entry.
  *
- * An ATTR entry of one line that says the access time alone, committed by the tail: by the rule below at most once for
- * each change of the inode and once a day, so a file that is read and not changed costs no store.
+ * An access time is an ATTR entry of one line, committed by the tail. By the rule below there is at most one for each
+ * change of the inode and one a day, so reads of an unchanged file store nothing.
  */
 #include "server/nova/change/txn.h"
 #include "server/nova/inode/inode.h"
@@ -17,7 +17,7 @@ static bool is_due(int64_t atime_ns, int64_t mtime_ns, int64_t ctime_ns, int64_t
 
 	if (atime_ns <= mtime_ns || atime_ns <= ctime_ns)
 		return true;
-	/* Times may be as far apart as numbers are; one that lies ahead is not old. */
+	/* The difference of two times may overflow; a time in the future is not old. */
 	return !__builtin_sub_overflow(now, atime_ns, &age) ? age >= DAY_NS : now > atime_ns;
 }
 

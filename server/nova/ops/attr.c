@@ -1,7 +1,7 @@
 /*
  * attr.c -- attributes: getattr, access, setattr with truncation.
  *
- * Reading changes nothing here; who wants access times calls nova_accessed (atime.c).
+ * Reads change nothing here; a caller that wants access times calls nova_accessed (atime.c).
  */
 #include "server/nova/change/txn.h"
 
@@ -39,7 +39,7 @@ int nova_access(const struct nova_call *call, struct nova_handle file, int mask)
 
 /* ---- setattr -------------------------------------------------------------------------------------------------- */
 
-/* What an inode will be like. */
+/* The planned change of an inode. */
 struct change {
 	uint16_t mode;
 	uint32_t uid;
@@ -52,7 +52,7 @@ struct change {
 	struct project *quota;
 	uint64_t tail_block; /* private copy of the block in which the file will end, 0 = none is needed */
 	bool sized;
-	bool unprivileged; /* what is there loses its capabilities */
+	bool unprivileged; /* the inode loses its capabilities */
 };
 
 static int may_chown(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
@@ -69,8 +69,8 @@ static int may_chown(const struct nova_cred *cred, const struct nova_inode *inod
 	return 0;
 }
 
-/* Anybody who may write may say "now", of both times, and to set a size sets one. Of one time alone it is as if the
- * time were told (utimensat(2)). */
+/* A caller with write access may set both times to now, and a change of size sets a time. To set one time alone to now
+ * needs the same rights as to set it to a given time (utimensat(2)). */
 static bool tells_times(unsigned mask)
 {
 	bool both = mask & NOVA_SET_ATIME_NOW && mask & NOVA_SET_MTIME_NOW;
@@ -101,7 +101,7 @@ static int may_resize(const struct nova_call *call, const struct nova_inode *ino
 	return call->opened ? 0 : perm_check(call->cred, inode, PERM_WRITE);
 }
 
-/* What the flags forbid they forbid to everyone; they are judged as they are before the change. */
+/* The flags apply to everyone; the old flags count, not those that the change sets. */
 static int flags_allow(const struct nova_inode *inode, unsigned mask, bool as_write)
 {
 	const unsigned kept = (as_write ? 0 : NOVA_SET_MODE) | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
@@ -119,7 +119,7 @@ static int flags_allow(const struct nova_inode *inode, unsigned mask, bool as_wr
 static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *inode, unsigned mask,
                          const struct nova_attr *in)
 {
-	/* Whose limits an inode counts to is decided for others: only by the superuser. */
+	/* Only the superuser may choose whose limits an inode counts to. */
 	if (mask & NOVA_SET_PROJECT && !cred_super(cred))
 		return -EPERM;
 	if (!(mask & NOVA_SET_FLAGS))
@@ -135,7 +135,7 @@ static int may_set_flags(const struct nova_cred *cred, const struct nova_inode *
 	return perm_owner(cred, inode);
 }
 
-/* Whoever may write may take away what a write takes away. */
+/* A caller with write access may clear what a write clears. */
 static bool sets_mode_as_write(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
                                const struct nova_attr *in)
 {
@@ -203,7 +203,7 @@ static void plan(const struct nova_call *call, const struct nova_inode *inode, u
 		change->atime_ns = in->atime_ns;
 }
 
-/* The last block that stays is cut in its middle: what lies beyond must be zero, so it is copied with a zero end. */
+/* The new end is within a block: the rest of the block must be zero, so the block is copied with a zero end. */
 static int cut_block(struct nova_worker *worker, const struct nova_inode *inode, struct change *change)
 {
 	uint32_t kept = change->size & (NOVA_BLOCK_SIZE - 1);
@@ -274,7 +274,7 @@ static int append_change(struct txn *txn, struct nova_inode *inode, struct log_a
 		rc = append_cut(txn, log, change);
 	if (!rc && change->unprivileged)
 		rc = xattr_append_unprivileged(txn, inode, log);
-	/* With a size the ATTR entry says mtime = now already. */
+	/* With a size, the ATTR entry already sets mtime = now. */
 	if (!rc &&
 	    (change->atime_ns != inode->atime_ns || change->mtime_ns != (change->sized ? txn->now : inode->mtime_ns)))
 		rc = append_times(txn, log, change);

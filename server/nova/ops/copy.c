@@ -1,11 +1,11 @@
 /*
- * copy.c -- copy between files inside the server.
+ * copy.c -- copies data between files inside the server.
  *
- * The bytes go through a small buffer that stays in the CPU's cache into private blocks of the target; one commit shows
- * them all. Blocks of holes are not copied: the target gets a hole.
+ * The bytes go through a small buffer, which stays in the CPU's cache, into private blocks of the target; one commit
+ * maps all these blocks. Holes are not copied: the target gets a hole.
  *
- * A copy in two steps fills the blocks beforehand, in slices between which others may read and change the files; whether
- * the source is still what was copied is told by the tail of its log, which moves with every change.
+ * A copy in two steps fills the blocks beforehand, in slices. Between slices other operations may read and change the
+ * files. The tail of the source's log moves with every change, so it shows whether the source is still unchanged.
  */
 #include "server/nova/inode/inode.h"
 
@@ -29,7 +29,7 @@ struct copy {
 	uint64_t end; /* of the target's range */
 };
 
-/* Fill private blocks of the target from `file_block`: what the copy covers from the source, the edges as they were. */
+/* Fill private blocks of the target from `file_block`: the copied range from the source, the edges from the target. */
 static void fill_blocks(struct nova *fs, const struct copy *copy, uint64_t file_block, uint64_t block, uint64_t count)
 {
 	uint8_t bytes[BUFFER_BLOCKS * NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
@@ -38,7 +38,7 @@ static void fill_blocks(struct nova *fs, const struct copy *copy, uint64_t file_
 	uint64_t from = copy->to_offset > start ? copy->to_offset : start;
 	uint64_t to = copy->end < end ? copy->end : end;
 
-	/* data_copy_out tells zeros where the target has nothing, also behind its end. */
+	/* data_copy_out gives zeros where the target has no data, also behind its end. */
 	data_copy_out(fs, copy->to, start, bytes, from - start);
 	data_copy_out(fs, copy->from, copy->from_offset + (from - copy->to_offset), bytes + (from - start), to - from);
 	data_copy_out(fs, copy->to, to, bytes + (to - start), end - to);
@@ -66,7 +66,7 @@ static int plan_hole(struct extent_map_change *map, uint64_t at, uint64_t count)
 {
 	uint64_t mapped;
 
-	/* Where the target has nothing either, nothing changes. */
+	/* If the target has no data there either, nothing changes. */
 	if (!file_index_next(&map->inode->file, at, &mapped) || mapped >= at + count)
 		return 0;
 	return extent_map_place(map, mapped, 0, at + count - mapped);
@@ -78,7 +78,7 @@ static int plan(struct extent_map_change *map, const struct copy *copy)
 	uint64_t at = copy->to_offset >> NOVA_BLOCK_SHIFT;
 	uint64_t end = ((copy->end - 1) >> NOVA_BLOCK_SHIFT) + 1;
 	uint64_t away = (copy->from_offset >> NOVA_BLOCK_SHIFT) - at;
-	/* The target's blocks that are copied whole: of the last one it is enough that nothing lies behind the copy. */
+	/* The blocks of the target that are copied whole; the last may be partial if no data are behind the copy. */
 	uint64_t whole = (copy->to_offset + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 	uint64_t whole_end = copy->end >= copy->to->size ? end : copy->end >> NOVA_BLOCK_SHIFT;
 	uint64_t hole, count;
@@ -125,7 +125,7 @@ static int may_copy(const struct nova_call *call, const struct copy *copy)
 	return rc ? rc : perm_flags(copy->to, false);
 }
 
-/* How much there is to copy of `length`, or why nothing can be. */
+/* How many bytes of `length` can be copied, or -errno. */
 static ssize_t clip(const struct copy *copy, uint64_t from_size, bool same_file, uint64_t length)
 {
 	if (copy->from_offset >= from_size)
@@ -177,7 +177,7 @@ ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_
 
 /* ---- in two steps ----------------------------------------------------------------------------------------------- */
 
-#define SLICE_BLOCKS 32u /* are copied under the source's lock, shared, at a time: some 50 microseconds */
+#define SLICE_BLOCKS 32u /* copied in one slice, under the source's shared lock: some 50 microseconds */
 
 /* A row of the target's blocks that the copy covers whole. */
 struct prepared_piece {
@@ -236,7 +236,7 @@ static int take_prepared(struct nova_worker *worker, struct nova_copy *copy, uin
 	return 0;
 }
 
-/* Look at both files: what is to be copied, into which blocks. */
+/* Read both files' state: which bytes are to be copied into which blocks. */
 static int plan_prepared(struct nova_worker *worker, struct nova_copy *copy)
 {
 	const struct copy plan = {.from_offset = copy->from_offset, .to_offset = copy->to_offset};
@@ -276,7 +276,7 @@ static int plan_prepared(struct nova_worker *worker, struct nova_copy *copy)
 	return rc;
 }
 
-/* A row of blocks, as long as the source stays what it was. */
+/* Copy a run of blocks, as long as the source is unchanged. */
 static int fill_prepared(struct nova_worker *worker, const struct nova_copy *copy, const struct prepared_piece *piece)
 {
 	uint8_t bytes[BUFFER_BLOCKS * NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
@@ -320,7 +320,7 @@ int nova_copy_prepare(struct nova_worker *worker, struct nova_handle from, uint6
 	for (unsigned i = 0; !rc && i < copy->count; i++)
 		if (copy->pieces[i].block)
 			rc = fill_prepared(worker, copy, &copy->pieces[i]);
-	/* Stores of this CPU: the commit may be another's. */
+	/* Fence the stores of this CPU: another CPU may do the commit. */
 	pm_fence(worker->fs->pm);
 	if (rc) {
 		nova_copy_discard(worker, copy);
@@ -347,7 +347,7 @@ static int gather_tail(struct extent_map_change *map, const struct copy *copy, u
 	uint64_t away = (copy->from_offset >> NOVA_BLOCK_SHIFT) - (copy->to_offset >> NOVA_BLOCK_SHIFT);
 	bool aligned = ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1)) == 0;
 
-	/* Where nothing lies behind the copy a hole may stay one. */
+	/* If the target has no data behind the copy, a hole may stay a hole. */
 	if (aligned && copy->end >= copy->to->size && tail << NOVA_BLOCK_SHIFT >= copy->to_offset &&
 	    !file_readable(file_index_get(&copy->from->file, tail + away)))
 		return plan_hole(map, tail, 1);

@@ -1,8 +1,8 @@
 /*
  * data.c -- read, write, map and seek.
  *
- * A write goes to private blocks, copied and merged at its edges, and becomes true with one commit; the blocks it
- * replaces are released after that. Reserved blocks are private: until the commit that writes them they read as zeros.
+ * A write goes to private blocks, merged with the old data at its edges. One commit maps the new blocks; the replaced
+ * blocks are released after it. Reserved blocks are private: until the commit that writes them they read as zeros.
  * Invariant: on the medium the bytes of a file's last block beyond its end are zero.
  */
 #include "server/nova/ops/data.h"
@@ -33,7 +33,7 @@ int data_access(const struct nova_call *call, const struct nova_inode *inode, un
 
 /* ---- read ----------------------------------------------------------------------------------------------------- */
 
-/* The CPU's own prefetching ends with a page; of a file in pieces the next one is elsewhere. */
+/* The CPU's own prefetcher stops at the end of a page; the next extent of a fragmented file is elsewhere. */
 static void prefetch_block(const struct nova *fs, const struct nova_inode *inode, uint64_t file_block)
 {
 	uint64_t block = file_readable(file_index_get(&inode->file, file_block));
@@ -91,7 +91,7 @@ ssize_t nova_read(const struct nova_call *call, struct nova_handle file, uint64_
 
 /* ---- write ---------------------------------------------------------------------------------------------------- */
 
-/* One block of which the write covers [from, to): the rest is what the file has there, zeros where it has nothing. */
+/* One block of which the write covers [from, to): the rest gets the file's old data, or zeros where it has none. */
 static void merge_block(struct nova *fs, const struct nova_inode *inode, uint64_t file_block, uint64_t block,
                         const uint8_t *data, uint32_t from, uint32_t to)
 {
@@ -178,7 +178,7 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	unsigned mask = NOVA_ATTR_MTIME;
 	int rc = 0;
 
-	/* The size comes first: given again when it is reached it would drop the blocks beyond. */
+	/* The size comes first: a later entry with the size would drop the blocks beyond it. */
 	if (map->count == 0 && size > inode->size)
 		mask |= NOVA_ATTR_SIZE;
 	if (mode != inode->mode)
@@ -195,7 +195,7 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 		extent_map_drop(map);
 		return rc;
 	}
-	/* The data after the entries: what those cost would otherwise wait until the data has left the CPU. */
+	/* The data after the entries: else the stores of the entries would wait until the data has left the CPU. */
 	for (unsigned i = 0; bytes && i < map->count; i++)
 		fill_piece(txn->worker->fs, inode, &map->pieces[i], bytes);
 	txn_commit(txn);
@@ -228,7 +228,7 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 		return rc;
 	}
 	txn_start(&txn, call);
-	/* Where only reserved blocks are written the space for the log was reserved with them. */
+	/* If the write goes to reserved blocks alone, its log space was reserved with them. */
 	return data_commit(&txn, &map, size, map.fresh == 0, &bytes);
 }
 
@@ -357,7 +357,7 @@ int nova_seek(const struct nova_call *call, struct nova_handle file, uint64_t of
 void nova_free_blocks(struct nova_worker *worker, nova_block first, uint64_t count, uint32_t project)
 {
 	__atomic_fetch_sub(&worker->fs->quarantined_blocks, count, __ATOMIC_RELAXED);
-	if (project) /* it is there: blocks have been charged to it */
+	if (project) /* it exists: blocks have been charged to it */
 		project_refund(project_find(worker->fs, project), PROJECT_BLOCKS, count);
 	alloc_free(worker, first.n, count);
 }

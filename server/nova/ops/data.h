@@ -1,21 +1,22 @@
 /*
- * data.h -- what the operations on a file's data share. The inode is locked.
+ * data.h -- functions that the operations on file data share. The inode is locked.
  */
 #ifndef FARNOVA_NOVA_DATA_H
 #define FARNOVA_NOVA_DATA_H
 
 #include "server/nova/change/extent_map.h"
 
-/* data_access -- may the caller read or write (PERM_READ, PERM_WRITE) this inode's bytes? -EISDIR, -EINVAL, -EACCES. */
+/* data_access -- 0 if the caller may read or write (PERM_READ, PERM_WRITE) the inode's data; -EISDIR, -EINVAL, -EACCES.
+ */
 int data_access(const struct nova_call *call, const struct nova_inode *inode, unsigned mask);
 
-/* data_copy_out -- bytes of the file; the range lies within its size. */
+/* data_copy_out -- copy bytes of the file; the range is within its size. */
 void data_copy_out(const struct nova *fs, const struct nova_inode *inode, uint64_t offset, void *buffer,
                    uint64_t length);
 
 /*
- * data_take -- private blocks for file blocks that are about to be written: reserved ones where the file has them,
- * which nobody sees before the commit, fresh ones elsewhere. On an error the caller drops the change.
+ * data_take -- get private blocks for file blocks that are about to be written: the file's reserved blocks, whose
+ * content is not visible before the commit, and fresh blocks elsewhere. On an error the caller drops the change.
  */
 int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count);
 

@@ -1,9 +1,8 @@
 /*
  * fallocate.c -- reserve, punch, zero, collapse, insert.
  *
- * Each gathers what the file will look like in a change of the extent map and commits it with one transaction: nothing
- * committed is changed in place, data move only in the index and the log, and what falls away is released after the
- * commit.
+ * Each operation collects a change of the extent map and commits it with one transaction. It changes no committed data
+ * in place, moves data only in the index and the log, and releases removed blocks after the commit.
  */
 #include "server/nova/inode/incore.h"
 
@@ -20,7 +19,7 @@
 
 #define BLOCK_MASK (NOVA_BLOCK_SIZE - 1ULL)
 
-/* One call's range. */
+/* The range of one call. */
 struct range {
 	uint64_t offset;
 	uint64_t end;  /* of the bytes, exclusive */
@@ -60,7 +59,7 @@ static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t e
 {
 	const struct file_index *index = &map->inode->file;
 
-	/* Found out before the index grows by what can never be had. */
+	/* Checked before the index grows for blocks that cannot be allocated anyway. */
 	if (count_lacking(index, at, end, data) > alloc_free_total(map->worker->fs))
 		return -ENOSPC;
 	while (at < end) {
@@ -120,7 +119,7 @@ static int zero_edges(struct extent_map_change *map, const struct range *range, 
 	return rc;
 }
 
-/* Whole blocks go, also reserved ones behind the end of the file; of others the part in the range is zeroed. */
+/* Remove whole blocks, also reserved ones behind the end of the file; zero the part of other blocks in the range. */
 static int plan_punch(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last, mapped;
@@ -169,13 +168,13 @@ static int change_blocks(const struct nova_call *call, struct nova_inode *inode,
 		return rc;
 	}
 	txn_start(&txn, call);
-	/* What frees blocks must work on a full pool; where nothing is freed nothing is asked for. */
+	/* An operation that frees blocks must work on a full pool: it may use the reserve, others may not. */
 	return data_commit(&txn, &map, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && map.count, NULL);
 }
 
 /* ---- collapse and insert -------------------------------------------------------------------------------------- */
 
-/* Everything from file block `from` on will lie `by` blocks away. */
+/* Move everything from file block `from` on by `by` blocks. */
 static int plan_shift(struct extent_map_change *map, uint64_t from, int64_t by)
 {
 	struct extent extent;
@@ -194,14 +193,14 @@ static int plan_shift(struct extent_map_change *map, uint64_t from, int64_t by)
 	return 0;
 }
 
-/* In the log the file is cut at the range and what lies behind it appears again in its new place. */
+/* The log cuts the file at the range and then adds the extents behind the range in their new places. */
 static int log_shift(const struct extent_map_change *map, struct txn *txn, const struct range *range, uint16_t mode,
                      bool privileges)
 {
 	struct log_append *log = txn_log(txn, map->inode, false);
 	int rc = txn_attr(txn, log, NOVA_ATTR_SIZE, &(struct nova_attr_entry){.size = le64_of(range->offset)});
 
-	/* Only then the size: it is greater than what the file was cut to, so it drops nothing. */
+	/* The size follows the cut: it is not smaller than the cut size, so it drops nothing. */
 	if (!rc)
 		rc = txn_attr(txn, log, NOVA_ATTR_SIZE | NOVA_ATTR_MTIME | NOVA_ATTR_MODE,
 		              &(struct nova_attr_entry){.size = le64_of(range->size), .mode = le16_of(mode)});
@@ -210,7 +209,7 @@ static int log_shift(const struct extent_map_change *map, struct txn *txn, const
 	return !rc && privileges ? xattr_append_unprivileged(txn, map->inode, log) : rc;
 }
 
-/* Take out of the index what was cut: what lies before `kept` is released, the rest comes back in its new place. */
+/* Remove the cut blocks from the index: those before `kept` are released, the others return in their new places. */
 static void show_cut(struct extent_map_change *map, uint64_t from, uint64_t kept)
 {
 	struct release release = {
@@ -288,7 +287,7 @@ static int check_mode(unsigned mode)
 	}
 }
 
-/* What the file's size will be, or why it cannot be done. */
+/* The new size of the file, or -errno. */
 static int plan_size(const struct nova_inode *inode, unsigned mode, struct range *range)
 {
 	uint64_t length = range->end - range->offset;
@@ -324,7 +323,7 @@ int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsign
 	rc = inode_write(call->worker, file, true, &inode);
 	if (!rc)
 		rc = data_access(call, inode, PERM_WRITE);
-	/* To reserve takes nothing from a file that may only grow. */
+	/* A reservation is allowed on an append-only file: it removes nothing. */
 	if (!rc)
 		rc = perm_flags(inode, !(mode & ~NOVA_FALLOCATE_KEEP_SIZE));
 	if (!rc)

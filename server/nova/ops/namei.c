@@ -1,5 +1,6 @@
 /*
- * namei.c -- what the operations on names share; lookup, readdir and readlink, which change nothing.
+ * namei.c -- functions that the operations on names share, and the operations that change nothing: lookup, readdir and
+ * readlink.
  */
 #include "server/nova/ops/namei.h"
 
@@ -71,7 +72,7 @@ void namei_removed(struct txn *txn, struct nova_inode *dir, struct dir_entry *re
 
 /* ---- lookup --------------------------------------------------------------------------------------------------- */
 
-/* The inode that `name` leads to. What a locked directory names is alive, so its generation is the slot's. */
+/* The inode of `name`. An inode with a name in a locked directory is alive, so its generation is that of the slot. */
 static int find_handle(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                        struct nova_handle *found)
 {
@@ -102,7 +103,7 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 			return -ENOENT;
 		if (length > NOVA_NAME_MAX)
 			return -ENAMETOOLONG;
-		/* The name on the medium takes as long to come as the inode's lines: let all come at once. */
+		/* The name on the medium and the inode's lines miss the cache alike: prefetch all at once. */
 		if (entry)
 			incore_prefetch(fs, entry->ino);
 		entry = dir_index_find(&inode->dir, fs->pm->base, hash, name, length);
@@ -117,7 +118,7 @@ static int find_handle(const struct nova_call *call, struct nova_handle dir, con
 int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                 struct nova_attr *attr)
 {
-	/* Between the two locks the name may have gone or have come to mean another inode: then look again. */
+	/* Between the two locks the name may have been removed or may refer to another inode: then look again. */
 	for (unsigned attempt = 0;; attempt++) {
 		struct nova_handle found;
 		int rc = find_handle(call, dir, name, length, &found);
@@ -151,10 +152,10 @@ int nova_readdir(const struct nova_call *call, struct nova_handle dir, uint64_t 
 		if (rc)
 			return rc;
 	}
-	/* What comes later has a position that the log has not reached yet. */
+	/* Later names have positions that the log has not reached yet. */
 	if (until && !*until)
 		*until = inode->log.tail;
-	/* A name's first possible position is 1 (an ATTR entry comes before it), so cookie 0 is before all. */
+	/* The first possible position of a name is 1 (after an ATTR entry), so cookie 0 is before all names. */
 	for (i = dir_index_after(&inode->dir, cookie); i < inode->dir.count; i++) {
 		const struct dir_entry *entry = dir_index_entry(&inode->dir, i);
 		struct nova_dirent out = {

@@ -27,14 +27,14 @@ void birth_inherit(const struct nova_call *call, const struct nova_inode *dir, s
 		if (S_ISDIR(birth->mode))
 			birth->flags |= NOVA_FILE_PROJECT_INHERIT;
 	}
-	/* A member of the group alone may make a file that runs with its rights. */
+	/* Only a member of the group may make a file that runs with the group's rights. */
 	if (!S_ISDIR(birth->mode) && (birth->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
 	    !cred_super(call->cred) && !cred_in_group(call->cred, birth->gid))
 		birth->mode &= ~(uint32_t)S_ISGID;
 	xattr_inherit(call, dir, &birth->mode, &birth->xattrs);
 }
 
-/* A target longer than fits into the slot lies in a block of its own. */
+/* A target that does not fit into the slot has a block of its own. */
 static int store_target(struct txn *txn, struct nova_inode *inode, struct log_append *log, const char *target,
                         size_t length, uint64_t *blob, uint64_t *line)
 {

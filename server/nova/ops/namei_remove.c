@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-/* May this name go? */
+/* Whether the caller may remove this name. */
 static int may_remove(const struct nova_call *call, const struct nova_inode *dir, const struct nova_inode *child,
                       bool is_rmdir)
 {

@@ -1,10 +1,10 @@
 /*
  * namei_rename.c -- rename, with replacement, NOREPLACE and EXCHANGE.
  *
- * Up to four inodes change in one commit: both directories, what moves, and what is replaced (or moves the other way).
- * The directories are waited for in order; the others are taken by trylock, and a busy one means: let go of everything,
- * wait for it, start over. A directory that moves between parents needs the rename lock, under which no other's parent
- * changes, so that its place can be checked.
+ * Up to four inodes change in one commit: both directories, the moved inode, and the replaced one (or the one that
+ * moves the other way). The directories are locked in order; the others are locked by trylock. If one is locked, unlock
+ * everything, wait for it and start over. To move a directory to another parent needs the rename lock: under it no
+ * parent changes, so the new place can be checked.
  */
 #include "server/nova/change/inode_free.h"
 
@@ -35,11 +35,11 @@ struct rename {
 };
 
 #define NEED_RENAME_LOCK 1 /* an attempt found that it needs the lock that it does not have */
-#define SAME_INODE       2 /* both names lead to one inode: nothing to do */
+#define SAME_INODE       2 /* both names refer to one inode: nothing to do */
 
 /*
- * Is `ino` the directory `dir` or one it lies under? 1 or 0. Parents stand still: the caller has the rename lock. Each
- * one above is looked at under its lock, which is not waited for.
+ * 1 if `ino` is the directory `dir` or one of its ancestors, else 0. The caller has the rename lock, so parents do not
+ * change. Each ancestor is read under its lock, taken by trylock.
  */
 static int is_above(struct rename *r, uint64_t ino, const struct nova_inode *dir)
 {
@@ -87,7 +87,7 @@ static bool entry_is_dir(const struct dir_entry *entry)
 	return entry && entry->type == S_IFDIR >> 12;
 }
 
-/* A directory must not come to lie under itself, nor replace one above it. */
+/* A directory must not move into itself or its descendants, nor replace one of its ancestors. */
 static int check_places(struct rename *r)
 {
 	int above = 0;
@@ -118,7 +118,7 @@ static int may_move(const struct rename *r, const struct nova_inode *inode, cons
 	return rc;
 }
 
-/* What is replaced must be of the moved inode's kind, and empty. */
+/* A replaced inode must be of the same kind as the moved one (directory or not); a directory must be empty. */
 static int may_replace(const struct rename *r)
 {
 	int rc = perm_remove(r->call->cred, r->to_dir, r->victim);
@@ -132,7 +132,7 @@ static int may_replace(const struct rename *r)
 	return r->victim->dir.live ? -ENOTEMPTY : 0;
 }
 
-/* Projects come last: whoever gets EXDEV copies and removes, which must then be able to work. */
+/* Projects come last: a caller that gets EXDEV copies and removes instead, so those must be permitted. */
 static int check_rules(const struct rename *r)
 {
 	bool exchange = r->victim && r->flags & NOVA_RENAME_EXCHANGE;

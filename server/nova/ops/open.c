@@ -1,9 +1,9 @@
 /*
- * open.c -- pins, and the inodes that live by them alone: orphans, which have lost their last name, and files made
- * without one.
+ * open.c -- pins, and inodes that only pins keep alive: orphans, which have lost their last name, and files made
+ * without a name.
  *
- * A file made without a name is pinned before anyone knows its handle. Until a link names it, a crash or its last close
- * ends it; what was written to it becomes reachable with the one record that names it.
+ * A file made without a name is pinned before anyone knows its handle. Until a link gives it a name, a crash or its
+ * last close frees it; the record that adds the name also makes its data reachable.
  */
 #include "server/nova/change/inode_create.h"
 
@@ -50,7 +50,7 @@ int nova_open(const struct nova_call *call, struct nova_handle file, struct nova
 	struct nova_inode *inode;
 	int rc;
 
-	/* A pin changes nothing on the medium, so a read-only mount has them too; but it changes the inode in DRAM. */
+	/* A pin changes nothing on the medium, so read-only mounts have them too; but it changes the in-core inode. */
 	if (call->worker->fs->read_only) {
 		rc = inode_read(call->worker, file, false, &inode);
 	} else {
@@ -85,7 +85,7 @@ int nova_close(const struct nova_call *call, struct nova_handle file)
 	return 0;
 }
 
-/* Whether a slot's inode has no name is read from the medium: no need to bring every inode into DRAM. */
+/* The life word on the medium shows whether an inode has no name, so not every inode must be loaded. */
 static bool is_nameless(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
 {
 	uint64_t word = pm_get8(&slot_at(fs, ino)->words.life[0]);

@@ -1,5 +1,5 @@
 /*
- * quota.c -- limits of projects: set, told, and kept in the root directory's log.
+ * quota.c -- sets and reports the limits of projects, which are in the root directory's log.
  */
 #include "server/nova/change/txn.h"
 

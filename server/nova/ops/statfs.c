@@ -1,5 +1,5 @@
 /*
- * statfs.c -- how much there is and how much is left, of the file system and of a project.
+ * statfs.c -- total and free space of the file system and of a project.
  */
 #include "server/nova/inode/inode.h"
 
@@ -30,7 +30,7 @@ void nova_statfs(struct nova *fs, struct nova_statfs *out)
 	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs);
 }
 
-/* As XFS does: the file system looks as large as the project may become, so `df` in its directory tells its limit. */
+/* As in XFS, the file system seems as large as the project's limit, so `df` in its directory shows that limit. */
 static void narrow(uint64_t limit, uint64_t used, uint64_t *total, uint64_t *left)
 {
 	uint64_t rest = limit > used ? limit - used : 0;

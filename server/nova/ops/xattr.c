@@ -13,7 +13,7 @@
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-/* Take a full name apart. -ERANGE: no name can be so long. */
+/* Split a full name into space and rest. -ERANGE: the name is too long. */
 static int parse_name(const char *text, size_t length, struct xattr_name *name)
 {
 	if (length < 1 || length > NOVA_XATTR_NAME_MAX)
@@ -65,7 +65,7 @@ static int may_use_acl(const struct nova_cred *cred, const struct nova_inode *in
 
 static const struct xattr_name capability = {.space = NOVA_XATTR_SECURITY, .name = "capability", .length = 10};
 
-/* Whoever may write may take away what a write takes away: a kernel asks so before it writes for someone. */
+/* A caller with write access may remove what a write removes: a kernel does so before it writes for a user. */
 static bool takes_capabilities(const struct nova_cred *cred, const struct nova_inode *inode,
                                const struct xattr_name *name)
 {
@@ -160,7 +160,7 @@ ssize_t nova_listxattr(const struct nova_call *call, struct nova_handle file, ch
 
 /* ---- changing --------------------------------------------------------------------------------------------------- */
 
-/* One commit: the attribute, if there is a change of it, and the mode, if that is another now. */
+/* One commit: the attribute, if it changes, and the mode, if that changes. */
 static int commit(const struct nova_call *call, struct nova_inode *inode, struct xattr_change *change, uint16_t mode)
 {
 	struct nova_worker *worker = call->worker;
@@ -169,7 +169,7 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	int rc;
 
 	txn_start(&txn, call);
-	/* What goes makes room: it may use what is kept for removals. */
+	/* A removal frees space, so it may use the reserve. */
 	log = txn_log(&txn, inode, change && !change->value);
 	rc = change ? xattr_append(worker, inode, log, change, txn.now) : 0;
 	if (!rc && (mode != inode->mode || !change))
@@ -191,7 +191,7 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	return 0;
 }
 
-/* The access ACL is the mode, too. One without a mask is nothing but the mode. */
+/* A change of the access ACL also changes the mode. An ACL without a mask adds nothing to the mode. */
 static int set_acl(const struct nova_call *call, struct nova_inode *inode, const struct xattr_name *name,
                    const void *value, size_t size)
 {

@@ -1,5 +1,5 @@
 /*
- * xattr.h -- what other operations do with extended attributes: birth under a default ACL, and the loss of privileges.
+ * xattr.h -- extended attributes in other operations: new inodes under a default ACL, and the loss of privileges.
  */
 #ifndef FARNOVA_NOVA_XATTR_H
 #define FARNOVA_NOVA_XATTR_H
@@ -16,8 +16,8 @@ void xattr_inherit(const struct nova_call *call, const struct nova_inode *dir, u
 
 /* ---- privileges ------------------------------------------------------------------------------------------------- */
 
-/* xattr_has_privileges -- a file's capabilities are for what it held when they were given: a change of its contents or
- * its owner takes them, with an entry in the same commit. */
+/* xattr_has_privileges -- whether a file has capabilities. They were given for its old contents and owner: a change of
+ * either removes them, with an entry in the same commit. */
 bool xattr_has_privileges(const struct nova *fs, const struct nova_inode *inode);
 int xattr_append_unprivileged(struct txn *txn, struct nova_inode *inode, struct log_append *log);
 void xattr_show_unprivileged(struct nova_worker *worker, struct nova_inode *inode);
