@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#define PATH_TRIES 10 /* how often a path is walked if what it leads to dies before it is used */
+#define PATH_TRIES 10 /* how often a path is walked if its inode is freed before it is used */
 
 /* A reply without a body. */
 static void answer(struct state *state, struct conn *conn, const struct proto_request *in, int error)
@@ -34,7 +34,8 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 }
 
 /*
- * The slot's rule: one more is new, the same again asks for the same reply. Returns whether the request is to be run.
+ * The rule of a slot: the next sequence is a new request, the same one asks for its reply again. Returns whether the
+ * request is to be run.
  */
 static bool take_slot(struct conn *conn, const struct proto_request *in)
 {
@@ -58,7 +59,7 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
-/* What a client gets that asks again after a new connection: layouts have ended with the old one. */
+/* The cached reply for a repeat on a new connection: the layouts have ended with the old connection. */
 static void cache_reply(struct slot *slot, struct proto_reply *reply)
 {
 	if (reply->status == 0 && (reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN)) {
@@ -188,7 +189,7 @@ void dispatch_resume(struct deferred *deferred)
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
-/* Before HELLO nothing else is understood. */
+/* The first message must be HELLO. */
 static void first_message(struct state *state, struct conn *conn, const struct proto_request *in, int rc,
                           const char *why)
 {

@@ -1,5 +1,5 @@
 /*
- * grant.c -- which extents a client is told of, and their registration.
+ * grant.c -- grants extents to a client and registers their blocks.
  */
 #include "server/ops/grant.h"
 
