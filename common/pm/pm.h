@@ -8,20 +8,20 @@
  *   pm_flush           write back the lines of a range (clwb); durable after the next pm_fence by the same thread
  *   pm_fence           orders and completes what this thread copied or flushed before
  *
- * The model the code may rely on: 8 aligned bytes are the only atom; between two fences stores may become durable in
- * any order, also within a line; a store that was not flushed after it was made may become durable at any time or
- * never; a fence speaks only for the stores and flushes of its own thread. (Intel SDM vol. 1, 10.4.6; SNIA NVM
- * programming model.)
+ * The guarantees that the code may rely on: 8 aligned bytes are the only atom; between two fences stores may become
+ * durable in any order, also within a line; a store that is not flushed afterwards may become durable at any time or
+ * never; a fence covers only the stores and flushes of its own thread. (Intel SDM vol. 1, 10.4.6; SNIA NVM programming
+ * model.)
  *
- * On the reference host lines cost and fences do not: an entry, slot or record is written as whole lines with pm_copy,
- * a single word with pm_set8 + pm_flush.
+ * On the reference host lines are expensive and fences are not: an entry, slot or record is written as whole lines with
+ * pm_copy, a single word with pm_set8 + pm_flush.
  *
- * Observation: a struct pm_observer may be attached. It is told of every store, flush and fence before it is
- * executed, with the place in the source that made it; the crash tests record with it and the benchmarks count. A NULL
- * observer costs one predicted branch. Observers do not change what is stored.
+ * Observation: a struct pm_observer may be attached. It is called before every store, flush and fence, with the source
+ * location of the caller; the crash tests record with it and the benchmarks count. A NULL observer costs one predicted
+ * branch. Observers do not change what is stored.
  *
- * Thread safety: all store functions may be called by any thread on one struct pm. Map, unmap and observe may not run
- * beside anything else on the same struct pm.
+ * Thread safety: any thread may call any store function on one struct pm. Map, unmap and observe must not run at the
+ * same time as any other function on the same struct pm.
  */
 #ifndef FARNOVA_COMMON_PM_H
 #define FARNOVA_COMMON_PM_H
