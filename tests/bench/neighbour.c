@@ -41,7 +41,7 @@ static struct {
 	struct raw_client *client;
 	pthread_t thread;
 	atomic_bool stop, noting;
-	unsigned count;
+	atomic_uint count;
 	double took_us[SAMPLES];
 } neighbour;
 
@@ -239,7 +239,7 @@ static double measure(const struct long_case *c)
 		atomic_store(&neighbour.noting, true);
 		c->run();
 		atomic_store(&neighbour.noting, false);
-	} while (clock_now_ns() < until);
+	} while (clock_now_ns() < until || atomic_load(&neighbour.count) == 0);
 	end(); // so that the last sample is there
 	qsort(neighbour.took_us, neighbour.count, sizeof(double), ascending);
 	return neighbour.count ? neighbour.took_us[neighbour.count - 1 - neighbour.count / 100] : 0;
