@@ -133,13 +133,18 @@ static int start(void **state)
 	                                        "--share-ms", "20", NULL});
 }
 
-static int stop(void **state)
+/* The honest client does at least one round, also beside the shortest of tests. */
+static void end_honest(void)
 {
-	(void)state;
-	/* Be it once, beside the shortest of tests. */
 	while (atomic_load(&honest.rounds) == 0 && atomic_load(&honest.error) == 0)
 		sleep_ms(1);
 	atomic_store(&honest.ends, true);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	end_honest();
 	pthread_join(honest.thread, NULL);
 	server_end(server);
 	assert_int_equal(atomic_load(&honest.error), 0);
@@ -432,8 +437,7 @@ static void blocks_kept_are_had_by_who_needs_them(void **state)
 	assert_true(get_layout(holder, held));
 	uint64_t kept = rewrite(holder, held, 4, 400);
 	assert_int_equal(kept, 400);
-	/* A full pool refuses the honest client's writes, too. */
-	atomic_store(&honest.ends, true);
+	end_honest(); /* a full pool refuses its writes, too */
 	uint64_t room = free_blocks(filler);
 	while (write_file(filler, open, filled * BLOCK, data, sizeof(data)) == 0)
 		filled += sizeof(data) / BLOCK;
