@@ -1,10 +1,12 @@
 /*
  * attack.h -- runs attacks on a server, each beside an honest client that must not feel them.
  *
- * The honest client writes, reads back and compares all the time. For each attack its rate alone and its rate beside
- * the attack are measured in turns; the attack has failed if it saw no error, kept half of its speed, and a client that
- * came meanwhile was let in. Under a sanitizer the speed is only told. An attack runs in a thread of its own and ends
- * soon after attack_goes_on() says false.
+ * The honest client writes, reads back and compares all the time. For each attack three rates are measured in turns:
+ * alone, beside a process that only burns a CPU, and beside the attack. The attacker runs on the same host, so it takes
+ * CPU time from the honest client as that process does; what the server lets it take is the difference. The attack has
+ * failed if the honest client saw no error, kept half of its rate beside the burner, and a client that came meanwhile
+ * was let in. Under a sanitizer the rates are only printed. An attack runs in a thread of its own and ends soon after
+ * attack_goes_on() says false.
  */
 #ifndef FARNOVA_TESTS_SUPPORT_ATTACK_H
 #define FARNOVA_TESTS_SUPPORT_ATTACK_H
