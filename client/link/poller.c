@@ -236,6 +236,21 @@ static bool give_way(struct connection *link)
 	return crowded;
 }
 
+/* pass_lead -- no thread leads: wake one that waits, so that it takes the lead. */
+static void pass_lead(struct connection *link)
+{
+	struct waiter *w;
+
+	/* The newest is the most likely to get its reply soon. */
+	LIST_FOREACH(w, &link->poller.waiting, entry)
+	{
+		if (link->state == CONNECTION_UP && w->asleep && !w->woken) {
+			wake(w);
+			break;
+		}
+	}
+}
+
 /* poll_as_leader -- poll until `waiter` is woken, another thread takes the lead, or the connection is lost. */
 static void poll_as_leader(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
@@ -279,15 +294,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 	if (poller->leader != waiter)
 		return;
 	poller->leader = NULL;
-	/* Pass the lead to a waiting thread; the newest is the most likely to get its reply soon. */
-	struct waiter *w;
-	LIST_FOREACH(w, &poller->waiting, entry)
-	{
-		if (link->state == CONNECTION_UP && w->asleep && !w->woken) {
-			wake(w);
-			break;
-		}
-	}
+	pass_lead(link);
 }
 
 /* wait_as_follower -- sleep until woken, asked to lead, or the deadline passes. */
@@ -333,6 +340,9 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 		poller->resource_waiters--;
 	waiter->resource = false;
 	LIST_REMOVE(waiter, entry);
+	/* It may have been woken to take the lead and given up instead. */
+	if (error && !poller->leader)
+		pass_lead(link);
 	return error;
 }
 
