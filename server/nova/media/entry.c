@@ -15,7 +15,7 @@ struct nova_entry *entry_start(struct entry_buffer *buffer, enum nova_entry_type
 	return &buffer->entry;
 }
 
-/* The commonest entry, and the only one that a write waits for: its fields are put together in words. */
+/* The most frequent entry, and the only one that most writes need: it is stored in whole words (see entry_seal). */
 struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block, uint64_t value, uint64_t count,
                                uint64_t size, int64_t time_ns)
 {
@@ -72,7 +72,7 @@ unsigned entry_extents_count(const struct nova_entry *entry)
 	return count <= NOVA_EXTENTS_MAX && entry->lines == entry_extents_lines(count) ? count : 0;
 }
 
-/* An inode number, a generation and a place in the log, as they come before what they seed. */
+/* The seed of an entry (`place` is its position) or of a page header (`place` is its block). */
 static uint32_t seed(uint64_t ino, uint32_t generation, uint64_t place)
 {
 	uint32_t crc = crc32c_u64(crc32c_u64(0xffffffff, ino), generation | place << 32);
@@ -105,7 +105,7 @@ void entry_seal(struct nova_entry *entry, const struct nova_request *request, ui
 	              "the words have these");
 	words[0] = le64_of(first);
 	words[1] = le64_of(request->client | (uint64_t)request->sequence << 32);
-	/* Whole: the compiler knows what of it has not changed, and would store the rest alone. */
+	/* A whole store: the compiler could see that half of the word is unchanged and store only the other half. */
 	*(volatile uint64_t *)&words[2] = htole64(epoch | payload);
 	words[0] = le64_of(first | entry_crc(entry, ino, generation, position));
 }
@@ -133,7 +133,7 @@ uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uin
 	return crc32c(seed(ino, generation, block), (const uint8_t *)header + 4, 28);
 }
 
-/* What is seeded with an inode and its life, and not with a place. */
+/* A seed without a place. */
 static uint32_t life_seed(uint64_t ino, uint32_t generation)
 {
 	return crc32c_u32(crc32c_u64(0xffffffff, ino), generation);

@@ -1,5 +1,5 @@
 /*
- * entry.h -- log entries: how many lines they take, their seeded CRC, and whether one read from the medium is sound.
+ * entry.h -- log entries: builds them, gives their number of lines and their CRC, and checks those from the medium.
  */
 #ifndef FARNOVA_NOVA_ENTRY_H
 #define FARNOVA_NOVA_ENTRY_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A name or an inline target is no longer. */
+/* The most lines of an entry in an entry_buffer: the longest name or inline target. */
 #define ENTRY_LINES_MAX 5u
 
 /* An entry under construction. */
@@ -22,7 +22,7 @@ struct entry_buffer {
 	uint8_t more[(ENTRY_LINES_MAX - 1) * NOVA_LINE_SIZE];
 } __attribute__((aligned(64)));
 
-/* The longest entry there is, an extended attribute's, fills a page. */
+/* The longest entries, those of extended attributes and extents, can fill a page. */
 struct entry_page {
 	struct nova_entry entry;
 	uint8_t more[(NOVA_PAGE_LINES - 1) * NOVA_LINE_SIZE];
@@ -31,7 +31,7 @@ struct entry_page {
 #define ENTRY_PAYLOAD(type, entry)       ((struct type *)(void *)(entry)->payload)
 #define ENTRY_CONST_PAYLOAD(type, entry) ((const struct type *)(const void *)(entry)->payload)
 
-/* Name, target and attribute go on in the lines after the first without a gap, so each is one run of bytes. */
+/* A name, target or attribute continues into the next lines without a gap, so it is one run of bytes. */
 #define ENTRY_NAME_OFFSET   (offsetof(struct nova_entry, payload) + offsetof(struct nova_name_entry, name))
 #define ENTRY_TARGET_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_symlink_entry, target))
 static_assert(ENTRY_NAME_OFFSET + NOVA_NAME_INLINE == NOVA_LINE_SIZE, "a name ends its line");
@@ -60,15 +60,13 @@ static inline uint8_t entry_symlink_lines(size_t length)
 	return (uint8_t)((ENTRY_TARGET_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
-/* `length`: of the name and of what follows it. */
+/* `length` -- of the name and the value or runs after it. */
 static inline uint8_t entry_xattr_lines(size_t length)
 {
 	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
-/* entry_request -- who asked for it. */
-/* ---- what lives ----------------------------------------------------------------------------------------------- */
-
+/* entry_request -- the request that made the change. */
 static inline struct nova_request entry_request(const struct nova_entry *entry)
 {
 	return (struct nova_request){
@@ -84,7 +82,8 @@ static inline const uint8_t *entry_xattr_value(const struct nova_entry *entry)
 	return (const uint8_t *)entry + ENTRY_XATTR_OFFSET + ENTRY_CONST_PAYLOAD(nova_xattr_entry, entry)->name_length;
 }
 
-/* entry_extents_lines -- that so many packed extents take, at least 1; entry_extents_room -- how many lines hold. */
+/* entry_extents_lines -- the lines that `count` packed extents need, at least 1. entry_extents_room -- how many packed
+ * extents fit into so many lines. */
 static inline uint8_t entry_extents_lines(unsigned count)
 {
 	return (uint8_t)((ENTRY_EXTENTS_OFFSET + count * sizeof(struct nova_packed_extent) + NOVA_LINE_SIZE - 1) /
@@ -96,22 +95,22 @@ static inline unsigned entry_extents_room(uint64_t lines)
 	return (unsigned)((lines * NOVA_LINE_SIZE - ENTRY_EXTENTS_OFFSET) / sizeof(struct nova_packed_extent));
 }
 
-/* Beside a block number: the block is the file's and reads as zeros. */
+/* A flag beside a block number: the block is reserved for the file and reads as zeros. */
 #define FILE_UNWRITTEN (1ULL << 63)
 
-/* file_block_of -- the block that a value names. */
+/* file_block_of -- the block number of a value. */
 static inline uint64_t file_block_of(uint64_t value)
 {
 	return value & ~FILE_UNWRITTEN;
 }
 
-/* file_readable -- the block that holds what the file has there; 0 where it has zeros. */
+/* file_readable -- the block that holds the data; 0 if they are zeros. */
 static inline uint64_t file_readable(uint64_t value)
 {
 	return value & FILE_UNWRITTEN ? 0 : value;
 }
 
-/* A row of file blocks that lie in a row of blocks; `value` is the first one, perhaps with FILE_UNWRITTEN. */
+/* A run of file blocks in a run of pool blocks; `value` is the first of these, perhaps with FILE_UNWRITTEN. */
 struct extent {
 	uint64_t file_block;
 	uint64_t value;
@@ -138,11 +137,11 @@ struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block,
                                uint64_t size, int64_t time_ns);
 
 /*
- * entry_seal -- who asked for it, in which life of the inode and where in the log it will lie, and the CRC. `entry` is
- * aligned to 8 bytes.
+ * entry_seal -- enter the request, the epoch and the CRC. The CRC depends on the inode, its generation and the entry's
+ * position in the log. `entry` is aligned to 8 bytes.
  *
- * Here and in entry_write lines are put together by whole words, as they are read again for the CRC and the copy: a
- * load that spans several stores waits until those have left the CPU's store buffer, 80 ns in the middle of a write.
+ * entry_seal and entry_write store whole words, because the CRC and the copy load whole words: a load that spans
+ * several smaller stores waits until these have left the CPU's store buffer, which cost 80 ns in each write.
  */
 void entry_seal(struct nova_entry *entry, const struct nova_request *request, uint32_t epoch, uint64_t ino,
                 uint32_t generation, uint64_t position);
@@ -156,10 +155,10 @@ uint64_t entry_write_value(const struct nova_write_entry *write);
  */
 struct nova_entry *entry_extents(struct entry_page *page, const struct extent *extents, unsigned count, uint64_t size);
 
-/* entry_extents_count -- how many extents an EXTENTS entry has; 0 if it has not the lines for just as many. */
+/* entry_extents_count -- how many extents an EXTENTS entry has; 0 if its number of lines does not match them. */
 unsigned entry_extents_count(const struct nova_entry *entry);
 
-/* entry_crc -- what the entry's CRC has to be at its place; `entry` has entry->lines lines. */
+/* entry_crc -- the correct CRC of the entry at this position; `entry` has entry->lines lines. */
 uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t generation, uint64_t position);
 
 /* entry_valid -- the CRC is right and the entry has 1..room lines. */
@@ -172,7 +171,7 @@ bool entry_name_ok(const char *name, size_t length);
 uint32_t entry_page_crc(const struct nova_page_header *header, uint64_t ino, uint32_t generation, uint64_t block);
 uint32_t entry_header_crc(const struct nova_slot_header *header, uint64_t ino, uint32_t generation);
 
-/* entry_blob_seed -- where the CRC of a blob of this inode begins. */
+/* entry_blob_seed -- the seed of the CRC of an attribute's blob. */
 uint32_t entry_blob_seed(uint64_t ino, uint32_t generation);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * format.c -- make an empty file system. The superblocks are written last: what was interrupted does not mount.
+ * format.c -- makes an empty file system. The superblocks are written last, so an interrupted mkfs cannot be mounted.
  */
 #include "server/nova/media/entry.h"
 #include "server/nova/media/super.h"
@@ -75,7 +75,7 @@ static void format_slots(struct pm *pm, uint64_t first_ino)
 	}
 }
 
-/* A pool without a key is sound: its first mount makes one. */
+/* Without randomness the key stays 0: the first writable mount makes one. */
 static void random_key(uint8_t key[16])
 {
 	if (getrandom(key, 16, 0) != 16)
@@ -117,7 +117,7 @@ static void format_supers(struct pm *pm, const struct nova_format_options *optio
 	super.blocks = le64_of(word_make(NOVA_WORD_BLOCKS, 0, blocks));
 	super.checkpoint = le64_of(word_make(NOVA_WORD_CHECKPOINT, 0, 0));
 	super.device = le64_of(word_make(NOVA_WORD_DEVICE, 0, unsafe_shutdown_value(pm)));
-	/* One after the other: of a crash between them a whole superblock is left, and the mount restores the other. */
+	/* One after the other: a crash between them leaves one intact superblock, from which the mount restores the other. */
 	pm_copy(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_1)), &super, sizeof super);
 	pm_fence(pm);
 	pm_copy(pm, pm_at(pm, block_offset(NOVA_SUPER_BLOCK_0)), &super, sizeof super);
@@ -142,8 +142,8 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	clock_gettime(CLOCK_REALTIME, &time);
 	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 
-	/* Both superblocks of what was there go first: with one left, a crash would let a half overwritten
-	 * pool mount. */
+	/* First destroy both superblocks of an old file system: if one were left after a crash, a half overwritten pool
+	 * could be mounted. */
 	zero_blocks(pm, NOVA_SUPER_BLOCK_0, 1);
 	zero_blocks(pm, NOVA_SUPER_BLOCK_1, 1);
 	pm_fence(pm);

@@ -1,15 +1,15 @@
 /*
  * format.h -- the on-media format, version 1. docs/format.md says the same in prose.
  *
- * Everything is little-endian. The medium is trusted for nothing: whatever is read is checked by its CRC or its
- * self-checking word, then by its ranges, before it is followed.
+ * All integers are little-endian. Nothing on the medium is trusted: its CRC, or that of its word, is checked before it
+ * is used, and then its ranges.
  *
  *   pool       preamble of 512 blocks (2 MiB) | zone 0 | zone 1 | ...
  *              a zone has 262144 blocks (1 GiB); the last one may be shorter
  *
  *   preamble   block  0          superblock
  *              blocks 2..65      journal rings
- *              blocks 66..129    kept for the rings' replicas
+ *              blocks 66..129    reserved for replicas of the rings
  *              block  511        second superblock
  *              the others are zero
  *
@@ -20,14 +20,15 @@
  *              blocks 66..127    zero
  *              blocks 128..      chunks of 16 blocks (64 KiB)
  *
- * A chunk holds inode slots or is general: log pages, data, blobs.
+ * A chunk holds inode slots, or it is general: its blocks are log pages, file data and blobs.
  *
- * An inode number is the slot's offset in the pool divided by 512: no table maps it, a pool grows without moving any.
- * Nothing in the format depends on the number of CPUs.
+ * An inode number is the slot's offset in the pool divided by 512, so there is no table of inodes, and a pool can grow
+ * without moving one. Nothing in the format depends on the number of CPUs.
  *
- * A word is 8 bytes and checks itself: value (48 bits) | CRC (16 bits), the CRC seeded with what the word is and whose.
- * Where a word has two copies, both of its possible targets were durable before either copy moved, so of two valid
- * copies the greater is taken and a copy that fails its check is a media error, never a torn update.
+ * A word is 8 bytes that carry their own check sum: value (48 bits) | CRC (16 bits). The CRC is seeded with the word's
+ * kind and owner. Many words have two copies. What the old and the new value refer to is durable before either copy
+ * changes, so of two valid copies the greater is taken. A copy that fails its check is a media error, never a torn
+ * update.
  */
 #ifndef FARNOVA_NOVA_FORMAT_H
 #define FARNOVA_NOVA_FORMAT_H
@@ -68,16 +69,17 @@
 
 /*
  * Every CRC here is common/crc.h's crc32c (no final inversion) and starts from 0xffffffff; "seeded with (a, b)" means
- * that it first runs over a and b, little-endian and unpadded: inode numbers, positions and block numbers 8 bytes,
+ * that it first runs over a and b, little-endian and unpadded: inode numbers, positions and block numbers have 8 bytes,
  * generations and ring numbers 4.
  *
- * A word is value << 16 | CRC. The CRC of a word is CRC32C over the 15 bytes (kind u8, owner u64, value u48), folded:
- * high 16 bits XOR low 16 bits, and forced nonzero (0 becomes 0xffff), so that a zeroed word is never valid. The owner
- * is named with each kind. A fresh chunk of slots has both life words NEVER of generation 0 and its other words zero.
+ * A word is value << 16 | CRC. The CRC of a word is CRC32C over the 15 bytes (kind u8, owner u64, value u48), folded to
+ * 16 bits: the high half XOR the low half. A result of 0 is stored as 0xffff, so a zeroed word is never valid. The list
+ * below gives the owner of each kind. In a new chunk of slots both LIFE words are NEVER with generation 0, and all
+ * other words are zero.
  */
 enum nova_word_kind {
 	NOVA_WORD_LIFE = 1,        /* slot: generation (32) << 8 | state (8), owner inode number */
-	NOVA_WORD_TAIL = 2,        /* slot: log lines since birth, owner inode number ^ generation << 32 */
+	NOVA_WORD_TAIL = 2,        /* slot: log lines since creation, owner inode number ^ generation << 32 */
 	NOVA_WORD_HEAD = 3,        /* slot: block of the first log page or 0, owner as for tail */
 	NOVA_WORD_NEXT = 4,        /* log page: block of the next page, owner block of this page ^ generation << 32 */
 	NOVA_WORD_REPLICA = 5,     /* slot: block that holds the slot's replica, or 0; owner as for tail */
@@ -90,17 +92,17 @@ enum nova_word_kind {
 	NOVA_WORD_DEVICE = 12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device id (24), or 0; owner 0 */
 };
 
-/* States are ordered: of two life words of one generation the greater is the newer. So an inode that may still get its
- * first name has a state of its own, below ALLOCATED; from ORPHAN nothing leads back. */
+/* States have an order: of two LIFE words of one generation the greater is the newer. So a file that may still get its
+ * first name has its own state below ALLOCATED. An ORPHAN can only become FREE. */
 enum nova_life {
 	NOVA_LIFE_NEVER = 0,     /* slot never used */
-	NOVA_LIFE_NAMELESS = 1,  /* born without a name, open; a link may give it one */
+	NOVA_LIFE_NAMELESS = 1,  /* created without a name, and open; a link may give it one */
 	NOVA_LIFE_ALLOCATED = 2, /* in use, has a name */
-	NOVA_LIFE_ORPHAN = 3,    /* no name left and none to come, was open */
+	NOVA_LIFE_ORPHAN = 3,    /* has no name and can get none; freed once nobody has it open */
 	NOVA_LIFE_FREE = 4,      /* generation ended */
 };
 
-/* life_has_log -- whether a slot in this state is judged: its header, its other words and its log. */
+/* life_has_log -- whether the header, the other words and the log of a slot in this state are valid. */
 static inline int life_has_log(enum nova_life life)
 {
 	return life == NOVA_LIFE_NAMELESS || life == NOVA_LIFE_ALLOCATED || life == NOVA_LIFE_ORPHAN;
@@ -114,13 +116,12 @@ enum nova_chunk_kind { NOVA_CHUNK_GENERAL = 0, NOVA_CHUNK_SLOTS = 1 };
 #define NOVA_RO_COMPAT_PARITY    (1ULL << 1)
 #define NOVA_INCOMPAT_REPLICAS   (1ULL << 0) /* slots, log pages and journals in two copies */
 
-/* Data checksums, parity and replicas have their place in the format; this version of the program keeps none
- * of them. */
+/* The format reserves places for data checksums, parity and replicas; this version of the program uses none of them. */
 #define NOVA_KNOWN_RO_COMPAT 0ULL
 #define NOVA_KNOWN_INCOMPAT  0ULL
 
 struct nova_super {
-	/* line 0 and 1: written by mkfs, then immutable */
+	/* bytes 0..255: written by mkfs; only a missing handle_key is stored later */
 	le64 magic;
 	le32 version;
 	le32 crc; /* CRC32C over the first 256 bytes with this field zero, seed 0xffffffff */
@@ -135,10 +136,10 @@ struct nova_super {
 	le32 journal_rings;
 	le32 reserved0;
 	le64 root_ino;
-	le64 clients_ino;       /* kept for the table of client identities; 0 */
-	uint8_t handle_key[16]; /* of the seals on clients' handles; 0 = none yet: the next writable mount makes one */
+	le64 clients_ino;       /* reserved for the inode of the table of client identities; 0 */
+	uint8_t handle_key[16]; /* key of the seals of handles; 0 = none: the next writable mount makes one */
 	uint8_t reserved1[80];
-	/* line 4: words that change, each also in the second superblock */
+	/* line 4: words that change; the second superblock holds their second copies */
 	le64 clean;
 	le64 epoch;
 	le64 blocks;
@@ -169,15 +170,15 @@ static_assert(sizeof(struct nova_zone_header) == 64, "zone header");
 #define NOVA_SLOT_LINES 6u  /* log lines inside the slot */
 #define NOVA_PAGE_LINES 63u /* log lines in a log page */
 
-/* Line 0: written at birth before the life word says ALLOCATED, immutable until the next birth. */
+/* Line 0: written when the inode is created, before the LIFE word says so, and not changed in that generation. */
 struct nova_slot_header {
 	le32 crc;     /* CRC32C over the other 60 bytes, seeded with (inode number, generation) */
 	uint8_t type; /* S_IFMT bits >> 12 */
 	uint8_t reserved0[3];
 	le32 generation;
 	le32 rdev;
-	le64 birth_ns; /* signed */
-	le64 parent;   /* directories: inode number of the parent at birth; a PARENT entry supersedes it */
+	le64 birth_ns; /* time of creation, signed */
+	le64 parent;   /* directories: inode number of the first parent; a PARENT entry replaces it */
 	uint8_t reserved1[32];
 };
 static_assert(sizeof(struct nova_slot_header) == 64, "slot header");
@@ -201,12 +202,13 @@ static_assert(sizeof(struct nova_slot) == NOVA_SLOT_SIZE, "slot");
 /* ---- the log -------------------------------------------------------------------------------------------------- */
 
 /*
- * A log is a row of lines numbered from the inode's birth. Lines 0..5 are in the slot; the rest in pages of 63, each of
- * which says the position of its first line. `tail` counts the lines that are committed. If the head page's first
- * position is greater than 6, GC has rewritten the log: it begins there, and the slot's lines are dead.
+ * A log is a sequence of lines, numbered from the creation of the inode. Lines 0..5 are in the slot, the others in
+ * pages of 63 lines; each page holds the position of its first line. TAIL counts the committed lines. If the first
+ * page's first position is greater than 6, GC has cut off the beginning of the log: the log begins at that page, and
+ * the lines in the slot are dead.
  *
- * `head` and `next` are judged only when `tail` lies beyond the lines before the page they name: a page that was
- * linked but never committed into is ignored and linked anew.
+ * HEAD and NEXT are valid only if TAIL lies beyond the first position of the page that they name. A page that was
+ * linked, but has no committed line, is ignored and linked again.
  */
 struct nova_page_header {
 	le32 crc; /* CRC32C over bytes 4..31, seeded with (inode number, generation, block number) */
@@ -228,29 +230,29 @@ static_assert(sizeof(struct nova_page) == NOVA_BLOCK_SIZE, "page");
 
 enum nova_entry_type {
 	NOVA_ENTRY_PAD = 1,       /* fills the rest of a page or of the slot; only its first line is written */
-	NOVA_ENTRY_ATTR = 2,      /* some attributes; a smaller size drops what lies beyond */
+	NOVA_ENTRY_ATTR = 2,      /* some attributes; a size that is not greater drops the blocks beyond it */
 	NOVA_ENTRY_TIMES = 3,     /* all three times */
-	NOVA_ENTRY_WRITE = 4,     /* a run of file blocks now lies in a run of blocks (block 0: is a hole) */
-	NOVA_ENTRY_NAME = 5,      /* directory: a name appears */
-	NOVA_ENTRY_NAME_GONE = 6, /* directory: a name goes, by its cookie */
+	NOVA_ENTRY_WRITE = 4,     /* maps a run of file blocks to a run of pool blocks (block 0: to a hole) */
+	NOVA_ENTRY_NAME = 5,      /* directory: adds a name */
+	NOVA_ENTRY_NAME_GONE = 6, /* directory: removes a name, by its cookie */
 	NOVA_ENTRY_SYMLINK = 7,   /* target, in the entry or in a blob */
 	NOVA_ENTRY_PARENT = 8,    /* directory: moved to another parent */
-	NOVA_ENTRY_XATTR = 9,     /* an extended attribute appears, has another value, or goes */
+	NOVA_ENTRY_XATTR = 9,     /* sets or removes an extended attribute */
 	NOVA_ENTRY_QUOTA = 10,    /* root directory: the limits of a project */
-	NOVA_ENTRY_EXTENTS = 11,  /* runs of file blocks as GC found them, packed */
+	NOVA_ENTRY_EXTENTS = 11,  /* written by GC: several runs of file blocks, packed */
 };
 
 /*
- * First line of every entry. An entry may have more lines, which follow it and never cross the end of a page: the CRC
- * covers all of them. CRC32C over (inode number u64, generation u32, position u64) and then all bytes of all lines but
- * the CRC itself, so that nothing stale ever validates in a recycled page. PAD's CRC covers its first line only.
+ * First line of every entry. More lines may follow it, up to the end of the page at most. The CRC is CRC32C over (inode
+ * number u64, generation u32, position u64) and then over all bytes of all lines but the CRC itself, so a stale entry
+ * in a reused page is never valid. The CRC of a PAD covers its first line only.
  */
 struct nova_entry {
 	le32 crc;
 	uint8_t type;
 	uint8_t lines; /* 1..63 */
 	le16 request_slot;
-	le32 request_client; /* who asked: (client, slot, sequence); 0 = nobody */
+	le32 request_client; /* the request that made the change: (client, slot, sequence); 0 = none */
 	le32 request_sequence;
 	le32 epoch;
 	uint8_t payload[44];
@@ -283,9 +285,9 @@ struct nova_attr_entry {
 static_assert(sizeof(struct nova_attr_entry) == 44, "attr");
 
 /* flags of an ATTR entry */
-#define NOVA_FLAG_IMMUTABLE       (1u << 0) /* nothing of the inode changes but its flags */
-#define NOVA_FLAG_APPEND          (1u << 1) /* a file grows at its end only, a directory only gains names */
-#define NOVA_FLAG_PROJECT_INHERIT (1u << 2) /* a directory passes on its project, and to directories this flag */
+#define NOVA_FLAG_IMMUTABLE       (1u << 0) /* only the inode's flags can change */
+#define NOVA_FLAG_APPEND          (1u << 1) /* a file can only grow at its end, a directory only gain names */
+#define NOVA_FLAG_PROJECT_INHERIT (1u << 2) /* new inodes in the directory get its project; directories this flag too */
 
 struct nova_times_entry {
 	le64 atime_ns;
@@ -295,7 +297,7 @@ struct nova_times_entry {
 };
 static_assert(sizeof(struct nova_times_entry) == 44, "times");
 
-#define NOVA_WRITE_UNWRITTEN (1u << 0) /* the blocks are the file's and read as zeros; they may lie beyond its end */
+#define NOVA_WRITE_UNWRITTEN (1u << 0) /* the blocks are reserved and read as zeros; they may lie beyond the end */
 
 struct nova_write_entry {
 	le64 file_block;
@@ -309,12 +311,12 @@ struct nova_write_entry {
 static_assert(sizeof(struct nova_write_entry) == 44, "write");
 
 /*
- * What 64 bytes of a WRITE entry say in 16. Only GC writes these, and what a run has besides is said by the entries
- * that it writes in the same commit.
+ * A packed extent maps in 16 bytes what a WRITE entry maps in 64. Only GC writes EXTENTS entries. They hold no times:
+ * the TIMES entry of the same commit does.
  */
 #define NOVA_EXTENT_BLOCKS_BITS 16u
 #define NOVA_EXTENT_BLOCKS_MAX  ((1u << NOVA_EXTENT_BLOCKS_BITS) - 1)
-#define NOVA_EXTENT_PLACES      (1ULL << (64 - NOVA_EXTENT_BLOCKS_BITS)) /* file blocks that can be told */
+#define NOVA_EXTENT_PLACES      (1ULL << (64 - NOVA_EXTENT_BLOCKS_BITS)) /* file blocks that `place` can name */
 #define NOVA_EXTENT_UNWRITTEN   (1ULL << 63)
 
 struct nova_packed_extent {
@@ -329,9 +331,9 @@ static_assert(sizeof(struct nova_packed_extent) == 16, "packed extent");
 
 struct nova_extents_entry {
 	le64 size;  /* of the file */
-	le16 count; /* 1..250; the entry has just the lines that they take */
+	le16 count; /* 1..250; the entry has no more lines than these extents need */
 	le16 reserved;
-	struct nova_packed_extent extents[NOVA_EXTENTS_INLINE]; /* go on in the next lines without a gap */
+	struct nova_packed_extent extents[NOVA_EXTENTS_INLINE]; /* the next lines hold the others, without a gap */
 };
 static_assert(sizeof(struct nova_extents_entry) == 44, "extents");
 static_assert(NOVA_EXTENTS_MAX == 250, "extents of an entry");
@@ -340,12 +342,12 @@ static_assert(NOVA_EXTENTS_MAX == 250, "extents of an entry");
 
 struct nova_name_entry {
 	le64 ino;
-	le64 cookie;  /* position of the entry when the name appeared: stable across GC, names the entry for readdir */
-	le64 time_ns; /* the directory's mtime = ctime */
+	le64 cookie;         /* position of the name's first NAME entry; GC keeps it, and readdir continues by it */
+	le64 time_ns;        /* the directory's mtime = ctime */
 	uint8_t file_type;   /* S_IFMT bits >> 12 */
 	uint8_t name_length; /* 1..255 */
 	uint8_t reserved[2];
-	uint8_t name[NOVA_NAME_INLINE]; /* goes on in the next lines, 64 bytes each */
+	uint8_t name[NOVA_NAME_INLINE]; /* the next lines hold the rest, 64 bytes each */
 };
 static_assert(sizeof(struct nova_name_entry) == 44, "name");
 
@@ -378,7 +380,7 @@ static_assert(sizeof(struct nova_parent_entry) == 44, "parent");
 
 #define NOVA_FLAGS_KNOWN (NOVA_FLAG_IMMUTABLE | NOVA_FLAG_APPEND | NOVA_FLAG_PROJECT_INHERIT)
 
-/* What an extended attribute's name begins with; what follows the prefix is in the entry. */
+/* The prefix of an extended attribute's name; the entry holds the rest of the name. */
 enum nova_xattr_space {
 	NOVA_XATTR_USER = 1,     /* "user." */
 	NOVA_XATTR_TRUSTED = 2,  /* "trusted." */
@@ -395,8 +397,9 @@ enum nova_xattr_space {
 #define NOVA_XATTR_LIST_MAX   65536u /* all names of an inode with their prefixes, each with a NUL */
 
 /*
- * The name is followed without a gap by the value, or, where both together are longer than NOVA_XATTR_INLINE_MAX, by
- * `runs` runs of blocks that hold it in order, 8 bytes each: first block << 16 | count of blocks.
+ * The value follows the name without a gap. If both together are longer than NOVA_XATTR_INLINE_MAX, `runs` runs of
+ * blocks hold the value instead, in order, and the name is followed by 8 bytes for each run: first block << 16 | number
+ * of blocks.
  */
 struct nova_xattr_entry {
 	le64 time_ns;      /* ctime */
@@ -405,34 +408,33 @@ struct nova_xattr_entry {
 	uint8_t space;     /* enum nova_xattr_space */
 	uint8_t name_length;
 	uint8_t runs; /* 0 = the value is here */
-	uint8_t gone; /* 1 = the attribute goes: no value */
+	uint8_t gone; /* 1 = the attribute is removed: no value */
 	uint8_t bytes[NOVA_XATTR_INLINE];
 };
 static_assert(sizeof(struct nova_xattr_entry) == 44, "xattr");
 
-/* A limit that no pool comes near is none, as 0 is. */
+/* This limit and any greater one mean that there is no limit, as 0 does. */
 #define NOVA_QUOTA_NONE (INT64_MAX / 4)
 
-/* A project's limits belong to its number, not to one of the directories that pass it on: these may come, go and be
- * several. So they lie where there is always a log, and the newest entry of a project holds. */
+/* The limits of a project. They are in the log of the root directory, which always exists: directories that pass the
+ * project on may be created and removed, and there may be several. The newest entry of a project is valid. */
 struct nova_quota_entry {
 	le32 project; /* not 0 */
 	le32 reserved0;
 	le64 blocks; /* limits; 0, or NOVA_QUOTA_NONE and more = none */
 	le64 inodes;
-	le64 time_ns; /* when it was set; the directory's times stay */
+	le64 time_ns; /* when it was set; the directory's times do not change */
 	uint8_t reserved1[12];
 };
 static_assert(sizeof(struct nova_quota_entry) == 44, "quota");
 
-/* ---- checkpoint of the allocation state
- * ------------------------------------------------------------------------------------ */
+/* ---- the checkpoint of the allocation state ------------------------------------------------------------------- */
 
 /*
- * What a scan of all logs would find, written at a clean unmount into blocks that are free (and stay so: the state
- * itself says it). The superblock's CHECKPOINT word names the first block, which begins with this head; the runs say
- * where the stream of sections lies, one run after the other. It holds for the clean unmount of its mount count and for
- * nothing else: the next mount clears CLEAN and CHECKPOINT before it stores anything.
+ * The result of a scan of all logs, written at a clean unmount into free blocks. These blocks are free in the
+ * checkpoint's own map too. The superblock's CHECKPOINT word names the first block, which begins with this head. The
+ * stream of sections fills the runs, one after the other. The checkpoint is valid only with CLEAN set and the same
+ * mount count in CLEAN; a writable mount clears CLEAN and CHECKPOINT before it stores anything else.
  */
 #define NOVA_CHECKPOINT_MAGIC 0x45564153414e4146ULL /* "FANASAVE" */
 #define NOVA_CHECKPOINT_RUNS  252u
@@ -456,14 +458,13 @@ struct nova_checkpoint {
 static_assert(sizeof(struct nova_checkpoint) == NOVA_BLOCK_SIZE, "checkpoint head");
 
 enum nova_checkpoint_type {
-	NOVA_CHECKPOINT_COUNTS = 1, /* struct nova_checkpoint_counts */
-	NOVA_CHECKPOINT_BLOCKS = 2, /* for each zone a le64 for 64 blocks, rounded up, lowest bit first: 1 = in use */
-	NOVA_CHECKPOINT_SLOTS = 3,  /* struct nova_checkpoint_slots for each chunk of slots, in order of block */
-	NOVA_CHECKPOINT_PROJECTS =
-	    4, /* struct nova_checkpoint_project for each that has inodes or limits, in order of number */
+	NOVA_CHECKPOINT_COUNTS = 1,   /* struct nova_checkpoint_counts */
+	NOVA_CHECKPOINT_BLOCKS = 2,   /* zone by zone: one le64 for each 64 blocks, lowest bit first; 1 = in use */
+	NOVA_CHECKPOINT_SLOTS = 3,    /* struct nova_checkpoint_slots for each chunk of slots, in order of block */
+	NOVA_CHECKPOINT_PROJECTS = 4, /* struct nova_checkpoint_project for each project in use, in order of number */
 };
 
-/* Begins each section; the next one begins at the next multiple of 8. A reader ignores types it does not know. */
+/* The head of a section; the next section begins at the next multiple of 8. Readers ignore unknown types. */
 struct nova_checkpoint_section {
 	le32 type;
 	le32 crc;    /* CRC32C over the payload, seeded with (type u32, length u64, mount count u64) */
@@ -473,14 +474,14 @@ static_assert(sizeof(struct nova_checkpoint_section) == 16, "checkpoint section"
 
 struct nova_checkpoint_counts {
 	le64 inodes;
-	le64 promised; /* log lines for which space is kept: names and unwritten blocks */
+	le64 promised; /* log lines for which space is reserved: one for each name and unwritten block */
 	le64 nameless; /* inodes without a name */
 };
 
 struct nova_checkpoint_slots {
-	le64 block;                            /* first of the chunk */
+	le64 block;                            /* first block of the chunk */
 	le64 free[NOVA_SLOTS_PER_CHUNK / 64];  /* 1 = may be used for a new inode */
-	le32 generation[NOVA_SLOTS_PER_CHUNK]; /* of the slot's present or last life */
+	le32 generation[NOVA_SLOTS_PER_CHUNK]; /* the present or last one of each slot */
 };
 static_assert(sizeof(struct nova_checkpoint_slots) == 536, "checkpoint slots");
 
@@ -491,7 +492,7 @@ struct nova_checkpoint_project {
 	le64 inodes;
 	le64 block_limit; /* 0 = none */
 	le64 inode_limit;
-	le64 line; /* where its newest QUOTA entry lies: offset in the pool / 64, 0 = nowhere */
+	le64 line; /* of its newest QUOTA entry: offset in the pool / 64, 0 = it has none */
 };
 static_assert(sizeof(struct nova_checkpoint_project) == 48, "checkpoint project");
 
@@ -500,23 +501,23 @@ static_assert(sizeof(struct nova_checkpoint_project) == 48, "checkpoint project"
 #define NOVA_RECORD_WORDS 5u
 #define NOVA_RING_RECORDS 31u
 
-/* One slot word that a record moves. */
+/* One slot word that a record changes. */
 struct nova_record_word {
 	le64 target;     /* inode number << 8 | enum nova_word_kind (LIFE, TAIL or HEAD) */
 	le64 word;       /* the new word, as it is stored in the slot */
-	le32 generation; /* TAIL, HEAD: applied only while the slot lives in this generation */
+	le32 generation; /* TAIL, HEAD: applied only if the slot's present generation is this one */
 };
 static_assert(sizeof(struct nova_record_word) == 20, "record word");
 
-#define NOVA_RECORD_LINE_WORDS 2u /* that the first line of a record has room for */
+#define NOVA_RECORD_LINE_WORDS 2u /* how many words fit into the first line of a record */
 
 /*
- * A redo record; of one or two words it is its first line only. It is committed when its ring's commit word says its
- * sequence. Replay applies a word only where it is newer than the slot word, life words first, so a stale record is
- * harmless; a HEAD word is applied with the TAIL word of the same inode in its record, where that one is not older than
- * the slot tail (block numbers have no age, and only the next GC, which moves the tail again, moves the head again). A
- * record's place in the ring is sequence % 31; it is reused only after a later fence by the same worker has made its
- * slot words durable.
+ * A redo record; with one or two words it is only one line. A record is committed once the COMMIT word of its ring has
+ * reached its sequence. Replay applies a word only if it is newer than the slot's, LIFE words first, so a stale record
+ * is harmless. HEAD words are block numbers, which have no order: replay applies a HEAD word with the TAIL word of the
+ * same inode in its record, if that TAIL is not older than the slot's. This is enough, because only GC moves HEAD
+ * again, and it moves TAIL with it. A record's place in the ring is sequence % 31; the place is reused only after a
+ * later fence by the same worker has made the record's slot words durable.
  */
 struct nova_record {
 	le32 crc;      /* CRC32C over the other bytes of its lines, seeded with the ring number */

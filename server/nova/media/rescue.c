@@ -1,5 +1,5 @@
 /*
- * rescue.c -- find the way in a pool whose superblocks or chunk tables are lost.
+ * rescue.c -- reconstructs superblocks and chunk tables that are lost.
  */
 #include "server/nova/media/rescue.h"
 
@@ -15,7 +15,7 @@ static const struct nova_super *super_copy(const struct pm *pm, unsigned i)
 	return pm_at(pm, block_offset(i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0));
 }
 
-/* A pool of this version has a header of its first zone where every such pool has it. */
+/* Every pool of this version has the headers of its first zone in the same blocks. */
 static bool zone_header_found(const struct pm *pm)
 {
 	const uint32_t places[2] = {NOVA_ZONE_HEADER_0, NOVA_ZONE_HEADER_1};

@@ -1,15 +1,15 @@
 /*
  * ro_overlay.c -- copies of slots' words in DRAM, found by inode number.
  *
- * One array that is filled once and then read by all: a table with a node of its own for each would take an allocation
- * and a cache miss more for each.
+ * An open-addressing hash table, which is filled before other threads read it. A table with allocated nodes would cost
+ * one more allocation and one more cache miss for each inode.
  */
 #include "server/nova/media/ro_overlay.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* A power of two, at least twice what all rings together can name: a search always meets an unused place. */
+/* At least twice the number of words in all rings, so a search always ends at an unused place. */
 #define OVERLAY_PLACES 32768u
 static_assert(OVERLAY_PLACES >= 2 * NOVA_JOURNAL_RINGS * NOVA_RING_RECORDS * NOVA_RECORD_WORDS, "overlay too small");
 

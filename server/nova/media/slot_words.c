@@ -1,5 +1,5 @@
 /*
- * slot_words.c -- the line with an inode's words.
+ * slot_words.c -- makes and stores the line with an inode's words.
  */
 #include "server/nova/media/slot_words.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SUPER_FIXED 256u /* bytes of the superblock that never change */
+#define SUPER_FIXED 256u /* bytes before the words, which the CRC covers */
 
 uint32_t super_crc(const struct nova_super *super)
 {
@@ -168,7 +168,8 @@ void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t 
 	}
 }
 
-/* The fence: a worker's first commit is made by another thread, whose own fence does not speak for these stores. */
+/* Fenced here, because a worker's first commit runs in another thread, and a fence covers only its own thread's stores.
+ */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean)
 {
 	for (unsigned i = 0; i < 2; i++)

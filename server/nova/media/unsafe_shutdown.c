@@ -1,5 +1,5 @@
 /*
- * unsafe_shutdown.c -- compares the device's unsafe-shutdown count with the one that was noted.
+ * unsafe_shutdown.c -- compares the device's unsafe-shutdown count with the DEVICE word.
  */
 #include "server/nova/media/unsafe_shutdown.h"
 

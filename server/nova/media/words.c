@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Over the 15 bytes kind, owner, value. */
+/* The CRC runs over 15 bytes: kind, owner, value. */
 static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
 	uint64_t rest = owner >> 56 | value << 8;

@@ -1,5 +1,5 @@
 /*
- * zone_format.c -- headers and chunk tables of a zone, as they are stored.
+ * zone_format.c -- stores the headers and chunk tables of a new zone.
  */
 #include "server/nova/media/zone_format.h"
 

@@ -210,8 +210,8 @@ static bool get_projects(struct nova *fs, struct checkpoint_source *source, bool
 static const struct section {
 	enum nova_checkpoint_type type;
 	void (*put)(struct nova *fs, struct checkpoint_sink *sink);
-	/* Without `apply` it only checks; with it, it cannot fail any more. All of the source belongs to the
-	 * section. */
+	/* Without `apply` it only checks; after that, with `apply`, it cannot fail. The source holds only this section.
+	 */
 	bool (*get)(struct nova *fs, struct checkpoint_source *source, bool apply);
 } sections[] = {
     {NOVA_CHECKPOINT_COUNTS, put_counts, get_counts},
@@ -341,8 +341,7 @@ static const struct section *section_of_type(uint32_t type)
 	return NULL;
 }
 
-/* Goes over all sections; each type that is known has to be there once. False leaves `bad` with the type it
- * failed at. */
+/* Read all sections; each known type must be there once. On failure *bad is the type of the bad section. */
 static bool walk_sections(struct nova *fs, const struct nova_checkpoint *head, bool apply, uint32_t *bad)
 {
 	struct checkpoint_source source = {.fs = fs, .head = head, .left = le64_get(head->length)};

@@ -1,5 +1,5 @@
 /*
- * checkpoint_stream.c -- put and get bytes of a stream that lies in runs of blocks.
+ * checkpoint_stream.c -- writes and reads the stream of a checkpoint, which is stored in runs of blocks.
  */
 #include "server/nova/mount/checkpoint_stream.h"
 
@@ -48,7 +48,7 @@ void checkpoint_put_end(struct checkpoint_sink *sink)
 		store_block(sink);
 }
 
-/* The bytes from here to the end of the run, or up to `size`. The runs' places and sum were checked. */
+/* The next bytes, up to the end of the run and at most `size`. The caller of checkpoint_get has checked the runs. */
 static uint64_t next_piece(struct checkpoint_source *source, uint64_t size, const uint8_t **piece)
 {
 	const struct nova_checkpoint_run *run = &source->head->runs[source->run];

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* The words of a zone's chunks from block `from` to block `to` of it; those before stay as they are. */
+/* Store the CHUNK words of the zone's blocks from `from` to `to`. */
 static void add_chunks(struct pm *pm, uint64_t zone_first, uint64_t from, uint64_t to)
 {
 	const uint32_t tables[] = {NOVA_ZONE_TABLE_0, NOVA_ZONE_TABLE_1};

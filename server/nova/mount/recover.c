@@ -24,7 +24,8 @@
 #define THREADS_MAX    64u
 #define SCAN_WHY       200u
 #define SLOTS_AHEAD    4u
-/* Few enough for threads to share a small pool, many enough not to meet over an empty one. */
+/* Chunks that a thread takes at once: few, so that the threads share a small pool evenly; but several, so that they do
+ * not contend for the counter where most chunks hold no slots. */
 #define CHUNKS_AT_ONCE 8u
 
 struct scan {

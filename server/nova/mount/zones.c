@@ -1,5 +1,5 @@
 /*
- * zones.c -- zone headers and chunk tables, as a mount reads them.
+ * zones.c -- reads zone headers and chunk tables at a mount.
  */
 #include "server/nova/mount/zones.h"
 

@@ -6,8 +6,8 @@
 
 #include "server/nova/core.h"
 
-/* zones_load -- check every zone's headers and chunk tables; fills the map of slot chunks and claims theirs. -EIO with
- * `why`, -ENOMEM. */
+/* zones_load -- check the headers and chunk tables of all zones, register the chunks of slots and claim their blocks.
+ * -EIO with `why`, -ENOMEM. */
 int zones_load(struct nova *fs, char *why, size_t why_size);
 
 #endif
