@@ -37,7 +37,7 @@ struct nova {
 	bool read_only;
 	bool rescue;                   /* read-only, and damage is skipped */
 	bool crashed;                  /* the last mount did not end cleanly */
-	int64_t tell_ns;               /* how often a long scan logs its progress */
+	int64_t progress_ns;           /* how often a long scan logs its progress */
 	bool scanned;                  /* the mount has read all logs: it used no checkpoint */
 	struct ro_overlay *ro_overlay; /* slots' words that a read-only mount has replayed, NULL = none */
 	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);

@@ -232,7 +232,7 @@ static void make_far_file(struct world *world)
 		world_must(world, "the slot is not in the second zone", -EXDEV);
 }
 
-/* All that the operation adds lies in the second zone, newborn inodes and the next page of each log too, all that it
+/* All that the operation adds lies in the second zone, new inodes and the next page of each log too, all that it
  * frees in the first. */
 static void prepare_second_zone(struct world *world)
 {

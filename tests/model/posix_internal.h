@@ -108,7 +108,7 @@ void posix_contents_changed(const struct posix_model *model, struct node *node);
 void posix_owner_changes(const struct posix_model *model, struct node *node);
 /* posix_takes_set_ids -- a new mode without bits that a write takes away, of one who may write: done as the write is. */
 bool posix_takes_set_ids(const struct posix_model *model, const struct node *node, uint32_t mode);
-/* posix_born -- owner, group and permissions of a newborn in `dir`. */
+/* posix_born -- owner, group and permissions of a new inode in `dir`. */
 void posix_born(const struct posix_model *model, const struct node *dir, struct node *node);
 
 /* Of posix_acl.c. */
@@ -121,7 +121,7 @@ int posix_acl_set(struct posix_model *model, struct node *node, const char *name
 bool posix_acl_grants(const struct posix_model *model, const struct node *node, unsigned mask, bool *granted);
 /* posix_acl_chmod -- the mode has changed. */
 void posix_acl_chmod(struct node *node);
-/* posix_acl_inherit -- what the default ACL of `dir` gives to a newborn with the mode that was asked for; false if
+/* posix_acl_inherit -- what the default ACL of `dir` gives to a new inode with the mode that was asked for; false if
  * there is none. */
 bool posix_acl_inherit(const struct node *dir, struct node *node);
 

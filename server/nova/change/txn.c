@@ -36,15 +36,15 @@ struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privi
 			return &txn->logs[i];
 	fn_assert(txn->log_count < TXN_LOGS);
 	gc_if_due(txn->worker, inode);
-	txn->newborn[txn->log_count] = false;
+	txn->is_new[txn->log_count] = false;
 	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
 	return &txn->logs[txn->log_count++];
 }
 
-struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode)
+struct log_append *txn_log_new(struct txn *txn, struct nova_inode *inode)
 {
 	fn_assert(txn->log_count < TXN_LOGS);
-	txn->newborn[txn->log_count] = true;
+	txn->is_new[txn->log_count] = true;
 	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
 	return &txn->logs[txn->log_count++];
 }
@@ -141,7 +141,7 @@ void txn_drop(struct txn *txn)
  * The words of a new inode are stored directly into its slot. No reader evaluates them while the life word keeps its
  * old value: NEVER, or FREE of the generation before.
  */
-static void store_newborn_words(struct nova *fs, const struct log_append *log)
+static void store_new_words(struct nova *fs, const struct log_append *log)
 {
 	uint32_t last = log->owner.generation - 1;
 	struct slot_word_values values = {
@@ -162,9 +162,9 @@ static void commit_record(struct txn *txn)
 	for (unsigned i = 0; i < txn->log_count; i++) {
 		struct log_append *log = &txn->logs[i];
 
-		fn_assert(txn->newborn[i] || count < NOVA_RECORD_WORDS);
-		if (txn->newborn[i])
-			store_newborn_words(txn->worker->fs, log);
+		fn_assert(txn->is_new[i] || count < NOVA_RECORD_WORDS);
+		if (txn->is_new[i])
+			store_new_words(txn->worker->fs, log);
 		else
 			words[count++] = (struct journal_word){
 			    .ino = log->owner.ino,

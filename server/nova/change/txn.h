@@ -44,7 +44,7 @@ struct txn {
 	unsigned log_count;
 	unsigned life_count;
 	struct log_append logs[TXN_LOGS];
-	bool newborn[TXN_LOGS]; /* the tail is stored in place: the slot is not valid before its life word changes */
+	bool is_new[TXN_LOGS]; /* the tail is stored in place: the slot is not valid before its life word changes */
 	struct journal_word lives[NOVA_RECORD_WORDS];
 };
 
@@ -53,8 +53,8 @@ void txn_start(struct txn *txn, const struct nova_call *call);
 /* txn_log -- the append to the inode's log; a transaction has one for each inode. `privileged` may use the reserve. */
 struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged);
 
-/* txn_log_newborn -- the log of an inode that this transaction creates. */
-struct log_append *txn_log_newborn(struct txn *txn, struct nova_inode *inode);
+/* txn_log_new -- the log of an inode that this transaction creates. */
+struct log_append *txn_log_new(struct txn *txn, struct nova_inode *inode);
 
 /* txn_life -- set the inode's life word. */
 void txn_life(struct txn *txn, const struct nova_inode *inode, enum nova_life life);

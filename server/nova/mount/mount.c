@@ -77,7 +77,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->blocks = info->blocks;
 	fs->root.ino.n = le64_get(info->super.root_ino);
 	fs->cache_bytes = options->cache_bytes;
-	fs->tell_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
+	fs->progress_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
 	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;

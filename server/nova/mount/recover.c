@@ -44,7 +44,7 @@ struct scan {
 /* The state of one thread. */
 struct scanner {
 	struct scan *scan;
-	int64_t tell_ns;         /* when to tell how far the scan is; INT64_MAX = others tell */
+	int64_t report_ns;       /* when to log the progress next; INT64_MAX = another thread does */
 	struct nova_inode inode; /* never shared: its lock is not used */
 	struct slot_runs runs;
 	char why[SCAN_WHY];
@@ -200,16 +200,16 @@ static int64_t clock_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void tell_progress(struct scanner *scanner)
+static void report_progress(struct scanner *scanner)
 {
 	const struct scan *scan = scanner->scan;
 	uint64_t done = __atomic_load_n(&scan->scanned, __ATOMIC_RELAXED);
 
-	if (scanner->tell_ns == INT64_MAX || clock_ns() < scanner->tell_ns)
+	if (scanner->report_ns == INT64_MAX || clock_ns() < scanner->report_ns)
 		return;
 	log_info(NOVA_LOG_NAME, "reading all logs: %llu of %llu chunks of inodes, %llu %%", (unsigned long long)done,
 	         (unsigned long long)scan->fs->slot_chunks, (unsigned long long)(done * 100 / scan->fs->slot_chunks));
-	scanner->tell_ns = clock_ns() + scan->fs->tell_ns;
+	scanner->report_ns = clock_ns() + scan->fs->progress_ns;
 }
 
 static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
@@ -223,11 +223,11 @@ static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
 		rc = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
 	}
 	__atomic_fetch_add(&scanner->scan->scanned, 1, __ATOMIC_RELAXED);
-	tell_progress(scanner);
+	report_progress(scanner);
 	return rc;
 }
 
-static void *scan_chunks(struct scan *scan, bool tells)
+static void *scan_chunks(struct scan *scan, bool reports)
 {
 	struct nova *fs = scan->fs;
 	struct scanner *scanner = calloc(1, sizeof *scanner);
@@ -239,7 +239,7 @@ static void *scan_chunks(struct scan *scan, bool tells)
 		return NULL;
 	}
 	scanner->scan = scan;
-	scanner->tell_ns = tells ? clock_ns() + fs->tell_ns : INT64_MAX;
+	scanner->report_ns = reports ? clock_ns() + fs->progress_ns : INT64_MAX;
 	while (!__atomic_load_n(&scan->rc, __ATOMIC_RELAXED)) {
 		uint64_t c = __atomic_fetch_add(&scan->next_chunk, CHUNKS_AT_ONCE, __ATOMIC_RELAXED);
 		uint64_t end = c + CHUNKS_AT_ONCE < fs->chunk_count ? c + CHUNKS_AT_ONCE : fs->chunk_count;

@@ -53,7 +53,7 @@ static void sixth_log(void)
 	struct txn txn = {.log_count = TXN_LOGS};
 	struct nova_inode inode = {.ino = 1};
 
-	txn_log_newborn(&txn, &inode);
+	txn_log_new(&txn, &inode);
 }
 
 static void append_without_the_lock(void)

@@ -614,7 +614,7 @@ static void what_is_made_inherits_the_default_acl(void **state)
 	fixture_assert_same_after_remount(f);
 }
 
-/* A newborn whose lists do not fit into its slot begins its log page with its first entries. */
+/* A new inode whose lists do not fit into its slot begins its log page with its first entries. */
 static void long_default_lists_are_inherited(void **state)
 {
 	struct fixture *f = *state;
