@@ -434,7 +434,7 @@ static_assert(sizeof(struct nova_quota_entry) == 44, "quota");
  * The result of a scan of all logs, written at a clean unmount into free blocks. These blocks are free in the
  * checkpoint's own map too. The superblock's CHECKPOINT word names the first block, which begins with this head. The
  * stream of sections fills the runs, one after the other. The checkpoint is valid only with CLEAN set and the same
- * mount count in CLEAN; a writable mount clears CLEAN and CHECKPOINT before it stores anything else.
+ * mount count in CLEAN; a writable mount clears CLEAN and CHECKPOINT before it stores outside the superblocks.
  */
 #define NOVA_CHECKPOINT_MAGIC 0x45564153414e4146ULL /* "FANASAVE" */
 #define NOVA_CHECKPOINT_RUNS  252u
