@@ -57,7 +57,7 @@ int rescue_super(const struct pm *pm, struct super_info *info, char *why, size_t
 	} else if (held && zone_header_found(pm)) {
 		uint64_t first_slot = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK;
 
-		log_warn(NOVA_LOG_NAME, "both superblocks are damaged: going by what every pool of this version has");
+		log_warn(NOVA_LOG_NAME, "both superblocks are damaged: using the values of every pool of this version");
 		info->super.root_ino = le64_of(first_slot * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE));
 	} else {
 		snprintf(why, why_size, "neither a superblock nor the header of the first zone can be found");
@@ -69,12 +69,12 @@ int rescue_super(const struct pm *pm, struct super_info *info, char *why, size_t
 	info->epoch = super_word(pm, NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch), 1);
 	info->blocks = super_word(pm, NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks), held);
 	if (info->blocks > held) {
-		log_warn(NOVA_LOG_NAME, "%llu of the pool's %llu blocks are there",
+		log_warn(NOVA_LOG_NAME, "the pool is cut off: it holds %llu of its %llu blocks",
 		         (unsigned long long)(pm->size >> NOVA_BLOCK_SHIFT), (unsigned long long)info->blocks);
 		info->blocks = held;
 	}
 	if (info->blocks < NOVA_MIN_POOL_BLOCKS || info->blocks % NOVA_CHUNK_BLOCKS != 0) {
-		snprintf(why, why_size, "too little of the pool is left");
+		snprintf(why, why_size, "a pool cannot have %llu blocks", (unsigned long long)info->blocks);
 		return -EIO;
 	}
 	return 0;

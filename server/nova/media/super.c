@@ -51,7 +51,7 @@ static int check_geometry(const struct pm *pm, const struct super_info *info, ch
 
 	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
 	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS) {
-		snprintf(why, why_size, "the superblock names block, zone or journal sizes this version does not have");
+		snprintf(why, why_size, "this program does not support the superblock's block, zone or journal sizes");
 		return -EPROTONOSUPPORT;
 	}
 	if (info->blocks != super_usable_blocks(info->blocks << NOVA_BLOCK_SHIFT) ||

@@ -27,8 +27,8 @@ int unsafe_shutdown_check(const struct pm *pm, const struct super_info *info, co
 		return 0;
 	if ((now & HALF) != (info->device & HALF)) {
 		log_warn(NOVA_LOG_NAME,
-		         "the pool was in use on another device when it was last mounted: whether that one "
-		         "kept all it had promised cannot be told");
+		         "the pool was in use on another device when it was last mounted: it is unknown whether "
+		         "that device has lost acknowledged changes");
 		return 0;
 	}
 	if (!read_only && !options->accept_unsafe_shutdown) {
@@ -41,8 +41,8 @@ int unsafe_shutdown_check(const struct pm *pm, const struct super_info *info, co
 		return -EUCLEAN;
 	}
 	log_warn(NOVA_LOG_NAME,
-	         "the device has counted unsafe shutdowns while the pool was in use: what was acknowledged "
-	         "last may be lost or torn, in metadata and in files");
+	         "the device has counted unsafe shutdowns while the pool was in use: acknowledged changes may "
+	         "be lost or torn, in metadata and in files");
 	return 0;
 }
 

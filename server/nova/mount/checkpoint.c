@@ -330,7 +330,7 @@ static const char *check_head(const struct nova *fs, const struct nova_checkpoin
 			return "it lies outside the space for data";
 		bytes += le64_get(head->runs[i].count) << NOVA_BLOCK_SHIFT;
 	}
-	return le64_get(head->length) <= bytes ? NULL : "it is longer than its place";
+	return le64_get(head->length) <= bytes ? NULL : "it is longer than its runs";
 }
 
 static const struct section *section_of_type(uint32_t type)

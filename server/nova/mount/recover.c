@@ -298,7 +298,7 @@ int recover_scan(struct nova *fs, unsigned threads, char *why, size_t why_size)
 	slots_list(fs);
 	alloc_count(fs);
 	if (scan.damaged)
-		log_warn(NOVA_LOG_NAME, "%llu inodes are damaged; what else there is can be read",
+		log_warn(NOVA_LOG_NAME, "%llu inodes are damaged; all others can be read",
 		         (unsigned long long)scan.damaged);
 	return 0;
 }

@@ -79,8 +79,8 @@ static int load_chunk_table(struct nova *fs, const struct zone *zone, uint32_t i
 	}
 	if (lost)
 		log_warn(NOVA_LOG_NAME,
-		         "zone %u: %u entries of the chunk table are damaged in both copies; %u of them are taken for "
-		         "inode slots by what lies there",
+		         "zone %u: %u entries of the chunk table are damaged in both copies; %u of these chunks "
+		         "contain inode slots",
 		         index, lost, lost_slots);
 	if (fs->crashed && !fs->read_only) {
 		pm_flush(fs->pm, first, NOVA_CHUNKS_PER_ZONE * sizeof first[0]);
