@@ -1,4 +1,4 @@
-/* clock.c -- the clock of timeouts, leases and polling. */
+/* clock.c -- the clocks of the kernel. */
 #include "common/clock.h"
 
 #include <stdatomic.h>
@@ -9,20 +9,39 @@ typedef int64_t (*clock_source)(void);
 
 static _Atomic(clock_source) source;
 
+static int64_t read_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+}
+
 int64_t clock_now_ns(void)
 {
 	clock_source other = atomic_load_explicit(&source, memory_order_relaxed);
-	struct timespec now;
 
-	if (other != NULL)
-		return other();
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+	return other != NULL ? other() : read_clock(CLOCK_MONOTONIC);
 }
 
 int64_t clock_now_ms(void)
 {
 	return clock_now_ns() / CLOCK_NS_PER_MS;
+}
+
+int64_t clock_wall_ns(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_wall_coarse_ns(void)
+{
+	return read_clock(CLOCK_REALTIME_COARSE);
+}
+
+int64_t clock_thread_cpu_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct timespec clock_timespec(int64_t ns)

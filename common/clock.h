@@ -1,7 +1,8 @@
 /*
- * clock.h -- the clock of timeouts, leases and polling.
+ * clock.h -- the clocks: of timeouts, leases and polling, of timestamps, and of a thread's CPU time.
  *
- * It counts nanoseconds of CLOCK_MONOTONIC unless a test has replaced the source. Thread safe.
+ * The first counts nanoseconds of CLOCK_MONOTONIC unless a test has replaced the source. All that the client library and
+ * the server know of time they know from here. Thread safe.
  */
 #ifndef FARNOVA_COMMON_CLOCK_H
 #define FARNOVA_COMMON_CLOCK_H
@@ -16,6 +17,13 @@ struct timespec;
 /* clock_now_ns, clock_now_ms -- the current time. */
 int64_t clock_now_ns(void);
 int64_t clock_now_ms(void);
+
+/* clock_wall_ns -- nanoseconds since 1970, for timestamps; it may jump. The coarse one is late by up to 10 ms, cheaper. */
+int64_t clock_wall_ns(void);
+int64_t clock_wall_coarse_ns(void);
+
+/* clock_thread_cpu_ns -- the CPU time of the calling thread; costs a system call. */
+int64_t clock_thread_cpu_ns(void);
 
 /* clock_timespec -- `ns` as a timespec, for pthread_cond_clockwait and the like. */
 struct timespec clock_timespec(int64_t ns);

@@ -3,6 +3,8 @@
  */
 #include "common/log.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -51,11 +53,10 @@ static void disarm(char *text)
 
 static int format_stamp(char *out, size_t size)
 {
-	struct timespec now;
+	struct timespec now = clock_timespec(clock_wall_ns());
 	struct tm utc;
 	char seconds[32];
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &utc);
 	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
 	return snprintf(out, size, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
@@ -137,10 +138,7 @@ struct log_limit *log_limit_of(struct log_limits *limits, const char *text)
  * burst. */
 static bool take(struct log_limit *limit)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	int64_t now_ms = clock_now_ms();
 	int64_t next_ms = atomic_load(&limit->next_ms), after_ms;
 	do {
 		after_ms = (next_ms > now_ms ? next_ms : now_ms) + LOG_INTERVAL_MS;

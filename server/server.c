@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 #include "common/log.h"
+#include "common/random.h"
 #include "server/loop/worker.h"
 #include "server/net/conn.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -239,12 +239,12 @@ int server_open(struct server *server, char *why, size_t why_size)
 	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients, server->config.max_per_host);
 	admission_init(&server->admission, server->config.max_clients, server->config.max_per_host, conn_drop);
-	if (getrandom(&server->shared.instance, sizeof(server->shared.instance), 0) !=
-	    (ssize_t)sizeof(server->shared.instance)) {
-		snprintf(why, why_size, "no random numbers: %s", strerror(errno));
-		return -EIO;
+	int rc = random_bytes(&server->shared.instance, sizeof(server->shared.instance));
+	if (rc < 0) {
+		snprintf(why, why_size, "no random numbers: %s", strerror(-rc));
+		return rc;
 	}
-	int rc = open_pool(server, why, why_size);
+	rc = open_pool(server, why, why_size);
 	if (rc == 0)
 		rc = listeners_open(&server->listeners, server, why, why_size);
 	if (rc == 0)

@@ -11,12 +11,12 @@
 #include "client/session/receive.h"
 #include "client/session/reconnect.h"
 #include "common/clock.h"
+#include "common/random.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #define DEFAULT_TIMEOUT_MS 30000
@@ -189,8 +189,9 @@ struct farnova *farnova_connect(const char *given_url, const struct farnova_opti
 		goto fail;
 	}
 	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
-	if (getrandom(fs->client, sizeof(fs->client), 0) != sizeof(fs->client)) {
-		error_set(errno, "connect to \"%.200s\": no random numbers", url);
+	error = random_bytes(fs->client, sizeof(fs->client));
+	if (error) {
+		error_set(-error, "connect to \"%.200s\": no random numbers", url);
 		goto fail;
 	}
 	int64_t deadline_ns = call_deadline(fs);

@@ -3,20 +3,14 @@
 #include <string.h>
 
 #include "common/transport/base/internal.h"
-#include "common/transport/tcp/tcp_ops.h"
-#include "common/transport/verbs/verbs_ops.h"
 
-static const struct transport_ops *const kinds[] = {
-    [TRANSPORT_TCP] = &transport_tcp_ops,
-    [TRANSPORT_VERBS] = &transport_verbs_ops,
-};
 static const char *const names[] = {[TRANSPORT_TCP] = "tcp", [TRANSPORT_VERBS] = "verbs"};
 
 /* ---- kinds ------------------------------------------------------------------------------------------------------ */
 
 int transport_available(enum transport_kind kind, char *why, size_t why_size)
 {
-	return kinds[kind]->available(why, why_size);
+	return transport_kinds[kind]->available(why, why_size);
 }
 
 const char *transport_kind_name(enum transport_kind kind)
@@ -39,10 +33,10 @@ int transport_kind_from_name(const char *name, enum transport_kind *kind)
 
 int transport_queue_create(enum transport_kind kind, struct transport_queue **out)
 {
-	int rc = kinds[kind]->queue_create(out);
+	int rc = transport_kinds[kind]->queue_create(out);
 
 	if (rc == 0)
-		(*out)->ops = kinds[kind];
+		(*out)->ops = transport_kinds[kind];
 	return rc;
 }
 
@@ -91,10 +85,10 @@ int transport_arm(struct transport_queue *queue)
 int transport_listen(enum transport_kind kind, const char *host, uint16_t port, struct transport_listener **out,
                      char *why, size_t why_size)
 {
-	int rc = kinds[kind]->listen(host, port, out, why, why_size);
+	int rc = transport_kinds[kind]->listen(host, port, out, why, why_size);
 
 	if (rc == 0)
-		(*out)->ops = kinds[kind];
+		(*out)->ops = transport_kinds[kind];
 	return rc;
 }
 

@@ -31,6 +31,7 @@
 #include <sys/uio.h>
 
 enum transport_kind { TRANSPORT_TCP, TRANSPORT_VERBS };
+#define TRANSPORT_KINDS 2u
 
 struct transport_queue;    /* completion queue */
 struct transport_listener; /* accepts connections */

@@ -3,6 +3,7 @@
  */
 #include "server/loop/janitor.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -15,13 +16,9 @@
 /* True when the server ends. */
 static bool pause_for(struct janitor *janitor, unsigned ms)
 {
-	struct timespec until;
+	struct timespec until = clock_timespec(clock_now_ns() + ms * CLOCK_NS_PER_MS);
 	bool stopping;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)ms * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&janitor->lock);
 	while (!janitor->stopping && !pthread_cond_timedwait(&janitor->wake, &janitor->lock, &until))
 		;

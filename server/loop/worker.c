@@ -49,18 +49,9 @@ static void read_clock(struct worker *worker)
 	worker->net.now_ms = worker->net.now_ns / 1000000;
 }
 
-/* Of this thread. */
-static int64_t cpu_time_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int64_t cpu_time_ms(void)
 {
-	return cpu_time_ns() / CLOCK_NS_PER_MS;
+	return clock_thread_cpu_ns() / CLOCK_NS_PER_MS;
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------------ */
@@ -158,11 +149,11 @@ static bool serve(struct worker *worker)
 	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
 		struct conn *conn = container_of(turn, struct conn, turn);
 		int64_t from_ns = net->now_ns;
-		int64_t cpu_ns = crowded ? cpu_time_ns() : 0;
+		int64_t cpu_ns = crowded ? clock_thread_cpu_ns() : 0;
 
 		serve_one(worker, conn);
 		read_clock(worker);
-		turns_used(&net->turns, turn, crowded ? cpu_time_ns() - cpu_ns : net->now_ns - from_ns, from_ns,
+		turns_used(&net->turns, turn, crowded ? clock_thread_cpu_ns() - cpu_ns : net->now_ns - from_ns, from_ns,
 		           net->now_ns);
 		if (conn_waits(conn))
 			turns_ready(&net->turns, turn, net->now_ns);

@@ -13,8 +13,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define TRANSPORT_KINDS 2u
-
 struct conn;
 
 struct net {

@@ -3,6 +3,7 @@
  */
 #include "server/ops/request.h"
 
+#include "common/clock.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
 
@@ -41,15 +42,11 @@ int request_space(struct request *rq, int rc)
 void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr)
 {
 	const struct config *config = rq->shared->config;
-	struct timespec now;
 
 	if (config->keep_atime)
 		return;
-	if (!config->strict_atime && attr) {
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (!nova_atime_due(attr, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec))
-			return;
-	}
+	if (!config->strict_atime && attr && !nova_atime_due(attr, clock_wall_coarse_ns()))
+		return;
 	nova_accessed(&rq->call, file, config->strict_atime ? NOVA_ATIME_STRICT : NOVA_ATIME_RELATIVE);
 }
 

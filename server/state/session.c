@@ -5,6 +5,7 @@
 
 #include "common/container_of.h"
 #include "common/log.h"
+#include "common/random.h"
 #include "server/net/admission.h"
 #include "server/net/conn.h"
 #include "server/state/deferred.h"
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #define MIN_MESSAGE     8192u
 #define WRITE_OVERHEAD  (PROTO_REQUEST_HEADER + 24u)
@@ -75,8 +75,8 @@ static uint64_t random_number(void)
 {
 	uint64_t value = 0;
 
-	/* getrandom delivers 8 bytes or none; a session with id or key 0 is never made. */
-	while (value == 0 && getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
+	/* A session with id or key 0 is never made. */
+	while (value == 0 && random_bytes(&value, sizeof(value)) != 0)
 		value = 0;
 	return value;
 }

@@ -72,6 +72,9 @@ struct transport_ops {
 	             uint64_t key, uint32_t length, void *context, unsigned flags);
 };
 
+/* transport_kinds -- the transports of this program, by enum transport_kind (kinds.c). */
+extern const struct transport_ops *const transport_kinds[TRANSPORT_KINDS];
+
 struct transport_queue {
 	const struct transport_ops *ops;
 	struct event_ring events;

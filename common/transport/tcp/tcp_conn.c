@@ -1,6 +1,7 @@
 /*
  * tcp_conn.c -- a connection over TCP or a UNIX socket: creation and end, posts, registrations.
  */
+#include "common/random.h"
 #include "common/transport/tcp/tcp.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -322,7 +322,7 @@ static uint64_t next_serial(void)
 	if (__atomic_load_n(&serial, __ATOMIC_RELAXED) == 0) {
 		uint64_t zero = 0;
 
-		if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		if (random_bytes(&seed, sizeof(seed)) != 0)
 			seed = (uint64_t)getpid();
 		seed = (seed >> (INDEX_BITS + 1)) | 1;
 		__atomic_compare_exchange_n(&serial, &zero, seed, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);

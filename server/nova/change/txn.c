@@ -4,6 +4,7 @@
 #include "server/nova/change/txn.h"
 
 #include "common/assert.h"
+#include "common/clock.h"
 #include "server/nova/change/gc.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/media/slot_words.h"
@@ -15,10 +16,7 @@
 
 int64_t now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return clock_wall_ns();
 }
 
 void txn_start(struct txn *txn, const struct nova_call *call)

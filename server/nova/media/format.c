@@ -1,6 +1,8 @@
 /*
  * format.c -- makes an empty file system. The superblocks are written last, so an interrupted mkfs cannot be mounted.
  */
+#include "common/clock.h"
+#include "common/random.h"
 #include "server/nova/media/entry.h"
 #include "server/nova/media/super.h"
 #include "server/nova/media/unsafe_shutdown.h"
@@ -9,7 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 static void zero_blocks(struct pm *pm, uint64_t first, uint64_t count)
@@ -78,17 +79,17 @@ static void format_slots(struct pm *pm, uint64_t first_ino)
 /* Without randomness the key stays 0: the first writable mount makes one. */
 static void random_key(uint8_t key[16])
 {
-	if (getrandom(key, 16, 0) != 16)
+	if (random_bytes(key, 16) != 0)
 		memset(key, 0, 16);
 }
 
 static void random_uuid(uint8_t uuid[16])
 {
-	if (getrandom(uuid, 16, 0) != 16) {
-		struct timespec now;
+	if (random_bytes(uuid, 16) != 0) {
+		int64_t now_ns = clock_wall_ns();
 
-		clock_gettime(CLOCK_REALTIME, &now);
-		memcpy(uuid, &now, 16);
+		memset(uuid, 0, 16);
+		memcpy(uuid, &now_ns, sizeof(now_ns));
 	}
 	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
 	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
@@ -130,7 +131,6 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 	uint64_t blocks = super_usable_blocks(pm->size);
 	uint64_t slots_block = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK;
 	uint64_t root_ino = slots_block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
-	struct timespec time;
 	uint64_t now;
 
 	if (!blocks)
@@ -139,8 +139,7 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 		return -EROFS;
 	if (!options)
 		options = &defaults;
-	clock_gettime(CLOCK_REALTIME, &time);
-	now = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	now = (uint64_t)clock_wall_ns();
 
 	/* First destroy both superblocks of an old file system: if one were left after a crash, a half overwritten pool
 	 * could be mounted. */

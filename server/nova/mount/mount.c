@@ -1,6 +1,8 @@
 /*
  * mount.c -- mount, unmount, workers, and queries about a mounted file system.
  */
+#include "common/clock.h"
+#include "common/random.h"
 #include "server/nova/inode/inode.h"
 
 #include "server/nova/change/gc_queue.h"
@@ -22,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define PROGRESS_MS 1000u
@@ -78,7 +79,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->root.ino.n = le64_get(info->super.root_ino);
 	fs->cache_bytes = options->cache_bytes;
 	fs->progress_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
-	if (getrandom(&fs->hash_seed, sizeof fs->hash_seed, 0) != sizeof fs->hash_seed)
+	if (random_bytes(&fs->hash_seed, sizeof fs->hash_seed) != 0)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
 	fs->chunks = calloc(fs->chunk_count, sizeof *fs->chunks);
@@ -96,7 +97,7 @@ static int make_handle_key(struct nova *fs, struct super_info *info)
 
 	if (memcmp(fs->handle_key, none, sizeof none) != 0)
 		return 0;
-	if (getrandom(fs->handle_key, sizeof fs->handle_key, 0) != sizeof fs->handle_key)
+	if (random_bytes(fs->handle_key, sizeof fs->handle_key) != 0)
 		return -EIO;
 	if (!fs->read_only)
 		super_set_handle_key(fs->pm, info, fs->handle_key);
@@ -164,19 +165,11 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 	return rc;
 }
 
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct nova **out, char *why, size_t why_size)
 {
 	static const struct nova_mount_options defaults;
 	struct super_info info;
-	int64_t start = clock_ns();
+	int64_t start = clock_now_ns();
 	char unused[1];
 	struct nova *fs;
 	int rc;
@@ -212,7 +205,7 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 		return rc;
 	}
 	log_info(NOVA_LOG_NAME, "mounted in %.3f s: %llu inodes, %llu of %llu blocks free; last unmount was %s, %s",
-	         (double)(clock_ns() - start) / 1e9, (unsigned long long)fs->inodes,
+	         (double)(clock_now_ns() - start) / 1e9, (unsigned long long)fs->inodes,
 	         (unsigned long long)fs->free_blocks, (unsigned long long)fs->usable_blocks,
 	         info.clean & 1 ? "clean" : "not clean",
 	         fs->scanned ? "all logs were read" : "its saved state was used");

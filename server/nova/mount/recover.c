@@ -7,6 +7,7 @@
  */
 #include "server/nova/mount/recover.h"
 
+#include "common/clock.h"
 #include "server/nova/inode/replay.h"
 #include "server/nova/inode/xattr_index.h"
 #include "server/nova/log/inode_log.h"
@@ -192,24 +193,16 @@ static void scan_failed(struct scanner *scanner, int rc)
 	pthread_mutex_unlock(&scan->lock);
 }
 
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void report_progress(struct scanner *scanner)
 {
 	const struct scan *scan = scanner->scan;
 	uint64_t done = __atomic_load_n(&scan->scanned, __ATOMIC_RELAXED);
 
-	if (scanner->report_ns == INT64_MAX || clock_ns() < scanner->report_ns)
+	if (scanner->report_ns == INT64_MAX || clock_now_ns() < scanner->report_ns)
 		return;
 	log_info(NOVA_LOG_NAME, "reading all logs: %llu of %llu chunks of inodes, %llu %%", (unsigned long long)done,
 	         (unsigned long long)scan->fs->slot_chunks, (unsigned long long)(done * 100 / scan->fs->slot_chunks));
-	scanner->report_ns = clock_ns() + scan->fs->progress_ns;
+	scanner->report_ns = clock_now_ns() + scan->fs->progress_ns;
 }
 
 static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
@@ -239,7 +232,7 @@ static void *scan_chunks(struct scan *scan, bool reports)
 		return NULL;
 	}
 	scanner->scan = scan;
-	scanner->report_ns = reports ? clock_ns() + fs->progress_ns : INT64_MAX;
+	scanner->report_ns = reports ? clock_now_ns() + fs->progress_ns : INT64_MAX;
 	while (!__atomic_load_n(&scan->rc, __ATOMIC_RELAXED)) {
 		uint64_t c = __atomic_fetch_add(&scan->next_chunk, CHUNKS_AT_ONCE, __ATOMIC_RELAXED);
 		uint64_t end = c + CHUNKS_AT_ONCE < fs->chunk_count ? c + CHUNKS_AT_ONCE : fs->chunk_count;

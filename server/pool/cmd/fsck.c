@@ -3,6 +3,7 @@
  */
 #include "server/pool/cmd/pool_commands.h"
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/pm/pm.h"
 #include "server/pool/check/check.h"
@@ -13,7 +14,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROGRESS_AFTER_NS 1000000000LL
@@ -43,7 +43,7 @@ struct options {
 struct view {
 	const struct options *options;
 	struct json json;
-	struct timespec start;
+	int64_t start_ns;
 	bool progress_shown;
 	int percent;
 	const char *array; /* the JSON array that is open */
@@ -90,12 +90,8 @@ static void clear_progress(struct view *view)
 static void show_progress(struct view *view, const char *what, uint64_t done, uint64_t total)
 {
 	int percent = (int)(done * 100 / total);
-	struct timespec now;
 
-	if (percent == view->percent)
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - view->start.tv_sec) * 1000000000LL + now.tv_nsec - view->start.tv_nsec < PROGRESS_AFTER_NS)
+	if (percent == view->percent || clock_now_ns() - view->start_ns < PROGRESS_AFTER_NS)
 		return;
 	view->percent = percent;
 	fprintf(stderr, "\r\033[Kchecking %s: %s %d%%", view->options->path, what, percent);
@@ -314,7 +310,7 @@ int pool_fsck_main(int argc, char **argv)
 		fprintf(stderr, "farnova fsck: %s\n", why);
 		return POOL_FSCK_OPERATIONAL;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &view.start);
+	view.start_ns = clock_now_ns();
 	if (options.as_json) {
 		json_open(&view.json, NULL, '{');
 		json_text(&view.json, "pool", options.path);

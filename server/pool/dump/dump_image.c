@@ -9,13 +9,13 @@
 #include "server/pool/dump/dump_image.h"
 
 #include "common/crc.h"
+#include "common/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define CRC_START   0xffffffffu
@@ -73,7 +73,7 @@ static int make_cipher(struct image_copy *copy)
 {
 	uint16_t random[SYMBOLS];
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+	if (random_bytes(random, sizeof(random)) != 0)
 		return -EIO;
 	for (unsigned i = 0; i < SYMBOLS; i++)
 		copy->cipher[i] = (uint8_t)i;

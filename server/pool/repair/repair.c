@@ -3,8 +3,9 @@
  */
 #include "server/pool/repair/repair_internal.h"
 
+#include "common/clock.h"
+
 #include <errno.h>
-#include <time.h>
 
 /* Each round ends some errors and may show what lay behind them. A pool that needs more is told as unsolved. */
 #define ROUNDS_MAX 200
@@ -152,7 +153,6 @@ static bool unknown(const struct pm *pm)
 int pool_repair(struct pm *pm, struct repair_report *report)
 {
 	struct repair r = {.pm = pm, .report = report};
-	struct timespec now;
 	int rc;
 
 	report->errors = report->repairs = report->unsolved = 0;
@@ -163,8 +163,7 @@ int pool_repair(struct pm *pm, struct repair_report *report)
 	if (rc <= 0)
 		return rc;
 	report->errors = report->check.errors;
-	clock_gettime(CLOCK_REALTIME, &now);
-	r.now = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	r.now = (uint64_t)clock_wall_ns();
 	rc = repair_structures(&r);
 	if (rc == -ENOMEM)
 		return rc;

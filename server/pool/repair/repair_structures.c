@@ -3,6 +3,7 @@
  *
  * Each looks at the medium itself and not at what the checker found, so it may be done again at any time.
  */
+#include "common/random.h"
 #include "server/pool/repair/repair_internal.h"
 
 #include "common/crc.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define CRC_START   0xffffffffu
 #define SUPER_FIXED 256u
@@ -52,7 +52,7 @@ static bool rebuild_super(struct repair *r, struct nova_super *super)
 	super->zone_blocks = le32_of(NOVA_ZONE_BLOCKS);
 	super->journal_rings = le32_of(NOVA_JOURNAL_RINGS);
 	super->root_ino = le64_of(first_slot);
-	if (getrandom(super->uuid, sizeof(super->uuid), 0) != sizeof(super->uuid))
+	if (random_bytes(super->uuid, sizeof(super->uuid)) != 0)
 		memcpy(super->uuid, &r->now, sizeof(r->now));
 	super->uuid[6] = (uint8_t)((super->uuid[6] & 0x0f) | 0x40);
 	super->uuid[8] = (uint8_t)((super->uuid[8] & 0x3f) | 0x80);
