@@ -10,7 +10,7 @@
 
 #define ACL_VERSION 2u
 
-/* As they stand in the value, which has no alignment. */
+/* The format of a value; the value has no alignment. */
 struct acl_head {
 	le32 version;
 };
@@ -18,7 +18,7 @@ struct acl_head {
 struct acl_item {
 	le16 tag;
 	le16 permissions;
-	le32 id; /* of the named; UINT32_MAX for others */
+	le32 id; /* of a named user or group, else UINT32_MAX */
 };
 
 enum acl_tag {
@@ -40,8 +40,8 @@ static struct acl_item item_at(const struct acl *acl, uint32_t i)
 
 /* ---- form ------------------------------------------------------------------------------------------------------- */
 
-/* Owner, named users, owning group, named groups, mask, others: in this order; those without an id exactly once, but
- * the mask, which must be there only if anybody is named. */
+/* The order is: owner, named users, owning group, named groups, mask, others. Owner, owning group and others are there
+ * exactly once, the mask at most once, and exactly once if there are named users or groups. */
 static int check_items(struct acl *acl)
 {
 	unsigned last = 0;
@@ -109,7 +109,7 @@ struct acl acl_of_entry(const struct nova_entry *entry)
 
 /* ---- meaning ---------------------------------------------------------------------------------------------------- */
 
-/* What limits the item is the mode's group bits: they are the mask. */
+/* The mask is the group bits of the mode: they limit the item. */
 static bool grants(const struct acl_item *item, const struct acl_subject *subject, unsigned mask)
 {
 	return !(mask & ~(le16_get(item->permissions) & (unsigned)subject->mode >> 3) & 7);
@@ -126,7 +126,8 @@ int acl_check(const struct nova_cred *cred, const struct acl_subject *subject, u
 
 		if (tag == ACL_USER && le32_get(item.id) == cred->uid)
 			return grants(&item, subject, mask) ? 0 : -EACCES;
-		/* Of several groups one that grants it all is enough; being in any keeps one from being "others". */
+		/* One group that grants all of `mask` is enough. A member of any of these groups is not one of the
+		 * "others". */
 		if (tag == ACL_OWNING_GROUP || tag == ACL_GROUP) {
 			if (!cred_in_group(cred, tag == ACL_GROUP ? le32_get(item.id) : subject->gid))
 				continue;
@@ -138,7 +139,7 @@ int acl_check(const struct nova_cred *cred, const struct acl_subject *subject, u
 	return in_a_group || mask & ~(unsigned)subject->mode & 7 ? -EACCES : 0;
 }
 
-/* Which bits of the mode an item stands for: how far to shift them, or -1. */
+/* The bits of the mode that an item stands for, as the shift to them; -1 if it stands for none. */
 static int mode_shift(const struct acl *acl, unsigned tag)
 {
 	switch (tag) {

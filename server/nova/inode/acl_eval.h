@@ -1,50 +1,51 @@
 /*
- * acl_eval.h -- POSIX access control lists: the kernel's binary form (version 2), taken apart and judged in one place.
+ * acl_eval.h -- POSIX access control lists in the kernel's binary form (version 2): parses and evaluates them.
  *
- * What an access ACL says of owner, mask and others is the mode's business: those three entries are read from the mode,
- * so that chmod changes the ACL and setting the ACL changes the mode without a second truth. A list without a mask says
- * nothing that the mode does not, and is kept only as a directory's default.
+ * The permissions of owner, mask and others are those of the mode, not those in the list. So chmod changes the ACL, and
+ * setting the ACL changes the mode, and they cannot contradict each other. An access list without a mask adds nothing
+ * to the mode and is not stored; a default list without a mask is.
  */
 #ifndef FARNOVA_NOVA_ACL_EVAL_H
 #define FARNOVA_NOVA_ACL_EVAL_H
 
 #include "server/nova/media/entry.h"
 
-#define ACL_VALUE_MAX (NOVA_XATTR_INLINE_MAX) /* a list lies in its log entry */
+#define ACL_VALUE_MAX (NOVA_XATTR_INLINE_MAX) /* a list is always in its log entry, never in a blob */
 
-/* A list that was checked, wherever it lies. */
+/* A list that was checked. */
 struct acl {
-	const uint8_t *value; /* with its head */
+	const uint8_t *value; /* with its head; not owned */
 	size_t size;
-	uint32_t count; /* of entries; 0: no list at all */
+	uint32_t count; /* number of entries, 0 = no list */
 	bool has_mask;
 };
 
-/* acl_parse -- is it a list? Of no entries, too. -EINVAL; -EOPNOTSUPP for another version. */
+/* acl_parse -- check a list, which may have no entries. `acl` refers to `value`. -EINVAL; -EOPNOTSUPP for another
+ * version. */
 int acl_parse(const void *value, size_t size, struct acl *acl);
 
-/* acl_of_entry -- the list in an XATTR entry that was checked when it was read. */
+/* acl_of_entry -- the list in an XATTR entry, which replay or acl_parse has checked. */
 struct acl acl_of_entry(const struct nova_entry *entry);
 
-/* What a list grants access to. */
+/* The inode that a list belongs to. */
 struct acl_subject {
 	const struct nova_entry *entry; /* with the list */
 	uint16_t mode;
 	uint32_t gid;
 };
 
-/* acl_check -- what the list grants a cred that does not own the subject: 0, or -EACCES if not all of `mask`. */
+/* acl_check -- 0 if the list grants all of `mask` to a cred that is not the owner, else -EACCES. */
 int acl_check(const struct nova_cred *cred, const struct acl_subject *subject, unsigned mask);
 
-/* acl_mode -- `mode` with the permission bits that the list says. */
+/* acl_mode -- `mode` with the permission bits of the list. */
 uint16_t acl_mode(const struct acl *acl, uint16_t mode);
 
-/* acl_show -- the list with the mode's bits in their entries; `out` has acl->size bytes. */
+/* acl_show -- write the list to `out` (acl->size bytes), with the mode's bits in the entries that stand for them. */
 void acl_show(const struct acl *acl, uint16_t mode, uint8_t *out);
 
 /*
- * acl_inherit -- what a newborn of *mode gets from the default list of its directory: *mode loses what the list does
- * not grant. True if it has to have the list itself as its access ACL, too.
+ * acl_inherit -- apply the default list of a directory to a new inode: clears the bits of *mode that the list does not
+ * grant. True if the list is also needed as the access ACL of the new inode.
  */
 bool acl_inherit(const struct acl *list, uint32_t *mode);
 

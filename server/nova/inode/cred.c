@@ -1,5 +1,5 @@
 /*
- * cred.c -- the groups of a caller.
+ * cred.c -- the groups of a credential.
  */
 #include "server/nova/inode/cred.h"
 

@@ -1,5 +1,5 @@
 /*
- * cred.h -- whom a caller speaks for. A NULL cred may do everything, as may uid 0.
+ * cred.h -- tests of a caller's credential. A NULL cred may do everything, like uid 0.
  */
 #ifndef FARNOVA_NOVA_CRED_H
 #define FARNOVA_NOVA_CRED_H
@@ -11,7 +11,7 @@ static inline bool cred_super(const struct nova_cred *cred)
 	return !cred || cred->uid == 0;
 }
 
-/* cred_in_group -- as its own group or as one of the others. */
+/* cred_in_group -- whether `gid` is the cred's group or one of its supplementary groups. */
 bool cred_in_group(const struct nova_cred *cred, uint32_t gid);
 
 #endif

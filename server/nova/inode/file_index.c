@@ -82,7 +82,7 @@ void file_index_prefetch(const struct file_index *index, uint64_t file_block)
 		__builtin_prefetch(&leaf[file_block & (FANOUT - 1)]);
 }
 
-/* What lies in [from, end), of which the first is found; `node` has `entries`. */
+/* Find the first file block in [from, end) that is not a hole; `node` has `entries` entries. */
 static bool next_in_node(const void *node, uint32_t height, uint64_t from, uint64_t end, uint64_t entries,
                          uint64_t *found)
 {
@@ -267,10 +267,10 @@ void file_index_set_run(struct file_index *index, uint64_t file_block, uint64_t 
 {
 	uint64_t before = file_block ? file_index_get(index, file_block - 1) : 0;
 	uint64_t after = file_index_get(index, file_block + count);
-	uint64_t last = before;   /* what lay at the file block before the one at hand */
-	uint64_t gone = 0;        /* extents that began in what is replaced, or right behind it */
-	uint64_t run = 0;         /* the first of a row that was replaced, */
-	uint64_t from = 0, n = 0; /* which goes from here to here */
+	uint64_t last = before; /* the old value of the previous file block */
+	uint64_t gone = 0;      /* extents that began in the replaced part, or right behind it */
+	uint64_t run = 0;       /* the old values from `from` to `n` are a run that begins with this value */
+	uint64_t from = 0, n = 0;
 
 	while (n < count) {
 		uint64_t *leaf = leaf_of(index, file_block + n);
@@ -299,11 +299,11 @@ void file_index_set_run(struct file_index *index, uint64_t file_block, uint64_t 
 struct truncation {
 	void (*drop)(void *context, uint64_t block);
 	void *context;
-	uint64_t before;  /* what lay at the file block before the one at hand */
-	uint64_t extents; /* that began in what was dropped */
+	uint64_t before;  /* the old value of the previous file block */
+	uint64_t extents; /* the number of extents that began in the dropped part */
 };
 
-/* Returns how many nodes are no longer there. */
+/* Returns how many nodes were freed. */
 static uint64_t truncate_node(void *node, uint32_t height, uint64_t from, uint64_t limit, struct truncation *cut)
 {
 	uint64_t freed = 0;

@@ -22,7 +22,7 @@ int perm_check(const struct nova_cred *cred, const struct nova_inode *inode, uns
 	if (!cred)
 		return 0;
 	if (cred->uid == 0) {
-		/* Nobody executes a file that nobody may execute. */
+		/* The superuser may execute a file only if someone may. */
 		if (!(mask & PERM_EXEC) || inode_is(inode, S_IFDIR) || inode->mode & 0111)
 			return 0;
 		return -EACCES;
@@ -61,7 +61,8 @@ int perm_remove(const struct nova_cred *cred, const struct nova_inode *dir, cons
 	return cred->uid == dir->uid || cred->uid == child->uid ? 0 : -EPERM;
 }
 
-/* As setattr_should_drop_sgid does since Linux 6.2: without group execution the bit is kept by members of the group. */
+/* Like setattr_should_drop_sgid since Linux 6.2: without group execution, the set-group-ID bit stays if the caller is
+ * in the group or is the superuser. */
 static uint16_t without_set_ids(const struct nova_cred *cred, const struct nova_inode *inode)
 {
 	uint16_t mode = inode->mode & (uint16_t)~S_ISUID;

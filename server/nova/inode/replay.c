@@ -190,7 +190,7 @@ static void take_place(struct nova_inode *inode, const struct log_walk *walk)
 	memset(&inode->gc, 0, sizeof inode->gc);
 }
 
-/* Its blocks have been counted: what its project is charged for it. */
+/* Find the inode's project, after its blocks were counted. */
 static int take_project(struct nova *fs, struct nova_inode *inode)
 {
 	inode->space.charged = inode->space.blocks;

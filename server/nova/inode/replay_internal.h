@@ -1,5 +1,5 @@
 /*
- * replay_internal.h -- what the parts of a replay share.
+ * replay_internal.h -- shared by the parts of a replay.
  */
 #ifndef FARNOVA_NOVA_REPLAY_INTERNAL_H
 #define FARNOVA_NOVA_REPLAY_INTERNAL_H
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* A NAME_GONE entry that is put off. */
+/* A NAME_GONE entry that will be applied at the end of the replay. */
 struct gone {
 	uint64_t cookie;
 	uint64_t ino;
@@ -20,7 +20,7 @@ struct gone {
 struct replay {
 	struct nova *fs;
 	struct nova_inode *inode;
-	const struct nova_slot *slot; /* a copy to be read in its place, or NULL */
+	const struct nova_slot *slot; /* a copy of the slot, which is read instead of it, or NULL */
 	const struct log_walk *walk;
 	struct slot_runs *runs; /* in place of the index, NULL = build the index */
 	bool unsorted;          /* GC has moved names: their cookies are out of order, and names go at the end */
@@ -33,7 +33,7 @@ struct replay {
 	size_t why_size;
 };
 
-/* replay_refuse -- the log cannot be believed: -EIO, with the reason in replay->why. */
+/* replay_refuse -- the log is invalid: -EIO, with the reason in replay->why. */
 static inline int replay_refuse(struct replay *replay, uint64_t position, const char *reason)
 {
 	snprintf(replay->why, replay->why_size, "inode %llu, log position %llu: %s",
@@ -41,8 +41,8 @@ static inline int replay_refuse(struct replay *replay, uint64_t position, const 
 	return -EIO;
 }
 
-/* replay_word -- a word of the slot. Two copies that differ are made equal before the slot is used; the caller's fence
- * makes it durable. False if neither tells it. */
+/* replay_word -- read a word of the slot. If the two copies differ, they are made equal before the slot is used; the
+ * caller's fence makes this durable. False if no copy gives the value. */
 bool replay_word(struct nova *fs, uint64_t ino, enum nova_word_kind kind, uint64_t owner, le64 *pair, const char *name,
                  uint64_t *value);
 
@@ -56,12 +56,13 @@ int replay_set_blocks(struct replay *replay, uint64_t file_block, uint64_t count
 int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t position, uint64_t line);
 int replay_name_gone(struct replay *replay, const struct nova_name_gone_entry *payload, uint64_t position);
 
-/* replay_names_done -- the whole log was read: put names into order, and take away those that have gone. */
+/* replay_names_done -- after the whole log was read: sort the names, and apply the NAME_GONE entries that were put off.
+ */
 int replay_names_done(struct replay *replay);
 
 /* ---- replay_entry.c: entries ------------------------------------------------------------------------------------ */
 
-/* replay_entry -- for log_walk: what one entry says. `context` is the struct replay. */
+/* replay_entry -- a callback of log_walk: apply one entry. `context` is the struct replay. */
 int replay_entry(void *context, const struct nova_entry *entry, uint64_t position, uint64_t line);
 
 #endif

@@ -142,8 +142,7 @@ static int drop_replaced_names(struct replay *replay)
 	return rc;
 }
 
-/* The cookie of a name that has gone is not given again, so names that are gone may be taken away last and in any
- * order. */
+/* The cookie of a removed name is not used again, so the removals may be applied at the end and in any order. */
 int replay_names_done(struct replay *replay)
 {
 	struct dir_index *dir = &replay->inode->dir;

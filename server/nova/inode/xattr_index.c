@@ -91,7 +91,7 @@ static uint64_t blob_blocks(const struct nova_entry *entry)
 	return payload_of(entry)->runs ? (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT : 0;
 }
 
-/* ---- what is there ---------------------------------------------------------------------------------------------- */
+/* ---- look-up ---------------------------------------------------------------------------------------------------- */
 
 static struct xattr_ref *find_ref(const struct nova *fs, const struct nova_inode *inode, const struct xattr_name *name,
                                   uint32_t hash)
@@ -172,7 +172,7 @@ uint64_t xattr_index_bytes(const struct nova_inode *inode)
 
 /* ---- the index -------------------------------------------------------------------------------------------------- */
 
-/* Room for one more, so that what follows a commit cannot fail. */
+/* Make room for one more, so that the update after the commit cannot fail. */
 static int make_room(struct nova_inode *inode)
 {
 	struct xattr_index *index = inode->xattrs;
@@ -197,8 +197,8 @@ void xattr_forget(struct nova_inode *inode)
 }
 
 /*
- * How many lines of log an entry takes: with long ones much of a page may be left over before the next, though of two
- * pages in a row never more than one in all.
+ * How many lines of the log an entry takes at most, with padding: a long entry may leave much of the page before it
+ * unused, but of two adjacent pages never more than one page in all.
  */
 static uint32_t lines_taken(const struct nova_entry *entry)
 {
@@ -209,7 +209,7 @@ static uint32_t lines_taken(const struct nova_entry *entry)
 	return twice < NOVA_PAGE_LINES ? twice : NOVA_PAGE_LINES;
 }
 
-/* Lead the index to `entry`; returns the entry that it takes the place of, or NULL. There is room. */
+/* Let the index refer to `entry`; returns the entry that it replaces, or NULL. The caller has made room. */
 static const struct nova_entry *index_set(const struct nova *fs, struct nova_inode *inode,
                                           const struct nova_entry *entry, uint64_t line, uint32_t hash)
 {
@@ -268,7 +268,7 @@ void xattr_moved(const struct nova *fs, struct nova_inode *inode, uint32_t i, ui
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
 
-/* The project pays for what the new value takes beyond the old one. */
+/* Charge the project for the blocks that the new value has beyond those of the old one. */
 static int charge_blob(struct nova_inode *inode, size_t length, uint64_t old_blocks)
 {
 	uint64_t blocks = (length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
@@ -291,7 +291,7 @@ static int take_blocks(struct nova_worker *worker, struct xattr_change *change)
 	return 0;
 }
 
-/* The last block's end is zero, so that nothing of the blocks' past is left in it. */
+/* The end of the last block is zeroed, so that it holds no old data. */
 static void store_blob(struct nova *fs, const struct xattr_change *change)
 {
 	const uint8_t *from = change->value;
@@ -428,8 +428,8 @@ struct bounds {
 	uint64_t blocks;
 };
 
-/* What the blocks hold now is not asked: a later entry may have freed them, and they may be anything since, inode slots
- * too. xattr_check_places asks it of the blobs that are left. */
+/* This does not check whether the blocks are inode slots: a later entry may have freed them, and they may have any use
+ * now. xattr_check_places checks the blobs that are left. */
 static int check_run(void *context, uint64_t first, uint64_t count)
 {
 	struct bounds *bounds = context;
@@ -456,7 +456,7 @@ const char *xattr_check_places(struct nova *fs, const struct nova_inode *inode)
 	return NULL;
 }
 
-/* What a list has to be is checked here, once: who goes by it later does not ask again. */
+/* ACLs are checked here only; their users rely on it. */
 static bool acl_sound(const struct nova_entry *entry)
 {
 	struct acl acl;
@@ -507,7 +507,7 @@ const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct
 	name = xattr_entry_name(entry);
 	hash = hash_of(fs, &name);
 	if (payload_of(entry)->gone) {
-		/* GC takes what went sooner than its going, which is then all that is left. */
+		/* GC may have cut off the entry that set the attribute: then there is nothing to remove. */
 		index_remove(fs, inode, &name, hash);
 	} else {
 		*rc = make_room(inode);

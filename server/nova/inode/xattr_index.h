@@ -1,9 +1,8 @@
 /*
- * xattr_index.h -- the extended attributes of an inode: where each lies, in DRAM; their entries and blobs, on the
- * medium.
+ * xattr_index.h -- the extended attributes of an inode: an index in DRAM, entries and blobs on the medium.
  *
- * The index is an array that exists only for an inode with attributes. It is built with the rest of the inode's index
- * and dropped with it. An attribute's name here is what follows the prefix of its space. The inode is locked: readers
+ * The index is an array of the places of the entries; only an inode with attributes has one. It is built and dropped
+ * with the rest of the inode's index. Names here are without the prefix of their space. The inode is locked: readers
  * share, a writer is alone.
  */
 #ifndef FARNOVA_NOVA_XATTR_INDEX_H
@@ -13,7 +12,7 @@
 #include "server/nova/log/inode_log.h"
 
 struct xattr_ref {
-	uint64_t line; /* where the XATTR entry lies: offset in the pool / 64 */
+	uint64_t line; /* of the XATTR entry: offset in the pool / 64 */
 	uint32_t hash; /* of space and name */
 };
 
@@ -21,7 +20,7 @@ struct xattr_index {
 	uint32_t count;
 	uint32_t capacity;
 	uint32_t list_length; /* of all names, each with its prefix and a NUL */
-	uint64_t lines;       /* of log that the entries take, at most */
+	uint64_t lines;       /* the most lines of log that the entries take */
 	uint64_t blocks;      /* of all blobs */
 	struct xattr_ref refs[];
 };
@@ -32,10 +31,10 @@ struct xattr_name {
 	size_t length;
 };
 
-/* xattr_prefix -- what names of the space begin with; NULL if there is no such space. */
+/* xattr_prefix -- the prefix of all names of the space; NULL if there is no such space. */
 const char *xattr_prefix(unsigned space);
 
-/* ---- what is there ---------------------------------------------------------------------------------------------- */
+/* ---- look-up ---------------------------------------------------------------------------------------------------- */
 
 static inline uint32_t xattr_count(const struct nova_inode *inode)
 {
@@ -52,7 +51,7 @@ static inline uint64_t xattr_blocks(const struct nova_inode *inode)
 	return inode->xattrs ? inode->xattrs->blocks : 0;
 }
 
-/* xattr_find -- its entry, or NULL. */
+/* xattr_find -- the attribute's entry, or NULL. */
 const struct nova_entry *xattr_find(const struct nova *fs, const struct nova_inode *inode,
                                     const struct xattr_name *name);
 
@@ -62,15 +61,15 @@ struct xattr_name xattr_entry_name(const struct nova_entry *entry);
 /* xattr_read -- copy the whole value; `value` has room for its length. -EIO if the blob is damaged (logged). */
 int xattr_read(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry, uint8_t *value);
 
-/* xattr_each_run -- the runs of blocks of an entry's blob; a nonzero return ends it. */
+/* xattr_each_run -- call `run` for each run of blocks of an entry's blob; a nonzero return ends it and is returned. */
 int xattr_each_run(const struct nova_entry *entry, int (*run)(void *context, uint64_t first, uint64_t count),
                    void *context);
 
-/* xattr_place -- which of refs[] lies at this line; the count if none does. */
+/* xattr_place -- the index in refs[] of the entry, if it is the valid one of its name; else the count. */
 uint32_t xattr_place(const struct nova *fs, const struct nova_inode *inode, const struct nova_entry *entry,
                      uint64_t line);
 
-/* xattr_index_bytes -- the memory that the index takes. */
+/* xattr_index_bytes -- the memory of the index. */
 uint64_t xattr_index_bytes(const struct nova_inode *inode);
 
 /* ---- changes ---------------------------------------------------------------------------------------------------- */
@@ -81,37 +80,39 @@ struct xattr_blob {
 	uint64_t count[NOVA_XATTR_RUNS_MAX];
 };
 
-/* One attribute's part in a transaction. */
+/* The change of one attribute in a transaction. */
 struct xattr_change {
 	struct xattr_name name;
-	const void *value; /* NULL: it goes */
+	const void *value; /* NULL: remove the attribute */
 	size_t length;
-	struct xattr_blob *blob; /* room for them, filled in; NULL for what is never so long, like an ACL */
-	unsigned runs;           /* of the blob; private, as is the next */
+	struct xattr_blob
+	    *blob;     /* xattr_append fills it in; may be NULL if the value fits into the entry, as ACLs do */
+	unsigned runs; /* of the blob; private, as is the next */
 	uint64_t line;
 };
 
 /*
- * xattr_append -- the change's blob and entry, made `now`, go beyond the tail. -ENOSPC, -ENOMEM; then call xattr_drop
- * once txn_drop is done and what was stored is fenced. After the commit call xattr_show, and then incore_index_changed.
+ * xattr_append -- store the blob and append the entry, with the time `now`. -ENOSPC, -EDQUOT, -ENOMEM. If the change is
+ * dropped, call xattr_drop after txn_drop and a fence. After the commit call xattr_show, then incore_index_changed.
  */
 int xattr_append(struct nova_worker *worker, struct nova_inode *inode, struct log_append *log,
                  struct xattr_change *change, int64_t now);
 void xattr_drop(struct nova_worker *worker, struct xattr_change *change);
 void xattr_show(struct nova_worker *worker, struct nova_inode *inode, const struct xattr_change *change);
 
-/* xattr_release -- the inode is dead: give back the blobs. */
+/* xattr_release -- release the blobs of a dead inode. */
 struct release;
 void xattr_release(struct release *release, struct nova_inode *inode);
 
-/* xattr_forget -- drop the index. */
+/* xattr_forget -- free the index. */
 void xattr_forget(struct nova_inode *inode);
 
-/* xattr_replay -- an entry of the inode's log, in order. NULL, or why it cannot be; *rc -ENOMEM. */
+/* xattr_replay -- apply the next XATTR entry of the log. Returns NULL, or the reason why the entry is invalid; *rc is 0
+ * or -ENOMEM. */
 const char *xattr_replay(struct nova *fs, struct nova_inode *inode, const struct nova_entry *entry, uint64_t line,
                          int *rc);
 
-/* xattr_check_places -- once the whole log was replayed: NULL, or why the blobs cannot lie where they do. */
+/* xattr_check_places -- after the replay of the whole log: NULL, or the reason why the place of a blob is invalid. */
 const char *xattr_check_places(struct nova *fs, const struct nova_inode *inode);
 
 /* xattr_moved -- GC has copied the entry of refs[i] to another line. */

@@ -122,7 +122,7 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 	return 0;
 }
 
-/* The link words of the new pages give the chain of them. */
+/* Free the pages from `block` to `last`, which their link words chain. */
 static void free_chain(struct nova_worker *worker, uint32_t generation, uint64_t block, uint64_t last)
 {
 	while (block) {

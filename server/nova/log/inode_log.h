@@ -1,8 +1,8 @@
 /*
  * inode_log.h -- appends to an inode's log, and walks it.
  *
- * An append writes behind the tail, where no reader evaluates anything: it can be dropped at any point before its
- * commit. The inode is locked for writing throughout.
+ * An append writes behind the tail, where no reader looks, so it can be dropped at any point before its commit. The
+ * inode is locked for writing throughout.
  */
 #ifndef FARNOVA_NOVA_INODE_LOG_H
 #define FARNOVA_NOVA_INODE_LOG_H

@@ -19,8 +19,7 @@ struct journal_word {
 };
 
 /*
- * journal_commit -- commit at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns. It also
- * stores the other words of these inodes' slots again, with their present values.
+ * journal_commit -- commit at most NOVA_RECORD_WORDS words, of one or several inodes. Durable when it returns.
  */
 void journal_commit(struct nova_worker *worker, const struct journal_word *words, unsigned count);
 

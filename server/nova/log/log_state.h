@@ -1,5 +1,5 @@
 /*
- * log_state.h -- where an inode's log lies and how far it goes.
+ * log_state.h -- the place and the length of an inode's log.
  */
 #ifndef FARNOVA_NOVA_LOG_STATE_H
 #define FARNOVA_NOVA_LOG_STATE_H
@@ -8,10 +8,10 @@
 
 /* Under the inode's lock. */
 struct log_state {
-	uint64_t tail;       /* lines committed since birth */
+	uint64_t tail;       /* lines committed since the inode was created */
 	uint64_t head;       /* block of the first log page, 0 = none */
-	uint64_t start;      /* position of the first live line: 0, or where GC began anew */
-	uint64_t tail_page;  /* block in which the last line lies, 0 = the slot */
+	uint64_t start;      /* position of the first page's first line if GC has cut the log, else 0 */
+	uint64_t tail_page;  /* block with the last line, 0 = the slot */
 	uint64_t tail_first; /* position of that page's first line */
 	struct nova_request last_request;
 };

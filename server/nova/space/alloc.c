@@ -1,5 +1,5 @@
 /*
- * alloc.c -- the block allocator: bitmaps by zone, and what each worker keeps at hand.
+ * alloc.c -- the block allocator: a bitmap for each zone, and a stock of free blocks for each worker.
  */
 #include "server/nova/space/alloc.h"
 
@@ -12,10 +12,10 @@
 
 #define BASE_RESERVE_MIN 32u
 #define BASE_RESERVE_MAX 4096u
-#define BIG_RUN          64u /* from here on a run is sought in the zones, not in the worker's own run */
-#define REFILL_LEAST     16u /* a worker's run is worth its search from here on */
-#define BIG_LEAST        8u
-#define REFILL_SINGLES   64u /* else it takes so many blocks as they come */
+#define BIG_RUN          64u /* a run of so many blocks or more is taken from the zones, not from the worker's run */
+#define REFILL_LEAST     16u /* the shortest run that becomes the worker's run */
+#define BIG_LEAST        8u  /* the shortest run for a request of BIG_RUN or more */
+#define REFILL_SINGLES   64u /* the most scattered blocks that a worker takes at once */
 
 static void set_bits(uint64_t *bitmap, uint64_t from, uint64_t to)
 {
@@ -90,7 +90,7 @@ void alloc_count(struct nova *fs)
 	}
 }
 
-/* The rings from here on have had no worker. */
+/* Rings from this one on have had no worker. */
 static uint32_t workers_ever(const struct nova *fs)
 {
 	return __atomic_load_n(&fs->workers_ever, __ATOMIC_RELAXED);
@@ -111,8 +111,8 @@ static uint64_t reserve_blocks(struct nova *fs)
 	return fs->base_reserve + (promised > 0 ? (uint64_t)promised / NOVA_PAGE_LINES : 0);
 }
 
-/* Are the zones down to the reserve? A name takes a line of a page and an unwritten block a block, so they cannot ask
- * for more than is in use: with half of the pool free nothing needs to be counted. */
+/* Whether the zones have no more than the reserve. Names and unwritten blocks use at least as much space as the reserve
+ * keeps for them, so if half of the pool is free, the promises need not be added up. */
 static bool at_reserve(struct nova *fs)
 {
 	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
@@ -120,7 +120,7 @@ static bool at_reserve(struct nova *fs)
 	return free_blocks < fs->usable_blocks / 2 + fs->base_reserve && free_blocks < reserve_blocks(fs);
 }
 
-/* How many of `want` may be taken from the zones without touching the reserve. */
+/* How many of `want` blocks the zones can give; without `privileged`, only beyond the reserve. */
 static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 {
 	uint64_t available = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
@@ -131,7 +131,8 @@ static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 	return available - kept < want ? available - kept : want;
 }
 
-/* All of `want` from one zone, or else (`least` of) what the first zone that has it can give. */
+/* Take all of `want` from one zone. If no zone has it, take a run of at least `least` from the first zone that has one.
+ */
 static uint64_t zones_take(struct nova_worker *worker, uint64_t want, uint64_t least, bool privileged, uint64_t *first)
 {
 	struct nova *fs = worker->fs;
@@ -175,7 +176,7 @@ static void drain_all(struct nova *fs)
 	}
 }
 
-/* What is kept for slots goes to data before data is refused. */
+/* The groups that are kept for slots are released before data is refused. */
 static bool give_up_slot_groups(struct nova *fs)
 {
 	bool had = false;
@@ -185,7 +186,7 @@ static bool give_up_slot_groups(struct nova *fs)
 	return had;
 }
 
-/* A worker keeps little of a small pool. */
+/* Of a small pool a worker takes only a small part. */
 static uint64_t refill_size(const struct nova *fs)
 {
 	uint64_t size = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) / 64;
@@ -195,7 +196,8 @@ static uint64_t refill_size(const struct nova *fs)
 	return size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS;
 }
 
-/* The newest single block, and those that follow it in the pool. Under the lock. */
+/* Take the newest single block, and the ones below it on the stack while each follows the other in the pool. Under the
+ * lock. */
 static uint64_t pop_run(struct nova_worker *worker, uint64_t want, uint64_t *first)
 {
 	uint64_t got = 0;
@@ -213,7 +215,8 @@ static uint64_t pop_run(struct nova_worker *worker, uint64_t want, uint64_t *fir
 	return got;
 }
 
-/* From what the worker has: a run for several blocks, the newest freed block first for one. */
+/* Take from the worker's stock: several blocks from its run; one block first from the single blocks, the newest first.
+ */
 static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *first)
 {
 	uint64_t got = 0;
@@ -231,7 +234,7 @@ static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *fi
 	return got;
 }
 
-/* Put a fresh run in place of the worker's and take `want` from it. */
+/* Replace the worker's run by a new one and take `want` blocks from it. */
 static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
 	uint64_t size = refill_size(worker->fs);
@@ -253,7 +256,8 @@ static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool pr
 	return want;
 }
 
-/* Free space lies in pieces: take many at once, so that the zone's lock and the search are paid for once. */
+/* The free space is fragmented: take many single blocks at once, so that they cost the zone's lock and the search once.
+ */
 static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
 	struct nova *fs = worker->fs;
@@ -322,7 +326,8 @@ void alloc_free(struct nova_worker *worker, uint64_t first, uint64_t count)
 {
 	struct nova *fs = worker->fs;
 
-	/* While the zones are down to the reserve, what is freed goes back to it and not to the next writer. */
+	/* If the zones have no more than the reserve, freed blocks go to the zones: the worker would give them to the next
+	 * writer. */
 	if (count > 1 || at_reserve(fs)) {
 		zone_free(fs, first, count);
 		return;
@@ -357,7 +362,8 @@ uint64_t alloc_chunk(struct nova_worker *worker)
 
 /* ---- at unmount ----------------------------------------------------------------------------------------------- */
 
-/* The first block of the zone at or after `at` that is used, or free; the zone's end if there is none. */
+/* The first block of the zone at or after `at` that is used (or free, if not `used`); the zone's end if there is none.
+ */
 static uint64_t next_block(const struct zone *zone, uint64_t at, bool used)
 {
 	while (at < zone->blocks) {
@@ -371,7 +377,7 @@ static uint64_t next_block(const struct zone *zone, uint64_t at, bool used)
 	return zone->blocks;
 }
 
-/* Take runs of at least `least` blocks as they come; false if they or `max` end before there is enough. */
+/* Collect free runs of at least `least` blocks, in order; false if these, or the first `max`, are not enough. */
 static bool collect_runs(const struct nova *fs, uint64_t need, uint64_t least, struct nova_checkpoint_run *runs,
                          uint32_t max, uint32_t *count)
 {
@@ -419,7 +425,7 @@ uint64_t alloc_bytes(const struct nova *fs)
 	return fs->zone_count * (sizeof *fs->zones + NOVA_ZONE_MAP_WORDS * sizeof *fs->bitmap);
 }
 
-/* What workers have in stock: they took it with no harm to the reserve. */
+/* The free blocks in the workers' stocks. They are not part of the reserve. */
 static uint64_t stocks(struct nova *fs)
 {
 	uint64_t total = 0;

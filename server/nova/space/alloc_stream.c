@@ -1,15 +1,16 @@
 /*
  * alloc_stream.c -- blocks for files that are written in order.
  *
- * A worker serves many files. If each took its blocks from the worker's one run, files that grow together would lie
- * interleaved, block by block. So a worker remembers the last files it wrote and where each would go on. A write that
- * goes on there, and any large one, takes its blocks from a run reserved for that file: 16 blocks at first, each time
- * twice as many, up to 2 MiB; behind the last run where there is space, and from there on where file and pool are
- * aligned to 2 MiB alike. What is reserved counts as free and goes back when others need the place in the table, or
- * when space runs out. A file that is written once, or here and there, reserves nothing.
+ * A worker serves many files. If all took their blocks from the worker's one run, files that grow at the same time
+ * would be interleaved, block by block. So a worker remembers the files that it wrote last, and the file block with
+ * which each would continue. A write that continues there, and any large write, takes its blocks from a run that is
+ * reserved for that file: 16 blocks at first, then twice as many each time, up to 2 MiB. A new run begins behind the
+ * last one if there is space. Where a new 2 MiB of the file begin, a run of 2 MiB is aligned to 2 MiB in the pool.
+ * Reserved blocks count as free. They are returned when another file needs the place in the table, or when space runs
+ * out. A file that is written once, or at random, reserves nothing.
  *
- * A block that a write at the end of the file leaves partly empty will be written again, copied, by the write that goes
- * on. It lies elsewhere until it is full: then it gets its place behind the blocks before it.
+ * If a write leaves the last block of the file partly empty, the next write copies that block and fills it. Until it is
+ * full the block is allocated elsewhere; the full block gets its place behind the blocks before it.
  */
 #include "server/nova/space/alloc.h"
 
@@ -20,15 +21,15 @@
 #include <errno.h>
 
 #define WINDOW_MIN 16u
-#define LARGE      64u  /* a write of so many blocks reserves from the first on */
-#define FREE_SHARE 256u /* one stream reserves at most this part of what is free */
+#define LARGE      64u  /* a write of so many blocks or more reserves at once */
+#define FREE_SHARE 256u /* one stream reserves at most this fraction of the free blocks */
 
-#define IN_ORDER 16u /* blocks written again in order before the file counts as one that is */
+#define IN_ORDER 16u /* after so many blocks overwritten in order, overwrites reserve too */
 
 /* ---- reserve -------------------------------------------------------------------------------------------------- */
 
-/* How much to reserve for `want` blocks from `file_block` on: the window, but not past where 2 MiB of the file end, so
- * that the next can lie in a group. */
+/* How many blocks to reserve for `want` blocks from `file_block` on: the window, but not beyond a boundary of 2 MiB in
+ * the file, so that the next 2 MiB can be aligned in the pool. */
 static uint64_t reserve_size(uint32_t window, uint64_t file_block, uint64_t want, uint64_t spare)
 {
 	uint64_t to_boundary = NOVA_GROUP_BLOCKS - file_block % NOVA_GROUP_BLOCKS;
@@ -41,7 +42,7 @@ static uint64_t reserve_size(uint32_t window, uint64_t file_block, uint64_t want
 	return size > want + spare ? want + spare : size;
 }
 
-/* A fresh run for the stream, which has none left. False if there is none that is worth it. */
+/* Reserve a new run for the stream, which has no blocks left. False if there is no run that is long enough. */
 static bool refill(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want)
 {
 	uint64_t spare = __atomic_load_n(&worker->fs->free_blocks, __ATOMIC_RELAXED) / FREE_SHARE;
@@ -61,7 +62,7 @@ static bool refill(struct nova_worker *worker, const struct alloc_file *file, ui
 	                                                      : NOVA_GROUP_BLOCKS;
 	size = reserve_size(stream->window, file_block, want, spare);
 	spin_unlock(&worker->lock);
-	/* Where a new 2 MiB of the file begin, a group of the pool is better than to go on in the middle of one. */
+	/* At a boundary of 2 MiB in the file, an aligned group is better than a run that begins within one. */
 	if (file_block % NOVA_GROUP_BLOCKS == 0 && goal % NOVA_GROUP_BLOCKS && size >= NOVA_GROUP_BLOCKS)
 		goal = 0;
 	got = alloc_reserve_run(worker, goal, size, size < WINDOW_MIN ? size : WINDOW_MIN, &first);
@@ -77,7 +78,8 @@ static bool refill(struct nova_worker *worker, const struct alloc_file *file, ui
 
 /* ---- data ----------------------------------------------------------------------------------------------------- */
 
-/* Note where the file goes on, and how many of these blocks come from its own run: 0 = they may lie anywhere. */
+/* Note where the file continues. Returns how many of these blocks are to come from its own run; *got of them have been
+ * taken. 0 = the blocks may be anywhere. */
 static uint64_t plan(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
                      bool unfilled, uint64_t *first, uint64_t *got)
 {

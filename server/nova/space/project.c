@@ -1,8 +1,7 @@
 /*
- * project.c -- what each project uses and may use.
+ * project.c -- usage and limits of projects.
  *
- * The table of projects is its own: every charge looks into it without a lock while others add to it, which the
- * common hash tables do not allow.
+ * The hash table of projects is read without a lock while others add to it, so it is none of the common hash tables.
  */
 #include "server/nova/space/project.h"
 
@@ -10,19 +9,19 @@
 #include <stdlib.h>
 
 #define SHARDS    16u
-#define BATCH     256             /* that a shard takes beyond its need, and keeps twice of */
-#define UNLIMITED NOVA_QUOTA_NONE /* sums of it do not overflow */
+#define BATCH     256             /* a shard takes up to so much beyond its need, and keeps up to twice as much */
+#define UNLIMITED NOVA_QUOTA_NONE /* small enough that sums do not overflow */
 
 struct shard {
 	int64_t has[PROJECT_KINDS]; /* may be taken by any thread; atomic */
 } __attribute__((aligned(NOVA_CACHE_LINE)));
 
 struct project {
-	struct project *next; /* in its bucket; set before it can be found */
+	struct project *next; /* in its bucket; set before the project is published */
 	uint32_t id;
 	uint64_t line;
 	int64_t limit[PROJECT_KINDS]; /* atomic */
-	int64_t left[PROJECT_KINDS];  /* below 0 where more is used than the limit; atomic */
+	int64_t left[PROJECT_KINDS];  /* negative if the usage exceeds the limit; atomic */
 	struct shard shards[SHARDS];
 };
 
@@ -98,7 +97,7 @@ void project_fini(struct nova *fs)
 
 /* ---- charging ------------------------------------------------------------------------------------------------- */
 
-/* Threads are numbered as they come: so few of them share a shard. */
+/* Threads are numbered at their first charge, so that few of them share a shard. */
 static struct shard *own_shard(struct project *project)
 {
 	static unsigned threads;
@@ -109,7 +108,7 @@ static struct shard *own_shard(struct project *project)
 	return &project->shards[number % SHARDS];
 }
 
-/* Take `count` from a word that must not fall below 0. */
+/* Take `count` from *from, unless it would become negative. */
 static bool take(int64_t *from, int64_t count)
 {
 	int64_t has = __atomic_load_n(from, __ATOMIC_RELAXED);
@@ -125,14 +124,15 @@ static void give(int64_t *to, int64_t count)
 	__atomic_fetch_add(to, count, __ATOMIC_RELAXED);
 }
 
-/* What all shards have goes back. */
+/* Return the contents of all shards to `left`. */
 static void gather(struct project *project, enum project_kind kind)
 {
 	for (unsigned i = 0; i < SHARDS; i++)
 		give(&project->left[kind], __atomic_exchange_n(&project->shards[i].has[kind], 0, __ATOMIC_RELAXED));
 }
 
-/* From `left`, with something for the shard; near the limit with nothing, so that others find it. */
+/* Take from `left`, and some more for the shard. Near the limit take no more than `count`, so that other threads can
+ * take the rest. */
 static bool take_left(struct project *project, enum project_kind kind, struct shard *shard, int64_t count)
 {
 	int64_t spare = (__atomic_load_n(&project->left[kind], __ATOMIC_RELAXED) - count) / (2 * (int64_t)SHARDS);
@@ -166,7 +166,7 @@ void project_refund(struct project *project, enum project_kind kind, uint64_t co
 {
 	struct shard *shard = own_shard(project);
 
-	/* Where more is used than the limit allows nobody may take it again. */
+	/* Usage exceeds the limit: return it to `left`, where no charge can take it while `left` is negative. */
 	if (__atomic_load_n(&project->left[kind], __ATOMIC_RELAXED) < 0) {
 		give(&project->left[kind], (int64_t)count);
 		return;
@@ -204,7 +204,7 @@ void project_set_limits(struct project *project, const uint64_t limits[PROJECT_K
 	}
 }
 
-/* ---- what an inode uses ------------------------------------------------------------------------------------------ */
+/* ---- the usage of an inode -------------------------------------------------------------------------------------- */
 
 int project_grow(struct space_use *use, uint64_t more)
 {

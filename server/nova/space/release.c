@@ -1,5 +1,5 @@
 /*
- * release.c -- give back blocks that an inode no longer has.
+ * release.c -- frees blocks that an inode no longer has.
  */
 #include "server/nova/space/release.h"
 
@@ -36,7 +36,7 @@ void release_flush(struct release *release)
 	release->count = 0;
 }
 
-/* How many of the blocks from here on are in its zone. */
+/* How many blocks, with this one, are left in its zone. */
 static uint64_t left_in_zone(uint64_t block)
 {
 	return NOVA_ZONE_BLOCKS - (block - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS;
@@ -53,7 +53,7 @@ void release_blocks(struct release *release, uint64_t value, uint64_t count)
 		release->space->unwritten -= count;
 		release->released_promises += count;
 	}
-	/* A run stays within its zone: the allocator has one bitmap for each. */
+	/* A run is in one zone, because each zone has its own bitmap. */
 	while (count) {
 		uint64_t n = count < left_in_zone(block) ? count : left_in_zone(block);
 

@@ -21,8 +21,8 @@ struct release {
 	uint64_t released_promises; /* of unwritten blocks that were written or freed */
 };
 
-/* release_blocks, release_block -- the inode has so many blocks less, one less; `value`, the first, is as media/entry.h
- * has it. release_flush -- after the last. */
+/* release_blocks -- the inode loses `count` blocks; `value` is the first of them, perhaps with FILE_UNWRITTEN.
+ * release_block -- the same for one block. release_flush -- call it after the last. */
 void release_blocks(struct release *release, uint64_t value, uint64_t count);
 void release_block(void *release, uint64_t value);
 void release_flush(struct release *release);

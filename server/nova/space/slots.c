@@ -93,9 +93,9 @@ static le64 *chunk_word(const struct nova *fs, uint64_t first_block, uint32_t ta
 }
 
 /*
- * The slots' life words are durable before the chunk table calls them slots; the table's words are durable before a
- * slot is used, by whichever worker: another one's fence does not speak for these stores. A chunk never goes back: a
- * slot's generation must outlive every handle to it.
+ * The life words of the slots are durable before the words in the chunk tables, and these before any worker uses a
+ * slot: the fence of another worker would not cover these stores. A chunk of slots never becomes general again, because
+ * a slot's generation must outlive every handle to it.
  */
 static void format_chunk(struct nova *fs, uint64_t first_block)
 {
@@ -270,7 +270,7 @@ void slots_put(struct nova_worker *worker, uint64_t ino)
 		put_back(worker->fs, surplus, count);
 }
 
-/* Where the pool has no chunk of slots the array of chunks is never touched, and takes no memory. */
+/* Pages of the array of chunks that hold only NULL were never written and take no memory. */
 uint64_t slots_bytes(const struct nova *fs)
 {
 	return __atomic_load_n(&fs->slot_chunks, __ATOMIC_RELAXED) *

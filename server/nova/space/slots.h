@@ -19,7 +19,7 @@ struct slot_chunk {
 	 * cache lines: the array begins at a cache line. */
 	struct slot_place {
 		struct nova_inode *inode;
-		uint32_t generation; /* present or last life's */
+		uint32_t generation; /* the present or last one */
 	} slots[NOVA_SLOTS_PER_CHUNK] __attribute__((aligned(NOVA_CACHE_LINE)));
 };
 
@@ -35,7 +35,7 @@ static inline uint32_t slot_index(uint64_t ino)
 	return (ino - NOVA_PREAMBLE_BLOCKS * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)) % NOVA_SLOTS_PER_CHUNK;
 }
 
-/* slots_generation -- the generation of the slot's present or last life. */
+/* slots_generation -- the slot's present or last generation. */
 uint32_t slots_generation(const struct nova *fs, uint64_t ino);
 void slots_set_generation(const struct nova *fs, uint64_t ino, uint32_t generation);
 

@@ -5,7 +5,7 @@
 
 #include "server/nova/space/zone.h"
 
-#define WAYS 4u /* places in the table that an inode may have */
+#define WAYS 4u /* the table is 4-way set associative */
 
 void stream_give_back(struct nova_worker *worker, struct stream *stream)
 {

@@ -1,5 +1,5 @@
 /*
- * zone.c -- find free blocks in a zone's bitmap, and give them back.
+ * zone.c -- takes free blocks from a zone's bitmap, and returns them.
  */
 #include "server/nova/space/zone.h"
 
@@ -9,7 +9,7 @@
 
 #define GROUP_WORDS (NOVA_GROUP_BLOCKS / 64)
 
-/* A zone with so many groups keeps one for slots. */
+/* A zone of so many groups or more keeps one of them for slots. */
 #define SLOT_GROUP_MIN_GROUPS 64u
 
 /* The bits of word `w` of a run that starts at bit `start` and ends before bit `end`. */
@@ -38,9 +38,9 @@ bool zone_claim(struct zone *zone, uint64_t start, uint64_t count)
 }
 
 /*
- * Slots come in aligned chunks of 64 KiB. A pool that has been nearly full for long may have none of them free though
- * it has space enough, and no file could be made. So a zone keeps a group for them, which data gets only where there is
- * nothing else.
+ * Slots need aligned chunks of 64 KiB. A pool that has been nearly full for long may have no such chunk free, though it
+ * has free space; then no file could be created. So a zone keeps a group for slots; data gets it only when no other
+ * blocks are free.
  */
 static void keep_slot_group(struct zone *zone, uint32_t group)
 {
@@ -95,7 +95,7 @@ static void set_longest(struct zone *zone, uint32_t longest)
 		__atomic_store_n(&zone->longest, longest, __ATOMIC_RELAXED);
 }
 
-/* The free run of a group in which bit `at` lies, which is free. */
+/* The length of the free run in the group around bit `at`, which is free. */
 static uint32_t run_around(const struct zone *zone, uint64_t at)
 {
 	uint64_t begin = at & ~(uint64_t)(NOVA_GROUP_BLOCKS - 1);
@@ -213,7 +213,7 @@ void zone_free_singles(struct nova *fs, const uint64_t *blocks, uint32_t count)
 
 /* ---- find ----------------------------------------------------------------------------------------------------- */
 
-/* The longest run of whole free groups, up to `want` groups, from the cursor round. */
+/* The longest run of free groups, up to `want` groups; the search begins at the cursor. */
 static uint32_t find_groups(const struct zone *zone, uint32_t want, uint32_t *best_first)
 {
 	uint32_t best = 0;
@@ -234,7 +234,7 @@ static uint32_t find_groups(const struct zone *zone, uint32_t want, uint32_t *be
 	return best;
 }
 
-/* How many blocks from `at` on are free, up to `want`. */
+/* How many blocks from `at` on are free, at most `want`. */
 static uint64_t free_from(const struct zone *zone, uint64_t at, uint64_t want)
 {
 	uint64_t n = 0;
@@ -251,7 +251,7 @@ static uint64_t free_from(const struct zone *zone, uint64_t at, uint64_t want)
 	return n < want ? n : want;
 }
 
-/* The first run of `want` free blocks in a group, or its longest. */
+/* The first run of `want` free blocks in a group, or the group's longest run. */
 static uint32_t find_in_group(const struct zone *zone, uint32_t group, uint32_t want, uint64_t *start)
 {
 	uint64_t at = (uint64_t)group * NOVA_GROUP_BLOCKS;
@@ -277,7 +277,7 @@ static uint32_t find_in_group(const struct zone *zone, uint32_t group, uint32_t 
 	return best;
 }
 
-/* Look into a group; what is learnt of its longest run saves the next search. */
+/* Search a group. A failed search makes the bound of its longest run exact, which may save the next search. */
 static uint32_t search_group(struct zone *zone, uint32_t group, uint32_t want, uint64_t *start)
 {
 	uint32_t got = find_in_group(zone, group, want, start);
@@ -287,7 +287,7 @@ static uint32_t search_group(struct zone *zone, uint32_t group, uint32_t want, u
 	return got;
 }
 
-/* The first run of `want` blocks (at most a group's) from the cursor round; 0 if there is none. */
+/* The first run of `want` blocks (at most a group) after the cursor; 0 if there is none. */
 static uint32_t find_fit(struct zone *zone, uint32_t want, uint64_t *start)
 {
 	if (zone->longest < want)
@@ -303,7 +303,7 @@ static uint32_t find_fit(struct zone *zone, uint32_t want, uint64_t *start)
 	return 0;
 }
 
-/* The longest run there is, where none is long enough. Each look makes one bound exact, so it ends. */
+/* The longest run, for when no run is long enough. Each failed search makes one bound exact, so the loop ends. */
 static uint32_t find_longest(struct zone *zone, uint32_t want, uint64_t *start)
 {
 	for (;;) {
@@ -377,7 +377,7 @@ uint64_t zone_take_at(struct nova *fs, uint64_t first, uint64_t want, uint64_t l
 	return got;
 }
 
-/* The group from which most blocks come, so that the next search is far off. */
+/* The group with the most free blocks, so that it is long until the next search. */
 static uint32_t freest_group(const struct zone *zone)
 {
 	uint32_t best = NOVA_GROUPS_PER_ZONE;
