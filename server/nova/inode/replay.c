@@ -122,7 +122,7 @@ static int read_header(struct replay *replay)
 	inode->btime_ns = (int64_t)le64_get(header->birth_ns);
 	__atomic_store_n(&inode->parent, le64_get(header->parent), __ATOMIC_RELAXED);
 	if (inode->type == S_IFDIR >> 12 && !slots_chunk(replay->fs, inode->parent))
-		return replay_refuse(replay, 0, "a parent that cannot be");
+		return replay_refuse(replay, 0, "an impossible parent");
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static int read_words(struct replay *replay)
 	if (!replay_word(replay->fs, inode->ino, NOVA_WORD_TAIL, owner, words->tail, "tail", &inode->log.tail))
 		return replay_refuse(replay, 0, "both copies of the tail word are damaged");
 	if (inode->log.tail == 0)
-		return replay_refuse(replay, 0, "an inode without a log");
+		return replay_refuse(replay, 0, "an inode with an empty log");
 	inode->log.head = 0;
 	if (inode->log.tail > NOVA_SLOT_LINES &&
 	    !replay_word(replay->fs, inode->ino, NOVA_WORD_HEAD, owner, words->head, "head", &inode->log.head))

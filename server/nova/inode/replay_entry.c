@@ -36,7 +36,7 @@ static int attr_entry(struct replay *replay, const struct nova_attr_entry *attr,
 		inode->size = size;
 	}
 	if (mask & NOVA_ATTR_ATIME && mask != NOVA_ATTR_ATIME)
-		return replay_refuse(replay, position, "an access time that is not alone");
+		return replay_refuse(replay, position, "an access time with other attributes in one entry");
 	if (mask & NOVA_ATTR_PROJECT)
 		inode->project = le32_get(attr->project);
 	if (mask == NOVA_ATTR_ATIME) {
@@ -57,7 +57,7 @@ static int take_extent(struct replay *replay, const struct extent *extent, uint6
 	uint64_t block = file_block_of(extent->value);
 
 	if (replay->inode->type != S_IFREG >> 12)
-		return replay_refuse(replay, position, "data in what is not a file");
+		return replay_refuse(replay, position, "data in an inode that is no file");
 	if (extent->count == 0 || extent->file_block >= NOVA_FILE_BLOCKS_MAX ||
 	    extent->count > NOVA_FILE_BLOCKS_MAX - extent->file_block || size > NOVA_FILE_SIZE_MAX)
 		return replay_refuse(replay, position, "file range out of bounds");
@@ -82,7 +82,7 @@ static int write_entry(struct replay *replay, const struct nova_write_entry *wri
 	int rc;
 
 	if (flags & ~NOVA_WRITE_UNWRITTEN || (flags && !extent.value))
-		return replay_refuse(replay, position, "blocks in a state this version does not know");
+		return replay_refuse(replay, position, "blocks in an unknown state");
 	if (le64_get(write->block) & FILE_UNWRITTEN)
 		return replay_refuse(replay, position, "blocks outside the space for data");
 	rc = take_extent(replay, &extent, le64_get(write->size), position);
@@ -100,7 +100,7 @@ static int extents_entry(struct replay *replay, const struct nova_entry *entry, 
 	unsigned count = entry_extents_count(entry);
 
 	if (count == 0)
-		return replay_refuse(replay, position, "a number of extents that is not that of its lines");
+		return replay_refuse(replay, position, "the number of extents does not match the number of lines");
 	for (unsigned i = 0; i < count; i++) {
 		const struct extent extent = entry_extent(entry, i);
 		int rc;
@@ -122,7 +122,7 @@ static int symlink_entry(struct replay *replay, const struct nova_entry *entry, 
 	uint64_t blob = le64_get(symlink->blob);
 
 	if (replay->inode->type != S_IFLNK >> 12)
-		return replay_refuse(replay, position, "a target in what is not a symbolic link");
+		return replay_refuse(replay, position, "a target in an inode that is no symbolic link");
 	if (length < 1 || length > NOVA_SYMLINK_MAX || entry->lines != entry_symlink_lines(length) ||
 	    (length > NOVA_SYMLINK_INLINE_MAX) != (blob != 0))
 		return replay_refuse(replay, position, "a target of impossible length");
@@ -147,7 +147,7 @@ static int parent_entry(struct replay *replay, const struct nova_parent_entry *p
 	uint64_t ino = le64_get(parent->parent);
 
 	if (replay->inode->type != S_IFDIR >> 12 || !slots_chunk(replay->fs, ino))
-		return replay_refuse(replay, position, "a parent that cannot be");
+		return replay_refuse(replay, position, "an impossible parent");
 	__atomic_store_n(&replay->inode->parent, ino, __ATOMIC_RELAXED);
 	replay->inode->ctime_ns = (int64_t)le64_get(parent->time_ns);
 	return 0;
@@ -161,7 +161,8 @@ static int quota_entry(struct replay *replay, const struct nova_quota_entry *quo
 	struct project *project;
 
 	if (replay->inode->ino != fs->root.ino.n || le32_get(quota->project) == 0)
-		return replay_refuse(replay, position, "limits of a project where there can be none");
+		return replay_refuse(replay, position,
+		                     "limits of a project outside the root directory, or of project 0");
 	if (fs->limits_known)
 		return 0;
 	project = project_find(fs, le32_get(quota->project));
@@ -220,6 +221,6 @@ int replay_entry(void *context, const struct nova_entry *entry, uint64_t positio
 	case NOVA_ENTRY_PARENT:
 		return parent_entry(replay, ENTRY_CONST_PAYLOAD(nova_parent_entry, entry), position);
 	default:
-		return replay_refuse(replay, position, "entry of a type this version does not know");
+		return replay_refuse(replay, position, "entry of unknown type");
 	}
 }

@@ -42,14 +42,14 @@ int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t 
 	int rc;
 
 	if (replay->inode->type != S_IFDIR >> 12)
-		return replay_refuse(replay, position, "a name in what is not a directory");
+		return replay_refuse(replay, position, "a name in an inode that is no directory");
 	if (!entry_name_ok(entry_name(entry), name->name_length) || entry->lines != entry_name_lines(name->name_length))
 		return replay_refuse(replay, position, "an impossible name");
 	/* A listing begins after cookie 0. */
 	if (added.cookie == 0 || added.cookie > position)
-		return replay_refuse(replay, position, "a name's cookie is no place before it in the log");
+		return replay_refuse(replay, position, "a name's cookie is 0 or beyond the name's position");
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
-		return replay_refuse(replay, position, "a name leads to no inode");
+		return replay_refuse(replay, position, "a name refers to no inode slot");
 	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
 	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
 	if (added.type == S_IFDIR >> 12)
@@ -74,7 +74,7 @@ static int remove_name(struct replay *replay, const struct gone *gone)
 	struct dir_entry *entry = dir_index_at(&inode->dir, gone->cookie);
 
 	if (entry ? entry->ino != gone->ino : gone->cookie >= replay->walk->log_start)
-		return replay_refuse(replay, gone->position, "removal of a name that is not there");
+		return replay_refuse(replay, gone->position, "removal of a name that does not exist");
 	if (!entry)
 		return 0;
 	if (entry->type == S_IFDIR >> 12)
@@ -104,7 +104,7 @@ int replay_name_gone(struct replay *replay, const struct nova_name_gone_entry *p
 	struct gone gone = {le64_get(payload->cookie), le64_get(payload->ino), position};
 
 	if (inode->type != S_IFDIR >> 12)
-		return replay_refuse(replay, position, "a name goes from what is not a directory");
+		return replay_refuse(replay, position, "removal of a name in an inode that is no directory");
 	inode->mtime_ns = inode->ctime_ns = (int64_t)le64_get(payload->time_ns);
 	return replay->unsorted ? put_off(replay, &gone) : remove_name(replay, &gone);
 }

@@ -474,7 +474,7 @@ static const char *check_entry(const struct nova *fs, const struct nova_entry *e
 	struct bounds bounds = {.fs = fs};
 
 	if (!xattr_prefix(payload->space) || payload->gone > 1)
-		return "an extended attribute of a kind this version does not know";
+		return "an extended attribute of unknown kind";
 	if ((payload->name_length == 0) != acl ||
 	    listed_length(payload->space, payload->name_length) > NOVA_XATTR_NAME_MAX + 1)
 		return "an extended attribute with an impossible name";
@@ -490,7 +490,7 @@ static const char *check_entry(const struct nova *fs, const struct nova_entry *e
 	if (xattr_each_run(entry, check_run, &bounds) || bounds.blocks != blob_blocks(entry))
 		return "an extended attribute outside the space for data";
 	if (acl && !payload->gone && !acl_sound(entry))
-		return "an ACL that cannot be";
+		return "an invalid ACL";
 	return NULL;
 }
 

@@ -156,7 +156,7 @@ static int ring_sequence(struct nova *fs, uint32_t i, char *why, size_t why_size
 	enum word_state state = word_read(NOVA_WORD_COMMIT, i, &ring->commit[0], &ring->commit[1], &sequence);
 
 	if (state == WORD_LOST && fs->rescue) {
-		log_warn(NOVA_LOG_NAME, "journal ring %u: both copies of its commit word are damaged: it is left out",
+		log_warn(NOVA_LOG_NAME, "journal ring %u: both copies of its commit word are damaged: it is ignored",
 		         i);
 		fs->ring_sequence[i] = 0;
 		return 0;
@@ -295,8 +295,8 @@ static int replay_ring(struct nova *fs, uint32_t i,
 			apply(fs, &record, applied);
 		} else if (sequence == newest && fs->rescue) {
 			log_warn(NOVA_LOG_NAME,
-			         "journal ring %u: its newest committed record (%llu) is damaged and left out: an "
-			         "operation may be seen half done",
+			         "journal ring %u: its newest committed record (%llu) is damaged and ignored: an "
+			         "operation may be incomplete",
 			         i, (unsigned long long)newest);
 		} else if (sequence == newest) {
 			snprintf(why, why_size, "journal ring %u: its newest committed record (%llu) is damaged", i,
@@ -323,6 +323,6 @@ int journal_replay(struct nova *fs, char *why, size_t why_size)
 	if (!fs->read_only)
 		pm_fence(fs->pm);
 	log_info(NOVA_LOG_NAME, "journal replayed: %u slot words %s", applied,
-	         fs->read_only ? "seen as it has them, none stored" : "stored");
+	         fs->read_only ? "applied in DRAM only" : "stored");
 	return 0;
 }
