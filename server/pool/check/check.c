@@ -1,5 +1,5 @@
 /*
- * check.c -- checks what is not of one inode: superblocks, zones, chunk tables, journals; runs the whole.
+ * check.c -- checks superblocks, zones, chunk tables and the journal, and runs the whole check.
  */
 #include "server/pool/check/check.h"
 
@@ -101,7 +101,7 @@ static void check_zone(struct check *check, uint64_t zone)
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
-/* A clean unmount has stored in the slots what all records say, and a mount after it does not read them. */
+/* A clean unmount has stored the words of all records in the slots, and the next mount does not read the records. */
 static void check_applied(struct check *check, uint64_t ino, enum nova_word_kind kind, uint64_t owner, uint64_t value)
 {
 	const struct nova_slot_words *words = &image_slot(&check->image, ino)->words;
@@ -109,9 +109,9 @@ static void check_applied(struct check *check, uint64_t ino, enum nova_word_kind
 	struct image_word in_slot;
 
 	if (kind == NOVA_WORD_HEAD)
-		return; /* it has no age of its own: the pages tell */
+		return; /* block numbers have no order; the check of the log's pages finds a wrong head */
 	in_slot = image_word_pick(kind, owner, pair[0], pair[1]);
-	/* Slot words that are of another generation, or damaged, are judged elsewhere. */
+	/* Slot words of another generation, and damaged ones, are checked elsewhere. */
 	if ((in_slot.valid[0] || in_slot.valid[1]) && in_slot.value < value)
 		check_say(check, "journal", ino, 0, "its %s word is older than in a record, though the pool is clean",
 		          kind == NOVA_WORD_LIFE ? "life" : "tail");
@@ -154,7 +154,7 @@ static void check_ring(struct check *check, unsigned number)
 		const struct nova_record *record = &ring->records[sequence % NOVA_RING_RECORDS];
 
 		if (!image_record_valid(record, number)) {
-			/* Only the place that the next record will take may be half written. */
+			/* Only the place of the next record may be half written. */
 			if (sequence + NOVA_RING_RECORDS != commit.value + 1)
 				check_say(check, "journal", 0, block, "record %llu of ring %u is damaged",
 				          ull(sequence), number);

@@ -1,8 +1,8 @@
 /*
  * check.h -- checks a pool image for consistency, as fsck does.
  *
- * It sees the pool as a mount would after recovery: committed journal records are accounted for, nothing is written.
- * What a crash may leave (records to replay, two copies of a word that say old and new, orphans) is not an error.
+ * It sees the pool as a mount would after recovery: committed journal records are applied in memory, nothing is
+ * written. What a crash may leave (records to replay, old and new copies of a word, orphans) is no error.
  */
 #ifndef FARNOVA_SERVER_POOL_CHECK_H
 #define FARNOVA_SERVER_POOL_CHECK_H
@@ -12,18 +12,18 @@
 
 struct check_finding {
 	const char *part; /* "superblock", "zone", "chunk", "journal", "inode", "log", "block", "name" */
-	uint64_t ino;     /* 0 = of no inode */
-	uint64_t block;   /* 0 = of no block */
-	const char *text; /* what is wrong, valid during the call */
+	uint64_t ino;     /* 0 = none */
+	uint64_t block;   /* 0 = none */
+	const char *text; /* what is wrong; valid during the call */
 };
 
 struct check_project {
 	uint32_t id;
-	uint64_t inodes; /* in use, by what the inodes say */
+	uint64_t inodes; /* in use, counted over the inodes */
 	uint64_t blocks;
 	uint64_t inode_limit; /* 0 = none */
 	uint64_t block_limit;
-	uint64_t line; /* of the newest entry that gives the limits: offset in the pool / 64, 0 = there is none */
+	uint64_t line; /* of the newest QUOTA entry: offset in the pool / 64, 0 = there is none */
 };
 
 struct check_report {
@@ -32,7 +32,7 @@ struct check_report {
 	void (*progress)(struct check_report *report, const char *what, uint64_t done,
 	                 uint64_t total); /* "inodes", then "names" */
 	void (*project)(struct check_report *report,
-	                const struct check_project *project); /* each, in order, at the end */
+	                const struct check_project *project); /* for each project, in order, at the end */
 	void *context;
 
 	/* Set by nova_check. */
@@ -47,15 +47,16 @@ struct check_report {
 	uint64_t data_blocks;
 	uint64_t slot_chunks;
 	uint64_t blocks;           /* in the pool */
-	uint64_t free_blocks;      /* in general chunks and used by nothing */
-	uint64_t replayed_records; /* committed records the next mount looks at */
+	uint64_t free_blocks;      /* unused blocks in general chunks */
+	uint64_t replayed_records; /* committed records that the next mount reads */
 	bool clean;                /* unmounted cleanly */
 };
 
 /*
- * nova_check -- check the pool of `size` bytes at `base`. 0 if it is consistent, 1 if errors were found (told one by
- * one through report->finding), -ENOMEM. Takes 4 bytes of memory per block of the pool, touched as far as the blocks
- * are used, and some 100 per inode and 40 per name. Thread safe; the image must not change meanwhile.
+ * nova_check -- check the pool of `size` bytes at `base`. 0 if it is consistent, 1 if errors were found (passed to
+ * report->finding one by one), -ENOMEM. Takes 4 bytes of address space for each block of the pool, and memory for the
+ * blocks in use, and some 100 bytes for each inode and 40 for each name. Thread safe; the image must not change
+ * meanwhile.
  */
 int nova_check(const void *base, uint64_t size, struct check_report *report);
 

@@ -1,6 +1,5 @@
 /*
- * check_checkpoint.c -- whether the checkpoint of the allocation state says what the logs say: a clean mount believes
- * it.
+ * check_checkpoint.c -- checks the checkpoint of the allocation state against the logs: the next mount relies on it.
  */
 #include "server/pool/check/check_internal.h"
 #include "server/pool/image/image_checkpoint.h"
@@ -92,7 +91,7 @@ static void check_slot(struct check *check, uint64_t ino, const struct nova_chec
 	bool free_slot;
 
 	if (image_inode(&check->image, ino, &inode))
-		return; /* told already */
+		return; /* already reported */
 	free_slot = (inode.life == NOVA_LIFE_NEVER || inode.life == NOVA_LIFE_FREE) && inode.generation != UINT32_MAX;
 	if (le32_get(slots->generation[i]) != inode.generation)
 		check_say(check, PART, ino, 0, "it says generation %u, the slot has %u", le32_get(slots->generation[i]),
@@ -181,7 +180,7 @@ void check_checkpoint(struct check *check)
 	const char *why;
 	int rc;
 
-	/* After a crash nobody looks at it. */
+	/* After a crash it is not used. */
 	if (!(clean.value & 1) || !word.value)
 		return;
 	rc = image_checkpoint_open(&checkpoint, &check->image, word.value, &why);

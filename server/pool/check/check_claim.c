@@ -1,5 +1,5 @@
 /*
- * check_claim.c -- which inode uses a block: claimed once, out of the metadata.
+ * check_claim.c -- which inode uses a block: each block is claimed once, and none in a metadata area.
  */
 #include "server/pool/check/check_internal.h"
 
@@ -33,7 +33,7 @@ uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uin
 static_assert(NOVA_PREAMBLE_BLOCKS % 64 == 0 && NOVA_ZONE_BLOCKS % 64 == 0 && NOVA_ZONE_FIRST_CHUNK % 64 == 0,
               "zones and what is usable in them begin with a word of the map");
 
-/* All at once where nothing is wrong, as nearly always; else nothing, and each block has to be looked at. */
+/* Claim the whole run, if nothing is wrong with it; else claim nothing: the caller checks each block. */
 static bool claim_run(struct check *check, const struct check_inode *inode, uint64_t first, uint64_t count)
 {
 	uint64_t last = first + count - 1;
@@ -48,7 +48,7 @@ static bool claim_run(struct check *check, const struct check_inode *inode, uint
 	return true;
 }
 
-/* One block; false, and told, if it cannot be the inode's. */
+/* Claim one block; false, with a finding, if it is in use already. */
 static bool claim_block(struct check *check, const struct check_inode *inode, const char *what, uint64_t block)
 {
 	uint32_t owner = check->owner[block];
@@ -81,7 +81,7 @@ void check_claim(struct check *check, const struct check_inode *inode, const cha
 		claim_block(check, inode, what, block);
 }
 
-/* The `count` blocks before the i-th of the claim are not the inode's. */
+/* Ask for a fix for the *count blocks before the i-th of the claim: they do not belong to the inode. */
 static void ask_for_fix(struct check *check, const struct check_late_claim *claim, uint64_t i, uint64_t *count)
 {
 	uint64_t ino = check->inodes[claim->inode].ino;
@@ -132,7 +132,7 @@ void check_claim_content(struct check *check, const struct check_inode *inode, e
 	late[check->late_count++] = claim;
 }
 
-/* Of two that claim a block a log page has the better right, then an inode whose log is as it was written. */
+/* If a block is claimed twice, a log page has precedence, then an inode whose log has not been patched by a repair. */
 void check_claim_late(struct check *check)
 {
 	for (int patched = 0; patched < 2; patched++)

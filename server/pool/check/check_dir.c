@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct check_dir {
-	struct check_dir_name *slots; /* open addressing by cookie; cookie + 1 is kept, 0 = unused */
+	struct check_dir_name *slots; /* open addressing by cookie; holds cookie + 1, 0 = unused */
 	size_t mask;
 	size_t used;
 	size_t live;

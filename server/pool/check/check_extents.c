@@ -1,8 +1,8 @@
 /*
- * check_extents.c -- what a file has after all its writes and truncations.
+ * check_extents.c -- the extents of a file after all its writes and truncations.
  *
- * A sweep over the runs' ends with a heap of the runs that are open, the newest on top: O(n log n) however they
- * overlap, so that a file of millions of random writes is checked in a moment.
+ * It sweeps over the beginnings and ends of the runs, with a heap of the open runs, the newest on top. This takes
+ * O(n log n) however the runs overlap, so a file of millions of random writes is checked quickly.
  */
 #include "common/cleanup.h"
 #include "server/pool/check/check_internal.h"
@@ -27,7 +27,7 @@ static int compare_edges(const void *a, const void *b)
 }
 
 struct heap {
-	size_t *runs; /* the greatest index, which is the newest run, on top */
+	size_t *runs; /* a heap of indexes; the greatest one, which is the newest run, is on top */
 	size_t count;
 };
 

@@ -1,5 +1,5 @@
 /*
- * check_findings.c -- tells findings and progress, notes what can be done, and grows the arrays of what was found.
+ * check_findings.c -- reports findings and progress, notes fixes, and grows the arrays of the check.
  */
 #include "server/pool/check/check_internal.h"
 

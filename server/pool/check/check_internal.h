@@ -1,5 +1,5 @@
 /*
- * check_internal.h -- what the parts of nova_check share.
+ * check_internal.h -- shared by the parts of nova_check.
  */
 #ifndef FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
 #define FARNOVA_SERVER_POOL_CHECK_INTERNAL_H
@@ -13,18 +13,18 @@
 struct check_inode {
 	uint64_t ino;
 	uint64_t size;
-	uint64_t parent;   /* directories: as its header and PARENT entries say */
+	uint64_t parent;   /* directories: from the header and PARENT entries */
 	uint64_t named_by; /* directories: inode number of a directory that has a name for it, 0 = none */
-	uint32_t nlink;    /* as its log says */
-	uint32_t links;    /* names that lead to it */
+	uint32_t nlink;    /* from the log */
+	uint32_t links;    /* names that refer to it */
 	uint32_t subdirectories;
 	uint8_t type; /* S_IFMT bits >> 12 */
 	bool orphan;
-	bool readable;      /* its header and log could be read to the end */
-	bool patched;       /* a repair has left something out of its log (it has an ATTR entry that says nothing) */
-	uint8_t named_type; /* as what a name leads to it, 0 = none does */
+	bool readable;      /* its header and its whole log could be read */
+	bool patched;       /* a repair has removed entries from its log: it has an ATTR entry with mask 0 */
+	uint8_t named_type; /* the type in a name that refers to it, 0 = there is no name */
 	bool nlink_told;
-	uint8_t mark; /* for the search for cycles: 0 unseen, 1 on the way, 2 leads to the root */
+	uint8_t mark; /* in the search for cycles: 0 not visited, 1 on the present path, 2 the root was reached */
 };
 
 /* A live name. */
@@ -36,27 +36,27 @@ struct check_name {
 };
 
 /*
- * What can be done about a finding, in the order in which it has to be done: a repair does the first kind there is and
- * looks again. Asked for by pool_repair alone.
+ * What can be done about a finding, in the order in which it must be done: a repair does the first kind that is needed
+ * and then checks again. Only pool_repair uses them.
  */
 enum check_fix_kind {
 	FIX_WORDS,     /* one copy of some word of the inode is damaged */
 	FIX_LIFE,      /* the slot's life is unknown */
 	FIX_LOG,       /* the inode's log cannot be read to its tail */
-	FIX_ENTRY,     /* the entry at position a makes no sense */
-	FIX_EPOCH,     /* there are entries of epoch a */
+	FIX_ENTRY,     /* the entry at position a is invalid */
+	FIX_EPOCH,     /* there are entries of epoch a, which is later than the pool's */
 	FIX_HEADER,    /* the slot's header is damaged */
-	FIX_HOLE,      /* b file blocks from a on lie in blocks that something else uses */
-	FIX_REMOVE,    /* the inode is no use to anyone */
+	FIX_HOLE,      /* the blocks of b file blocks from a on belong to something else */
+	FIX_REMOVE,    /* the inode is useless */
 	FIX_TRUNCATE,  /* there are blocks behind the end of the file */
 	FIX_ZERO,      /* bytes from a on in block b, behind the end of the file, are not zero */
-	FIX_ATTR,      /* mode, owner and group are not told */
+	FIX_ATTR,      /* mode, owner and group are missing */
 	FIX_ROOT,      /* there is no root directory */
-	FIX_DROP_NAME, /* of directory ino the name with cookie a, which leads to inode b */
-	FIX_RETYPE,    /* the same name says a type that is not the inode's, which is c */
-	FIX_PARENT,    /* the directory's parent is to be a */
-	FIX_NLINK,     /* the inode has a names */
-	FIX_ADOPT,     /* no name leads to the inode */
+	FIX_DROP_NAME, /* directory ino must lose the name with cookie a, which refers to inode b */
+	FIX_RETYPE,    /* the type in the same name is wrong: the inode has type c */
+	FIX_PARENT,    /* the directory's parent must become a */
+	FIX_NLINK,     /* the link count must become a */
+	FIX_ADOPT,     /* no name refers to the inode */
 };
 
 struct check_fix {
@@ -65,10 +65,10 @@ struct check_fix {
 	uint64_t a, b, c;
 };
 
-/* What beside log pages lies in blocks. */
+/* The contents of blocks other than log pages. */
 enum check_content { CHECK_DATA, CHECK_TARGET, CHECK_XATTR };
 
-/* A run of blocks whose claim waits until all log pages are known. */
+/* A run of blocks that is claimed only after all log pages. */
 struct check_late_claim {
 	size_t inode; /* index */
 	enum check_content content;
@@ -84,7 +84,7 @@ struct check {
 	uint64_t epoch;
 	uint32_t *owner; /* by block: index of the inode that uses it + 1, 0 = free, CHECK_SLOTS = a chunk of slots */
 	size_t owner_bytes;
-	uint64_t *used; /* the same as a bit per block: whether there is an owner; behind the owners in memory */
+	uint64_t *used; /* one bit for each block: whether it has an owner; in the same mapping, behind the owners */
 	struct check_inode *inodes;
 	size_t inode_count, inode_room;
 	struct check_name *names;
@@ -92,9 +92,9 @@ struct check {
 	struct check_project *projects;
 	size_t project_count, project_room;
 	uint64_t unwritten; /* blocks that are reserved for a file and were never written */
-	int error;          /* -ENOMEM */
+	int error;          /* 0 or -ENOMEM */
 
-	bool repairing; /* note fixes, and claim data late */
+	bool repairing; /* note fixes, and claim data after all log pages */
 	struct check_fix *fixes;
 	size_t fix_count, fix_room;
 	struct check_late_claim *late;
@@ -103,63 +103,64 @@ struct check {
 
 #define CHECK_SLOTS 0xffffffffu
 
-/* check_begin, check_run, check_end -- nova_check in parts. -errno as image_open, with `why`; -ENOMEM. */
+/* check_begin, check_run, check_end -- the parts of nova_check. -errno as from image_open, with *why; -ENOMEM. */
 int check_begin(struct check *check, const void *base, uint64_t size, struct check_report *report, const char **why);
 int check_run(struct check *check);
 void check_end(struct check *check);
 
-/* check_fix -- note what can be done about the finding just told. */
+/* check_fix -- note what can be done about the last finding. */
 void check_fix(struct check *check, enum check_fix_kind kind, uint64_t ino, uint64_t a, uint64_t b, uint64_t c);
 
 /* check_find -- the inode in use with this number, or NULL. */
 struct check_inode *check_find(const struct check *check, uint64_t ino);
 
-/* check_say -- count and tell one finding. */
+/* check_say -- count and report one finding. */
 void check_say(struct check *check, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
-/* check_progress -- tell how much of `what` has been looked at. */
+/* check_progress -- report how much of `what` has been checked. */
 void check_progress(struct check *check, const char *what, uint64_t done, uint64_t total);
 
-/* check_grow -- room for one more in an array that doubles; NULL and check->error without memory. */
+/* check_grow -- make room for one more in an array, which doubles. Without memory: NULL, and sets check->error. */
 void *check_grow(struct check *check, void *array, size_t count, size_t *room, size_t size);
 
-/* check_claim -- note that the inode uses blocks [first, first + count); tells blocks out of place or used twice. */
+/* check_claim -- note that the inode uses blocks [first, first + count); reports blocks that are outside the usable
+ * area or used twice. */
 void check_claim(struct check *check, const struct check_inode *inode, const char *what, uint64_t first,
                  uint64_t count);
 
-/* check_claim_late -- the claims that waited: the log pages are known now. */
+/* check_claim_late -- after all log pages were claimed: do the claims that waited. */
 void check_claim_late(struct check *check);
 
-/* check_set_owner -- the blocks are used, whatever was said of them before. */
+/* check_set_owner -- note that the blocks are used, without a check. */
 void check_set_owner(struct check *check, uint64_t first, uint64_t count, uint32_t owner);
 
 /* check_is_slots -- whether the block is the first of a chunk of slots. */
 bool check_is_slots(const struct check *check, uint64_t block);
 
-/* check_used -- of the blocks of word `word` of a zone's map, as the allocation state saves it: those that are in use
- * or in a metadata area, and in *there those that exist at all. */
+/* check_used -- the bits of word `word` of a zone's bitmap, as in the checkpoint: blocks that are in use or in a
+ * metadata area. *there has the bits of the blocks that exist. */
 uint64_t check_used(const struct check *check, uint64_t zone, uint64_t word, uint64_t *there);
 
-/* check_claim_content -- the same for data from file block `at` on, a symlink's target, or the value of the extended
- * attribute whose entry is at position `at`. */
+/* check_claim_content -- check_claim for file data from file block `at` on, a symlink's target, or the value of the
+ * extended attribute whose entry is at position `at`. A repair claims them in check_claim_late. */
 void check_claim_content(struct check *check, const struct check_inode *inode, enum check_content content, uint64_t at,
                          uint64_t first, uint64_t count);
 
-/* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names it has. */
+/* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names of a directory. */
 void check_inode_log(struct check *check, const struct image_inode *words, struct check_inode *inode);
 
-/* check_tree -- after all inodes are read: names, links, parents and cycles. */
+/* check_tree -- after all inodes were read: check names, links, parents and cycles. */
 void check_tree(struct check *check);
 
-/* check_project_use -- an inode of the project (0: of none) has so many blocks. */
+/* check_project_use -- count an inode of the project with so many blocks; 0 = no project. */
 void check_project_use(struct check *check, uint32_t id, uint64_t blocks);
 void check_project_limits(struct check *check, const struct nova_quota_entry *quota, uint64_t line);
-/* check_projects -- whether a saved section of projects says the same. */
+/* check_projects -- check the checkpoint's section of projects against these counts and limits. */
 struct image_checkpoint_section;
 void check_projects(struct check *check, const struct image_checkpoint_section *section);
 
-/* check_checkpoint -- after all inodes are read: whether a clean unmount saved the same. */
+/* check_checkpoint -- after all inodes were read: check the checkpoint of a clean unmount against them. */
 void check_checkpoint(struct check *check);
 
 /* ---- a file's extents --------------------------------------------------------------------------- */
@@ -172,8 +173,8 @@ struct check_run {
 };
 
 /*
- * check_extents -- resolve `count` runs, the newest last and over the older, into what the file now has; `emit` gets
- * the pieces that are no holes in order of file block. -ENOMEM.
+ * check_extents -- resolve `count` runs into the file's present extents: later runs replace earlier ones. Calls `emit`
+ * for the pieces that are no holes, in order of file block. -ENOMEM.
  */
 int check_extents(const struct check_run *runs, size_t count, void (*emit)(void *context, const struct check_run *run),
                   void *context);
@@ -189,12 +190,12 @@ struct check_dir_name {
 
 struct check_dir *check_dir_new(void);
 void check_dir_free(struct check_dir *dir);
-/* check_dir_add -- a name, or one that leads to another inode from now on: it has the cookie of a live name with the same
- * bytes. -EEXIST if another name has or had the cookie, -ENOMEM. */
+/* check_dir_add -- add a name; or, if a live name has the same cookie and bytes, replace it. -EEXIST if another name
+ * has or had the cookie, -ENOMEM. */
 int check_dir_add(struct check_dir *dir, uint64_t cookie, const struct nova_name_entry *entry);
-/* check_dir_remove -- the live name with the cookie, removed; NULL if there is none. */
+/* check_dir_remove -- remove and return the live name with this cookie; NULL if there is none. */
 const struct nova_name_entry *check_dir_remove(struct check_dir *dir, uint64_t cookie);
-/* check_dir_live -- the names that are left, in the order of their names' bytes; the array is the caller's. */
+/* check_dir_live -- the live names, in the order of their bytes; the caller frees the array. */
 int check_dir_live(const struct check_dir *dir, const struct nova_name_entry ***names, size_t *count);
 /* check_name_compare -- orders two names by length and bytes. */
 int check_name_compare(const struct nova_name_entry *a, const struct nova_name_entry *b);
@@ -205,10 +206,10 @@ struct check_xattrs;
 
 struct check_xattrs *check_xattrs_new(void);
 void check_xattrs_free(struct check_xattrs *xattrs);
-/* check_xattr_entry -- an XATTR entry, in the order of the log. NULL, or what is wrong with it. */
+/* check_xattr_entry -- check and apply the next XATTR entry of the log. NULL, or what is wrong with it. */
 const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, const struct nova_entry *entry,
                               uint64_t position);
-/* check_xattrs_result -- at the end of the log: claim the blobs of what lives and check what is in them. */
+/* check_xattrs_result -- at the end of the log: claim the blobs of the live attributes and check their contents. */
 void check_xattrs_result(struct check *check, const struct image_inode *inode, const struct check_inode *into,
                          const struct check_xattrs *xattrs);
 

@@ -11,26 +11,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILE_BLOCK_LIMIT (1ULL << 40) /* what this version of the file system can have of a file: 4 PiB */
+#define FILE_BLOCK_LIMIT (1ULL << 40) /* of a file: 4 PiB */
 #define KNOWN_MASK                                                                                                     \
 	(NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK | NOVA_ATTR_SIZE | NOVA_ATTR_FLAGS |         \
 	 NOVA_ATTR_PROJECT | NOVA_ATTR_MTIME | NOVA_ATTR_BIRTH | NOVA_ATTR_ATIME)
 
-/* What is gathered while one log is read. */
+/* The state of reading one log. */
 struct reading {
 	struct check *check;
 	struct check_inode *inode;
-	uint64_t position; /* of the entry at hand */
+	uint64_t position; /* of the present entry */
 	uint64_t start;    /* position at which the log begins: 0, or where GC has cut it off */
-	unsigned told;     /* attribute bits that were given */
+	unsigned told;     /* attributes that ATTR entries have set, as a mask */
 	struct check_run *runs;
 	size_t run_count, run_room;
 	struct check_dir *dir;
-	uint64_t last_block; /* block under the last partial file block, 0 = a hole */
+	uint64_t last_block; /* the block of the file's last, partial file block, 0 = a hole */
 	uint64_t blob;
 	uint32_t project;
 	bool has_target;
-	struct check_xattrs *xattrs; /* NULL while there was none */
+	struct check_xattrs *xattrs; /* NULL before the first XATTR entry */
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct reading *r, const char *format, ...)
@@ -56,7 +56,7 @@ static bool is_type(const struct reading *r, mode_t type)
 	return r->inode->type == type >> 12;
 }
 
-/* Whether the number is of a place for an inode, in use or not. */
+/* Whether the number is that of an inode slot, in use or not. */
 static bool is_slot(const struct reading *r, uint64_t ino)
 {
 	return image_slot(&r->check->image, ino) &&
@@ -81,7 +81,7 @@ static void set_size(struct reading *r, uint64_t size)
 		r->inode->size = size;
 }
 
-/* A size that is not greater than the present one drops all that lies beyond it, reserved blocks too. */
+/* A size that is not greater than the present one drops all blocks beyond it, reserved ones too. */
 static void resize(struct reading *r, uint64_t size)
 {
 	uint64_t blocks = size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0);
@@ -155,7 +155,7 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 	set_size(r, size);
 }
 
-/* One of several extents that a single entry tells, each in 16 bytes. */
+/* One extent of an EXTENTS entry. */
 static void read_extent(struct reading *r, unsigned i, uint64_t place, uint64_t where, uint64_t size)
 {
 	uint64_t file_block = place >> 16, count = place & 0xffff;
@@ -185,7 +185,7 @@ static void read_extents(struct reading *r, const struct nova_entry *entry)
 		say(r, "has extents of what is no regular file");
 		return;
 	}
-	/* Two of them end the first line, and four are a line. */
+	/* Two extents end the first line, and each other line holds four. */
 	if (count == 0 || entry->lines != 1 + (count > 2 ? (count - 2 + 3) / 4 : 0)) {
 		say(r, "has %u lines for %u extents", entry->lines, count);
 		return;
@@ -248,7 +248,7 @@ static void read_name_gone(struct reading *r, const struct nova_name_gone_entry 
 		return;
 	}
 	name = check_dir_remove(r->dir, le64_get(gone->cookie));
-	/* Of a name that appeared before the log's present beginning the going alone may be left, and is harmless. */
+	/* If GC has cut off the name's NAME entry, its NAME_GONE may be left, which is harmless. */
 	if (!name && le64_get(gone->cookie) >= r->start)
 		say(r, "takes away a name with the cookie %llu, which is not there", ull(le64_get(gone->cookie)));
 	if (name && le64_get(name->ino) != le64_get(gone->ino))
@@ -324,7 +324,7 @@ static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
 		                     (uint64_t)((const uint8_t *)quota - r->check->image.base) / NOVA_LINE_SIZE);
 }
 
-/* All but those that are followed by a name, a target, a value or extents. */
+/* All types but those with a name, a target, a value or extents behind the first line. */
 static bool has_one_line(unsigned type)
 {
 	return type != NOVA_ENTRY_PAD && type != NOVA_ENTRY_NAME && type != NOVA_ENTRY_SYMLINK &&
@@ -401,7 +401,7 @@ static void take_extent(void *context, const struct check_run *run)
 		r->last_block = run->block + (blocks - 1 - run->file_block);
 }
 
-/* What lies behind the end of the file must be zero: a later write or truncation upwards lets it be read. */
+/* The bytes behind the end of the file must be zero: when the file grows, they become readable. */
 static void check_end_of_file(struct reading *r)
 {
 	const uint8_t *block;

@@ -1,12 +1,12 @@
 /*
- * check_project.c -- what each project uses, by the inodes' own logs, and its limits.
+ * check_project.c -- adds up the usage of each project over the inodes, and collects its limits.
  */
 #include "server/pool/check/check_internal.h"
 #include "server/pool/image/image_checkpoint.h"
 
 #include <string.h>
 
-/* Projects are few and come in any order: an array kept in theirs. */
+/* There are few projects, found in any order, so they are kept in an array sorted by number. */
 static struct check_project *project_of(struct check *check, uint32_t id)
 {
 	size_t low = 0, high = check->project_count;
@@ -42,7 +42,7 @@ void check_project_use(struct check *check, uint32_t id, uint64_t blocks)
 	project->blocks += blocks;
 }
 
-/* As the checkpoint has it: 0 if there is none. */
+/* A limit as the checkpoint holds it: 0 = none. */
 static uint64_t limit(le64 stored)
 {
 	return le64_get(stored) < (uint64_t)NOVA_QUOTA_NONE ? le64_get(stored) : 0;
@@ -59,7 +59,7 @@ void check_project_limits(struct check *check, const struct nova_quota_entry *qu
 	project->line = line;
 }
 
-/* An unmount leaves out what has neither inodes nor limits nor an entry. */
+/* The checkpoint leaves out projects without inodes, limits and a QUOTA entry. */
 void check_projects(struct check *check, const struct image_checkpoint_section *section)
 {
 	const uint8_t *at = section->payload, *end = at + section->length;

@@ -1,5 +1,5 @@
 /*
- * check_tree.c -- checks the directory tree: where names lead, link counts, parents, cycles, what has no name.
+ * check_tree.c -- checks the directory tree: names, link counts, parents, cycles, and inodes without a name.
  */
 #include "server/pool/check/check_internal.h"
 
@@ -72,7 +72,7 @@ static void check_links(struct check *check, const struct check_inode *inode)
 		check_fix(check, FIX_ADOPT, inode->ino, 0, 0, 0);
 		return;
 	}
-	/* A directory's count follows from its names, and an orphan's is 0 whatever its log says. */
+	/* The count of a directory follows from its names; that of an orphan is 0 whatever its log says. */
 	if (!inode->readable || !inode->nlink_told || inode->orphan || is_directory(inode))
 		return;
 	if (inode->nlink != links) {
@@ -81,7 +81,7 @@ static void check_links(struct check *check, const struct check_inode *inode)
 	}
 }
 
-/* Follow names upwards until the root or something already known to lead there. */
+/* Follow names upwards to the root, or to a directory from which the root was reached. */
 static void check_way_up(struct check *check, struct check_inode *start)
 {
 	struct check_inode *inode = start;

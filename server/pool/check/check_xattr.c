@@ -1,5 +1,5 @@
 /*
- * check_xattr.c -- checks an inode's extended attributes: the entries as they come, and what is there at the end.
+ * check_xattr.c -- checks an inode's extended attributes: each entry, and the attributes that are live at the end.
  */
 #include "common/crc.h"
 #include "server/pool/check/check_internal.h"
@@ -35,7 +35,7 @@ static bool same_name(const struct nova_xattr_entry *a, const struct nova_xattr_
 	       memcmp(a->bytes, b->bytes, a->name_length) == 0;
 }
 
-/* Where value or runs begin: they follow the name without a gap, in the lines that the entry has. */
+/* The value or the runs: they follow the name without a gap. */
 static const uint8_t *after_name(const struct nova_xattr_entry *xattr)
 {
 	return (const uint8_t *)xattr + offsetof(struct nova_xattr_entry, bytes) + xattr->name_length;
@@ -127,7 +127,7 @@ static const char *place_fault(const struct image *image, const struct nova_xatt
 	return NULL;
 }
 
-/* ---- what lives --------------------------------------------------------------------------------- */
+/* ---- live attributes ---------------------------------------------------------------------------- */
 
 struct check_xattrs *check_xattrs_new(void)
 {
@@ -156,7 +156,7 @@ const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, 
 		return fault;
 	while (i < xattrs->count && !same_name(xattrs->live[i].entry, xattr))
 		i++;
-	/* GC may have dropped what went before its going. */
+	/* GC may have cut off the entry that set the attribute: then there is nothing to remove. */
 	if (xattr->gone) {
 		if (i < xattrs->count)
 			xattrs->live[i] = xattrs->live[--xattrs->count];
@@ -175,7 +175,7 @@ const char *check_xattr_entry(struct check *check, struct check_xattrs *xattrs, 
 	return NULL;
 }
 
-/* The value lies in its runs in order; what is behind it in its last block does not matter. */
+/* The runs hold the value in order; the rest of the last block does not matter. */
 static void check_blob(struct check *check, const struct image_inode *inode, const struct live_xattr *live)
 {
 	const struct nova_xattr_entry *xattr = live->entry;

@@ -1,5 +1,5 @@
 /*
- * dump.c -- `farnova dump`: shows what is on the medium of a pool that nobody has mounted.
+ * dump.c -- `farnova dump`: shows the structures on the medium of an unmounted pool.
  */
 #include "server/pool/cmd/pool_commands.h"
 
@@ -347,7 +347,7 @@ __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
 	return 1;
 }
 
-/* The parts that name a place of the pool. */
+/* The parts that an option selects by a place in the pool. */
 static int show_places(const struct options *options, const struct image *image, struct dump_view *view)
 {
 	uint64_t ino = options->ino;

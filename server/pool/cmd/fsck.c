@@ -1,5 +1,5 @@
 /*
- * fsck.c -- `farnova fsck`: checks a pool that nobody has mounted, tells what is wrong, and repairs it if asked to.
+ * fsck.c -- `farnova fsck`: checks an unmounted pool, shows the errors, and repairs them with --repair.
  */
 #include "server/pool/cmd/pool_commands.h"
 
@@ -145,7 +145,7 @@ static void checked(struct check_report *report, const struct check_finding *fin
 	show_finding(report->context, finding, "");
 }
 
-/* In JSON what was found, what was repaired and what is left are arrays, one after the other. */
+/* In JSON the findings, the repairs and the errors that are left are arrays, one after the other. */
 static void enter_part(struct view *view, const char *name)
 {
 	if (!view->options->as_json || strcmp(view->array, name) == 0)
@@ -172,7 +172,7 @@ static void left(struct repair_report *report, const struct check_finding *findi
 	show_finding(report->context, finding, "left: ");
 }
 
-/* They come before the counts, after the findings. */
+/* Called after the findings and before the counts. */
 static void show_project(struct check_report *report, const struct check_project *project)
 {
 	struct view *view = report->context;
@@ -258,7 +258,7 @@ static void show_result(struct view *view, const struct check_report *report, ui
 		       report->clean ? "" : " (not unmounted cleanly; the next mount recovers it)");
 }
 
-/* The exit code; -1 where the pool could not be checked. */
+/* Returns the exit code, or -errno if the pool could not be checked. */
 static int check_only(struct view *view, const struct pm *pm)
 {
 	struct check_report report = {.finding = checked, .project = show_project, .context = view};

@@ -48,7 +48,7 @@ static int parse(int argc, char **argv, struct options *options)
 	return pool_one_path(argc, argv, "grow", &options->path);
 }
 
-/* What is no pool must not be made longer. */
+/* Check that the path holds a pool, before the file is made longer. */
 static int look(const char *path, char *why, size_t why_size)
 {
 	struct pm pm;

@@ -124,7 +124,7 @@ static int refuse(const char *format, const char *path)
 	return 1;
 }
 
-/* Look at what PATH is now, without changing it: settle the size, and refuse to destroy a pool unasked. */
+/* Examine PATH without changing it: determine the size, and refuse to overwrite a pool without --force. */
 static int look(struct options *options)
 {
 	struct stat st;
@@ -156,7 +156,7 @@ static int look(struct options *options)
 		return refuse("%s", why);
 	if (rc)
 		return 0;
-	/* Also one of a newer version, or damaged. */
+	/* This includes pools of a newer version and damaged pools. */
 	pool = nova_probe(&pm, why, sizeof(why)) != -EINVAL;
 	pm_close(&pm);
 	if (pool)

@@ -1,5 +1,5 @@
 /*
- * options.c -- what the command lines of mkfs, grow, fsck and dump have in common.
+ * options.c -- shared by the command lines of mkfs, grow, fsck and dump.
  */
 #include "server/pool/cmd/options.h"
 

@@ -1,9 +1,9 @@
 /*
- * pool_commands.h -- the commands of the `farnova` program that work on a pool nobody has mounted.
+ * pool_commands.h -- the commands of the `farnova` program that work on an unmounted pool.
  *
- * Each takes argc and argv as they are after `farnova`, argv[0] being the command's name, writes to stdout and stderr
- * and returns the exit code; that stdout could be written is for the caller to see. They use getopt_long: one call at a
- * time.
+ * Each takes argc and argv as they are after `farnova` (argv[0] is the command's name), writes to stdout and stderr,
+ * and returns the exit code. The caller checks whether stdout could be written. They use getopt_long, so only one may
+ * run at a time.
  */
 #ifndef FARNOVA_SERVER_POOL_POOL_COMMANDS_H
 #define FARNOVA_SERVER_POOL_POOL_COMMANDS_H

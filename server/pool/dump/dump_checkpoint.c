@@ -1,5 +1,5 @@
 /*
- * dump_checkpoint.c -- shows the allocation state that a clean unmount checkpoint.
+ * dump_checkpoint.c -- shows the checkpoint of the allocation state.
  */
 #include "server/pool/dump/dump_view.h"
 #include "server/pool/image/image_checkpoint.h"

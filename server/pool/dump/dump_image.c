@@ -1,10 +1,10 @@
 /*
  * dump_image.c -- `farnova dump --metadata-only`: an image of a pool without the contents of its files.
  *
- * A sparse file as large as the pool. It has all that fsck and dump look at: the preamble, the zones' metadata, the
- * slots, every page that a log can be read to, symlink targets and extended attributes. What lies in files, and what is
- * free, is a hole. With names hidden only what is alive is copied, entry by entry, since names outlive their removal in
- * lines and pages that nobody reads any more.
+ * The image is a sparse file as large as the pool. It has everything that fsck and dump read: the preamble, the zones'
+ * metadata, the slots, all log pages that can be reached, symlink targets and extended attributes. File data and free
+ * blocks are holes. To hide names, only the valid part of each log is copied, entry by entry: dead lines and pages may
+ * still hold removed names.
  */
 #include "server/pool/dump/dump_image.h"
 
@@ -27,7 +27,7 @@ struct image_copy {
 	struct image_inode inode; /* whose log is copied */
 	int fd;
 	bool hide;
-	int error; /* the first that a write met */
+	int error; /* of the first write that failed */
 	uint64_t bytes;
 	uint8_t cipher[SYMBOLS]; /* a permutation */
 };
@@ -57,7 +57,7 @@ static uint64_t place_of(const struct image_copy *copy, const void *p)
 	return (uint64_t)((const uint8_t *)p - copy->image->base);
 }
 
-/* What is zero stays a hole. */
+/* Zeros are not written, so they stay holes. */
 static void put_block(struct image_copy *copy, uint64_t block)
 {
 	static const uint8_t zeros[NOVA_BLOCK_SIZE];
@@ -110,8 +110,8 @@ static void mix(const struct image_copy *copy, uint8_t *byte, unsigned *before)
 	*byte = byte_of(*before);
 }
 
-/* One to one, so that names that differ still do; there and back, so that what begins alike does not; again where "."
- * or ".." comes out, which no name may be. */
+/* The cipher is one-to-one, so different names stay different. It runs forwards and backwards, so that names with the
+ * same beginning get different ones. It runs again if the result is "." or "..", which are no valid names. */
 static void hide(const struct image_copy *copy, uint8_t *name, size_t length)
 {
 	do {
@@ -132,7 +132,7 @@ static uint32_t seeded_crc(const struct image_copy *copy, const uint64_t *positi
 	return position ? crc32c_u64(crc, *position) : crc;
 }
 
-/* A long target lies in a block of its own, with its CRC in the entry. */
+/* A long target has a block of its own, and its CRC is in the entry. */
 static void hide_target(struct image_copy *copy, struct nova_symlink_entry *link)
 {
 	uint64_t blob = le64_get(link->blob);
@@ -151,7 +151,7 @@ static void hide_target(struct image_copy *copy, struct nova_symlink_entry *link
 	put(copy, blob * NOVA_BLOCK_SIZE, block, sizeof(block));
 }
 
-/* Values are zeros; ACLs, which have to make sense, stay. */
+/* Values become zeros; ACLs stay, because they must be valid. */
 static void hide_value(struct image_copy *copy, struct nova_xattr_entry *xattr)
 {
 	uint8_t *bytes = xattr->bytes; /* which go on in the next lines */
@@ -234,7 +234,7 @@ static void put_inode(struct image_copy *copy, uint64_t ino)
 		else
 			put_content(copy, log.entry);
 	}
-	/* What is no page of the log is worth a look by whoever gets the copy. */
+	/* A block that is no valid page of the log is copied too: it may show the reason of the damage. */
 	if (step == IMAGE_BAD && log.fault == IMAGE_FAULT_PAGE && !copy->hide)
 		put_block(copy, log.bad_page);
 }
@@ -254,7 +254,7 @@ static void put_slots(struct image_copy *copy, uint64_t first_block)
 
 /* ---- all ---------------------------------------------------------------------------------------- */
 
-/* A checkpoint of the allocation state lies in blocks that are not copied; without it a mount looks at the logs. */
+/* The blocks of the checkpoint are not copied; without the checkpoint a mount reads the logs. */
 static void drop_checkpoint(struct image_copy *copy)
 {
 	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};
@@ -267,7 +267,8 @@ static void drop_checkpoint(struct image_copy *copy)
 		put(copy, blocks[i] * NOVA_BLOCK_SIZE + offsetof(struct nova_super, checkpoint), &word, sizeof(word));
 }
 
-/* What seals clients' handles is nobody's who looks for a fault. A superblock that is damaged has no key to know. */
+/* The key of the seals of handles is secret, so it is zeroed in the image. A damaged superblock gets no new CRC: it
+ * stays damaged. */
 static void drop_handle_key(struct image_copy *copy)
 {
 	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};

@@ -7,9 +7,9 @@
 #include "server/pool/image/image.h"
 
 /*
- * dump_image -- make the file at `path`, which must not exist, an image that fsck, dump and a mount accept.
- * `hide_names`: names, targets of symlinks and values of extended attributes but ACLs are not in it. `bytes` receives
- * what was written; the rest is holes. -errno; then the file is gone.
+ * dump_image -- write an image that fsck, dump and a mount accept to a new file at `path`. `hide_names` -- hide names,
+ * symlink targets and the values of extended attributes, except for ACLs. *bytes receives the number of bytes written;
+ * the rest of the file is holes. -errno; then the file was removed.
  */
 int dump_image(const struct image *image, const char *path, bool hide_names, uint64_t *bytes);
 

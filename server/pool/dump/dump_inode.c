@@ -83,7 +83,7 @@ static void show_quota(struct dump_view *view, const struct nova_quota_entry *qu
 	dump_time(view, "time", quota->time_ns);
 }
 
-/* The lines of an entry lie one after another and were checked to lie within its page. */
+/* The lines of an entry are adjacent, and were checked to be within its page. */
 static size_t room(const struct nova_entry *entry, const void *field)
 {
 	const uint8_t *end = (const uint8_t *)entry + (size_t)entry->lines * NOVA_LINE_SIZE;
@@ -161,7 +161,7 @@ static const char *space_name(unsigned space)
 	return space < sizeof(names) / sizeof(names[0]) && names[space] ? names[space] : "unknown";
 }
 
-/* Values are the users' and may be long: what is shown is where they are. */
+/* Values are user data and may be long, so only their places are shown. */
 static void show_xattr(struct dump_view *view, const struct nova_entry *entry)
 {
 	const struct nova_xattr_entry *xattr = PAYLOAD(nova_xattr_entry, entry);

@@ -1,5 +1,5 @@
 /*
- * dump_places.c -- shows places of a pool: a zone, a log page, what is free.
+ * dump_places.c -- shows places of a pool: a zone, a log page, the free space.
  */
 #include "server/pool/dump/dump_view.h"
 
@@ -29,7 +29,7 @@ static void show_zone_header(struct dump_view *view, const struct image *image, 
 	dump_close(view, '}');
 }
 
-/* Chunks that are slots, or whose words are damaged: the rest is general. */
+/* Show the chunks of slots, and those whose words are damaged; all others are general. */
 static void show_chunks(struct dump_view *view, const struct image *image, uint64_t start, uint64_t blocks)
 {
 	dump_open(view, "chunks_not_general", '[');
@@ -90,7 +90,7 @@ bool dump_page(struct dump_view *view, const struct image *image, uint64_t block
 	next = image_word_pick(NOVA_WORD_NEXT, block ^ (uint64_t)inode.generation << 32, page->header.next[0],
 	                       page->header.next[1]);
 	dump_word(view, "next", &next);
-	/* Whatever of the page is sound, committed or not. */
+	/* All valid entries of the page, committed or not. */
 	inode.tail = UINT64_MAX;
 	log = (struct image_log){.image = image, .inode = &inode, .page = block};
 	log.limit = le64_get(page->header.first_position) + NOVA_PAGE_LINES;

@@ -12,11 +12,11 @@
 
 #define DEPTH_LIMIT 2048
 
-/* Live names of a directory: a name is live if no later entry takes its cookie away. */
+/* The live names of a directory: a name is live if no later entry removes its cookie. */
 struct names {
 	struct named {
 		const struct nova_name_entry *entry;
-		size_t number; /* how many come before it in the log */
+		size_t number; /* of names before it in the log */
 	} * list;
 	size_t count, room;
 };
@@ -47,7 +47,7 @@ static int compare_cookies(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* Of entries with one cookie the last holds: a rename has made the name lead to another inode. */
+/* Of entries with the same cookie the last is valid: a rename has made the name refer to another inode. */
 static void drop_replaced(struct names *names)
 {
 	size_t kept = 0;

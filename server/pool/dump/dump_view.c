@@ -1,5 +1,5 @@
 /*
- * dump_view.c -- tells fields as indented text or as JSON.
+ * dump_view.c -- writes fields as indented text or as JSON.
  */
 #include "server/pool/dump/dump_view.h"
 

@@ -1,5 +1,5 @@
 /*
- * dump_view.h -- one way to tell fields for `farnova dump`, shown as indented text or as JSON.
+ * dump_view.h -- writes the fields of `farnova dump`, as indented text or as JSON.
  */
 #ifndef FARNOVA_SERVER_POOL_DUMP_VIEW_H
 #define FARNOVA_SERVER_POOL_DUMP_VIEW_H
@@ -23,7 +23,7 @@ void dump_text(struct dump_view *view, const char *name, const char *text);
 void dump_bytes(struct dump_view *view, const char *name, const void *bytes, size_t length);
 /* Signed nanoseconds since 1970. */
 void dump_time(struct dump_view *view, const char *name, le64 ns);
-/* A word in two copies: its value, and what each copy says if they differ or one is damaged. */
+/* A word with two copies: its value, and each copy if they differ or one is damaged. */
 void dump_word(struct dump_view *view, const char *name, const struct image_word *word);
 
 /* ---- dump_inode.c ------------------------------------------------------------------------------- */
@@ -36,15 +36,15 @@ bool dump_inode(struct dump_view *view, const struct image *image, uint64_t ino,
 /* dump_checkpoint -- the allocation state that CHECKPOINT names, if any. */
 void dump_checkpoint(struct dump_view *view, const struct image *image);
 
-/* dump_entry -- the entry that log->entry is at. */
+/* dump_entry -- the entry log->entry. */
 void dump_entry(struct dump_view *view, const struct image_log *log);
 
 /* ---- dump_tree.c -------------------------------------------------------------------------------- */
 
-/* dump_tree -- all names from the root on; false without memory. */
+/* dump_tree -- all names below the root; false without memory. */
 bool dump_tree(struct dump_view *view, const struct image *image);
 
-/* dump_find -- the inode that a path from the root leads to; symlinks are not followed. -ENOENT, -ENOMEM. */
+/* dump_find -- find the inode of a path from the root; symlinks are not followed. -ENOENT, -ENOMEM. */
 int dump_find(const struct image *image, const char *path, uint64_t *ino);
 
 /* ---- dump_places.c ------------------------------------------------------------------------------ */

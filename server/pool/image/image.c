@@ -1,5 +1,5 @@
 /*
- * image.c -- judges superblocks, words, slots and journal records of an unmounted pool.
+ * image.c -- reads and checks superblocks, words, slots and journal records of an unmounted pool.
  */
 #include "server/pool/image/image.h"
 
@@ -39,7 +39,7 @@ bool image_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uin
 	uint16_t folded;
 
 	*value = raw >> 16;
-	/* 15 bytes: kind, owner, value. A large pool has many of these words, so they are not put together bytewise. */
+	/* 15 bytes: kind, owner, value. A large pool has many words, so this avoids work byte by byte. */
 	crc = crc32c(crc32c_u64(CRC_START, (uint64_t)kind | owner << 8), &rest, 7);
 	folded = (uint16_t)(crc >> 16 ^ crc);
 	if (folded == 0)
@@ -161,7 +161,7 @@ bool image_record_valid(const struct nova_record *record, unsigned ring)
 {
 	uint32_t crc = crc_u32(CRC_START, ring);
 
-	size_t bytes = record->count <= 2 ? 64 : sizeof(*record); /* two words go into its first line */
+	size_t bytes = record->count <= 2 ? 64 : sizeof(*record); /* up to two words fit into its first line */
 
 	return crc32c(crc, &record->count, bytes - 4) == le32_get(record->crc);
 }
@@ -218,7 +218,7 @@ static struct image_overlay *overlay_slot(const struct image *image, uint64_t in
 	return &image->overlay[i];
 }
 
-/* A head goes with the tail word of the same inode in its record: block numbers have no age of their own. */
+/* A head is applied with the tail of the same inode in its record, because block numbers have no order. */
 static void overlay_head(struct image_overlay *slot, const struct nova_record *record, unsigned count, uint64_t head,
                          uint32_t generation)
 {
@@ -303,7 +303,7 @@ int64_t image_replay(struct image *image)
 			const struct nova_record *record =
 			    &image_ring(image, ring)->records[sequence % NOVA_RING_RECORDS];
 
-			/* The place of the oldest may already be being written anew: then its sequence or CRC tells. */
+			/* The next record may already be partly written over the oldest: then sequence or CRC differ. */
 			if (!image_record_valid(record, ring) || le64_get(record->sequence) != sequence)
 				continue;
 			overlay_record(image, record);

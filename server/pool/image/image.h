@@ -1,10 +1,10 @@
 /*
  * image.h -- reads the on-media format of a pool that nobody has mounted, for fsck and dump.
  *
- * Written from server/nova/media/format.h alone and sharing no code with the file system's own mount, so that a mistake
- * in one of the two is seen by the other. Nothing is written: committed journal records that a mount would replay are
- * kept in an overlay, and what these functions tell is what a mount would find after replay. Nothing read is trusted:
- * every pointer is checked before it is followed.
+ * This code depends on server/nova/media/format.h alone and shares nothing with the file system's own mount, so that
+ * each of the two shows mistakes of the other. Nothing is written: committed journal records, which a mount would
+ * replay, go into an overlay, and these functions return what a mount would find after replay. Nothing that is read is
+ * trusted: every pointer is checked before it is followed.
  *
  * Thread safety: a struct image is read-only after image_open and may be shared.
  */
@@ -16,21 +16,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A word in two copies, judged. */
+/* A word with two copies, checked. */
 struct image_word {
 	uint64_t value;   /* the greater of the valid copies */
 	uint64_t copy[2]; /* value of each copy, if valid */
 	bool valid[2];
 };
 
-/* What committed records say of one inode's words; a mask bit 1 << kind tells which are there. */
+/* The newest words of one inode in committed records. */
 struct image_overlay {
-	uint64_t ino; /* 0 = slot of the table unused */
-	unsigned mask;
+	uint64_t ino;  /* 0 = this place of the table is unused */
+	unsigned mask; /* bit 1 << kind: there is a word of this kind */
 	uint64_t life;
 	uint64_t tail;
 	uint32_t tail_generation;
-	uint64_t head; /* goes with the greatest tail */
+	uint64_t head; /* of the record with the greatest tail */
 	uint64_t head_tail;
 	uint32_t head_generation;
 };
@@ -38,10 +38,10 @@ struct image_overlay {
 struct image {
 	const uint8_t *base;
 	uint64_t size;
-	uint64_t blocks; /* as the superblock says, never more than size allows */
+	uint64_t blocks; /* from the superblock; never more than `size` */
 	const struct nova_super *super;
 	struct image_overlay *overlay;
-	uint64_t overlay_mask; /* slots in the table - 1; 0 = none */
+	uint64_t overlay_mask; /* places in the table - 1; 0 = no table */
 };
 
 /* An inode's words after replay. */
@@ -57,15 +57,15 @@ struct image_inode {
 	struct image_word head_word;
 	bool tail_known;
 	bool head_known;
-	bool head_replayed; /* the head is of a record, whatever the slot words say */
+	bool head_replayed; /* the head is from a record, and the slot words do not matter */
 };
 
-/* image_open -- find the superblock. -EINVAL no valid one, -EPROTONOSUPPORT version or features unknown here, -ENODATA
- * cut short: the superblock tells more blocks than there are. `why` receives a sentence. */
+/* image_open -- find the superblock. -EINVAL: none is valid; -EPROTONOSUPPORT: unknown version or features; -ENODATA:
+ * the pool has fewer blocks than the superblock says. On failure *why is the reason. */
 int image_open(struct image *image, const void *base, uint64_t size, const char **why);
 void image_close(struct image *image);
 
-/* Pieces of the pool; NULL where they do not lie within it. */
+/* Structures of the pool; NULL if their place is outside the pool. */
 const void *image_block(const struct image *image, uint64_t block);
 const struct nova_super *image_super(const struct image *image, int copy);
 const struct nova_slot *image_slot(const struct image *image, uint64_t ino);
@@ -90,17 +90,19 @@ bool image_zone_header_valid(const struct nova_zone_header *header);
 bool image_slot_header_valid(const struct nova_slot_header *header, uint64_t ino, uint32_t generation);
 bool image_record_valid(const struct nova_record *record, unsigned ring);
 
-/* image_word_value -- true and the value if the stored word is valid for its kind and owner. */
+/* image_word_value -- true if the stored word is valid for its kind and owner; *value is set in any case. */
 bool image_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value);
+
+/* image_word_pick -- check both copies of a word. */
 struct image_word image_word_pick(enum nova_word_kind kind, uint64_t owner, le64 first, le64 second);
 
 /* image_replay -- load all committed records into the overlay; returns how many, or -ENOMEM. */
 int64_t image_replay(struct image *image);
 
 /*
- * image_inode -- judge the words of an inode's slot. -EINVAL if `ino` names no place for a slot (its chunk is not
- * asked about), -EIO if no copy of the life word is valid. Tail and head are judged for ALLOCATED and ORPHAN slots
- * only.
+ * image_inode -- read the words of an inode's slot. -EINVAL if `ino` is no possible place of a slot (the kind of the
+ * chunk is not checked), -EIO if no copy of the life word is valid. Tail and head are read only if the state has a log
+ * (life_has_log).
  */
 int image_inode(const struct image *image, uint64_t ino, struct image_inode *inode);
 
@@ -110,11 +112,11 @@ enum image_step { IMAGE_END, IMAGE_PAGE, IMAGE_ENTRY, IMAGE_BAD };
 
 /* Why a log cannot be read further. */
 enum image_fault {
-	IMAGE_FAULT_TAIL,  /* no tail word */
-	IMAGE_FAULT_HEAD,  /* no head word */
-	IMAGE_FAULT_PAGE,  /* log->bad_page, which the head or the page before names, is no page of this log there */
-	IMAGE_FAULT_NEXT,  /* no word of log->page says where the log goes on */
-	IMAGE_FAULT_ENTRY, /* there is no sound entry at log->position */
+	IMAGE_FAULT_TAIL,  /* no valid tail word */
+	IMAGE_FAULT_HEAD,  /* no valid head word */
+	IMAGE_FAULT_PAGE,  /* the link leads to log->bad_page, which is not the log's page at this position */
+	IMAGE_FAULT_NEXT,  /* log->page has no valid link to the next page */
+	IMAGE_FAULT_ENTRY, /* there is no valid entry at log->position */
 };
 
 struct image_log {
@@ -128,8 +130,8 @@ struct image_log {
 	const struct nova_entry *entry;
 	uint64_t entry_position;
 	/* after IMAGE_PAGE, unless it is the first page */
-	struct image_word next; /* the words that led there, */
-	uint64_t before;        /* of this page; 0 = the first */
+	struct image_word next; /* the link words that led there */
+	uint64_t before;        /* the page with these words, 0 = this is the first page */
 	/* after IMAGE_BAD */
 	enum image_fault fault;
 	uint64_t bad_page;
@@ -137,14 +139,14 @@ struct image_log {
 };
 
 /*
- * image_log_begin, image_log_next -- walk an inode's log up to its tail. IMAGE_PAGE tells that a page was entered
- * (log->page), IMAGE_ENTRY gives an entry whose CRC holds and whose lines lie in memory one after another, PAD entries
- * included, IMAGE_BAD that the log cannot be read further.
+ * image_log_begin, image_log_next -- walk an inode's log up to its tail. IMAGE_PAGE: log->page is the next page.
+ * IMAGE_ENTRY: log->entry is the next entry, perhaps a PAD; its CRC is right, and its lines follow one another in
+ * memory. IMAGE_BAD: the log cannot be read further.
  */
 void image_log_begin(struct image_log *log, const struct image *image, const struct image_inode *inode);
 enum image_step image_log_next(struct image_log *log);
 
-/* image_log_sound -- whether a sound entry of this log lies at `line`, which is `position` and in log->page. */
+/* image_log_sound -- whether `line`, which has this position in log->page, is a valid entry of this log. */
 bool image_log_sound(const struct image_log *log, const uint8_t *line, uint64_t position);
 
 /* image_page_valid -- whether the block holds the header of a page of the inode's log. */

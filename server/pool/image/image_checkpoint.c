@@ -1,5 +1,5 @@
 /*
- * image_checkpoint.c -- reads the allocation state that a clean unmount saved.
+ * image_checkpoint.c -- reads the checkpoint of the allocation state.
  */
 #include "server/pool/image/image_checkpoint.h"
 

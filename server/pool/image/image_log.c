@@ -50,7 +50,8 @@ static bool entry_valid(const struct image_log *log, const struct nova_entry *en
 	return crc32c(crc, &entry->type, lines * NOVA_LINE_SIZE - 4) == le32_get(entry->crc);
 }
 
-/* Enter the page at `block`; `expected` is the position it must begin at, or 0 for a head that GC may have moved. */
+/* Enter the page at `block`. `expected` is the position at which it must begin; 0 = any, for the head of a log that GC
+ * has cut. */
 static enum image_step enter(struct image_log *log, uint64_t block, uint64_t expected)
 {
 	const struct nova_page *page;
@@ -105,7 +106,7 @@ void image_log_begin(struct image_log *log, const struct image *image, const str
 	log->line = inode->slot->log[0];
 }
 
-/* Whether GC has rewritten the log, so that it begins in its head page and the slot's lines are dead. */
+/* Whether GC has cut the log, so that it begins in its head page and the slot's lines are dead. */
 static bool begins_in_head(const struct image_log *log)
 {
 	const struct nova_page *page;

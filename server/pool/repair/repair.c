@@ -1,5 +1,5 @@
 /*
- * repair.c -- rounds of looking and repairing, until nothing is found or nothing more can be done.
+ * repair.c -- rounds of checking and repairing, until nothing is found or nothing more can be done.
  */
 #include "server/pool/repair/repair_internal.h"
 
@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* Each round ends some errors and may show what lay behind them. A pool that needs more is told as unsolved. */
+/* Each round repairs some errors, which may show others. If a pool needs more rounds, errors are left. */
 #define ROUNDS_MAX 200
 
 static bool apply(struct repair *r, const struct check_fix *fix, bool last_resort)
@@ -51,7 +51,7 @@ static bool apply(struct repair *r, const struct check_fix *fix, bool last_resor
 	return false;
 }
 
-/* Whether the same was asked for before in this list: one fix ends all findings of one thing. */
+/* Whether the same fix is already in the list: one fix repairs all findings of the same kind and place. */
 static bool asked_before(const struct check *check, size_t i)
 {
 	const struct check_fix *fix = &check->fixes[i];
@@ -62,7 +62,7 @@ static bool asked_before(const struct check *check, size_t i)
 	return false;
 }
 
-/* All fixes of one kind; whether any did something. */
+/* Apply all fixes of one kind; true if any did something. */
 static bool apply_kind(struct repair *r, enum check_fix_kind kind, bool last_resort)
 {
 	bool done = false;
@@ -73,7 +73,7 @@ static bool apply_kind(struct repair *r, enum check_fix_kind kind, bool last_res
 	return done;
 }
 
-/* The first kind of fix for which something can be done. */
+/* Apply the first kind of fix that does something. */
 static bool apply_first(struct repair *r)
 {
 	for (int kind = FIX_WORDS; kind <= FIX_ADOPT; kind++) {
@@ -94,7 +94,7 @@ static void tell_progress(struct check_report *report, const char *what, uint64_
 		to->progress(to, what, done, total);
 }
 
-/* One look, and what can be done then. 1 done something, 0 not, -errno. */
+/* One check, and the fixes that it allows. 1: something was done; 0: nothing; -errno. */
 static int round_of_repair(struct repair *r)
 {
 	struct check_report *report = &r->report->check;
@@ -134,7 +134,7 @@ static void tell_left(struct check_report *report, const struct check_finding *f
 		to->left(to, finding);
 }
 
-/* What this program does not know it would take for damage. */
+/* Whether the pool has a version or features that this program does not know: it would take them for damage. */
 static bool unknown(const struct pm *pm)
 {
 	const uint64_t blocks[2] = {NOVA_SUPER_BLOCK_0, NOVA_SUPER_BLOCK_1};

@@ -1,5 +1,5 @@
 /*
- * repair_inode.c -- repairs what is of one inode beside its log: life, header, attributes, blocks.
+ * repair_inode.c -- repairs one inode, except for its log: life, header, attributes, blocks.
  */
 #include "server/pool/repair/repair_internal.h"
 
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #define CRC_START      0xffffffffu
-#define GENERATION_MAX 0xffffffffu /* a slot that has had it is never used again */
+#define GENERATION_MAX 0xffffffffu /* the last generation of a slot */
 
 static unsigned long long ull(uint64_t v)
 {
@@ -26,9 +26,9 @@ static void store_life(struct repair *r, uint64_t ino, uint32_t generation, enum
 }
 
 /*
- * A sound header tells the last generation that was born here. Whether it lives is not told: it is taken to, since
- * a file too many in lost+found is better than one too few. Its log is marked, so that its blocks stay with whoever
- * else has them now.
+ * A valid header has the last generation of the slot, but does not show whether that inode was freed. It is made alive:
+ * better one file too many in lost+found than one too few. Its log is marked as repaired, so that other inodes keep
+ * blocks that they have got since.
  */
 bool repair_life(struct repair *r, uint64_t ino)
 {
@@ -68,7 +68,7 @@ bool repair_remove(struct repair *r, uint64_t ino, const char *why)
 
 /* ---- header ------------------------------------------------------------------------------------- */
 
-/* What only one type of inode has in its log tells the type. 0 = nothing does. */
+/* The type of an inode by entries that only one type has; 0 = there are none. */
 static mode_t type_by_log(struct repair *r, const struct image_inode *inode, int64_t *birth)
 {
 	enum image_step step;
@@ -219,7 +219,7 @@ bool repair_hole(struct repair *r, uint64_t ino, uint64_t file_block, uint64_t c
 	return true;
 }
 
-/* A greater size and then the old one: the smaller drops what lies beyond. */
+/* Set a greater size and then the old one, which drops the blocks beyond it. */
 bool repair_truncate(struct repair *r, uint64_t ino)
 {
 	const struct check_inode *checked = check_find(r->check, ino);

@@ -1,5 +1,5 @@
 /*
- * repair_internal.h -- what the parts of pool_repair share.
+ * repair_internal.h -- shared by the parts of pool_repair.
  */
 #ifndef FARNOVA_SERVER_POOL_REPAIR_INTERNAL_H
 #define FARNOVA_SERVER_POOL_REPAIR_INTERNAL_H
@@ -12,12 +12,12 @@ struct repair {
 	struct repair_report *report;
 	struct check *check; /* of this round */
 	uint64_t now;        /* ns since 1970 */
-	bool map_good;       /* check->owner knows all blocks in use: free ones may be taken */
-	uint64_t cursor;     /* where the search for free blocks goes on */
+	bool map_good;       /* check->owner has all blocks in use, so free ones may be taken */
+	uint64_t cursor;     /* where the search for free blocks continues */
 	uint64_t lost_found; /* inode number of /lost+found, 0 = not yet looked for */
 };
 
-/* repair_say -- count and tell one step. */
+/* repair_say -- count and report one step. */
 void repair_say(struct repair *r, const char *part, uint64_t ino, uint64_t block, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
@@ -31,8 +31,7 @@ void repair_pair(struct repair *r, le64 *first, le64 *second, uint64_t word);
 struct nova_slot *repair_slot(struct repair *r, uint64_t ino);
 void *repair_block(struct repair *r, uint64_t block);
 
-/* repair_take_blocks -- the first of `count` free blocks in a row, aligned to `count`, now used; 0 if there
- * are none. */
+/* repair_take_blocks -- take `count` adjacent free blocks, aligned to `count`; returns the first, or 0. */
 uint64_t repair_take_blocks(struct repair *r, unsigned count);
 
 /* An entry of up to five lines under construction. */
@@ -41,29 +40,29 @@ struct repair_entry {
 	uint8_t more[4 * NOVA_LINE_SIZE];
 };
 
-/* repair_entry_start -- one line, payload zero; returns the payload. */
+/* repair_entry_start -- begin an entry of one line; returns its payload, which is zero. */
 void *repair_entry_start(struct repair_entry *entry, enum nova_entry_type type);
 
-/* repair_entry_filler -- an ATTR that says nothing but the time: it marks that the log was repaired. */
+/* repair_entry_filler -- an ATTR entry with mask 0, which sets only ctime: it marks that the log was repaired. */
 void repair_entry_filler(const struct repair *r, struct repair_entry *entry);
 
-/* repair_entry_name -- a name of at most 255 bytes; its cookie is its position. */
+/* repair_entry_name -- a NAME entry of at most 255 bytes; repair_append sets its cookie. */
 void repair_entry_name(const struct repair *r, struct repair_entry *entry, const char *name, size_t length,
                        uint64_t ino, uint8_t file_type);
 
-/* repair_seal -- give an entry the epoch and the CRC of its place. */
+/* repair_seal -- set the epoch of an entry, and its CRC for this inode and position. */
 void repair_seal(const struct repair *r, struct nova_entry *entry, uint64_t ino, uint32_t generation,
                  uint64_t position);
 
 /* repair_append -- append entries to an inode's log and commit them as one. -ENOSPC, or -EIO if the log is damaged. */
 int repair_append(struct repair *r, uint64_t ino, struct repair_entry *entries, unsigned count);
 
-/* repair_birth -- make the slot an allocated inode with a first ATTR entry; `generation` is its new one. */
+/* repair_birth -- create an allocated inode in the slot, with the new generation and a first ATTR entry. */
 void repair_birth(struct repair *r, uint64_t ino, uint32_t generation, uint32_t mode, uint64_t parent);
 
 /* ---- the steps ---------------------------------------------------------------------------------- */
 
-/* repair_structures -- superblocks, zones, chunk tables; the journal applied and emptied. -EINVAL: not a pool. */
+/* repair_structures -- repair superblocks, zones and chunk tables; apply and empty the journal. -EINVAL: not a pool. */
 int repair_structures(struct repair *r);
 
 /* repair_words, ... -- one step for one fix; false if nothing could be done. */

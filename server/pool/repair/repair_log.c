@@ -1,10 +1,10 @@
 /*
  * repair_log.c -- repairs the log of one inode so that it can be read to its tail again.
  *
- * As little as possible is given up. A damaged entry is overwritten, line by line, with ATTR entries that say nothing,
- * and what follows it stays: every entry's CRC is seeded with its position, so the next sound one is known when it is
- * seen. A damaged page header or link is made anew where the page's lines or another page prove what it was. Only where
- * nothing leads on is the log cut, at its last sound entry. All of this may be done again after a crash.
+ * As little as possible is lost. A damaged entry is overwritten, line by line, with ATTR entries of mask 0. The entries
+ * behind it stay: the CRC of every entry is seeded with its position, so the next valid entry is recognised. A damaged
+ * page header or link is made again if the page's lines or another page prove its values. Only if the log cannot be
+ * followed further, it is cut at its last valid entry. All of this may be repeated after a crash.
  */
 #include "server/pool/repair/repair_internal.h"
 
@@ -67,7 +67,7 @@ bool repair_words(struct repair *r, uint64_t ino)
 
 /* ---- entries ------------------------------------------------------------------------------------ */
 
-/* Lines from `line`, which is `position`, now say nothing. */
+/* Overwrite `count` lines from `line`, which has this position, with ATTR entries of mask 0. */
 static void blank(struct repair *r, const struct image_inode *inode, uint8_t *line, uint64_t position, uint64_t count)
 {
 	struct repair_entry filler;
@@ -80,7 +80,7 @@ static void blank(struct repair *r, const struct image_inode *inode, uint8_t *li
 	pm_fence(r->pm);
 }
 
-/* From the damaged entry to the next sound one, or to the end of the page or log. */
+/* Overwrite the lines from the damaged entry to the next valid one, or to the end of the page or log. */
 static void blank_damaged(struct repair *r, const struct image_log *log)
 {
 	uint64_t end = log->limit < log->inode->tail ? log->limit : log->inode->tail;
@@ -128,7 +128,7 @@ static bool first_line_sound(const struct image_log *log, uint64_t block, uint64
 	return false;
 }
 
-/* Where the page's lines prove that it is this log's page of position `first`, its header is made anew. */
+/* If the lines of the page prove that it is this log's page of position `first`, make its header again. */
 static bool rebuild_page(struct repair *r, const struct image_log *log, uint64_t block, uint64_t first)
 {
 	const struct image_inode *inode = log->inode;
@@ -142,7 +142,7 @@ static bool rebuild_page(struct repair *r, const struct image_log *log, uint64_t
 		return false;
 	crc = crc32c(crc32c_u64(CRC_START, inode->ino), &generation, sizeof(generation));
 	header.crc = le32_of(crc32c(crc32c_u64(crc, block), (const uint8_t *)&header + 4, 28));
-	/* The link words check themselves: they may have outlived the rest. */
+	/* The link words have check sums of their own, so they may still be valid. */
 	memcpy(header.next, page->header.next, sizeof(header.next));
 	pm_copy(r->pm, &page->header, &header, sizeof(header));
 	pm_fence(r->pm);
@@ -151,7 +151,7 @@ static bool rebuild_page(struct repair *r, const struct image_log *log, uint64_t
 	return true;
 }
 
-/* A first page may begin anywhere, since GC cuts logs. */
+/* A first page may begin at any position, because GC cuts logs. */
 static bool rebuild_first_page(struct repair *r, const struct image_log *log, uint64_t block)
 {
 	if (rebuild_page(r, log, block, NOVA_SLOT_LINES))
@@ -167,7 +167,7 @@ static bool rebuild_first_page(struct repair *r, const struct image_log *log, ui
 	return false;
 }
 
-/* A page of the log that begins at `first`; 0 if there is none. */
+/* The block of the page of this log that begins at `first`; 0 if there is none. */
 static uint64_t find_page(const struct image_log *log, uint64_t first)
 {
 	for (uint64_t block = NOVA_PREAMBLE_BLOCKS; block < log->image->blocks; block++) {
@@ -194,8 +194,8 @@ static uint64_t walk_from(const struct image *image, const struct image_inode *i
 	return log.position;
 }
 
-/* Of all pages that are of this log the one from which it reads furthest, and of those the one that begins first: what
- * GC has cut off says nothing that the rest does not say again. */
+/* Of all pages of this log, the one from which the log can be read furthest; of several, the one that begins first:
+ * pages that GC has cut off hold nothing that contradicts the rest. */
 static uint64_t find_head(const struct image *image, const struct image_inode *inode)
 {
 	uint64_t best = 0, best_first = 0, best_reach = 0;
@@ -239,7 +239,7 @@ static bool store_tail(struct repair *r, const struct image_inode *inode, uint64
 	return true;
 }
 
-/* Marks the log as repaired, if there is room: where the page ends here, it goes without. */
+/* Mark the log as repaired, if the entry can be appended. */
 static void mark(struct repair *r, uint64_t ino)
 {
 	struct repair_entry filler;

@@ -1,5 +1,5 @@
 /*
- * repair_names.c -- repairs the directory tree: names that lead nowhere, parents, and what has no name.
+ * repair_names.c -- repairs the directory tree: invalid names, parents, and inodes without a name.
  */
 #include "server/pool/repair/repair_internal.h"
 
@@ -20,7 +20,7 @@ struct found {
 	uint8_t file_type;
 };
 
-/* The live name with these bytes, or, where `name` is NULL, with this cookie. */
+/* The live name with these bytes, or, if `name` is NULL, with this cookie. */
 static struct found find_name(struct repair *r, uint64_t dir, const char *name, uint64_t cookie)
 {
 	struct found found = {0};
@@ -112,7 +112,7 @@ static bool is_slot_chunk(const struct repair *r, uint64_t block)
 	       image_chunk(&r->check->image, block).value == NOVA_CHUNK_SLOTS;
 }
 
-/* A chunk of slots more: their life words before the chunk table calls them slots. */
+/* Make a new chunk of slots; the life words are durable before the words in the chunk tables. */
 static uint64_t new_slot_chunk(struct repair *r)
 {
 	uint64_t block = repair_take_blocks(r, NOVA_CHUNK_BLOCKS);
@@ -189,7 +189,7 @@ static uint64_t lost_found(struct repair *r)
 	return r->lost_found;
 }
 
-/* Out of the directory that leads to it in a circle, where it is in one; then under a name of its number. */
+/* If the inode is in a cycle of directories, first remove its name there. Then name it by its number in lost+found. */
 bool repair_adopt(struct repair *r, uint64_t ino, uint64_t named_by)
 {
 	const struct check_inode *checked = check_find(r->check, ino);

@@ -1,5 +1,5 @@
 /*
- * repair_say.c -- tells the steps of a repair.
+ * repair_say.c -- reports the steps of a repair.
  */
 #include "server/pool/repair/repair_internal.h"
 

@@ -1,8 +1,8 @@
 /*
  * repair_store.c -- the stores of a repair: words, entries, log pages, new inodes.
  *
- * Everything an inode's TAIL or LIFE word makes true is fenced before that word is stored, as in the file system
- * itself; here it is so that a repair that is cut off can be begun again.
+ * Everything that a TAIL or LIFE word commits is fenced before that word is stored, as in the file system itself. So an
+ * interrupted repair can begin again.
  */
 #include "server/pool/repair/repair_internal.h"
 
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #define CRC_START   0xffffffffu
-#define TAKEN       0xfffffffeu /* in check->owner: taken by the repair */
+#define TAKEN       0xfffffffeu /* an owner in check->owner: the repair itself */
 #define PAYLOAD(e)  ((void *)(e)->payload)
 #define NAME_OFFSET (offsetof(struct nova_entry, payload) + offsetof(struct nova_name_entry, name))
 

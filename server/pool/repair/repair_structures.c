@@ -1,7 +1,7 @@
 /*
- * repair_structures.c -- repairs what is not of one inode: superblocks, zone headers, chunk tables, the journal.
+ * repair_structures.c -- repairs superblocks, zone headers, chunk tables and the journal.
  *
- * Each looks at the medium itself and not at what the checker found, so it may be done again at any time.
+ * Each step reads the medium, not the findings of the checker, so it may be repeated at any time.
  */
 #include "common/random.h"
 #include "server/pool/repair/repair_internal.h"
@@ -35,7 +35,7 @@ static bool zone_header_good(const struct nova_zone_header *header, uint64_t zon
 	       le32_get(header->index) == zone && le64_get(header->first_block) == image_zone_start(zone);
 }
 
-/* Every pool of this version has the same constants; what else a superblock says is lost. */
+/* Every pool of this version has the same constants; the other fields of the superblock are lost. */
 static bool rebuild_super(struct repair *r, struct nova_super *super)
 {
 	const uint64_t first_slot = (NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK) * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
@@ -89,7 +89,7 @@ static int repair_supers(struct repair *r)
 	return 0;
 }
 
-/* One word in both superblocks; where both copies are lost `otherwise` takes its place. */
+/* Repair one word in both superblocks; if both copies are lost, or if `always`, its value becomes `otherwise`. */
 static void repair_super_word(struct repair *r, enum nova_word_kind kind, const char *name, size_t offset,
                               uint64_t otherwise, bool always)
 {
@@ -111,7 +111,7 @@ static void repair_super_word(struct repair *r, enum nova_word_kind kind, const 
 		repair_say(r, "superblock", 0, 0, "the %s word restored from its good copy", name);
 }
 
-/* As the file system counts: whole chunks, and no last zone that has none. */
+/* The blocks that a file system would use: whole chunks, and no last zone without a chunk. */
 static uint64_t blocks_held(const struct repair *r)
 {
 	uint64_t blocks = r->pm->size / NOVA_BLOCK_SIZE / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS;
@@ -148,7 +148,7 @@ static void repair_zone_headers(struct repair *r, uint64_t zone)
 	}
 }
 
-/* By what lies there: a chunk of slots has 128 life words of its own. */
+/* The kind of a chunk by its contents: a chunk of slots has 128 life words. */
 static enum nova_chunk_kind judge_chunk(struct repair *r, uint64_t block)
 {
 	uint64_t first = block * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE);
@@ -197,7 +197,7 @@ static void repair_chunks(struct repair *r, const struct image *image, uint64_t 
 
 /* ---- journal ------------------------------------------------------------------------------------ */
 
-/* What the records say that is newer than the slots goes to the slots, as in a mount. */
+/* Store the words of records that are newer than those of the slots, as a mount does. */
 static uint64_t apply_journal(struct repair *r, const struct image *image)
 {
 	uint64_t stored = 0;
@@ -208,7 +208,7 @@ static uint64_t apply_journal(struct repair *r, const struct image *image)
 		struct image_inode inode;
 		uint64_t owner;
 
-		/* What a record says of a block that is no slot is damage that the checker tells of. */
+		/* A record for a place that is no slot is damage, which the checker reports. */
 		if (!ino ||
 		    image_chunk(image, ino / 8 / NOVA_CHUNK_BLOCKS * NOVA_CHUNK_BLOCKS).value != NOVA_CHUNK_SLOTS ||
 		    image_inode(image, ino, &inode))
@@ -238,7 +238,7 @@ static bool ring_empty(const struct nova_ring *ring, unsigned number)
 	return commit.valid[0] && commit.valid[1] && commit.copy[0] == 0 && commit.copy[1] == 0;
 }
 
-/* After a repair a log may be shorter than a record says, so no old record may ever be replayed. */
+/* A repair may make a log shorter than a record says, so no old record may be replayed after it. */
 static void empty_ring(struct repair *r, unsigned number)
 {
 	struct nova_ring *ring = repair_block(r, NOVA_JOURNAL_BLOCK + number);
@@ -292,7 +292,7 @@ static int open_image(struct repair *r, struct image *image)
 	return image_open(image, r->pm->base, r->pm->size, &why);
 }
 
-/* The greatest epoch that any sound entry has. */
+/* The greatest epoch of all valid entries. */
 static uint64_t greatest_epoch(struct repair *r)
 {
 	struct image image;
