@@ -23,7 +23,7 @@ struct check_inode {
 	bool readable;      /* its header and its whole log could be read */
 	bool patched;       /* a repair has removed entries from its log: it has an ATTR entry with mask 0 */
 	uint8_t named_type; /* the type in a name that refers to it, 0 = there is no name */
-	bool nlink_told;
+	bool has_nlink;
 	uint8_t mark; /* in the search for cycles: 0 not visited, 1 on the present path, 2 the root was reached */
 };
 

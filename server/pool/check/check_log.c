@@ -22,7 +22,7 @@ struct reading {
 	struct check_inode *inode;
 	uint64_t position; /* of the present entry */
 	uint64_t start;    /* position at which the log begins: 0, or where GC has cut it off */
-	unsigned told;     /* attributes that ATTR entries have set, as a mask */
+	unsigned seen;     /* attributes that ATTR entries have set, as a mask */
 	struct check_run *runs;
 	size_t run_count, run_room;
 	struct check_dir *dir;
@@ -110,7 +110,7 @@ static void read_attr(struct reading *r, const struct nova_attr_entry *attr)
 		r->inode->nlink = le32_get(attr->nlink);
 	if (mask & NOVA_ATTR_SIZE)
 		resize(r, le64_get(attr->size));
-	r->told |= mask;
+	r->seen |= mask;
 }
 
 static bool lies_in_zone(const struct reading *r, uint64_t block, uint64_t count)
@@ -455,11 +455,11 @@ static void check_result(struct reading *r)
 {
 	const unsigned needed = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
 
-	if ((r->told & needed) != needed) {
+	if ((r->seen & needed) != needed) {
 		check_say(r->check, "inode", r->inode->ino, 0, "its log does not tell mode, owner and group");
 		check_fix(r->check, FIX_ATTR, r->inode->ino, 0, 0, 0);
 	}
-	r->inode->nlink_told = r->told & NOVA_ATTR_NLINK;
+	r->inode->has_nlink = r->seen & NOVA_ATTR_NLINK;
 	if (is_type(r, S_IFLNK) && !r->has_target) {
 		check_say(r->check, "inode", r->inode->ino, 0, "the symlink has no target");
 		check_fix(r->check, FIX_REMOVE, r->inode->ino, 0, 0, 0);

@@ -73,7 +73,7 @@ static void check_links(struct check *check, const struct check_inode *inode)
 		return;
 	}
 	/* The count of a directory follows from its names; that of an orphan is 0 whatever its log says. */
-	if (!inode->readable || !inode->nlink_told || inode->orphan || is_directory(inode))
+	if (!inode->readable || !inode->has_nlink || inode->orphan || is_directory(inode))
 		return;
 	if (inode->nlink != links) {
 		check_say(check, "inode", inode->ino, 0, "has link count %u, but %u names", inode->nlink, links);

@@ -86,7 +86,7 @@ static bool apply_first(struct repair *r)
 	return false;
 }
 
-static void tell_progress(struct check_report *report, const char *what, uint64_t done, uint64_t total)
+static void report_progress(struct check_report *report, const char *what, uint64_t done, uint64_t total)
 {
 	struct repair_report *to = report->context;
 
@@ -102,7 +102,7 @@ static int round_of_repair(struct repair *r)
 	const char *why;
 	int rc;
 
-	*report = (struct check_report){.progress = tell_progress, .context = r->report};
+	*report = (struct check_report){.progress = report_progress, .context = r->report};
 	rc = check_begin(&check, r->pm->base, r->pm->size, report, &why);
 	if (rc)
 		return rc == -ENOMEM ? rc : 0;
@@ -118,7 +118,7 @@ static int round_of_repair(struct repair *r)
 	return rc;
 }
 
-static void tell_found(struct check_report *report, const struct check_finding *finding)
+static void report_found(struct check_report *report, const struct check_finding *finding)
 {
 	struct repair_report *to = report->context;
 
@@ -126,7 +126,7 @@ static void tell_found(struct check_report *report, const struct check_finding *
 		to->found(to, finding);
 }
 
-static void tell_left(struct check_report *report, const struct check_finding *finding)
+static void report_left(struct check_report *report, const struct check_finding *finding)
 {
 	struct repair_report *to = report->context;
 
@@ -158,7 +158,7 @@ int pool_repair(struct pm *pm, struct repair_report *report)
 	report->errors = report->repairs = report->unsolved = 0;
 	if (unknown(pm))
 		return -EPROTONOSUPPORT;
-	report->check = (struct check_report){.finding = tell_found, .progress = tell_progress, .context = report};
+	report->check = (struct check_report){.finding = report_found, .progress = report_progress, .context = report};
 	rc = nova_check(pm->base, pm->size, &report->check);
 	if (rc <= 0)
 		return rc;
@@ -175,7 +175,7 @@ int pool_repair(struct pm *pm, struct repair_report *report)
 		if (did == 0)
 			break;
 	}
-	report->check = (struct check_report){.finding = tell_left, .progress = tell_progress, .context = report};
+	report->check = (struct check_report){.finding = report_left, .progress = report_progress, .context = report};
 	rc = nova_check(pm->base, pm->size, &report->check);
 	if (rc < 0)
 		return rc;
