@@ -124,11 +124,11 @@ static void check_record_word(struct check *check, unsigned ring, const struct n
 	uint64_t owner = ino, value;
 
 	if (kind != NOVA_WORD_LIFE && kind != NOVA_WORD_TAIL && kind != NOVA_WORD_HEAD) {
-		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of kind %u", ring, kind);
+		check_say(check, "journal", ino, 0, "a record of ring %u changes a word of kind %u", ring, kind);
 		return;
 	}
 	if (!image_slot(&check->image, ino)) {
-		check_say(check, "journal", ino, 0, "a record of ring %u moves a word of what is no slot", ring);
+		check_say(check, "journal", ino, 0, "a record of ring %u changes a word outside the inode slots", ring);
 		return;
 	}
 	if (kind != NOVA_WORD_LIFE)
@@ -162,7 +162,8 @@ static void check_ring(struct check *check, unsigned number)
 		}
 		if (le64_get(record->sequence) != sequence) {
 			if (le64_get(record->sequence) != commit.value + 1)
-				check_say(check, "journal", 0, block, "record %llu of ring %u lies where %llu belongs",
+				check_say(check, "journal", 0, block,
+				          "record %llu of ring %u is in the place of record %llu",
 				          ull(le64_get(record->sequence)), number, ull(sequence));
 			continue;
 		}

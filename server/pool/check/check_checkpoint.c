@@ -42,7 +42,7 @@ static void check_counts(struct check *check, const struct image_checkpoint_sect
 	}
 	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		if (u64_at(section->payload, i) != counts[i].found)
-			check_say(check, PART, 0, 0, "it counts %llu %s, there are %llu",
+			check_say(check, PART, 0, 0, "it counts %llu %s, but there are %llu",
 			          ull(u64_at(section->payload, i)), counts[i].what, ull(counts[i].found));
 }
 
@@ -77,10 +77,10 @@ static void check_blocks(struct check *check, const struct image_checkpoint_sect
 		}
 	}
 	if (lost)
-		check_say(check, PART, 0, first_lost, "%llu free blocks are said to be in use, the first is this one",
+		check_say(check, PART, 0, first_lost, "it has %llu free blocks as in use; this is the first",
 		          ull(lost));
 	if (shared)
-		check_say(check, PART, 0, first_shared, "%llu blocks in use are said to be free, the first is this one",
+		check_say(check, PART, 0, first_shared, "it has %llu blocks in use as free; this is the first",
 		          ull(shared));
 }
 
@@ -94,10 +94,10 @@ static void check_slot(struct check *check, uint64_t ino, const struct nova_chec
 		return; /* already reported */
 	free_slot = (inode.life == NOVA_LIFE_NEVER || inode.life == NOVA_LIFE_FREE) && inode.generation != UINT32_MAX;
 	if (le32_get(slots->generation[i]) != inode.generation)
-		check_say(check, PART, ino, 0, "it says generation %u, the slot has %u", le32_get(slots->generation[i]),
-		          inode.generation);
+		check_say(check, PART, ino, 0, "it has generation %u, but the slot has %u",
+		          le32_get(slots->generation[i]), inode.generation);
 	if (said != free_slot)
-		check_say(check, PART, ino, 0, "it says the slot is %s", said ? "free" : "in use");
+		check_say(check, PART, ino, 0, "it has the slot as %s", said ? "free" : "in use");
 }
 
 static void check_slots(struct check *check, const struct image_checkpoint_section *section)
@@ -117,7 +117,7 @@ static void check_slots(struct check *check, const struct image_checkpoint_secti
 		memcpy(&slots, at, sizeof(slots));
 		at += sizeof(slots);
 		if (le64_get(slots.block) != block) {
-			check_say(check, PART, 0, block, "it has block %llu where this chunk of slots belongs",
+			check_say(check, PART, 0, block, "it has block %llu in the place of this chunk of slots",
 			          ull(le64_get(slots.block)));
 			return;
 		}
@@ -193,10 +193,10 @@ void check_checkpoint(struct check *check)
 		return;
 	}
 	if (le64_get(checkpoint.head->mount_count) != clean.value >> 1)
-		check_say(check, PART, 0, word.value, "it was saved at unmount %llu, the last one is %llu",
+		check_say(check, PART, 0, word.value, "it is of unmount %llu, but the last one was %llu",
 		          ull(le64_get(checkpoint.head->mount_count)), ull(clean.value >> 1));
 	if (le64_get(checkpoint.head->blocks) != check->image.blocks)
-		check_say(check, PART, 0, word.value, "it is of a pool of %llu blocks, this one has %llu",
+		check_say(check, PART, 0, word.value, "it is of a pool of %llu blocks, but this one has %llu",
 		          ull(le64_get(checkpoint.head->blocks)), ull(check->image.blocks));
 	if (memcmp(checkpoint.head->uuid, check->image.super->uuid, sizeof(checkpoint.head->uuid)) != 0)
 		check_say(check, PART, 0, word.value, "it is of another pool");

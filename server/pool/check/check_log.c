@@ -128,7 +128,7 @@ static void read_write(struct reading *r, const struct nova_write_entry *write)
 	uint32_t flags = le32_get(write->flags);
 
 	if (!is_type(r, S_IFREG)) {
-		say(r, "writes data to what is no regular file");
+		say(r, "writes data, but the inode is no regular file");
 		return;
 	}
 	if (count == 0 || file_block >= FILE_BLOCK_LIMIT || count > FILE_BLOCK_LIMIT - file_block) {
@@ -163,7 +163,7 @@ static void read_extent(struct reading *r, unsigned i, uint64_t place, uint64_t 
 	uint64_t block = where & ~(1ULL << 63);
 
 	if (count == 0 || file_block >= FILE_BLOCK_LIMIT || count > FILE_BLOCK_LIMIT - file_block)
-		say(r, "has as extent %u %llu blocks at file block %llu", i, ull(count), ull(file_block));
+		say(r, "has extent %u of %llu blocks at file block %llu", i, ull(count), ull(file_block));
 	else if (!unwritten && file_block + count > size / NOVA_BLOCK_SIZE + (size % NOVA_BLOCK_SIZE != 0))
 		say(r, "has as extent %u the file blocks %llu to %llu though the file has only %llu bytes", i,
 		    ull(file_block), ull(file_block + count - 1), ull(size));
@@ -182,7 +182,7 @@ static void read_extents(struct reading *r, const struct nova_entry *entry)
 	uint64_t size = le64_get(payload->size);
 
 	if (!is_type(r, S_IFREG)) {
-		say(r, "has extents of what is no regular file");
+		say(r, "has extents, but the inode is no regular file");
 		return;
 	}
 	/* Two extents end the first line, and each other line holds four. */
@@ -217,7 +217,7 @@ static void read_name(struct reading *r, const struct nova_entry *entry)
 	int rc;
 
 	if (!r->dir) {
-		say(r, "puts a name into what is no directory");
+		say(r, "adds a name, but the inode is no directory");
 		return;
 	}
 	if (entry->lines != 1 + (more + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE) {
@@ -225,11 +225,11 @@ static void read_name(struct reading *r, const struct nova_entry *entry)
 		return;
 	}
 	if (!is_slot(r, le64_get(name->ino)))
-		say(r, "has a name for inode %llu, which has no place in the pool", ull(le64_get(name->ino)));
+		say(r, "has a name for inode %llu, which is no inode slot", ull(le64_get(name->ino)));
 	if (!name_sane(name))
 		say(r, "has a name that is empty, '.' or '..', or with '/' or NUL in it");
 	if (cookie > r->position)
-		say(r, "has the cookie %llu, which comes later", ull(cookie));
+		say(r, "has the cookie %llu, which is beyond its position", ull(cookie));
 	if (cookie == 0)
 		say(r, "has the cookie 0, which no name can have");
 	rc = check_dir_add(r->dir, cookie, name);
@@ -244,15 +244,15 @@ static void read_name_gone(struct reading *r, const struct nova_name_gone_entry 
 	const struct nova_name_entry *name;
 
 	if (!r->dir) {
-		say(r, "takes a name from what is no directory");
+		say(r, "removes a name, but the inode is no directory");
 		return;
 	}
 	name = check_dir_remove(r->dir, le64_get(gone->cookie));
 	/* If GC has cut off the name's NAME entry, its NAME_GONE may be left, which is harmless. */
 	if (!name && le64_get(gone->cookie) >= r->start)
-		say(r, "takes away a name with the cookie %llu, which is not there", ull(le64_get(gone->cookie)));
+		say(r, "removes the name with the cookie %llu, which does not exist", ull(le64_get(gone->cookie)));
 	if (name && le64_get(name->ino) != le64_get(gone->ino))
-		say(r, "takes away the name of inode %llu where inode %llu was named", ull(le64_get(gone->ino)),
+		say(r, "removes a name of inode %llu, but the name refers to inode %llu", ull(le64_get(gone->ino)),
 		    ull(le64_get(name->ino)));
 }
 
@@ -265,7 +265,7 @@ static void read_symlink(struct reading *r, const struct nova_entry *entry)
 	const uint8_t *target = link->target;
 
 	if (!is_type(r, S_IFLNK)) {
-		say(r, "gives a target to what is no symlink");
+		say(r, "sets a target, but the inode is no symlink");
 		return;
 	}
 	if (length == 0 || length > NOVA_SYMLINK_MAX || (length > NOVA_SYMLINK_INLINE_MAX) != (blob != 0)) {
@@ -307,18 +307,18 @@ static void read_xattr(struct reading *r, const struct nova_entry *entry)
 static void read_parent(struct reading *r, const struct nova_parent_entry *parent)
 {
 	if (!is_type(r, S_IFDIR))
-		say(r, "gives a parent to what is no directory");
+		say(r, "sets a parent, but the inode is no directory");
 	else if (!is_slot(r, le64_get(parent->parent)))
-		say(r, "gives inode %llu as parent, which has no place in the pool", ull(le64_get(parent->parent)));
+		say(r, "gives inode %llu as parent, which is no inode slot", ull(le64_get(parent->parent)));
 	r->inode->parent = le64_get(parent->parent);
 }
 
 static void read_quota(struct reading *r, const struct nova_quota_entry *quota)
 {
 	if (r->inode->ino != r->check->root)
-		say(r, "gives limits of a project in what is not the root directory");
+		say(r, "sets limits of a project, but the inode is not the root directory");
 	else if (le32_get(quota->project) == 0)
-		say(r, "gives limits of project 0, which has none");
+		say(r, "sets limits of project 0, which can have none");
 	else
 		check_project_limits(r->check, quota,
 		                     (uint64_t)((const uint8_t *)quota - r->check->image.base) / NOVA_LINE_SIZE);
@@ -342,7 +342,7 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 		check_fix(r->check, FIX_EPOCH, r->inode->ino, le32_get(entry->epoch), 0, 0);
 	}
 	if (has_one_line(entry->type) && entry->lines != 1) {
-		say(r, "has %u lines where one is all it needs", entry->lines);
+		say(r, "has %u lines instead of one", entry->lines);
 		return;
 	}
 	switch ((enum nova_entry_type)entry->type) {
@@ -392,8 +392,8 @@ static void take_extent(void *context, const struct check_run *run)
 	r->check->report->data_blocks += run->count;
 	if (!run->unwritten && run->file_block + run->count > blocks) {
 		check_say(r->check, "block", r->inode->ino, run->block,
-		          "file blocks %llu to %llu are there though the file has only %llu bytes",
-		          ull(run->file_block), ull(run->file_block + run->count - 1), ull(size));
+		          "it has file blocks %llu to %llu, but the file has only %llu bytes", ull(run->file_block),
+		          ull(run->file_block + run->count - 1), ull(size));
 		check_fix(r->check, FIX_TRUNCATE, r->inode->ino, 0, 0, 0);
 	}
 	if (!run->unwritten && size % NOVA_BLOCK_SIZE && run->file_block < blocks &&
@@ -456,7 +456,7 @@ static void check_result(struct reading *r)
 	const unsigned needed = NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID;
 
 	if ((r->seen & needed) != needed) {
-		check_say(r->check, "inode", r->inode->ino, 0, "its log does not tell mode, owner and group");
+		check_say(r->check, "inode", r->inode->ino, 0, "its log does not set mode, owner and group");
 		check_fix(r->check, FIX_ATTR, r->inode->ino, 0, 0, 0);
 	}
 	r->inode->has_nlink = r->seen & NOVA_ATTR_NLINK;
@@ -503,9 +503,7 @@ static bool check_header(struct reading *r, const struct image_inode *words)
 	r->inode->parent = le64_get(header->parent);
 	if (is_type(r, S_IFDIR) && !is_slot(r, r->inode->parent)) {
 		check_say(r->check, "inode", words->ino, 0,
-		          "its header gives inode %llu as parent, which has no place in the "
-		          "pool",
-		          ull(r->inode->parent));
+		          "its header gives inode %llu as parent, which is no inode slot", ull(r->inode->parent));
 		check_fix(r->check, FIX_HEADER, words->ino, 0, 0, 0);
 		return false;
 	}
@@ -561,7 +559,7 @@ void check_inode_log(struct check *check, const struct image_inode *words, struc
 	if (words->tail > NOVA_SLOT_LINES && !words->head_replayed && words->head_word.valid[0] &&
 	    words->head_word.valid[1] && words->head_word.copy[0] != words->head_word.copy[1]) {
 		check_say(check, "inode", words->ino, 0,
-		          "the copies of its head word differ, and nothing tells which is right");
+		          "the copies of its head word differ, and it is unknown which is right");
 		check_fix(check, FIX_LOG, words->ino, 1, 0, 0);
 	}
 	if (!check_header(&r, words))

@@ -76,19 +76,19 @@ void check_projects(struct check *check, const struct image_checkpoint_section *
 
 		memcpy(&record, at, sizeof(record));
 		if (!project || le32_get(record.project) != project->id) {
-			check_say(check, "saved", 0, 0, "it has project %u, which is not next by the logs",
+			check_say(check, "saved", 0, 0, "it has project %u, but the logs have another one next",
 			          le32_get(record.project));
 			return;
 		}
 		if (le64_get(record.blocks) != project->blocks || le64_get(record.inodes) != project->inodes)
 			check_say(check, "saved", 0, 0,
-			          "it says project %u has %llu blocks and %llu inodes, it has %llu and %llu",
+			          "it has project %u with %llu blocks and %llu inodes, but there are %llu and %llu",
 			          project->id, (unsigned long long)le64_get(record.blocks),
 			          (unsigned long long)le64_get(record.inodes), (unsigned long long)project->blocks,
 			          (unsigned long long)project->inodes);
 		if (le64_get(record.block_limit) != project->block_limit ||
 		    le64_get(record.inode_limit) != project->inode_limit || le64_get(record.line) != project->line)
-			check_say(check, "saved", 0, 0, "it has not the limits of project %u", project->id);
+			check_say(check, "saved", 0, 0, "it has wrong limits of project %u", project->id);
 	}
 	if (i < check->project_count)
 		check_say(check, "saved", 0, 0, "it leaves out project %u", check->projects[i].id);

@@ -40,8 +40,9 @@ static void follow_name(struct check *check, const struct check_name *name)
 	if (!inode->readable)
 		return;
 	if (inode->type != name->file_type) {
-		check_say(check, "name", name->dir, 0, "names inode %llu as type %#o, but it is of type %#o",
-		          ull(name->ino), name->file_type, inode->type);
+		check_say(check, "name", name->dir, 0,
+		          "has a name for inode %llu with type %#o, but the inode has type %#o", ull(name->ino),
+		          name->file_type, inode->type);
 		check_fix(check, FIX_RETYPE, name->dir, name->cookie, name->ino, inode->type);
 	}
 	if (!is_directory(inode))
@@ -68,7 +69,7 @@ static void check_links(struct check *check, const struct check_inode *inode)
 	uint32_t links = inode->links;
 
 	if (!inode->orphan && links == 0 && inode->ino != check->root) {
-		check_say(check, "name", inode->ino, 0, "is in use but no name leads to it");
+		check_say(check, "name", inode->ino, 0, "is in use but has no name");
 		check_fix(check, FIX_ADOPT, inode->ino, 0, 0, 0);
 		return;
 	}

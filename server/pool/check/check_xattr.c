@@ -59,9 +59,9 @@ static const char *name_fault(const struct nova_xattr_entry *xattr)
 	if (xattr->space < NOVA_XATTR_USER || xattr->space > NOVA_XATTR_DEFAULT)
 		return "is of an extended attribute of unknown kind";
 	if (is_acl(xattr))
-		return xattr->name_length ? "gives an ACL a name" : NULL;
+		return xattr->name_length ? "has an ACL with a name" : NULL;
 	if (xattr->name_length == 0 || prefix[xattr->space] + xattr->name_length > NOVA_XATTR_NAME_MAX)
-		return "has an extended attribute's name of no possible length";
+		return "has an extended attribute's name of impossible length";
 	return NULL;
 }
 
@@ -74,9 +74,9 @@ static const char *form_fault(const struct nova_entry *entry)
 	if (fault)
 		return fault;
 	if (xattr->gone > 1 || (xattr->gone && length))
-		return "takes away an extended attribute and gives it a value";
+		return "removes an extended attribute but has a value";
 	if (length > NOVA_XATTR_VALUE_MAX || xattr->runs > NOVA_XATTR_RUNS_MAX)
-		return "gives an extended attribute more than 64 KiB";
+		return "has an extended attribute of more than 64 KiB";
 	if ((bytes + length > NOVA_XATTR_INLINE_MAX) != (xattr->runs > 0))
 		return "has an extended attribute's value in the wrong place";
 	bytes += xattr->runs ? xattr->runs * sizeof(le64) : length;
@@ -95,7 +95,7 @@ static const char *acl_fault(const struct nova_xattr_entry *xattr)
 	unsigned times[33] = {0}, last = 0;
 
 	if (length < 28 || length % 8 != 4 || memcmp(value, "\2\0\0\0", 4) != 0)
-		return "has an ACL that is none";
+		return "has an ACL of unknown format";
 	for (const uint8_t *item = value + 4; item < value + length; item += 8) {
 		unsigned tag = item[0] | (unsigned)item[1] << 8, bits = item[2] | (unsigned)item[3] << 8;
 
@@ -217,11 +217,11 @@ void check_xattrs_result(struct check *check, const struct image_inode *inode, c
 		if (xattr->runs)
 			check_blob(check, inode, &xattrs->live[i]);
 		if (is_acl(xattr) && into->type == S_IFLNK >> 12) {
-			check_say(check, "inode", into->ino, 0, "a symlink has an ACL");
+			check_say(check, "inode", into->ino, 0, "is a symlink but has an ACL");
 			check_fix(check, FIX_ENTRY, into->ino, xattrs->live[i].position, 0, 0);
 		}
 		if (xattr->space == NOVA_XATTR_DEFAULT && into->type != S_IFDIR >> 12) {
-			check_say(check, "inode", into->ino, 0, "what is no directory has a default ACL");
+			check_say(check, "inode", into->ino, 0, "has a default ACL but is no directory");
 			check_fix(check, FIX_ENTRY, into->ino, xattrs->live[i].position, 0, 0);
 		}
 	}

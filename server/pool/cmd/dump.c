@@ -17,25 +17,24 @@
 
 static const char usage[] =
     "Usage: farnova dump [OPTION]... POOL\n"
-    "Show what lies on the medium of the farnova pool POOL, which no server may be using, "
-    "as a mount would find it.\n"
+    "Show the structures of the farnova pool POOL, which no server may be using, as a mount would find them.\n"
     "\n"
     "      --super      the superblock, the zones, the saved allocation state (the default)\n"
     "      --tree       the directory tree with inode numbers\n"
     "      --inode=N    header and words of inode N\n"
-    "      --path=P     the same of the inode that path P leads to\n"
-    "      --log=N      the same and each entry of its log; N may be a path too\n"
-    "      --page=B     the log page in block B: its header and whatever entries are sound\n"
-    "      --zone=Z     zone Z: its headers and what is not general in its chunk table\n"
-    "      --free       free space: by zone, and how many runs of which size\n"
+    "      --path=P     the same for the inode of path P\n"
+    "      --log=N      the same, and each entry of its log; N may be a path too\n"
+    "      --page=B     the log page in block B: its header and its valid entries\n"
+    "      --zone=Z     zone Z: its headers, and its chunks that are not general\n"
+    "      --free       free space: by zone, and the number of runs by size\n"
     "      --journal    the committed records of the journal rings\n"
     "      --all        all of these, for every inode in use\n"
     "      --json       as one JSON object\n"
     "\n"
     "  farnova dump --metadata-only [--hide-names] POOL OUT\n"
     "                   write an image without the contents of files to OUT, for bug reports: a\n"
-    "                   sparse file that fsck and dump accept. With --hide-names it has neither\n"
-    "                   names nor symlink targets nor values of extended attributes (but ACLs)\n"
+    "                   sparse file that fsck and dump accept. With --hide-names it has no names,\n"
+    "                   no symlink targets and no values of extended attributes except ACLs\n"
     "\n"
     "      --help       show this\n"
     "\n"
@@ -354,18 +353,19 @@ static int show_places(const struct options *options, const struct image *image,
 	bool found;
 
 	if (options->inode_path && dump_find(image, options->inode_path, &ino))
-		return fail("there is no '%s' in the pool; --tree shows its names", options->inode_path);
+		return fail("the pool has no '%s'; --tree shows its names", options->inode_path);
 	if (options->inode) {
 		dump_open(view, "selected", '[');
 		found = dump_inode(view, image, ino, options->with_log);
 		dump_close(view, ']');
 		if (!found)
-			return fail("inode %" PRIu64 " has no place in the pool; --tree shows those in use", ino);
+			return fail("inode %" PRIu64 " is no inode slot of the pool; --tree shows the inodes in use",
+			            ino);
 	}
 	if (options->page && !dump_page(view, image, options->page_block))
-		return fail("block %" PRIu64 " can hold no log page", options->page_block);
+		return fail("block %" PRIu64 " cannot be a log page", options->page_block);
 	if (options->zone && !dump_zone(view, image, options->zone_number))
-		return fail("there is no zone %" PRIu64, options->zone_number);
+		return fail("the pool has no zone %" PRIu64, options->zone_number);
 	return 0;
 }
 
@@ -407,7 +407,7 @@ static int write_image(const struct options *options, const struct image *image)
 
 	if (rc) {
 		fprintf(stderr, "farnova dump: cannot write '%s': %s%s\n", options->out, strerror(-rc),
-		        rc == -EEXIST ? "; name a file that is not there" : "");
+		        rc == -EEXIST ? "; name a file that does not exist" : "");
 		return 1;
 	}
 	printf("wrote %" PRIu64 " KiB of metadata of a pool of %" PRIu64 " MiB to '%s', a sparse file: pack it with "

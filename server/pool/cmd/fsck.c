@@ -22,12 +22,12 @@ enum { EXIT_CLEAN = 0, EXIT_REPAIRED = 1, EXIT_ERRORS = 4 };
 
 static const char usage[] =
     "Usage: farnova fsck [OPTION]... POOL\n"
-    "Check the farnova pool POOL, which no server may be using. Nothing is changed unless --repair is given: what a\n"
-    "mount would recover from its journals is taken into account, and is no error.\n"
+    "Check the farnova pool POOL, which no server may be using. Nothing is changed without --repair. Changes that the\n"
+    "next mount will recover from the journal are no errors.\n"
     "\n"
-    "  -r, --repair     repair what can be repaired, telling each step; inodes without a name go to /lost+found.\n"
-    "                   A copy of the pool, or `farnovad --rescue`, saves what a repair may have to give up\n"
-    "  -v, --verbose    also tell what is in the pool\n"
+    "  -r, --repair     repair what can be repaired, and show each step; inodes without a name go to /lost+found.\n"
+    "                   A repair may lose data: first copy the pool, or save its files with `farnovad --rescue`\n"
+    "  -v, --verbose    also count what is in the pool\n"
     "      --json       write one JSON object\n"
     "      --help       show this\n"
     "\n"
@@ -214,7 +214,7 @@ static const struct {
     {"slot_chunks", "chunks of inode slots", offsetof(struct check_report, slot_chunks)},
     {"blocks", "blocks in the pool", offsetof(struct check_report, blocks)},
     {"free_blocks", "free blocks", offsetof(struct check_report, free_blocks)},
-    {"records", "journal records looked at", offsetof(struct check_report, replayed_records)},
+    {"records", "journal records read", offsetof(struct check_report, replayed_records)},
 };
 
 static uint64_t count_of(const struct check_report *report, size_t i)

@@ -14,8 +14,9 @@
 
 static const char usage[] =
     "Usage: farnova grow [OPTION]... POOL\n"
-    "Give the file system on POOL, which no server may be using, more space. What is in it stays as it is, and a\n"
-    "crash leaves it as large as it was or as large as asked. A pool cannot shrink.\n"
+    "Give the file system on POOL, which no server may be using, more space. Its contents do not change. After a "
+    "crash\n"
+    "it has the old or the new size. A pool cannot shrink.\n"
     "\n"
     "  -s, --size=N[K|M|G|T]    the new size of a file; without it the file system takes all that the file has now.\n"
     "                           A devdax device is always taken whole\n"
@@ -80,14 +81,14 @@ int pool_grow_main(int argc, char **argv)
 		pm_close(&pm);
 	}
 	if (rc) {
-		fprintf(stderr, "farnova grow: '%s' does not grow: %s\n", options.path, *why ? why : strerror(-rc));
+		fprintf(stderr, "farnova grow: cannot grow '%s': %s\n", options.path, *why ? why : strerror(-rc));
 		return 1;
 	}
 	if (new_bytes > old_bytes)
 		printf("grew '%s' from %llu MiB to %llu MiB\n", options.path, (unsigned long long)(old_bytes >> 20),
 		       (unsigned long long)(new_bytes >> 20));
 	else
-		printf("'%s' has %llu MiB already; say with --size how large it is to be\n", options.path,
+		printf("'%s' has %llu MiB already; give the new size with --size\n", options.path,
 		       (unsigned long long)(old_bytes >> 20));
 	return 0;
 }

@@ -137,16 +137,15 @@ static int look(struct options *options)
 		if (errno != ENOENT)
 			return 0; /* pm_create says what is wrong */
 		if (options->size == 0)
-			return refuse(
-			    "'%s' does not exist: say how large the new pool is to be, for instance --size=1G",
-			    options->path);
+			return refuse("'%s' does not exist: give the size of the new pool, for instance --size=1G",
+			              options->path);
 		return 0;
 	}
 	if (S_ISREG(st.st_mode)) {
 		if (options->size == 0)
 			options->size = (uint64_t)st.st_size;
 		if (options->size == 0)
-			return refuse("'%s' is empty: say how large the pool is to be, for instance --size=1G",
+			return refuse("'%s' is empty: give the size of the pool, for instance --size=1G",
 			              options->path);
 	}
 	if (options->force || (S_ISREG(st.st_mode) && st.st_size == 0))
@@ -161,7 +160,7 @@ static int look(struct options *options)
 	pm_close(&pm);
 	if (pool)
 		return refuse(
-		    "'%s' holds a farnova file system already; use --force to overwrite it and lose what it holds",
+		    "'%s' holds a farnova file system already; use --force to overwrite it and lose its contents",
 		    options->path);
 	return 0;
 }
@@ -171,8 +170,9 @@ static void announce(const struct options *options, const struct pm *pm)
 	static const char *const promise[] = {
 	    [PM_DEVDAX] = "devdax: survives power failure; can be registered for RDMA",
 	    [PM_FSDAX] = "fsdax: survives power failure; RDMA devices cannot pin it without on-demand paging",
-	    [PM_MEMORY] = "memory: survives the server's end but not the host's; can be registered for RDMA",
-	    [PM_FILE] = "file in the page cache: survives the server's end but not power failure; RDMA cannot pin it",
+	    [PM_MEMORY] = "memory: survives the end of the server but not of the host; can be registered for RDMA",
+	    [PM_FILE] =
+	        "file in the page cache: survives the end of the server but not power failure; RDMA cannot pin it",
 	};
 
 	printf("made a pool of %llu MiB at '%s'%s%s\n", (unsigned long long)(pm->size >> 20), options->path,

@@ -190,11 +190,11 @@ int image_open(struct image *image, const void *base, uint64_t size, const char 
 	image->super = super;
 	blocks = image_word_pick(NOVA_WORD_BLOCKS, 0, image_super(image, 0)->blocks, image_super(image, 1)->blocks);
 	if (!known(&blocks) || blocks.value < NOVA_MIN_POOL_BLOCKS || blocks.value % NOVA_CHUNK_BLOCKS != 0) {
-		*why = "neither superblock tells a valid number of blocks";
+		*why = "neither superblock has a valid number of blocks";
 		return -EINVAL;
 	}
 	if (blocks.value > size / NOVA_BLOCK_SIZE) {
-		*why = "the superblock tells more blocks than there are: the pool was cut short";
+		*why = "the pool has fewer blocks than its superblock says: it was cut off";
 		return -ENODATA;
 	}
 	image->blocks = blocks.value;

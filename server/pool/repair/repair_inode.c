@@ -41,13 +41,12 @@ bool repair_life(struct repair *r, uint64_t ino)
 	if (!image_slot_header_valid(&slot->header, ino, generation) || !(tail.valid[0] || tail.valid[1])) {
 		store_life(r, ino, GENERATION_MAX, NOVA_LIFE_FREE);
 		repair_say(r, "inode", ino, 0,
-		           "its life word and what could tell of it are lost: the slot is given up");
+		           "its life word, its header and its tail are lost: the slot will not be used again");
 		return true;
 	}
 	store_life(r, ino, generation, NOVA_LIFE_ALLOCATED);
 	repair_say(r, "inode", ino, 0,
-	           "its life word, lost in both copies, set to generation %u in use, as its header and its log say",
-	           generation);
+	           "its life word, lost in both copies, set to generation %u, in use, as in its header", generation);
 	repair_entry_filler(r, &filler);
 	repair_append(r, ino, &filler, 1);
 	return true;
@@ -118,7 +117,7 @@ bool repair_header(struct repair *r, uint64_t ino, bool last_resort)
 	if (!type)
 		type = (mode_t)checked->named_type << 12;
 	if (!known_type(type))
-		return last_resort && repair_remove(r, ino, "nothing tells what type of file it was");
+		return last_resort && repair_remove(r, ino, "its type is unknown");
 	struct nova_slot_header header __attribute__((aligned(64))) = {
 	    .type = (uint8_t)(type >> 12),
 	    .generation = le32_of(inode.generation),
@@ -131,7 +130,7 @@ bool repair_header(struct repair *r, uint64_t ino, bool last_resort)
 	header.crc = le32_of(crc32c(crc, &header.type, sizeof(header) - 4));
 	pm_copy(r->pm, &repair_slot(r, ino)->header, &header, sizeof(header));
 	pm_fence(r->pm);
-	repair_say(r, "inode", ino, 0, "its header made anew: a %s%s", file_type_name(type),
+	repair_say(r, "inode", ino, 0, "its header made again: a %s%s", file_type_name(type),
 	           type == S_IFCHR || type == S_IFBLK ? ", whose device number is lost" : "");
 	return true;
 }
@@ -147,7 +146,7 @@ bool repair_root(struct repair *r, uint64_t ino)
 	if (image_inode(&r->check->image, ino, &inode) == 0 && inode.generation < generation)
 		generation = inode.generation + 1;
 	repair_birth(r, ino, generation, S_IFDIR | 0755, ino);
-	repair_say(r, "inode", ino, 0, "the root directory made anew, empty: what it led to goes to lost+found");
+	repair_say(r, "inode", ino, 0, "the root directory made again, empty: its contents go to lost+found");
 	return true;
 }
 
@@ -213,8 +212,7 @@ bool repair_hole(struct repair *r, uint64_t ino, uint64_t file_block, uint64_t c
 	write->time_ns = le64_of(r->now);
 	if (!append(r, ino, &entry, 1))
 		return false;
-	repair_say(r, "block", ino, 0,
-	           "file blocks %llu to %llu are a hole now: the blocks they lay in are used by something else",
+	repair_say(r, "block", ino, 0, "file blocks %llu to %llu are a hole now: something else uses their blocks",
 	           ull(file_block), ull(file_block + count - 1));
 	return true;
 }

@@ -90,8 +90,8 @@ static void blank_damaged(struct repair *r, const struct image_log *log)
 		next++;
 	blank(r, log->inode, (uint8_t *)log->line, log->position, next - log->position);
 	repair_say(r, "log", log->inode->ino, log->page,
-	           "lines %llu to %llu were damaged and say nothing now: what they had recorded is lost",
-	           ull(log->position), ull(next - 1));
+	           "lines %llu to %llu were damaged and are blank now: their changes are lost", ull(log->position),
+	           ull(next - 1));
 }
 
 bool repair_log_entry(struct repair *r, uint64_t ino, uint64_t position)
@@ -107,7 +107,7 @@ bool repair_log_entry(struct repair *r, uint64_t ino, uint64_t position)
 		if (step == IMAGE_PAGE || log.entry_position != position)
 			continue;
 		blank(r, &inode, (uint8_t *)log.entry, position, log.entry->lines);
-		repair_say(r, "log", ino, log.page, "the entry at position %llu made no sense and says nothing now",
+		repair_say(r, "log", ino, log.page, "the entry at position %llu was invalid and is blank now",
 		           ull(position));
 		return true;
 	}
@@ -146,7 +146,7 @@ static bool rebuild_page(struct repair *r, const struct image_log *log, uint64_t
 	memcpy(header.next, page->header.next, sizeof(header.next));
 	pm_copy(r->pm, &page->header, &header, sizeof(header));
 	pm_fence(r->pm);
-	repair_say(r, "log", inode->ino, block, "header of log page %llu made anew: its lines are of position %llu on",
+	repair_say(r, "log", inode->ino, block, "header of log page %llu made again: its lines begin at position %llu",
 	           ull(block), ull(first));
 	return true;
 }
@@ -223,7 +223,7 @@ static void store_head(struct repair *r, const struct image_inode *inode, uint64
 
 	repair_pair(r, &pair[0], &pair[1], repair_word(NOVA_WORD_HEAD, owner_of(inode), block));
 	pm_fence(r->pm);
-	repair_say(r, "log", inode->ino, block, "the head word leads to log page %llu again", ull(block));
+	repair_say(r, "log", inode->ino, block, "the head word set to log page %llu", ull(block));
 }
 
 /* ---- the end ------------------------------------------------------------------------------------ */
@@ -233,7 +233,7 @@ static bool store_tail(struct repair *r, const struct image_inode *inode, uint64
 	le64 *pair = repair_slot(r, inode->ino)->words.tail;
 
 	if (tail == 0)
-		return repair_remove(r, inode->ino, "nothing of its log can be read");
+		return repair_remove(r, inode->ino, "its log cannot be read at all");
 	repair_pair(r, &pair[0], &pair[1], repair_word(NOVA_WORD_TAIL, owner_of(inode), tail));
 	pm_fence(r->pm);
 	return true;
@@ -255,8 +255,8 @@ static bool cut(struct repair *r, const struct image_log *log)
 	if (!store_tail(r, inode, log->position))
 		return false;
 	repair_say(r, "log", inode->ino, log->page,
-	           "cut at position %llu (%s): %llu lines of the latest changes are lost", ull(log->position), log->why,
-	           ull(inode->tail - log->position));
+	           "log cut at position %llu (%s): %llu lines with the latest changes are lost", ull(log->position),
+	           log->why, ull(inode->tail - log->position));
 	mark(r, inode->ino);
 	return true;
 }
@@ -274,8 +274,8 @@ static bool rebuild_tail(struct repair *r, const struct image_inode *inode)
 		return false;
 	if (tail)
 		repair_say(r, "inode", inode->ino, 0,
-		           "the tail word, lost in both copies, set to %llu, the end of the last sound entry: the last "
-		           "change may be one that was never finished",
+		           "the tail word, lost in both copies, set to %llu, the end of the last valid entry: the last "
+		           "change may never have been committed",
 		           ull(tail));
 	return true;
 }
@@ -305,7 +305,7 @@ static bool step_page(struct repair *r, const struct image_log *log)
 	            &((struct nova_page *)repair_block(r, page))->header.next[1],
 	            repair_word(NOVA_WORD_NEXT, page ^ (uint64_t)inode->generation << 32, found));
 	pm_fence(r->pm);
-	repair_say(r, "log", inode->ino, page, "log page %llu is linked to page %llu again", ull(page), ull(found));
+	repair_say(r, "log", inode->ino, page, "log page %llu linked to page %llu again", ull(page), ull(found));
 	return true;
 }
 

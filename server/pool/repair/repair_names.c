@@ -70,7 +70,7 @@ bool repair_drop_name(struct repair *r, uint64_t dir, uint64_t cookie, uint64_t 
 	name_gone(r, &entry, cookie, ino);
 	if (repair_append(r, dir, &entry, 1))
 		return false;
-	repair_say(r, "name", dir, 0, "the name '%.*s', which led to inode %llu, taken away",
+	repair_say(r, "name", dir, 0, "the name '%.*s', which referred to inode %llu, removed",
 	           (int)name.entry->name_length, (const char *)name.entry->name, ull(ino));
 	return true;
 }
@@ -86,7 +86,7 @@ bool repair_retype(struct repair *r, uint64_t dir, uint64_t cookie, uint64_t ino
 	repair_entry_name(r, &entries[1], (const char *)name.entry->name, name.entry->name_length, ino, file_type);
 	if (repair_append(r, dir, entries, 2))
 		return false;
-	repair_say(r, "name", dir, 0, "the name '%.*s' says the type of inode %llu now", (int)name.entry->name_length,
+	repair_say(r, "name", dir, 0, "the name '%.*s' has the type of inode %llu now", (int)name.entry->name_length,
 	           (const char *)name.entry->name, ull(ino));
 	return true;
 }

@@ -82,7 +82,7 @@ static int repair_supers(struct repair *r)
 		    r, "superblock", 0, super_blocks[i],
 		    good[0] || good[1]
 		        ? "superblock %d restored from the other"
-		        : "superblock %d made anew from the format's constants; label, UUID and time of creation "
+		        : "superblock %d made again from the format's constants; label, UUID and time of creation "
 		          "are lost",
 		    i);
 	}
@@ -144,7 +144,7 @@ static void repair_zone_headers(struct repair *r, uint64_t zone)
 		pm_copy(r->pm, repair_block(r, places[i]), &header, sizeof(header));
 		pm_fence(r->pm);
 		repair_say(r, "zone", 0, places[i], "header %d of zone %llu %s", i, ull(zone),
-		           good[!i] ? "restored from the other" : "made anew");
+		           good[!i] ? "restored from the other" : "made again");
 	}
 }
 
@@ -190,8 +190,8 @@ static void repair_chunks(struct repair *r, const struct image *image, uint64_t 
 	if (judged)
 		repair_say(
 		    r, "chunk", 0, start,
-		    "%llu words of the chunk table of zone %llu, lost in both copies, made anew from what lies in the "
-		    "chunks: %llu of them hold inode slots",
+		    "%llu words of the chunk table of zone %llu, lost in both copies, made again from the contents of "
+		    "the chunks: %llu of them hold inode slots",
 		    ull(judged), ull(zone), ull(slots));
 }
 
@@ -277,9 +277,7 @@ static int repair_journal(struct repair *r, struct image *image)
 		           ull((uint64_t)records), filled, ull(slots));
 	if (lost)
 		repair_say(r, "journal", 0, NOVA_JOURNAL_BLOCK,
-		           "the newest record of %u rings was damaged: if their slot words were not yet durable, one "
-		           "operation of each is half done",
-		           lost);
+		           "the newest record of %u rings was damaged: one operation of each may be incomplete", lost);
 	return 0;
 }
 

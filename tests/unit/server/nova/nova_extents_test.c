@@ -499,11 +499,11 @@ static const struct {
 	const char *mount;
 	const char *fsck;
 } forged[] = {
-    {"no extents", COUNT, 2, 0, 0, "a number of extents", "lines for 0 extents"},
-    {"more than its lines hold", COUNT, 2, 250, 0, "a number of extents", "lines for 250 extents"},
-    {"more than any entry holds", COUNT, 2, 65535, 0, "a number of extents", "lines for 65535 extents"},
-    {"fewer than its lines hold", COUNT, 2, 2, 0, "a number of extents", "lines for 2 extents"},
-    {"no blocks", EXTENT, 8, PLACE(0, 0), 0, OUT_OF_BOUNDS, "extent 0 0 blocks at file block 0"},
+    {"no extents", COUNT, 2, 0, 0, "the number of extents", "lines for 0 extents"},
+    {"more than its lines hold", COUNT, 2, 250, 0, "the number of extents", "lines for 250 extents"},
+    {"more than any entry holds", COUNT, 2, 65535, 0, "the number of extents", "lines for 65535 extents"},
+    {"fewer than its lines hold", COUNT, 2, 2, 0, "the number of extents", "lines for 2 extents"},
+    {"no blocks", EXTENT, 8, PLACE(0, 0), 0, OUT_OF_BOUNDS, "extent 0 of 0 blocks at file block 0"},
     {"a file block that no file has", EXTENT, 8, PLACE(1ULL << 40, 1), 0, OUT_OF_BOUNDS, "1 blocks at file block"},
     {"the last file block and one more", EXTENT, 8, PLACE((1ULL << 40) - 1, 2), 0, OUT_OF_BOUNDS, "2 blocks at file"},
     {"data beyond the end", EXTENT, 8, PLACE(2 * PIECES, 1), 0, BEYOND_END, "though the file has only"},

@@ -313,7 +313,7 @@ static void only_reserved_blocks_may_lie_behind_the_end(void **state)
 	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, size), &size, sizeof(size));
 	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, flags), &reserved, sizeof(reserved));
 	/* Only what the unmount saved knows nothing of them. */
-	assert_string_equal(check(SIZE).text, "saved: it counts 6 names and unwritten blocks, there are 9\n");
+	assert_string_equal(check(SIZE).text, "saved: it counts 6 names and unwritten blocks, but there are 9\n");
 	reserved = le32_of(2);
 	forge(ino_file, NOVA_ENTRY_WRITE, 0, offsetof(struct nova_write_entry, flags), &reserved, sizeof(reserved));
 	expect("flags of unknown meaning");
@@ -333,7 +333,7 @@ static void a_name_that_leads_nowhere_is_told(void **state)
 
 	forge(ino_dir, NOVA_ENTRY_NAME, 1, offsetof(struct nova_name_entry, ino), &ino, sizeof(ino));
 	expect("which is not in use");
-	expect("is in use but no name leads to it");
+	expect("is in use but has no name");
 }
 
 static void a_name_of_the_wrong_type_is_told(void **state)

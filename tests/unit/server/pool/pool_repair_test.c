@@ -263,7 +263,7 @@ static void superblocks(void **state)
 			ruin(block(NOVA_SUPER_BLOCK_0), 320);
 		if (which & 2)
 			ruin(block(NOVA_SUPER_BLOCK_1), 320);
-		repaired(which == 3 ? "made anew from the format's constants" : "restored from the other");
+		repaired(which == 3 ? "made again from the format's constants" : "restored from the other");
 		assert_content(sub, "small");
 		end();
 	}
@@ -296,7 +296,7 @@ static void zone_headers_and_chunk_tables(void **state)
 			ruin(block(NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_HEADER_1), 64);
 			ruin(block(NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_TABLE_1), 4096);
 		}
-		repaired(which == 3 ? "made anew from what lies in the chunks" : "restored from their good copies");
+		repaired(which == 3 ? "made again from the contents of the chunks" : "restored from their good copies");
 		assert_content(sub, "small");
 		end();
 	}
@@ -386,7 +386,7 @@ static void a_lost_head_word_is_told_by_the_pages(void **state)
 	renew();
 	ruin(slot(file)->words.head, 16);
 	ruin(slot(dir)->words.head, 16);
-	repaired("the head word leads to log page");
+	repaired("the head word set to log page");
 	assert_true(there(dir, "file", &attr));
 	assert_int_equal(attr.size, 39 * 4096 + 9000);
 	assert_true(there(dir, "name99", &attr));
@@ -402,7 +402,7 @@ static void a_damaged_header_is_made_anew_as_log_and_name_tell(void **state)
 	ruin(&slot(small)->header, 64);
 	ruin(&slot(device)->header, 64);
 	ruin(&slot(target)->header, 64);
-	repaired("header made anew");
+	repaired("header made again");
 	assert_content(sub, "small");
 	assert_true(there(sub, "device", &attr));
 	assert_true(S_ISCHR(attr.mode));
@@ -417,7 +417,7 @@ static void a_slot_wholly_lost_takes_only_its_inode(void **state)
 
 	renew();
 	ruin(slot(sub), 512);
-	repaired("the slot is given up");
+	repaired("the slot will not be used again");
 	assert_false(there(dir, "sub", &attr));
 	attr = adopted(small);
 	assert_int_equal(attr.size, sizeof content);
@@ -434,7 +434,7 @@ static void a_lost_root_is_made_anew(void **state)
 
 	renew();
 	ruin(slot(root), 512);
-	repaired("root directory made anew");
+	repaired("root directory made again");
 	attr = adopted(dir);
 	assert_true(there(attr.handle, "sub", &attr));
 	assert_content(attr.handle, "small");
@@ -452,7 +452,7 @@ static void a_damaged_entry_takes_nothing_else_with_it(void **state)
 
 	renew();
 	ruin(head_page(dir)->lines[30], 64);
-	repaired("were damaged and say nothing now");
+	repaired("were damaged and are blank now");
 	for (unsigned i = 0; i < NAMES; i++) {
 		char name[16];
 
@@ -477,7 +477,7 @@ static void a_damaged_entry_of_a_replaced_name_takes_nothing_else_with_it(void *
 		renew();
 		ruin(line < NOVA_SLOT_LINES ? slot(pairs)->log[line] : head_page(pairs)->lines[line - NOVA_SLOT_LINES],
 		     NOVA_LINE_SIZE);
-		repaired("were damaged and say nothing now");
+		repaired("were damaged and are blank now");
 		assert_int_equal(nova_lookup(&f.call, root, "pairs", 5, &attr), 0);
 		end();
 	}
@@ -514,7 +514,7 @@ static void a_log_without_its_last_page_is_cut(void **state)
 
 	renew();
 	ruin(next_page(head_page(file)), 4096);
-	repaired("lines of the latest changes are lost");
+	repaired("lines with the latest changes are lost");
 	survives_a_crash();
 	assert_true(there(dir, "file", &attr));
 	end();
@@ -568,7 +568,7 @@ static void a_damaged_attribute_value_takes_only_the_attribute(void **state)
 	for (uint64_t i = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK; i < SIZE / NOVA_BLOCK_SIZE; i++)
 		if (memcmp(block(i), "dddddddd", 8) == 0)
 			ruin((uint8_t *)block(i) + 16, 8);
-	repaired("made no sense");
+	repaired("was invalid");
 	assert_content(sub, "small");
 	assert_int_equal(nova_getxattr(&f.call, small, "user.short", 10, value, sizeof value, NULL), 5);
 	end();
@@ -607,7 +607,7 @@ static void a_name_that_leads_nowhere_is_taken_away(void **state)
 
 	renew();
 	ruin(slot(small), 512);
-	repaired("taken away");
+	repaired("removed");
 	assert_false(there(sub, "small", &attr));
 	assert_content(sub, "linked");
 	end();

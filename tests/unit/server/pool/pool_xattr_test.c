@@ -194,8 +194,8 @@ static void an_impossible_attribute_is_told(void **state)
 	} cases[] = {
 	    {SMALL, FIELD(space), 1, "\0", "unknown kind"},
 	    {SMALL, FIELD(space), 1, "\x09", "unknown kind"},
-	    {SMALL, FIELD(gone), 1, "\1", "takes away an extended attribute and gives it a value"},
-	    {SMALL, FIELD(name_length), 1, "\0", "name of no possible length"},
+	    {SMALL, FIELD(gone), 1, "\1", "removes an extended attribute but has a value"},
+	    {SMALL, FIELD(name_length), 1, "\0", "name of impossible length"},
 	    {SMALL, FIELD(value_length), 4, "\xff\xff\xff\0", "more than 64 KiB"},
 	    {SMALL, FIELD(value_length), 4, "\xff\0\0\0", "wrong number of lines"},
 	    {SMALL, FIELD(runs), 1, "\1", "in the wrong place"},
@@ -204,7 +204,7 @@ static void an_impossible_attribute_is_told(void **state)
 	    {LARGE, FIELD(runs), 1, "\x11", "more than 64 KiB"},
 	    {LARGE, FIELD(value_length), 4, "\0\x60\0\0", "more or fewer blocks"},
 	    {LARGE, FIELD(bytes) + 5, 8, "\5\0\1\0\0\0\0\0", "outside the pool's usable blocks"},
-	    {ACL, FIELD(bytes), 1, "\1", "an ACL that is none"},
+	    {ACL, FIELD(bytes), 1, "\1", "an ACL of unknown format"},
 	    {ACL, FIELD(bytes) + 4, 1, "\3", "unknown kind or out of order"},
 	    {ACL, FIELD(bytes) + 6, 1, "\x0f", "unknown kind or out of order"},
 	    {ACL, FIELD(bytes) + 28, 1, "\x20", "exactly one entry"},
@@ -228,7 +228,7 @@ static void an_impossible_attribute_is_given_up_by_repair(void **state)
 	expect("in the wrong place", false);
 	renew(NULL);
 	forge(NOVA_ENTRY_XATTR, ACL, FIELD(bytes), "\1", 1);
-	expect("an ACL that is none", false);
+	expect("an ACL of unknown format", false);
 }
 
 static void a_blob_among_inode_slots_is_told(void **state)
