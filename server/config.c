@@ -1,5 +1,5 @@
 /*
- * config.c -- what the server was told: the one place where flags and the configuration file are read and validated.
+ * config.c -- the server's settings: the only place where flags and the configuration file are read and validated.
  */
 #include "server/config.h"
 
@@ -28,7 +28,7 @@ struct setting {
 	size_t size; /* of a TEXT */
 	uint64_t low, high;
 	const char *initial;
-	const char *value; /* what the help calls the value */
+	const char *value; /* the name of the value in the help */
 	const char *help;
 };
 
@@ -94,7 +94,7 @@ static enum config_result bad(char *why, size_t size, const char *format, ...)
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
-/* Digits, and for sizes a suffix K, M or G; nothing else. */
+/* A number is digits; a size may have a suffix K, M or G. */
 static bool parse_number(const char *text, bool suffix, uint64_t *out)
 {
 	char *end;
@@ -122,7 +122,7 @@ static bool parse_flag(const char *text, bool *out)
 	return *out || !strcmp(text, "no") || !strcmp(text, "false") || !strcmp(text, "0");
 }
 
-/* `where` says which flag or line it was. */
+/* `where` names the flag or line, for errors. */
 static enum config_result set(struct config *config, const struct setting *s, const char *text, const char *where,
                               char *why, size_t why_size)
 {
@@ -222,7 +222,8 @@ static enum config_result read_file(struct config *config, const char *path, cha
 /* ---- flags ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Takes argv[*index] and its value. `value` is NULL for a flag without one; `name` and `length` are without the dashes.
+ * Take argv[*index], and the next argument if that is its value. *value is NULL for a flag without a value; *name and
+ * *length are without the dashes. False if it is no flag.
  */
 static bool take_flag(int argc, char **argv, int *index, const char **name, size_t *length, char **value)
 {

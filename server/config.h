@@ -1,7 +1,8 @@
 /*
- * config.h -- what the server was told: the one place where flags and the configuration file are read and validated.
+ * config.h -- the server's settings: the only place where flags and the configuration file are read and validated.
  *
- * Every setting has one name: `key = value` in the file and --key (with '-' for '_') on the command line, which wins.
+ * Every setting has one name: `key = value` in the file, --key (with '-' for '_') on the command line. The command line
+ * overrides the file.
  */
 #ifndef FARNOVA_SERVER_CONFIG_H
 #define FARNOVA_SERVER_CONFIG_H
@@ -21,9 +22,9 @@ struct config {
 	char atime[16];      /* relatime, strictatime or noatime */
 	char pid_file[4096]; /* "" = none */
 	uint64_t workers;    /* 0 = half the CPUs */
-	uint64_t spin_us;    /* how long a worker polls after the last event; UINT64_MAX = chosen by the CPUs */
+	uint64_t spin_us;    /* how long a worker polls after the last event; UINT64_MAX = by the number of CPUs */
 	uint64_t lease_ms;
-	uint64_t recall_ms; /* how long others wait for a client that has a layout recalled */
+	uint64_t recall_ms; /* how long others wait for a client to return a recalled layout */
 	uint64_t share_ms;
 	uint64_t max_clients;  /* sessions */
 	uint64_t max_per_host; /* sessions of one host while most of max_clients are taken */
@@ -37,13 +38,13 @@ struct config {
 	bool read_only;
 	bool rescue;
 	bool accept_unsafe_shutdown;
-	bool full_scan;       /* read all logs of a pool that was unmounted cleanly too */
-	uint64_t cache_bytes; /* soft limit of DRAM for in-core inodes and indexes, 0 = by the pool */
-	uint64_t progress_ms; /* how often a long recovery says how far it is */
+	bool full_scan;       /* read all logs even if the pool was unmounted cleanly */
+	uint64_t cache_bytes; /* soft limit of DRAM for in-core inodes and indexes, 0 = by the number of inodes */
+	uint64_t progress_ms; /* how often a long recovery logs its progress */
 
 	/* from `atime` */
-	bool keep_atime;   /* reading never sets it */
-	bool strict_atime; /* reading always does */
+	bool keep_atime;   /* reads never set access times */
+	bool strict_atime; /* reads always set them */
 
 	/* from `listen` */
 	char host[1024];
@@ -53,15 +54,15 @@ struct config {
 enum config_result { CONFIG_OK, CONFIG_BAD, CONFIG_HELP, CONFIG_VERSION };
 
 /*
- * config_read -- defaults, then the file named by --config, then the flags. CONFIG_BAD with a sentence in `why` that
- * names the setting, the line where it was and what would be right.
+ * config_read -- set the defaults, then read the file named by --config, then the flags. CONFIG_BAD with a sentence in
+ * `why` that names the setting, its line and a correct value.
  */
 enum config_result config_read(struct config *config, int argc, char **argv, char *why, size_t why_size);
 
-/* config_help -- all flags with their defaults. */
+/* config_help -- print all flags with their defaults. */
 void config_help(FILE *out);
 
-/* config_split_address -- take ADDR[:PORT], [ADDR6][:PORT] or /path apart; -EINVAL. */
+/* config_split_address -- split ADDR[:PORT], [ADDR6][:PORT] or /path into host and port; -EINVAL. */
 int config_split_address(const char *address, char *host, size_t host_size, uint16_t *port);
 
 #endif

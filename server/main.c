@@ -1,5 +1,5 @@
 /*
- * main.c -- farnovad: start, serve until told to stop, stop cleanly.
+ * main.c -- farnovad: starts, serves until a signal, and stops cleanly.
  */
 #include "common/log.h"
 #include "server/server.h"
@@ -93,7 +93,7 @@ static int serve(struct server *server, char *why, size_t why_size)
 		if (server->config.pid_file[0])
 			unlink(server->config.pid_file);
 	}
-	listeners_close(&server->listeners); /* their events belong to the base */
+	listeners_close(&server->listeners); /* before the base, which their events use */
 	if (term)
 		event_free(term);
 	if (interrupt)
@@ -103,7 +103,7 @@ static int serve(struct server *server, char *why, size_t why_size)
 	return rc;
 }
 
-/* A full disk or a closed pipe shows only when the buffer is written. */
+/* A full disk or a closed pipe is noticed only when the buffer is flushed. */
 static int finish_stdout(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))

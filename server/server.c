@@ -1,5 +1,5 @@
 /*
- * server.c -- put the server together and take it apart: pool, core, listeners and workers.
+ * server.c -- sets up and shuts down the server: pool, core, listeners and workers.
  */
 #include "server/server.h"
 
@@ -41,7 +41,7 @@ static const char *durability(enum pm_kind kind)
 	return "";
 }
 
-/* A server that was just killed takes a moment to end, and with it its lock: a restart is not to fail on that. */
+/* A server that was just killed takes a moment to end and to release its lock. A restart waits for that. */
 static int open_unlocked(const struct config *config, struct pm *pm, char *why, size_t why_size)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
@@ -55,7 +55,7 @@ static int open_unlocked(const struct config *config, struct pm *pm, char *why, 
 	return rc;
 }
 
-/* Without it the first access to each page of a pool in memory would take a fault on some request's way. */
+/* Otherwise the first access to each page of a pool in memory would cause a page fault in a request. */
 static void *populate(void *argument)
 {
 	struct server *server = argument;
@@ -65,7 +65,7 @@ static void *populate(void *argument)
 	return NULL;
 }
 
-/* How many blocks one session may keep from being used: 64 MiB, and less of a small pool. */
+/* How many blocks one session may keep in quarantine: 64 MiB, or less in a small pool. */
 static uint64_t session_quarantine(uint64_t pool_bytes)
 {
 	uint64_t blocks = pool_bytes / BLOCK / QUARANTINE_SHARE;
@@ -144,7 +144,7 @@ static void choose_threads(struct config *config)
 		config->workers = cpus / 2 > CONFIG_MAX_WORKERS ? CONFIG_MAX_WORKERS : cpus / 2;
 	if (config->workers == 0)
 		config->workers = 1;
-	/* A worker that polls while its client waits for a CPU makes both slower. */
+	/* A worker that polls while its client waits for a CPU makes both slow. */
 	if (config->spin_us == UINT64_MAX)
 		config->spin_us = cpus < config->workers + 1 ? 0 : SPIN_US;
 }
@@ -165,7 +165,7 @@ static int make_workers(struct server *server, char *why, size_t why_size)
 	}
 	for (unsigned i = 0; i < server->worker_count && rc == 0; i++)
 		rc = worker_init(&server->workers[i], server, i, kinds, why, why_size);
-	/* After the workers have their journal rings, and before the first of them asks. */
+	/* After the workers have their journal rings, and before a worker can submit a job. */
 	if (rc == 0)
 		bulk_start(&server->bulk, server->shared.nova);
 	for (unsigned i = 0; i < server->worker_count && rc == 0; i++) {
@@ -182,8 +182,7 @@ static void end_workers(struct server *server)
 	for (unsigned i = 0; i < server->worker_count; i++)
 		worker_join(&server->workers[i]);
 	bulk_stop(&server->bulk);
-	/* Mail that was on its way between workers when they ended: nobody waits for it, but it is owned by nobody
-	 * else. */
+	/* Deliver the mail that was on its way between workers when they ended: its delivery frees it. */
 	int delivered;
 	do {
 		delivered = 0;
@@ -201,11 +200,11 @@ static void end_workers(struct server *server)
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------ */
 
-/* What each connection takes over verbs, which is more than over tcp; what waits for its hello; and the rest. */
+/* Descriptors of each connection over verbs (over tcp fewer), and those of everything else. */
 #define DESCRIPTORS_EACH  2u
 #define DESCRIPTORS_OTHER 2048u
 
-/* The usual soft limit of 1024 is for programs that use select; the hard one is ours to use. */
+/* The usual soft limit of 1024 is for programs that use select; other programs may raise it to the hard limit. */
 static void raise_descriptors(const struct config *config)
 {
 	rlim_t wanted = DESCRIPTORS_EACH * (config->max_clients + 2 * ADMISSION_SPARE) + DESCRIPTORS_OTHER;
@@ -249,7 +248,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 		rc = listeners_open(&server->listeners, server, why, why_size);
 	if (rc == 0)
 		rc = make_workers(server, why, why_size);
-	/* After the workers, so that they get their journal rings first. */
+	/* After the workers, because they need their journal rings first. */
 	if (rc == 0 && !server->config.read_only)
 		janitor_start(&server->janitor, server->shared.nova);
 	return rc;

@@ -1,6 +1,7 @@
 /*
- * server.h -- what all threads of the server share. Set up before the workers start; afterwards only what says so
- * moves.
+ * server.h -- the state that all threads of the server share.
+ *
+ * It is set up before the workers start. After that, fields change only where their own comments or headers say so.
  */
 #ifndef FARNOVA_SERVER_SERVER_H
 #define FARNOVA_SERVER_SERVER_H
@@ -24,13 +25,13 @@ struct worker;
 struct server {
 	struct config config;
 	struct pm pm;
-	pthread_t populate; /* makes the pool's page-table entries while clients are served already */
+	pthread_t populate; /* creates the page-table entries of the pool while clients are already being served */
 	bool populating;
 	struct state_shared shared;
 	struct janitor janitor;
 	struct bulk bulk;
-	struct listeners listeners; /* the main thread's */
-	struct placement placement; /* for all workers */
+	struct listeners listeners; /* used by the main thread only */
+	struct placement placement; /* of all workers */
 	unsigned worker_count;
 	struct worker *workers;
 	struct admission admission; /* has its own lock */
@@ -38,12 +39,12 @@ struct server {
 };
 
 /*
- * server_open -- `config` has been read: map and mount the pool, listen, start the workers. Clients are let in once
- * listeners_watch runs. -errno with a sentence in `why`; call server_close in any case.
+ * server_open -- after `config` was read: map and mount the pool, listen, start the workers. Clients are accepted once
+ * listeners_watch was called. -errno with a sentence in `why`; call server_close in any case.
  */
 int server_open(struct server *server, char *why, size_t why_size);
 
-/* server_close -- let go of all clients, unmount cleanly. */
+/* server_close -- close all connections and unmount cleanly. */
 void server_close(struct server *server);
 
 #endif

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <time.h>
 
-#define INTERVAL_MS 200u /* between two looks: a log that has not grown meanwhile counts as unused */
-#define PAUSE_MS    2u   /* between two steps where there is more to do */
-#define STEP_SLICES 32u  /* under half a millisecond of one CPU */
+#define INTERVAL_MS 200u /* between two steps; a log that has not grown meanwhile counts as unused */
+#define PAUSE_MS    2u   /* between two steps if there is more to do */
+#define STEP_SLICES 32u  /* less than half a millisecond of one CPU */
 
-/* True when the server ends. */
+/* Wait for so long. True: the server is stopping. */
 static bool pause_for(struct janitor *janitor, unsigned ms)
 {
 	struct timespec until = clock_timespec(clock_now_ns() + ms * CLOCK_NS_PER_MS);

@@ -1,5 +1,5 @@
 /*
- * janitor.h -- a thread that shortens the logs of inodes while nobody uses them.
+ * janitor.h -- a thread that shortens the logs of inodes that are not in use.
  */
 #ifndef FARNOVA_SERVER_JANITOR_H
 #define FARNOVA_SERVER_JANITOR_H
@@ -18,10 +18,10 @@ struct janitor {
 	bool stopping; /* under the lock */
 };
 
-/* janitor_start -- where no worker or thread can be had the server works without it: a warning is logged. */
+/* janitor_start -- start the thread. On failure the server runs without it: a warning is logged. */
 void janitor_start(struct janitor *janitor, struct nova *nova);
 
-/* janitor_stop -- ends the thread and closes its worker. Nothing if it was not started. */
+/* janitor_stop -- end the thread and close its worker. Does nothing if janitor_start failed or was not called. */
 void janitor_stop(struct janitor *janitor);
 
 #endif

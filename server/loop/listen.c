@@ -1,5 +1,5 @@
 /*
- * listen.c -- where clients come in: which transports are served, their listeners, and which worker gets a connection.
+ * listen.c -- the listeners: which transports are served, and which worker gets a new connection.
  */
 #include "server/loop/listen.h"
 
@@ -45,7 +45,7 @@ static int open_listener(struct listeners *listeners, enum transport_kind kind, 
 		listener->transport = NULL;
 		return rc;
 	}
-	/* Where any port was asked for, all transports listen on the one that the first got. */
+	/* If any port will do, all transports listen on the port that the first one got. */
 	listeners->port = transport_listener_port(listener->transport);
 	return 0;
 }

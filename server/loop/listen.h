@@ -1,5 +1,5 @@
 /*
- * listen.h -- where clients come in: which transports are served, their listeners, and which worker gets a connection.
+ * listen.h -- the listeners: which transports are served, and which worker gets a new connection.
  *
  * Used by the main thread, in its event loop.
  */
@@ -24,17 +24,17 @@ struct listener {
 };
 
 struct listeners {
-	struct listener by_kind[TRANSPORT_KINDS]; /* by enum transport_kind; those in use have a listener */
+	struct listener by_kind[TRANSPORT_KINDS]; /* by enum transport_kind */
 	uint16_t port;
 };
 
 /*
- * listeners_open -- listen as the configuration says. `auto` serves verbs beside TCP where that is possible, and logs
- * why where it is not; a transport asked for by name that cannot be served is an error, with a sentence in `why`.
+ * listeners_open -- listen according to the configuration. `auto` listens on TCP, and on verbs if possible; if not, the
+ * reason is logged. If a transport was chosen by name, its failure is an error: -errno with a sentence in `why`.
  */
 int listeners_open(struct listeners *listeners, struct server *server, char *why, size_t why_size);
 
-/* listeners_watch -- hand what comes in to the workers, in the event loop of `base`. */
+/* listeners_watch -- from now on give new connections to the workers, in the event loop of `base`. -ENOMEM. */
 int listeners_watch(struct listeners *listeners, struct event_base *base);
 
 void listeners_close(struct listeners *listeners);

@@ -1,5 +1,5 @@
 /*
- * stall.h -- for how long a thread could not run, by how late its tick is and by the CPU time it got.
+ * stall.h -- computes for how long a thread could not run, from the lateness of its tick and its CPU time.
  */
 #ifndef FARNOVA_SERVER_STALL_H
 #define FARNOVA_SERVER_STALL_H
@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 /*
- * stall_ms -- of `late_ms` since the tick was due, the part in which the thread could not run. `ran_ms` is its CPU time
- * since the tick before, `interval_ms` the time from that to when the tick was due: it may all have been spent then.
- * What is left was spent after, on requests, and is no stall.
+ * stall_ms -- the part of `late_ms`, the time since the tick was due, in which the thread could not run. `ran_ms` is
+ * its CPU time since the previous tick, `interval_ms` the time from the previous tick to when this one was due. Up to
+ * `interval_ms` of the CPU time may have been used before the tick was due. The rest was used after that, for requests:
+ * it is no stall.
  */
 static inline int64_t stall_ms(int64_t late_ms, int64_t ran_ms, int64_t interval_ms)
 {

@@ -1,8 +1,8 @@
 /*
  * worker.c -- a thread that serves connections: their events, mail from other threads, timers.
  *
- * It polls its queues; while something came within the last spin_us it goes on polling, with a look at libevent now and
- * then; otherwise it arms the queues and blocks in libevent.
+ * The thread polls its queues, and continues to poll for up to spin_us after the last event. After that it arms the
+ * queues and blocks in libevent.
  */
 #include "server/loop/worker.h"
 
@@ -26,14 +26,14 @@
 
 #define BATCH         32
 #define BATCHES       16
-#define SERVE_NS      100000 /* between looks at what has arrived */
+#define SERVE_NS      100000 /* the longest time between two polls of the queues, besides a request's own */
 #define TICK_MS       100
 #define SOON_MS       1
 #define SWEEP_MS      1000
-#define PLACE_NS      5000000 /* between looks at where the clients poll */
-#define CROWDED_SHARE 10      /* of the time for HELLO is left where there are many connections */
-#define STALLED_MS    10000   /* one that gives no credit for so long, too */
-#define LATE_MS       200     /* a tick so late means that this thread, or the whole host, stood still */
+#define PLACE_NS      5000000 /* between checks of the CPUs on which clients poll */
+#define CROWDED_SHARE 10      /* while there are many connections, the time for HELLO is divided by this */
+#define STALLED_MS    10000   /* a connection whose client gives no credit for so long is closed */
+#define LATE_MS       200     /* a tick is so late only if this thread, or the whole host, stood still */
 
 struct arrival {
 	struct mail mail;
@@ -109,7 +109,7 @@ static void flush_stalled(struct worker *worker)
 	}
 }
 
-/* What comes is only noted: it is handled when its connection's turn comes. */
+/* Events are only noted here; they are handled when it is their connection's turn. */
 static void note_event(struct transport_event *event)
 {
 	struct conn *conn = transport_user(event->conn);
@@ -122,7 +122,7 @@ static void note_event(struct transport_event *event)
 	}
 }
 
-/* What it sent before its end is handled first. */
+/* Handle one message of the connection. Its end is handled after its last message. */
 static void serve_one(struct worker *worker, struct conn *conn)
 {
 	struct in_message message;
@@ -135,13 +135,13 @@ static void serve_one(struct worker *worker, struct conn *conn)
 	}
 }
 
-/* Serves connections in turn, for a short time: others may have sent something meanwhile. Whether there were any. */
+/* Serve connections in turn, for a short time, after which the queues are polled again. True if any was served. */
 static bool serve(struct worker *worker)
 {
 	struct net *net = &worker->net;
 	int64_t until_ns = net->now_ns + SERVE_NS;
-	/* Where others have the CPU at times that is no time that a request used. Asking for the thread's own time costs a
-	 * system call, so it is asked for only then. */
+	/* If other threads compete for the CPU, only CPU time counts as used by a request. Reading it costs a system call,
+	 * so it is read only then. */
 	bool crowded = cpu_share_crowded(&worker->polling.cpu, net->now_ns);
 	struct turn *turn;
 	bool any = false;
@@ -167,7 +167,7 @@ static int poll_queue(struct transport_queue *queue)
 	struct transport_event events[BATCH];
 	int count, total = 0;
 
-	/* What one connection has sent must not keep the poll from coming to what others have. */
+	/* Drain the queue, so that the messages of one connection do not delay those of the others. */
 	do {
 		count = transport_poll(queue, events, BATCH);
 		if (count < 0)
@@ -179,7 +179,7 @@ static int poll_queue(struct transport_queue *queue)
 	return total;
 }
 
-/* Takes what the queues have; whether anything arrived, also what gives no event. */
+/* Poll all queues. True if anything arrived, also if it caused no event. */
 static bool poll_queues(struct worker *worker)
 {
 	bool any = false;
@@ -206,12 +206,12 @@ static bool poll_queues(struct worker *worker)
 /* ---- timers ----------------------------------------------------------------------------------------------------- */
 
 /*
- * A lease measures the client's silence, not the server's deafness: for as long as this thread was late it heard nobody.
- * By that much silence may last longer, up to twice as long as a lease.
+ * A lease limits how long a client may be silent. While this thread was late it received nothing, so all leases are
+ * extended by that time, up to twice the lease time.
  *
- * What a session owes others is another matter: it is due later only by the time in which this thread could not run
- * (the host was suspended, or too busy), since clients on this host did not run either. By the time that requests took
- * it is not: else clients could prolong what one of them owes by asking for much.
+ * The time to answer a recall is extended only by the time in which this thread could not run (the host was suspended
+ * or too busy), because clients on the same host could not run either. It is not extended by the time that requests
+ * took: else clients could delay the deadline of one of them with many requests.
  */
 static void extend_leases(struct worker *worker, int64_t late_ms, int64_t stalled_ms)
 {
@@ -253,8 +253,8 @@ static void tick(struct worker *worker)
 }
 
 /*
- * A crash leaves files that were unlinked while open. Their clients have a lease to come back and open them again; what
- * nobody has opened by then goes.
+ * A crash leaves files that were unlinked while open. For one lease time their clients may reconnect and open them
+ * again; after that, files that are not open are freed.
  */
 static void reclaim(struct bulk_job *job, struct nova_worker *nova)
 {
@@ -307,7 +307,8 @@ void worker_demand_quiesce_all(struct state_shared *shared)
 	}
 }
 
-/* A client that polls on this worker's CPU and the worker that polls there hold each other up: one of them moves. */
+/* A client that polls on this worker's CPU slows the worker down, and the other way round: the worker moves to another
+ * CPU. */
 static void keep_apart(struct worker *worker)
 {
 	if (worker->own_cpu < 0 || worker->net.now_ns - worker->placed_ns < PLACE_NS)
@@ -323,7 +324,7 @@ static void keep_apart(struct worker *worker)
 
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
-/* Everything there is to do now; whether there was anything. */
+/* Do all work that is due. True if there was any. */
 static bool work(struct worker *worker)
 {
 	bool any = poll_queues(worker);
@@ -350,7 +351,7 @@ static bool work(struct worker *worker)
 	return any;
 }
 
-/* Arms everything; false if something may be there already. */
+/* Arm the queues and the mailbox; false if something may have arrived already. */
 static bool may_sleep(struct worker *worker)
 {
 	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
@@ -376,15 +377,16 @@ static void let_go_of_all(struct worker *worker)
 {
 	while (worker->net.conns)
 		session_close_conn(worker->net.conns);
-	/* Opens stay pinned: a file unlinked while open is the next mount's orphan, and its client may come back. */
+	/* Opens stay pinned: a file that was unlinked while open becomes an orphan of the next mount, and its client may
+	 * reconnect. */
 	for (struct session *session = worker->state.sessions, *next; session; session = next) {
 		next = session->next;
-		session_free(session, false); /* one that has been evicted goes with its mail */
+		session_free(session, false); /* the mail of an evicted session frees it */
 	}
 	deferred_retry_space(&worker->state);
 }
 
-/* Those who wait are held back for those who may come; for a nap it is too short, or too long to spend it polling. */
+/* Whether all waiting connections are held back, for a time that is too short to sleep. */
 static bool is_held_shortly(const struct worker *worker)
 {
 	int64_t held_ns = turns_held(&worker->net.turns, worker->net.now_ns);
@@ -416,7 +418,7 @@ static void *worker_main(void *argument)
 			block(worker);
 			read_clock(worker);
 		} else {
-			/* A client on this host may wait for this very CPU to send what is polled for. */
+			/* A client on this host may need this CPU to send the message that is polled for. */
 			cpu_share_yield(&worker->polling.cpu);
 		}
 	}
@@ -424,7 +426,7 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
-/* Wakes the loop; what there is to do is found by polling. */
+/* Only ends the wait in libevent; polling finds what there is to do. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
 	(void)fd;
@@ -509,7 +511,7 @@ void worker_join(struct worker *worker)
 	if (!worker->started)
 		return;
 	struct mail *wake = malloc(sizeof(*wake));
-	if (wake) { /* else its tick wakes it */
+	if (wake) { /* else its next tick wakes it */
 		wake->deliver = nothing_delivered;
 		mailbox_post(&worker->net.mailbox, wake);
 	}
@@ -521,7 +523,7 @@ void worker_destroy(struct worker *worker)
 {
 	if (!worker->server)
 		return;
-	while (worker->state.sessions) /* they were on their way to it when it ended */
+	while (worker->state.sessions) /* sessions that were being transferred to it when it ended */
 		session_free(worker->state.sessions, false);
 	deferred_free(worker->state.spare);
 	sealer_destroy(worker->state.sealer);

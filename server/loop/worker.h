@@ -1,7 +1,7 @@
 /*
  * worker.h -- a thread that serves connections: their events, mail from other threads, timers.
  *
- * Everything in it is its own thread's, but what `net` says otherwise of and `server`.
+ * Only its own thread uses the fields, except for `server`, `quiesce_pending` and those that net.h excepts.
  */
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
@@ -32,35 +32,35 @@ struct worker {
 
 	struct event_base *base;
 	struct event *events[TRANSPORT_KINDS + 2]; /* queues, mailbox, tick */
-	struct event *soon;                        /* a short nap while something is to be tried again */
+	struct event *soon;                        /* ends a short sleep while something is to be tried again */
 	struct poll_policy polling;
-	int own_cpu;           /* it is pinned to; -1: to none */
-	int64_t placed_ns;     /* when that was last looked at */
-	int64_t tick_ms;       /* next */
+	int own_cpu;           /* the CPU that the thread is pinned to; -1: none */
+	int64_t placed_ns;     /* when keep_apart last checked that */
+	int64_t tick_ms;       /* when the next tick is due */
 	int64_t ticked_cpu_ms; /* CPU time of the thread at the last tick */
-	int64_t sweep_ms;      /* next, of worker 0 */
+	int64_t sweep_ms;      /* when the next layout_sweep is due; worker 0 only */
 	int64_t started_ms;
-	int64_t grace_ends_ms; /* until then clients may come back for what they had open before a crash */
+	int64_t grace_ends_ms; /* until then clients may reclaim files that they had open before a crash */
 	bool orphans_reclaimed;
 	struct bulk_job reclaim_job;
 
-	struct mail quiesce_mail; /* asks this worker to ask its sessions what they have quiesced */
+	struct mail quiesce_mail; /* makes this worker demand a quiesce from its sessions */
 	atomic_bool quiesce_pending;
 };
 
 /*
- * worker_init -- make what worker `index` needs; `kinds` says which transports. worker_start -- start its thread.
- * -errno with a sentence in `why`.
+ * worker_init -- set up worker `index` for these transports: -errno with a sentence in `why`. worker_start -- start its
+ * thread: -errno.
  */
 int worker_init(struct worker *worker, struct server *server, unsigned index, const bool kinds[TRANSPORT_KINDS],
                 char *why, size_t why_size);
 int worker_start(struct worker *worker);
 
-/* worker_give -- hand a connection to the worker; any thread. -EUSERS: turned away. */
+/* worker_give -- give a new connection to the worker, from any thread. -EUSERS: the connection was rejected. */
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
 
-/* worker_join -- after server->stopping was set: wake it and wait for its end. worker_destroy -- once all have
- * ended. */
+/* worker_join -- after server->stopping was set: wake the thread and wait for its end. worker_destroy -- after all
+ * workers have ended. */
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 

@@ -1,5 +1,5 @@
 /*
- * admission.c -- which connections are let in where there are many.
+ * admission.c -- which connections are accepted when there are many.
  */
 #include "server/net/admission.h"
 
@@ -31,7 +31,7 @@ static void stop_waiting(struct guest *guest)
 	TAILQ_REMOVE(&guest->admission->waiting, guest, link);
 }
 
-/* In the thread of the connection that is to make room. */
+/* Runs in the thread of the connection that is to be dropped. */
 static void drop_delivered(struct mail *mail)
 {
 	struct guest *guest = (struct guest *)(void *)mail;
@@ -45,7 +45,7 @@ static void drop_delivered(struct mail *mail)
 		free(guest);
 }
 
-/* The oldest without a session, of one host or of all, makes room. */
+/* Drop the oldest connection without a session, of one host or of all (NULL). False if there is none. */
 static bool drop_oldest(struct admission *admission, const uint64_t *host)
 {
 	struct guest *guest;

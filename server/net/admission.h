@@ -25,23 +25,24 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define ADMISSION_SPARE 64u /* connections beside those of sessions; as many are let in to be refused with a reason */
+/* Connections beside those of sessions. As many more are accepted only to be refused with a reason. */
+#define ADMISSION_SPARE 64u
 
 struct conn;
 
 /* A connection, from its arrival until it has been closed. */
 struct guest {
-	struct mail drop_mail; /* first: tells its thread to drop it */
+	struct mail drop_mail; /* makes its thread drop it; must be the first field */
 	TAILQ_ENTRY(guest) link;
 	struct admission *admission;
 	struct mailbox *mailbox; /* of its thread */
 	uint64_t host;
-	const char *refused; /* why it gets no new session; NULL: it does */
-	struct conn *conn;   /* its thread's alone; NULL before and after */
+	const char *refused; /* why it gets no new session; NULL: it may have one */
+	struct conn *conn;   /* used by its thread only; NULL before conn_open and after conn_close */
 	/* under the lock */
 	bool waits;    /* it has no session and is on the list */
-	bool dropping; /* its mail is on the way */
-	bool gone;
+	bool dropping; /* drop_mail was posted and not yet delivered */
+	bool gone;     /* admission_leave was called */
 };
 
 struct admission {

@@ -1,5 +1,5 @@
 /*
- * conn.c -- one connection of a client to a thread: what it says, what it is sent, and how it ends.
+ * conn.c -- one connection of a client to a thread: messages received and sent, and its end.
  */
 #include "server/net/conn.h"
 
@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A client has one request in each slot, so it is owed no more replies than slots; a few more for HELLO and BYE. */
+/* A client has at most one request in each slot, so no more replies than slots can wait; a few more for HELLO and BYE.
+ */
 #define MAX_OWED_REPLIES (PROTO_MAX_SLOTS + 4u)
 
 struct out_message {
@@ -115,7 +116,7 @@ void conn_fail(struct conn *conn, const char *why)
 	conn->net->broken++;
 }
 
-/* What was heard since the thread runs again is not to lie in the future. */
+/* Move a time by `late_ms`, but not into the future: something may have been received since the thread runs again. */
 static void later(int64_t *at_ms, int64_t late_ms, int64_t now_ms)
 {
 	*at_ms = *at_ms + late_ms < now_ms ? *at_ms + late_ms : now_ms;

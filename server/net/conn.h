@@ -28,11 +28,11 @@ struct net;
 struct session;
 struct out_message;
 
-#define CONN_RECEIVES (PROTO_MAX_SLOTS + 16u) /* every slot's request, and notices beside them */
+#define CONN_RECEIVES (PROTO_MAX_SLOTS + 16u) /* one request of each slot, and some notices */
 
 /* A message that has arrived and waits for its connection's turn. */
 struct in_message {
-	const void *data; /* the transport's, until transport_release */
+	const void *data; /* owned by the transport, valid until transport_release */
 	uint32_t length;
 };
 
@@ -42,23 +42,23 @@ struct conn {
 	struct transport_conn *transport;
 	struct guest *guest;     /* in the table of all connections */
 	struct session *session; /* NULL before HELLO */
-	uint64_t token;          /* names the connection within the thread for ever */
+	uint64_t token;          /* identifies the connection within the thread; never used again */
 	int64_t opened_ms;
 	int64_t heard_ms;
-	int64_t extended_ms; /* by how much its timers have grown since it was heard last */
-	bool resuming;       /* HELLO has come; its session is on its way from another thread */
-	bool broken;         /* to be closed between two batches */
+	int64_t extended_ms; /* by how much its time-outs were extended since it was heard last */
+	bool resuming;       /* HELLO has come; its session is being transferred from another thread */
+	bool broken;         /* to be closed between two batches of events */
 	struct turn turn;
-	struct in_message in[CONN_RECEIVES]; /* a ring: the client has no more credits */
+	struct in_message in[CONN_RECEIVES]; /* a ring, as long as the client's credits */
 	unsigned in_first, in_count;
-	int ended; /* -errno with which the transport has ended: the connection is to fail once `in` is empty */
+	int ended; /* -errno of the transport's end, 0 = it has not ended; the connection fails once `in` is empty */
 	/* Messages for which the client had no credit. */
 	struct out_message *out_first, *out_last;
 	unsigned out_replies;
 	int64_t out_since_ms;
 };
 
-/* conn_open -- let a client in. -errno, logged, if that fails; `pending` and `guest` are consumed. */
+/* conn_open -- accept a connection. -errno, logged; `pending` and `guest` are consumed in any case. */
 int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest);
 
 /* conn_greeted -- the connection has a session now. */
@@ -67,7 +67,7 @@ void conn_greeted(struct conn *conn, struct session *session);
 /* conn_drop -- end a connection without a session, since another connection needs its place. */
 void conn_drop(struct conn *conn);
 
-/* conn_received, conn_ended -- the transport has brought a message, or has ended: the connection waits for its turn. */
+/* conn_received, conn_ended -- the transport has a message, or has ended: the connection waits for its turn. */
 void conn_received(struct conn *conn, const void *data, uint32_t length);
 void conn_ended(struct conn *conn, int status);
 
@@ -100,8 +100,8 @@ void conn_fail(struct conn *conn, const char *why);
 void conn_log_peer_error(struct conn *conn, const char *what, const char *why);
 
 /*
- * conn_close -- end and free the connection, the queue pair first: its session may end what waits for READs only after
- * this has returned, see session_close_conn. Not while a batch of events is being handled.
+ * conn_close -- close and free the connection, its queue pair first. The session's layouts may end only after this has
+ * returned, see session_close_conn. Must not be called while a batch of events is being handled.
  */
 void conn_close(struct conn *conn);
 

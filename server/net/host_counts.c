@@ -1,5 +1,5 @@
 /*
- * host_counts.c -- how many of something each host has.
+ * host_counts.c -- counts connections or sessions by host.
  */
 #include "server/net/host_counts.h"
 

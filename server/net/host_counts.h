@@ -1,5 +1,5 @@
 /*
- * host_counts.h -- how many of something each host has. The caller sees to it that one thread at a time is in it.
+ * host_counts.h -- counts connections or sessions by host. Not thread safe: the caller has a lock.
  */
 #ifndef FARNOVA_SERVER_HOST_COUNTS_H
 #define FARNOVA_SERVER_HOST_COUNTS_H
@@ -11,15 +11,15 @@
 
 struct host_count;
 
-/* Zeroed at first. */
+/* Initially zeros. */
 struct host_counts {
 	struct host_count *buckets[HOST_COUNTS_BUCKETS];
 };
 
 void host_counts_free(struct host_counts *counts);
 
-/* host_counts_get -- of the host `key`, as transport_host has it. host_counts_add -- one more; without memory it is not
- * counted. host_counts_remove -- one less. */
+/* host_counts_get -- the count of the host `key` (transport_host). host_counts_add -- one more; without memory it is
+ * not counted. host_counts_remove -- one less. */
 size_t host_counts_get(const struct host_counts *counts, uint64_t key);
 void host_counts_add(struct host_counts *counts, uint64_t key);
 void host_counts_remove(struct host_counts *counts, uint64_t key);

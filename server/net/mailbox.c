@@ -1,5 +1,5 @@
 /*
- * mailbox.c -- how one thread gives another something to do: a locked queue, and a descriptor that wakes a sleeper.
+ * mailbox.c -- work that one thread gives to another: a locked queue, and a descriptor that wakes a sleeping thread.
  */
 #include "server/net/mailbox.h"
 
@@ -34,8 +34,8 @@ void mailbox_post(struct mailbox *box, struct mail *mail)
 	atomic_store(&box->waiting, true);
 	pthread_mutex_unlock(&box->lock);
 
-	/* Both sides store their own flag, then load the other's: one of them sees the other, so no mail is
-	 * slept over. */
+	/* Both sides store their own flag, then load the other's. At least one of them sees the other's flag, so the
+	 * receiver does not sleep while there is mail. */
 	if (atomic_load(&box->sleeping)) {
 		uint64_t one = 1;
 		/* A full counter (EAGAIN) is readable as well. */

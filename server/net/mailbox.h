@@ -1,10 +1,10 @@
 /*
- * mailbox.h -- how one thread gives another something to do: a locked queue, and a descriptor that wakes a sleeper.
+ * mailbox.h -- work that one thread gives to another: a locked queue, and a descriptor that wakes a sleeping thread.
  *
- * A piece of mail is part of the object it is about; it must stay until it has been delivered. Posting never waits for
- * the receiver and costs a system call only while the receiver sleeps.
+ * A mail is usually a field of the object that it concerns; its memory must stay valid until it was delivered. Posting
+ * never waits for the receiver, and costs a system call only while the receiver sleeps.
  *
- * Thread safety: anyone may post; one thread delivers, sleeps and wakes.
+ * Thread safety: any thread may post; one thread delivers, sleeps and wakes.
  */
 #ifndef FARNOVA_SERVER_MAILBOX_H
 #define FARNOVA_SERVER_MAILBOX_H
@@ -24,19 +24,20 @@ struct mailbox {
 	struct mail **last;
 	atomic_bool waiting;  /* there is mail */
 	atomic_bool sleeping; /* the receiver blocks on `fd` or is about to */
-	int fd;               /* eventfd, readable once a sleeper was posted to */
+	int fd;               /* an eventfd, readable after a post to a sleeping receiver */
 };
 
 int mailbox_init(struct mailbox *box);
-/* mailbox_destroy -- undelivered mail is forgotten. */
+/* mailbox_destroy -- mail that was not delivered is not freed. */
 void mailbox_destroy(struct mailbox *box);
 
 void mailbox_post(struct mailbox *box, struct mail *mail);
 
-/* mailbox_deliver -- deliver what is there; returns how many. */
+/* mailbox_deliver -- deliver all mail; returns how many. */
 int mailbox_deliver(struct mailbox *box);
 
-/* mailbox_sleep -- say that the caller is about to block on `fd`; false if it must not, since there is mail. */
+/* mailbox_sleep -- note that the caller is about to block on `fd`. False: there is mail, so it must not block.
+ * mailbox_awake -- call it after blocking. */
 bool mailbox_sleep(struct mailbox *box);
 void mailbox_awake(struct mailbox *box);
 

@@ -1,5 +1,5 @@
 /*
- * placement.c -- on which CPU a worker runs.
+ * placement.c -- the CPU of each worker.
  */
 #include "server/net/placement.h"
 

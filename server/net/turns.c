@@ -1,5 +1,5 @@
 /*
- * turns.c -- in which order connections are served.
+ * turns.c -- the order in which connections are served.
  */
 #include "server/net/turns.h"
 
@@ -17,13 +17,13 @@ static int64_t debt(const struct turn *turn, int64_t now_ns)
 	return left > 0 ? left : 0;
 }
 
-/* A debt falls while its connection is served, too: twice what is used makes it rise by that. */
+/* The debt falls also while the connection is served, so twice the used time is added. */
 static int64_t weight(const struct turn *turn, int64_t now_ns)
 {
 	return debt(turn, now_ns) + 2 * turn->expected_ns;
 }
 
-/* Whether it is light, or much lighter than what is held back. */
+/* Whether the connection is light, or much lighter than those that are held back. */
 static bool is_lighter(const struct turns *turns, const struct turn *turn, int64_t now_ns)
 {
 	int64_t ours = weight(turn, now_ns);
@@ -55,13 +55,15 @@ void turns_leave(struct turns *turns, struct turn *turn)
 		TAILQ_REMOVE(&turns->light, turn, link);
 }
 
-/* Whoever waits weighs less and less, so that nobody waits for ever; where some are held back that would choose them. */
+/* The weight of a connection less its waiting time, so that none waits for ever. While connections are held back the
+ * waiting time does not count: it would choose those that are held back. */
 static int64_t rank(const struct turn *turn, int64_t now_ns, bool held)
 {
 	return weight(turn, now_ns) - (held ? 0 : now_ns - turn->since_ns);
 }
 
-/* Of the first few heavy ones the first in rank. They go to the end, so that the next look is at others. */
+/* Of the first few heavy ones the one with the lowest rank. They move to the end of the list, so that others are
+ * compared the next time. */
 static struct turn *least_heavy(struct turns *turns, int64_t now_ns, bool held)
 {
 	struct turn *first = TAILQ_FIRST(&turns->heavy), *turn = first, *least = first;
@@ -78,7 +80,7 @@ static struct turn *least_heavy(struct turns *turns, int64_t now_ns, bool held)
 	return least;
 }
 
-/* The end of holding back, if nobody lighter comes. */
+/* When holding back will end if no lighter connection becomes active. */
 static int64_t held_until(const struct turns *turns)
 {
 	int64_t active_until_ns = turns->lighter_ns + TURNS_ACTIVE_NS + turns->held_ns;
@@ -86,7 +88,7 @@ static int64_t held_until(const struct turns *turns)
 	return active_until_ns < turns->held_until_ns ? active_until_ns : turns->held_until_ns;
 }
 
-/* The heavy one that may be served now. */
+/* The heavy connection that may be served now, or NULL. */
 static struct turn *next_heavy(struct turns *turns, int64_t now_ns)
 {
 	bool held = now_ns < held_until(turns);
@@ -115,7 +117,7 @@ int64_t turns_held(const struct turns *turns, int64_t now_ns)
 	return turns_waiting(turns) && left_ns > 0 ? left_ns : 0;
 }
 
-/* Light ones go before heavy ones for a time that the last heavy one has set. */
+/* Light connections go before heavy ones for a time that depends on the last heavy one. */
 static void count_passed(struct turns *turns, const struct turn *turn, int64_t used_ns)
 {
 	int64_t owed_ns = TURNS_OWED_FACTOR * used_ns;
