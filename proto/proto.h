@@ -102,7 +102,9 @@ struct proto_string {
 #define PROTO_OPEN_NOATIME   (1u << 9)  /* do not update the access time; owner and superuser only */
 #define PROTO_OPEN_EXECUTE   (1u << 10) /* for execution: check x instead of r; a regular file, read only */
 #define PROTO_OPEN_RECLAIM   (1u << 11) /* REOPEN only: reopen after a lost session; the owner needs no permission */
-#define PROTO_OPEN_FLAGS     ((1u << 11) - 1)
+/* A reference that keeps an inode of any type alive: no rights, and no other flag but NOFOLLOW and RECLAIM. */
+#define PROTO_OPEN_PATH      (1u << 12)
+#define PROTO_OPEN_FLAGS     (((1u << 11) - 1) | PROTO_OPEN_PATH)
 
 #define PROTO_WRITE_APPEND 1u
 

@@ -102,6 +102,10 @@ static struct refusal check_open_flags(uint32_t flags, uint32_t allowed)
 {
 	if (flags & ~allowed)
 		return refuse(EINVAL, "unknown open flag");
+	if (flags & PROTO_OPEN_PATH)
+		return flags & ~(PROTO_OPEN_PATH | PROTO_OPEN_NOFOLLOW | PROTO_OPEN_RECLAIM)
+		           ? refuse(EINVAL, "a reference with more than that")
+		           : accepted;
 	if (!(flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE)))
 		return refuse(EINVAL, "open for neither reading nor writing");
 	if (flags & PROTO_OPEN_APPEND && !(flags & PROTO_OPEN_WRITE))
@@ -259,7 +263,7 @@ static struct refusal check_body(const struct proto_request *q)
 		struct refusal bad = check_open_flags(
 		    q->reopen.flags, PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_TRUNCATE |
 		                         PROTO_OPEN_DIRECTORY | PROTO_OPEN_LAYOUT | PROTO_OPEN_NOATIME |
-		                         PROTO_OPEN_EXECUTE | PROTO_OPEN_RECLAIM);
+		                         PROTO_OPEN_EXECUTE | PROTO_OPEN_RECLAIM | PROTO_OPEN_PATH);
 		return bad.error ? bad : check_handle(q->reopen.handle);
 	}
 	case PROTO_CLOSE:

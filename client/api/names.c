@@ -5,6 +5,7 @@
 
 #include "client/api/attr.h"
 #include "client/link/user_memory.h"
+#include "client/session/open_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,42 @@ int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	request.lookup.flags = flags;
 	request.lookup.path = path;
 	return call_run(fs, &call);
+}
+
+#define ATTEMPTS 10
+
+/* pin -- find a file by an open without rights. */
+static int pin(struct farnova *fs, struct proto_string path, uint32_t flags, struct names_way *way,
+               struct proto_attr *attr)
+{
+	struct proto_request request;
+
+	request.op = PROTO_OPEN;
+	request.open.dir = fs->root;
+	request.open.mode = 0;
+	request.open.umask = 0;
+	request.open.path = path;
+	return file_open(fs, &request, PROTO_OPEN_PATH | (flags & PROTO_LOOKUP_NOFOLLOW ? PROTO_OPEN_NOFOLLOW : 0),
+	                 attr, &way->pin);
+}
+
+int names_find(struct farnova *fs, const char *path, uint32_t flags, struct names_way *way, struct proto_attr *attr)
+{
+	struct path copy;
+	int error = names_path(path, &copy);
+
+	if (error)
+		return error;
+	return way->tries > 0 ? pin(fs, copy.string, flags, way, attr)
+	                      : names_lookup(fs, fs->root, copy.string, flags, attr);
+}
+
+bool names_again(struct farnova *fs, ssize_t result, struct names_way *way)
+{
+	if (way->pin)
+		file_close(way->pin);
+	way->pin = NULL;
+	return result == -ESTALE && ++way->tries < ATTEMPTS;
 }
 
 static int receive_lookup_in(struct farnova *fs, struct call *call, const struct proto_reply *reply)

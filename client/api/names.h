@@ -6,7 +6,7 @@
 
 #include "client/session/call.h"
 
-#include <errno.h>
+#include <sys/types.h>
 
 /* A copy of a string of the program: a request refers to it until its reply arrives, and may be repeated. */
 struct path {
@@ -20,14 +20,22 @@ int names_path(const char *path, struct path *out);
 int names_name(const char *name, struct path *out);
 
 /*
- * names_again -- whether a call that looks up a path and uses the file in a second message must repeat the lookup,
- * because the file was replaced and deleted in between. (Within one message the server repeats it.) `*tries`, initially
- * 0, limits the repetitions: the directory itself may have been deleted.
+ * How a call gets to a file by path that it uses in a second message. If the file was replaced and deleted in between,
+ * the second message fails with ESTALE. (Within one message the server repeats the walk.) Then the call walks again,
+ * now by an open without rights, which keeps the file alive until the second message has been executed: however often
+ * others replace the file, the second attempt succeeds.
  */
-static inline bool names_again(int error, unsigned *tries)
-{
-	return error == -ESTALE && ++*tries < 10;
-}
+struct names_way {
+	unsigned tries;
+	struct farnova_file *pin; /* NULL: none */
+};
+
+/* names_find -- find the file at the program's `path`; `flags` as for names_lookup. `*way` is zeros at first. */
+int names_find(struct farnova *fs, const char *path, uint32_t flags, struct names_way *way, struct proto_attr *attr);
+
+/* names_again -- end an attempt that had `result`; true: it must be repeated, from names_find on. Call it after every
+ * attempt. The number of attempts is limited, since a session may be lost with its opens, or the directory deleted. */
+bool names_again(struct farnova *fs, ssize_t result, struct names_way *way);
 
 /* The result of names_lookup_in. */
 struct names_found {

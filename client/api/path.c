@@ -11,14 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-/* find -- look up `path` and return the attributes. */
-static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_attr *attr)
-{
-	struct path copy;
-	int error = names_path(path, &copy);
-	return error ? error : names_lookup(fs, fs->root, copy.string, flags, attr);
-}
-
 /* result -- return a result, or set the error, of a call on `path`. */
 static int result(struct farnova *fs, int error, const char *operation, const char *path)
 {
@@ -27,8 +19,11 @@ static int result(struct farnova *fs, int error, const char *operation, const ch
 
 static int stat_with(struct farnova *fs, const char *path, uint32_t flags, struct stat *st)
 {
+	struct path copy;
 	struct proto_attr attr;
-	int error = find(fs, path, flags, &attr);
+	int error = names_path(path, &copy);
+	if (error == 0)
+		error = names_lookup(fs, fs->root, copy.string, flags, &attr);
 	if (error)
 		return error_path(fs, error, "stat", path);
 	return result(fs, attr_give_stat(fs, &attr, st), "stat", path);
@@ -47,14 +42,14 @@ int farnova_lstat(struct farnova *fs, const char *path, struct stat *st)
 int farnova_access(struct farnova *fs, const char *path, int mode)
 {
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, 0, &attr);
+		error = names_find(fs, path, 0, &way, &attr);
 		if (error == 0)
 			error = names_access(fs, attr.handle, mode);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return result(fs, error, "access", path);
 }
 
@@ -63,14 +58,14 @@ static int set(struct farnova *fs, const char *operation, const char *path, uint
                const struct attr_change *change)
 {
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, flags, &attr);
+		error = names_find(fs, path, flags, &way, &attr);
 		if (error == 0)
 			error = attr_set(fs, attr.handle, NULL, change, NULL);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return result(fs, error, operation, path);
 }
 
@@ -175,16 +170,17 @@ int farnova_link(struct farnova *fs, const char *from, const char *to)
 	char old[ERROR_TEXT], new[ERROR_TEXT];
 	struct path target;
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
 		error = names_path(to, &target);
 		if (error == 0)
-			error = find(fs, from, PROTO_LOOKUP_NOFOLLOW, &attr);
+			error = names_find(fs, from, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
 		if (error == 0)
 			error = names_link(fs, attr.handle, fs->root, target.string, NULL);
-	} while (names_again(error, &tries));
+		/* A pinned file that has lost its last name gets ENOENT: `from` leads to another by now. */
+	} while (names_again(fs, error == -ENOENT && way.pin ? -ESTALE : error, &way));
 	if (!error)
 		return 0;
 	return error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", error_text(old, from), error_text(new, to),
@@ -214,14 +210,14 @@ int farnova_symlink(struct farnova *fs, const char *target, const char *path)
 ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size)
 {
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	ssize_t length;
 
 	do {
-		length = find(fs, path, PROTO_LOOKUP_NOFOLLOW, &attr);
+		length = names_find(fs, path, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
 		if (length == 0)
 			length = names_readlink(fs, attr.handle, buffer, size);
-	} while (length < 0 && names_again((int)length, &tries));
+	} while (names_again(fs, length, &way));
 	return length < 0 ? error_path(fs, (int)length, "readlink", path) : length;
 }
 
@@ -269,14 +265,14 @@ int farnova_statvfs(struct farnova *fs, struct statvfs *st)
 int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
 {
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, 0, &attr);
+		error = names_find(fs, path, 0, &way, &attr);
 		if (error == 0)
 			error = statvfs_of(fs, attr.handle, st);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return result(fs, error, "statvfs", path);
 }
 

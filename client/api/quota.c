@@ -65,15 +65,12 @@ int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farn
 int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 {
 	struct attr_change change = {.mask = PROTO_SET_PROJECT, .project = project};
-	struct path copy;
 	struct proto_attr attr;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = names_path(path, &copy);
-		if (error == 0)
-			error = names_lookup(fs, fs->root, copy.string, PROTO_LOOKUP_NOFOLLOW, &attr);
+		error = names_find(fs, path, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
 		if (error == 0 && S_ISDIR(attr.mode)) {
 			change.mask |= PROTO_SET_FLAGS;
 			change.flags = attr.flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
@@ -82,7 +79,7 @@ int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 		}
 		if (error == 0)
 			error = attr_set(fs, attr.handle, NULL, &change, NULL);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return error ? error_path(fs, error, "set the project of", path) : 0;
 }
 

@@ -189,14 +189,12 @@ int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *nam
 
 /* ---- by path ---------------------------------------------------------------------------------------------------- */
 
-static int find(struct farnova *fs, const char *path, uint32_t flags, struct proto_handle *handle)
+static int find(struct farnova *fs, const char *path, uint32_t flags, struct names_way *way,
+                struct proto_handle *handle)
 {
-	struct path copy;
 	struct proto_attr attr;
-	int error = names_path(path, &copy);
+	int error = names_find(fs, path, flags, way, &attr);
 
-	if (error == 0)
-		error = names_lookup(fs, fs->root, copy.string, flags, &attr);
 	if (error == 0)
 		*handle = attr.handle;
 	return error;
@@ -217,14 +215,14 @@ static ssize_t get_path(struct farnova *fs, const char *path, uint32_t flags, co
                         size_t size)
 {
 	struct proto_handle handle;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	ssize_t result;
 
 	do {
-		result = find(fs, path, flags, &handle);
+		result = find(fs, path, flags, &way, &handle);
 		if (result == 0)
 			result = xattr_get(fs, handle, name, value, size);
-	} while (result < 0 && names_again((int)result, &tries));
+	} while (names_again(fs, result, &way));
 	return told(fs, result, "get extended attribute", name, path);
 }
 
@@ -242,14 +240,14 @@ static int set_path(struct farnova *fs, const char *path, uint32_t lookup, const
                     size_t size, int flags)
 {
 	struct proto_handle handle;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, lookup, &handle);
+		error = find(fs, path, lookup, &way, &handle);
 		if (error == 0)
 			error = xattr_set(fs, handle, name, value, size, flags);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return (int)told(fs, error, "set extended attribute", name, path);
 }
 
@@ -266,14 +264,14 @@ int farnova_lsetxattr(struct farnova *fs, const char *path, const char *name, co
 static ssize_t list_path(struct farnova *fs, const char *path, uint32_t flags, char *list, size_t size)
 {
 	struct proto_handle handle;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	ssize_t result;
 
 	do {
-		result = find(fs, path, flags, &handle);
+		result = find(fs, path, flags, &way, &handle);
 		if (result == 0)
 			result = xattr_list(fs, handle, list, size);
-	} while (result < 0 && names_again((int)result, &tries));
+	} while (names_again(fs, result, &way));
 	return told(fs, result, "list extended attributes", NULL, path);
 }
 
@@ -290,14 +288,14 @@ ssize_t farnova_llistxattr(struct farnova *fs, const char *path, char *list, siz
 static int remove_path(struct farnova *fs, const char *path, uint32_t flags, const char *name)
 {
 	struct proto_handle handle;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, flags, &handle);
+		error = find(fs, path, flags, &way, &handle);
 		if (error == 0)
 			error = xattr_remove(fs, handle, name);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return (int)told(fs, error, "remove extended attribute", name, path);
 }
 
@@ -408,14 +406,14 @@ int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags)
 int farnova_setflags(struct farnova *fs, const char *path, unsigned flags)
 {
 	struct proto_handle handle;
-	unsigned tries = 0;
+	struct names_way way = {0};
 	int error;
 
 	do {
-		error = find(fs, path, 0, &handle);
+		error = find(fs, path, 0, &way, &handle);
 		if (error == 0)
 			error = set_flags(fs, handle, flags);
-	} while (names_again(error, &tries));
+	} while (names_again(fs, error, &way));
 	return error ? error_path(fs, error, "set the flags of", path) : 0;
 }
 

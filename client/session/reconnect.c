@@ -334,8 +334,9 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 		request.op = PROTO_REOPEN;
 		request.cred = file->cred;
 		request.reopen.handle = file->inode->handle;
-		request.reopen.flags = file->flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND |
-		                                      PROTO_OPEN_DIRECTORY | PROTO_OPEN_NOATIME | PROTO_OPEN_EXECUTE);
+		request.reopen.flags =
+		    file->flags & (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_APPEND | PROTO_OPEN_DIRECTORY |
+		                   PROTO_OPEN_NOATIME | PROTO_OPEN_EXECUTE | PROTO_OPEN_PATH);
 		request.reopen.flags |= PROTO_OPEN_RECLAIM;
 		connection_unlock(&fs->link);
 		int error = ask_in_slot(fs, candidate, &request);

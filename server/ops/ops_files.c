@@ -126,6 +126,8 @@ int op_setattr(struct request *rq)
 /* Whether the inode can be opened so at all. */
 static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t flags)
 {
+	if (flags & PROTO_OPEN_PATH)
+		return 0;
 	if (S_ISLNK(attr->mode))
 		return -ELOOP;
 	if (flags & PROTO_OPEN_DIRECTORY && !S_ISDIR(attr->mode))
