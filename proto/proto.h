@@ -22,6 +22,7 @@
 #define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* maximum size that both ends receive unless configured */
 #define PROTO_MAX_PATH       4096u
 #define PROTO_MAX_GROUPS     1024u
+#define PROTO_MAX_CREDS      1024u /* of a session, with its own */
 #define PROTO_MAX_EXTENTS    128u
 #define PROTO_MAX_SLOTS      64u
 #define PROTO_MAX_LINK       4095u

@@ -81,11 +81,13 @@ int farnova_set_cred(struct farnova *fs, const struct farnova_cred *given)
 			error = announce(fs, number);
 		connection_unlock(&fs->link);
 		if (error) {
+			cred_unuse(&fs->creds, number);
 			choose(fs, before); /* the thread's table exists, so this cannot fail */
 			return error_set(-error, "set the credential of uid %u on %s", (unsigned)cred->uid,
 			                 connection_name(&fs->link));
 		}
 	}
 	error = choose(fs, number);
+	cred_unuse(&fs->creds, error ? number : before);
 	return error ? error_set(-error, "set a thread's credential") : 0;
 }

@@ -31,6 +31,8 @@ static void free_slot(struct farnova *fs, uint16_t number)
 	slot->busy = false;
 	slot->call = NULL;
 	slot->closes = 0;
+	cred_unuse(&fs->creds, slot->cred);
+	slot->cred = 0;
 	if (number != 0) {
 		fs->free_slots |= 1ull << number;
 		poller_wake_resource(&fs->link);
@@ -215,6 +217,8 @@ static bool get_slot(struct farnova *fs, uint64_t epoch, struct call *call)
 	while (!call->holds_slot) {
 		if (take_slot(fs, &call->slot)) {
 			fs->slots[call->slot].call = call;
+			fs->slots[call->slot].cred = call->request->cred;
+			cred_use(&fs->creds, call->request->cred);
 			call->holds_slot = true;
 			break;
 		}
@@ -491,6 +495,10 @@ void call_session_new(struct farnova *fs)
 			/* This server grants fewer slots than the one before. */
 			call->holds_slot = false;
 			call = slot->call = NULL;
+		}
+		if (!call) {
+			cred_unuse(&fs->creds, slot->cred);
+			slot->cred = 0;
 		}
 		slot->busy = call != NULL;
 		slot->sequence = call ? 1 : 0;

@@ -15,7 +15,7 @@
 #define FIRST_CONNECTIONS 64u
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static bool *taken; /* by index; guarded by the lock, as the two below */
+static struct caller_key **keys; /* by index, NULL: free; guarded by the lock, as the two below */
 static uint32_t capacity;
 static uint64_t last_serial;
 
@@ -30,10 +30,19 @@ struct table {
 
 static _Thread_local struct table *table;
 
+/* free_table -- a thread ends. */
 static void free_table(void *argument)
 {
+	struct table *ending = argument;
+
+	pthread_mutex_lock(&lock);
+	for (uint32_t i = 0; i < ending->size && i < capacity; i++) {
+		if (keys[i] && keys[i]->serial == ending->callers[i].serial)
+			keys[i]->on_exit(keys[i], &ending->callers[i]);
+	}
+	pthread_mutex_unlock(&lock);
 	table = NULL;
-	free(argument);
+	free(ending);
 }
 
 static void make_key(void)
@@ -44,18 +53,18 @@ static void make_key(void)
 static int take_index(uint32_t *index)
 {
 	for (uint32_t i = 0; i < capacity; i++) {
-		if (!taken[i]) {
+		if (!keys[i]) {
 			*index = i;
 			return 0;
 		}
 	}
 	uint32_t larger = capacity ? 2 * capacity : FIRST_CONNECTIONS;
-	bool *grown = realloc(taken, larger * sizeof(*grown));
+	struct caller_key **grown = realloc(keys, larger * sizeof(struct caller_key *));
 	if (!grown)
 		return -ENOMEM;
-	memset(grown + capacity, 0, (larger - capacity) * sizeof(*grown));
+	memset(grown + capacity, 0, (larger - capacity) * sizeof(struct caller_key *));
 	*index = capacity;
-	taken = grown;
+	keys = grown;
 	capacity = larger;
 	return 0;
 }
@@ -68,7 +77,7 @@ int caller_attach(struct caller_key *key)
 	pthread_mutex_lock(&lock);
 	int error = take_index(&key->index);
 	if (error == 0) {
-		taken[key->index] = true;
+		keys[key->index] = key;
 		key->serial = ++last_serial;
 	}
 	pthread_mutex_unlock(&lock);
@@ -78,7 +87,7 @@ int caller_attach(struct caller_key *key)
 void caller_detach(struct caller_key *key)
 {
 	pthread_mutex_lock(&lock);
-	taken[key->index] = false;
+	keys[key->index] = NULL;
 	pthread_mutex_unlock(&lock);
 }
 

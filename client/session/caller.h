@@ -11,16 +11,19 @@
 
 #include <stdint.h>
 
-/* Identifies a connection in the threads' tables. */
-struct caller_key {
-	uint32_t index;  /* small; reused after its connection has ended */
-	uint64_t serial; /* never reused */
-};
-
 struct caller {
 	uint64_t serial;
 	uint32_t cred; /* number; 0: the process's own */
 	uint32_t umask;
+};
+
+/* Identifies a connection in the threads' tables. */
+struct caller_key {
+	/* on_exit -- a thread ends that has settings for this connection. Set it before caller_attach. The lock of the
+	 * process's connections is held. */
+	void (*on_exit)(struct caller_key *key, const struct caller *settings);
+	uint32_t index;  /* small; reused after its connection has ended */
+	uint64_t serial; /* never reused */
 };
 
 /* caller_attach -- register a new connection. -ENOMEM, or -EAGAIN if the program has used all thread-specific data

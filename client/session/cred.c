@@ -7,24 +7,32 @@
 #include "client/session/cred.h"
 
 #include "client/include/farnova.h"
+#include "common/container_of.h"
 #include "proto/proto.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* caller_exits -- a thread ends that has set a credential. */
+static void caller_exits(struct caller_key *key, const struct caller *caller)
+{
+	cred_unuse(container_of(key, struct creds, callers), caller->cred);
+}
+
 int cred_init(struct creds *creds)
 {
 	*creds = (struct creds){0};
+	creds->callers.on_exit = caller_exits;
 	return caller_attach(&creds->callers);
 }
 
 void cred_destroy(struct creds *creds)
 {
+	caller_detach(&creds->callers); /* no thread that ends comes here from now on */
 	for (unsigned i = 0; i < creds->count; i++)
 		free(creds->list[i]);
 	free(creds->list);
-	caller_detach(&creds->callers);
 }
 
 uint32_t cred_number(const struct creds *creds)
@@ -65,9 +73,24 @@ static unsigned find(const struct creds *creds, const struct farnova_cred *cred)
 	return 0;
 }
 
-static int add(struct creds *creds, const struct farnova_cred *cred)
+/* oldest_unused -- the number that nothing has used for the longest time, or 0. */
+static unsigned oldest_unused(const struct creds *creds)
 {
-	if (creds->count == CREDS_MAX)
+	unsigned oldest = 0;
+
+	for (unsigned number = 1; number <= creds->count; number++) {
+		const struct cred *cred = creds->list[number - 1];
+		if (atomic_load_explicit(&cred->uses, memory_order_acquire) == 0 &&
+		    (oldest == 0 || cred->chosen < creds->list[oldest - 1]->chosen))
+			oldest = number;
+	}
+	return oldest;
+}
+
+static int add(struct creds *creds, const struct farnova_cred *cred, unsigned *number)
+{
+	*number = creds->count < CREDS_MAX ? creds->count + 1 : oldest_unused(creds);
+	if (*number == 0)
 		return -EUSERS;
 	if (!creds->list && !(creds->list = calloc(CREDS_MAX, sizeof(*creds->list))))
 		return -ENOMEM;
@@ -78,17 +101,36 @@ static int add(struct creds *creds, const struct farnova_cred *cred)
 	copy->uid = cred->uid;
 	copy->gid = cred->gid;
 	copy->group_count = cred->group_count;
+	atomic_init(&copy->uses, 0);
 	if (cred->group_count > 0)
 		memcpy(copy->groups, cred->groups, cred->group_count * sizeof(gid_t));
-	creds->list[creds->count++] = copy;
+	free(creds->list[*number - 1]);
+	creds->list[*number - 1] = copy;
+	if (*number > creds->count)
+		creds->count = *number;
 	return 0;
 }
 
 int cred_intern(struct creds *creds, const struct farnova_cred *cred, unsigned *number)
 {
 	*number = find(creds, cred);
-	int error = *number ? 0 : add(creds, cred);
-	if (error == 0 && *number == 0)
-		*number = creds->count;
-	return error;
+	int error = *number ? 0 : add(creds, cred, number);
+
+	if (error)
+		return error;
+	creds->list[*number - 1]->chosen = ++creds->clock;
+	cred_use(creds, *number);
+	return 0;
+}
+
+void cred_use(struct creds *creds, uint32_t number)
+{
+	if (number)
+		atomic_fetch_add_explicit(&creds->list[number - 1]->uses, 1, memory_order_relaxed);
+}
+
+void cred_unuse(struct creds *creds, uint32_t number)
+{
+	if (number)
+		atomic_fetch_sub_explicit(&creds->list[number - 1]->uses, 1, memory_order_release);
 }

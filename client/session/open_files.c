@@ -29,6 +29,7 @@ static int receive_open(struct farnova *fs, struct call *call, const struct prot
 	file->mode = reply->open.attr.mode;
 	file->open = reply->open.open;
 	file->session = fs->session.id;
+	cred_use(&fs->creds, file->cred);
 	if (opened->attr)
 		*opened->attr = reply->open.attr;
 	LIST_INSERT_HEAD(&fs->files, file, entry);
@@ -78,6 +79,7 @@ void file_close(struct farnova_file *file)
 	connection_lock(&fs->link);
 	LIST_REMOVE(file, entry);
 	layout_close(&fs->layouts, file->inode);
+	cred_unuse(&fs->creds, file->cred);
 	if (!fs->leaving && file->session == fs->session.id && !file->error)
 		call_close(fs, file->open);
 	connection_unlock(&fs->link);

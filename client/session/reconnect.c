@@ -309,17 +309,20 @@ static int announce_creds(struct farnova *fs, struct candidate *candidate)
 
 	for (unsigned number = 1; number <= fs->creds.count; number++) {
 		struct cred *cred = fs->creds.list[number - 1];
-		if (cred->session == fs->session.id)
+		/* One that nothing uses is announced when a thread sets it again. */
+		if (cred->session == fs->session.id || atomic_load(&cred->uses) == 0)
 			continue;
 		request.cred = 0;
 		cred_request(&fs->creds, number, &request);
+		cred_use(&fs->creds, number); /* the number keeps its meaning meanwhile */
 		connection_unlock(&fs->link);
 		int error = ask_in_slot(fs, candidate, &request);
 		connection_lock(&fs->link);
+		if (error == 0 && fs->reply.status == 0)
+			cred->session = fs->session.id;
+		cred_unuse(&fs->creds, number);
 		if (error)
 			return error;
-		if (fs->reply.status == 0)
-			cred->session = fs->session.id;
 	}
 	return 0;
 }

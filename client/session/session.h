@@ -49,6 +49,9 @@ struct slot {
 	 */
 	struct call *call;
 	uint64_t closes; /* open that the request closes, 0 = none */
+	/* Credential of the request, which uses it while the slot is busy: if its number meant another one, a request
+	 * that the server executes late would be executed for another user. */
+	uint32_t cred;
 };
 
 struct session {

@@ -4,6 +4,8 @@
  */
 #include "server/state/cred.h"
 
+#include "proto/proto.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +39,7 @@ int cred_set(struct cred_table *table, uint32_t number, bool squash, uint32_t ui
 	int rc = make_room(table, number);
 	if (rc < 0)
 		return rc;
-	if (!table->by_number[number] && table->count >= CRED_MAX)
+	if (!table->by_number[number] && table->count >= PROTO_MAX_CREDS)
 		return -ENOSPC;
 
 	struct nova_cred *cred = malloc(sizeof(*cred) + group_count * sizeof(uint32_t));

@@ -13,7 +13,6 @@
 
 #define CRED_SQUASHED   65534u
 #define CRED_MAX_NUMBER 65535u
-#define CRED_MAX        1024u /* of a session */
 
 struct cred_table {
 	struct nova_cred **by_number;
@@ -23,7 +22,7 @@ struct cred_table {
 
 /*
  * cred_set -- `number` means this credential from now on. Here identities enter the server: with `squash` uid 0, gid 0
- * and group 0 become 65534. -ENOSPC beyond CRED_MAX credentials, -ENOMEM.
+ * and group 0 become 65534. -ENOSPC beyond PROTO_MAX_CREDS credentials, -ENOMEM.
  */
 int cred_set(struct cred_table *table, uint32_t number, bool squash, uint32_t uid, uint32_t gid, uint32_t group_count,
              const uint32_t *groups);
