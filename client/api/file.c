@@ -5,6 +5,7 @@
 
 #include "client/api/attr.h"
 #include "client/api/names.h"
+#include "client/api/position.h"
 #include "client/api/result.h"
 #include "client/api/space.h"
 #include "client/io/read.h"
@@ -117,23 +118,28 @@ static bool appends(const struct farnova_file *file)
 
 ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length)
 {
-	pthread_mutex_lock(&file->position_lock);
-	ssize_t count = farnova_pread(file, buffer, length, (off_t)file->position);
+	int error = position_lock(file);
+
+	if (error)
+		return fail(file, error, "read");
+	ssize_t count = farnova_pread(file, buffer, length, (off_t)file->position.offset);
 	if (count > 0)
-		file->position += (uint64_t)count;
-	pthread_mutex_unlock(&file->position_lock);
+		file->position.offset += (uint64_t)count;
+	position_unlock(file);
 	return count;
 }
 
 ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length)
 {
 	uint64_t end = 0;
+	int error = position_lock(file);
 
-	pthread_mutex_lock(&file->position_lock);
-	ssize_t count = write_file(file, data, length, file->position, appends(file), &end);
+	if (error)
+		return fail(file, error, "write");
+	ssize_t count = write_file(file, data, length, file->position.offset, appends(file), &end);
 	if (count > 0)
-		file->position = end;
-	pthread_mutex_unlock(&file->position_lock);
+		file->position.offset = end;
+	position_unlock(file);
 	return count < 0 ? fail(file, (int)count, "write") : count;
 }
 
@@ -166,7 +172,7 @@ static int64_t seek_base(struct farnova_file *file, int whence)
 	case SEEK_SET:
 		return 0;
 	case SEEK_CUR:
-		return (int64_t)file->position;
+		return (int64_t)file->position.offset;
 	case SEEK_END:
 		error = attr_get(file->fs, file->inode->handle, &attr);
 		return error ? error : (int64_t)attr.size;
@@ -175,24 +181,30 @@ static int64_t seek_base(struct farnova_file *file, int whence)
 	}
 }
 
-off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence)
+/* seek -- the new position; the lock is held. */
+static off_t seek(struct farnova_file *file, off_t offset, int whence)
 {
-	off_t position;
-
-	pthread_mutex_lock(&file->position_lock);
 	bool searches = whence == SEEK_DATA || whence == SEEK_HOLE;
 	int64_t base = searches ? space_seek(file, offset, whence) : seek_base(file, whence);
-	if (base < 0)
-		position = base;
-	else if (searches)
-		file->position = (uint64_t)(position = base);
-	else if (__builtin_add_overflow(base, offset, &position))
-		position = -EOVERFLOW;
-	else if (position < 0)
-		position = -EINVAL;
-	else
-		file->position = (uint64_t)position;
-	pthread_mutex_unlock(&file->position_lock);
+	off_t position;
+
+	if (base < 0 || searches)
+		return base;
+	if (__builtin_add_overflow(base, offset, &position))
+		return -EOVERFLOW;
+	return position < 0 ? -EINVAL : position;
+}
+
+off_t farnova_lseek(struct farnova_file *file, off_t offset, int whence)
+{
+	int error = position_lock(file);
+
+	if (error)
+		return fail(file, error, "seek in");
+	off_t position = seek(file, offset, whence);
+	if (position >= 0)
+		file->position.offset = (uint64_t)position;
+	position_unlock(file);
 	return position < 0 ? fail(file, (int)position, "seek in") : position;
 }
 

@@ -4,6 +4,7 @@
 #include "client/api/space.h"
 
 #include "client/api/attr.h"
+#include "client/api/position.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
 #include "client/link/user_memory.h"
@@ -136,26 +137,26 @@ static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_
 	return error ? error : count;
 }
 
-/* Lock the positions that are used, in the order of addresses. */
-static void lock_positions(struct farnova_file *a, struct farnova_file *b)
-{
-	if (a && b && a > b) {
-		struct farnova_file *first = b;
-		b = a;
-		a = first;
-	}
-	if (a)
-		pthread_mutex_lock(&a->position_lock);
-	if (b && b != a)
-		pthread_mutex_lock(&b->position_lock);
-}
-
 static void unlock_positions(struct farnova_file *a, struct farnova_file *b)
 {
 	if (a)
-		pthread_mutex_unlock(&a->position_lock);
+		position_unlock(a);
 	if (b && b != a)
-		pthread_mutex_unlock(&b->position_lock);
+		position_unlock(b);
+}
+
+/* lock_positions -- lock the positions that are used, in the order of addresses; each may be NULL. */
+static int lock_positions(struct farnova_file *a, struct farnova_file *b)
+{
+	if (a && b && a > b)
+		return lock_positions(b, a);
+	int error = a ? position_lock(a) : 0;
+	if (error || !b || b == a)
+		return error;
+	error = position_lock(b);
+	if (error)
+		unlock_positions(a, NULL);
+	return error;
 }
 
 ssize_t farnova_copy_file_range(struct farnova_file *in, off_t *in_offset, struct farnova_file *out, off_t *out_offset,
@@ -170,17 +171,18 @@ ssize_t farnova_copy_file_range(struct farnova_file *in, off_t *in_offset, struc
 		count = user_copy_in(&from, in_offset, sizeof(from));
 	if (count == 0 && out_offset)
 		count = user_copy_in(&to, out_offset, sizeof(to));
+	if (count == 0)
+		count = lock_positions(in_moves, out_moves);
 	if (count < 0)
 		return fail(out, (int)count, "copy into");
-	lock_positions(in_moves, out_moves);
-	from = in_offset ? from : in->position;
-	to = out_offset ? to : out->position;
+	from = in_offset ? from : in->position.offset;
+	to = out_offset ? to : out->position.offset;
 	count = copy(in, from, out, to, length);
 	if (count > 0) {
 		from += (uint64_t)count;
 		to += (uint64_t)count;
-		in->position = in_offset ? in->position : from;
-		out->position = out_offset ? out->position : to;
+		in->position.offset = in_offset ? in->position.offset : from;
+		out->position.offset = out_offset ? out->position.offset : to;
 	}
 	unlock_positions(in_moves, out_moves);
 	int error = count > 0 && in_offset ? user_give(in_offset, &from, sizeof(from)) : 0;

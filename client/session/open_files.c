@@ -36,6 +36,14 @@ static int receive_open(struct farnova *fs, struct call *call, const struct prot
 	return 0;
 }
 
+static void destroy(struct farnova_file *file)
+{
+	pthread_cond_destroy(&file->position.freed);
+	pthread_mutex_destroy(&file->position.inner);
+	free(file->attached);
+	free(file);
+}
+
 int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags, struct proto_attr *attr,
               struct farnova_file **out)
 {
@@ -53,7 +61,8 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 	file->fs = fs;
 	file->flags = flags;
 	file->cred = cred_number(&fs->creds);
-	pthread_mutex_init(&file->position_lock, NULL);
+	pthread_mutex_init(&file->position.inner, NULL);
+	pthread_cond_init(&file->position.freed, NULL);
 	if (request->op != PROTO_REOPEN)
 		request->open.flags = flags;
 	else
@@ -64,8 +73,7 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 	int error = call_run(fs, &call);
 	free(opened.inode);
 	if (error) {
-		pthread_mutex_destroy(&file->position_lock);
-		free(file);
+		destroy(file);
 		return error;
 	}
 	*out = file;
@@ -83,9 +91,7 @@ void file_close(struct farnova_file *file)
 	if (!fs->leaving && file->session == fs->session.id && !file->error)
 		call_close(fs, file->open);
 	connection_unlock(&fs->link);
-	pthread_mutex_destroy(&file->position_lock);
-	free(file->attached);
-	free(file);
+	destroy(file);
 }
 
 void file_reopened(struct farnova *fs, struct farnova_file *file, int status, const struct proto_reply *reply)

@@ -6,6 +6,14 @@
 
 #include "client/session/session.h"
 
+/* The position that threads share, and its lock (client/api/position.h). */
+struct position {
+	uint64_t offset; /* of the holder of the lock */
+	pthread_mutex_t inner;
+	pthread_cond_t freed;
+	bool taken;
+};
+
 struct farnova_file {
 	struct farnova *fs;
 	LIST_ENTRY(farnova_file) entry; /* list of all open files of the connection */
@@ -19,8 +27,7 @@ struct farnova_file {
 
 	void *attached; /* freed with the file: state of an open directory */
 
-	pthread_mutex_t position_lock;
-	uint64_t position;
+	struct position position;
 };
 
 /*

@@ -32,6 +32,7 @@
 /* What a crowded host may add; without the limit the calls wait for 15 s, a lease, or for ever. */
 #define SLACK_MS   6000
 #define SIZE       (1u << 20)
+#define READERS    30 /* one after the other they take longer than the slack */
 
 static struct client_server server;
 static uint8_t data[SIZE];
@@ -143,6 +144,33 @@ static void closing_and_disconnecting_end_though_the_server_is_stopped(void **st
 		CHECK(IN_TIME(farnova_close(files[i])) == 0);
 	CHECK(IN_TIME(disconnect_from(fs)) == 0);
 	continue_server();
+}
+
+static void *read_shared(void *file)
+{
+	char byte;
+
+	FAILS_IN_TIME(farnova_read(file, &byte, 1));
+	return NULL;
+}
+
+/* Each waits for the position at most as long as for the server, not as long as all those before it. */
+static void threads_that_share_a_position_give_up_on_it(void **state)
+{
+	struct farnova *fs = connect_to(server.url);
+	pthread_t threads[READERS];
+
+	assert_non_null(fs);
+	struct farnova_file *file = farnova_open(fs, "shared", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_non_null(file);
+	assert_int_equal(farnova_pwrite(file, data, 100, 0), 100);
+	stop_server();
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_shared, file), 0);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	continue_server();
+	CHECK(IN_TIME(disconnect_from(fs)) == 0);
 }
 
 /* ---- a server that does not answer ------------------------------------------------------------------------------- */
@@ -272,6 +300,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(calls_give_up_on_a_stopped_server),
 	    cmocka_unit_test(closing_and_disconnecting_end_though_the_server_is_stopped),
+	    cmocka_unit_test(threads_that_share_a_position_give_up_on_it),
 	    cmocka_unit_test_setup_teardown(connecting_gives_up_on_a_server_that_says_no_hello, start_silent,
 	                                    end_silent),
 	    cmocka_unit_test_setup_teardown(calls_give_up_on_a_reply_that_never_comes, start_silent, end_silent),
