@@ -1,6 +1,5 @@
 /*
- * cred.c -- on whose behalf requests are made: credentials of a session by number, and the one place that squashes
- * root.
+ * cred.c -- the credentials of a session, by number. Root is squashed here only.
  */
 #include "server/state/cred.h"
 

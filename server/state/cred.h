@@ -1,6 +1,5 @@
 /*
- * cred.h -- on whose behalf requests are made: credentials of a session by number, and the one place that squashes
- * root.
+ * cred.h -- the credentials of a session, by number. Root is squashed here only.
  */
 #ifndef FARNOVA_SERVER_CRED_H
 #define FARNOVA_SERVER_CRED_H
@@ -21,13 +20,13 @@ struct cred_table {
 };
 
 /*
- * cred_set -- `number` means this credential from now on. Here identities enter the server: with `squash` uid 0, gid 0
- * and group 0 become 65534. -ENOSPC beyond PROTO_MAX_CREDS credentials, -ENOMEM.
+ * cred_set -- set the credential of a number. With `squash` uid 0, gid 0 and group 0 become 65534. -EINVAL if the
+ * number is too large, -ENOSPC beyond PROTO_MAX_CREDS credentials, -ENOMEM.
  */
 int cred_set(struct cred_table *table, uint32_t number, bool squash, uint32_t uid, uint32_t gid, uint32_t group_count,
              const uint32_t *groups);
 
-/* cred_get -- NULL if there is none of that number. */
+/* cred_get -- the credential of a number, or NULL. */
 const struct nova_cred *cred_get(const struct cred_table *table, uint32_t number);
 
 void cred_table_free(struct cred_table *table);

@@ -1,5 +1,5 @@
 /*
- * open_table.c -- the files a session has open, by open id and by inode.
+ * open_table.c -- the open files of a session, by open id and by inode.
  */
 #include "server/state/open_table.h"
 

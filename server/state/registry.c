@@ -1,5 +1,5 @@
 /*
- * registry.c -- which sessions there are and which thread has each: what a client that comes back is looked up in.
+ * registry.c -- the table of all sessions and of the thread that has each.
  */
 #include "server/state/registry.h"
 
@@ -46,7 +46,7 @@ static void take_out(struct registry *registry, struct registered *session)
 	not_idle(registry, session);
 }
 
-/* The oldest idle one, of one host or of all, goes. */
+/* Evict the session that has been idle longest, of one host or of all (NULL). False if none is idle. */
 static bool evict(struct registry *registry, const uint64_t *host)
 {
 	struct registered *session;
@@ -130,7 +130,7 @@ struct registered *registry_get(struct registry *registry, uint64_t id, const st
 	pthread_mutex_lock(&registry->lock);
 	struct registered *session = *place(registry, id);
 	*owner = session ? session->state : NULL;
-	/* Mail may be older than the last time that the session was handed here: it is not here yet, then. */
+	/* The session may be on its way to this thread again, while an older mail is being delivered. */
 	if (session && (session->state != state || session->arriving))
 		session = NULL;
 	pthread_mutex_unlock(&registry->lock);
@@ -154,7 +154,7 @@ void registry_hand_on(struct registry *registry, struct registered *session, str
 	session->state = to;
 	session->mailbox = mailbox;
 	session->arriving = true;
-	/* Under the lock: who learns from now on that `to` has it, and posts to it, comes after the session. */
+	/* Under the lock: a thread that finds `to` in the table posts its own mail to `to` after this one. */
 	mailbox_post(mailbox, mail);
 	pthread_mutex_unlock(&registry->lock);
 }

@@ -26,10 +26,10 @@ struct state;
 
 #define REGISTRY_BUCKETS 1024u
 
-/* Part of a session. The first five are set before it is added; other threads read `state` and `mailbox` under the
- * lock. */
+/* Part of a session. The first fields, to `mailbox`, are set before it is added; other threads read `state` and
+ * `mailbox` under the lock. */
 struct registered {
-	struct mail evicted_mail; /* first: frees it, in the thread that has it */
+	struct mail evicted_mail; /* frees the session, in the thread that has it; must be the first field */
 	uint64_t id, key;
 	uint64_t host;
 	struct state *state;     /* the thread that has it */
@@ -38,14 +38,14 @@ struct registered {
 	struct registered *next;
 	TAILQ_ENTRY(registered) idle_link;
 	bool idle, evicted;
-	bool arriving; /* handed on, and still in the mail */
+	bool arriving; /* the mail that transfers it was posted and not yet delivered */
 };
 
 struct registry {
 	pthread_mutex_t lock;
 	struct registered *buckets[REGISTRY_BUCKETS];
 	size_t count, limit, host_limit;
-	TAILQ_HEAD(, registered) idle; /* the one first whose client has been away longest */
+	TAILQ_HEAD(, registered) idle; /* in the order in which they became idle */
 	struct host_counts hosts;
 };
 
@@ -53,9 +53,9 @@ void registry_init(struct registry *registry, size_t limit, size_t host_limit);
 void registry_destroy(struct registry *registry);
 
 /*
- * registry_add -- -EUSERS, with the reason, if there are as many sessions as allowed. registry_remove -- by the thread
- * that has the session, also a second time. False if the session has been evicted: then its mail is on the way, and the
- * session must stay until the mail has been delivered.
+ * registry_add -- -EUSERS, with the reason in *why, if no more sessions are allowed; -EEXIST if the id is in use.
+ * registry_remove -- called by the thread that has the session; may be called again. False if the session was evicted:
+ * then its mail was posted, and the session must stay until the mail is delivered.
  */
 int registry_add(struct registry *registry, struct registered *session, const char **why);
 bool registry_remove(struct registry *registry, struct registered *session);
@@ -66,20 +66,22 @@ void registry_idle(struct registry *registry, struct registered *session);
 /* registry_owner -- the thread that has the session with this id and key; NULL if there is none. */
 struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
 
-/* registry_get -- the session with this id if `state`, the caller, has it; it stays until the caller acts. Else NULL,
- * and `owner` is the thread that has it or is about to get it, be it the caller, NULL if there is none. */
+/* registry_get -- the session with this id, if the calling thread `state` has it; it stays until the caller acts. Else
+ * NULL. *owner is the thread that has it or is about to get it, perhaps the caller; NULL if there is no such session.
+ */
 struct registered *registry_get(struct registry *registry, uint64_t id, const struct state *state,
                                 struct state **owner);
 
-/* registry_claim -- its client has come back: it is idle no more. By the thread that has it; false if it has been
- * evicted. */
+/* registry_claim -- the client has reconnected, so the session is no longer idle. Called by the thread that has it;
+ * false if it was evicted. */
 bool registry_claim(struct registry *registry, struct registered *session);
 
-/* registry_hand_on -- the thread that has the session, the caller, gives it to `to` by `mail` to its mailbox. */
+/* registry_hand_on -- called by the thread that has the session: transfer it to the thread `to`, and post `mail` to
+ * that thread's mailbox. */
 void registry_hand_on(struct registry *registry, struct registered *session, struct state *to, struct mailbox *mailbox,
                       struct mail *mail);
 
-/* registry_arrived -- that mail has come. By the thread that the session was given to, before anything else. */
+/* registry_arrived -- called by the thread `to` when the mail is delivered, before anything else. */
 void registry_arrived(struct registry *registry, struct registered *session);
 
 #endif

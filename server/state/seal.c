@@ -1,8 +1,8 @@
 /*
- * seal.c -- handles as clients hold them: sealed.
+ * seal.c -- seals of handles.
  *
- * What is sealed fits one block of AES, and always has the same length: for that the block cipher itself is a MAC, the
- * first half of its output. It takes 40 ns; SipHash by way of EVP_MAC takes twice that.
+ * The input always is one block of AES. For one block of fixed length the block cipher itself is a MAC; the seal is the
+ * first half of its output. It takes 40 ns; SipHash with EVP_MAC takes twice as long.
  */
 #include "server/state/seal.h"
 
@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
-#define SEAL_DOMAIN 0x31484e46u /* "FNH1": what else the key may come to serve is another block */
+#define SEAL_DOMAIN 0x31484e46u /* "FNH1": another use of the key must have another value here */
 
 struct sealer {
 	EVP_CIPHER_CTX *aes;
@@ -51,7 +51,7 @@ void sealer_destroy(struct sealer *sealer)
 	free(sealer);
 }
 
-/* Never 0, which says that there is no seal. */
+/* Never 0, which means that there is no seal. */
 static uint64_t seal_of(struct sealer *sealer, const struct proto_handle *handle)
 {
 	const struct seal_block in = {
@@ -59,7 +59,7 @@ static uint64_t seal_of(struct sealer *sealer, const struct proto_handle *handle
 	le64 out[2];
 	int length = 0;
 
-	/* A whole block without padding cannot fail; if it did, no handle is to be right. */
+	/* A whole block without padding cannot fail; if it did, no handle could be trusted. */
 	if (EVP_EncryptUpdate(sealer->aes, (unsigned char *)out, &length, (const unsigned char *)&in, sizeof(in)) !=
 	        1 ||
 	    length != (int)sizeof(out))

@@ -1,9 +1,9 @@
 /*
- * seal.h -- handles as clients hold them: sealed, so that one can be used only by who was given it.
+ * seal.h -- seals of handles, so that a client can use only handles that the server has given out.
  *
- * A handle names an inode past all directories, so whoever can make one up has got round their permissions. The seal is
- * a keyed MAC of 64 bits over inode number and generation; its key is the pool's, so that handles outlive the server.
- * All replies are sealed in seal_reply, all requests are checked in seal_check.
+ * A handle names an inode directly, so a client that guesses one would bypass the permissions of the directories. The
+ * seal is a keyed MAC of 64 bits over inode number and generation. The key belongs to the pool, so handles stay valid
+ * when the server is restarted. seal_reply seals the handles of all replies, seal_check checks those of all requests.
  *
  * A sealer is used by one thread.
  */
@@ -19,17 +19,17 @@
 
 struct sealer;
 
-/* sealer_create -- -ENOMEM, or -ENOTSUP where libcrypto has no AES. sealer_destroy -- NULL is allowed. */
+/* sealer_create -- -ENOMEM, or -ENOTSUP if libcrypto has no AES. sealer_destroy -- NULL is allowed. */
 int sealer_create(const uint8_t key[SEAL_KEY_SIZE], struct sealer **out);
 void sealer_destroy(struct sealer *sealer);
 
-/* seal_handle, seal_reply -- put the seal on a handle; on all that a reply has. */
+/* seal_handle -- seal a handle. seal_reply -- seal all handles of a reply. */
 void seal_handle(struct sealer *sealer, struct proto_handle *handle);
 void seal_reply(struct sealer *sealer, struct proto_reply *reply);
 
 /*
- * seal_check -- whether all handles of a request are sealed as they should be. The superuser's may have no seal at all
- * (0): nothing is closed to him, and a mount that the kernel asks for an inode by number has no other way.
+ * seal_check -- whether all handles of a request have the right seal. Those of the superuser may have no seal (0):
+ * permissions do not bind the superuser, and a mount has no seal when the kernel looks up an inode by its number.
  */
 bool seal_check(struct sealer *sealer, const struct proto_request *request, bool superuser);
 

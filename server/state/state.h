@@ -1,5 +1,5 @@
 /*
- * state.h -- what the sessions of one thread share, and what those of all threads share.
+ * state.h -- the state that the sessions of one thread share, and the state that those of all threads share.
  */
 #ifndef FARNOVA_SERVER_STATE_H
 #define FARNOVA_SERVER_STATE_H
@@ -19,7 +19,8 @@ struct deferred;
 struct sealer;
 struct session;
 
-/* Of all threads. Set before the first of them starts; afterwards only what has a lock of its own moves. */
+/* Shared by all threads. Set before the first of them starts; after that only fields with a lock of their own change.
+ */
 struct state_shared {
 	const struct config *config;
 	const struct pm *pm;
@@ -32,11 +33,11 @@ struct state_shared {
 	uint8_t pool[16];               /* UUID */
 	uint8_t handle_key[16];         /* secret */
 	struct proto_handle root;
-	/* Blocks are short: layout_demand_quiesce for every session. Any thread. */
+	/* Free blocks are needed: call layout_demand_quiesce for every session. From any thread. */
 	void (*demand_quiesce_all)(struct state_shared *shared);
 };
 
-/* Of one thread, and its alone. */
+/* The state of one thread; only that thread uses it. */
 struct state {
 	struct state_shared *shared;
 	struct net *net;
@@ -45,10 +46,10 @@ struct state {
 	struct session *sessions;
 
 	unsigned copies;                           /* long copies that take blocks beforehand */
-	struct deferred *spare;                    /* made before it is known whether a request must wait */
-	struct deferred *space_first;              /* requests that wait for quarantined blocks to come free */
-	int64_t space_ms;                          /* when to try them again */
-	void (*resume)(struct deferred *deferred); /* run it again: what it waited for has come */
+	struct deferred *spare;                    /* allocated before it is known whether a request must wait */
+	struct deferred *space_first;              /* requests that wait until quarantined blocks become free */
+	int64_t space_ms;                          /* when to run them again */
+	void (*resume)(struct deferred *deferred); /* run the request again: its wait has ended */
 
 	struct proto_request request; /* being handled */
 	struct proto_reply reply;

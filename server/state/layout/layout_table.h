@@ -1,5 +1,5 @@
 /*
- * layout_table.h -- what the layouts of all sessions share; for layout.c and quarantine.c alone.
+ * layout_table.h -- shared by the layouts of all sessions; only for layout.c and quarantine.c.
  */
 #ifndef FARNOVA_SERVER_LAYOUT_TABLE_H
 #define FARNOVA_SERVER_LAYOUT_TABLE_H

@@ -114,7 +114,7 @@ struct region *region_take(struct region_set *set, uint64_t offset, uint64_t len
 	uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
 	struct region *list = NULL;
 
-	/* An empty chunk stays: what is registered there again finds its place. */
+	/* An empty chunk stays for later registrations. */
 	for (size_t c = find_chunk(set, offset / REGION_CHUNK); c < set->count; c++) {
 		struct region_chunk *chunk = &set->chunks[c];
 		if (chunk->number * REGION_CHUNK >= end)

@@ -63,7 +63,7 @@ static bool is_needed(const struct lease_entry *entry)
 	for (unsigned kind = 0; kind < LEASE_KINDS; kind++) {
 		if (entry->kinds[kind].changes > 0)
 			return true;
-		/* The clock is not looked at where nothing was ever recalled. */
+		/* The clock is read only if a lease of the inode was ever recalled. */
 		if (entry->kinds[kind].forbidden_until_ms > 0 && entry->kinds[kind].forbidden_until_ms > clock_now_ms())
 			return true;
 	}

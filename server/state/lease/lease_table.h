@@ -21,7 +21,7 @@ struct lease_entry {
 	struct lease_waiter *waiters; /* of all kinds */
 	struct {
 		unsigned changes;           /* running or waiting */
-		int64_t forbidden_until_ms; /* no leases before: others write. 0 = never were */
+		int64_t forbidden_until_ms; /* no leases before, because others write; 0 = there never was a recall */
 	} kinds[LEASE_KINDS];
 };
 

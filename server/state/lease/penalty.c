@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define NEGLIGIBLE_MS 500 /* a penalty below is none */
+#define NEGLIGIBLE_MS 500 /* a shorter penalty counts as none */
 
 static int64_t smaller(int64_t a, int64_t b)
 {
@@ -64,7 +64,7 @@ void penalty_table_destroy(struct penalty_table *table)
 	pthread_mutex_destroy(&table->lock);
 }
 
-/* The record of the host; else, with `make`, the one that is free or to be forgotten first. */
+/* The record of the host; if there is none and `make`, a free record or the one with the earliest forget_ms. */
 static struct penalty_record *find(struct penalty_table *table, uint64_t host, bool make, int64_t now_ms)
 {
 	struct penalty_record *first = &table->records[0];

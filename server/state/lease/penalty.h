@@ -45,7 +45,7 @@ void penalty_unanswered(struct penalty *penalty, int64_t now_ms);
 #define PENALTY_FORGET_FACTOR 10   /* a host is remembered for so many times its penalty */
 
 struct penalty_record {
-	uint64_t host;     /* as transport_pending_host tells it */
+	uint64_t host;     /* as from transport_pending_host */
 	int64_t length_ms; /* as of a session */
 	int64_t until_ms;
 	int64_t forget_ms; /* past: the record is not in use */
