@@ -37,19 +37,19 @@ struct list {
 	uint64_t at; /* the file is told of up to here */
 };
 
-static void tell(struct list *list, uint64_t offset, uint64_t length, uint64_t address, uint64_t key)
+static void add_extent(struct list *list, uint64_t offset, uint64_t length, uint64_t address, uint64_t key)
 {
 	list->extents[list->count++] =
 	    (struct proto_extent){.offset = offset, .length = length, .address = address, .key = key};
 	list->at = offset + length;
 }
 
-static void tell_region(struct list *list, const struct region *region)
+static void add_region(struct list *list, const struct region *region)
 {
 	uint64_t skip = list->at > region->offset ? list->at - region->offset : 0;
 
-	tell(list, region->offset + skip, region->length - skip, region->address + skip,
-	     transport_region_key(region->registration));
+	add_extent(list, region->offset + skip, region->length - skip, region->address + skip,
+	           transport_region_key(region->registration));
 }
 
 static void log_registration_error(struct request *rq, int rc)
@@ -86,7 +86,7 @@ static struct region *make_region(struct list *list, uint64_t offset, uint64_t l
  * Tells of one extent of the file; what is registered of it already is used, the gaps are registered. False when no
  * more can be told.
  */
-static bool tell_extent(struct list *list, const struct nova_extent *extent)
+static bool add_file_extent(struct list *list, const struct nova_extent *extent)
 {
 	const struct region_set *set = &list->holder->regions;
 	uint64_t end = extent->offset + extent->length;
@@ -95,7 +95,7 @@ static bool tell_extent(struct list *list, const struct nova_extent *extent)
 		list->at = extent->offset;
 	if (extent->block.n == 0) {
 		if (list->at < end && list->count < list->max)
-			tell(list, list->at, end - list->at, 0, 0);
+			add_extent(list, list->at, end - list->at, 0, 0);
 		return list->at >= end;
 	}
 	while (list->at < end) {
@@ -109,7 +109,7 @@ static bool tell_extent(struct list *list, const struct nova_extent *extent)
 		                            : next;
 		if (!region)
 			return false;
-		tell_region(list, region);
+		add_region(list, region);
 	}
 	return true;
 }
@@ -135,7 +135,7 @@ int grant_extents(struct request *rq, struct layout_holder *holder, uint64_t off
 			break;
 		*size = attr.size;
 		for (int i = 0; i < count && more; i++)
-			more = tell_extent(&list, &found[i]);
+			more = add_file_extent(&list, &found[i]);
 		more = more && count == MAP_AT_A_TIME && list.at > from;
 	}
 	return (int)list.count;

@@ -49,7 +49,7 @@ int op_read(struct request *rq)
 }
 
 /* What the reply to a write says of the session's own layout: it goes on, the range has to be learned anew. */
-static void tell_replaced(struct request *rq, const struct layout_effect *effect)
+static void put_replaced(struct request *rq, const struct layout_effect *effect)
 {
 	struct proto_reply *out = rq->out;
 	uint64_t size;
@@ -66,9 +66,9 @@ static void tell_replaced(struct request *rq, const struct layout_effect *effect
 	 * is being written is often not read. */
 	if (transport_conn_kind(rq->conn->transport) == TRANSPORT_VERBS)
 		return;
-	int told =
+	int granted =
 	    grant_extents(rq, effect->holder, effect->offset, effect->length, out->write.extents, WRITE_EXTENTS, &size);
-	out->write.extent_count = told > 0 ? (uint32_t)told : 0;
+	out->write.extent_count = granted > 0 ? (uint32_t)granted : 0;
 }
 
 uint64_t ops_old_size(struct request *rq, struct proto_handle file, const struct layout_change *change)
@@ -134,7 +134,7 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 	rq->out->write.offset = offset;
 	rq->out->write.size = attr.size;
 	rq->out->write.change = attr.change;
-	tell_replaced(rq, &effect);
+	put_replaced(rq, &effect);
 	return 0;
 }
 

@@ -19,7 +19,7 @@ static_assert(PROTO_XATTR_CREATE == NOVA_XATTR_CREATE && PROTO_XATTR_REPLACE == 
 static_assert(sizeof(((struct state *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a thread's buffer holds any value");
 
 /* The piece that was asked for, of what lies whole in the thread's buffer. */
-static int tell_piece(struct request *rq, ssize_t total, uint64_t change)
+static int put_piece(struct request *rq, ssize_t total, uint64_t change)
 {
 	uint32_t limit = conn_reply_room(rq->conn) - PROTO_XATTR_FIXED;
 	uint32_t offset = rq->in->getxattr.offset, length = rq->in->getxattr.size;
@@ -45,7 +45,7 @@ int op_getxattr(struct request *rq)
 
 	ssize_t total = nova_getxattr(&rq->call, file, name.data, name.length, rq->state->data,
 	                              rq->in->getxattr.size ? sizeof(rq->state->data) : 0, &change);
-	return tell_piece(rq, total, change);
+	return put_piece(rq, total, change);
 }
 
 int op_listxattr(struct request *rq)
@@ -55,7 +55,7 @@ int op_listxattr(struct request *rq)
 
 	ssize_t total = nova_listxattr(&rq->call, file, (char *)rq->state->data,
 	                               rq->in->listxattr.size ? sizeof(rq->state->data) : 0, &change);
-	return tell_piece(rq, total, change);
+	return put_piece(rq, total, change);
 }
 
 int op_setxattr(struct request *rq)

@@ -71,7 +71,7 @@ static int may_chown(const struct nova_cred *cred, const struct nova_inode *inod
 
 /* A caller with write access may set both times to now, and a change of size sets a time. To set one time alone to now
  * needs the same rights as to set it to a given time (utimensat(2)). */
-static bool tells_times(unsigned mask)
+static bool needs_owner_for_times(unsigned mask)
 {
 	bool both = mask & NOVA_SET_ATIME_NOW && mask & NOVA_SET_MTIME_NOW;
 
@@ -84,7 +84,7 @@ static int may_set_times(const struct nova_cred *cred, const struct nova_inode *
 {
 	if (!(mask & SET_TIMES) || !perm_owner(cred, inode))
 		return 0;
-	return tells_times(mask) ? -EPERM : perm_check(cred, inode, PERM_WRITE);
+	return needs_owner_for_times(mask) ? -EPERM : perm_check(cred, inode, PERM_WRITE);
 }
 
 static int may_resize(const struct nova_call *call, const struct nova_inode *inode, unsigned mask,
@@ -105,7 +105,7 @@ static int may_resize(const struct nova_call *call, const struct nova_inode *ino
 static int flags_allow(const struct nova_inode *inode, unsigned mask, bool as_write)
 {
 	const unsigned kept = (as_write ? 0 : NOVA_SET_MODE) | NOVA_SET_UID | NOVA_SET_GID | NOVA_SET_PROJECT;
-	int rc = mask & kept || tells_times(mask) ? perm_flags_kept(inode) : 0;
+	int rc = mask & kept || needs_owner_for_times(mask) ? perm_flags_kept(inode) : 0;
 
 	if (!rc && as_write)
 		rc = perm_flags(inode, true);

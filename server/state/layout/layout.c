@@ -103,7 +103,7 @@ void layout_demand_quiesce(struct layout_owner *owner)
 	if (!anything_waits(owner) || owner->demanded > owner->lease.quiesced)
 		return;
 	owner->demanded = owner->lease.invalidation_issued;
-	owner->demanded_told_ms = owner->demanded_since_ms = clock_now_ms();
+	owner->demanded_issued_ms = owner->demanded_since_ms = clock_now_ms();
 	layout_request_quiesce(owner);
 }
 
@@ -145,8 +145,8 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, i
 void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 {
 	owner->demanded_since_ms += late_ms;
-	if (owner->demanded_since_ms > owner->demanded_told_ms + most_ms)
-		owner->demanded_since_ms = owner->demanded_told_ms + most_ms;
+	if (owner->demanded_since_ms > owner->demanded_issued_ms + most_ms)
+		owner->demanded_since_ms = owner->demanded_issued_ms + most_ms;
 	quarantine_extend(owner, late_ms, most_ms);
 	lease_extend(&owner->lease, late_ms, most_ms);
 }

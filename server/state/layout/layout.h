@@ -67,9 +67,9 @@ struct layout_owner {
 	/* Blocks in that list and with holders: not reused before this session has quiesced. Atomic: other threads add
 	 * to it. */
 	atomic_uint_least64_t quarantined_blocks;
-	atomic_uint_least64_t charged_blocks;        /* of these, the blocks that are charged to a project */
-	uint64_t demanded;                           /* others wait until the session quiesces it, 0 = none */
-	int64_t demanded_told_ms, demanded_since_ms; /* as told_ms and since_ms of a holder */
+	atomic_uint_least64_t charged_blocks;          /* of these, the blocks that are charged to a project */
+	uint64_t demanded;                             /* others wait until the session quiesces it, 0 = none */
+	int64_t demanded_issued_ms, demanded_since_ms; /* as issued_ms and since_ms of a holder */
 };
 
 void layout_owner_init(struct layout_owner *owner, struct layout_table *table);

@@ -107,7 +107,7 @@ static void start_return(struct lease_holder *holder, enum lease_state state)
 	list_remove(&owner->holding, holder);
 	holder->state = state;
 	holder->number = ++owner->invalidation_issued;
-	holder->told_ms = holder->since_ms = clock_now_ms();
+	holder->issued_ms = holder->since_ms = clock_now_ms();
 	ops_of(owner, holder)->on_recall(holder);
 	list_push_back(&owner->returning, holder);
 }
@@ -246,8 +246,8 @@ void lease_extend(struct lease_owner *owner, int64_t late_ms, int64_t most_ms)
 {
 	for (struct lease_holder *holder = owner->returning.first; holder; holder = holder->next) {
 		holder->since_ms += late_ms;
-		if (holder->since_ms > holder->told_ms + most_ms)
-			holder->since_ms = holder->told_ms + most_ms;
+		if (holder->since_ms > holder->issued_ms + most_ms)
+			holder->since_ms = holder->issued_ms + most_ms;
 	}
 }
 

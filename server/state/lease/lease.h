@@ -66,7 +66,7 @@ struct lease_holder {
 	enum lease_state state; /* under the shard's lock */
 	bool mail_pending;      /* under the shard's lock: the mail is on its way, so the holder must not be freed */
 	uint64_t number;        /* RECALLED, LEAVING: of the invalidation that ended the lease */
-	int64_t told_ms;        /* when that was issued */
+	int64_t issued_ms;      /* when that was issued */
 	int64_t since_ms;       /* the same, plus the time in which the server could not run */
 };
 
