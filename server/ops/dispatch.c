@@ -34,8 +34,8 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 }
 
 /*
- * The rule of a slot: the next sequence is a new request, the same one asks for its reply again. Returns whether the
- * request is to be run.
+ * The rule of a slot: the next sequence is a new request; the same sequence asks for the reply again. Returns whether
+ * the request must be run.
  */
 static bool take_slot(struct conn *conn, const struct proto_request *in)
 {
@@ -98,8 +98,8 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 }
 
 /*
- * run_operation -- once, but for a request by path: what the path led to may have been removed, or replaced by another,
- * before it was used. Then the path leads elsewhere, or nowhere, by now, and nothing that has been done is left.
+ * Run the operation; a request by path more than once, if needed: the inode that the path led to may have been removed
+ * or replaced before it was used. Then nothing has been changed, and the path is walked again.
  */
 static int run_operation(struct request *rq, const struct operation *operation, const struct nova_call *call)
 {
@@ -137,7 +137,7 @@ static int run(struct request *rq, const struct operation *operation)
 	nova_ino cold = nova_deferred(rq->call.worker);
 	if (rc != -EBUSY || cold.n == 0)
 		return rc;
-	/* A log is to be read first, which takes long. Nothing has been done yet. */
+	/* A long log must be read first. Nothing has been changed yet. */
 	rc = deferred_load(rq->session, &rq->deferred, cold);
 	return rc == -EAGAIN ? run_operation(rq, operation, &call) : rc;
 }
@@ -148,7 +148,7 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	struct state *state = session->state;
 	const struct proto_request *in = &state->request;
 	const struct operation *operation = table_operation(in->op);
-	/* On whose behalf blocks are freed that a file loses by its death. */
+	/* If the request frees an inode, this session has freed its blocks. */
 	const struct layout_change nothing = {.lease.owner = &session->layouts.lease};
 	struct request rq = {
 	    .shared = state->shared,
@@ -182,7 +182,7 @@ void dispatch_resume(struct deferred *deferred)
 	struct state *state = deferred->state;
 	const char *why;
 
-	/* It was accepted before, and the copy is the same bytes. */
+	/* This message was decoded before, and the copy has the same bytes. */
 	if (proto_decode_request(deferred->message, deferred->length, &state->request, &why) == 0)
 		run_request(deferred->session->conn, deferred->message, deferred->length, deferred);
 }
@@ -255,7 +255,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 	}
 	if (!take_slot(conn, in))
 		return;
-	/* Not there: it was closed when the same request came before. */
+	/* If there is no such open, it was closed when the same request came before. */
 	if (in->close_first != 0)
 		session_close_open(session, in->close_first);
 	if (rc < 0) {

@@ -11,8 +11,8 @@ struct deferred;
 struct state;
 
 /*
- * dispatch_arrived -- a message waits for its connection's turn: what it says of layouts holds already, and others may
- * wait for that.
+ * dispatch_arrived -- a message waits for its connection's turn. What it has quiesced counts at once, because others
+ * may be waiting for it.
  */
 void dispatch_arrived(struct conn *conn, const void *data, uint32_t length);
 

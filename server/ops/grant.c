@@ -34,7 +34,7 @@ struct list {
 	struct layout_holder *holder;
 	struct proto_extent *extents;
 	uint32_t count, max;
-	uint64_t at; /* the file is told of up to here */
+	uint64_t at; /* the list has extents up to this offset in the file */
 };
 
 static void add_extent(struct list *list, uint64_t offset, uint64_t length, uint64_t address, uint64_t key)
@@ -60,7 +60,7 @@ static void log_registration_error(struct request *rq, int rc)
 	                        : strerror(-rc));
 }
 
-/* Registers [offset, offset + length) of the file, which lies at `address`, up to the end of the chunk. */
+/* Register [offset, offset + length) of the file, which is at `address` in the pool, up to the end of the chunk. */
 static struct region *make_region(struct list *list, uint64_t offset, uint64_t length, uint64_t address)
 {
 	struct request *rq = list->rq;
@@ -83,8 +83,8 @@ static struct region *make_region(struct list *list, uint64_t offset, uint64_t l
 }
 
 /*
- * Tells of one extent of the file; what is registered of it already is used, the gaps are registered. False when no
- * more can be told.
+ * Add one extent of the file to the list: with its present registrations, and with new ones for the gaps between them.
+ * False when nothing more can be added.
  */
 static bool add_file_extent(struct list *list, const struct nova_extent *extent)
 {
@@ -128,7 +128,7 @@ int grant_extents(struct request *rq, struct layout_holder *holder, uint64_t off
 		uint64_t from = list.at;
 		int count = nova_map(&rq->call, core_handle(holder->lease.handle), from, end - from, found,
 		                     MAP_AT_A_TIME, &attr);
-		/* Nothing is known of the file then, not even that it is empty. */
+		/* Without any extent the reply must not grant a layout: it would mean that the file is empty. */
 		if (count < 0 && list.count == 0)
 			return count;
 		if (count < 0)

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #define BLOCK         4096u
-/* A write's reply tells of so many extents at most: beyond that the client asks again for what it wants to read. */
+/* The most extents in the reply to a write; the client asks for others when it needs them. */
 #define WRITE_EXTENTS 16u
 
 int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out)
@@ -48,7 +48,7 @@ int op_read(struct request *rq)
 	return 0;
 }
 
-/* What the reply to a write says of the session's own layout: it goes on, the range has to be learned anew. */
+/* Say in the reply to a write that the session's own layout continues, and which range has new extents. */
 static void put_replaced(struct request *rq, const struct layout_effect *effect)
 {
 	struct proto_reply *out = rq->out;
@@ -62,8 +62,8 @@ static void put_replaced(struct request *rq, const struct layout_effect *effect)
 		return;
 	out->write.replaced_offset = effect->offset;
 	out->write.replaced_length = effect->length;
-	/* Over verbs new blocks are registered when they are asked for: it costs more than the write, and a file that
-	 * is being written is often not read. */
+	/* Over verbs new blocks are registered only when the client asks for them: registering costs more than the
+	 * write, and a file that is being written is often not read. */
 	if (transport_conn_kind(rq->conn->transport) == TRANSPORT_VERBS)
 		return;
 	int granted =
@@ -88,8 +88,8 @@ void ops_range_changed(uint64_t old_size, uint64_t offset, uint64_t length, uint
 }
 
 /*
- * A file that grows gets one region for blocks in a row, not one for each write: the region before the data is
- * registered anew together with them.
+ * A growing file gets one region for adjacent blocks, not one for each write: the region before the new data is
+ * registered again, together with them.
  */
 static void include_previous(const struct region_set *set, uint64_t *from, uint64_t *count)
 {
@@ -145,8 +145,8 @@ int op_write(struct request *rq)
 }
 
 /*
- * The client could alter the staged bytes while they are copied; they are its own data in its own file, and nothing
- * here depends on what they say.
+ * The client could change the staged bytes while they are copied. They are its own data in its own file, and nothing
+ * here depends on their values.
  */
 int op_write_commit(struct request *rq)
 {
@@ -184,7 +184,7 @@ int op_layout_get(struct request *rq)
 		if (rc < 0)
 			return rc;
 		out->layout.extent_count = (uint32_t)rc;
-		/* Past the end there is nothing to tell, and that is an answer. */
+		/* Beyond the end there are no extents, and a layout that says so is useful. */
 		out->layout.granted = out->layout.extent_count > 0 || rq->in->layout_get.offset >= out->layout.size;
 	}
 	if (out->layout.granted && !(open->flags & PROTO_OPEN_NOATIME))

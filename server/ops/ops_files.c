@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CREATE_RACES 8 /* how often a name may come and go between look-up and creation */
+#define CREATE_RACES 8 /* how often others may create and remove a name between look-up and creation */
 
 int op_cred(struct request *rq)
 {
@@ -27,7 +27,7 @@ int op_cred(struct request *rq)
 
 int op_ping(struct request *rq)
 {
-	return 0; /* what it carries was taken from its header */
+	return 0; /* only its header matters, which dispatch has used */
 }
 
 int op_getattr(struct request *rq)
@@ -72,7 +72,7 @@ static_assert(PROTO_SET_MODE == NOVA_SET_MODE && PROTO_SET_UID == NOVA_SET_UID &
                   PROTO_FILE_IMMUTABLE == NOVA_FILE_IMMUTABLE && PROTO_FILE_APPEND == NOVA_FILE_APPEND,
               "masks pass through");
 
-/* A change of size is a change of what layouts say: all end, also the session's own. */
+/* A change of size ends all layouts, also the session's own. */
 static int set_attributes(struct request *rq, struct nova_handle handle, uint32_t mask, const struct nova_attr *in,
                           struct nova_attr *out)
 {
@@ -113,7 +113,8 @@ int op_setattr(struct request *rq)
 			return -EBADF;
 		if (in->setattr.mask & PROTO_SET_SIZE && !(open->flags & PROTO_OPEN_WRITE))
 			return -EINVAL;
-		rq->call.opened = open->flags & PROTO_OPEN_WRITE; /* it was checked, for the size and set-ID bits */
+		rq->call.opened =
+		    open->flags & PROTO_OPEN_WRITE; /* the open may change the size and clear set-ID bits */
 	}
 	int rc = set_attributes(rq, core_handle(in->setattr.handle), in->setattr.mask, &values, &attr);
 	if (rc == 0)
@@ -123,7 +124,7 @@ int op_setattr(struct request *rq)
 
 /* ---- open ------------------------------------------------------------------------------------------------------- */
 
-/* Whether the inode can be opened so at all. */
+/* Checks that do not depend on the permissions of the mode. */
 static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t flags)
 {
 	if (flags & PROTO_OPEN_PATH)
@@ -139,10 +140,10 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 	if (flags & PROTO_OPEN_EXECUTE && !S_ISREG(attr->mode))
 		return -EACCES;
 	if (!S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
-		return -ENXIO; /* FIFOs, sockets and devices are the client's business */
+		return -ENXIO; /* the client's kernel handles FIFOs, sockets and devices */
 	if (rq->shared->config->read_only && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
 		return -EROFS;
-	/* What these forbid they forbid to the owner, too, who is not asked for more when he opens again. */
+	/* The flags apply to the owner too, and to an owner who reclaims an open. */
 	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_IMMUTABLE)
 		return -EPERM;
 	if (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) && attr->flags & NOVA_FILE_APPEND &&
@@ -155,7 +156,7 @@ static int may_open(struct request *rq, const struct nova_attr *attr, uint32_t f
 {
 	int mask = (flags & PROTO_OPEN_READ ? R_OK : 0) | (flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE) ? W_OK : 0);
 
-	/* A program of mode 0711 is executed by those who may not read it, so what it consists of is read for them. */
+	/* A program of mode 0711 may be executed, and therefore read by the kernel, by users who may not read it. */
 	if (flags & PROTO_OPEN_EXECUTE)
 		mask = X_OK;
 	return nova_access(&rq->call, attr->handle, mask);
@@ -182,14 +183,14 @@ static void grant_opened(struct request *rq, struct proto_handle handle)
 	rq->call.opened = true;
 	int count = grant_extents(rq, holder, 0, extent_window(rq), out->open.extents, PROTO_MAX_EXTENTS, &size);
 	if (count < 0)
-		return; /* it is open all the same: LAYOUT_GET or READ wait for what it takes, or tell why they cannot */
+		return; /* the open succeeds without a layout: LAYOUT_GET or READ will wait, or return the error */
 	out->open.extent_count = (uint32_t)count;
 	out->open.layout = true;
-	/* From the grant on nothing changes without a recall: this size goes with the extents. */
+	/* After the grant the file changes only with a recall, so this size matches the extents. */
 	out->open.attr.size = size;
 }
 
-/* The inode is there and may be opened, and open_table_reserve has found room: give it an open id. */
+/* Open the inode, which exists and may be opened; open_table_reserve has made room. */
 static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags, bool created)
 {
 	struct proto_reply *out = rq->out;
@@ -211,13 +212,13 @@ static int open_inode(struct request *rq, struct nova_attr *attr, uint32_t flags
 	request_attr(attr, &out->open.attr);
 	if (flags & PROTO_OPEN_LAYOUT && flags & PROTO_OPEN_READ && S_ISREG(attr->mode))
 		grant_opened(rq, handle);
-	/* What may be read now is read without telling. */
+	/* The client may now read without a request, so the access time is set here. */
 	if (out->open.layout && !(flags & PROTO_OPEN_NOATIME))
 		request_accessed(rq, attr->handle, attr);
 	return 0;
 }
 
-/* To the inode; makes it if it is not there and CREATE says so. */
+/* Find the inode; if it does not exist, create it if the request has CREATE. */
 static int find_or_create(struct request *rq, struct walk *walk, bool *created)
 {
 	const struct proto_request *in = rq->in;
@@ -268,7 +269,7 @@ int op_open(struct request *rq)
 	return open_inode(rq, &walk.attr, rq->in->open.flags, created);
 }
 
-/* Whoever makes it may use it as he says, whatever its mode is, as with OPEN and CREATE. */
+/* The creator gets the access that it asks for, whatever the mode of the file, as for OPEN with CREATE. */
 int op_tmpfile(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
@@ -286,7 +287,7 @@ int op_tmpfile(struct request *rq)
 	rc = nova_tmpfile(&rq->call, walk.attr.handle, in->open.mode, !(in->open.flags & PROTO_OPEN_EXCLUSIVE), &attr);
 	if (rc < 0)
 		return request_space(rq, rc);
-	/* The pin it was made with lasts until the open has its own. */
+	/* Drop the pin of nova_tmpfile: the open has its own now. */
 	rc = open_inode(rq, &attr, in->open.flags & ~PROTO_OPEN_EXCLUSIVE, true);
 	nova_close(&rq->call, attr.handle);
 	return rc;
@@ -304,8 +305,9 @@ int op_reopen(struct request *rq)
 	if (rc < 0)
 		return rc;
 	/*
-	 * A file that was created with mode 0444 and is being written must open again after a restart of the server, so
-	 * there the owner is not asked for more. Whoever says so without need gains nothing: he may change the mode.
+	 * A file that was created with mode 0444 and is being written must be opened again after a restart of the
+	 * server, so the mode is not checked for the owner. That gives the owner nothing new: the owner may change the
+	 * mode.
 	 */
 	bool reclaim = rq->in->reopen.flags & PROTO_OPEN_RECLAIM && attr.uid == rq->call.cred->uid;
 	if (!reclaim)

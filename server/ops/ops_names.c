@@ -22,7 +22,7 @@ static int parent_of(struct request *rq, struct proto_handle dir, struct proto_s
 	return walk_parent(&rq->call, root_of(rq), core_handle(dir), path, walk);
 }
 
-/* Space may come free when READs of freed blocks have ended. */
+/* Quarantined blocks may become free. */
 static int retry_space(struct request *rq, int rc)
 {
 	return request_space(rq, rc);
@@ -57,7 +57,7 @@ int op_lookup(struct request *rq)
 	return 0;
 }
 
-/* What a path without a last component, or with "." or "..", means to those that make a name. */
+/* A new name cannot be empty, "." or "..": those exist. */
 static int check_new_name(const struct walk *walk)
 {
 	bool dots = (walk->length == 1 && walk->name[0] == '.') ||
@@ -66,7 +66,7 @@ static int check_new_name(const struct walk *walk)
 	return walk->length == 0 || dots ? -EEXIST : 0;
 }
 
-/* Where a name is to be made; a slash may only follow one of a directory. */
+/* Find the directory for a new name. Only the name of a directory may end with a slash. */
 static int new_name(struct request *rq, struct proto_handle dir, struct proto_string path, bool directory,
                     struct walk *walk)
 {
@@ -116,7 +116,7 @@ int op_link(struct request *rq)
 	return with_attr(rq, rc, &attr);
 }
 
-/* A name that is to be removed, with a slash behind it: it must be a directory's. */
+/* If a slash follows the name that is to be removed, it must be the name of a directory. */
 static int check_slash(struct request *rq, const struct walk *walk)
 {
 	struct nova_attr attr;
@@ -205,7 +205,8 @@ static bool list_entry(void *context, const struct nova_dirent *entry)
 	return !listing->full;
 }
 
-/* Its own number where the parent cannot be told. -EBUSY: not yet, see nova_may_defer. */
+/* The inode number of the parent; the directory's own if that is unknown. -EBUSY: the caller must defer, see
+ * nova_may_defer. */
 static int parent_number(struct request *rq, struct proto_handle dir, uint64_t *parent)
 {
 	struct nova_attr attr;
@@ -234,12 +235,12 @@ int op_readdir(struct request *rq)
 	listing.size = in->readdir.size < limit ? in->readdir.size : limit;
 	int rc =
 	    nova_readdir(&rq->call, core_handle(in->readdir.handle), in->readdir.cookie, &until, list_entry, &listing);
-	/* A damaged directory in a rescue: what could be read is told first, the error when asked for more. */
+	/* For a damaged directory in a rescue mount, the readable names come first; the next call gets the error. */
 	bool more = listing.full || (rc == -EIO && listing.used > 0);
 	if (rc < 0 && !more)
 		return rc;
 	if (listing.full && listing.used == 0)
-		return -EINVAL; /* not one entry fits what was asked for */
+		return -EINVAL; /* no entry fits into the requested size */
 	if (parent_number(rq, in->readdir.handle, &rq->out->readdir.parent) < 0)
 		return -EBUSY;
 	if (!noatime)

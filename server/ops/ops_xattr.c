@@ -1,8 +1,8 @@
 /*
  * ops_xattr.c -- operations on extended attributes: GETXATTR, SETXATTR, LISTXATTR, REMOVEXATTR.
  *
- * A value or a list may be longer than a message: it is told in pieces, and the inode's change number in each tells the
- * client whether they belong together. A value that a message cannot hold comes through the staging ring.
+ * A value or a list may be longer than a message. It is sent in pieces; each has the inode's change number, so that the
+ * client can see whether the pieces belong together. A client sends a long value through the staging ring.
  */
 #include "server/net/conn.h"
 #include "server/ops/ops.h"
@@ -18,7 +18,7 @@ static_assert(PROTO_XATTR_CREATE == NOVA_XATTR_CREATE && PROTO_XATTR_REPLACE == 
               "flags pass through");
 static_assert(sizeof(((struct state *)NULL)->data) >= PROTO_MAX_XATTR_VALUE, "a thread's buffer holds any value");
 
-/* The piece that was asked for, of what lies whole in the thread's buffer. */
+/* Put the requested piece into the reply; the thread's buffer has the whole value or list. */
 static int put_piece(struct request *rq, ssize_t total, uint64_t change)
 {
 	uint32_t limit = conn_reply_room(rq->conn) - PROTO_XATTR_FIXED;
@@ -70,7 +70,7 @@ int op_setxattr(struct request *rq)
 			conn_log_peer_error(rq->conn, "SETXATTR", "the range is not within the staging ring");
 			return -EINVAL;
 		}
-		/* The client can alter what is staged at any time: what is judged must be what is kept. */
+		/* The client can change the staged bytes at any time, so the bytes that are checked must be a copy. */
 		memcpy(rq->state->data, rq->session->staging + staging, length);
 		value = rq->state->data;
 	}

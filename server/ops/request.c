@@ -1,5 +1,5 @@
 /*
- * request.c -- what the handlers of operations have in common.
+ * request.c -- shared by the handlers of operations.
  */
 #include "server/ops/request.h"
 
@@ -25,7 +25,8 @@ int request_change_open(struct request *rq, const struct open *open, bool append
 	struct proto_handle handle = open->file->handle;
 
 	rq->call.opened = true;
-	/* The file may have been made immutable since. Where nobody is recalled the change itself finds that out. */
+	/* The file may have become immutable since it was opened. Check that before a recall; without a recall the
+	 * change itself checks it. */
 	if (lease_is_shared(&rq->session->layouts.lease, LEASE_DATA, handle)) {
 		int rc = nova_may_write(&rq->call, core_handle(handle), append ? NOVA_WRITE_APPEND : 0);
 		if (rc < 0)

@@ -1,5 +1,5 @@
 /*
- * request.h -- a request being handled: what its handler is given, and what handlers have in common.
+ * request.h -- a request that is being handled, and functions that the handlers share.
  */
 #ifndef FARNOVA_SERVER_REQUEST_H
 #define FARNOVA_SERVER_REQUEST_H
@@ -28,22 +28,23 @@ struct request {
 	struct proto_reply *out;
 	struct nova_call call;
 	struct deferred *deferred; /* not NULL if it has waited before */
-	bool walked;               /* what it is about was found by a path */
+	bool walked;               /* its inode was found by a path */
 };
 
 /*
- * request_change -- announce a change of a file's blocks or size, which the caller has found to be allowed: nobody loses
- * a layout for a request that is refused. 0: make it, then layout_change_end. DEFERRED: return that. -ENOMEM.
+ * request_change -- announce a change of a file's blocks or size. The caller has checked that it is allowed: a refused
+ * request must not cause a recall. 0: make the change, then call layout_change_end. DEFERRED: return that. -ENOMEM.
  */
 int request_change(struct request *rq, struct proto_handle handle, bool drop_own, struct layout_change *change);
 
-/* request_change_open -- the same for an open; whether it may still be written to is asked first, if that matters. */
+/* request_change_open -- the same for an open file. If there will be a recall, first checks that the file may still be
+ * written. */
 int request_change_open(struct request *rq, const struct open *open, bool append, bool drop_own,
                         struct layout_change *change);
 
 /*
- * request_space -- `rc` is what an operation ended with. Where it found no space, or too little under its project's
- * limit, although blocks are quarantined that may come free soon: DEFERRED, and the request is run again. Else `rc`.
+ * request_space -- `rc` is the result of an operation. If it is -ENOSPC or -EDQUOT, and quarantined blocks may become
+ * free soon: DEFERRED, and the request will be run again. Else `rc`.
  */
 int request_space(struct request *rq, int rc);
 
@@ -58,12 +59,12 @@ static inline struct proto_handle wire_handle(struct nova_handle h)
 }
 
 /*
- * request_accessed -- the request has read of this inode: its access time follows the server's policy. `attr` is what
- * the inode is like now, or NULL. That it cannot be set is no reason to refuse the reading.
+ * request_accessed -- the request has read from this inode: set its access time according to the server's policy.
+ * `attr` has its present attributes, or is NULL. Errors are ignored: they must not make the read fail.
  */
 void request_accessed(struct request *rq, struct nova_handle file, const struct nova_attr *attr);
 
-/* request_attr -- attributes as they go on the wire. */
+/* request_attr -- convert attributes to their form on the wire. */
 void request_attr(const struct nova_attr *in, struct proto_attr *out);
 
 #endif

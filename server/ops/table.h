@@ -11,11 +11,11 @@ struct request;
 /* How an operation is handled. */
 struct operation {
 	int (*run)(struct request *rq); /* 0, -errno or DEFERRED */
-	bool keeps_reply;               /* keep the reply: running it again would do harm */
-	bool changes;                   /* refused by a read-only server */
+	bool keeps_reply;               /* cache the reply, because a second run could have another result */
+	bool changes;                   /* a read-only server refuses it */
 };
 
-/* table_operation -- NULL for what is no request with a slot. */
+/* table_operation -- NULL if `op` is no request with a slot. */
 const struct operation *table_operation(unsigned op);
 
 #endif

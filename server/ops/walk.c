@@ -1,5 +1,5 @@
 /*
- * walk.c -- from a handle and a path to an inode, or to the directory and name where one is to be.
+ * walk.c -- resolves a path to an inode, or to the directory and the name of its last component.
  */
 #include "server/ops/walk.h"
 
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What is left to walk stands at the end of the buffer, so that a symlink's target can be put in front of it. */
+/* The rest of the path is at the end of the buffer, so that a symlink's target can be put in front of it. */
 #define ROOM 16384u
 
 struct rest {
@@ -31,7 +31,7 @@ static void skip_slashes(struct rest *rest)
 		rest->at++;
 }
 
-/* Takes the next component; `*last` if only slashes follow it. */
+/* Take the next component. *last: no other component follows. *slash: a slash follows. */
 static int next_component(struct rest *rest, const char **name, size_t *length, bool *last, bool *slash)
 {
 	if (++rest->components > WALK_MAX_COMPONENTS)
@@ -53,7 +53,7 @@ static bool is_dot(const char *name, size_t length)
 	return length == 1 && name[0] == '.';
 }
 
-/* Puts the target of a symlink in front of the rest; `*dir` is where to go on from. */
+/* Put the target of a symlink in front of the rest; *dir becomes the directory from which the walk continues. */
 static int follow(const struct nova_call *call, struct nova_handle root, const struct nova_attr *link, bool slash,
                   struct rest *rest, struct nova_handle *dir)
 {
@@ -125,7 +125,7 @@ static int walk_on(const struct nova_call *call, struct nova_handle root, struct
 	}
 	if (how == TO_PARENT)
 		return 0;
-	/* Nothing was looked up since the start or since a symlink to "/". */
+	/* There was no component since the start, or since a symlink to "/". */
 	if (!walk->found) {
 		int rc = nova_getattr(call, dir, &walk->attr);
 		if (rc < 0)

@@ -1,13 +1,13 @@
 /*
- * walk.h -- from a handle and a path to an inode, or to the directory and name where one is to be.
+ * walk.h -- resolves a path to an inode, or to the directory and the name of its last component.
  *
- * Component by component with the caller's credential; up to 40 symlinks are followed, a relative target from the
- * directory it lies in, an absolute one from the root of the file system. Nothing leads out of the file system: the
- * root's ".." is the root. A slash at the end asks for a directory.
+ * It goes component by component with the caller's credential. Up to 40 symlinks are followed: a relative target from
+ * the directory of the symlink, an absolute one from the root of the file system. A path cannot leave the file system:
+ * the root's ".." is the root. A slash at the end of a path means that it must be a directory.
  *
- * A walk has at most WALK_MAX_COMPONENTS, symlinks' targets included; else it ends with ENAMETOOLONG, which POSIX has for
- * a path that becomes too long by its symlinks. It is four times what the longest path without symlinks has; 40 symlinks
- * could make 80,000, and keep a thread from others for 10 ms.
+ * A walk has at most WALK_MAX_COMPONENTS components, those of symlinks included; else it ends with ENAMETOOLONG, as
+ * POSIX allows for paths that symlinks make too long. The limit is four times that of the longest path without
+ * symlinks. 40 symlinks could make 80,000 components, which would take 10 ms of the thread's time.
  */
 #ifndef FARNOVA_SERVER_WALK_H
 #define FARNOVA_SERVER_WALK_H
@@ -23,25 +23,25 @@
 #define WALK_MAX_COMPONENTS 8192u
 
 struct walk {
-	struct nova_handle dir; /* where the last component lies */
-	size_t length;          /* of the name; 0: the path led to its start or the root itself */
-	bool slash;             /* the path ended in '/': it must be a directory */
-	bool found;             /* `attr` is that of the inode it leads to */
+	struct nova_handle dir; /* the directory of the last component */
+	size_t length;          /* of `name`; 0: the path has no last component, as "/" */
+	bool slash;             /* the path ended with '/', so it must be a directory */
+	bool found;             /* `attr` has the attributes of the path's inode */
 	struct nova_attr attr;
 	char name[WALK_NAME_MAX]; /* the last component, not NUL-terminated; may be "." or ".." */
 };
 
 /*
- * walk_path -- to the inode. A symlink as last component is followed unless `nofollow` (but always with a slash after
- * it). -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EACCES. With `may_miss` a last component that does not exist is no
- * error: `found` is false, `dir` and `name` say where it would be, also behind symlinks.
+ * walk_path -- find the inode of a path. A symlink as last component is followed, unless `nofollow` and no slash
+ * follows it. -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EACCES. With `may_miss` a last component that does not exist
+ * is no error: `found` is false, and `dir` and `name` are its place, also behind symlinks.
  */
 int walk_path(const struct nova_call *call, struct nova_handle root, struct nova_handle start, struct proto_string path,
               bool nofollow, bool may_miss, struct walk *walk);
 
 /*
- * walk_parent -- to the directory of the last component, which is not looked up: for making and removing names.
- * `length` is 0 if the path has no last component ("/", ".").
+ * walk_parent -- find the directory of the last component, to add or remove this name. The last component is not looked
+ * up. `length` is 0 if the path has none, as "/".
  */
 int walk_parent(const struct nova_call *call, struct nova_handle root, struct nova_handle start,
                 struct proto_string path, struct walk *walk);
