@@ -279,6 +279,35 @@ void farnova_set_tag(uint64_t tag);
 void farnova_cancel(struct farnova *fs, uint64_t tag);
 void farnova_cancel_all(struct farnova *fs);
 
+/*
+ * Keeping file data: for a program that has a cache of its own and must not show old data from it.
+ *
+ * farnova_pread_kept -- as farnova_pread, and `*kept`: whether the program may keep the data until an invalidation of
+ * the file. If it is false, another client changes the file just now, or nothing is told to this client: use the data
+ * once.
+ *
+ * farnova_set_invalidate -- set the callback for invalidations: NULL, the default, means that nothing may be kept. Set
+ * it once, before the first farnova_pread_kept. After an invalidation the program drops what it keeps of the file,
+ * which is all that farnova_pread_kept has returned and all that such a call may still return, and then calls
+ * farnova_invalidated, also before farnova_disconnect. The server holds back the change of the other client until that
+ * call, but for a limited time only (`recall_ms`, 2 s): then it ends this client's connection. An invalidation may also
+ * come for a change by this client itself, when a connection is lost, and without need.
+ *
+ * The callback runs in a thread that calls the library or in a thread of the library, with the lock of the connection
+ * held: it must neither block nor call the library. Pass the work to a thread of the program. The structure belongs to
+ * the library and is valid until farnova_invalidated; `next` is the program's, for a list.
+ */
+struct farnova_invalidation {
+	struct farnova_handle file;
+	struct farnova_invalidation *next;
+};
+
+void farnova_set_invalidate(struct farnova *fs,
+                            void (*invalidate)(void *context, struct farnova_invalidation *invalidation),
+                            void *context);
+ssize_t farnova_pread_kept(struct farnova_file *file, void *buffer, size_t length, off_t offset, bool *kept);
+void farnova_invalidated(struct farnova *fs, struct farnova_invalidation *invalidation);
+
 /* farnova_root -- the handle of the URL's PATH. */
 struct farnova_handle farnova_root(const struct farnova *fs);
 

@@ -237,9 +237,7 @@ static int receive_layout(struct farnova *fs, struct call *call, const struct pr
 	return 0;
 }
 
-/* ask_layout -- request a layout that covers `offset`, if a request is allowed now; true if the lookup should be
- * repeated. */
-static bool ask_layout(struct farnova_file *file, uint64_t offset)
+bool read_ask_layout(struct farnova_file *file, uint64_t offset)
 {
 	struct farnova *fs = file->fs;
 	struct inode *inode = file->inode;
@@ -348,7 +346,7 @@ static ssize_t read_some(struct farnova_file *file, struct landing *landing, siz
 		if (count >= 0 || count == -ETIMEDOUT)
 			return count;
 		if (count == -ECONNRESET ||
-		    (count == -ENODATA && fs->link.state == CONNECTION_UP && ask_layout(file, offset)))
+		    (count == -ENODATA && fs->link.state == CONNECTION_UP && read_ask_layout(file, offset)))
 			continue;
 		return read_by_message(file, landing, length, offset, end);
 	}

@@ -9,4 +9,8 @@
 /* read_file -- read up to `length` bytes at `offset`; fewer only at the end of the file or after an error. */
 ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64_t offset);
 
+/* read_ask_layout -- request a layout that covers `offset`, if a request is allowed now; lock held, released meanwhile.
+ * True if the lookup of `offset` in the layout should be repeated. */
+bool read_ask_layout(struct farnova_file *file, uint64_t offset);
+
 #endif

@@ -18,6 +18,7 @@ int layout_init(struct layouts *layouts)
 {
 	*layouts = (struct layouts){.bucket_count = FIRST_BUCKETS};
 	TAILQ_INIT(&layouts->reads);
+	TAILQ_INIT(&layouts->invalidations);
 	extent_pool_init(&layouts->pool, MAX_EXTENTS);
 	layouts->buckets = calloc(FIRST_BUCKETS, sizeof(*layouts->buckets));
 	return layouts->buckets ? 0 : -ENOMEM;
@@ -30,6 +31,7 @@ void layout_destroy(struct layouts *layouts)
 		while ((inode = LIST_FIRST(&layouts->buckets[i])) != NULL) {
 			LIST_REMOVE(inode, entry);
 			extents_clear(&layouts->pool, &inode->extents);
+			free(inode->invalidation);
 			free(inode);
 		}
 	}
@@ -108,6 +110,7 @@ void layout_close(struct layouts *layouts, struct inode *inode)
 	LIST_REMOVE(inode, entry);
 	layouts->inode_count--;
 	extents_clear(&layouts->pool, &inode->extents);
+	free(inode->invalidation);
 	free(inode);
 }
 
@@ -149,8 +152,25 @@ void layout_written(struct layouts *layouts, struct inode *inode, const struct p
 		extents_add(&layouts->pool, &inode->extents, &reply->write.extents[i]);
 }
 
+/* tell_program -- have the program drop what it keeps of the file. Until it has, `quiesced` does not pass the newest
+ * invalidation that was acted on before. */
+static void tell_program(struct layouts *layouts, struct inode *inode)
+{
+	struct invalidation *invalidation = inode->invalidation;
+
+	inode->invalidation = NULL;
+	invalidation->seen = layouts->seen;
+	invalidation->listed = true;
+	TAILQ_INSERT_TAIL(&layouts->invalidations, invalidation, entry);
+	layouts->invalidate(layouts->invalidate_context, &invalidation->program);
+}
+
 void layout_drop(struct layouts *layouts, struct inode *inode)
 {
+	if (inode->layout)
+		inode->ended++;
+	if (inode->invalidation)
+		tell_program(layouts, inode);
 	inode->layout = false;
 	extents_clear(&layouts->pool, &inode->extents);
 }
@@ -180,8 +200,35 @@ void layout_drop_all(struct layouts *layouts, struct connection *link)
 		reads->operations.outstanding = 0;
 		poller_wake(link, reads->operations.waiter);
 	}
+	struct invalidation *invalidation;
+	while ((invalidation = TAILQ_FIRST(&layouts->invalidations)) != NULL) {
+		TAILQ_REMOVE(&layouts->invalidations, invalidation, entry);
+		invalidation->listed = false;
+	}
 	layouts->return_due = 0;
 	layouts->quiesced_sent = 0;
+}
+
+/* ---- what the program keeps ------------------------------------------------------------------------------------- */
+
+void layout_keep(struct inode *inode, struct invalidation **reserved)
+{
+	if (inode->invalidation)
+		return;
+	inode->invalidation = *reserved;
+	*reserved = NULL;
+	inode->invalidation->program.file = (struct farnova_handle){
+	    .ino = inode->handle.ino, .generation = inode->handle.generation, .seal = inode->handle.seal};
+}
+
+bool layout_invalidated(struct layouts *layouts, struct invalidation *invalidation)
+{
+	bool listed = invalidation->listed;
+
+	if (listed)
+		TAILQ_REMOVE(&layouts->invalidations, invalidation, entry);
+	free(invalidation);
+	return listed && layouts->return_due > layouts->quiesced_sent;
 }
 
 void layout_recall(struct layouts *layouts, const struct proto_recall *recall)
@@ -218,7 +265,10 @@ bool layout_reads_end(struct layouts *layouts, struct reads *reads)
 
 uint64_t layout_quiesced(const struct layouts *layouts)
 {
-	/* The list is sorted by `seen`, which only grows: the oldest entry has the minimum. */
-	const struct reads *oldest = TAILQ_FIRST(&layouts->reads);
-	return oldest ? oldest->seen : layouts->seen;
+	/* The lists are sorted by `seen`, which only grows: the oldest entry of each has its minimum. */
+	const struct reads *reads = TAILQ_FIRST(&layouts->reads);
+	const struct invalidation *invalidation = TAILQ_FIRST(&layouts->invalidations);
+	uint64_t quiesced = reads ? reads->seen : layouts->seen;
+
+	return invalidation && invalidation->seen < quiesced ? invalidation->seen : quiesced;
 }

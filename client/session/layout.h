@@ -9,6 +9,7 @@
 #ifndef FARNOVA_CLIENT_LAYOUT_H
 #define FARNOVA_CLIENT_LAYOUT_H
 
+#include "client/include/farnova.h"
 #include "client/link/poller.h"
 #include "client/session/extent_tree.h"
 #include "proto/proto.h"
@@ -33,6 +34,8 @@ struct inode {
 	 * reply. Until then a READ under the layout could return data older than what a caller already knows.
 	 */
 	unsigned changing;
+	uint64_t ended;                    /* how many layouts have ended */
+	struct invalidation *invalidation; /* the program keeps contents: to be given to it when the layout ends */
 };
 
 /* The one-sided READs that a call has in flight. */
@@ -43,17 +46,39 @@ struct reads {
 	bool lost; /* the connection ended before they completed */
 };
 
+/*
+ * A file of which the program keeps contents outside of the library (farnova_pread_cached).
+ *
+ *             layout_keep                        layout_drop                      layout_invalidated
+ *   reserved -------------> with its inode ---------------------> in the list -----------------------> freed
+ *                                |                                     | layout_drop_all                  ^
+ *                                | layout_close                        v                                  |
+ *                                +--> freed                       in no list ----- layout_invalidated ----+
+ *
+ * While it is in the list, `quiesced` stays below the invalidation that ended the layout, so the server lets no change
+ * run. After a loss of the connection the server waits for nothing, so it is in no list.
+ */
+struct invalidation {
+	struct farnova_invalidation program; /* what the program sees; first */
+	TAILQ_ENTRY(invalidation) entry;     /* sorted by `seen` */
+	uint64_t seen;
+	bool listed;
+};
+
 LIST_HEAD(inode_bucket, inode);
 
 struct layouts {
 	struct inode_bucket *buckets;
 	size_t bucket_count, inode_count;
 	struct extent_pool pool;
-	TAILQ_HEAD(, reads) reads; /* in flight, the oldest first */
-	uint64_t seen;             /* newest invalidation that was acted on */
-	uint64_t quiesced_sent;    /* the last `quiesced` that was sent to the server */
-	uint64_t return_due;       /* newest recall that needs an answer */
-	unsigned blind_changes;    /* changes in progress whose file only the reply identifies */
+	TAILQ_HEAD(, reads) reads;                /* in flight, the oldest first */
+	TAILQ_HEAD(, invalidation) invalidations; /* that the program has to carry out, the oldest first */
+	void (*invalidate)(void *context, struct farnova_invalidation *invalidation);
+	void *invalidate_context;
+	uint64_t seen;          /* newest invalidation that was acted on */
+	uint64_t quiesced_sent; /* the last `quiesced` that was sent to the server */
+	uint64_t return_due;    /* newest recall that needs an answer */
+	unsigned blind_changes; /* changes in progress whose file only the reply identifies */
 };
 
 int layout_init(struct layouts *layouts);
@@ -80,11 +105,21 @@ void layout_written(struct layouts *layouts, struct inode *inode, const struct p
 /* layout_replaced -- invalidate only [offset, offset + length) of the layout, if there is one; the file's size is now
  * `size`. */
 void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size, uint64_t offset, uint64_t length);
-/* layout_drop -- forget the layout of the file, if there is one. */
+/* layout_drop -- forget the layout of the file, if there is one, and tell the program if it keeps contents. */
 void layout_drop(struct layouts *layouts, struct inode *inode);
 void layout_drop_handle(struct layouts *layouts, struct proto_handle handle);
 /* layout_drop_all -- the connection has ended: forget all layouts and mark READs in flight as lost. */
 void layout_drop_all(struct layouts *layouts, struct connection *link);
+
+/*
+ * layout_keep -- the program keeps contents of the file until its layout ends; the layout is held. If that was not
+ * known yet, it uses `*reserved` and sets it to NULL. The caller frees what is left.
+ *
+ * layout_invalidated -- the program keeps nothing of the file any more; frees the structure. True: the server may be
+ * waiting for a newer `quiesced`.
+ */
+void layout_keep(struct inode *inode, struct invalidation **reserved);
+bool layout_invalidated(struct layouts *layouts, struct invalidation *invalidation);
 
 /* layout_recall -- process a recall. */
 void layout_recall(struct layouts *layouts, const struct proto_recall *recall);
