@@ -4,6 +4,7 @@
 #include "client/fuse/counts.h"
 
 #include "client/fuse/interrupts.h"
+#include "client/fuse/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,9 @@ char *counts_text(struct farnova *fs, size_t *length)
 		        (unsigned long long)stats.received, (unsigned long long)stats.reads,
 		        (unsigned long long)stats.read_bytes, (unsigned long long)stats.writes,
 		        (unsigned long long)stats.write_bytes, (unsigned long long)stats.connections);
+	struct pages_counts pages = pages_count();
+	fprintf(out, "fill %llu\nfill_once %llu\ndrop %llu\n", (unsigned long long)pages.filled,
+	        (unsigned long long)pages.filled_once, (unsigned long long)pages.dropped);
 	if (fclose(out)) {
 		free(text);
 		return NULL;

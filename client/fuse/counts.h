@@ -2,7 +2,7 @@
  * counts.h -- counts the kernel's requests by operation, and prints all counters of a mount as text.
  *
  * The text is the value of the virtual attribute "farnova.stats" of every file of a mount. Each line has a kind (fuse,
- * message, read, write, connections), a name for the first two kinds, and a number.
+ * message, read, write, connections, ...), a name for the first two kinds, and a number. docs/mount.md lists them.
  *
  * Thread safety: all functions.
  */

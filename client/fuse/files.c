@@ -5,7 +5,7 @@
  * operations the kernel does not send them. With the kernel's cache, fsync still makes the kernel write its dirty
  * pages.
  */
-#include "client/fuse/mount_state.h"
+#include "client/fuse/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +18,27 @@ struct farnova_file *files_open_of(uint64_t fh)
 	return (struct farnova_file *)(uintptr_t)fh;
 }
 
-static void tell_opened(const struct mount_state *state, struct farnova_file *file, struct fuse_file_info *info)
+static bool is_writable(const struct fuse_file_info *info)
 {
+	return (info->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static void tell_opened(const struct mount_state *state, fuse_ino_t ino, struct farnova_file *file,
+                        struct fuse_file_info *info)
+{
+	if (is_writable(info))
+		nodes_opened(state->nodes, ino, 1);
 	info->fh = (uint64_t)(uintptr_t)file;
 	/* Without the page cache a read sees all completed writes of all clients; with it, only those of this mount. */
 	info->direct_io = !state->kernel_cache;
 	info->keep_cache = state->kernel_cache;
+}
+
+static void close_opened(const struct mount_state *state, fuse_ino_t ino, const struct fuse_file_info *info)
+{
+	if (is_writable(info))
+		nodes_opened(state->nodes, ino, -1);
+	farnova_close(files_open_of(info->fh));
 }
 
 /*
@@ -53,9 +68,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	}
 	retries_done(state->retries, fuse_req_ctx(req)->pid);
 	recent_told(state->recent, fuse_req_ctx(req)->pid, ino, moment, &st.stat, !st.has_xattrs);
-	tell_opened(state, file, info);
+	tell_opened(state, ino, file, info);
 	if (fuse_reply_open(req, info))
-		farnova_close(file); /* interrupted: the kernel does not know the file and will not release it */
+		close_opened(state, ino,
+		             info); /* interrupted: the kernel does not know the file and will not release it */
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *info)
@@ -86,16 +102,16 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	/* No stored attributes can be stale, even if the open truncated an existing file: the kernel did not find the
 	 * file just before. */
 	recent_told(state->recent, fuse_req_ctx(req)->pid, entry.ino, moment, &st.stat, !st.has_xattrs);
-	tell_opened(state, file, info);
+	tell_opened(state, entry.ino, file, info);
 	if (fuse_reply_create(req, &entry, info)) {
-		farnova_close(file);
+		close_opened(state, entry.ino, info);
 		nodes_forget(state->nodes, entry.ino, 1);
 	}
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	farnova_close(files_open_of(info->fh)); /* close needs no credential */
+	close_opened(fuse_req_userdata(req), ino, info); /* close needs no credential */
 	fuse_reply_err(req, 0);
 }
 
@@ -135,13 +151,17 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, s
 
 	if (!state)
 		return;
+	char *data = thread_buffer(size);
+	struct farnova_file *file = files_open_of(info->fh);
+	if (data && pages_are_filled(state, info)) {
+		pages_reply_read(state, req, ino, file, data, size, offset);
+		return;
+	}
 	if (recent_beyond_end(state->recent, tid, ino, offset)) {
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
 	uint64_t moment = recent_moment(state->recent);
-	char *data = thread_buffer(size);
-	struct farnova_file *file = files_open_of(info->fh);
 	ssize_t n = data ? 1 : -1;
 	off_t end;
 	bool sized = recent_size(state->recent, tid, ino, &end);
@@ -175,8 +195,10 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 	recent_changed(state->recent, ino);
 	if (n < 0)
 		fuse_reply_err(req, errno);
-	else
+	else if (info->writepage) /* the page has these data, and the kernel holds it until the answer */
 		fuse_reply_write(req, (size_t)n);
+	else
+		pages_reply_write(state, req, ino, (size_t)n, offset, append);
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *info)

@@ -11,6 +11,7 @@
 #include "client/fuse/interrupts.h"
 #include "client/fuse/mount_state.h"
 #include "client/fuse/mounts.h"
+#include "client/fuse/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -178,9 +179,8 @@ static void tell_parent(struct mount_state *state)
 	const char live = LIVE;
 
 	if (state->local_maps && !init_flags_offered()) {
-		fprintf(stderr,
-		        "farnova mount: -o localmaps needs Linux 6.6 or later; on this kernel --cache=kernel maps "
-		        "files shared\n");
+		fprintf(stderr, "farnova mount: shared mappings (-o localmaps) need Linux 6.6 or later; on this kernel "
+		                "--cache=kernel maps files shared\n");
 		state->error = -EOPNOTSUPP;
 		fuse_session_exit(state->session);
 		return;
@@ -239,6 +239,17 @@ static void await_end(const struct signals *signals)
 		;
 }
 
+/* Wait until no thread drops pages any more: that needs requests to be answered. Those that wait for an unreachable server
+ * are cancelled after a moment. */
+static void end_drops(const struct signals *signals)
+{
+	for (int rounds = 0; !pages_end() && rounds < 2 * GRACE_ROUNDS; rounds++) {
+		usleep(20000);
+		if (rounds == GRACE_ROUNDS)
+			farnova_cancel_all(signals->fs);
+	}
+}
+
 /*
  * Wait for the end and enforce it. Only this thread takes the signals. The session loop waits in a system call that a
  * signal to its thread interrupts. A signal just before that call would be lost, so it is sent repeatedly until the
@@ -249,6 +260,7 @@ static void *take_signals(void *context)
 	struct signals *signals = context;
 
 	await_end(signals);
+	end_drops(signals);
 	for (int rounds = 0; !signals->finished; rounds++) {
 		fuse_session_exit(signals->session);
 		pthread_kill(signals->loop, SIGUSR1);
@@ -283,9 +295,10 @@ static void stop_signals(struct signals *signals)
 	close(signals->fd);
 }
 
-static int serve_session(const struct fuse_mount_options *options, struct signals *signals,
-                         struct fuse_session *session, void (*report)(const char *text))
+static int serve_session(const struct fuse_mount_options *options, struct signals *signals, struct mount_state *state,
+                         void (*report)(const char *text))
 {
+	struct fuse_session *session = state->session;
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 
 	if (!config)
@@ -293,8 +306,12 @@ static int serve_session(const struct fuse_mount_options *options, struct signal
 	fuse_loop_cfg_set_max_threads(config, options->threads ? options->threads : 16);
 	fuse_loop_cfg_set_idle_threads(config, options->threads ? options->threads : 16);
 	int error = interrupts_start(signals->fs);
-	if (!error && (error = start_signals(signals, session)))
+	if (!error && (error = pages_start(state)))
 		interrupts_stop();
+	if (!error && (error = start_signals(signals, session))) {
+		pages_stop();
+		interrupts_stop();
+	}
 	if (error) {
 		fuse_loop_cfg_destroy(config);
 		return refuse(report, error, "cannot start a thread: %s", strerror(-error));
@@ -305,6 +322,7 @@ static int serve_session(const struct fuse_mount_options *options, struct signal
 	pthread_sigmask(SIG_UNBLOCK, &loop_signals, NULL);
 	int result = fuse_session_loop_mt(session, config);
 	stop_signals(signals);
+	pages_stop();
 	interrupts_stop();
 	fuse_loop_cfg_destroy(config);
 	/* A positive result is the number of the signal that ended the loop. */
@@ -339,10 +357,10 @@ static int mount_and_serve(const struct fuse_mount_options *options, struct sign
 		                                "/etc/fuse.conf has user_allow_other");
 	} else {
 		state->session = session;
-		if (options->local_maps)
+		if (!options->kernel_cache)
 			error = init_flags_map_shared(session);
 		error = error ? refuse(report, error, "setting up the mount failed: %s", strerror(-error))
-		              : serve_session(options, signals, session, report);
+		              : serve_session(options, signals, state, report);
 		fuse_session_unmount(session);
 	}
 	fuse_session_destroy(session);

@@ -16,7 +16,7 @@ struct fuse_mount_options {
 	bool allow_other;     /* let other users access the mount; the server checks their permissions */
 	bool kernel_cache;    /* let the kernel cache data, names and attributes: only for a single client */
 	bool local_locks;     /* grant locks among programs of this host; other clients do not see them */
-	bool local_maps;      /* allow shared mappings; changes by other clients do not reach their pages (Linux 6.6) */
+	bool local_maps;      /* fail if the kernel does not map files shared (Linux 6.6) */
 	unsigned long flags;  /* MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC of <sys/mount.h> */
 	bool debug;           /* print each request */
 	unsigned threads;     /* maximum number of concurrent requests; 0 = 16 */

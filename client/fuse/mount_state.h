@@ -21,7 +21,7 @@ struct mount_state {
 	struct retries *retries;
 	double timeout; /* how long the kernel may cache names and attributes, in seconds */
 	bool kernel_cache;
-	bool local_maps; /* requested */
+	bool local_maps; /* shared mappings are required */
 	struct fuse_session *session;
 	void (*live)(struct mount_state *state); /* called once, when the kernel has accepted the mount */
 	int live_fd;                             /* pipe to the waiting parent, or -1 */

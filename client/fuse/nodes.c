@@ -15,6 +15,8 @@ struct node {
 	struct farnova_handle handle;
 	uint64_t references;
 	uint64_t plain_until_ns;
+	bool filled;
+	unsigned writers;
 };
 
 struct nodes {
@@ -135,6 +137,42 @@ bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns)
 	return plain;
 }
 
+void nodes_set_filled(struct nodes *nodes, uint64_t id, bool filled)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node)
+		node->filled = filled;
+	pthread_mutex_unlock(&nodes->lock);
+}
+
+bool nodes_is_filled(struct nodes *nodes, uint64_t id)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	bool filled = node && node->filled;
+	pthread_mutex_unlock(&nodes->lock);
+	return filled;
+}
+
+void nodes_opened(struct nodes *nodes, uint64_t id, int count)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node)
+		node->writers += (unsigned)count;
+	pthread_mutex_unlock(&nodes->lock);
+}
+
+bool nodes_is_open_for_writing(struct nodes *nodes, uint64_t id)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	bool open = node && node->writers > 0;
+	pthread_mutex_unlock(&nodes->lock);
+	return open;
+}
+
 static void grow(struct nodes *nodes)
 {
 	size_t bucket_count = 2 * nodes->bucket_count;
@@ -170,15 +208,36 @@ static struct node *add(struct nodes *nodes, uint64_t id, struct farnova_handle 
 	return node;
 }
 
-static struct node *get_locked(struct nodes *nodes, struct farnova_handle handle)
+/* The node of `handle`, or NULL and the id that is free for it; lock held. */
+static struct node *find_handle(struct nodes *nodes, struct farnova_handle handle, uint64_t *id)
 {
-	uint64_t id = id_of(handle);
-	struct node *node = find(nodes, id);
+	*id = id_of(handle);
+	struct node *node = find(nodes, *id);
 
 	while (node && !same(node->handle, handle)) { /* hash collision */
-		id += 2ull << 32;
-		node = find(nodes, id);
+		*id += 2ull << 32;
+		node = find(nodes, *id);
 	}
+	return node;
+}
+
+uint64_t nodes_find(struct nodes *nodes, struct farnova_handle handle)
+{
+	uint64_t id;
+
+	if (same(handle, nodes->root.handle))
+		return ROOT_ID;
+	pthread_mutex_lock(&nodes->lock);
+	bool found = find_handle(nodes, handle, &id);
+	pthread_mutex_unlock(&nodes->lock);
+	return found ? id : 0;
+}
+
+static struct node *get_locked(struct nodes *nodes, struct farnova_handle handle)
+{
+	uint64_t id;
+	struct node *node = find_handle(nodes, handle, &id);
+
 	if (!node)
 		node = add(nodes, id, handle);
 	if (node)

@@ -32,6 +32,21 @@ struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id);
 void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns);
 bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns);
 
+/*
+ * nodes_set_filled, nodes_is_filled -- set or test whether the kernel's cache may have pages of the file, filled by a
+ * read (pages.h).
+ */
+void nodes_set_filled(struct nodes *nodes, uint64_t id, bool filled);
+bool nodes_is_filled(struct nodes *nodes, uint64_t id);
+
+/* nodes_opened -- the file was opened for writing (1) or such an open was closed (-1). nodes_is_open_for_writing --
+ * whether it is, so that a mapping may change pages. */
+void nodes_opened(struct nodes *nodes, uint64_t id, int count);
+bool nodes_is_open_for_writing(struct nodes *nodes, uint64_t id);
+
+/* nodes_find -- the node id of `handle` if the kernel references it, else 0. */
+uint64_t nodes_find(struct nodes *nodes, struct farnova_handle handle);
+
 /* nodes_get -- the node id of `handle`, with one more reference. 0 without memory. */
 uint64_t nodes_get(struct nodes *nodes, struct farnova_handle handle);
 
