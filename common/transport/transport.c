@@ -117,7 +117,8 @@ int transport_listener_next(struct transport_listener *listener, struct transpor
 	return rc;
 }
 
-static int own_limits(const struct transport_options *options, struct transport_hello *own)
+static int own_limits(const struct transport_ops *ops, const struct transport_options *options,
+                      struct transport_hello *own)
 {
 	*own = (struct transport_hello){.message_size = TRANSPORT_DEFAULT_MESSAGE,
 	                                .receive_depth = TRANSPORT_DEFAULT_DEPTH,
@@ -128,6 +129,9 @@ static int own_limits(const struct transport_options *options, struct transport_
 		own->receive_depth = options->receive_depth;
 	if (options != NULL && options->operations != 0)
 		own->operations = options->operations;
+	own->receive_first = own->receive_depth;
+	if (ops->receive_first != 0 && ops->receive_first < own->receive_first)
+		own->receive_first = ops->receive_first;
 	return transport_hello_check(own) == 0 ? 0 : -EINVAL;
 }
 
@@ -135,7 +139,7 @@ int transport_accept(struct transport_pending *pending, struct transport_queue *
                      const struct transport_options *options, struct transport_conn **out)
 {
 	struct transport_hello own;
-	int rc = own_limits(options, &own);
+	int rc = own_limits(queue->ops, options, &own);
 
 	if (rc == 0 && pending->ops != queue->ops)
 		rc = -EINVAL;
@@ -161,7 +165,7 @@ int transport_connect(struct transport_queue *queue, const char *host, uint16_t 
                       size_t why_size)
 {
 	struct transport_hello own;
-	int rc = own_limits(options, &own);
+	int rc = own_limits(queue->ops, options, &own);
 
 	if (rc != 0)
 		return transport_why(rc, why, why_size,

@@ -9,7 +9,9 @@
  *
  *  - A connection carries messages reliably, in order, each whole. A sender may have as many unreleased messages at its
  *    peer as the peer has receive buffers (credits). Beyond that transport_send returns -EAGAIN; it never blocks and
- *    never drops a message. Credits come back with later messages, or by themselves when half of them are owed.
+ *    never drops a message. Credits come back with later messages, or by themselves when half of them are owed. Over
+ *    verbs a connection has few receive buffers at first. A side whose buffers are all in use adds more, up to its
+ *    receive_depth, and the peer receives their credits.
  *  - transport_read and transport_write act on memory that the peer has registered, named by (address, key). The peer's
  *    program takes no part. Operations and messages of one connection are executed at the peer in the order in
  *    which they were posted: a message sent after a write is seen there only when the written bytes are.
@@ -41,7 +43,7 @@ struct transport_region;   /* a registered range */
 
 struct transport_options {
 	uint32_t message_size;  /* largest message this side receives; at most 64 KiB; 0 = 16 KiB + 512 */
-	uint32_t receive_depth; /* receive buffers; 0 = 64 */
+	uint32_t receive_depth; /* receive buffers at most; 0 = 64 */
 	uint32_t operations;    /* reads and writes outstanding at a time; 0 = 64 */
 };
 

@@ -61,6 +61,8 @@ int transport_hello_check(const struct transport_hello *hello)
 		return -EPROTO;
 	if (hello->receive_depth == 0 || hello->receive_depth > CREDITS_MAX)
 		return -EPROTO;
+	if (hello->receive_first == 0 || hello->receive_first > hello->receive_depth)
+		return -EPROTO;
 	if (hello->operations == 0 || hello->operations > TRANSPORT_OPERATION_LIMIT)
 		return -EPROTO;
 	return 0;
@@ -79,7 +81,7 @@ int transport_conn_init(struct transport_conn *conn, struct transport_queue *que
 	conn->queue = queue;
 	conn->own = *own;
 	conn->theirs = *theirs;
-	credits_init(&conn->credits, own->receive_depth, theirs->receive_depth);
+	credits_init(&conn->credits, own->receive_first, theirs->receive_first, theirs->receive_depth);
 	snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
 	return events_reserve(&queue->events, events_of(conn));
 }

@@ -2,8 +2,9 @@
  * credits.h -- accounting of receive buffers: how many messages this side may still send, and how many credits it owes
  * to the peer.
  *
- * At any time: available + in flight + unreleased at the peer + owed by the peer = peer_depth. A peer that returns more
- * credits than it took violates the protocol.
+ * At any time: available + in flight + unreleased at the peer + owed by the peer = the peer's receive buffers, at most
+ * peer_depth. Both can become more, as new credits, and fewer, as credits that are not returned. A peer that returns
+ * more than that violates the protocol.
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_CREDITS_H
 #define FARNOVA_COMMON_TRANSPORT_CREDITS_H
@@ -16,14 +17,14 @@
 
 struct credits {
 	uint32_t available;  /* messages this side may send now */
-	uint32_t peer_depth; /* the peer's receive buffers */
-	uint32_t depth;      /* receive buffers of this side */
+	uint32_t peer_depth; /* the most receive buffers that the peer may have */
+	uint32_t depth;      /* receive buffers of this side, those of messages that are held too */
 	uint32_t owed;       /* released here, not returned to the peer yet */
 };
 
-static inline void credits_init(struct credits *credits, uint32_t depth, uint32_t peer_depth)
+static inline void credits_init(struct credits *credits, uint32_t depth, uint32_t peer_first, uint32_t peer_depth)
 {
-	*credits = (struct credits){.available = peer_depth, .peer_depth = peer_depth, .depth = depth};
+	*credits = (struct credits){.available = peer_first, .peer_depth = peer_depth, .depth = depth};
 }
 
 /* credits_grant -- the peer has released `count` messages; -EPROTO if fewer were outstanding. */

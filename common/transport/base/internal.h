@@ -23,7 +23,8 @@
 /* The limits that one side sends to the other; the receiver checks them with transport_hello_check. */
 struct transport_hello {
 	uint32_t message_size;
-	uint32_t receive_depth;
+	uint32_t receive_depth; /* receive buffers at most */
+	uint32_t receive_first; /* at the beginning; more come as credits. Over tcp receive_depth */
 	uint32_t operations;
 };
 
@@ -35,6 +36,7 @@ struct transport_hello {
 struct transport_ops {
 	enum transport_kind kind;
 	bool needs_region;
+	uint32_t receive_first; /* receive buffers of a new connection; 0 = receive_depth */
 	int (*available)(char *why, size_t why_size);
 	int (*queue_create)(struct transport_queue **out);
 	void (*queue_destroy)(struct transport_queue *queue);

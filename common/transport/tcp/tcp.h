@@ -18,8 +18,8 @@ struct tcp_operation {
 
 /* A received message; the caller gets `data`. */
 struct tcp_slot {
-	struct tcp_slot *next;     /* in the free list */
-	struct tcp_slot *next_all; /* in the list of all slots of the connection */
+	struct tcp_slot *next;       /* in the free list */
+	LIST_ENTRY(tcp_slot) of_all; /* in the list of all slots of the connection */
 	_Alignas(64) uint8_t data[];
 };
 
@@ -48,8 +48,9 @@ struct tcp_conn {
 	uint32_t acks; /* completed writes of the peer, not acknowledged yet */
 	struct tcp_operation *operations;
 	uint32_t operation_mask, operation_head, operation_tail;
-	struct tcp_slot *free_slots, *all_slots;
-	uint32_t slots;
+	struct tcp_slot *free_slots;
+	LIST_HEAD(, tcp_slot) all_slots;
+	uint32_t slots, free_slot_count;
 	struct tcp_region **regions; /* by the index in their keys */
 	uint32_t region_capacity;
 	uint32_t *next_free; /* by index: the next free index; region_capacity ends the list */

@@ -18,6 +18,8 @@
 #define REGION_LIMIT (1u << 20)
 #define INDEX_BITS   20
 
+#define FREE_SLOTS_KEPT 4u /* message buffers that a connection keeps for its next messages */
+
 /* ---- connections ------------------------------------------------------------------------------------------------ */
 
 static void free_contents(struct tcp_conn *conn)
@@ -25,8 +27,8 @@ static void free_contents(struct tcp_conn *conn)
 	struct tcp_slot *slot;
 
 	tcp_output_fini(&conn->output);
-	while ((slot = conn->all_slots) != NULL) {
-		conn->all_slots = slot->next_all;
+	while ((slot = LIST_FIRST(&conn->all_slots)) != NULL) {
+		LIST_REMOVE(slot, of_all);
 		free(slot);
 	}
 	while (!LIST_EMPTY(&conn->base.regions)) {
@@ -246,8 +248,15 @@ void tcp_release(struct transport_conn *base, const void *data)
 	struct tcp_conn *conn = tcp_conn_of(base);
 	struct tcp_slot *slot = (struct tcp_slot *)((char *)data - offsetof(struct tcp_slot, data));
 
-	slot->next = conn->free_slots;
-	conn->free_slots = slot;
+	if (conn->free_slot_count < FREE_SLOTS_KEPT) {
+		slot->next = conn->free_slots;
+		conn->free_slots = slot;
+		conn->free_slot_count++;
+	} else {
+		LIST_REMOVE(slot, of_all);
+		conn->slots--;
+		free(slot);
+	}
 	if (credits_overdue(&base->credits))
 		tcp_conn_flush(conn);
 }

@@ -20,13 +20,13 @@ static struct tcp_slot *take_slot(struct tcp_conn *conn)
 
 	if (slot != NULL) {
 		conn->free_slots = slot->next;
+		conn->free_slot_count--;
 		return slot;
 	}
 	slot = aligned_alloc(64, sizeof(*slot) + size);
 	if (slot == NULL)
 		return NULL;
-	slot->next_all = conn->all_slots;
-	conn->all_slots = slot;
+	LIST_INSERT_HEAD(&conn->all_slots, slot, of_all);
 	conn->slots++;
 	return slot;
 }

@@ -171,6 +171,7 @@ static uint8_t *ring_take(struct verbs_conn *conn, uint32_t length)
 
 static uint32_t immediate(struct verbs_conn *conn, uint32_t kind)
 {
+	conn->receive.awaited = false;
 	return htobe32(kind | credits_collect(&conn->base.credits));
 }
 
@@ -199,6 +200,11 @@ static int verbs_send(struct transport_conn *base, const struct iovec *iov, int 
 	return 0;
 }
 
+static bool must_send_credits(const struct verbs_conn *conn)
+{
+	return credits_overdue(&conn->base.credits) || conn->receive.awaited;
+}
+
 /* Send only credits. They have their own slots; if those are in use, a later completion calls this again. */
 static void send_credits(struct verbs_conn *conn)
 {
@@ -218,16 +224,13 @@ static void send_credits(struct verbs_conn *conn)
 static void verbs_release(struct transport_conn *base, const void *data)
 {
 	struct verbs_conn *conn = verbs_conn_of(base);
-	uint32_t buffer = (uint32_t)((size_t)((const uint8_t *)data - conn->receive_bytes) / conn->receive_stride);
-	int rc;
+	int rc = verbs_receive_release(conn, data);
 
-	conn->held--;
 	if (base->dead)
 		return;
-	rc = verbs_conn_post_receive(conn, buffer);
 	if (rc != 0)
 		verbs_conn_fail(conn, rc, "the queue pair takes no more receive buffers");
-	else if (credits_overdue(&base->credits))
+	else if (must_send_credits(conn))
 		send_credits(conn);
 }
 
@@ -318,15 +321,21 @@ static void complete_requests(struct verbs_conn *conn, uint32_t position)
 		if (this->context != NULL)
 			transport_push_done(&conn->base, this->context);
 	}
-	if (credits_overdue(&conn->base.credits))
+	if (must_send_credits(conn))
 		send_credits(conn);
 }
 
 static void complete_receive(struct verbs_conn *conn, const struct ibv_wc *wc)
 {
 	uint32_t buffer = (uint32_t)wc->wr_id & ~VERBS_RECEIVE_BIT;
+	uint8_t *bytes = verbs_receive_at(conn, buffer);
 	uint32_t word = be32toh(wc->imm_data);
+	int rc;
 
+	if (bytes == NULL) {
+		verbs_conn_fail(conn, -EIO, "the device filled a buffer that was not posted");
+		return;
+	}
 	if (wc->opcode != IBV_WC_RECV || (wc->wc_flags & IBV_WC_WITH_IMM) == 0 ||
 	    (word & ~(VERBS_CREDIT_ONLY | CREDITS_MAX)) != 0) {
 		verbs_conn_fail(conn, -EPROTO, "the peer sent something that is no message");
@@ -337,8 +346,7 @@ static void complete_receive(struct verbs_conn *conn, const struct ibv_wc *wc)
 		return;
 	}
 	if ((word & VERBS_CREDIT_ONLY) != 0) {
-		int rc = verbs_conn_post_receive(conn, buffer);
-
+		rc = verbs_receive_again(conn, buffer);
 		if (rc != 0)
 			verbs_conn_fail(conn, rc, "the queue pair takes no more receive buffers");
 		return;
@@ -347,12 +355,16 @@ static void complete_receive(struct verbs_conn *conn, const struct ibv_wc *wc)
 		verbs_conn_fail(conn, -EPROTO, "message length out of range");
 		return;
 	}
-	if (conn->held == conn->base.own.receive_depth) {
-		verbs_conn_fail(conn, -EPROTO, "message without a credit");
+	rc = verbs_receive_took(conn);
+	if (rc != 0) {
+		verbs_conn_fail(conn, rc,
+		                rc == -EPROTO ? "message without a credit"
+		                              : "the queue pair takes no more receive buffers");
 		return;
 	}
-	conn->held++;
-	transport_push_message(&conn->base, conn->receive_bytes + (size_t)buffer * conn->receive_stride, wc->byte_len);
+	transport_push_message(&conn->base, bytes, wc->byte_len);
+	if (must_send_credits(conn))
+		send_credits(conn);
 }
 
 static void complete(struct verbs_queue *queue, const struct ibv_wc *wc)
@@ -578,6 +590,7 @@ static void verbs_close(struct transport_conn *base)
 const struct transport_ops transport_verbs_ops = {
     .kind = TRANSPORT_VERBS,
     .needs_region = true,
+    .receive_first = VERBS_RECEIVE_FIRST,
     .available = verbs_device_available,
     .queue_create = verbs_queue_create,
     .queue_destroy = verbs_queue_destroy,

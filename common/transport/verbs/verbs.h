@@ -1,7 +1,7 @@
 /*
  * verbs.h -- a connection of the verbs transport, for its own files: verbs.c (queues, completions, posts,
- * registrations), verbs_conn.c (the objects of a connection), verbs_cm.c (establishing connections), verbs_device.c
- * (the devices of the host).
+ * registrations), verbs_conn.c (the objects of a connection), verbs_receive.c (its receive buffers), verbs_cm.c
+ * (establishing connections), verbs_device.c (the devices of the host, memory for them).
  */
 #ifndef FARNOVA_COMMON_TRANSPORT_VERBS_H
 #define FARNOVA_COMMON_TRANSPORT_VERBS_H
@@ -10,6 +10,7 @@
 #include <rdma/rdma_cma.h>
 
 #include "common/transport/base/internal.h"
+#include "common/transport/verbs/verbs_receive.h"
 
 /*
  * A completion queue and its channel, on one device. Each connection reserves room for all its work requests in one
@@ -65,9 +66,8 @@ struct verbs_conn {
 	uint32_t inline_limit, operation_limit; /* bytes */
 	uint8_t read_depth, served_depth;       /* reads in flight, ours and the peer's */
 
-	uint8_t *receive_bytes;
-	struct ibv_mr *receive_mr;
-	uint32_t receive_stride, receive_count, held;
+	uint32_t receive_room; /* receive buffers that the queue pair has room for */
+	struct verbs_receive receive;
 
 	uint8_t *send_bytes; /* a ring of send_size bytes, plus 64 for credits */
 	struct ibv_mr *send_mr;
@@ -118,7 +118,10 @@ int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *o
                         const struct transport_hello *theirs, const char *peer);
 /* verbs_conn_destroy -- destroy all objects, the queue pair first, and `id`; the queue frees the structure itself. */
 void verbs_conn_destroy(struct verbs_conn *conn);
-int verbs_conn_post_receive(struct verbs_conn *conn, uint32_t buffer);
+
+/* verbs_allocate_registered -- `size` zeroed bytes of whole pages, registered for local use; -ENOMEM and as ibv_reg_mr.
+ * On failure the caller frees what `bytes` and `mr` have. */
+int verbs_allocate_registered(struct ibv_pd *pd, size_t size, uint8_t **bytes, struct ibv_mr **mr);
 
 /* verbs_conn_fail -- push TRANSPORT_CLOSED with `status` and disconnect, which informs the peer. */
 void verbs_conn_fail(struct verbs_conn *conn, int status, const char *reason);

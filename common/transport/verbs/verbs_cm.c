@@ -20,7 +20,7 @@
 #include "common/transport/verbs/verbs.h"
 
 #define VERBS_MAGIC   0x3152564f4e524146ull /* "FARNOVR1" */
-#define VERBS_VERSION 1u
+#define VERBS_VERSION 2u
 #define BACKLOG       512
 #define RETRIES       7
 #define RNR_RETRIES   6 /* finite (7 means unlimited): with credits an honest peer never causes it */
@@ -31,6 +31,8 @@ struct wire_hello {
 	le32 message_size;
 	le32 receive_depth;
 	le32 operations;
+	le32 receive_first;
+	le32 reserved;
 };
 static_assert(sizeof(struct wire_hello) <= 56, "private data of a connect request");
 
@@ -55,6 +57,7 @@ static struct wire_hello encode(const struct transport_hello *hello)
 	    .message_size = le32_of(hello->message_size),
 	    .receive_depth = le32_of(hello->receive_depth),
 	    .operations = le32_of(hello->operations),
+	    .receive_first = le32_of(hello->receive_first),
 	};
 }
 
@@ -74,6 +77,7 @@ static int decode(const struct rdma_conn_param *from, struct transport_hello *he
 	hello->message_size = le32_get(wire.message_size);
 	hello->receive_depth = le32_get(wire.receive_depth);
 	hello->operations = le32_get(wire.operations);
+	hello->receive_first = le32_get(wire.receive_first);
 	*reason = "its limits are out of range";
 	return transport_hello_check(hello);
 }

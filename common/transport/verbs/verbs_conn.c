@@ -1,8 +1,8 @@
 /*
- * verbs_conn.c -- the objects of a connection: protection domain, queue pair, receive buffers, send ring.
+ * verbs_conn.c -- the objects of a connection: protection domain, queue pair, send ring.
  *
  * Each connection has its own protection domain, so a key of one connection is useless on another. There is no shared
- * receive queue: it would bind connections to one domain.
+ * receive queue: it would bind connections to one domain. verbs_receive.c bounds what receive buffers take instead.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -105,23 +105,13 @@ static int take_place(struct verbs_queue *queue, struct verbs_conn *conn)
 
 /* ---- building --------------------------------------------------------------------------------------------------- */
 
-static int allocate_registered(struct ibv_pd *pd, size_t size, uint8_t **bytes, struct ibv_mr **mr)
-{
-	*bytes = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
-	if (*bytes == NULL)
-		return -ENOMEM;
-	memset(*bytes, 0, size); /* a short message must not leak earlier heap contents */
-	*mr = ibv_reg_mr(pd, *bytes, size, IBV_ACCESS_LOCAL_WRITE);
-	return *mr != NULL ? 0 : -errno;
-}
-
 static int create_queue_pair(struct verbs_conn *conn)
 {
 	struct ibv_qp_init_attr attributes = {
 	    .send_cq = conn->cq->cq,
 	    .recv_cq = conn->cq->cq,
 	    .cap = {.max_send_wr = conn->depth,
-	            .max_recv_wr = conn->receive_count,
+	            .max_recv_wr = conn->receive_room,
 	            .max_send_sge = 1,
 	            .max_recv_sge = 1,
 	            .max_inline_data = INLINE_WANTED},
@@ -137,29 +127,14 @@ static int create_queue_pair(struct verbs_conn *conn)
 	return 0;
 }
 
-int verbs_conn_post_receive(struct verbs_conn *conn, uint32_t buffer)
-{
-	struct ibv_sge sge = {
-	    .addr = (uintptr_t)conn->receive_bytes + (uint64_t)buffer * conn->receive_stride,
-	    .length = conn->receive_stride,
-	    .lkey = conn->receive_mr->lkey,
-	};
-	struct ibv_recv_wr wr = {
-	    .wr_id = verbs_work_id(conn, VERBS_RECEIVE_BIT | buffer), .sg_list = &sge, .num_sge = 1};
-	struct ibv_recv_wr *bad;
-
-	return -ibv_post_recv(conn->id->qp, &wr, &bad);
-}
-
 static int size_queues(struct verbs_conn *conn, const struct transport_hello *own, const struct ibv_device_attr *device)
 {
 	uint32_t requests = 1;
 
-	conn->receive_count = own->receive_depth + VERBS_CREDIT_SLOTS;
-	conn->receive_stride = (own->message_size + 63u) & ~63u;
+	conn->receive_room = own->receive_depth + VERBS_CREDIT_SLOTS;
 	conn->depth = own->operations + own->receive_depth + 2 * VERBS_CREDIT_SLOTS;
 	conn->depth = least(conn->depth, (uint32_t)device->max_qp_wr);
-	if (conn->receive_count > (uint32_t)device->max_qp_wr || conn->depth < 2 * VERBS_CREDIT_SLOTS)
+	if (conn->receive_room > (uint32_t)device->max_qp_wr || conn->depth < 2 * VERBS_CREDIT_SLOTS)
 		return -EINVAL;
 	conn->signal_every = least(conn->depth, own->operations) / 4;
 	conn->signal_every = conn->signal_every == 0 ? 1 : conn->signal_every;
@@ -189,21 +164,15 @@ static int build(struct verbs_conn *conn, const struct transport_hello *own)
 	rc = take_place(queue, conn);
 	if (rc != 0)
 		return rc;
-	rc = cq_reserve(queue, conn->id->verbs, conn->depth + conn->receive_count, (uint32_t)device.max_cqe, &conn->cq);
+	rc = cq_reserve(queue, conn->id->verbs, conn->depth + conn->receive_room, (uint32_t)device.max_cqe, &conn->cq);
 	if (rc != 0)
 		return rc;
-	conn->cq_room = conn->depth + conn->receive_count;
+	conn->cq_room = conn->depth + conn->receive_room;
 	conn->pd = ibv_alloc_pd(conn->id->verbs);
 	if (conn->pd == NULL)
 		return -errno;
 	rc = create_queue_pair(conn);
-	if (rc != 0)
-		return rc;
-	rc = allocate_registered(conn->pd, (size_t)conn->receive_count * conn->receive_stride, &conn->receive_bytes,
-	                         &conn->receive_mr);
-	for (uint32_t i = 0; rc == 0 && i < conn->receive_count; i++)
-		rc = verbs_conn_post_receive(conn, i);
-	return rc;
+	return rc != 0 ? rc : verbs_receive_build(conn);
 }
 
 int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const struct transport_hello *own,
@@ -216,6 +185,7 @@ int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const
 		return -ENOMEM;
 	conn->base.queue = queue;
 	conn->base.ops = queue->ops;
+	conn->base.own = *own;
 	conn->id = id;
 	rc = build(conn, own);
 	if (rc != 0) {
@@ -237,13 +207,13 @@ int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const
 int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *own,
                         const struct transport_hello *theirs, const char *peer)
 {
-	uint64_t size = 128 * 1024;
+	uint64_t size = 64 * 1024;
 	int rc;
 
-	while (size < 4ull * theirs->message_size)
+	while (size < 3ull * theirs->message_size)
 		size *= 2;
 	conn->send_size = size;
-	rc = allocate_registered(conn->pd, size + 64, &conn->send_bytes, &conn->send_mr);
+	rc = verbs_allocate_registered(conn->pd, size + 64, &conn->send_bytes, &conn->send_mr);
 	if (rc != 0)
 		return rc;
 	rc = transport_conn_init(&conn->base, conn->base.queue, own, theirs, peer);
@@ -286,8 +256,7 @@ static void end_regions(struct verbs_conn *conn)
 		ibv_dereg_mr(region->mr);
 		free(region);
 	}
-	if (conn->receive_mr != NULL)
-		ibv_dereg_mr(conn->receive_mr);
+	verbs_receive_free(conn);
 	if (conn->send_mr != NULL)
 		ibv_dereg_mr(conn->send_mr);
 }
@@ -311,7 +280,6 @@ void verbs_conn_destroy(struct verbs_conn *conn)
 	leave_unposted(conn);
 	if (conn->ready)
 		transport_conn_fini(&conn->base);
-	free(conn->receive_bytes);
 	free(conn->send_bytes);
 	free(conn->requests);
 	conn->next_closed = queue->closed;

@@ -1,5 +1,6 @@
-/* verbs_device.c -- checks whether this host can use RDMA now, and says what to do if not. */
+/* verbs_device.c -- checks whether this host can use RDMA now, and says what to do if not; registers memory. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -83,4 +84,14 @@ int verbs_device_available(char *why, size_t why_size)
 	if (list != NULL)
 		ibv_free_device_list(list);
 	return rc;
+}
+
+int verbs_allocate_registered(struct ibv_pd *pd, size_t size, uint8_t **bytes, struct ibv_mr **mr)
+{
+	*bytes = aligned_alloc(4096, (size + 4095) & ~(size_t)4095);
+	if (*bytes == NULL)
+		return -ENOMEM;
+	memset(*bytes, 0, size); /* a short message must not leak earlier heap contents */
+	*mr = ibv_reg_mr(pd, *bytes, size, IBV_ACCESS_LOCAL_WRITE);
+	return *mr != NULL ? 0 : -errno;
 }

@@ -184,7 +184,9 @@ static void garbage_on_the_port_is_turned_away(void **state)
 
 static void a_hello_with_limits_out_of_range_is_refused(void **state)
 {
-	static const struct transport_hello bad[] = {
+	static const struct {
+		uint32_t message_size, receive_depth, operations;
+	} bad[] = {
 	    {0, 4, 4}, {65537, 4, 4}, {UINT32_MAX, 4, 4}, {1024, 0, 4}, {1024, 65536, 4}, {1024, 4, 0}, {1024, 4, 4097},
 	};
 	struct fixture *fixture = fixture_create(TRANSPORT_TCP, "127.0.0.1");
@@ -193,7 +195,10 @@ static void a_hello_with_limits_out_of_range_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int fd = raw_socket(fixture);
 
-		tcp_hello_encode(&bad[i], hello);
+		tcp_hello_encode(&(struct transport_hello){.message_size = bad[i].message_size,
+		                                           .receive_depth = bad[i].receive_depth,
+		                                           .operations = bad[i].operations},
+		                 hello);
 		send_raw(fd, hello, sizeof(hello));
 		assert_null(next_pending(fixture->listener, 20));
 		expect_end(fd);
@@ -209,7 +214,7 @@ static void a_peer_that_says_nothing_is_dropped_in_time(void **state)
 	uint8_t hello[TCP_HELLO_SIZE];
 	struct transport_conn *client, *server;
 
-	tcp_hello_encode(&(struct transport_hello){1024, 4, 4}, hello);
+	tcp_hello_encode(&(struct transport_hello){.message_size = 1024, .receive_depth = 4, .operations = 4}, hello);
 	send_raw(half, hello, TCP_HELLO_SIZE / 2);
 	fixture_connect(fixture, NULL, NULL, &client, &server);
 	assert_null(next_pending(fixture->listener, 6500));

@@ -35,12 +35,17 @@ static char host[128];
 
 struct raw_hello { /* as verbs_cm.c has it */
 	le64 magic;
-	le32 version, message_size, receive_depth, operations;
+	le32 version, message_size, receive_depth, operations, receive_first, reserved;
 };
 
 static struct raw_hello good_hello(void)
 {
-	return (struct raw_hello){le64_of(0x3152564f4e524146ull), le32_of(1), le32_of(1024), le32_of(4), le32_of(4)};
+	return (struct raw_hello){.magic = le64_of(0x3152564f4e524146ull),
+	                          .version = le32_of(2),
+	                          .message_size = le32_of(1024),
+	                          .receive_depth = le32_of(4),
+	                          .operations = le32_of(4),
+	                          .receive_first = le32_of(4)};
 }
 
 struct raw_peer {
@@ -101,11 +106,11 @@ static struct transport_pending *next_pending(struct transport_listener *listene
 
 static void a_hello_that_is_none_is_turned_away(void **state)
 {
-	struct raw_hello bad[6];
+	struct raw_hello bad[8];
 	struct fixture *fixture = fixture_create(TRANSPORT_VERBS, host);
 	struct transport_conn *client, *server;
 
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < 8; i++)
 		bad[i] = good_hello();
 	bad[0].magic.raw ^= 1;
 	bad[1].version.raw ^= 1;
@@ -113,7 +118,9 @@ static void a_hello_that_is_none_is_turned_away(void **state)
 	bad[3].message_size.raw = htole32(65537);
 	bad[4].receive_depth.raw = htole32(65536);
 	bad[5].operations.raw = htole32(4097);
-	for (size_t i = 0; i < 6; i++) {
+	bad[6].receive_first.raw = 0;
+	bad[7].receive_first.raw = htole32(5);
+	for (size_t i = 0; i < 8; i++) {
 		struct raw_peer peer = {.hello = &bad[i], .port = transport_listener_port(fixture->listener)};
 		pthread_t thread;
 
@@ -196,6 +203,58 @@ static void a_breach_of_the_protocol_ends_only_its_connection(void **state)
 		commit_breach(&breaches[i]);
 }
 
+/* Bytes that this process has pinned, as the kernel counts them. */
+static uint64_t pinned(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[256];
+	unsigned long kib = 0;
+
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status) && sscanf(line, "VmPin: %lu kB", &kib) != 1)
+		;
+	fclose(status);
+	return (uint64_t)kib * 1024;
+}
+
+/* `count` messages in flight before the first is answered. */
+static void exchange(struct bench *bench, int count)
+{
+	const void *held[64];
+
+	for (int i = 0; i < count; i++) {
+		while (fixture_send(bench->client, &i, sizeof(i)) == -EAGAIN)
+			fixture_pump(bench->fixture);
+		held[i] = fixture_wait(bench->fixture, &bench->fixture->server).data;
+	}
+	for (int i = 0; i < count; i++)
+		transport_release(bench->server, held[i]);
+	while (fixture_send(bench->server, "all", 3) == -EAGAIN)
+		fixture_pump(bench->fixture);
+	fixture_expect_message(bench->fixture, &bench->fixture->client, bench->client, "all", 3);
+}
+
+static void receive_buffers_are_pinned_only_while_they_are_used(void **state)
+{
+	uint64_t before = pinned(), idle, busy;
+	struct bench bench = bench_create(TRANSPORT_VERBS, host, 4096, NULL, NULL);
+
+	/* Two connections, for both ends are here. */
+	idle = pinned() - before;
+	print_message("an idle connection pins %lu KiB\n", idle / 2 / 1024);
+	assert_in_range(idle, 1, 2 * 224 * 1024);
+	exchange(&bench, 64);
+	busy = pinned() - before;
+	assert_in_range(busy, idle + 60 * 16 * 1024, idle + 64 * 17 * 1024);
+	/* It is given back, slab after slab, as one message at a time comes. */
+	for (int i = 0; i < 1000 && pinned() - before > idle; i++)
+		exchange(&bench, 1);
+	assert_int_equal(pinned() - before, idle);
+	exchange(&bench, 64);
+	bench_destroy(&bench);
+	assert_int_equal(pinned(), before);
+}
+
 /* A file of its own kind of memory, mapped shared. */
 static int register_file(struct transport_conn *conn, const char *path, int flags, size_t length)
 {
@@ -244,6 +303,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_hello_that_is_none_is_turned_away),
+	    cmocka_unit_test(receive_buffers_are_pinned_only_while_they_are_used),
 	    cmocka_unit_test(a_breach_of_the_protocol_ends_only_its_connection),
 	    cmocka_unit_test(devdax_and_tmpfs_register_and_memory_that_is_not_there_does_not),
 	};
