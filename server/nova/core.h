@@ -25,6 +25,7 @@
 #define NOVA_PROJECT_BUCKETS 256u
 #define NOVA_CACHE_LINE      64
 
+struct client_table;
 struct gc_queue;
 struct inode_slab;
 struct project;
@@ -49,6 +50,7 @@ struct nova {
 	uint32_t epoch;
 	uint64_t blocks; /* in the pool */
 	struct nova_handle root;
+	uint64_t clients_ino; /* the client table; not counted among the inodes */
 	uint64_t hash_seed;
 
 	uint32_t zone_count;
@@ -67,6 +69,7 @@ struct nova {
 	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never removed */
 
 	struct gc_queue *gc;
+	struct client_table *clients; /* NULL in a read-only mount */
 
 	pthread_mutex_t rename_lock;
 

@@ -23,6 +23,7 @@
 
 struct nova;
 struct nova_worker;
+struct nova_intent;
 
 /* Distinct types: an inode number, a block of the pool. */
 typedef struct {
@@ -46,18 +47,12 @@ struct nova_cred {
 	const uint32_t *groups; /* supplementary */
 };
 
-/* A request of a client, stored in every entry that it commits; zero = no client's. */
-struct nova_request {
-	uint32_t client;
-	uint16_t slot;
-	uint32_t sequence;
-};
-
 /* The caller of an operation. */
 struct nova_call {
 	struct nova_worker *worker;
 	const struct nova_cred *cred;
-	struct nova_request request;
+	/* Of a client's request: the commit with its effect stores it (clients.h). NULL = nobody repeats this call. */
+	struct nova_intent *intent;
 	/* Passed on with the blocks that the call frees: see struct nova_freed. NULL = no session's change. */
 	const void *change;
 	bool opened;    /* the open has checked read and write access: do not check the mode again */

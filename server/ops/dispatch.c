@@ -157,12 +157,7 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	    .session = session,
 	    .in = in,
 	    .out = &state->reply,
-	    .call = {.worker = state->nova,
-	             .change = &nothing,
-	             .cred = cred_get(&session->creds, in->cred),
-	             .request = {.client = (uint32_t)session->registered.id,
-	                         .slot = in->slot,
-	                         .sequence = in->sequence}},
+	    .call = {.worker = state->nova, .change = &nothing, .cred = cred_get(&session->creds, in->cred)},
 	    .deferred = deferred,
 	};
 

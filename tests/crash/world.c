@@ -63,7 +63,7 @@ int world_begin(struct world *world, struct sparse *memory, struct sparse *initi
 	world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
 	if (world->failed)
 		return world->error;
-	world->call = (struct nova_call){.worker = world->worker, .request = {7, 1, 1}};
+	world->call = (struct nova_call){.worker = world->worker};
 	world->model = posix_new(0755, BEGIN_NS);
 	world->root = (struct world_object){nova_root(world->fs), posix_root(world->model)};
 	posix_name_inode(world->model, world->root.ino, world->root.handle.ino.n, world->root.handle.generation);

@@ -271,7 +271,6 @@ struct random_answer random_core_do(const struct nova_call *call, const struct r
 	const struct nova_call own = {
 	    .worker = call->worker,
 	    .cred = &cred,
-	    .request = call->request,
 	    .opened = op->who & RANDOM_OPENED,
 	    .umask = op->umask,
 	};

@@ -28,10 +28,7 @@ void random_lane_end(struct random_lane *lane)
 
 void random_lane_restart(struct random_lane *lane, const struct nova_call *call)
 {
-	uint32_t sequence = lane->call.request.sequence;
-
 	lane->call = *call;
-	lane->call.request.sequence = sequence;
 	memset(lane->slots.pins, 0, sizeof(lane->slots.pins));
 	posix_restart(lane->model);
 	posix_reclaim(lane->model);
@@ -65,7 +62,6 @@ bool random_lane_do(struct random_lane *lane, const struct random_op *op)
 
 	lane->now += RANDOM_STEP_NS;
 	fixed_time_set(lane->now);
-	lane->call.request.sequence++;
 	if (op->name != RANDOM_BALLAST)
 		random_op_suit(lane->model, &lane->slots, &chosen, RANDOM_NAMES);
 	if (random_op_skipped(&lane->slots, &chosen))

@@ -36,7 +36,7 @@ bool random_pool_mount(struct random_pool *pool)
 	rc = nova_worker_open(pool->fs, &pool->worker);
 	if (rc)
 		return random_failed(pool->settings, "no worker: %s", strerror(-rc));
-	pool->call = (struct nova_call){.worker = pool->worker, .request = {7, 1, 1}};
+	pool->call = (struct nova_call){.worker = pool->worker};
 	return true;
 }
 

@@ -60,7 +60,6 @@ static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint
                        uint64_t *stop)
 {
 	const struct file_index *file = &slice->inode->file;
-	const struct nova_request request = entry_request(entry);
 	uint64_t end = extent->file_block + extent->count;
 	struct extent live;
 
@@ -78,7 +77,7 @@ static int keep_extent(struct gc_slice *slice, const struct extent *extent, uint
 		}
 		live = gc_slice_look(slice, at, end);
 		if (live.value == extent->value + (at - extent->file_block) && !was_seen(slice, &live))
-			rc = gc_slice_add(slice, &live, &request);
+			rc = gc_slice_add(slice, &live, le32_get(entry->born));
 		if (rc)
 			return rc;
 	}

@@ -17,19 +17,19 @@
 static_assert(GC_SCAN_HARD_LIMIT * BLOCKS_PER_SCAN + SCAN_BLOCKS <= NOVA_EXTENT_BLOCKS_MAX,
               "all that a slice looks at could be told as one extent");
 
-/* The copy keeps the request of the old entry. */
+/* The copy keeps the epoch in which the old entry was born. */
 int gc_slice_copy(struct gc_slice *slice, const struct nova_entry *old, uint64_t *line)
 {
 	struct entry_page buffer;
 
 	memcpy(&buffer, old, (size_t)old->lines * NOVA_LINE_SIZE);
-	slice->log.request = entry_request(old);
+	slice->log.born = le32_get(old->born);
 	return log_append_entry(slice->worker, &slice->log, &buffer.entry, NULL, line);
 }
 
-static int put_entry(struct gc_slice *slice, struct nova_entry *entry, const struct nova_request *request)
+static int put_entry(struct gc_slice *slice, struct nova_entry *entry)
 {
-	slice->log.request = *request;
+	slice->log.born = slice->born;
 	slice->lines += entry->lines;
 	return log_append_entry(slice->worker, &slice->log, entry, NULL, NULL);
 }
@@ -48,12 +48,12 @@ static int put_extents(struct gc_slice *slice, unsigned count)
 		entry =
 		    entry_write(&buffer, first->file_block, first->value, first->count, inode->size, inode->mtime_ns);
 		slice->gathered_count = 0;
-		return put_entry(slice, entry, &slice->asked);
+		return put_entry(slice, entry);
 	}
 	entry = entry_extents(&page, first, count, inode->size);
 	slice->gathered_count -= count;
 	memmove(slice->gathered, slice->gathered + count, slice->gathered_count * sizeof *first);
-	return put_entry(slice, entry, &slice->asked);
+	return put_entry(slice, entry);
 }
 
 /* Append an entry whenever the gathered extents fill the rest of the page, so that no page needs padding. With `rest`
@@ -76,29 +76,37 @@ static int put_gathered(struct gc_slice *slice, bool rest)
 /* The run is complete: add it to the gathered extents. */
 static int gather_run(struct gc_slice *slice)
 {
+	int rc = 0;
+
 	if (!slice->run.extent.count)
 		return 0;
-	slice->asked = slice->run.request;
+	/* The extents of an entry have one epoch of birth. */
+	if (slice->born != slice->run.born)
+		rc = put_gathered(slice, true);
+	if (rc)
+		return rc;
+	slice->born = slice->run.born;
 	slice->gathered[slice->gathered_count++] = slice->run.extent;
 	slice->run.extent.count = 0;
 	return put_gathered(slice, false);
 }
 
-/* If the extent continues the current run within a zone, the run grows by it; else it begins a new run. */
-int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct nova_request *request)
+/* If the extent continues the current run within a zone, and was born in its epoch, the run grows by it; else it begins
+ * a new run. */
+int gc_slice_add(struct gc_slice *slice, const struct extent *live, uint32_t born)
 {
 	struct extent *run = &slice->run.extent;
 	uint64_t in_zone = (file_block_of(run->value) - NOVA_PREAMBLE_BLOCKS) % NOVA_ZONE_BLOCKS + run->count;
 	int rc = 0;
 
-	if (run->count && live->file_block == run->file_block + run->count && live->value == run->value + run->count &&
-	    in_zone < NOVA_ZONE_BLOCKS) {
+	if (run->count && slice->run.born == born && live->file_block == run->file_block + run->count &&
+	    live->value == run->value + run->count && in_zone < NOVA_ZONE_BLOCKS) {
 		run->count += live->count;
 	} else {
 		rc = gather_run(slice);
 		*run = *live;
 	}
-	slice->run.request = *request;
+	slice->run.born = born;
 	return rc;
 }
 
@@ -113,7 +121,7 @@ struct extent gc_slice_look(struct gc_slice *slice, uint64_t at, uint64_t end)
 	return live;
 }
 
-/* Append the current attributes and times. They come last: their entries carry the newest request of the log. */
+/* Append the current attributes and times, as born with the newest entry. */
 static int write_attributes(struct nova_worker *worker, const struct nova_inode *inode, struct log_append *log)
 {
 	struct entry_buffer buffer;
@@ -122,7 +130,7 @@ static int write_attributes(struct nova_worker *worker, const struct nova_inode 
 	struct nova_times_entry *times;
 	int rc;
 
-	log->request = inode->log.last_request;
+	log->born = inode->log.born;
 	if (inode_is(inode, S_IFDIR)) {
 		entry = entry_start(&buffer, NOVA_ENTRY_PARENT);
 		ENTRY_PAYLOAD(nova_parent_entry, entry)->parent = le64_of(inode->parent);
@@ -239,5 +247,5 @@ void gc_slice_begin(struct gc_slice *slice, struct nova_worker *worker, struct n
 	memset(slice, 0, offsetof(struct gc_slice, gathered));
 	slice->worker = worker;
 	slice->inode = inode;
-	inode_append_start(&slice->log, inode, &inode->log.last_request, false);
+	inode_append_start(&slice->log, inode, false);
 }

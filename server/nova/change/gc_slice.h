@@ -19,15 +19,15 @@
 /* Adjacent extents of a file, which become one extent. */
 struct gc_run {
 	struct extent extent;
-	struct nova_request request;
+	uint32_t born; /* EPOCH at the birth of its extents */
 };
 
 struct gc_slice {
 	struct nova_worker *worker;
 	struct nova_inode *inode;
 	struct log_append log;
-	struct gc_run run;         /* not yet in `gathered` */
-	struct nova_request asked; /* the request of the newest extent in `gathered` */
+	struct gc_run run; /* not yet in `gathered` */
+	uint32_t born;     /* of the extents in `gathered` */
 	uint64_t scanned;
 	uint64_t lines;        /* of extents, appended */
 	uint64_t page;         /* being scanned */
@@ -56,14 +56,14 @@ struct gc_slice {
 /* gc_slice_begin -- stores nothing. */
 void gc_slice_begin(struct gc_slice *slice, struct nova_worker *worker, struct nova_inode *inode);
 
-/* gc_slice_copy -- append the entry unchanged, with its own request; *line receives its new line. -ENOSPC. */
+/* gc_slice_copy -- append the entry unchanged; *line receives its new line. -ENOSPC. */
 int gc_slice_copy(struct gc_slice *slice, const struct nova_entry *old, uint64_t *line);
 
 /* gc_slice_look -- the first extent of the current map at or after file block `at`, cut off at `end`. */
 struct extent gc_slice_look(struct gc_slice *slice, uint64_t at, uint64_t end);
 
-/* gc_slice_add -- add a live extent, which an entry with this request recorded. -ENOSPC. */
-int gc_slice_add(struct gc_slice *slice, const struct extent *live, const struct nova_request *request);
+/* gc_slice_add -- add a live extent of an entry that was born in this epoch. -ENOSPC. */
+int gc_slice_add(struct gc_slice *slice, const struct extent *live, uint32_t born);
 
 /* gc_slice_end -- commit the appended entries and free the scanned pages. On an error the caller drops the append. */
 int gc_slice_end(struct gc_slice *slice);

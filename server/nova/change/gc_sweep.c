@@ -40,7 +40,8 @@ int gc_sweep_slice(struct nova_worker *worker, struct nova_inode *inode)
 	gc_slice_begin(&slice, worker, inode);
 	while ((more = file_index_next(&inode->file, at, &at)) && !rc && slice.scanned < GC_SCAN_SOFT_LIMIT) {
 		live = gc_slice_look(&slice, at, NOVA_FILE_BLOCKS_MAX);
-		rc = gc_slice_add(&slice, &live, &inode->log.last_request);
+		/* The index does not say when an extent was born: EPOCH does not move yet, so all are of one epoch. */
+		rc = gc_slice_add(&slice, &live, inode->log.born);
 		at += live.count;
 	}
 	if (!rc)

@@ -84,6 +84,7 @@ int inode_create_begin(struct txn *txn, struct birth *birth, struct nova_inode *
 	inode->space.quota = NULL;
 	inode->space.blocks = inode->space.charged = 0;
 	inode->log.tail = inode->log.head = inode->log.start = inode->log.tail_page = inode->log.tail_first = 0;
+	inode->log.born = 0;
 	inode->btime_ns = txn->now;
 	store_header(fs, inode, birth);
 	*log = txn_log_new(txn, inode);

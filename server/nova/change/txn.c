@@ -6,6 +6,7 @@
 #include "common/assert.h"
 #include "common/clock.h"
 #include "server/nova/change/gc.h"
+#include "server/nova/change/intent.h"
 #include "server/nova/inode/inode.h"
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/words.h"
@@ -25,6 +26,7 @@ void txn_start(struct txn *txn, const struct nova_call *call)
 	txn->call = call;
 	txn->now = now_ns();
 	txn->log_count = txn->life_count = 0;
+	txn->has_effect = false;
 }
 
 struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged)
@@ -35,7 +37,7 @@ struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privi
 	fn_assert(txn->log_count < TXN_LOGS);
 	gc_if_due(txn->worker, inode);
 	txn->is_new[txn->log_count] = false;
-	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, privileged);
+	inode_append_start(&txn->logs[txn->log_count], inode, privileged);
 	return &txn->logs[txn->log_count++];
 }
 
@@ -43,7 +45,7 @@ struct log_append *txn_log_new(struct txn *txn, struct nova_inode *inode)
 {
 	fn_assert(txn->log_count < TXN_LOGS);
 	txn->is_new[txn->log_count] = true;
-	inode_append_start(&txn->logs[txn->log_count], inode, &txn->call->request, false);
+	inode_append_start(&txn->logs[txn->log_count], inode, false);
 	return &txn->logs[txn->log_count++];
 }
 
@@ -175,8 +177,28 @@ static void commit_record(struct txn *txn)
 	journal_commit(txn->worker, words, count);
 }
 
+/*
+ * The intent is judged by an inode that existed before: whatever becomes of a new one, that one's TAIL tells. Stored
+ * before the first fence of the commit, after all that can fail.
+ */
+static void store_intent(struct txn *txn)
+{
+	struct intent_values values = {.result = {txn->result[0], txn->result[1]}};
+	const struct log_append *log = &txn->logs[0];
+
+	fn_assert(txn->log_count > 0);
+	if (txn->is_new[0] && txn->log_count > 1)
+		log = &txn->logs[1];
+	values.ino = log->owner.ino;
+	values.generation = log->owner.generation;
+	values.position = log->position;
+	intent_store(txn->worker->fs, txn->call->intent, &values);
+}
+
 void txn_commit(struct txn *txn)
 {
+	if (txn->has_effect && txn->call->intent)
+		store_intent(txn);
 	/* From here on the operation must not be deferred: a second run would make the change twice. */
 	txn->worker->may_defer = false;
 	if (txn->log_count == 1 && txn->life_count == 0)

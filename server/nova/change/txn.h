@@ -43,6 +43,8 @@ struct txn {
 	int64_t now; /* the time of the operation */
 	unsigned log_count;
 	unsigned life_count;
+	bool has_effect;    /* this commit carries the effect of the call's request, */
+	uint64_t result[2]; /* which has this result */
 	struct log_append logs[TXN_LOGS];
 	bool is_new[TXN_LOGS]; /* the tail is stored in place: the slot is not valid before its life word changes */
 	struct journal_word lives[NOVA_RECORD_WORDS];
@@ -70,6 +72,18 @@ int txn_attr(struct txn *txn, struct log_append *log, unsigned mask, const struc
 int txn_name(struct txn *txn, struct log_append *log, const char *name, size_t length, uint64_t ino, uint8_t type,
              const struct dir_entry *replaced, struct dir_entry *added);
 int txn_name_gone(struct txn *txn, struct log_append *log, const struct dir_entry *gone);
+
+/*
+ * txn_effect -- the commit of this transaction carries the effect of the call's request, which has this result (as
+ * docs/format.md lists). Then txn_commit stores the call's intent, if it has one. Every operation of a client says this of
+ * the one transaction that makes its change, or of the last one.
+ */
+static inline void txn_effect(struct txn *txn, uint64_t first, uint64_t second)
+{
+	txn->has_effect = true;
+	txn->result[0] = first;
+	txn->result[1] = second;
+}
 
 void txn_commit(struct txn *txn);
 void txn_drop(struct txn *txn);

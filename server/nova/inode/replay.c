@@ -55,7 +55,7 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 		         (unsigned long long)ino);
 		return -EIO;
 	}
-	if (value >> 40 || (value & 0xff) > NOVA_LIFE_FREE) {
+	if (value >> 40 || !life_known(value & 0xff)) {
 		snprintf(why, why_size, "inode %llu: its life word has no known state", (unsigned long long)ino);
 		return -EIO;
 	}
@@ -137,6 +137,7 @@ static int read_words(struct replay *replay)
 	if (inode->log.tail == 0)
 		return replay_refuse(replay, 0, "an inode with an empty log");
 	inode->log.head = 0;
+	inode->log.born = 0;
 	if (inode->log.tail > NOVA_SLOT_LINES &&
 	    !replay_word(replay->fs, inode->ino, NOVA_WORD_HEAD, owner, words->head, "head", &inode->log.head))
 		return replay_refuse(replay, 0, "the copies of the head word are damaged");

@@ -179,11 +179,10 @@ int replay_entry(void *context, const struct nova_entry *entry, uint64_t positio
 	struct nova_inode *inode = replay->inode;
 	const struct nova_times_entry *times;
 
-	inode->log.last_request = (struct nova_request){
-	    .client = le32_get(entry->request_client),
-	    .slot = le16_get(entry->request_slot),
-	    .sequence = le32_get(entry->request_sequence),
-	};
+	if (le16_get(entry->flags) || le32_get(entry->view) || le32_get(entry->born) > le32_get(entry->epoch))
+		return replay_refuse(replay, position, "an entry of a kind this version does not know");
+	if (le32_get(entry->born) > inode->log.born)
+		inode->log.born = le32_get(entry->born);
 	switch (entry->type) {
 	case NOVA_ENTRY_NAME:
 		return replay_name(replay, entry, position, line);

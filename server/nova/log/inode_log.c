@@ -28,8 +28,7 @@ static uint8_t *page_line(const struct nova *fs, uint64_t ino, uint64_t page, ui
 
 /* ---- append --------------------------------------------------------------------------------------------------- */
 
-void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
-                      const struct nova_request *request, bool privileged)
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner, bool privileged)
 {
 	*append = (struct log_append){
 	    .log = log,
@@ -38,7 +37,6 @@ void log_append_start(struct log_append *append, struct log_state *log, const st
 	    .page = log->tail_page,
 	    .page_first = log->tail_first,
 	    .privileged = privileged,
-	    .request = *request,
 	};
 }
 
@@ -46,9 +44,13 @@ static void store_entry(struct nova_worker *worker, struct log_append *append, s
                         uint64_t *line)
 {
 	const struct log_owner *owner = &append->owner;
+	uint32_t epoch = worker->fs->epoch;
+	uint32_t born = append->born ? append->born : epoch;
 	uint8_t *to = page_line(worker->fs, owner->ino, append->page, append->position - append->page_first);
 
-	entry_seal(entry, &append->request, worker->fs->epoch, owner->ino, owner->generation, append->position);
+	if (born > append->newest)
+		append->newest = born;
+	entry_seal(entry, born, epoch, owner->ino, owner->generation, append->position);
 	pm_copy(worker->fs->pm, to, entry, lines * NOVA_LINE_SIZE);
 	if (line)
 		*line = pm_offset(worker->fs->pm, to) / NOVA_LINE_SIZE;
@@ -99,16 +101,13 @@ int log_append_entry(struct nova_worker *worker, struct log_append *append, stru
 	fn_assert(room <= page_lines(append->page));
 	fn_assert(entry->lines > 0 && entry->lines <= NOVA_PAGE_LINES);
 	if (room < entry->lines) {
-		struct nova_request request = append->request;
 		struct entry_buffer buffer;
 		struct nova_entry *pad = entry_start(&buffer, NOVA_ENTRY_PAD);
 		int rc;
 
 		if (room) {
 			pad->lines = (uint8_t)room;
-			append->request = (struct nova_request){0};
 			store_entry(worker, append, pad, 1, NULL);
-			append->request = request;
 			append->position += room;
 		}
 		rc = add_page(worker, append);
@@ -162,7 +161,8 @@ void log_append_done(struct log_append *append)
 	log->tail = append->position;
 	log->tail_page = append->page;
 	log->tail_first = append->page_first;
-	log->last_request = append->request;
+	if (append->newest > log->born)
+		log->born = append->newest;
 }
 
 void log_append_commit(struct nova_worker *worker, struct log_append *append)

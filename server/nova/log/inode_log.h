@@ -26,15 +26,15 @@ struct log_append {
 	uint64_t page_first; /* position of its first line */
 	uint64_t first_new;  /* the first page allocated by this append, 0 = none */
 	bool privileged;     /* may use the reserve */
-	struct nova_request request;
+	uint32_t born;       /* of the next entry, 0 = the present epoch */
+	uint32_t newest;     /* the latest of those stored */
 };
 
 /* log_append_start -- stores nothing. */
-void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
-                      const struct nova_request *request, bool privileged);
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner, bool privileged);
 
 /*
- * log_append_entry -- seal (request, epoch, CRC) and store one entry; `line`, if not NULL, receives its line in the
+ * log_append_entry -- seal (epochs, CRC) and store one entry; `line`, if not NULL, receives its line in the
  * pool. Adds a page if needed: -ENOSPC.
  */
 int log_append_entry(struct nova_worker *worker, struct log_append *append, struct nova_entry *entry,

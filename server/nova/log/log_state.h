@@ -13,7 +13,7 @@ struct log_state {
 	uint64_t start;      /* position of the first page's first line if GC has cut the log, else 0 */
 	uint64_t tail_page;  /* block with the last line, 0 = the slot */
 	uint64_t tail_first; /* position of that page's first line */
-	struct nova_request last_request;
+	uint32_t born;       /* of the newest entry */
 };
 
 #endif

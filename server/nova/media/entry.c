@@ -90,21 +90,19 @@ uint32_t entry_crc(const struct nova_entry *entry, uint64_t ino, uint32_t genera
 	return crc;
 }
 
-void entry_seal(struct nova_entry *entry, const struct nova_request *request, uint32_t epoch, uint64_t ino,
-                uint32_t generation, uint64_t position)
+void entry_seal(struct nova_entry *entry, uint32_t born, uint32_t epoch, uint64_t ino, uint32_t generation,
+                uint64_t position)
 {
 	le64 *words = (void *)entry;
-	uint64_t type_and_lines = le64_get(words[0]) & 0x0000ffff00000000;
+	uint64_t first = le64_get(words[0]) & 0x0000ffff00000000;
 	uint64_t payload = le64_get(words[2]) & 0xffffffff00000000;
-	uint64_t first = type_and_lines | (uint64_t)request->slot << 48;
 
-	static_assert(offsetof(struct nova_entry, type) == 4 && offsetof(struct nova_entry, request_slot) == 6 &&
-	                  offsetof(struct nova_entry, request_client) == 8 &&
-	                  offsetof(struct nova_entry, request_sequence) == 12 &&
+	static_assert(offsetof(struct nova_entry, type) == 4 && offsetof(struct nova_entry, flags) == 6 &&
+	                  offsetof(struct nova_entry, born) == 8 && offsetof(struct nova_entry, view) == 12 &&
 	                  offsetof(struct nova_entry, epoch) == 16,
 	              "the words have these");
 	words[0] = le64_of(first);
-	words[1] = le64_of(request->client | (uint64_t)request->sequence << 32);
+	words[1] = le64_of(born);
 	/* A whole store: the compiler could see that half of the word is unchanged and store only the other half. */
 	*(volatile uint64_t *)&words[2] = htole64(epoch | payload);
 	words[0] = le64_of(first | entry_crc(entry, ino, generation, position));

@@ -66,16 +66,6 @@ static inline uint8_t entry_xattr_lines(size_t length)
 	return (uint8_t)((ENTRY_XATTR_OFFSET + length + NOVA_LINE_SIZE - 1) / NOVA_LINE_SIZE);
 }
 
-/* entry_request -- the request that made the change. */
-static inline struct nova_request entry_request(const struct nova_entry *entry)
-{
-	return (struct nova_request){
-	    .client = le32_get(entry->request_client),
-	    .slot = le16_get(entry->request_slot),
-	    .sequence = le32_get(entry->request_sequence),
-	};
-}
-
 /* entry_xattr_value -- what follows the name in an XATTR entry: the value, or the runs of its blob. */
 static inline const uint8_t *entry_xattr_value(const struct nova_entry *entry)
 {
@@ -137,14 +127,14 @@ struct nova_entry *entry_write(struct entry_buffer *buffer, uint64_t file_block,
                                uint64_t size, int64_t time_ns);
 
 /*
- * entry_seal -- enter the request, the epoch and the CRC. The CRC depends on the inode, its generation and the entry's
+ * entry_seal -- enter the epochs and the CRC. `born`: when what the entry says came into being. The CRC depends on the inode, its generation and the entry's
  * position in the log. `entry` is aligned to 8 bytes.
  *
  * entry_seal and entry_write store whole words, because the CRC and the copy load whole words: a load that spans
  * several smaller stores waits until these have left the CPU's store buffer, which cost 80 ns in each write.
  */
-void entry_seal(struct nova_entry *entry, const struct nova_request *request, uint32_t epoch, uint64_t ino,
-                uint32_t generation, uint64_t position);
+void entry_seal(struct nova_entry *entry, uint32_t born, uint32_t epoch, uint64_t ino, uint32_t generation,
+                uint64_t position);
 
 /* entry_write_value -- the blocks of a WRITE entry; 0 is a hole. */
 uint64_t entry_write_value(const struct nova_write_entry *write);

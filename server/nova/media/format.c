@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/random.h"
 #include "server/nova/media/entry.h"
+#include "server/nova/media/slot_words.h"
 #include "server/nova/media/super.h"
 #include "server/nova/media/unsafe_shutdown.h"
 #include "server/nova/media/words.h"
@@ -30,37 +31,33 @@ static void format_journal(struct pm *pm)
 	}
 }
 
-static void format_root(struct pm *pm, const struct nova_format_options *options, uint64_t ino, uint64_t now)
+/* An inode with one entry in its log. */
+static void format_inode(struct pm *pm, uint64_t ino, mode_t mode, uint32_t uid, uint32_t gid, uint64_t now)
 {
 	struct nova_slot slot __attribute__((aligned(64)));
 	struct entry_buffer buffer;
 	struct nova_entry *entry = entry_start(&buffer, NOVA_ENTRY_ATTR);
 	struct nova_attr_entry *attr = ENTRY_PAYLOAD(nova_attr_entry, entry);
 	const uint32_t generation = 1;
-	uint64_t owner = word_owner(ino, generation);
+	const uint32_t epoch = 1;
+	struct slot_word_values values = {.life = life_value(generation, NOVA_LIFE_ALLOCATED), .tail = 1};
 
 	memset(&slot, 0, sizeof slot);
-	slot.header.type = S_IFDIR >> 12;
+	slot.header.type = (uint8_t)(mode >> 12);
 	slot.header.generation = le32_of(generation);
 	slot.header.birth_ns = le64_of(now);
-	slot.header.parent = le64_of(ino);
+	if (S_ISDIR(mode))
+		slot.header.parent = le64_of(ino); /* the root is its own parent */
 	slot.header.crc = le32_of(entry_header_crc(&slot.header, ino, generation));
-	for (unsigned i = 0; i < 2; i++) {
-		slot.words.life[i] =
-		    le64_of(word_make(NOVA_WORD_LIFE, ino, life_value(generation, NOVA_LIFE_ALLOCATED)));
-		slot.words.tail[i] = le64_of(word_make(NOVA_WORD_TAIL, owner, 1));
-		slot.words.head[i] = le64_of(word_make(NOVA_WORD_HEAD, owner, 0));
-		slot.words.replica[i] = le64_of(word_make(NOVA_WORD_REPLICA, owner, 0));
-	}
+	slot_words_line(ino, generation, &values, &slot.words);
 	attr->mask = le16_of(NOVA_ATTR_BIRTH | NOVA_ATTR_MODE | NOVA_ATTR_UID | NOVA_ATTR_GID | NOVA_ATTR_NLINK |
 	                     NOVA_ATTR_SIZE);
-	attr->mode = le16_of((uint16_t)((options->root_mode ? options->root_mode : 0755) & 07777));
-	attr->uid = le32_of(options->root_uid);
-	attr->gid = le32_of(options->root_gid);
+	attr->mode = le16_of((uint16_t)(mode & 07777));
+	attr->uid = le32_of(uid);
+	attr->gid = le32_of(gid);
 	attr->nlink = le32_of(1);
 	attr->time_ns = le64_of(now);
-	entry->epoch = le32_of(1);
-	entry->crc = le32_of(entry_crc(entry, ino, generation, 0));
+	entry_seal(entry, epoch, epoch, ino, generation, 0);
 	memcpy(slot.log[0], entry, sizeof *entry);
 	pm_copy(pm, pm_at(pm, ino * NOVA_SLOT_SIZE), &slot, sizeof slot);
 }
@@ -112,6 +109,7 @@ static void format_supers(struct pm *pm, const struct nova_format_options *optio
 	super.zone_blocks = le32_of(NOVA_ZONE_BLOCKS);
 	super.journal_rings = le32_of(NOVA_JOURNAL_RINGS);
 	super.root_ino = le64_of(root_ino);
+	super.clients_ino = le64_of(root_ino + 1);
 	super.crc = le32_of(super_crc(&super));
 	super.clean = le64_of(word_make(NOVA_WORD_CLEAN, 0, 1));
 	super.epoch = le64_of(word_make(NOVA_WORD_EPOCH, 0, 1));
@@ -154,7 +152,9 @@ int nova_format(struct pm *pm, const struct nova_format_options *options)
 		            blocks - first < NOVA_ZONE_BLOCKS ? blocks - first : NOVA_ZONE_BLOCKS, slots_block);
 	format_slots(pm, root_ino);
 	pm_fence(pm);
-	format_root(pm, options, root_ino, now);
+	format_inode(pm, root_ino, S_IFDIR | ((options->root_mode ? options->root_mode : 0755) & 07777),
+	             options->root_uid, options->root_gid, now);
+	format_inode(pm, root_ino + 1, S_IFREG | 0600, 0, 0, now);
 	pm_fence(pm);
 	format_supers(pm, options, blocks, root_ino, now);
 	return 0;

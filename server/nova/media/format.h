@@ -1,5 +1,5 @@
 /*
- * format.h -- the on-media format, version 1. docs/format.md says the same in prose.
+ * format.h -- the on-media format, version 2. docs/format.md says the same in prose.
  *
  * All integers are little-endian. Nothing on the medium is trusted: its CRC, or that of its word, is checked before it
  * is used, and then its ranges.
@@ -39,7 +39,7 @@
 #include <stddef.h>
 
 #define NOVA_MAGIC          0x41564f4e4e524146ULL /* "FARNNOVA" */
-#define NOVA_FORMAT_VERSION 1
+#define NOVA_FORMAT_VERSION 2
 
 #define NOVA_BLOCK_SIZE  4096u
 #define NOVA_BLOCK_SHIFT 12
@@ -90,17 +90,30 @@ enum nova_word_kind {
 	NOVA_WORD_BLOCKS = 10,     /* superblock: blocks in the pool, a multiple of 16; owner 0 */
 	NOVA_WORD_CHECKPOINT = 11, /* superblock: block of the checkpoint, or 0; owner 0 */
 	NOVA_WORD_DEVICE = 12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device id (24), or 0; owner 0 */
+	NOVA_WORD_OWNER = 13,  /* superblock: the instance that serves the pool, 0 = none; owner 0 */
+	NOVA_WORD_BEAT = 14,   /* superblock: a count that the serving instance increases; owner 0 */
+	NOVA_WORD_HOST = 15,   /* superblock: 48 bits of the hash of the boot id of the host that serves; owner 0 */
+	NOVA_WORD_GROUPS = 16, /* client's record: bit g: it has the page of group g; owner number of the client */
+	NOVA_WORD_INTENT = 24, /* 24..31, words 0..7 of an intent: 5 bytes << 8 | tag; owner number ^ slot << 48 */
 };
 
 /* States have an order: of two LIFE words of one generation the greater is the newer. So a file that may still get its
- * first name has its own state below ALLOCATED. An ORPHAN can only become FREE. */
+ * first name has its own state below ALLOCATED. An ORPHAN can only become FREE. The gaps are for
+ * states to come. */
 enum nova_life {
-	NOVA_LIFE_NEVER = 0,     /* slot never used */
-	NOVA_LIFE_NAMELESS = 1,  /* created without a name, and open; a link may give it one */
-	NOVA_LIFE_ALLOCATED = 2, /* in use, has a name */
-	NOVA_LIFE_ORPHAN = 3,    /* has no name and can get none; freed once nobody has it open */
-	NOVA_LIFE_FREE = 4,      /* generation ended */
+	NOVA_LIFE_NEVER = 0,      /* slot never used */
+	NOVA_LIFE_NAMELESS = 32,  /* created without a name, and open; a link may give it one */
+	NOVA_LIFE_ALLOCATED = 64, /* in use, has a name */
+	NOVA_LIFE_ORPHAN = 96,    /* has no name and can get none; freed once nobody has it open */
+	NOVA_LIFE_FREE = 192,     /* generation ended */
 };
+
+/* life_known -- whether there is such a state. */
+static inline int life_known(uint64_t state)
+{
+	return state == NOVA_LIFE_NEVER || state == NOVA_LIFE_NAMELESS || state == NOVA_LIFE_ALLOCATED ||
+	       state == NOVA_LIFE_ORPHAN || state == NOVA_LIFE_FREE;
+}
 
 /* life_has_log -- whether the header, the other words and the log of a slot in this state are valid. */
 static inline int life_has_log(enum nova_life life)
@@ -136,7 +149,7 @@ struct nova_super {
 	le32 journal_rings;
 	le32 reserved0;
 	le64 root_ino;
-	le64 clients_ino;       /* reserved for the inode of the table of client identities; 0 */
+	le64 clients_ino;       /* the client table, a file that no name leads to */
 	uint8_t handle_key[16]; /* key of the seals of handles; 0 = none: the next writable mount makes one */
 	uint8_t reserved1[80];
 	/* line 4: words that change; the second superblock holds their second copies */
@@ -145,7 +158,9 @@ struct nova_super {
 	le64 blocks;
 	le64 checkpoint;
 	le64 device;
-	le64 reserved_words[3];
+	le64 owner; /* this one and the next two: 0 = never served */
+	le64 beat;
+	le64 host;
 };
 static_assert(offsetof(struct nova_super, clean) == 256, "superblock words start a line");
 static_assert(sizeof(struct nova_super) == 320, "superblock");
@@ -251,10 +266,10 @@ struct nova_entry {
 	le32 crc;
 	uint8_t type;
 	uint8_t lines; /* 1..63 */
-	le16 request_slot;
-	le32 request_client; /* the request that made the change: (client, slot, sequence); 0 = none */
-	le32 request_sequence;
-	le32 epoch;
+	le16 flags;    /* 0 */
+	le32 born;     /* EPOCH when what the entry says came into being: GC stores entries anew and keeps it */
+	le32 view;     /* 0 */
+	le32 epoch;    /* EPOCH when the entry was stored */
 	uint8_t payload[44];
 };
 static_assert(sizeof(struct nova_entry) == NOVA_LINE_SIZE, "entry");
@@ -428,7 +443,53 @@ struct nova_quota_entry {
 };
 static_assert(sizeof(struct nova_quota_entry) == 44, "quota");
 
-/* ---- the checkpoint of the allocation state ------------------------------------------------------------------- */
+/* ---- the client table ----------------------------------------------------------------------------------------- */
+
+#define NOVA_CLIENT_RECORD_BLOCKS 256u /* file blocks 0..255 have the records; pages of intents follow */
+#define NOVA_CLIENT_BLOCK_RECORDS (NOVA_BLOCK_SIZE / NOVA_LINE_SIZE)
+#define NOVA_CLIENT_RECORDS       (NOVA_CLIENT_RECORD_BLOCKS * NOVA_CLIENT_BLOCK_RECORDS)
+#define NOVA_CLIENT_GROUPS        17u /* groups 0..16 are of intents */
+#define NOVA_CLIENT_GROUP_SLOTS   63u /* the lines of a page but its first */
+#define NOVA_CLIENT_PAGES_SHARE   32u /* pages take up to 1/32 of the pool */
+
+struct nova_client_record {
+	le64 number;          /* 64 random bits, 0 = free */
+	uint8_t key_hash[16]; /* first half of the SHA-256 of the key */
+	le64 created_ns;
+	uint8_t reserved0[16];
+	le32 crc; /* CRC32C over bytes 0..47, seed 0xffffffff */
+	le32 reserved1;
+	le64 groups; /* word */
+};
+static_assert(sizeof(struct nova_client_record) == NOVA_LINE_SIZE, "client record");
+
+/* The first line of a page of intents. */
+struct nova_client_page {
+	le32 crc; /* CRC32C over the other 60 bytes, seed 0xffffffff */
+	le32 group;
+	le64 number; /* of the client */
+	uint8_t reserved[48];
+};
+static_assert(sizeof(struct nova_client_page) == NOVA_LINE_SIZE, "client page");
+
+/* An intent is spread over the 8 words of a line, 5 bytes in each. */
+#define NOVA_INTENT_WORDS      8u
+#define NOVA_INTENT_WORD_BYTES 5u
+#define NOVA_INTENT_RESULT     18u
+
+/* Its bytes: some fields lie at odd places. */
+struct nova_intent_bytes {
+	uint8_t sequence[4]; /* 0 = void */
+	uint8_t op;          /* as on the wire */
+	uint8_t reserved;
+	uint8_t ino[6];
+	uint8_t generation[4];
+	uint8_t position[6]; /* the TAIL that the inode has once the request is committed */
+	uint8_t result[NOVA_INTENT_RESULT];
+};
+static_assert(sizeof(struct nova_intent_bytes) == NOVA_INTENT_WORDS * NOVA_INTENT_WORD_BYTES, "intent");
+
+/* ---- checkpoint of the allocation state ----------------------------------------------------------------------- */
 
 /*
  * The result of a scan of all logs, written at a clean unmount into free blocks. These blocks are free in the

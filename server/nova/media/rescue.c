@@ -58,7 +58,9 @@ int rescue_super(const struct pm *pm, struct super_info *info, char *why, size_t
 		uint64_t first_slot = NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_FIRST_CHUNK;
 
 		log_warn(NOVA_LOG_NAME, "both superblocks are damaged: using the values of every pool of this version");
-		info->super.root_ino = le64_of(first_slot * (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE));
+		first_slot *= NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE;
+		info->super.root_ino = le64_of(first_slot);
+		info->super.clients_ino = le64_of(first_slot + 1);
 	} else {
 		snprintf(why, why_size, "neither a superblock nor the header of the first zone can be found");
 		return -EINVAL;

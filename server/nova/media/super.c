@@ -48,6 +48,7 @@ static int check_geometry(const struct pm *pm, const struct super_info *info, ch
 {
 	const struct nova_super *super = &info->super;
 	uint64_t root = le64_get(super->root_ino);
+	uint64_t clients = le64_get(super->clients_ino);
 
 	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
 	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS) {
@@ -64,6 +65,10 @@ static int check_geometry(const struct pm *pm, const struct super_info *info, ch
 		snprintf(why, why_size, "the root directory lies outside the pool");
 		return -EIO;
 	}
+	if (ino_block(clients) < NOVA_PREAMBLE_BLOCKS || ino_block(clients) >= info->blocks || clients == root) {
+		snprintf(why, why_size, "the client table lies outside the pool");
+		return -EIO;
+	}
 	return 0;
 }
 
@@ -77,9 +82,12 @@ int super_check_features(const struct nova_super *super, char *why, size_t why_s
 	uint64_t incompat = le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT;
 
 	if (le32_get(super->version) != NOVA_FORMAT_VERSION) {
-		snprintf(why, why_size,
-		         "the pool has format version %u, this program reads version %u: use a newer one",
-		         le32_get(super->version), (unsigned)NOVA_FORMAT_VERSION);
+		bool older = le32_get(super->version) < NOVA_FORMAT_VERSION;
+
+		snprintf(why, why_size, "the pool has format version %u, this program reads version %u: %s",
+		         le32_get(super->version), (unsigned)NOVA_FORMAT_VERSION,
+		         older ? "serve it with the older program and copy its files to a new pool"
+		               : "use a newer program");
 		return -EPROTONOSUPPORT;
 	}
 	if (incompat) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The CRC runs over 15 bytes: kind, owner, value. */
-static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t value)
+static uint16_t word_crc(unsigned kind, uint64_t owner, uint64_t value)
 {
 	uint64_t rest = owner >> 56 | value << 8;
 	uint32_t crc = crc32c_u32(crc32c_u64(0xffffffff, (uint64_t)kind | owner << 8), (uint32_t)rest);
@@ -20,12 +20,18 @@ static uint16_t word_crc(enum nova_word_kind kind, uint64_t owner, uint64_t valu
 	return folded ? folded : 0xffff;
 }
 
-uint64_t word_make(enum nova_word_kind kind, uint64_t owner, uint64_t value)
+uint64_t word_make(unsigned kind, uint64_t owner, uint64_t value)
 {
 	return value << 16 | word_crc(kind, owner, value);
 }
 
-bool word_value(enum nova_word_kind kind, uint64_t owner, uint64_t word, uint64_t *value)
+void word_make_row(unsigned first, uint64_t owner, const uint64_t *values, unsigned count, le64 *words)
+{
+	for (unsigned i = 0; i < count; i++)
+		words[i] = le64_of(values[i] << 16 | word_crc(first + i, owner, values[i]));
+}
+
+bool word_value(unsigned kind, uint64_t owner, uint64_t word, uint64_t *value)
 {
 	if ((uint16_t)word != word_crc(kind, owner, word >> 16))
 		return false;

@@ -12,10 +12,13 @@
 #define WORD_VALUE_MAX ((1ULL << 48) - 1)
 
 /* word_make -- the word as it is stored. */
-uint64_t word_make(enum nova_word_kind kind, uint64_t owner, uint64_t value);
+uint64_t word_make(unsigned kind, uint64_t owner, uint64_t value);
+
+/* word_make_row -- `count` words of one owner, of the kinds `first`, first + 1 ... */
+void word_make_row(unsigned first, uint64_t owner, const uint64_t *values, unsigned count, le64 *words);
 
 /* word_value -- true and the value if the word is valid. */
-bool word_value(enum nova_word_kind kind, uint64_t owner, uint64_t word, uint64_t *value);
+bool word_value(unsigned kind, uint64_t owner, uint64_t word, uint64_t *value);
 
 /* The result of reading two copies of a word. */
 enum word_state {

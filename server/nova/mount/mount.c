@@ -5,6 +5,7 @@
 #include "common/random.h"
 #include "server/nova/inode/inode.h"
 
+#include "server/nova/change/client_table.h"
 #include "server/nova/change/gc_queue.h"
 #include "server/nova/inode/replay.h"
 #include "server/nova/log/journal.h"
@@ -13,6 +14,7 @@
 #include "server/nova/media/super.h"
 #include "server/nova/media/unsafe_shutdown.h"
 #include "server/nova/mount/checkpoint.h"
+#include "server/nova/mount/clients_load.h"
 #include "server/nova/mount/recover.h"
 #include "server/nova/mount/zones.h"
 #include "server/nova/space/alloc.h"
@@ -46,6 +48,7 @@ static void destroy(struct nova *fs)
 	project_fini(fs);
 	alloc_fini(fs);
 	gc_queue_fini(fs);
+	client_table_free(fs);
 	pthread_mutex_destroy(&fs->slots_lock);
 	pthread_mutex_destroy(&fs->rename_lock);
 	pthread_mutex_destroy(&fs->projects_lock);
@@ -77,13 +80,14 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->epoch = (uint32_t)info->epoch;
 	fs->blocks = info->blocks;
 	fs->root.ino.n = le64_get(info->super.root_ino);
+	fs->clients_ino = le64_get(info->super.clients_ino);
 	fs->cache_bytes = options->cache_bytes;
 	fs->progress_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
 	if (random_bytes(&fs->hash_seed, sizeof fs->hash_seed) != 0)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
 	fs->chunks = calloc(fs->chunk_count, sizeof *fs->chunks);
-	if (!fs->chunks || alloc_init(fs)) {
+	if (!fs->chunks || alloc_init(fs) || (!fs->read_only && client_table_new(fs))) {
 		destroy(fs);
 		return NULL;
 	}
@@ -157,6 +161,9 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 	fs->limits_known = true;
 	if (!rc)
 		rc = check_root(fs, why, why_size);
+	if (!rc && !fs->read_only) {
+		rc = clients_load(fs, !clean, options->recovery_threads, why, why_size);
+	}
 	if (!rc && !clean && !fs->read_only)
 		unsafe_shutdown_note(fs->pm, info);
 	/* If the mount of a clean pool is refused, the pool stays unchanged: its journal need not be replayed. */

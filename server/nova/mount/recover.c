@@ -163,7 +163,7 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 		project_charge(inode->space.quota, PROJECT_BLOCKS, inode->space.blocks, true);
 		project_charge(inode->space.quota, PROJECT_INODES, 1, true);
 	}
-	scanner->inodes++;
+	scanner->inodes += ino != fs->clients_ino;
 	scanner->promised += inode->dir.live + inode->space.unwritten;
 	scanner->orphans += inode->life != NOVA_LIFE_ALLOCATED;
 	scanner->damaged += inode->partial;

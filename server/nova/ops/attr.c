@@ -339,6 +339,7 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 		return rc;
 	if (mask) {
 		txn_start(&txn, call);
+		txn_effect(&txn, 0, 0);
 		plan(call, inode, mask, in, txn.now, &change);
 		change.quota = change.project ? project_find(worker->fs, change.project) : NULL;
 		if (change.project && !change.quota)

@@ -112,6 +112,7 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 		return rc;
 	}
 	txn_start(&txn, call);
+	txn_effect(&txn, copy->end - copy->to_offset, 0);
 	fill(&map, copy, 0, 0);
 	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
 }
@@ -390,6 +391,7 @@ static int commit_prepared(const struct nova_call *call, struct nova_copy *prepa
 		return rc;
 	}
 	txn_start(&txn, call);
+	txn_effect(&txn, copy->end - copy->to_offset, 0);
 	fill(&map, copy, prepared->first, prepared->last);
 	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
 }

@@ -228,6 +228,7 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 		return rc;
 	}
 	txn_start(&txn, call);
+	txn_effect(&txn, offset, size);
 	/* If the write goes to reserved blocks alone, its log space was reserved with them. */
 	return data_commit(&txn, &map, size, map.fresh == 0, &bytes);
 }

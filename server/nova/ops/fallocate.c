@@ -168,6 +168,7 @@ static int change_blocks(const struct nova_call *call, struct nova_inode *inode,
 		return rc;
 	}
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	/* An operation that frees blocks must work on a full pool: it may use the reserve, others may not. */
 	return data_commit(&txn, &map, range->size, mode & NOVA_FALLOCATE_PUNCH_HOLE && map.count, NULL);
 }
@@ -248,6 +249,7 @@ static int shift(const struct nova_call *call, struct nova_inode *inode, const s
 		return rc;
 	}
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	rc = log_shift(&map, &txn, range, mode, privileges);
 	if (rc) {
 		txn_drop(&txn);

@@ -113,6 +113,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 			alloc_free(worker, blob, 1);
 		return rc;
 	}
+	txn_effect(&txn, inode->ino, inode->generation);
 	txn_commit(&txn);
 	inode_create_done(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
@@ -197,6 +198,7 @@ static int link_locked(const struct nova_call *call, struct nova_inode *inode, s
 	if (rc)
 		return rc;
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
 	              &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
 	if (!rc)

@@ -35,6 +35,7 @@ static int remove_locked(const struct nova_call *call, struct nova_inode *dir, s
 	int rc;
 
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	rc = txn_name_gone(&txn, txn_log(&txn, dir, true), entry);
 	if (!rc && last)
 		inode_free_begin(&txn, child);

@@ -219,6 +219,7 @@ static int commit_rename(struct rename *r)
 	int rc;
 
 	txn_start(&txn, r->call);
+	txn_effect(&txn, victim_dies(r), 0);
 	if (exchange)
 		rc = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
 		              r->victim->type, r->source, &back);

@@ -36,6 +36,7 @@ int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, ui
 	rc = inode_create_begin(&txn, &birth, &inode, &log);
 	if (rc)
 		return rc;
+	txn_effect(&txn, inode->ino, inode->generation);
 	txn_commit(&txn);
 	inode_create_done(&txn, inode, &birth);
 	inode->pins = 1;

@@ -73,6 +73,7 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	if (!project)
 		return -ENOMEM;
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	quota->project = le32_of(project_number);
 	quota->blocks = le64_of(block_limit);
 	quota->inodes = le64_of(inode_limit);

@@ -3,6 +3,7 @@
  */
 #include "server/nova/inode/inode.h"
 
+#include "server/nova/change/client_table.h"
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/slots.h"
@@ -27,7 +28,7 @@ void nova_statfs(struct nova *fs, struct nova_statfs *out)
 	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
 	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
 	memcpy(out->label, fs->label, sizeof out->label);
-	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs);
+	out->dram_bytes = sizeof *fs + incore_bytes(fs) + slots_bytes(fs) + alloc_bytes(fs) + client_table_bytes(fs);
 }
 
 /* As in XFS, the file system seems as large as the project's limit, so `df` in its directory shows that limit. */

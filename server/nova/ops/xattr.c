@@ -169,6 +169,7 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	int rc;
 
 	txn_start(&txn, call);
+	txn_effect(&txn, 0, 0);
 	/* A removal frees space, so it may use the reserve. */
 	log = txn_log(&txn, inode, change && !change->value);
 	rc = change ? xattr_append(worker, inode, log, change, txn.now) : 0;

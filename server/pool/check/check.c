@@ -55,8 +55,9 @@ static void check_superblocks(struct check *check)
 	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
 	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS)
 		check_say(check, "superblock", 0, 0,
-		          "block size, zone size or number of journal rings is not of version 1");
+		          "block size, zone size or number of journal rings is not of this version");
 	check->root = le64_get(super->root_ino);
+	check->clients = le64_get(super->clients_ino);
 	check_super_word(check, "clean", NOVA_WORD_CLEAN, offsetof(struct nova_super, clean));
 	check_super_word(check, "epoch", NOVA_WORD_EPOCH, offsetof(struct nova_super, epoch));
 	check_super_word(check, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
@@ -213,7 +214,7 @@ static void check_slot(struct check *check, uint64_t ino)
 			check_say(check, "inode", ino, 0, "copy %d of its life word is damaged", i);
 			check_fix(check, FIX_WORDS, ino, 0, 0, 0);
 		}
-	if (words.life > NOVA_LIFE_FREE) {
+	if (!life_known(words.life)) {
 		check_say(check, "inode", ino, 0, "is in unknown state %d", (int)words.life);
 		check_fix(check, FIX_LIFE, ino, 0, 0, 0);
 	}
@@ -226,7 +227,8 @@ static void check_slot(struct check *check, uint64_t ino)
 	inode = &inodes[check->inode_count++];
 	*inode = (struct check_inode){.ino = ino, .orphan = words.life != NOVA_LIFE_ALLOCATED};
 	check_inode_log(check, &words, inode);
-	count_inode(check->report, inode);
+	if (ino != check->clients)
+		count_inode(check->report, inode);
 }
 
 static void check_slots(struct check *check)
@@ -305,6 +307,7 @@ int check_run(struct check *check)
 	if (check->error)
 		return check->error;
 	check_tree(check);
+	check_clients(check);
 	check_checkpoint(check);
 	count_free(check);
 	for (size_t i = 0; check->report->project && i < check->project_count; i++)
@@ -322,6 +325,7 @@ void check_end(struct check *check)
 	free(check->projects);
 	free(check->fixes);
 	free(check->late);
+	free(check->client_runs);
 }
 
 int nova_check(const void *base, uint64_t size, struct check_report *report)

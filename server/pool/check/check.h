@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct check_finding {
-	const char *part; /* "superblock", "zone", "chunk", "journal", "inode", "log", "block", "name" */
+	const char *part; /* "superblock", "zone", "chunk", "journal", "inode", "log", "block", "name", "clients" */
 	uint64_t ino;     /* 0 = none */
 	uint64_t block;   /* 0 = none */
 	const char *text; /* what is wrong; valid during the call */
@@ -42,6 +42,8 @@ struct check_report {
 	uint64_t symlinks;
 	uint64_t others; /* FIFOs, sockets, devices */
 	uint64_t orphans;
+	uint64_t clients; /* identities in the client table */
+	uint64_t intents; /* of requests that were committed */
 	uint64_t names;
 	uint64_t log_pages;
 	uint64_t data_blocks;

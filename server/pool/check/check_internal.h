@@ -52,6 +52,7 @@ enum check_fix_kind {
 	FIX_ZERO,      /* bytes from a on in block b, behind the end of the file, are not zero */
 	FIX_ATTR,      /* mode, owner and group are missing */
 	FIX_ROOT,      /* there is no root directory */
+	FIX_CLIENTS,   /* the client table says what cannot be, or there is none */
 	FIX_DROP_NAME, /* directory ino must lose the name with cookie a, which refers to inode b */
 	FIX_RETYPE,    /* the type in the same name is wrong: the inode has type c */
 	FIX_PARENT,    /* the directory's parent must become a */
@@ -77,10 +78,13 @@ struct check_late_claim {
 	uint64_t count;
 };
 
+struct check_run;
+
 struct check {
 	struct image image;
 	struct check_report *report;
 	uint64_t root;
+	uint64_t clients; /* inode number of the client table */
 	uint64_t epoch;
 	uint32_t *owner; /* by block: index of the inode that uses it + 1, 0 = free, CHECK_SLOTS = a chunk of slots */
 	size_t owner_bytes;
@@ -97,6 +101,8 @@ struct check {
 	bool repairing; /* note fixes, and claim data after all log pages */
 	struct check_fix *fixes;
 	size_t fix_count, fix_room;
+	struct check_run *client_runs; /* what the client table's file has */
+	size_t client_run_count, client_run_room;
 	struct check_late_claim *late;
 	size_t late_count, late_room;
 };
@@ -149,6 +155,9 @@ void check_claim_content(struct check *check, const struct check_inode *inode, e
 
 /* check_inode_log -- read the inode's header and log; fill *inode, claim its blocks, note the names of a directory. */
 void check_inode_log(struct check *check, const struct image_inode *words, struct check_inode *inode);
+
+/* check_clients -- after all inodes were read: check the client table. */
+void check_clients(struct check *check);
 
 /* check_tree -- after all inodes were read: check names, links, parents and cycles. */
 void check_tree(struct check *check);

@@ -341,6 +341,10 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 		          le32_get(entry->epoch), ull(r->check->epoch));
 		check_fix(r->check, FIX_EPOCH, r->inode->ino, le32_get(entry->epoch), 0, 0);
 	}
+	if (le16_get(entry->flags) || le32_get(entry->view) || le32_get(entry->born) > le32_get(entry->epoch)) {
+		say(r, "has flags, a view or an epoch of birth that cannot be");
+		return;
+	}
 	if (has_one_line(entry->type) && entry->lines != 1) {
 		say(r, "has %u lines instead of one", entry->lines);
 		return;
@@ -380,6 +384,17 @@ static void read_entry(struct reading *r, const struct nova_entry *entry)
 	say(r, "is of unknown type %u", entry->type);
 }
 
+static void note_client_run(struct check *check, const struct check_run *run)
+{
+	struct check_run *runs =
+	    check_grow(check, check->client_runs, check->client_run_count, &check->client_run_room, sizeof(*runs));
+
+	if (!runs)
+		return;
+	check->client_runs = runs;
+	runs[check->client_run_count++] = *run;
+}
+
 static void take_extent(void *context, const struct check_run *run)
 {
 	struct reading *r = context;
@@ -390,6 +405,8 @@ static void take_extent(void *context, const struct check_run *run)
 	if (run->unwritten)
 		r->check->unwritten += run->count;
 	r->check->report->data_blocks += run->count;
+	if (r->inode->ino == r->check->clients)
+		note_client_run(r->check, run);
 	if (!run->unwritten && run->file_block + run->count > blocks) {
 		check_say(r->check, "block", r->inode->ino, run->block,
 		          "it has file blocks %llu to %llu, but the file has only %llu bytes", ull(run->file_block),

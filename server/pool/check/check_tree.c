@@ -35,6 +35,11 @@ static void follow_name(struct check *check, const struct check_name *name)
 		check_fix(check, FIX_DROP_NAME, name->dir, name->cookie, name->ino, 0);
 		return;
 	}
+	if (inode->ino == check->clients) {
+		check_say(check, "name", name->dir, 0, "has a name for the client table");
+		check_fix(check, FIX_DROP_NAME, name->dir, name->cookie, name->ino, 0);
+		return;
+	}
 	inode->links++;
 	inode->named_type = name->file_type;
 	if (!inode->readable)
@@ -68,6 +73,8 @@ static void check_links(struct check *check, const struct check_inode *inode)
 {
 	uint32_t links = inode->links;
 
+	if (inode->ino == check->clients && links == 0)
+		return; /* check_clients.c */
 	if (!inode->orphan && links == 0 && inode->ino != check->root) {
 		check_say(check, "name", inode->ino, 0, "is in use but has no name");
 		check_fix(check, FIX_ADOPT, inode->ino, 0, 0, 0);

@@ -221,11 +221,8 @@ void dump_entry(struct dump_view *view, const struct image_log *log)
 	dump_number(view, "lines", entry->lines);
 	if (entry->type != NOVA_ENTRY_PAD)
 		dump_number(view, "epoch", le32_get(entry->epoch));
-	if (le32_get(entry->request_client)) {
-		dump_number(view, "client", le32_get(entry->request_client));
-		dump_number(view, "client_slot", le16_get(entry->request_slot));
-		dump_number(view, "client_sequence", le32_get(entry->request_sequence));
-	}
+	if (le32_get(entry->born) != le32_get(entry->epoch))
+		dump_number(view, "born", le32_get(entry->born));
 	switch (entry->type) {
 	case NOVA_ENTRY_ATTR:
 		show_attr(view, PAYLOAD(nova_attr_entry, entry));

@@ -183,6 +183,11 @@ int image_open(struct image *image, const void *base, uint64_t size, const char 
 		*why = "neither superblock is valid: not a farnova pool, or mkfs did not finish";
 		return -EINVAL;
 	}
+	if (le32_get(super->version) < NOVA_FORMAT_VERSION) {
+		*why = "its format version is older than this program reads: serve it with the older farnova and copy "
+		       "its files to a new pool";
+		return -EPROTONOSUPPORT;
+	}
 	if (le32_get(super->version) != NOVA_FORMAT_VERSION || le64_get(super->incompat) & ~NOVA_KNOWN_INCOMPAT) {
 		*why = "its format version or features are newer than this program; use a newer farnova";
 		return -EPROTONOSUPPORT;

@@ -12,6 +12,9 @@
 
 static bool apply(struct repair *r, const struct check_fix *fix, bool last_resort)
 {
+	/* All but a copied word may take back, or let pass, what an intent in the table is judged by. */
+	if (fix->kind != FIX_WORDS && repair_clients(r, r->check->clients) && fix->ino == r->check->clients)
+		return true;
 	switch (fix->kind) {
 	case FIX_WORDS:
 		return repair_words(r, fix->ino);
@@ -37,6 +40,8 @@ static bool apply(struct repair *r, const struct check_fix *fix, bool last_resor
 		return repair_attr(r, fix->ino);
 	case FIX_ROOT:
 		return repair_root(r, fix->ino);
+	case FIX_CLIENTS:
+		return repair_clients(r, fix->ino);
 	case FIX_DROP_NAME:
 		return repair_drop_name(r, fix->ino, fix->a, fix->b);
 	case FIX_RETYPE:
@@ -111,7 +116,9 @@ static int round_of_repair(struct repair *r)
 	r->cursor = NOVA_PREAMBLE_BLOCKS;
 	r->lost_found = 0;
 	rc = check_run(&check);
-	if (rc == 0 && report->errors)
+	if (rc == 0 && r->lost && repair_clients(r, check.clients))
+		rc = 1;
+	else if (rc == 0 && report->errors)
 		rc = apply_first(r);
 	check_end(&check);
 	r->check = NULL;

@@ -150,6 +150,29 @@ bool repair_root(struct repair *r, uint64_t ino)
 	return true;
 }
 
+bool repair_clients(struct repair *r, uint64_t ino)
+{
+	const struct check_inode *inode = check_find(r->check, ino);
+	uint32_t generation = GENERATION_MAX - 1;
+	uint64_t chunk = ino / NOVA_SLOTS_PER_CHUNK * NOVA_CHUNK_BLOCKS;
+	struct image_inode words;
+
+	if (r->emptied)
+		return false;
+	r->emptied = true;
+	/* Nobody has been a client: nothing to take back. */
+	if (inode && inode->readable && inode->type == S_IFREG >> 12 && !inode->orphan && inode->size == 0)
+		return false;
+	if (!image_slot(&r->check->image, ino) || image_chunk(&r->check->image, chunk).value != NOVA_CHUNK_SLOTS)
+		return false;
+	if (image_inode(&r->check->image, ino, &words) == 0 && words.generation < generation)
+		generation = words.generation + 1;
+	repair_birth(r, ino, generation, S_IFREG | 0600, 0);
+	repair_say(r, "clients", ino, 0,
+	           "the client table emptied: requests that clients repeat after this fail, executed or not");
+	return true;
+}
+
 /* ---- attributes and blocks ---------------------------------------------------------------------- */
 
 static bool append(struct repair *r, uint64_t ino, struct repair_entry *entries, unsigned count)

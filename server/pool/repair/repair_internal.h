@@ -14,6 +14,8 @@ struct repair {
 	uint64_t now;        /* ns since 1970 */
 	bool map_good;       /* check->owner has all blocks in use, so free ones may be taken */
 	uint64_t cursor;     /* where the search for free blocks continues */
+	bool emptied;        /* this repair has emptied the client table */
+	bool lost;           /* the journal had lost a record */
 	uint64_t lost_found; /* inode number of /lost+found, 0 = not yet looked for */
 };
 
@@ -78,6 +80,8 @@ bool repair_truncate(struct repair *r, uint64_t ino);
 bool repair_zero(struct repair *r, uint64_t ino, uint64_t from, uint64_t block);
 bool repair_attr(struct repair *r, uint64_t ino);
 bool repair_root(struct repair *r, uint64_t ino);
+/* repair_clients -- empty the client table: what a repair does to logs could make a request seem executed that was not. */
+bool repair_clients(struct repair *r, uint64_t ino);
 bool repair_drop_name(struct repair *r, uint64_t dir, uint64_t cookie, uint64_t ino);
 bool repair_retype(struct repair *r, uint64_t dir, uint64_t cookie, uint64_t ino, uint8_t file_type);
 bool repair_parent(struct repair *r, uint64_t ino, uint64_t parent);

@@ -124,7 +124,7 @@ void repair_seal(const struct repair *r, struct nova_entry *entry, uint64_t ino,
 	size_t lines = entry->type == NOVA_ENTRY_PAD ? 1 : entry->lines;
 	uint32_t crc = crc_u32(crc32c_u64(CRC_START, ino), generation);
 
-	entry->epoch = le32_of((uint32_t)r->check->epoch);
+	entry->born = entry->epoch = le32_of((uint32_t)r->check->epoch);
 	entry->crc = le32_of(crc32c(crc32c_u64(crc, position), &entry->type, lines * NOVA_LINE_SIZE - 4));
 }
 

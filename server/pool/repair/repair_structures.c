@@ -52,6 +52,7 @@ static bool rebuild_super(struct repair *r, struct nova_super *super)
 	super->zone_blocks = le32_of(NOVA_ZONE_BLOCKS);
 	super->journal_rings = le32_of(NOVA_JOURNAL_RINGS);
 	super->root_ino = le64_of(first_slot);
+	super->clients_ino = le64_of(first_slot + 1);
 	if (random_bytes(super->uuid, sizeof(super->uuid)) != 0)
 		memcpy(super->uuid, &r->now, sizeof(r->now));
 	super->uuid[6] = (uint8_t)((super->uuid[6] & 0x0f) | 0x40);
@@ -102,6 +103,7 @@ static void repair_super_word(struct repair *r, enum nova_word_kind kind, const 
 		return;
 	repair_pair(r, copies[0], copies[1], repair_word(kind, 0, value));
 	pm_fence(r->pm);
+	r->lost = lost != 0;
 	if (lost)
 		repair_say(r, "superblock", 0, 0, "the %s word, lost in both superblocks, set to %llu", name,
 		           ull(value));

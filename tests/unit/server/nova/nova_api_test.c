@@ -590,21 +590,20 @@ static void kept_blocks_are_not_reused_until_they_are_given_back(void **state)
 	fixture_assert_same_after_remount(f);
 }
 
-static void entries_say_whose_request_made_them(void **state)
+static void entries_have_the_epoch_of_their_birth(void **state)
 {
 	struct fixture *f = *state;
 	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
 	const struct nova_slot *slot;
 	const struct nova_entry *entry;
 
-	f->call.request = (struct nova_request){.client = 0xabcdef01, .slot = 7, .sequence = 99};
 	fixture_write(f, file.handle, 0, "x", 1);
 	slot = (const void *)((uint8_t *)f->memory + file.handle.ino.n * NOVA_SLOT_SIZE);
 	entry = (const void *)slot->log[1];
 	assert_int_equal(entry->type, NOVA_ENTRY_WRITE);
-	assert_int_equal(le32_get(entry->request_client), 0xabcdef01);
-	assert_int_equal(le16_get(entry->request_slot), 7);
-	assert_int_equal(le32_get(entry->request_sequence), 99);
+	assert_int_equal(le16_get(entry->flags), 0);
+	assert_int_equal(le32_get(entry->born), 1);
+	assert_int_equal(le32_get(entry->view), 0);
 	assert_int_equal(le32_get(entry->epoch), 1);
 }
 
@@ -678,7 +677,7 @@ int main(void)
 	    TEST(listings_end_while_names_are_replaced),
 	    TEST(listings_end_while_names_are_renamed),
 	    TEST(kept_blocks_are_not_reused_until_they_are_given_back),
-	    TEST(entries_say_whose_request_made_them),
+	    TEST(entries_have_the_epoch_of_their_birth),
 	    TEST(a_read_only_mount_reads_and_changes_nothing),
 	    TEST(a_pool_that_is_none_or_in_parts_is_refused),
 	};

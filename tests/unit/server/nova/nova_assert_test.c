@@ -58,11 +58,10 @@ static void sixth_log(void)
 
 static void append_without_the_lock(void)
 {
-	const struct nova_request request = {0};
 	struct nova_inode inode = {.ino = 1};
 	struct log_append append;
 
-	inode_append_start(&append, &inode, &request, false);
+	inode_append_start(&append, &inode, false);
 }
 
 static void sixth_life(void)

@@ -232,7 +232,6 @@ static void no_write_to_a_file_of_many_extents_copies_more_than_a_slice(void **s
 
 static void a_log_of_many_kinds_of_change_survives_gc(void **state)
 {
-	struct nova_call asked;
 	struct fixture f;
 	struct nova_attr file;
 	static uint8_t data[64 * 4096];
@@ -248,21 +247,19 @@ static void a_log_of_many_kinds_of_change_survives_gc(void **state)
 		                        .uid = i};
 		uint64_t length = 1 + random_below(sizeof data);
 
-		asked = f.call;
-		asked.request = (struct nova_request){3, 4, i};
 		memset(data, (int)i, length);
 		switch (random_below(6)) {
 		case 0:
-			assert_int_equal(nova_setattr(&asked, file.handle, NOVA_SET_SIZE, &set, NULL), 0);
+			assert_int_equal(nova_setattr(&f.call, file.handle, NOVA_SET_SIZE, &set, NULL), 0);
 			break;
 		case 1:
-			assert_int_equal(nova_setattr(&asked, file.handle,
+			assert_int_equal(nova_setattr(&f.call, file.handle,
 			                              NOVA_SET_MODE | NOVA_SET_ATIME | NOVA_SET_MTIME | NOVA_SET_UID,
 			                              &set, NULL),
 			                 0);
 			break;
 		default:
-			assert_int_equal(nova_write(&asked, file.handle, random_below(2000000), data, length, 0, NULL),
+			assert_int_equal(nova_write(&f.call, file.handle, random_below(2000000), data, length, 0, NULL),
 			                 length);
 		}
 		if (i % 2500 == 0)
