@@ -53,7 +53,7 @@ static int64_t change_names(const struct nova_call *call, const struct random_sl
 
 static int64_t write_bytes(const struct nova_call *call, struct nova_handle file, const struct random_op *op)
 {
-	uint8_t *data = random_bytes(op, op->length);
+	uint8_t *data = random_op_bytes(op, op->length);
 	int64_t n = nova_write(call, file, op->offset, data, op->length,
 	                       op->kind == RANDOM_APPEND ? NOVA_WRITE_APPEND : 0, NULL);
 
@@ -129,7 +129,7 @@ static int64_t use_xattr(const struct nova_call *call, struct nova_handle file, 
 
 	switch (op->kind) {
 	case RANDOM_SETXATTR:
-		bytes = random_bytes(op, op->length);
+		bytes = random_op_bytes(op, op->length);
 		rc = nova_setxattr(call, file, name, strlen(name), bytes, op->length, op->flags, NULL);
 		free(bytes);
 		return rc;

@@ -46,7 +46,7 @@ static int64_t change_names(struct posix_model *model, const struct random_slots
 
 static int64_t write_bytes(struct posix_model *model, posix_ino file, const struct random_op *op, int64_t now)
 {
-	uint8_t *data = random_bytes(op, op->length);
+	uint8_t *data = random_op_bytes(op, op->length);
 	int64_t n = posix_write(model, file, op->offset, data, op->length, op->kind == RANDOM_APPEND, now);
 
 	free(data);
@@ -111,7 +111,7 @@ static int64_t use_xattr(struct posix_model *model, posix_ino file, const struct
 
 	switch (op->kind) {
 	case RANDOM_SETXATTR:
-		bytes = random_bytes(op, op->length);
+		bytes = random_op_bytes(op, op->length);
 		rc = posix_setxattr(model, file, name, bytes, op->length, (int)op->flags, now);
 		free(bytes);
 		return rc;

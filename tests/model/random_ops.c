@@ -238,7 +238,7 @@ const char *random_xattr_name(const struct random_op *op)
 	return names[op->name % (op->kind == RANDOM_SETXATTR ? 6 : 8)];
 }
 
-uint8_t *random_bytes(const struct random_op *op, uint32_t length)
+uint8_t *random_op_bytes(const struct random_op *op, uint32_t length)
 {
 	uint8_t *bytes = malloc(length ? length : 1);
 
@@ -251,7 +251,7 @@ uint8_t *random_bytes(const struct random_op *op, uint32_t length)
 
 uint8_t *random_target(const struct random_op *op)
 {
-	uint8_t *target = random_bytes(op, op->length);
+	uint8_t *target = random_op_bytes(op, op->length);
 
 	for (uint32_t i = 0; i < op->length; i++)
 		target[i] |= 1;

@@ -145,8 +145,8 @@ void random_slots_keep(struct random_slots *slots, const struct random_op *op, c
 const char *random_name(unsigned number);
 const char *random_lookup_name(const struct random_op *op);
 const char *random_xattr_name(const struct random_op *op);
-/* random_bytes -- `length` bytes for the caller to free. */
-uint8_t *random_bytes(const struct random_op *op, uint32_t length);
+/* random_op_bytes -- `length` bytes for the caller to free. */
+uint8_t *random_op_bytes(const struct random_op *op, uint32_t length);
 uint8_t *random_target(const struct random_op *op);
 /* random_acl -- a list, now and then none that is valid; returns the length of what it puts into `value`. */
 #define RANDOM_ACL_MAX 128u
