@@ -7,9 +7,9 @@
 #include "tests/crash/world.h"
 
 /*
- * To add one: write `run` of steps (steps.h) and name it in the table. `run` does one thing that is atomic, on
- * the tree of world.h, in any state; what has to be there before it, `prepare` makes. Fields that are false are left
- * out.
+ * To add one: write `run` of steps (steps.h) in the file of its kind, name_operations.c and so on, declare it in
+ * operation_parts.h and add it to the table. `run` does one thing that is atomic, on the tree of world.h, in any state.
+ * `prepare` makes what must exist before it. Fields that are false are left out.
  */
 struct operation {
 	const char *name;
