@@ -1,0 +1,298 @@
+// idle.c -- what clients that do nothing cost the server and the other clients.
+//
+//	idle --json FILE [--case NAME]... [--rounds N] [--quick]
+//
+// memory_kib, memory_written_kib: the server's resident memory for each idle client, of those that have read a file, and
+// of those that have also written 1 MiB at once, a while ago. read_4k: a client's time for reading 4 KiB by message beside
+// 1,000 idle clients, which say each 5 s that they are there; the subject `alone` is the same without them. The server is
+// a process of its own with one worker, over TCP loopback.
+#include "common/clock.h"
+#include "tests/bench/results.h"
+#include "tests/support/raw_client.h"
+#include "tests/support/server_fixture.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CLIENTS       1000u
+#define PING_EVERY_US 5000u // 1,000 clients, each 5 s
+#define WRITE_BYTES   (1u << 20)
+#define MAX_ROUNDS    32u
+#define MAX_READS     1000000u
+
+static struct raw_client *idle[CLIENTS];
+static struct raw_client *reader;
+static struct proto_reply reply;
+static uint16_t port;
+static pid_t server;
+static uint8_t data[WRITE_BYTES];
+static unsigned settle_s = 15; // a client's staging memory is taken back after 10 s
+static int64_t round_ns = 1000000000;
+
+static void must(const char *what, int rc)
+{
+	if (rc >= 0)
+		return;
+	fprintf(stderr, "idle: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+// ---- the server, in a process of its own
+
+static void start_server(void)
+{
+	static const char *const flags[] = {"--workers", "1", NULL};
+	int ends[2];
+
+	must("pipe", pipe(ends) < 0 ? -errno : 0);
+	sigset_t usr1;
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	server = fork();
+	must("fork", server < 0 ? -errno : 0);
+	if (server == 0) {
+		struct running_server *running = server_run(&port, flags);
+		sigset_t set;
+		int which;
+
+		close(ends[0]);
+		if (write(ends[1], &port, sizeof(port)) != sizeof(port))
+			_exit(1);
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR1);
+		sigwait(&set, &which);
+		server_end(running);
+		_exit(0);
+	}
+	close(ends[1]);
+	must("the server", read(ends[0], &port, sizeof(port)) == sizeof(port) ? 0 : -EIO);
+	close(ends[0]);
+}
+
+static void stop_server(void)
+{
+	kill(server, SIGUSR1);
+	waitpid(server, NULL, 0);
+}
+
+static double resident_kib(void)
+{
+	char path[64], line[256];
+	unsigned long kib = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", server);
+	FILE *file = fopen(path, "re");
+	must("smaps", file ? 0 : -errno);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "Anonymous: %lu kB", &kib) != 1)
+		;
+	fclose(file);
+	return (double)kib;
+}
+
+// ---- clients
+
+static uint64_t open_file(struct raw_client *client)
+{
+	must("open", raw_open(client, "file", PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE, &reply));
+	return reply.open.open;
+}
+
+static void read_4k(struct raw_client *client, uint64_t open)
+{
+	struct proto_request request = {.op = PROTO_READ};
+
+	request.read.open = open;
+	request.read.length = 4096;
+	must("read", raw_call(client, &request, &reply));
+}
+
+static void write_small(struct raw_client *client, uint64_t open)
+{
+	struct proto_request request = {.op = PROTO_WRITE};
+
+	request.write.open = open;
+	request.write.data = data;
+	request.write.length = 4096;
+	must("write", raw_call(client, &request, &reply));
+}
+
+static void write_staged(struct raw_client *client, uint64_t open)
+{
+	struct proto_request request = {.op = PROTO_WRITE_COMMIT};
+
+	must("write into the staging ring",
+	     transport_write(client->conn, data, NULL, client->hello.hello.staging_address,
+	                     client->hello.hello.staging_key, WRITE_BYTES, NULL, TRANSPORT_MORE));
+	request.write_commit.open = open;
+	request.write_commit.length = WRITE_BYTES;
+	must("staged write", raw_call(client, &request, &reply));
+}
+
+static void connect_idle(bool writes)
+{
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		idle[i] = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+		raw_hello(idle[i], NULL);
+		uint64_t open = open_file(idle[i]);
+		read_4k(idle[i], open);
+		if (writes)
+			write_staged(idle[i], open);
+	}
+}
+
+static void ping(struct raw_client *client)
+{
+	struct proto_request request = {.op = PROTO_PING};
+
+	must("ping", raw_call(client, &request, &reply));
+}
+
+static void leave(void)
+{
+	for (unsigned i = 0; i < CLIENTS; i++)
+		raw_close(idle[i]);
+}
+
+// ---- cases
+
+static double memory(bool writes)
+{
+	double before, after;
+
+	start_server();
+	before = resident_kib();
+	connect_idle(writes);
+	for (unsigned second = 0; writes && second < settle_s; second += 5) {
+		sleep(5);
+		for (unsigned i = 0; i < CLIENTS; i++)
+			ping(idle[i]);
+	}
+	after = resident_kib();
+	leave();
+	stop_server();
+	return (after - before) / CLIENTS;
+}
+
+static void *ping_in_turn(void *argument)
+{
+	atomic_bool *stop = argument;
+	struct proto_request request = {.op = PROTO_PING};
+	struct proto_reply answer;
+
+	for (unsigned i = 0; !atomic_load(stop); i = (i + 1) % CLIENTS) {
+		must("ping", raw_call(idle[i], &request, &answer));
+		usleep(PING_EVERY_US);
+	}
+	return NULL;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+// The median of reads for as long as a round is.
+static double read_round(uint64_t open)
+{
+	static double took_us[MAX_READS];
+	int64_t until = clock_now_ns() + round_ns;
+	unsigned count = 0;
+
+	while (count < MAX_READS) {
+		int64_t before = clock_now_ns();
+
+		if (before >= until)
+			break;
+		read_4k(reader, open);
+		took_us[count++] = (double)(clock_now_ns() - before) / 1000;
+	}
+	qsort(took_us, count, sizeof(double), ascending);
+	return took_us[count / 2];
+}
+
+static void run_read(unsigned rounds, FILE *json)
+{
+	double beside[MAX_ROUNDS], alone[MAX_ROUNDS];
+	uint64_t open;
+
+	start_server();
+	reader = raw_connect(TRANSPORT_TCP, "127.0.0.1", port);
+	raw_hello(reader, NULL);
+	open = open_file(reader);
+	write_small(reader, open);
+	read_round(open);
+	for (unsigned i = 0; i < rounds; i++) {
+		atomic_bool stop = false;
+		pthread_t thread;
+
+		alone[i] = read_round(open);
+		connect_idle(false);
+		must("thread", -pthread_create(&thread, NULL, ping_in_turn, &stop));
+		beside[i] = read_round(open);
+		atomic_store(&stop, true);
+		pthread_join(thread, NULL);
+		leave();
+	}
+	raw_close(reader);
+	stop_server();
+	bench_result(json, "idle", "read_4k", "farnova", "us", beside, rounds);
+	bench_result(json, "idle", "read_4k", "alone", "us", alone, rounds);
+}
+
+static void run_memory(bool writes, FILE *json)
+{
+	double value = memory(writes);
+
+	bench_result(json, "idle", writes ? "memory_written_kib" : "memory_kib", "farnova", "KiB", &value, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"json", required_argument, NULL, 'j'},
+	    {"case", required_argument, NULL, 'c'},
+	    {"rounds", required_argument, NULL, 'r'},
+	    {"quick", no_argument, NULL, 'q'},
+	    {NULL, 0, NULL, 0},
+	};
+	const char *only = NULL;
+	unsigned rounds = 5;
+	FILE *json = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'j')
+			json = fopen(optarg, "ae");
+		else if (option == 'c')
+			only = optarg;
+		else if (option == 'r')
+			rounds = (unsigned)atoi(optarg);
+		else if (option == 'q')
+			round_ns = 200000000;
+	}
+	if (!json || optind != argc || rounds < 1 || rounds > MAX_ROUNDS) {
+		fprintf(stderr, "usage: %s --json FILE [--case NAME] [--rounds N] [--quick]\n", argv[0]);
+		return 2;
+	}
+	// Each client of this process has a socket and two descriptors to wait with.
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){16384, 16384});
+	memset(data, 'd', sizeof(data));
+	if (!only || strcmp(only, "memory_kib") == 0)
+		run_memory(false, json);
+	if (!only || strcmp(only, "memory_written_kib") == 0)
+		run_memory(true, json);
+	if (!only || strcmp(only, "read_4k") == 0)
+		run_read(rounds, json);
+	return fclose(json) ? 1 : 0;
+}
