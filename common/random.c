@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/random.h>
 
-int random_bytes(void *out, size_t size)
+int random_fill(void *out, size_t size)
 {
 	uint8_t *bytes = out;
 

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* random_bytes -- fill `size` bytes; 0, or -errno if the kernel has none. Thread safe. */
-int random_bytes(void *out, size_t size);
+/* random_fill -- fill `size` bytes; 0, or -errno if the kernel has none. Thread safe. */
+int random_fill(void *out, size_t size);
 
 #endif

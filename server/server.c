@@ -238,7 +238,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients, server->config.max_per_host);
 	admission_init(&server->admission, server->config.max_clients, server->config.max_per_host, conn_drop);
-	int rc = random_bytes(&server->shared.instance, sizeof(server->shared.instance));
+	int rc = random_fill(&server->shared.instance, sizeof(server->shared.instance));
 	if (rc < 0) {
 		snprintf(why, why_size, "no random numbers: %s", strerror(-rc));
 		return rc;

@@ -76,7 +76,7 @@ static uint64_t random_number(void)
 	uint64_t value = 0;
 
 	/* A session with id or key 0 is never made. */
-	while (value == 0 && random_bytes(&value, sizeof(value)) != 0)
+	while (value == 0 && random_fill(&value, sizeof(value)) != 0)
 		value = 0;
 	return value;
 }

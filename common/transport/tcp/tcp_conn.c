@@ -331,7 +331,7 @@ static uint64_t next_serial(void)
 	if (__atomic_load_n(&serial, __ATOMIC_RELAXED) == 0) {
 		uint64_t zero = 0;
 
-		if (random_bytes(&seed, sizeof(seed)) != 0)
+		if (random_fill(&seed, sizeof(seed)) != 0)
 			seed = (uint64_t)getpid();
 		seed = (seed >> (INDEX_BITS + 1)) | 1;
 		__atomic_compare_exchange_n(&serial, &zero, seed, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);

@@ -76,13 +76,13 @@ static void format_slots(struct pm *pm, uint64_t first_ino)
 /* Without randomness the key stays 0: the first writable mount makes one. */
 static void random_key(uint8_t key[16])
 {
-	if (random_bytes(key, 16) != 0)
+	if (random_fill(key, 16) != 0)
 		memset(key, 0, 16);
 }
 
 static void random_uuid(uint8_t uuid[16])
 {
-	if (random_bytes(uuid, 16) != 0) {
+	if (random_fill(uuid, 16) != 0) {
 		int64_t now_ns = clock_wall_ns();
 
 		memset(uuid, 0, 16);

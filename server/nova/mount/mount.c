@@ -83,7 +83,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	fs->clients_ino = le64_get(info->super.clients_ino);
 	fs->cache_bytes = options->cache_bytes;
 	fs->progress_ns = (options->progress_ms ? options->progress_ms : PROGRESS_MS) * 1000000LL;
-	if (random_bytes(&fs->hash_seed, sizeof fs->hash_seed) != 0)
+	if (random_fill(&fs->hash_seed, sizeof fs->hash_seed) != 0)
 		fs->hash_seed = (uint64_t)(uintptr_t)fs * 0x9e3779b97f4a7c15ULL;
 	fs->chunk_count = (fs->blocks - NOVA_PREAMBLE_BLOCKS) / NOVA_CHUNK_BLOCKS;
 	fs->chunks = calloc(fs->chunk_count, sizeof *fs->chunks);
@@ -101,7 +101,7 @@ static int make_handle_key(struct nova *fs, struct super_info *info)
 
 	if (memcmp(fs->handle_key, none, sizeof none) != 0)
 		return 0;
-	if (random_bytes(fs->handle_key, sizeof fs->handle_key) != 0)
+	if (random_fill(fs->handle_key, sizeof fs->handle_key) != 0)
 		return -EIO;
 	if (!fs->read_only)
 		super_set_handle_key(fs->pm, info, fs->handle_key);

@@ -73,7 +73,7 @@ static int make_cipher(struct image_copy *copy)
 {
 	uint16_t random[SYMBOLS];
 
-	if (random_bytes(random, sizeof(random)) != 0)
+	if (random_fill(random, sizeof(random)) != 0)
 		return -EIO;
 	for (unsigned i = 0; i < SYMBOLS; i++)
 		copy->cipher[i] = (uint8_t)i;

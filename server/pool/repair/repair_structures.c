@@ -53,7 +53,7 @@ static bool rebuild_super(struct repair *r, struct nova_super *super)
 	super->journal_rings = le32_of(NOVA_JOURNAL_RINGS);
 	super->root_ino = le64_of(first_slot);
 	super->clients_ino = le64_of(first_slot + 1);
-	if (random_bytes(super->uuid, sizeof(super->uuid)) != 0)
+	if (random_fill(super->uuid, sizeof(super->uuid)) != 0)
 		memcpy(super->uuid, &r->now, sizeof(r->now));
 	super->uuid[6] = (uint8_t)((super->uuid[6] & 0x0f) | 0x40);
 	super->uuid[8] = (uint8_t)((super->uuid[8] & 0x3f) | 0x80);
