@@ -1,5 +1,5 @@
 /*
- * proto.h -- the wire protocol, version 1: every message in native form, and the functions that convert it to and from
+ * proto.h -- the wire protocol, version 2: every message in native form, and the functions that convert it to and from
  * the wire.
  *
  * A connection carries requests (client to server), replies (server to client, one for each request) and notices
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTO_VERSION        1u
+#define PROTO_VERSION        2u
 #define PROTO_DEFAULT_PORT   4910u
 #define PROTO_MAX_MESSAGE    (64u * 1024)
 #define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* maximum size that both ends receive unless configured */
@@ -159,7 +159,7 @@ struct proto_string {
 struct proto_request {
 	uint16_t op;
 	uint16_t slot;     /* one request at a time in each slot */
-	uint32_t sequence; /* of the slot: one more for each request; a repeated one gets the same reply */
+	uint32_t sequence; /* of the slot: the next for each request, never 0; a repeated one gets the same reply */
 	uint32_t cred;     /* number of a PROTO_CRED; 0 = the session's own, sent in HELLO */
 	/*
 	 * Before every one-sided READ that is in flight now, the client had acted on all invalidations up to this
@@ -174,8 +174,9 @@ struct proto_request {
 	union {
 		struct {
 			uint32_t min_version, max_version;
-			uint64_t features;              /* none defined in version 1 */
-			uint8_t client[16];             /* random for each client instance */
+			uint64_t features;              /* none defined in version 2 */
+			uint64_t identity;              /* number of the client's identity; 0 = make one */
+			uint8_t identity_key[16];       /* its key, which the client chose at random; secret */
 			uint64_t session;               /* 0 = open a new session; else resume this one */
 			uint64_t session_key;           /* the key from the reply that opened it */
 			uint32_t uid, gid, group_count; /* the session's own credential */
@@ -337,6 +338,8 @@ struct proto_reply {
 		struct {
 			uint32_t version;
 			uint64_t features;
+			uint64_t identity; /* the number of the client's identity; 0 = the server keeps none */
+			bool known;        /* it is the one that HELLO named, with all that it has done */
 			uint64_t session;
 			uint64_t session_key;
 			bool resumed;
@@ -496,5 +499,14 @@ const char *proto_op_name(unsigned op);
  * in another session. NULL if there is none. COPY also has its source in `from_open`.
  */
 uint64_t *proto_request_open(struct proto_request *request);
+
+/* proto_request_changes -- whether the request may change something, so that a second execution could do harm. */
+bool proto_request_changes(const struct proto_request *request);
+
+/* proto_next_sequence -- the sequence of a slot's next request. 0 is none. */
+static inline uint32_t proto_next_sequence(uint32_t sequence)
+{
+	return sequence == UINT32_MAX ? 1 : sequence + 1;
+}
 
 #endif

@@ -89,6 +89,8 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 	case PROTO_HELLO:
 		field_u32(w, &p->hello.version);
 		field_u64(w, &p->hello.features);
+		field_u64(w, &p->hello.identity);
+		field_flag(w, &p->hello.known);
 		field_u64(w, &p->hello.session);
 		field_u64(w, &p->hello.session_key);
 		field_flag(w, &p->hello.resumed);
@@ -261,6 +263,8 @@ static const char *check(const struct proto_reply *p)
 	case PROTO_HELLO:
 		if (p->hello.version != PROTO_VERSION)
 			return "server chose a version that was not offered";
+		if (p->hello.known && p->hello.identity == 0)
+			return "server knows an identity that has no number";
 		if (p->hello.slots == 0 || p->hello.slots > PROTO_MAX_SLOTS)
 			return "number of slots out of range";
 		if (p->hello.max_read == 0 || p->hello.max_read > PROTO_MAX_MESSAGE || p->hello.max_write == 0 ||

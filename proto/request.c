@@ -22,7 +22,8 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 		field_u32(w, &q->hello.min_version);
 		field_u32(w, &q->hello.max_version);
 		field_u64(w, &q->hello.features);
-		field_bytes(w, q->hello.client, sizeof(q->hello.client));
+		field_u64(w, &q->hello.identity);
+		field_bytes(w, q->hello.identity_key, sizeof(q->hello.identity_key));
 		field_u64(w, &q->hello.session);
 		field_u64(w, &q->hello.session_key);
 		field_u32(w, &q->hello.uid);
@@ -279,6 +280,23 @@ uint64_t *proto_request_open(struct proto_request *request)
 	default:
 		return NULL;
 	}
+}
+
+bool proto_request_changes(const struct proto_request *request)
+{
+	switch (request->op) {
+#define PROTO_OPERATION(NAME, number, handler, keeps_reply, changes, open)                                             \
+	case number:                                                                                                   \
+		if (changes)                                                                                           \
+			return true;                                                                                   \
+		break;
+#include "proto/ops.def"
+	default:
+		break;
+	}
+	if (request->op == PROTO_OPEN)
+		return request->open.flags & (PROTO_OPEN_CREATE | PROTO_OPEN_TRUNCATE);
+	return request->op == PROTO_REOPEN && request->reopen.flags & PROTO_OPEN_TRUNCATE;
 }
 
 unsigned proto_request_handles(const struct proto_request *request,

@@ -189,7 +189,7 @@ struct farnova *farnova_connect(const char *given_url, const struct farnova_opti
 		goto fail;
 	}
 	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
-	error = random_fill(fs->client, sizeof(fs->client));
+	error = random_fill(fs->identity.key, sizeof(fs->identity.key));
 	if (error) {
 		error_set(-error, "connect to \"%.200s\": no random numbers", url);
 		goto fail;

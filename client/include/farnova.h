@@ -14,8 +14,9 @@
  * the server may have executed the request, or may still execute it. A call that transfers much data makes several
  * requests, each with its own limit. The limit also holds for farnova_connect and farnova_disconnect as a whole, except
  * for the resolver's time to look up a host name. Open files survive a restart of the server; a file that no longer
- * exists fails with ESTALE. If a restart interrupts a call and executing it twice could have another effect than
- * executing it once, the call fails with ECONNRESET: check what it did (docs/durability.md has the list).
+ * exists fails with ESTALE. A call that a restart or a lost session interrupts is executed once and gets its own result.
+ * Only where the server has given up its record of this client (docs/durability.md says when) a call that changes
+ * something fails with ECONNRESET: check what it did.
  *
  * Memory: only the calling thread accesses the caller's memory, and it holds no lock meanwhile. A handler that resolves
  * faults (userfaultfd, SIGSEGV) may therefore call the library. Memory that cannot be read or written makes only that

@@ -28,7 +28,7 @@ static const char *advice(int error)
 	case ETIMEDOUT:
 		return "check that farnovad runs there and can be reached; raise timeout_ms to wait longer";
 	case ECONNRESET:
-		return "the server was restarted meanwhile: look at the file, whether it has been done";
+		return "the session was lost, and the server no longer knows whether it was done: look at the file";
 	case ECONNREFUSED:
 		return "start farnovad there, or check the host and the port";
 	case EADDRNOTAVAIL:

@@ -21,7 +21,7 @@ static bool take_slot(struct farnova *fs, uint16_t *number)
 	*number = (uint16_t)__builtin_ctzll(fs->free_slots);
 	fs->free_slots &= fs->free_slots - 1;
 	fs->slots[*number].busy = true;
-	fs->slots[*number].sequence++;
+	fs->slots[*number].sequence = proto_next_sequence(fs->slots[*number].sequence);
 	return true;
 }
 
@@ -135,53 +135,16 @@ static void name_open(struct call *call)
 		request->copy.from_open = call->source->open;
 }
 
-/*
- * not_to_be_repeated -- whether a second execution of the request could leave another result than the first alone, or
- * remove what another client created after the first. docs/durability.md gives the reason for each operation.
- */
-static bool not_to_be_repeated(const struct proto_request *request)
-{
-	switch (request->op) {
-	case PROTO_WRITE:
-		return request->write.flags & PROTO_WRITE_APPEND;
-	case PROTO_WRITE_COMMIT:
-		return request->write_commit.flags & PROTO_WRITE_APPEND;
-	case PROTO_FALLOCATE:
-		return request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
-	case PROTO_RENAME:
-	case PROTO_UNLINK:
-	case PROTO_RMDIR:
-	case PROTO_REMOVEXATTR:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* makes_a_name -- whether a second execution of the request fails with EEXIST because of what the first one created. */
-static bool makes_a_name(const struct proto_request *request)
-{
-	switch (request->op) {
-	case PROTO_OPEN:
-	case PROTO_CREATE:
-	case PROTO_SYMLINK:
-	case PROTO_LINK:
-	case PROTO_SETXATTR:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* refuse -- end a call that was not sent in this session. The server has not seen the slot's sequence number, so it is
- * reset. */
+/* refuse -- end a call that was not sent in this session. Where it was never sent, the server has not seen the slot's
+ * sequence number, so it is reset. Else the number is used up: the server may have the result under it. */
 static void refuse(struct farnova *fs, struct call *call, int status)
 {
 	if (call->holds_slot) {
 		struct slot *slot = &fs->slots[call->slot];
 		if (slot->closes && fs->close_count < CLOSES_DEFERRED)
 			fs->closes[fs->close_count++] = slot->closes;
-		slot->sequence--;
+		if (!call->first_epoch)
+			slot->sequence--;
 		free_slot(fs, call->slot);
 	}
 	call->holds_slot = false;
@@ -236,7 +199,7 @@ static int refusal(const struct farnova *fs, const struct call *call)
 		return call->file->error;
 	if (call->source && call->source->error)
 		return call->source->error;
-	if (call->maybe_executed && not_to_be_repeated(call->request))
+	if (call->maybe_executed && proto_request_changes(call->request))
 		return -ECONNRESET;
 	if (call->staged && call->staged_length > fs->staging.size)
 		return -EMSGSIZE; /* a restarted server may have a smaller ring */
@@ -251,7 +214,8 @@ static void try_send(struct farnova *fs, struct call *call)
 
 	if (!get_slot(fs, epoch, call))
 		return;
-	call->maybe_executed = call->first_epoch && call->session != fs->session.id;
+	call->maybe_executed = call->first_epoch && call->session != fs->session.id &&
+	                       (call->identity == 0 || call->identity != fs->identity.number);
 	int error = refusal(fs, call);
 	if (error) {
 		refuse(fs, call, error);
@@ -277,6 +241,7 @@ static void try_send(struct farnova *fs, struct call *call)
 	if (!call->first_epoch) {
 		call->first_epoch = epoch;
 		call->session = fs->session.id;
+		call->identity = fs->identity.number;
 	}
 	call->latest_session = fs->session.id;
 	call->on_new_connection = call->first_epoch != epoch;
@@ -291,7 +256,7 @@ void call_start(struct farnova *fs, struct call *call)
 	call->on_new_connection = call->maybe_executed = false;
 	call->status = 0;
 	call->first_epoch = call->staged_epoch = 0;
-	call->session = call->latest_session = 0;
+	call->session = call->latest_session = call->identity = 0;
 	if (call->changing)
 		(*call->changing)++;
 	poller_called(&fs->link.poller);
@@ -315,15 +280,6 @@ int call_wait_up(struct farnova *fs, int64_t deadline_ns)
 	return 0;
 }
 
-/* outcome -- the result of a call whose request may have been executed before a restart of the server: EEXIST may be
- * the effect of that first execution. */
-static int outcome(const struct call *call)
-{
-	if (call->maybe_executed && call->status == -EEXIST && makes_a_name(call->request))
-		return -ECONNRESET;
-	return call->status;
-}
-
 int call_finish(struct farnova *fs, struct call *call)
 {
 	while (!call->done) {
@@ -337,7 +293,7 @@ int call_finish(struct farnova *fs, struct call *call)
 			poller_wait(&fs->link, call->waiter, call->deadline_ns);
 		}
 	}
-	return outcome(call);
+	return call->status;
 }
 
 int call_run(struct farnova *fs, struct call *call)
@@ -409,11 +365,11 @@ void call_ping(struct farnova *fs)
 		return;
 	request.op = PROTO_PING;
 	request.slot = 0;
-	request.sequence = slot->sequence + 1;
+	request.sequence = proto_next_sequence(slot->sequence);
 	request.cred = 0;
 	request.close_first = 0;
 	if (send_request(fs, &request, 0) == 0) {
-		slot->sequence++;
+		slot->sequence = request.sequence;
 		slot->busy = true;
 	}
 }
@@ -492,16 +448,17 @@ void call_session_new(struct farnova *fs)
 		struct call *call = slot->call;
 
 		if (call && i >= fs->session.slots) {
-			/* This server grants fewer slots than the one before. */
+			/* This server grants fewer slots than the one before: nothing tells whether it was executed. */
 			call->holds_slot = false;
+			call->identity = 0;
 			call = slot->call = NULL;
 		}
 		if (!call) {
 			cred_unuse(&fs->creds, slot->cred);
 			slot->cred = 0;
 		}
+		/* What nobody waits for is over: the server ends a session before the identity's next one begins. */
 		slot->busy = call != NULL;
-		slot->sequence = call ? 1 : 0;
 		slot->closes = 0;
 		if (!call && i > 0 && i < fs->session.slots)
 			fs->free_slots |= 1ull << i;

@@ -29,12 +29,14 @@ struct call {
 	uint64_t first_epoch;    /* epoch of the connection that it was first sent on; 0: not sent yet */
 	uint64_t session;        /* the session it was first sent in */
 	uint64_t latest_session; /* the session it was last sent in */
+	uint64_t identity;       /* under which it was first sent; 0: none, or its slot is gone */
 	uint64_t staged_epoch;   /* epoch of the connection that last took the staged data */
 	unsigned piece;          /* of the staging ring */
 	uint16_t slot;
 	bool holds_slot, holds_piece, sent, done;
 	bool on_new_connection; /* sent again on a newer connection: what the reply says of layouts is void */
-	bool maybe_executed;    /* it was sent in a session that has ended and may have been executed there */
+	bool
+	    maybe_executed; /* it was sent under an identity that the server has given up, and may have been executed */
 	int status;
 };
 
@@ -43,8 +45,8 @@ void call_start(struct farnova *fs, struct call *call);
 
 /*
  * call_finish -- wait for the reply. Returns 0 or -errno: the server's; -ETIMEDOUT if the time limit of the connection
- * has passed since call_start; -ECONNRESET if the server was restarted, may have executed the call before, and must not
- * execute it twice. Lock held; released meanwhile.
+ * has passed since call_start; -ECONNRESET if the session was lost, and with it the server's record of whether it has
+ * executed the call. Lock held; released meanwhile.
  */
 int call_finish(struct farnova *fs, struct call *call);
 

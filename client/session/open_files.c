@@ -49,7 +49,8 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 {
 	struct farnova_file *file = calloc(1, sizeof(*file));
 	struct opened opened = {.file = file, .attr = attr, .inode = layout_reserve()};
-	struct call call = {.request = request, .receive = receive_open, .result = &opened};
+	struct call call;
+	int error;
 
 	/* Allocate all memory first: a request that was sent may have truncated or created a file, so nothing may fail
 	 * after it. */
@@ -67,10 +68,14 @@ int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags,
 		request->open.flags = flags;
 	else
 		request->reopen.flags = flags;
-	/* Only the reply tells which file was truncated and must not be READ under its layout any more. */
-	if (flags & PROTO_OPEN_TRUNCATE)
-		call.changing = &fs->layouts.blind_changes;
-	int error = call_run(fs, &call);
+	do {
+		call = (struct call){.request = request, .receive = receive_open, .result = &opened};
+		/* Only the reply tells which file was truncated and must not be READ under its layout any more. */
+		if (flags & PROTO_OPEN_TRUNCATE)
+			call.changing = &fs->layouts.blind_changes;
+		error = call_run(fs, &call);
+		/* It was executed in a lost session, and what it made has been removed since: it is made again. */
+	} while (error == -ESTALE && request->op != PROTO_REOPEN && call.on_new_connection);
 	free(opened.inode);
 	if (error) {
 		destroy(file);

@@ -151,7 +151,7 @@ static int ask_in_slot(struct farnova *fs, struct candidate *candidate, struct p
 	struct slot *slot = &fs->slots[0];
 
 	request->slot = 0;
-	request->sequence = ++slot->sequence;
+	request->sequence = slot->sequence = proto_next_sequence(slot->sequence);
 	slot->busy = true;
 	int error = ask(fs, candidate, request, ANSWER_MS);
 	if (error == 0)
@@ -185,7 +185,8 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	request.hello.min_version = PROTO_VERSION;
 	request.hello.max_version = PROTO_VERSION;
 	request.hello.features = 0;
-	memcpy(request.hello.client, fs->client, sizeof(fs->client));
+	request.hello.identity = fs->identity.number;
+	memcpy(request.hello.identity_key, fs->identity.key, sizeof(fs->identity.key));
 	request.hello.session = fs->session.id;
 	request.hello.session_key = fs->session.key;
 	own_cred(&request);
@@ -201,6 +202,8 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 		return trouble(candidate, -(int)fs->reply.status, "the server refuses the session");
 	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.hello.slots < 2)
 		return trouble(candidate, -EPROTO, "the server is configured with too few slots or too small messages");
+	if (fs->reply.hello.known && fs->reply.hello.identity != fs->identity.number)
+		return trouble(candidate, -EPROTO, "the server knows another identity than the one it was told");
 	if (fs->session.id && memcmp(fs->session.pool, fs->reply.hello.pool, sizeof(fs->session.pool)) != 0)
 		return trouble(candidate, -ESTALE, "another pool is served there now");
 	return 0;
@@ -261,6 +264,8 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 
 	fs->layouts.seen = reply->invalidation;
 	fs->layouts.quiesced_sent = 0;
+	/* Where the server does not know it any more, calls in flight that change something fail: call.c. */
+	fs->identity.number = reply->hello.identity;
 	fs->session.id = reply->hello.session;
 	fs->session.key = reply->hello.session_key;
 	fs->session.instance = reply->hello.instance;

@@ -38,7 +38,7 @@ struct farnova_file;
  *            call_flush_closes
  *
  * A lost connection does not change these states: call_lost marks the calls as not sent, and they are sent again in
- * their slots.
+ * their slots. Nor does a lost session: slots and their sequences belong to the identity, and go on in the next session.
  */
 struct slot {
 	uint32_t sequence; /* sequence number of the newest request */
@@ -52,6 +52,12 @@ struct slot {
 	/* Credential of the request, which uses it while the slot is busy: if its number meant another one, a request
 	 * that the server executes late would be executed for another user. */
 	uint32_t cred;
+};
+
+/* What the client is to the pool, longer than a session: docs/exactly-once.md. */
+struct identity {
+	uint64_t number; /* 0: none yet, or the server keeps none */
+	uint8_t key[16]; /* random, chosen by this library; secret */
 };
 
 struct session {
@@ -73,11 +79,11 @@ struct farnova {
 	/* what the caller requested */
 	struct url url;
 	int timeout_ms; /* -1: no limit */
-	uint8_t client[16];
 	struct proto_handle root;
 	bool leaving; /* farnova_disconnect has begun: files are not closed one by one */
 
 	/* the session */
+	struct identity identity;
 	struct session session;
 	struct slot slots[PROTO_MAX_SLOTS];
 	uint64_t free_slots;              /* one bit for each slot */

@@ -5,6 +5,8 @@
 
 #include "common/log.h"
 #include "server/net/conn.h"
+#include "server/nova/clients.h"
+#include "server/ops/repeat.h"
 #include "server/ops/request.h"
 #include "server/ops/table.h"
 #include "server/state/seal.h"
@@ -34,14 +36,15 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 }
 
 /*
- * The rule of a slot: the next sequence is a new request; the same sequence asks for the reply again. Returns whether
- * the request must be run.
+ * The rule of a slot: the next sequence is a new request; the same sequence asks for the reply again. The first request
+ * that the session has in the slot may have any sequence. Returns whether the request must be run.
  */
 static bool take_slot(struct conn *conn, const struct proto_request *in)
 {
 	struct slot *slot = &conn->session->slots[in->slot];
+	bool first = slot->sequence == 0 && in->sequence != 0;
 
-	if (in->sequence == slot->sequence + 1 && !slot->busy) {
+	if ((first || in->sequence == proto_next_sequence(slot->sequence)) && !slot->busy) {
 		slot->sequence = in->sequence;
 		slot->cached_length = 0;
 		return true;
@@ -55,6 +58,27 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 		return true;
 	conn_send(conn, slot->cached_reply, slot->cached_length, true);
 	return false;
+}
+
+/*
+ * judge -- the first request that a session has in a slot may have been executed before the session. 1: it was, with
+ * this outcome. 0: it was not. -EPROTO: the client breaks the rules, and the connection has been ended. Else -errno.
+ */
+static int judge(struct conn *conn, const struct proto_request *in, struct nova_outcome *outcome)
+{
+	struct session *session = conn->session;
+
+	int rc = session->client ? nova_client_outcome(session->state->shared->nova, session->client, in->slot,
+	                                               in->sequence, outcome)
+	                         : 0;
+	/* A PING asks whether the slot's last request is over: it is. */
+	if (rc > 0 && in->op == PROTO_PING)
+		return 0;
+	if (rc == -EPROTO || (rc > 0 && outcome->op != in->op)) {
+		conn_fail(conn, "it repeats a request that it has seen answered, or another in its place");
+		return -EPROTO;
+	}
+	return rc;
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
@@ -129,6 +153,8 @@ static int run(struct request *rq, const struct operation *operation)
 		                    "its handle was not given out by this pool's server");
 		return -ESTALE;
 	}
+	if (rq->outcome)
+		return repeat_answer(rq);
 	if (operation->changes && rq->shared->config->read_only)
 		return -EROFS;
 	nova_may_defer(rq->call.worker, true);
@@ -142,7 +168,10 @@ static int run(struct request *rq, const struct operation *operation)
 	return rc == -EAGAIN ? run_operation(rq, operation, &call) : rc;
 }
 
-static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred)
+/* `judged` is what is known of an earlier execution: 0 = it is a new request, 1 = `outcome` has its result, else -errno,
+ * which is the status of the reply. */
+static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred, int judged,
+                        const struct nova_outcome *outcome)
 {
 	struct session *session = conn->session;
 	struct state *state = session->state;
@@ -159,9 +188,17 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 	    .out = &state->reply,
 	    .call = {.worker = state->nova, .change = &nothing, .cred = cred_get(&session->creds, in->cred)},
 	    .deferred = deferred,
+	    .outcome = judged > 0 ? outcome : NULL,
 	};
+	struct nova_intent intent;
 
-	int rc = run(&rq, operation);
+	int rc = judged < 0 ? judged : 0;
+	if (judged == 0 && session->client && proto_request_changes(in)) {
+		rc = nova_intent_begin(state->nova, session->client, in->slot, in->sequence, (uint8_t)in->op, &intent);
+		rq.call.intent = &intent;
+	}
+	if (rc == 0)
+		rc = run(&rq, operation);
 	if (rc == DEFERRED) {
 		if (deferred_keep(rq.deferred, in, message, length) < 0)
 			conn_fail(conn, "out of memory for a request that must wait");
@@ -179,7 +216,7 @@ void dispatch_resume(struct deferred *deferred)
 
 	/* This message was decoded before, and the copy has the same bytes. */
 	if (proto_decode_request(deferred->message, deferred->length, &state->request, &why) == 0)
-		run_request(deferred->session->conn, deferred->message, deferred->length, deferred);
+		run_request(deferred->session->conn, deferred->message, deferred->length, deferred, 0, NULL);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
@@ -248,7 +285,12 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		conn_fail(conn, "it sent a request after BYE");
 		return;
 	}
+	bool first = session->slots[in->slot].sequence == 0;
+	struct nova_outcome outcome;
 	if (!take_slot(conn, in))
+		return;
+	int judged = first ? judge(conn, in, &outcome) : 0;
+	if (judged == -EPROTO)
 		return;
 	/* If there is no such open, it was closed when the same request came before. */
 	if (in->close_first != 0)
@@ -258,5 +300,5 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		answer(state, conn, in, -rc);
 		return;
 	}
-	run_request(conn, data, length, NULL);
+	run_request(conn, data, length, NULL, judged, &outcome);
 }

@@ -6,7 +6,9 @@
 #define FARNOVA_SERVER_OPS_H
 
 #include "proto/proto.h"
+#include "server/nova/nova.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct layout_change;
@@ -22,6 +24,9 @@ struct request;
 
 /* ops_get_open -- the open that a request names. -EBADF if there is none with one of the rights `access`, -EISDIR. */
 int ops_get_open(const struct request *rq, uint64_t id, uint32_t access, const struct open **out);
+/* ops_open_again -- fill in the reply to an OPEN, REOPEN or TMPFILE that has been executed, and whose new open has been
+ * lost with its session: `created` or truncated, it is opened as it is now. */
+int ops_open_again(struct request *rq, struct nova_handle file, uint32_t flags, bool created);
 
 /*
  * ops_old_size -- the size of a file before a change; 0 if the session has no layout of it that continues, since then

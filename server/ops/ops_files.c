@@ -315,6 +315,18 @@ int op_reopen(struct request *rq)
 	return rc < 0 ? rc : open_inode(rq, &attr, rq->in->reopen.flags, false);
 }
 
+int ops_open_again(struct request *rq, struct nova_handle file, uint32_t flags, bool created)
+{
+	struct nova_attr attr;
+
+	int rc = open_table_reserve(&rq->session->opens);
+	if (rc == 0)
+		rc = nova_getattr(&rq->call, file, &attr);
+	if (rc < 0)
+		return rc;
+	return open_inode(rq, &attr, flags & ~(PROTO_OPEN_TRUNCATE | PROTO_OPEN_EXCLUSIVE), created);
+}
+
 int op_close(struct request *rq)
 {
 	return session_close_open(rq->session, rq->in->close.open);

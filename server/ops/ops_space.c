@@ -66,6 +66,9 @@ int op_fallocate(struct request *rq)
 	if (rc != 0)
 		return rc;
 	rq->call.opened = true;
+	/* The last of several changes completes the request; the others may be made again. */
+	if (done + length < in->fallocate.length)
+		rq->call.intent = NULL;
 	uint64_t old_size = ops_old_size(rq, open->file->handle, &change);
 	rc = nova_fallocate(&rq->call, core_handle(open->file->handle), in->fallocate.mode, in->fallocate.offset + done,
 	                    length, &attr);

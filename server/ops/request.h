@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct conn;
+struct nova_outcome;
 struct open;
 struct session;
 struct state;
@@ -29,6 +30,8 @@ struct request {
 	struct nova_call call;
 	struct deferred *deferred; /* not NULL if it has waited before */
 	bool walked;               /* its inode was found by a path */
+	/* Not NULL: it was executed before this session, with this result. */
+	const struct nova_outcome *outcome;
 };
 
 /*

@@ -27,6 +27,15 @@ static struct registered **place(struct registry *registry, uint64_t id)
 	return link;
 }
 
+static struct registered **place_of_identity(struct registry *registry, uint64_t identity)
+{
+	struct registered **link = &registry->identities[identity % REGISTRY_BUCKETS];
+
+	while (*link && (*link)->identity != identity)
+		link = &(*link)->next_identity;
+	return link;
+}
+
 static void not_idle(struct registry *registry, struct registered *session)
 {
 	if (session->idle)
@@ -41,6 +50,8 @@ static void take_out(struct registry *registry, struct registered *session)
 	if (*link != session)
 		return;
 	*link = session->next;
+	if (session->identity)
+		*place_of_identity(registry, session->identity) = session->next_identity;
 	registry->count--;
 	host_counts_remove(&registry->hosts, session->host);
 	not_idle(registry, session);
@@ -76,22 +87,35 @@ static const char *make_room(struct registry *registry, uint64_t host)
 	return NULL;
 }
 
+static bool taken(struct registry *registry, const struct registered *session)
+{
+	return *place(registry, session->id) || (session->identity && *place_of_identity(registry, session->identity));
+}
+
+static void enter(struct registry *registry, struct registered *session)
+{
+	session->next = session->next_identity = NULL;
+	*place(registry, session->id) = session;
+	if (session->identity)
+		*place_of_identity(registry, session->identity) = session;
+	registry->count++;
+	host_counts_add(&registry->hosts, session->host);
+}
+
 int registry_add(struct registry *registry, struct registered *session, const char **why)
 {
-	int rc = -EUSERS;
+	int rc;
 
+	*why = NULL;
 	pthread_mutex_lock(&registry->lock);
-	*why = make_room(registry, session->host);
-	if (!*why) {
-		struct registered **link = place(registry, session->id);
-		rc = *link ? -EEXIST : 0;
-		if (rc == 0) {
-			session->next = NULL;
-			*link = session;
-			registry->count++;
-			host_counts_add(&registry->hosts, session->host);
-		}
+	if (taken(registry, session)) {
+		rc = -EEXIST;
+	} else {
+		*why = make_room(registry, session->host);
+		rc = *why ? -EUSERS : 0;
 	}
+	if (rc == 0)
+		enter(registry, session);
 	pthread_mutex_unlock(&registry->lock);
 	return rc;
 }
@@ -116,11 +140,28 @@ void registry_idle(struct registry *registry, struct registered *session)
 	pthread_mutex_unlock(&registry->lock);
 }
 
-struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key)
+struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key, uint64_t identity)
 {
 	pthread_mutex_lock(&registry->lock);
 	const struct registered *session = *place(registry, id);
-	struct state *state = session && session->key == key ? session->state : NULL;
+	bool found = session && session->key == key && session->identity == identity;
+	struct state *state = found ? session->state : NULL;
+	pthread_mutex_unlock(&registry->lock);
+	return state;
+}
+
+struct state *registry_of_identity(struct registry *registry, uint64_t identity, uint64_t *id)
+{
+	struct state *state = NULL;
+
+	if (identity == 0)
+		return NULL;
+	pthread_mutex_lock(&registry->lock);
+	const struct registered *session = *place_of_identity(registry, identity);
+	if (session) {
+		*id = session->id;
+		state = session->state;
+	}
 	pthread_mutex_unlock(&registry->lock);
 	return state;
 }

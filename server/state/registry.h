@@ -1,6 +1,8 @@
 /*
  * registry.h -- the table of all sessions and of the thread that has each. A reconnecting client is looked up here.
  *
+ * An identity has at most one session.
+ *
  * There are at most `limit` sessions. A session without a connection and without open files is idle: its end loses only
  * cached replies to requests that its client would send again. At the limit the oldest idle session is evicted for a
  * new one. While more than three quarters of the limit are used, a host at its own limit of sessions gets another only
@@ -31,11 +33,12 @@ struct state;
 struct registered {
 	struct mail evicted_mail; /* frees the session, in the thread that has it; must be the first field */
 	uint64_t id, key;
+	uint64_t identity; /* 0 = none */
 	uint64_t host;
 	struct state *state;     /* the thread that has it */
 	struct mailbox *mailbox; /* and its mailbox */
 	/* under the lock */
-	struct registered *next;
+	struct registered *next, *next_identity;
 	TAILQ_ENTRY(registered) idle_link;
 	bool idle, evicted;
 	bool arriving; /* the mail that transfers it was posted and not yet delivered */
@@ -43,7 +46,7 @@ struct registered {
 
 struct registry {
 	pthread_mutex_t lock;
-	struct registered *buckets[REGISTRY_BUCKETS];
+	struct registered *buckets[REGISTRY_BUCKETS], *identities[REGISTRY_BUCKETS];
 	size_t count, limit, host_limit;
 	TAILQ_HEAD(, registered) idle; /* in the order in which they became idle */
 	struct host_counts hosts;
@@ -53,7 +56,8 @@ void registry_init(struct registry *registry, size_t limit, size_t host_limit);
 void registry_destroy(struct registry *registry);
 
 /*
- * registry_add -- -EUSERS, with the reason in *why, if no more sessions are allowed; -EEXIST if the id is in use.
+ * registry_add -- -EUSERS, with the reason in *why, if no more sessions are allowed; -EEXIST if the identity
+ * has a session, or the id is in use.
  * registry_remove -- called by the thread that has the session; may be called again. False if the session was evicted:
  * then its mail was posted, and the session must stay until the mail is delivered.
  */
@@ -63,8 +67,10 @@ bool registry_remove(struct registry *registry, struct registered *session);
 /* registry_idle -- the session has no connection and no open files. */
 void registry_idle(struct registry *registry, struct registered *session);
 
-/* registry_owner -- the thread that has the session with this id and key; NULL if there is none. */
-struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key);
+/* registry_owner -- the thread that has the session with this id, key and identity; NULL if there is none. */
+struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key, uint64_t identity);
+/* registry_of_identity -- the thread that has the session of this identity, and its id; NULL if there is none. */
+struct state *registry_of_identity(struct registry *registry, uint64_t identity, uint64_t *id);
 
 /* registry_get -- the session with this id, if the calling thread `state` has it; it stays until the caller acts. Else
  * NULL. *owner is the thread that has it or is about to get it, perhaps the caller; NULL if there is no such session.

@@ -9,6 +9,7 @@
 #include "server/net/admission.h"
 #include "server/net/conn.h"
 #include "server/state/deferred.h"
+#include "server/state/identity.h"
 #include "server/state/seal.h"
 #include "server/state/state.h"
 
@@ -30,6 +31,7 @@ struct session_transfer {
 	struct state *from; /* the thread that had the session */
 	uint64_t token;     /* of the connection */
 	uint64_t session_id;
+	bool resume;             /* else it ends for a new one of the same identity */
 	struct session *session; /* found */
 	struct proto_request hello;
 };
@@ -91,6 +93,8 @@ static void destroy(struct session *session, bool close_opens)
 		open_table_close_all(&session->opens, &call);
 	open_table_free(&session->opens);
 	cred_table_free(&session->creds);
+	if (session->client)
+		nova_client_release(state->shared->nova, session->client);
 	munmap(session->staging, state->shared->config->staging_size);
 	free(session);
 }
@@ -100,7 +104,9 @@ static void evicted(struct mail *mail)
 	destroy((struct session *)(void *)mail, true);
 }
 
-static int session_create(struct state *state, const struct conn *conn, struct session **out, const char **why)
+/* On success the session has the hold on `client`. */
+static int session_create(struct state *state, const struct conn *conn, struct nova_client *client,
+                          struct session **out, const char **why)
 {
 	struct state_shared *shared = state->shared;
 	struct session *session = calloc(1, sizeof(*session));
@@ -109,6 +115,7 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 		return -ENOMEM;
 	session->registered.id = random_number();
 	session->registered.key = random_number();
+	session->registered.identity = client ? nova_client_number(client) : 0;
 	session->registered.host = conn->guest->host;
 	session->registered.state = state;
 	session->registered.mailbox = &state->net->mailbox;
@@ -127,6 +134,7 @@ static int session_create(struct state *state, const struct conn *conn, struct s
 		free(session);
 		return rc;
 	}
+	session->client = client;
 	link_session(state, session);
 	*out = session;
 	return 0;
@@ -215,6 +223,9 @@ void session_bye(struct session *session)
 		if (session->opens.items[i].file)
 			session_close_open(session, session->opens.items[i].id);
 	}
+	if (session->client)
+		nova_client_end(session->state->shared->nova, session->client);
+	session->client = NULL;
 }
 
 void session_tick(struct session *session)
@@ -280,6 +291,8 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	    .slot = PROTO_SLOT_NONE,
 	    .invalidation = session->layouts.lease.invalidation_issued,
 	    .hello = {.version = PROTO_VERSION,
+	              .identity = session->registered.identity,
+	              .known = session->client && (resumed || session->known),
 	              .session = session->registered.id,
 	              .session_key = session->registered.key,
 	              .resumed = resumed,
@@ -327,12 +340,41 @@ static int attach(struct state *state, struct conn *conn, struct session *sessio
 	return 0;
 }
 
+static void route_hello(struct state *state, struct conn *conn, const struct proto_request *hello);
+
+/* Take an identity, and make its session. */
+static int make_session(struct state *state, struct conn *conn, const struct proto_request *hello, struct session **out,
+                        const char **why)
+{
+	struct nova *nova = state->shared->nova;
+	struct nova_client *client;
+	bool known;
+
+	*why = conn->guest->refused;
+	int rc = *why ? -EUSERS : identity_take(nova, state->nova, hello, &client, &known);
+	if (rc < 0)
+		return rc;
+	rc = session_create(state, conn, client, out, why);
+	if (rc == 0)
+		(*out)->known = known;
+	else if (client && known)
+		nova_client_release(nova, client);
+	else if (client)
+		nova_client_end(nova, client);
+	return rc;
+}
+
 static void open_session(struct state *state, struct conn *conn, const struct proto_request *hello)
 {
 	struct session *session;
+	const char *why;
 
-	const char *why = conn->guest->refused;
-	int rc = why ? -EUSERS : session_create(state, conn, &session, &why);
+	int rc = make_session(state, conn, hello, &session, &why);
+	if (rc == -EEXIST) {
+		/* Another connection of the client was faster: this one takes its place. */
+		route_hello(state, conn, hello);
+		return;
+	}
 	if (rc < 0) {
 		refuse_hello(state, conn, -rc, rc == -EUSERS ? why : "cannot make a session");
 		return;
@@ -369,6 +411,10 @@ static void transfer_delivered(struct mail *mail)
 	if (conn)
 		conn->resuming = false;
 	if (conn && !conn->broken) {
+		if (session && !transfer->resume) {
+			session_free(session, true);
+			session = NULL;
+		}
 		if (session && attach(state, conn, session, &transfer->hello) == 0) {
 			log_info_limited("session", "client %s has its session back", transport_peer(conn->transport));
 			welcome(state, conn, true);
@@ -413,7 +459,8 @@ static void transfer_requested(struct mail *mail)
 		mailbox_post(&transfer->to->net->mailbox, mail);
 }
 
-static void fetch_session(struct state *state, struct conn *conn, struct state *from, const struct proto_request *hello)
+static void fetch_session(struct state *state, struct conn *conn, struct state *from, uint64_t id, bool resume,
+                          const struct proto_request *hello)
 {
 	struct session_transfer *transfer = malloc(sizeof(*transfer));
 
@@ -426,11 +473,28 @@ static void fetch_session(struct state *state, struct conn *conn, struct state *
 	    .to = state,
 	    .from = from,
 	    .token = conn->token,
-	    .session_id = hello->hello.session,
+	    .session_id = id,
+	    .resume = resume,
 	    .hello = *hello,
 	};
 	conn->resuming = true;
 	mailbox_post(&from->net->mailbox, &transfer->mail);
+}
+
+/* Resume the session that it names; else end the one that its identity has; open a new one. */
+static void route_hello(struct state *state, struct conn *conn, const struct proto_request *hello)
+{
+	struct registry *registry = &state->shared->registry;
+	uint64_t identity = hello->hello.identity, id = hello->hello.session;
+	struct state *from = id ? registry_owner(registry, id, hello->hello.session_key, identity) : NULL;
+	bool resume = from != NULL;
+
+	if (!from)
+		from = registry_of_identity(registry, identity, &id);
+	if (from)
+		fetch_session(state, conn, from, id, resume, hello);
+	else
+		open_session(state, conn, hello);
 }
 
 void session_hello(struct state *state, struct conn *conn, const struct proto_request *hello)
@@ -447,11 +511,12 @@ void session_hello(struct state *state, struct conn *conn, const struct proto_re
 		refuse_hello(state, conn, EMSGSIZE, "it receives messages of less than 8 KiB");
 		return;
 	}
-	struct state *from = NULL;
-	if (hello->hello.session != 0)
-		from = registry_owner(&state->shared->registry, hello->hello.session, hello->hello.session_key);
-	if (from)
-		fetch_session(state, conn, from, hello);
-	else
-		open_session(state, conn, hello);
+	int rc = identity_check(state->shared->nova, hello);
+	if (rc < 0) {
+		refuse_hello(state, conn, -rc,
+		             rc == -EACCES ? "the key is not that of its identity"
+		                           : "its identity cannot be looked up");
+		return;
+	}
+	route_hello(state, conn, hello);
 }

@@ -1,13 +1,15 @@
 /*
  * session.h -- the server's state of a client beyond its connection: credentials, opens, slots, layouts, staging ring.
  *
- * Only the thread that has the session uses it. When the connection ends, layouts and registrations end with it; opens
+ * A session belongs to an identity, which has no other (docs/exactly-once.md). Only the thread that has the session
+ * uses it. When the connection ends, layouts and registrations end with it; opens
  * and cached replies stay for the lease time. Within that time the client may reconnect, also to another thread.
  *
  *     (none) --HELLO: open_session--> connected
  *     connected --session_close_conn--> away --HELLO: transfer_requested--> in a mail to the connection's thread
  *     connected --HELLO on another connection: transfer_requested ends the old one--> in a mail
  *     in a mail --transfer_delivered: attach--> connected
+ *     in a mail --transfer_delivered: asked for by its identity alone--> freed, and a new session opened
  *     in a mail --transfer_delivered: its connection has ended, or attach fails--> away
  *     away --session_tick: its lease time is over--> freed
  *     connected --session_bye--> ended --session_close_conn--> freed
@@ -15,10 +17,13 @@
  * Several connections may ask for one session at the same time. If a thread is asked for a session that it has handed
  * on, it forwards the request to the thread that has the session. All requests are answered one after the other: each
  * takes the session from the one before, and the last keeps it. A new session is opened only if none has that number
- * and key.
+ * and key; if the identity has another session, that one ends first.
  *
- * A slot, with n the sequence of its newest request:
+ * A slot, with n the sequence of its newest request. In a new session it is UNUSED: its sequences go on from those of
+ * the sessions before, so the first request may have any but 0, and what its identity has done in the slot tells whether
+ * it was executed before:
  *
+ *     UNUSED --its first request--> as IDLE by request n + 1, or answered by what is stored of it
  *     IDLE --request n + 1--> RUNNING --its reply is sent--> IDLE, the reply cached if the table of operations says so
  *     RUNNING --deferred_keep--> WAITING: `busy` is set --state->resume--> RUNNING
  *     WAITING --deferred_cancel_all--> IDLE with n - 1: as if it had never come
@@ -39,13 +44,14 @@
 
 struct conn;
 struct deferred;
+struct nova_client;
 struct state;
 struct transport_region;
 
 #define CACHED_REPLY_SIZE 256u /* the largest reply without extents or data */
 
 struct slot {
-	uint32_t sequence; /* of the newest request */
+	uint32_t sequence; /* of the newest request; 0 = unused in this session */
 	bool busy;         /* the request is deferred: see deferred.h */
 	uint16_t cached_length;
 	uint8_t cached_reply[CACHED_REPLY_SIZE]; /* its reply, if running it again could change the result */
@@ -59,6 +65,8 @@ struct session {
 	int64_t left_ms;                 /* while `conn` is NULL: when the connection ended */
 	int64_t expires_ms;              /* the same: until when the client may reconnect */
 	bool ended;                      /* the client has said BYE */
+	bool known;                      /* the client named its identity, and that was there */
+	struct nova_client *client;      /* its identity, held; NULL = none */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;

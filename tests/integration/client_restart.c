@@ -52,15 +52,7 @@ static void replace_name(struct owner *owner, uint64_t version)
 	CHECK(farnova_close(file) == 0);
 	snprintf(from, sizeof(from), "new-%llu-%llu", (unsigned long long)owner->number, (unsigned long long)name);
 	snprintf(to, sizeof(to), "name-%llu-%llu", (unsigned long long)owner->number, (unsigned long long)name);
-	/* One that was in flight when the server was killed is not sent again: whether it was done is to be seen. */
-	struct stat st;
-	while (farnova_rename(owner->fs, from, to, 0) != 0) {
-		CHECK(errno == ECONNRESET);
-		if (farnova_stat(owner->fs, from, &st) != 0) {
-			CHECK(errno == ENOENT);
-			break;
-		}
-	}
+	CHECK(farnova_rename(owner->fs, from, to, 0) == 0);
 	owner->names[name] = version;
 }
 

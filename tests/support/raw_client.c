@@ -171,6 +171,7 @@ bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_cl
 	request.hello.uid = request.hello.gid = uid;
 	request.hello.min_version = request.hello.max_version = PROTO_VERSION;
 	if (of) {
+		request.hello.identity = of->hello.hello.identity;
 		request.hello.session = of->hello.hello.session;
 		request.hello.session_key = of->hello.hello.session_key;
 		client->sequence = of->sequence;

@@ -36,8 +36,9 @@ static void fill_request(struct proto_request *q, uint16_t op)
 	q->close_first = q->slot == PROTO_SLOT_NONE ? 0 : 1ULL << 41;
 	switch (op) {
 	case PROTO_HELLO:
-		q->hello.min_version = q->hello.max_version = 1;
-		memset(q->hello.client, 0xab, 16);
+		q->hello.min_version = q->hello.max_version = PROTO_VERSION;
+		q->hello.identity = 0x1122334455667788;
+		memset(q->hello.identity_key, 0xab, sizeof(q->hello.identity_key));
 		q->hello.session = 17;
 		q->hello.session_key = ~0ULL;
 		q->hello.uid = 1000;
@@ -340,7 +341,7 @@ static void every_field_out_of_range_is_refused(void **state)
 	REFUSED(PROTO_HELLO, q.close_first = 1, EPROTO);
 	REFUSED(PROTO_LOOKUP, q.cred = 65536, EPROTO);
 	REFUSED(PROTO_LOOKUP, q.op = 77, EOPNOTSUPP);
-	REFUSED(PROTO_HELLO, q.hello.min_version = 2, EPROTO);
+	REFUSED(PROTO_HELLO, q.hello.min_version = PROTO_VERSION + 1, EPROTO);
 	REFUSED(PROTO_CRED, q.cred_set.number = 0, EINVAL);
 	REFUSED(PROTO_LOOKUP, q.lookup.flags = 4, EINVAL);
 	REFUSED(PROTO_LOOKUP, q.lookup.dir.ino = 0, ESTALE);
@@ -429,7 +430,9 @@ static void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, siz
 	p->invalidation = 123456789012;
 	switch (op) {
 	case PROTO_HELLO:
-		p->hello.version = 1;
+		p->hello.version = PROTO_VERSION;
+		p->hello.identity = 0x99aabbccddeeff00;
+		p->hello.known = true;
 		p->hello.session = 5;
 		p->hello.resumed = true;
 		p->hello.slots = 64;
@@ -565,6 +568,35 @@ static void every_reply_survives_the_wire_and_no_part_of_it_does(void **state)
 		assert_int_equal(proto_decode_reply(buffer, (size_t)length, &out, &why), 0);
 		assert_int_equal(out.status, ENOENT);
 	}
+}
+
+static void requests_that_change_something_are_told_from_others(void **state)
+{
+	static struct proto_request request;
+
+	request.op = PROTO_UNLINK;
+	assert_true(proto_request_changes(&request));
+	request.op = PROTO_GETATTR;
+	assert_false(proto_request_changes(&request));
+	request.op = PROTO_CLOSE;
+	assert_false(proto_request_changes(&request));
+	request.op = PROTO_HELLO;
+	assert_false(proto_request_changes(&request));
+	/* An open changes something by its flags. */
+	request.op = PROTO_OPEN;
+	request.open.flags = PROTO_OPEN_READ | PROTO_OPEN_WRITE;
+	assert_false(proto_request_changes(&request));
+	request.open.flags = PROTO_OPEN_WRITE | PROTO_OPEN_CREATE;
+	assert_true(proto_request_changes(&request));
+	request.open.flags = PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE;
+	assert_true(proto_request_changes(&request));
+	request.op = PROTO_REOPEN;
+	request.reopen.flags = PROTO_OPEN_WRITE;
+	assert_false(proto_request_changes(&request));
+	request.reopen.flags = PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE;
+	assert_true(proto_request_changes(&request));
+	assert_int_equal(proto_next_sequence(1), 2);
+	assert_int_equal(proto_next_sequence(UINT32_MAX), 1);
 }
 
 static void all_handles_of_a_reply_are_found(void **state)
@@ -827,6 +859,7 @@ int main(void)
 	    cmocka_unit_test(every_request_survives_the_wire),
 	    cmocka_unit_test(all_handles_of_a_request_are_found),
 	    cmocka_unit_test(all_handles_of_a_reply_are_found),
+	    cmocka_unit_test(requests_that_change_something_are_told_from_others),
 	    cmocka_unit_test(a_refusal_tells_its_reason),
 	    cmocka_unit_test(a_request_cut_short_or_too_long_is_refused),
 	    cmocka_unit_test(every_field_out_of_range_is_refused),

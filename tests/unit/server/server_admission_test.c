@@ -196,7 +196,7 @@ static void the_oldest_idle_session_makes_room(void **state)
 	assert_int_equal(registry_add(&registry, &sessions[CLIENTS], &why), 0);
 	assert_int_equal(registry_add(&registry, &sessions[CLIENTS + 1], &why), -EUSERS);
 	/* It is found no more, and goes with its mail alone. */
-	assert_null(registry_owner(&registry, 4, 4));
+	assert_null(registry_owner(&registry, 4, 4, 0));
 	assert_false(registry_claim(&registry, &sessions[3]));
 	assert_false(registry_remove(&registry, &sessions[3]));
 	mailbox_deliver(&mailbox);

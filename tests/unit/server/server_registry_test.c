@@ -76,13 +76,13 @@ static void session_is_found_by_id_and_key(void **state)
 	struct registered a = session_of(7, 1);
 
 	(void)state;
-	assert_null(registry_owner(&registry, 7, 70));
+	assert_null(registry_owner(&registry, 7, 70, 0));
 	assert_int_equal(add(&a), 0);
-	assert_ptr_equal(registry_owner(&registry, 7, 70), FIRST);
-	assert_null(registry_owner(&registry, 7, 71));
-	assert_null(registry_owner(&registry, 8, 70));
+	assert_ptr_equal(registry_owner(&registry, 7, 70, 0), FIRST);
+	assert_null(registry_owner(&registry, 7, 71, 0));
+	assert_null(registry_owner(&registry, 8, 70, 0));
 	assert_true(registry_remove(&registry, &a));
-	assert_null(registry_owner(&registry, 7, 70));
+	assert_null(registry_owner(&registry, 7, 70, 0));
 	assert_true(registry_remove(&registry, &a)); /* again */
 	assert_int_equal(registry.count, 0);
 }
@@ -118,7 +118,7 @@ static void oldest_idle_session_makes_room_and_others_do_not(void **state)
 	assert_int_equal(add(&sessions[LIMIT]), 0);
 	assert_int_equal(mailbox_deliver(&first_box), 1);
 	assert_int_equal(evicted, 1);
-	assert_null(registry_owner(&registry, sessions[1].id, sessions[1].key));
+	assert_null(registry_owner(&registry, sessions[1].id, sessions[1].key, 0));
 	assert_false(registry_remove(&registry, &sessions[1]));
 	assert_false(registry_claim(&registry, &sessions[1]));
 	assert_int_equal(add(&sessions[LIMIT + 1]), -EUSERS);
@@ -151,7 +151,7 @@ static void session_belongs_to_the_thread_it_was_handed_to(void **state)
 	assert_ptr_equal(owner, SECOND);
 	assert_int_equal(mailbox_deliver(&second_box), 1);
 	registry_arrived(&registry, &a);
-	assert_ptr_equal(registry_owner(&registry, 7, 70), SECOND);
+	assert_ptr_equal(registry_owner(&registry, 7, 70, 0), SECOND);
 	assert_null(registry_get(&registry, 7, FIRST, &owner));
 	assert_ptr_equal(owner, SECOND);
 	assert_ptr_equal(registry_get(&registry, 7, SECOND, &owner), &a);

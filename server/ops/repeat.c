@@ -1,0 +1,132 @@
+/*
+ * repeat.c -- the reply to a request that was executed before this session.
+ *
+ * What cannot be asked for later is in the outcome (docs/format.md says what, for each operation). Attributes are as
+ * they are now; where the inode has gone since, only its handle is told.
+ */
+#include "server/ops/repeat.h"
+
+#include "server/nova/clients.h"
+#include "server/ops/ops.h"
+#include "server/ops/request.h"
+#include "server/state/session.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+/* How an inode is now. One that has gone was removed after the request, by another: what it was does not matter. */
+static struct nova_attr attr_now(struct request *rq, struct nova_handle handle, uint32_t mode)
+{
+	struct nova_attr attr;
+
+	if (nova_getattr(&rq->call, handle, &attr) < 0)
+		attr = (struct nova_attr){.handle = handle, .mode = mode};
+	return attr;
+}
+
+static int tell_attr(struct request *rq, struct nova_handle handle, uint32_t mode)
+{
+	const struct nova_attr attr = attr_now(rq, handle, mode);
+
+	request_attr(&attr, &rq->out->attr.attr);
+	return 0;
+}
+
+/* The file of an open that the request names. It has been opened again, so it is there. */
+static int open_attr(struct request *rq, uint64_t id, struct nova_attr *attr)
+{
+	const struct open *open;
+
+	int rc = ops_get_open(rq, id, PROTO_OPEN_WRITE, &open);
+	if (rc == 0)
+		*attr = attr_now(rq, core_handle(open->file->handle), open->file->mode);
+	return rc;
+}
+
+static int tell_write(struct request *rq, uint64_t id)
+{
+	const struct nova_result *result = &rq->outcome->result;
+	struct nova_attr attr;
+
+	int rc = open_attr(rq, id, &attr);
+	if (rc < 0)
+		return rc;
+	rq->out->write.offset = result->offset;
+	rq->out->write.size = result->size;
+	rq->out->write.change = attr.change;
+	rq->out->write.dropped = true;
+	rq->out->write.replaced_offset = rq->out->write.replaced_length = 0;
+	rq->out->write.extent_count = 0;
+	return 0;
+}
+
+static int tell_range(struct request *rq)
+{
+	struct nova_attr attr;
+
+	int rc = open_attr(rq, rq->in->fallocate.open, &attr);
+	if (rc < 0)
+		return rc;
+	request_attr(&attr, &rq->out->fallocate.attr);
+	rq->out->fallocate.replaced_offset = rq->out->fallocate.replaced_length = 0;
+	return 0;
+}
+
+static int tell_copy(struct request *rq)
+{
+	struct nova_attr attr;
+
+	int rc = open_attr(rq, rq->in->copy.to_open, &attr);
+	if (rc < 0)
+		return rc;
+	rq->out->copy.count = rq->outcome->result.count;
+	request_attr(&attr, &rq->out->copy.attr);
+	rq->out->copy.replaced_offset = rq->out->copy.replaced_length = 0;
+	return 0;
+}
+
+/* An open that made its file has its handle; one that truncated is of the inode that was changed. */
+static int open_again(struct request *rq, uint32_t flags)
+{
+	bool made = rq->outcome->result.made.ino.n != 0;
+
+	int rc = ops_open_again(rq, made ? rq->outcome->result.made : rq->outcome->file, flags, made);
+	/* Else the library opens by name anew, or makes another without a name. */
+	bool exclusive = rq->in->op == PROTO_OPEN && flags & PROTO_OPEN_EXCLUSIVE;
+	return rc == -ESTALE && exclusive ? -ECONNRESET : rc;
+}
+
+int repeat_answer(struct request *rq)
+{
+	const struct proto_request *in = rq->in;
+	const struct nova_result *result = &rq->outcome->result;
+
+	switch (in->op) {
+	case PROTO_WRITE:
+		return tell_write(rq, in->write.open);
+	case PROTO_WRITE_COMMIT:
+		return tell_write(rq, in->write_commit.open);
+	case PROTO_FALLOCATE:
+		return tell_range(rq);
+	case PROTO_COPY:
+		return tell_copy(rq);
+	case PROTO_OPEN:
+	case PROTO_TMPFILE:
+		return open_again(rq, in->open.flags);
+	case PROTO_REOPEN:
+		return open_again(rq, in->reopen.flags);
+	case PROTO_CREATE:
+		return tell_attr(rq, result->made, in->create.mode);
+	case PROTO_SYMLINK:
+		return tell_attr(rq, result->made, S_IFLNK | 0777);
+	case PROTO_LINK:
+		return tell_attr(rq, core_handle(in->link.file), S_IFREG);
+	case PROTO_SETATTR:
+		return tell_attr(rq, core_handle(in->setattr.handle), S_IFREG);
+	case PROTO_RENAME:
+		rq->out->rename.replaced_died = result->died;
+		return 0;
+	default:
+		return 0;
+	}
+}
