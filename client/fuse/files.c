@@ -13,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct farnova_file *files_open_of(uint64_t fh)
-{
-	return (struct farnova_file *)(uintptr_t)fh;
-}
-
 static bool is_writable(const struct fuse_file_info *info)
 {
 	return (info->flags & O_ACCMODE) != O_RDONLY;

@@ -40,6 +40,8 @@ void xattrs_operations(struct fuse_lowlevel_ops *ops);
 void locks_operations(struct fuse_lowlevel_ops *ops);
 
 /*
+ * The begin and the end of a request (requests.c).
+ *
  * mount_enter -- begin a request with the credential of its caller for this thread's calls. Returns the mount's state,
  * or NULL after it has answered the request with an error.
  */
@@ -52,7 +54,10 @@ struct mount_state *mount_enter(fuse_req_t req);
 struct mount_state *mount_enter_unjudged(fuse_req_t req);
 
 /* files_open_of -- the open file of a FUSE file handle. */
-struct farnova_file *files_open_of(uint64_t fh);
+static inline struct farnova_file *files_open_of(uint64_t fh)
+{
+	return (struct farnova_file *)(uintptr_t)fh;
+}
 
 /* mount_reply_errno -- answer with errno; for ESTALE, after which the kernel walks the path again, see retries.h. */
 void mount_reply_errno(fuse_req_t req);
