@@ -14,7 +14,7 @@ struct node {
 	uint64_t id;
 	struct farnova_handle handle;
 	uint64_t references;
-	uint64_t plain_until_ns;
+	uint64_t plain_until_ns, plain_state;
 	bool filled;
 	unsigned writers;
 };
@@ -119,22 +119,34 @@ struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id)
 	return handle;
 }
 
-void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns)
-{
-	pthread_mutex_lock(&nodes->lock);
-	struct node *node = find(nodes, id);
-	if (node)
-		node->plain_until_ns = until_ns;
-	pthread_mutex_unlock(&nodes->lock);
-}
-
-bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns)
+bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns, uint64_t *state)
 {
 	pthread_mutex_lock(&nodes->lock);
 	struct node *node = find(nodes, id);
 	bool plain = node && node->plain_until_ns > now_ns;
+	*state = node ? node->plain_state : 0;
 	pthread_mutex_unlock(&nodes->lock);
 	return plain;
+}
+
+void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns, uint64_t state)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node && node->plain_state == state)
+		node->plain_until_ns = until_ns;
+	pthread_mutex_unlock(&nodes->lock);
+}
+
+void nodes_set_not_plain(struct nodes *nodes, uint64_t id)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	if (node) {
+		node->plain_until_ns = 0;
+		node->plain_state++;
+	}
+	pthread_mutex_unlock(&nodes->lock);
 }
 
 void nodes_set_filled(struct nodes *nodes, uint64_t id, bool filled)

@@ -26,11 +26,16 @@ void nodes_free(struct nodes *nodes);
 struct farnova_handle nodes_handle(struct nodes *nodes, uint64_t id);
 
 /*
- * nodes_set_plain, nodes_is_plain -- set or test until when (CLOCK_MONOTONIC, 0: never) the inode is known to have no
- * capabilities: the kernel asks for them before each write through its cache.
+ * A node is plain while the inode is known to have no capabilities: the kernel asks for them before each write through
+ * its cache.
+ *
+ * nodes_is_plain -- whether it is; `*state` receives a number. nodes_set_plain -- it is until `until_ns`
+ * (CLOCK_MONOTONIC), unless it was set not plain after the nodes_is_plain that gave `state`: then the answer may be from
+ * before that. nodes_set_not_plain -- capabilities were set.
  */
-void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns);
-bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns);
+bool nodes_is_plain(struct nodes *nodes, uint64_t id, uint64_t now_ns, uint64_t *state);
+void nodes_set_plain(struct nodes *nodes, uint64_t id, uint64_t until_ns, uint64_t state);
+void nodes_set_not_plain(struct nodes *nodes, uint64_t id);
 
 /*
  * nodes_set_filled, nodes_is_filled -- set or test whether the kernel's cache may have pages of the file, filled by a

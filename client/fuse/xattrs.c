@@ -34,9 +34,10 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	if (!state)
 		return;
 	int returned = farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags);
-	if (strcmp(name, CAPABILITY) == 0)
-		nodes_set_plain(state->nodes, ino, 0);
+	/* In this order: who finds the node without a mark afterwards must not find it in a recent reply either. */
 	recent_changed(state->recent, ino);
+	if (strcmp(name, CAPABILITY) == 0)
+		nodes_set_not_plain(state->nodes, ino);
 	mount_reply_status(req, returned);
 }
 
@@ -51,9 +52,14 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	mount_reply_status(req, returned);
 }
 
-/* Answer with a value or, without a name, with a list. The kernel asks for the length with size 0. If `plain_until` is
- * not 0, a missing attribute is cached until then. */
-static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size, uint64_t plain_until)
+/* Until when it may be cached that an inode has no capabilities, and the number of nodes_is_plain. */
+struct plain {
+	uint64_t until_ns, state;
+};
+
+/* Answer with a value or, without a name, with a list. The kernel asks for the length with size 0. If `plain` is
+ * not NULL, a missing attribute is cached. */
+static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size, const struct plain *plain)
 {
 	/* Everyone may read ACLs, and the kernel reads them for each of its own checks. */
 	bool judged = !name || strncmp(name, ACLS, sizeof(ACLS) - 1) != 0;
@@ -71,8 +77,8 @@ static void reply_bytes(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	ssize_t length = name ? farnova_getxattr_at(state->fs, handle_of(state, ino), name, bytes, size)
 	                      : farnova_listxattr_at(state->fs, handle_of(state, ino), bytes, size);
 	/* Before the answer: after it the kernel may forget the node. */
-	if (length < 0 && errno == ENODATA && plain_until)
-		nodes_set_plain(state->nodes, ino, plain_until);
+	if (length < 0 && errno == ENODATA && plain)
+		nodes_set_plain(state->nodes, ino, plain->until_ns, plain->state);
 	if (length < 0)
 		mount_reply_errno(req);
 	else if (size == 0)
@@ -133,25 +139,25 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	}
 	bool keep = state->kernel_cache && strcmp(name, CAPABILITY) == 0;
 	uint64_t now = keep ? now_ns() : 0;
-	uint64_t until = keep ? now + (uint64_t)(state->timeout * (double)NS_PER_S) : 0;
+	struct plain plain = {.until_ns = now + (uint64_t)(state->timeout * (double)NS_PER_S)};
 
-	if (keep && nodes_is_plain(state->nodes, ino, now)) {
+	if (keep && nodes_is_plain(state->nodes, ino, now, &plain.state)) {
 		fuse_reply_err(req, ENODATA);
 		return;
 	}
 	int error = known_absent(req, state, ino, name);
 	if (!error) {
-		reply_bytes(req, ino, name, size, until);
+		reply_bytes(req, ino, name, size, keep ? &plain : NULL);
 		return;
 	}
 	if (keep)
-		nodes_set_plain(state->nodes, ino, until);
+		nodes_set_plain(state->nodes, ino, plain.until_ns, plain.state);
 	fuse_reply_err(req, error);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	reply_bytes(req, ino, NULL, size, 0);
+	reply_bytes(req, ino, NULL, size, NULL);
 }
 
 /* ---- flags ------------------------------------------------------------------------------------------------------ */

@@ -78,18 +78,69 @@ static void long_inode_numbers_are_known_until_forgotten(void **state)
 	nodes_free(nodes);
 }
 
-static void what_is_known_of_attributes_ends_with_the_node(void **state)
+static void what_is_known_of_a_file_ends_with_the_node(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t id = nodes_get(nodes, handle(9, 1)), number;
+
+	assert_false(nodes_is_plain(nodes, id, 0, &number));
+	nodes_set_plain(nodes, id, 100, number);
+	assert_true(nodes_is_plain(nodes, id, 99, &number));
+	assert_false(nodes_is_plain(nodes, id, 100, &number));
+	nodes_set_filled(nodes, id, true);
+	nodes_opened(nodes, id, 1);
+	assert_true(nodes_is_filled(nodes, id) && nodes_is_open_for_writing(nodes, id));
+	nodes_forget(nodes, id, 1);
+	assert_false(nodes_is_filled(nodes, id) || nodes_is_open_for_writing(nodes, id));
+	assert_false(nodes_is_plain(nodes, id, 99, &number));
+	nodes_set_plain(nodes, id, 100, number); /* a late answer: there is no node to keep it in */
+	assert_false(nodes_is_plain(nodes, id, 99, &number));
+	nodes_free(nodes);
+}
+
+static void late_answer_makes_no_node_plain(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t id = nodes_get(nodes, handle(9, 1)), before, after;
+
+	assert_false(nodes_is_plain(nodes, id, 1, &before));
+	nodes_set_not_plain(nodes, id);
+	nodes_set_plain(nodes, id, 100, before);
+	assert_false(nodes_is_plain(nodes, id, 1, &after));
+	nodes_set_plain(nodes, id, 100, after);
+	assert_true(nodes_is_plain(nodes, id, 1, &after));
+	nodes_set_not_plain(nodes, id);
+	assert_false(nodes_is_plain(nodes, id, 1, &after));
+	nodes_free(nodes);
+}
+
+static void open_for_writing_until_the_last_close(void **state)
 {
 	struct nodes *nodes = nodes_new(root);
 	uint64_t id = nodes_get(nodes, handle(9, 1));
 
-	nodes_set_plain(nodes, id, 100);
-	assert_true(nodes_is_plain(nodes, id, 99));
-	assert_false(nodes_is_plain(nodes, id, 100));
-	nodes_forget(nodes, id, 1);
-	assert_false(nodes_is_plain(nodes, id, 99));
-	nodes_set_plain(nodes, id, 100); /* a late answer: there is no node to keep it in */
-	assert_false(nodes_is_plain(nodes, id, 99));
+	nodes_opened(nodes, id, 1);
+	nodes_opened(nodes, id, 1);
+	nodes_opened(nodes, id, -1);
+	assert_true(nodes_is_open_for_writing(nodes, id));
+	nodes_opened(nodes, id, -1);
+	assert_false(nodes_is_open_for_writing(nodes, id));
+	nodes_free(nodes);
+}
+
+static void handles_are_found_while_referenced(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	struct farnova_handle handles[] = {handle(9, 1), handle((1ull << 32) + 9, 1)};
+
+	assert_int_equal(nodes_find(nodes, root), 1);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(nodes_find(nodes, handles[i]), 0);
+		uint64_t id = nodes_get(nodes, handles[i]);
+		assert_int_equal(nodes_find(nodes, handles[i]), id);
+		nodes_forget(nodes, id, 1);
+		assert_int_equal(nodes_find(nodes, handles[i]), 0);
+	}
 	nodes_free(nodes);
 }
 
@@ -99,7 +150,10 @@ int main(void)
 	    cmocka_unit_test(ids_are_known_after_they_were_forgotten),
 	    cmocka_unit_test(generations_are_different_nodes),
 	    cmocka_unit_test(long_inode_numbers_are_known_until_forgotten),
-	    cmocka_unit_test(what_is_known_of_attributes_ends_with_the_node),
+	    cmocka_unit_test(what_is_known_of_a_file_ends_with_the_node),
+	    cmocka_unit_test(late_answer_makes_no_node_plain),
+	    cmocka_unit_test(open_for_writing_until_the_last_close),
+	    cmocka_unit_test(handles_are_found_while_referenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
