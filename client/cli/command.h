@@ -4,6 +4,8 @@
 #ifndef FARNOVA_CLI_COMMAND_H
 #define FARNOVA_CLI_COMMAND_H
 
+#include <stdbool.h>
+
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1, /* the operation failed, in whole or in part; stderr says why */
@@ -40,6 +42,11 @@ int chattr_main(int argc, char **argv);
 int quota_main(int argc, char **argv);
 int mount_main(int argc, char **argv);
 int umount_main(int argc, char **argv);
+
+/* mount_helper_is_called -- whether the program was called by the name mount.farnova, as mount(8) does.
+ * mount_helper_main -- mount as mount(8) asks; returns an exit code of mount(8). */
+bool mount_helper_is_called(const char *program);
+int mount_helper_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
 
 #endif

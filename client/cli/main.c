@@ -113,6 +113,8 @@ static int finish_stdout(int code, int unwritten)
 
 int main(int argc, char **argv)
 {
+	if (argc > 0 && mount_helper_is_called(argv[0]))
+		return mount_helper_main(argc, argv);
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;
@@ -128,7 +130,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "help"))
 		return finish_stdout(help_main(argc - 1, argv + 1), EXIT_FAILED);
 
-	/* mount.fuse, and thus mount(8) for `mount -t fuse.farnova` and /etc/fstab, passes no command. */
+	/* mount.fuse3 passes no command. mount(8) uses it for the type fuse.farnova where mount.fuse.farnova is missing. */
 	if (remote_is_url(argv[1]))
 		return finish_stdout(mount_main(argc, argv), EXIT_FAILED);
 	const struct command *command = find_command(argv[1]);

@@ -1,7 +1,7 @@
 /*
  * mount_options.c -- the words of `farnova mount -o` and their meaning.
  *
- * mount(8) passes the options of /etc/fstab (through mount.fuse); for a remount it also passes the options of the
+ * mount(8) passes the options of /etc/fstab (mount_helper.c); for a remount it also passes the options of the
  * existing mount.
  */
 #include "client/cli/mount_options.h"
@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ static bool is_fstab_word(const char *word)
 	for (size_t i = 0; i < COUNT(fstab_words); i++)
 		if (!strcmp(word, fstab_words[i]))
 			return true;
-	return !strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8);
+	return !strncasecmp(word, "x-", 2) || !strncmp(word, "comment=", 8);
 }
 
 static bool take_flag(struct mount_words *words, const char *word)
