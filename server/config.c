@@ -64,14 +64,14 @@ static const struct setting settings[] = {
     {"rescue", FLAG, VALUE_OF(rescue), 0, 1, "no", NULL,
      "serve what can be read of a damaged pool; implies --read-only"},
     {"accept_unsafe_shutdown", FLAG, VALUE_OF(accept_unsafe_shutdown), 0, 1, "no", NULL,
-     "start although the device says that it lost stores in a power failure"},
+     "start although the device may have lost stores in a power failure"},
     {"full_scan", FLAG, VALUE_OF(full_scan), 0, 1, "no", NULL,
-     "read all logs after a clean stop too, to find damage now and not when it is met"},
+     "read all logs after a clean stop too, to find damage at the start"},
     {"cache_bytes", SIZE, VALUE_OF(cache_bytes), 0, CACHE_MAX, "0", "BYTES",
      "memory for attributes and indexes of files that are not open, at least 1M; 0 = 40 bytes per inode of the pool, "
      "at least 32M"},
     {"progress_ms", NUMBER, VALUE_OF(progress_ms), 100, 3600000, "1000", "MS",
-     "how often a recovery that takes longer says in the log how far it is"},
+     "how often a long recovery logs its progress"},
     {TEXT_OF(atime), "relatime", "POLICY", "when reading sets access times: relatime, strictatime or noatime"},
     {TEXT_OF(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {TEXT_OF(pid_file), "", "PATH", "write the process id there once ready; removed at the end"},
@@ -360,7 +360,7 @@ void config_help(FILE *out)
 {
 	fprintf(out, "usage: farnovad --pool PATH [--listen ADDR[:PORT]] [flags]\n\n"
 	             "Serves the farnova file system on a pool of persistent memory.\n\n"
-	             "  --config FILE\n        read settings from FILE, lines of key = value; flags win\n");
+	             "  --config FILE\n        read settings from FILE, lines of key = value; flags override them\n");
 	for (size_t i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &settings[i];
 		char name[64];

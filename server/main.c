@@ -140,6 +140,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "farnovad: %s\n", why);
 		return EXIT_FAILURE;
 	}
-	log_info("main", "stopped; the pool is %s", server.config.read_only ? "as it was" : "clean");
+	log_info("main", "stopped; the pool is %s", server.config.read_only ? "unchanged" : "clean");
 	return EXIT_SUCCESS;
 }

@@ -102,7 +102,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	if (rc < 0) {
 		snprintf(why, why_size, "cannot serve pool '%s': %s%s", config->pool,
 		         reason[0] ? reason : strerror(-rc),
-		         rc == -EIO ? "; look at it with `farnova fsck`, or serve what can be read with --rescue" : "");
+		         rc == -EIO ? "; check it with `farnova fsck`, or serve what can be read with --rescue" : "");
 		return rc;
 	}
 	server->config.read_only = nova_read_only(server->shared.nova);

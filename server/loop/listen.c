@@ -93,7 +93,7 @@ static void on_arrival(evutil_socket_t fd, short what, void *argument)
 	while (transport_listener_next(listener->transport, &pending) == 0) {
 		if (worker_give(least_loaded(server), pending, listener->kind) < 0)
 			log_warn_limited(
-			    "listen", "a client is turned away: there are %zu connections, and max_clients is %llu",
+			    "listen", "a connection was refused: there are %zu connections, and max_clients is %llu",
 			    atomic_load(&server->admission.count), (unsigned long long)server->config.max_clients);
 	}
 }

@@ -190,7 +190,7 @@ static bool poll_queues(struct worker *worker)
 		uint64_t before = transport_activity(worker->net.queues[kind]);
 		int count = poll_queue(worker->net.queues[kind]);
 		if (count < 0) {
-			log_error("worker", "the %s queue has failed: %s; its clients are let go",
+			log_error("worker", "the %s queue has failed: %s; its connections are closed",
 			          transport_kind_name((enum transport_kind)kind), strerror(-count));
 			for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
 				if (transport_conn_kind(conn->transport) == (enum transport_kind)kind)
@@ -218,8 +218,8 @@ static void extend_leases(struct worker *worker, int64_t late_ms, int64_t stalle
 	int64_t lease_ms = (int64_t)worker->server->config.lease_ms;
 
 	if (stalled_ms > LATE_MS)
-		log_info("worker", "worker %u could not run for %lld ms: leases grow by as much", worker->index,
-		         (long long)stalled_ms);
+		log_info("worker", "worker %u could not run for %lld ms: leases are extended by that time",
+		         worker->index, (long long)stalled_ms);
 	for (struct conn *conn = worker->net.conns; conn; conn = conn->next)
 		conn_extend_timers(conn, late_ms, lease_ms);
 	for (struct session *session = worker->state.sessions; session; session = session->next)
@@ -240,7 +240,7 @@ static void tick(struct worker *worker)
 		if (!conn->session && worker->net.now_ms - conn->opened_ms > hello_ms)
 			conn_fail(conn, "it has not said HELLO");
 		if (conn->out_first && worker->net.now_ms - conn->out_since_ms > STALLED_MS)
-			conn_fail(conn, "it does not take its messages");
+			conn_fail(conn, "it does not receive its messages");
 	}
 	for (struct session *session = worker->state.sessions, *next; session; session = next) {
 		next = session->next;

@@ -37,7 +37,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	}
 	int rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
 	if (rc < 0) {
-		log_warn_limited("conn", "cannot let a client in over %s: %s", transport_kind_name(kind),
+		log_warn_limited("conn", "cannot accept a connection over %s: %s", transport_kind_name(kind),
 		                 strerror(-rc));
 		free(conn);
 		admission_leave(guest);
@@ -66,7 +66,7 @@ void conn_greeted(struct conn *conn, struct session *session)
 void conn_drop(struct conn *conn)
 {
 	if (!conn->session)
-		conn_fail(conn, "it has no session, and its place was needed");
+		conn_fail(conn, "it has no session, and another connection needs its place");
 }
 
 void conn_received(struct conn *conn, const void *data, uint32_t length)
@@ -151,7 +151,7 @@ void conn_log_peer_error(struct conn *conn, const char *what, const char *why)
 static void keep_message(struct conn *conn, const void *message, size_t length, bool reply)
 {
 	if (reply && ++conn->out_replies > MAX_OWED_REPLIES) {
-		conn_fail(conn, "it does not take its replies");
+		conn_fail(conn, "it does not receive its replies");
 		return;
 	}
 	struct out_message *out = malloc(sizeof(*out) + length);

@@ -149,8 +149,7 @@ static int run(struct request *rq, const struct operation *operation)
 		return -EINVAL;
 	}
 	if (!seal_check(rq->state->sealer, rq->in, rq->call.cred->uid == 0)) {
-		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op),
-		                    "its handle was not given out by this pool's server");
+		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "its handle has a wrong seal");
 		return -ESTALE;
 	}
 	if (rq->outcome)
@@ -239,7 +238,7 @@ static bool note_quiesced(struct conn *conn, uint64_t quiesced)
 {
 	if (session_quiesced(conn->session, quiesced) == 0)
 		return true;
-	conn_fail(conn, "it has quiesced an invalidation it was never told");
+	conn_fail(conn, "it has quiesced an invalidation that was never issued");
 	return false;
 }
 
@@ -260,7 +259,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 	int rc = proto_decode_request(data, length, in, &why);
 	if (rc < 0 && in->op == 0) {
 		conn_log_peer_error(conn, "a message", why);
-		conn_fail(conn, "what it sends is no message of this protocol");
+		conn_fail(conn, "it sent bytes that are no message of this protocol");
 		return;
 	}
 	struct session *session = conn->session;
