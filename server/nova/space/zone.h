@@ -2,8 +2,9 @@
  * zone.h -- the free blocks of one zone.
  *
  * A zone has a bitmap and, for each group of 512 blocks (2 MiB), the number of free blocks and a bound of its longest
- * free run. A bound becomes exact after a free or a failed search in the group. So a search reads the bitmap of a group
- * only if it succeeds there, or if it makes the bound exact. All functions but zone_fits take the zone's lock.
+ * free run. A free raises the bound if needed; a failed search in the group makes it exact. So a search reads the
+ * bitmap of a group only if it succeeds there, or if it makes the bound exact. All functions but zone_fits take the
+ * zone's lock.
  */
 #ifndef FARNOVA_NOVA_ZONE_H
 #define FARNOVA_NOVA_ZONE_H
