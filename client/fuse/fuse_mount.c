@@ -84,7 +84,7 @@ static int check_directory(const char *directory, void (*report)(const char *tex
 		if (error == -ENOTCONN || error == -ECONNABORTED) /* the old mount's process has ended */
 			return refuse(
 			    report, error,
-			    "'%s' has a mount whose program has died: take it down with `farnova umount %s` first",
+			    "'%s' has a mount whose process has ended: unmount it with `farnova umount %s` first",
 			    directory, directory);
 		return refuse(report, error, "cannot mount at '%s': %s%s", directory, strerror(-error),
 		              error == -ENOENT ? "; make the directory first" : "");
@@ -94,7 +94,7 @@ static int check_directory(const char *directory, void (*report)(const char *tex
 	char path[PATH_MAX], device[MOUNT_DEVICE_SIZE];
 	if (realpath(directory, path) && mounts_find(path, device) == MOUNT_FARNOVA)
 		return refuse(report, -EBUSY,
-		              "cannot mount at '%s': a farnova file system is mounted there; take it down with "
+		              "cannot mount at '%s': a farnova file system is mounted there; unmount it with "
 		              "`farnova umount %s` first, or mount at another directory",
 		              directory, directory);
 	return 0;
@@ -191,7 +191,7 @@ static void tell_parent(struct mount_state *state)
 	if (state->live_fd < 0)
 		return;
 	if (write(state->live_fd, &live, 1) != 1)
-		fprintf(stderr, "farnova mount: the waiting program has gone; the mount goes on without it\n");
+		fprintf(stderr, "farnova mount: the process that waited for the mount has ended; the mount works\n");
 	close(state->live_fd);
 	state->live_fd = -1;
 	redirect(state->log_path);
@@ -239,8 +239,8 @@ static void await_end(const struct signals *signals)
 		;
 }
 
-/* Wait until no thread drops pages any more: that needs requests to be answered. Those that wait for an unreachable server
- * are cancelled after a moment. */
+/* Wait until no thread is dropping pages, which needs requests to be answered. Requests that wait for an unreachable
+ * server are cancelled after a moment. */
 static void end_drops(const struct signals *signals)
 {
 	for (int rounds = 0; !pages_end() && rounds < 2 * GRACE_ROUNDS; rounds++) {

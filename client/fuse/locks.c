@@ -1,8 +1,8 @@
 /*
  * locks.c -- the FUSE operations on locks: refused, because the server has no locks yet.
  *
- * Without these operations the kernel would grant locks itself, and could grant the same lock on two mounts. With -o
- * locallocks they are left out for that purpose.
+ * Without these operations the kernel grants locks itself, and may grant the same lock on two mounts. -o locallocks
+ * leaves them out for that reason.
  */
 #include "client/fuse/mount_state.h"
 
@@ -17,9 +17,10 @@ static void refuse(fuse_req_t req)
 	static atomic_flag told = ATOMIC_FLAG_INIT;
 
 	if (!atomic_flag_test_and_set(&told))
-		fprintf(stderr,
-		        "farnova mount: locks (flock, fcntl) are refused with ENOLCK: other clients would not know of "
-		        "them; mount with -o locallocks if the files are locked by programs of one mount alone\n");
+		fprintf(
+		    stderr,
+		    "farnova mount: locks (flock, fcntl) fail with ENOLCK, because other clients would not see them; "
+		    "mount with -o locallocks if only programs of this mount lock the files\n");
 	fuse_reply_err(req, ENOLCK);
 }
 

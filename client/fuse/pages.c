@@ -12,7 +12,7 @@
 
 #define THREADS 4 /* one may wait while the kernel writes what a mapping has changed */
 
-/* Pages to be dropped, for another reason than an invalidation. */
+/* Pages to be dropped for another reason than an invalidation by the server. */
 struct job {
 	TAILQ_ENTRY(job) entry;
 	int64_t due_ns; /* 0: now */

@@ -1,23 +1,24 @@
 /*
- * pages.h -- drops pages of files from the kernel's cache before they show old data.
+ * pages.h -- drops stale pages of files from the kernel's page cache.
  *
- * Without --cache=kernel, read(2) and write(2) pass the kernel's cache by. Pages get into it by mappings and by
- * splice(2) and sendfile(2). The kernel fills them with READ requests without a lock owner; a read(2) has one.
+ * Without --cache=kernel, read(2) and write(2) bypass the page cache. Mappings, splice(2) and sendfile(2) use it. The
+ * kernel fills its pages with READ requests that have no lock owner; those of read(2) have one.
  *
- * - A page is filled under a layout, which the server recalls before another client changes the file. The recall is
- *   acknowledged when the pages are dropped (farnova_pread_kept), so who loads from a mapping sees every change that
- *   has returned. A page is locked from before its READ request until the reply, and dropping waits for that lock: so
- *   a fill that is under way during a recall leaves nothing either.
- * - If no layout is granted, because other clients change the file right now, the pages are dropped PAGES_KEEP_NS after
- *   the reply. (At once would be too early: the load that needs the page would never complete.) If the file is open
- *   for writing here, the fill waits for a layout, at most PAGES_WAIT_NS: the kernel writes whole pages, and a page that
- *   a mapping changes without a layout could overwrite what another client wrote beside the change meanwhile.
- * - A write(2) of this mount drops the pages of its range before it returns. The kernel drops them only before the
- *   write, and a page may have been filled again since. For changes other than writes the kernel drops the pages itself
+ * - Pages are filled under a layout. The server recalls the layout before another client changes the file, and the
+ *   mount acknowledges the recall after it has dropped the pages (farnova_pread_kept). So a load from a mapping sees
+ *   every change that has returned. A fill in progress during a recall leaves no page either: the page is locked from
+ *   before the READ request until after the reply, and dropping it waits for the lock.
+ * - If the server grants no layout, because other clients are changing the file, the pages are dropped PAGES_KEEP_NS
+ *   after the reply. If they were dropped at once, the load that needs them might never complete.
+ * - The kernel writes whole pages. A page that a mapping changed without a layout could overwrite what another client
+ *   wrote to the same page. So in a file that is open for writing here, a fill waits for a layout, for at most
+ *   PAGES_WAIT_NS.
+ * - A write(2) of this mount drops the pages of its range before it returns. Some kernels drop them only before they
+ *   send the WRITE request, and the page may have been filled again since. For other changes the kernel drops the pages
  *   after the reply.
  *
- * To drop a page the kernel waits for the page's lock, and writes it first if a mapping has changed it: another thread
- * must answer these requests meanwhile. So threads of their own do it, which hold no lock and serve no requests.
+ * To drop a page the kernel waits for the page's lock, and first writes a page that a mapping has changed. Both need
+ * requests to be answered. So separate threads drop pages; they hold no lock and serve no requests.
  *
  * Thread safety: all functions.
  */
@@ -39,8 +40,8 @@ struct pages_counts pages_count(void);
 int pages_start(struct mount_state *state);
 
 /*
- * pages_end -- drop nothing any more. Call it while requests are still served, before the session ends; returns false
- * while a thread is still dropping pages: call it again. pages_stop -- end the threads; after that.
+ * pages_end -- stop dropping pages. Call it while requests are still served, before the session ends, until it returns
+ * true: then no thread is dropping pages. pages_stop -- end the threads; call it afterwards.
  */
 bool pages_end(void);
 void pages_stop(void);

@@ -1,5 +1,5 @@
 /*
- * requests.c -- what all FUSE operations do at the begin and at the end of a request.
+ * requests.c -- begins and ends the handling of a request, for all FUSE operations.
  */
 #include "client/fuse/callers.h"
 #include "client/fuse/interrupts.h"

@@ -34,7 +34,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	if (!state)
 		return;
 	int returned = farnova_setxattr_at(state->fs, handle_of(state, ino), name, value, size, flags);
-	/* In this order: who finds the node without a mark afterwards must not find it in a recent reply either. */
+	/* In this order: a request that finds the node not plain must not find an older reply in `recent` either. */
 	recent_changed(state->recent, ino);
 	if (strcmp(name, CAPABILITY) == 0)
 		nodes_set_not_plain(state->nodes, ino);
