@@ -87,6 +87,35 @@ static void session_is_found_by_id_and_key(void **state)
 	assert_int_equal(registry.count, 0);
 }
 
+static void identity_has_one_session(void **state)
+{
+	struct registered a = session_of(7, 1), b = session_of(8, 1), c = session_of(9, 2), d = session_of(10, 2);
+	uint64_t id = 0;
+
+	(void)state;
+	a.identity = b.identity = 5;
+	c.identity = 5 + REGISTRY_BUCKETS;
+	assert_null(registry_of_identity(&registry, 5, &id));
+	assert_int_equal(add(&a), 0);
+	assert_int_equal(add(&b), -EEXIST);
+	assert_int_equal(add(&c), 0); /* in the same bucket */
+	assert_int_equal(add(&d), 0); /* has none */
+	assert_ptr_equal(registry_of_identity(&registry, 5, &id), FIRST);
+	assert_int_equal(id, 7);
+	assert_null(registry_of_identity(&registry, 0, &id));
+	assert_null(registry_owner(&registry, 7, 70, 6));
+	assert_ptr_equal(registry_owner(&registry, 7, 70, 5), FIRST);
+	registry_remove(&registry, &a);
+	assert_null(registry_of_identity(&registry, 5, &id));
+	assert_ptr_equal(registry_of_identity(&registry, 5 + REGISTRY_BUCKETS, &id), FIRST);
+	assert_int_equal(id, 9);
+	assert_int_equal(add(&b), 0);
+	registry_remove(&registry, &b);
+	registry_remove(&registry, &c);
+	registry_remove(&registry, &d);
+	assert_int_equal(registry.count, 0);
+}
+
 static void sessions_of_one_bucket_do_not_hide_each_other(void **state)
 {
 	struct registered sessions[3];
@@ -164,6 +193,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    CASE(session_is_found_by_id_and_key),
+	    CASE(identity_has_one_session),
 	    CASE(sessions_of_one_bucket_do_not_hide_each_other),
 	    CASE(oldest_idle_session_makes_room_and_others_do_not),
 	    CASE(double_id_is_refused),
