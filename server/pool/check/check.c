@@ -272,6 +272,8 @@ int check_begin(struct check *check, const void *base, uint64_t size, struct che
 	*report = (struct check_report){.finding = report->finding,
 	                                .progress = report->progress,
 	                                .project = report->project,
+	                                .client = report->client,
+	                                .intent = report->intent,
 	                                .context = report->context};
 	rc = image_open(&check->image, base, size, why);
 	if (rc)

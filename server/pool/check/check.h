@@ -26,6 +26,25 @@ struct check_project {
 	uint64_t line; /* of the newest QUOTA entry: offset in the pool / 64, 0 = there is none */
 };
 
+struct check_client {
+	uint64_t number;
+	int64_t created_ns;
+	uint32_t groups; /* bit g: it has the page of group g */
+};
+
+/* An intent that is neither void nor damaged. */
+struct check_intent {
+	uint64_t number; /* of the client */
+	uint32_t slot;
+	uint32_t sequence;
+	uint8_t op;
+	uint64_t ino;
+	uint32_t generation;
+	uint64_t position;
+	const uint8_t *result; /* NOVA_INTENT_RESULT bytes */
+	bool committed;
+};
+
 struct check_report {
 	/* Set by the caller; each may be NULL. */
 	void (*finding)(struct check_report *report, const struct check_finding *finding);
@@ -33,6 +52,8 @@ struct check_report {
 	                 uint64_t total); /* "inodes", then "names" */
 	void (*project)(struct check_report *report,
 	                const struct check_project *project); /* for each project, in order, at the end */
+	void (*client)(struct check_report *report, const struct check_client *client);
+	void (*intent)(struct check_report *report, const struct check_intent *intent); /* after all clients */
 	void *context;
 
 	/* Set by nova_check. */

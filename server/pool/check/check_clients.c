@@ -75,6 +75,11 @@ static void read_record(struct table *t, uint64_t block, unsigned place, const s
 	t->clients = clients;
 	clients[t->count++] = (struct client){le64_get(record->number), (uint32_t)groups & ALL_GROUPS, 0};
 	t->check->report->clients++;
+	if (t->check->report->client)
+		t->check->report->client(t->check->report,
+		                         &(struct check_client){.number = le64_get(record->number),
+		                                                .created_ns = (int64_t)le64_get(record->created_ns),
+		                                                .groups = (uint32_t)groups});
 }
 
 static void sort_records(struct table *t)
@@ -122,10 +127,10 @@ static uint64_t number_of(const uint8_t *bytes, unsigned count)
 }
 
 /* Whether the commit took place. */
-static bool is_true(const struct check *check, const struct nova_intent_bytes *intent)
+static bool is_true(const struct check *check, const struct check_intent *intent)
 {
-	uint64_t ino = number_of(intent->ino, sizeof(intent->ino));
-	uint32_t generation = (uint32_t)number_of(intent->generation, sizeof(intent->generation));
+	uint64_t ino = intent->ino;
+	uint32_t generation = intent->generation;
 	struct image_inode inode;
 
 	if (!image_slot(&check->image, ino) || check->owner[ino / (NOVA_BLOCK_SIZE / NOVA_SLOT_SIZE)] != CHECK_SLOTS ||
@@ -135,8 +140,7 @@ static bool is_true(const struct check *check, const struct nova_intent_bytes *i
 		return inode.generation > generation;
 	if (inode.life == NOVA_LIFE_FREE)
 		return true;
-	return life_has_log(inode.life) && inode.tail_known &&
-	       inode.tail >= number_of(intent->position, sizeof(intent->position));
+	return life_has_log(inode.life) && inode.tail_known && inode.tail >= intent->position;
 }
 
 static void read_intent(struct table *t, const struct client *client, uint64_t block, uint32_t slot, const le64 *words)
@@ -145,6 +149,7 @@ static void read_intent(struct table *t, const struct client *client, uint64_t b
 		uint8_t bytes[NOVA_INTENT_WORDS * NOVA_INTENT_WORD_BYTES];
 		struct nova_intent_bytes intent;
 	} line;
+	struct check_intent intent;
 
 	switch (read_line(words, client->number ^ (uint64_t)slot << 48, line.bytes)) {
 	case LINE_VOID:
@@ -155,7 +160,20 @@ static void read_intent(struct table *t, const struct client *client, uint64_t b
 	case LINE_WHOLE:
 		break;
 	}
-	if (is_true(t->check, &line.intent))
+	intent = (struct check_intent){
+	    .number = client->number,
+	    .slot = slot,
+	    .sequence = (uint32_t)number_of(line.intent.sequence, sizeof(line.intent.sequence)),
+	    .op = line.intent.op,
+	    .ino = number_of(line.intent.ino, sizeof(line.intent.ino)),
+	    .generation = (uint32_t)number_of(line.intent.generation, sizeof(line.intent.generation)),
+	    .position = number_of(line.intent.position, sizeof(line.intent.position)),
+	    .result = line.intent.result,
+	};
+	intent.committed = is_true(t->check, &intent);
+	if (t->check->report->intent)
+		t->check->report->intent(t->check->report, &intent);
+	if (intent.committed)
 		t->check->report->intents++;
 	else if (t->check->report->clean)
 		say(t, block, "the intent of slot %u of client %llx is of no commit, though the pool is clean", slot,

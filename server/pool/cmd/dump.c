@@ -27,6 +27,7 @@ static const char usage[] =
     "      --page=B     the log page in block B: its header and its valid entries\n"
     "      --zone=Z     zone Z: its headers, and its chunks that are not general\n"
     "      --free       free space: by zone, and the number of runs by size\n"
+    "      --clients    the client table: clients, and what their newest requests did\n"
     "      --journal    the committed records of the journal rings\n"
     "      --all        all of these, for every inode in use\n"
     "      --json       as one JSON object\n"
@@ -43,7 +44,7 @@ static const char usage[] =
 struct options {
 	const char *path;
 	bool super, tree, journal, all, as_json;
-	bool inode, with_log, page, zone, free_space;
+	bool inode, with_log, page, zone, free_space, clients;
 	bool metadata_only, hide_names;
 	uint64_t ino, page_block, zone_number;
 	const char *inode_path; /* instead of ino; NULL = none */
@@ -98,6 +99,9 @@ static int take_option(int c, struct options *options)
 	case 'f':
 		options->free_space = true;
 		return 0;
+	case 'c':
+		options->clients = true;
+		return 0;
 	case 'j':
 		options->journal = true;
 		return 0;
@@ -140,6 +144,7 @@ static int parse(int argc, char **argv, struct options *options)
 	    {"free", no_argument, NULL, 'f'},
 	    {"metadata-only", no_argument, NULL, 'm'},
 	    {"hide-names", no_argument, NULL, 'H'},
+	    {"clients", no_argument, NULL, 'c'},
 	    {"journal", no_argument, NULL, 'j'},
 	    {"all", no_argument, NULL, 'a'},
 	    {"json", no_argument, NULL, 'J'},
@@ -162,7 +167,7 @@ static int parse(int argc, char **argv, struct options *options)
 	if (options->hide_names)
 		return pool_usage_error("dump", "%s", "--hide-names goes with --metadata-only");
 	if (!options->tree && !options->inode && !options->journal && !options->page && !options->zone &&
-	    !options->free_space)
+	    !options->free_space && !options->clients)
 		options->super = true;
 	return pool_one_path(argc, argv, "dump", &options->path);
 }
@@ -207,6 +212,7 @@ static void show_super(struct dump_view *view, const struct image *image)
 	dump_number(view, "zone_blocks", le32_get(super->zone_blocks));
 	dump_number(view, "journal_rings", le32_get(super->journal_rings));
 	dump_number(view, "root_inode", le64_get(super->root_ino));
+	dump_number(view, "client_table_inode", le64_get(super->clients_ino));
 	for (int i = 0; i < 2; i++)
 		if (!image_super_valid(image_super(image, i)))
 			dump_text(view, i ? "second_copy" : "first_copy", "damaged");
@@ -386,6 +392,8 @@ static int show(const struct options *options, const struct image *image)
 		show_journal(&view, image);
 	if (options->free_space || options->all)
 		ok = dump_free(&view, image) == 0;
+	if (options->clients || options->all)
+		ok = dump_clients(&view, image) == 0 && ok;
 	if (options->tree || options->all)
 		ok = dump_tree(&view, image) && ok;
 	rc = show_places(options, image, &view);

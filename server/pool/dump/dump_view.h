@@ -39,6 +39,11 @@ void dump_checkpoint(struct dump_view *view, const struct image *image);
 /* dump_entry -- the entry log->entry. */
 void dump_entry(struct dump_view *view, const struct image_log *log);
 
+/* ---- dump_clients.c ----------------------------------------------------------------------------- */
+
+/* dump_clients -- the client table. -ENOMEM. */
+int dump_clients(struct dump_view *view, const struct image *image);
+
 /* ---- dump_tree.c -------------------------------------------------------------------------------- */
 
 /* dump_tree -- all names below the root; false without memory. */

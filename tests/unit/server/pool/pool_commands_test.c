@@ -4,6 +4,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/pm/pm.h"
+#include "server/nova/clients.h"
 #include "server/nova/media/format.h"
 #include "server/nova/nova.h"
 #include "server/pool/cmd/pool_commands.h"
@@ -484,7 +485,43 @@ static void dump_shows_places_by_number_and_path(void **state)
 	assert_int_equal(DUMP("--free", path), 0);
 	assert_non_null(strstr(out, "longest_run:"));
 	assert_int_equal(DUMP("--json", "--free", "--zone=0", "--path=/", path), 0);
+	assert_int_equal(DUMP("--clients", path), 0);
+	assert_non_null(strstr(out, "clients:"));
 	assert_int_equal(DUMP("--page=x", path), 2);
+}
+
+/* What is known of a client's key is not told. */
+static void dump_shows_clients_and_intents(void **state)
+{
+	static const uint8_t key[NOVA_CLIENT_KEY] = {0xde, 0xad, 0xbe, 0xef, 0xde, 0xad, 0xbe, 0xef};
+	struct nova_client *client;
+	struct nova_worker *worker;
+	struct nova_intent intent;
+	struct nova_call call;
+	struct nova *fs;
+	struct pm pm;
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(pm_open(path, false, &pm, NULL, 0), 0);
+	assert_int_equal(nova_mount(&pm, NULL, &fs, NULL, 0), 0);
+	assert_int_equal(nova_worker_open(fs, &worker), 0);
+	assert_int_equal(nova_client_new(worker, 0xabc123, key, &client), 0);
+	assert_int_equal(nova_intent_begin(worker, client, 3, 99, 7, &intent), 0);
+	call = (struct nova_call){.worker = worker, .intent = &intent};
+	assert_int_equal(nova_create(&call, nova_root(fs), "file", 4, S_IFREG | 0600, 0, NULL), 0);
+	nova_worker_close(worker);
+	nova_unmount(fs);
+	pm_close(&pm);
+	assert_int_equal(DUMP("--clients", path), 0);
+	assert_non_null(strstr(out, "client: 0000000000abc123"));
+	assert_non_null(strstr(out, "slot: 3"));
+	assert_non_null(strstr(out, "sequence: 99"));
+	assert_non_null(strstr(out, "operation: 7"));
+	assert_non_null(strstr(out, "state: committed"));
+	assert_null(strstr(out, "deadbeef"));
+	assert_int_equal(DUMP("--json", "--clients", path), 0);
+	assert_non_null(strstr(out, "\"sequence\":99"));
+	assert_null(strstr(out, "deadbeef"));
 }
 
 static void json_strings_are_always_valid(void **state)
@@ -528,6 +565,7 @@ int main(void)
 	    TEST(dump_writes_images_that_fsck_accepts),
 	    TEST(dump_copies_no_key_and_a_mount_makes_one),
 	    TEST(dump_shows_places_by_number_and_path),
+	    TEST(dump_shows_clients_and_intents),
 	    TEST(json_strings_are_always_valid),
 	};
 

@@ -3,6 +3,7 @@
  */
 #include "common/crc.h"
 #include "common/log.h"
+#include "server/nova/clients.h"
 #include "server/nova/media/format.h"
 #include "server/pool/check/check.h"
 #include "server/pool/image/image.h"
@@ -24,6 +25,8 @@
 #define NAMES 100
 
 static const char content[] = "what must stay";
+static const uint8_t key[NOVA_CLIENT_KEY] = "some client's";
+#define CLIENT 77u
 
 /* A pool with one of everything, as it was unmounted; every test damages a copy. */
 static uint8_t *whole;
@@ -47,6 +50,20 @@ static void make_pairs(void)
 	rename_in_pairs("c", "d", NOVA_RENAME_EXCHANGE);
 	rename_in_pairs("e", "c", 0);
 	fixture_unlink(&f, pairs, "c");
+}
+
+/* A client whose last request made a file. */
+static void make_client(const char *name)
+{
+	struct nova_call call = f.call;
+	struct nova_client *client;
+	struct nova_intent intent;
+
+	assert_int_equal(nova_client_new(f.worker, CLIENT, key, &client), 0);
+	assert_int_equal(nova_intent_begin(f.worker, client, 0, 1, 1, &intent), 0);
+	call.intent = &intent;
+	assert_int_equal(nova_create(&call, root, name, strlen(name), S_IFREG | 0600, 0, NULL), 0);
+	nova_client_release(f.fs, client);
 }
 
 static void make_whole(void)
@@ -90,6 +107,7 @@ static void make_whole(void)
 			fixture_unlink(&f, dir, name);
 	}
 	make_pairs();
+	make_client("asked");
 	fixture_unmount(&f);
 	whole = malloc(SIZE);
 	assert_non_null(whole);
@@ -244,6 +262,101 @@ static void end(void)
 	if (f.fs)
 		fixture_unmount(&f);
 	assert_int_equal(repair_with(NULL), 0);
+}
+
+/* ---- the client table ----------------------------------------------------------------------------------------- */
+
+/* What a repeat of the client's request is told; -ENOENT: nothing is known of the client. */
+static int outcome(void)
+{
+	struct nova_client *client;
+	struct nova_outcome out;
+	int rc = nova_client_find(f.fs, CLIENT, key, &client);
+
+	if (rc)
+		return rc;
+	rc = nova_client_outcome(f.fs, client, 0, 1, &out);
+	nova_client_release(f.fs, client);
+	return rc;
+}
+
+static struct nova_slot *clients(void)
+{
+	return (struct nova_slot *)((uint8_t *)f.memory +
+	                            le64_get(((struct nova_super *)f.memory)->clients_ino) * NOVA_SLOT_SIZE);
+}
+
+/* The block that the log of the client table's inode says in its i-th WRITE entry. */
+static uint8_t *clients_block(unsigned i)
+{
+	const struct nova_entry *entry = (const void *)clients()->log[1 + i];
+	const struct nova_write_entry *write = (const void *)entry->payload;
+
+	assert_int_equal(entry->type, NOVA_ENTRY_WRITE);
+	return block(le64_get(write->block));
+}
+
+static void what_takes_nothing_back_leaves_the_client_table(void **state)
+{
+	renew();
+	ruin(&slot(file)->words.tail[1], 8);
+	ruin(&clients()->words.tail[1], 8);
+	ruin(block(NOVA_SUPER_BLOCK_0), 320);
+	repaired("restored from its good copy");
+	assert_int_equal(outcome(), 1);
+	assert_content(sub, "small");
+	end();
+}
+
+static void what_takes_something_back_empties_the_client_table(void **state)
+{
+	renew();
+	ruin(head_page(dir)->lines[30], 64);
+	repaired("the client table emptied");
+	assert_int_equal(outcome(), -ENOENT);
+	make_client("asked again");
+	end();
+}
+
+static void a_damaged_client_table_is_emptied(void **state)
+{
+	struct nova_slot *table;
+
+	for (unsigned i = 0; i < 8; i++) {
+		renew();
+		table = clients();
+		switch (i) {
+		case 0: /* a record */
+			clients_block(0)[9] ^= 1;
+			break;
+		case 1: /* its GROUPS */
+			clients_block(0)[60] ^= 1;
+			break;
+		case 2: /* a page's header */
+			clients_block(1)[5] ^= 1;
+			break;
+		case 3: /* an intent */
+			clients_block(1)[64 + 63] ^= 1;
+			break;
+		case 4: /* the inode: its life, */
+			ruin(table->words.life, sizeof table->words.life);
+			break;
+		case 5: /* header, */
+			ruin(&table->header, sizeof table->header);
+			break;
+		case 6: /* log */
+			ruin(table->log[1], 64);
+			break;
+		case 7:
+			ruin(table, sizeof *table);
+			break;
+		}
+		repaired("the client table emptied");
+		assert_int_equal(outcome(), -ENOENT);
+		make_client("asked again");
+		assert_content(sub, "small");
+		end();
+	}
 }
 
 /* ---- structures ----------------------------------------------------------------------------------------------- */
@@ -799,6 +912,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_sound_pool_is_not_touched),
+	    cmocka_unit_test(what_takes_nothing_back_leaves_the_client_table),
+	    cmocka_unit_test(what_takes_something_back_empties_the_client_table),
+	    cmocka_unit_test(a_damaged_client_table_is_emptied),
 	    cmocka_unit_test(superblocks),
 	    cmocka_unit_test(words_of_the_superblocks),
 	    cmocka_unit_test(zone_headers_and_chunk_tables),
