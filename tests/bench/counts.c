@@ -6,6 +6,7 @@
 // its share. The places are the steady state's: slots and blocks that were freed before are used again.
 #include "common/log.h"
 #include "common/pm/pm_count.h"
+#include "server/nova/clients.h"
 #include "tests/bench/pool.h"
 #include "tests/bench/results.h"
 
@@ -32,6 +33,7 @@ struct counting {
 	struct nova_handle other;   // a directory
 	struct nova_handle limited; // a directory of a project with a limit, with a file in it
 	struct nova_handle limited_data;
+	struct nova_client *client; // whose requests have intents
 };
 
 struct operation {
@@ -179,6 +181,29 @@ static void run_read_strictatime(struct counting *c, uint32_t i)
 	must(nova_accessed(&c->pool.call, c->data, NOVA_ATIME_STRICT), "access time");
 }
 
+// The call has this intent.
+static void with_intent(struct counting *c, uint32_t i)
+{
+	static struct nova_intent intent;
+
+	must(nova_intent_begin(c->pool.call.worker, c->client, 0, i + 1, 1, &intent), "intent");
+	c->pool.call.intent = &intent;
+}
+
+static void run_overwrite_intent(struct counting *c, uint32_t i)
+{
+	with_intent(c, i);
+	run_overwrite(c, i);
+	c->pool.call.intent = NULL;
+}
+
+static void run_create_intent(struct counting *c, uint32_t i)
+{
+	with_intent(c, i);
+	run_create(c, i);
+	c->pool.call.intent = NULL;
+}
+
 static const struct operation operations[] = {
     {"create", NULL, run_create, run_unlink},
     {"mkdir", NULL, run_mkdir, undo_mkdir},
@@ -190,6 +215,8 @@ static const struct operation operations[] = {
     {"write_64b", NULL, run_small_write, NULL},
     {"write_1m", NULL, run_big_write, NULL},
     {"create_quota", NULL, run_create_quota, undo_create_quota},
+    {"create_intent", NULL, run_create_intent, run_unlink},
+    {"overwrite_4k_intent", NULL, run_overwrite_intent, NULL},
     {"overwrite_4k_quota", NULL, run_overwrite_quota, NULL},
     {"read_4k_relatime", NULL, run_read_relatime, NULL},
     {"read_4k_strictatime", NULL, run_read_strictatime, NULL},
@@ -243,6 +270,9 @@ static void prepare(struct counting *c, const char *path)
 	c->append = make_in(c, c->pool.root, 'x', 1, S_IFREG | 0644);
 	c->other = make_in(c, c->pool.root, 'x', 2, S_IFDIR | 0755);
 	make_limited(c);
+	must(nova_client_new(c->pool.call.worker, 1, (const uint8_t[NOVA_CLIENT_KEY]){0}, &c->client), "client");
+	with_intent(c, 0);
+	c->pool.call.intent = NULL;
 	for (uint64_t at = 0; at < DATA_BYTES; at += BIG) {
 		put(c, c->data, at, BIG, 0);
 		put(c, c->limited_data, at, BIG, 0);

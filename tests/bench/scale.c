@@ -23,7 +23,7 @@
 #define MAX_WANTED 32
 
 static const struct scale_group *const groups[] = {
-    &scale_files, &scale_names, &scale_extents, &scale_rewrite, &scale_threads, &scale_policies,
+    &scale_files, &scale_names, &scale_extents, &scale_rewrite, &scale_threads, &scale_policies, &scale_once,
 };
 
 void must(int64_t rc, const char *what)

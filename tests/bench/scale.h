@@ -37,6 +37,7 @@ extern const struct scale_group scale_extents;
 extern const struct scale_group scale_rewrite;
 extern const struct scale_group scale_threads;
 extern const struct scale_group scale_policies;
+extern const struct scale_group scale_once;
 
 // must -- end the program unless rc is 0 or more.
 void must(int64_t rc, const char *what);
