@@ -141,22 +141,25 @@ static uint64_t number_of(const struct listing *listing, uint64_t number)
 	return number;
 }
 
-static void add_right(struct oracle *oracle, const struct crash_order *order, unsigned done)
+/* Which of the operations are among the first `done` of the order, a bit for each. */
+static unsigned those_done(const struct crash_order *order, unsigned done)
 {
-	for (unsigned i = 0; i < oracle->count; i++)
-		if (oracle->right[i].orphans == order->orphans[done] &&
-		    listing_equal(oracle->right[i].tree, &order->trees[done]))
-			return;
-	oracle->right[oracle->count++] = (struct oracle_tree){&order->trees[done], order->orphans[done]};
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < done; i++)
+		bits |= 1u << order->sequence[i];
+	return bits;
 }
 
-/* Whether the operation is among the first `done` of the order. */
-static bool is_among(const struct crash_order *order, unsigned operation, unsigned done)
+static void add_right(struct oracle *oracle, const struct crash_order *order, unsigned done)
 {
-	for (unsigned i = 0; i < done; i++)
-		if (order->sequence[i] == operation)
-			return true;
-	return false;
+	unsigned bits = those_done(order, done);
+
+	for (unsigned i = 0; i < oracle->count; i++)
+		if (oracle->right[i].done == bits && oracle->right[i].orphans == order->orphans[done] &&
+		    listing_equal(oracle->right[i].tree, &order->trees[done]))
+			return;
+	oracle->right[oracle->count++] = (struct oracle_tree){&order->trees[done], order->orphans[done], bits};
 }
 
 /* Of each order that the operations may have had: what was acknowledged is there, what runs may be, the rest is not. */
@@ -166,13 +169,19 @@ static void expect(struct attempt *a)
 	uint64_t number = crash_memory.size * 2 + c->state->nearly_full;
 
 	a->oracle = (struct oracle){.full = c->state->nearly_full, .generations = c->generations};
+	for (unsigned k = 0; k < c->count; k++) {
+		const struct world_request *request = &c->operations[k].request;
+
+		a->oracle.requests[k] = request;
+		number = (number * 31 + request->sequence) * 2 + request->stored;
+	}
 	for (unsigned o = 0; o < CRASH_ORDERS_MAX; o++)
 		for (unsigned done = 0; c->orders[o].possible && done <= c->count; done++) {
 			bool possible = true;
 
 			for (unsigned k = 0; k < c->count; k++) {
 				const struct crash_operation *operation = &c->operations[k];
-				bool there = is_among(&c->orders[o], k, done);
+				bool there = those_done(&c->orders[o], done) & 1u << k;
 				bool acknowledged = a->event >= operation->end;
 
 				possible &= there ? acknowledged || a->event > operation->begin : !acknowledged;
@@ -181,7 +190,8 @@ static void expect(struct attempt *a)
 				add_right(&a->oracle, &c->orders[o], done);
 		}
 	for (unsigned i = 0; i < a->oracle.count; i++)
-		number = number_of(a->oracle.right[i].tree, number * 31 + a->oracle.right[i].orphans);
+		number = number_of(a->oracle.right[i].tree,
+		                   (number * 31 + a->oracle.right[i].orphans) * 8 + a->oracle.right[i].done);
 	if (number != a->demands)
 		images_forget(&images);
 	a->demands = number;
@@ -236,12 +246,54 @@ unsigned crash_case_try(const struct crash_case *c, const struct crash_settings 
 struct second_life {
 	struct world world;
 	size_t mounted;           /* events of the mount */
-	struct listing recovered; /* right after the mount */
+	struct listing recovered; /* right after the mount, */
+	int outcome;              /* and what a repeat of the operation is told then */
+	bool known;               /* the client of that request was there */
 	struct listing tree;
 	uint64_t orphans;
 };
 
-static void live_on(struct second_life *life)
+static int outcome_of(struct world *world, const struct world_request *request, bool *known)
+{
+	struct nova_client *client;
+	struct nova_outcome out;
+	int rc;
+
+	if (!request->sequence)
+		return 0;
+	rc = nova_client_find(world->fs, request->number, WORLD_CLIENT_KEY, &client);
+	*known = rc == 0;
+	if (rc)
+		return rc == -ENOENT && request->number != WORLD_CLIENT ? 0 : rc;
+	rc = nova_client_outcome(world->fs, client, request->slot, request->sequence, &out);
+	nova_client_release(world->fs, client);
+	return rc;
+}
+
+/* Whether the tree and the outcome are those without the operation (0) or with it (1). */
+static bool is_after(const struct crash_case *c, const struct second_life *life, unsigned done)
+{
+	return listing_equal(&life->recovered, &c->orders[0].trees[done]) &&
+	       life->outcome == (done && c->operations[0].request.stored);
+}
+
+/* Appends to logs that the operation may have been about: an intent that was not true would seem to be then. */
+static void move_tails(struct world *world)
+{
+	static const char *const names[] = {"f", "g"};
+	struct nova_attr dir, attr;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (nova_lookup(&world->call, world->root.handle, "d", 1, &dir))
+			return;
+		nova_setattr(&world->call, dir.handle, NOVA_SET_MTIME_NOW, &dir, NULL);
+		for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+			if (nova_lookup(&world->call, dir.handle, names[k], 1, &attr) == 0)
+				nova_setattr(&world->call, attr.handle, NOVA_SET_MTIME_NOW, &attr, NULL);
+	}
+}
+
+static void live_on(struct second_life *life, const struct world_request *request)
 {
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	struct check_report report = {0};
@@ -260,6 +312,8 @@ static void live_on(struct second_life *life)
 	world->call = (struct nova_call){.worker = world->worker};
 	world->root.handle = nova_root(world->fs);
 	world_must(world, "read the tree", snapshot_take(&life->recovered, &world->call, world->root.handle));
+	life->outcome = outcome_of(world, request, &life->known);
+	move_tails(world);
 	for (unsigned i = 0; i < SECOND_LIFE_FILES; i++) {
 		char path[32];
 
@@ -305,9 +359,8 @@ static void kill_here(struct attempt *a)
 	forget_flushes(&deep);
 	images_store_pending(&images, &settled);
 	a->counts->kills++;
-	live_on(&life);
-	if (!life.world.failed && !listing_equal(&life.recovered, &a->c->orders[0].trees[0]) &&
-	    !listing_equal(&life.recovered, &a->c->orders[0].trees[1]))
+	live_on(&life, &a->c->operations[0].request);
+	if (!life.world.failed && !is_after(a->c, &life, 0) && !is_after(a->c, &life, 1))
 		world_must(&life.world, "the tree is neither as before nor as after the operation", -EIO);
 	if (life.world.failed) {
 		a->failures++;
@@ -323,7 +376,10 @@ static void kill_here(struct attempt *a)
 		for (size_t i = 0; i < life.world.trace.count; i++)
 			images_step(&deep, &life.world.trace, &life.world.trace.events[i]);
 		deep.mutation = IMAGE_AS_IS;
-		a->oracle = (struct oracle){.right = {{&life.tree, life.orphans}}, .count = 1};
+		a->oracle = (struct oracle){.right = {{&life.tree, life.orphans, is_after(a->c, &life, 1)}},
+		                            .requests = {&a->c->operations[0].request},
+		                            .known = life.known,
+		                            .count = 1};
 		images_each(&deep, &limits, try_after_kill, a, &a->counts->made);
 	}
 	world_end(&life.world);

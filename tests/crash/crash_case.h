@@ -48,6 +48,7 @@ struct crash_case {
 		const struct operation *operation;
 		size_t begin, end; /* events: the first of the operation, the first after it was acknowledged */
 		int result;
+		struct world_request request;
 	} operations[CRASH_OPERATIONS_MAX];
 	struct world world;
 	uint32_t *generations;                       /* as the world's, before the operations */

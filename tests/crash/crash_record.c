@@ -100,9 +100,11 @@ static void *run_here(void *context)
 {
 	struct run *run = context;
 
+	world_next_operation(&run->c->world, (uint32_t)(run->operation - run->c->operations));
 	run->operation->begin = run->c->world.trace.count;
 	run->operation->result = run->operation->operation->run(&run->c->world);
 	run->operation->end = run->c->world.trace.count;
+	run->operation->request = run->c->world.request;
 	return NULL;
 }
 

@@ -57,6 +57,13 @@ static const struct {
      "}", "the other copy of the chunk table says the same"},
     {IMAGE_NO_FENCE, "server/nova/mount/recover.c", "pm_fence(fs->pm);", "pthread_mutex_lock(&scan->lock);",
      "a mount stores nothing in the scan unless a word was damaged or a process was killed"},
+    {IMAGE_NO_FENCE, "server/nova/change/clients.c", "pm_fence(fs->pm);",
+     "__atomic_store_n(&client->groups, groups, __ATOMIC_RELAXED);",
+     "the commit of the request fences too, but another thread may use the page before"},
+    {IMAGE_NO_FENCE, "server/nova/mount/clients_load.c", "pm_fence(load->fs->pm);", "return NULL;",
+     "later fences of the same thread cover it, but not the stores of threads that judged beside it"},
+    {IMAGE_NO_FLUSH, "server/nova/mount/clients_load.c", "pm_zero(fs->pm, header, sizeof *header);",
+     "load->stored = true;", "no case takes the group's page again after that: nova_clients_test does"},
     {IMAGE_NO_FENCE, "server/nova/ops/copy.c", "pm_fence(worker->fs->pm);", "if (rc) {",
      "the thread that commits the copy fences before that; in a server another thread may have prepared it"},
 };
@@ -171,7 +178,7 @@ static void try_recovery(struct mutations *mutations, const struct crash_case *c
 /* Operations whose kills leave something in each kind of word that recovery goes by. */
 static bool leaves_words(const struct operation *operation)
 {
-	static const char *const names[] = {"create", "overwrite", "gc-file", "new-slot-chunk"};
+	static const char *const names[] = {"create", "overwrite", "gc-file", "new-slot-chunk", "first-request"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(operation->name, names[i]) == 0)

@@ -3,6 +3,7 @@
  */
 #include "tests/crash/operations.h"
 
+#include "tests/crash/client_operations.h"
 #include "tests/crash/operation_parts.h"
 #include "tests/crash/permissions.h"
 #include "tests/crash/zone_operations.h"
@@ -138,6 +139,12 @@ const struct operation operations[] = {
      .long_past = true},
     {.name = "new-slot-chunk", .prepare = world_use_up_slots, .run = run_many_slots, .long_past = true},
     {.name = "unmount", .run = run_unmount, .frees = true, .ends = true},
+    {.name = "first-request", .run = clients_first_request, .keeps_blocks = true},
+    {.name = "first-request-page-reused",
+     .prepare = clients_free_page,
+     .run = clients_first_request,
+     .keeps_blocks = true},
+    {.name = "client-ends", .prepare = clients_make, .run = clients_end, .frees = true},
     {.name = "write-over-zones", .prepare = zones_free_group, .run = zones_write, .zones = true},
     {.name = "fallocate-over-zones", .prepare = zones_free_group, .run = zones_fallocate, .zones = true},
     {.name = "write-reserved-over-zones", .prepare = zones_reserve, .run = zones_overwrite, .zones = true},

@@ -18,7 +18,8 @@ struct operation {
 	bool frees;                           /* must succeed although the pool is full */
 	bool long_past;                       /* as world_state.long_past; needs space */
 	bool ends;                            /* the file system is no longer mounted after it */
-	bool zones;                           /* needs a pool of two zones */
+	bool keeps_blocks; /* what it takes for the client table stays there, if the rest is refused */
+	bool zones;        /* needs a pool of two zones */
 };
 
 extern const struct operation operations[];

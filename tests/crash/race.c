@@ -97,6 +97,7 @@ static void *run_lane(void *context)
 	operation->begin = events_so_far(race->trace);
 	operation->result = operation->operation->run(&lane->actor);
 	operation->end = events_so_far(race->trace);
+	operation->request = lane->actor.request;
 	pthread_mutex_lock(&race->lock);
 	lane->ended_at = ++race->clock;
 	lane->done = true;
@@ -307,6 +308,7 @@ static bool set_lane(struct race *race, struct crash_case *c, unsigned k, const 
 	lane->actor.now += k * LANE_NS;
 	lane->actor.round = (uint8_t)(lane->actor.round + k * LANE_ROUNDS);
 	lane->began = lane->actor.now;
+	world_next_operation(&lane->actor, k);
 	lane->round = lane->actor.round;
 	lane->held_count = lane->actor.held_count;
 	if (k == 0)

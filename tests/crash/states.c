@@ -170,6 +170,8 @@ static void prepare_remounted(struct world *world)
 	if (!world->failed)
 		world_must(world, "worker", nova_worker_open(world->fs, &world->worker));
 	world->call.worker = world->worker;
+	if (!world->failed)
+		world_connect(world);
 }
 
 /* Free space comes only in single blocks, few of them. */

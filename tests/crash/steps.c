@@ -223,17 +223,46 @@ const char *world_fresh(struct world *world, const char *path)
 
 /* ---- answers ------------------------------------------------------------------------------------ */
 
+static bool asks_core(const struct world *world)
+{
+	return world->side != WORLD_MODEL;
+}
+
+/* Each step is a request. The first step of an operation that changes something is its request. */
+static void begin_request(struct world *world)
+{
+	struct world_request *request = &world->request;
+
+	world_must(
+	    world, "begin a request",
+	    nova_intent_begin(world->call.worker, world->client, request->slot, ++world->sequence, 1, &world->intent));
+	world->call.intent = &world->intent;
+	if (request->stored)
+		return;
+	request->sequence = world->sequence;
+	request->number = nova_client_number(world->client);
+}
+
+static void end_request(struct world *world)
+{
+	struct world_request *request = &world->request;
+
+	world->call.intent = NULL;
+	if (!world->intent.stored || request->stored)
+		return;
+	request->stored = true;
+	if (nova_client_outcome(world->fs, world->client, request->slot, request->sequence, &request->outcome) != 1)
+		world_must(world, "the outcome of a request", -EPROTO);
+}
+
 /* The time of the step that begins. */
 static int64_t tick(struct world *world)
 {
 	world->now += STEP_NS;
 	fixed_time_set(world->now);
+	if (world->client && asks_core(world))
+		begin_request(world);
 	return world->now;
-}
-
-static bool asks_core(const struct world *world)
-{
-	return world->side != WORLD_MODEL;
 }
 
 /* Keep what the core answered; or in WORLD_MODEL, tell what it answered then. */
@@ -241,6 +270,8 @@ static int answer(struct world *world, int rc, struct nova_handle *made)
 {
 	struct world_answers *answers = &world->answers;
 
+	if (world->call.intent && asks_core(world))
+		end_request(world);
 	if (rc == 0 && world->side != WORLD_MODEL && world->generations && made->generation)
 		world->generations[made->ino.n] = made->generation;
 	if (world->side == WORLD_BOTH)

@@ -22,6 +22,7 @@ struct mounted {
 	struct nova *fs;
 	struct nova_worker *worker;
 	struct nova_call call;
+	const struct oracle_tree *right; /* what it was found to hold */
 };
 
 __attribute__((format(printf, 2, 3))) static bool wrong(struct verdict *verdict, const char *format, ...)
@@ -102,16 +103,58 @@ static void unmount_image(struct mounted *m)
 
 /* ---- the tree and its use ----------------------------------------------------------------------- */
 
+/* What a repeat of the request is told. */
+static int outcome_of(const struct mounted *m, const struct world_request *request, bool known,
+                      struct nova_outcome *out)
+{
+	struct nova_client *client;
+	int rc = nova_client_find(m->fs, request->number, WORLD_CLIENT_KEY, &client);
+
+	/* A new client has heard of no record yet, so it does not repeat. */
+	if (rc)
+		return rc == -ENOENT && !known && request->number != WORLD_CLIENT ? 0 : rc;
+	memset(out, 0, sizeof(*out));
+	rc = nova_client_outcome(m->fs, client, request->slot, request->sequence, out);
+	nova_client_release(m->fs, client);
+	return rc;
+}
+
+/* Whether a client that repeats its requests is told of each what became of it, and the same result as then. */
+static bool right_outcomes(const struct mounted *m, const struct oracle *oracle, unsigned done)
+{
+	if (nova_read_only(m->fs))
+		return true;
+	for (unsigned k = 0; k < WORLD_CLIENT_SLOTS && oracle->requests[k]; k++) {
+		const struct world_request *request = oracle->requests[k];
+		bool executed = request->stored && done & 1u << k;
+		struct nova_outcome out;
+
+		if (!request->sequence)
+			continue;
+		if (outcome_of(m, request, oracle->known, &out) != executed ||
+		    (executed && memcmp(&out, &request->outcome, sizeof(out)) != 0))
+			return false;
+	}
+	return true;
+}
+
 static bool right_tree(struct mounted *m, const struct oracle *oracle, uint64_t orphans, struct verdict *verdict)
 {
 	static struct listing now;
+	bool known = false;
 	int rc = snapshot_take(&now, &m->call, nova_root(m->fs));
 
 	if (rc)
 		return wrong(verdict, "reading the tree fails: %s", strerror(-rc));
 	for (unsigned i = 0; i < oracle->count; i++)
-		if (oracle->right[i].orphans == orphans && listing_equal(&now, oracle->right[i].tree))
-			return true;
+		if (oracle->right[i].orphans == orphans && listing_equal(&now, oracle->right[i].tree)) {
+			known = true;
+			m->right = &oracle->right[i];
+			if (right_outcomes(m, oracle, oracle->right[i].done))
+				return true;
+		}
+	if (known)
+		return wrong(verdict, "the tree is right, but not what a repeated request is told");
 	return wrong(verdict, "the tree is none of the %u that are right here (it has %llu inodes without a name)",
 	             oracle->count, (unsigned long long)orphans);
 }
@@ -275,6 +318,8 @@ static bool verify_mounted(struct images *images, uint8_t *image, const struct o
 		return false;
 	ok =
 	    right_tree(&m, oracle, orphans, verdict) && nothing_lost(&m, image, verdict) && usable(&m, oracle, verdict);
+	if (ok && !right_outcomes(&m, oracle, m.right->done))
+		ok = wrong(verdict, "what a repeated request is told changes after the mount");
 	unmount_image(&m);
 	return ok && consistent(image, images->work.size, "after use and unmount", &report, verdict);
 }

@@ -6,6 +6,7 @@
 
 #include "tests/crash/images.h"
 #include "tests/crash/snapshot.h"
+#include "tests/crash/world.h"
 
 #define ORACLE_TREES_MAX 24u
 
@@ -14,8 +15,12 @@ struct oracle {
 	struct oracle_tree {
 		const struct listing *tree;
 		uint64_t orphans; /* inodes without a name */
+		unsigned done;    /* bit k: what requests[k] asked for is there */
 	} right[ORACLE_TREES_MAX];
 	unsigned count;
+	/* Of each operation, NULL = there are no more: what the client must be told of it after the crash. */
+	const struct world_request *requests[WORLD_CLIENT_SLOTS];
+	bool known;                  /* the clients of all requests must be there, whether these were executed or not */
 	const uint32_t *generations; /* by inode number: lives that are known to somebody; may be NULL */
 	bool full;                   /* the pool may have no space for a new file */
 };

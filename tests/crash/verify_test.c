@@ -102,6 +102,27 @@ static void another_number_of_nameless_inodes_is_wrong(void **state)
 	assert_false(right);
 }
 
+/* What was executed is told as such, with its result. */
+static void a_repeated_request_that_is_told_wrong_is_wrong(void **state)
+{
+	struct world_request other = made.operations[0].request;
+	struct oracle oracle = oracle_of(1);
+	bool right;
+
+	assert_true(made.operations[0].request.stored);
+	oracle.requests[0] = &made.operations[0].request;
+	assert_non_null(strstr(judged(&oracle, &right).text, "repeated"));
+	assert_false(right);
+	oracle.right[0].done = 1;
+	other.outcome.result.made.generation++;
+	oracle.requests[0] = &other;
+	assert_non_null(strstr(judged(&oracle, &right).text, "repeated"));
+	assert_false(right);
+	oracle.requests[0] = &made.operations[0].request;
+	judged(&oracle, &right);
+	assert_true(right);
+}
+
 /* A mount does not look at an inode's checksums below its log's end only: it would read this name; fsck tells first. */
 static void a_damaged_image_is_wrong_before_it_is_mounted(void **state)
 {
@@ -134,6 +155,12 @@ static void a_pool_that_takes_no_more_data_is_wrong_unless_it_was_full(void **st
 		snprintf(path, sizeof(path), "/e/more%u", i);
 		rc = world_create(&made.world, path, S_IFREG | 0600);
 	}
+	assert_int_equal(rc, -ENOSPC);
+	/* A slot is free, so that a file can be made, and no block. */
+	assert_int_equal(world_unlink(&made.world, "/e/more0"), 0);
+	rc = 0;
+	for (uint64_t at = 0; rc == 0; at += 4096)
+		rc = world_write(&made.world, "/e/more1", at, 4096, 0);
 	assert_int_equal(rc, -ENOSPC);
 	assert_null(made.world.failed);
 	posix_list(made.world.model, &tree);
@@ -170,6 +197,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(another_tree_is_wrong, record, forget),
 	    cmocka_unit_test_setup_teardown(one_of_several_right_trees_is_enough, record, forget),
 	    cmocka_unit_test_setup_teardown(another_number_of_nameless_inodes_is_wrong, record, forget),
+	    cmocka_unit_test_setup_teardown(a_repeated_request_that_is_told_wrong_is_wrong, record, forget),
 	    cmocka_unit_test_setup_teardown(a_damaged_image_is_wrong_before_it_is_mounted, record, forget),
 	    cmocka_unit_test_setup_teardown(a_pool_that_takes_no_more_data_is_wrong_unless_it_was_full, record, forget),
 	    cmocka_unit_test_setup_teardown(an_acknowledged_operation_that_is_missing_is_wrong, record, forget),

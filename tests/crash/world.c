@@ -5,11 +5,30 @@
 
 #include "tests/crash/fixed.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define BEGIN_NS 1700000000000000000 /* when every pool is made */
+
+void world_connect(struct world *world)
+{
+	int rc = nova_client_find(world->fs, WORLD_CLIENT, WORLD_CLIENT_KEY, &world->client);
+
+	if (rc == -ENOENT)
+		rc = nova_client_new(world->worker, WORLD_CLIENT, WORLD_CLIENT_KEY, &world->client);
+	/* The page: then no request of an operation needs one. */
+	if (!rc)
+		rc = nova_intent_begin(world->worker, world->client, 0, 1, 1, &world->intent);
+	world->call.intent = NULL;
+	world_must(world, "connect", rc);
+}
+
+void world_next_operation(struct world *world, uint32_t slot)
+{
+	world->request = (struct world_request){.slot = slot};
+}
 
 static void make_tree(struct world *world)
 {
@@ -64,6 +83,7 @@ int world_begin(struct world *world, struct sparse *memory, struct sparse *initi
 	if (world->failed)
 		return world->error;
 	world->call = (struct nova_call){.worker = world->worker};
+	world_connect(world);
 	world->model = posix_new(0755, BEGIN_NS);
 	world->root = (struct world_object){nova_root(world->fs), posix_root(world->model)};
 	posix_name_inode(world->model, world->root.ino, world->root.handle.ino.n, world->root.handle.generation);

@@ -11,6 +11,7 @@
 #ifndef FARNOVA_TESTS_CRASH_WORLD_H
 #define FARNOVA_TESTS_CRASH_WORLD_H
 
+#include "server/nova/clients.h"
 #include "server/nova/media/format.h"
 #include "server/nova/nova.h"
 #include "tests/crash/trace.h"
@@ -44,6 +45,16 @@ struct world_answers {
 	unsigned count, next;
 };
 
+/* The newest request of an operation: each step is one, and has an intent. Of an operation's steps one changes something;
+ * its request stays. */
+struct world_request {
+	uint32_t slot;
+	uint32_t sequence; /* 0 = none yet */
+	uint64_t number;   /* of the client */
+	bool stored;       /* its commit carried the intent */
+	struct nova_outcome outcome;
+};
+
 /* Where steps are taken: usually in both at once. While threads race the order is not known before the end: each thread
  * takes them in the core alone, and the model follows in each order that could have been. */
 enum world_side { WORLD_BOTH, WORLD_CORE, WORLD_MODEL };
@@ -54,7 +65,11 @@ struct world {
 	struct nova *fs;
 	struct nova_worker *worker;
 	struct nova_call call;
-	struct posix_model *model; /* NULL: this world has none */
+	struct posix_model *model;  /* NULL: this world has none */
+	struct nova_client *client; /* who asks for the steps; NULL: nobody who repeats */
+	struct nova_intent intent;
+	uint32_t sequence;
+	struct world_request request; /* of the present operation */
 	enum world_side side;
 	struct world_answers answers;
 	bool disagreed;        /* WORLD_MODEL: the model would have answered otherwise */
@@ -89,6 +104,16 @@ extern const size_t world_state_count;
  * state. Everything since the copy is recorded. -errno, and world->failed says in which step.
  */
 int world_begin(struct world *world, struct sparse *memory, struct sparse *initial, const struct world_state *state);
+/* The identity of the client that asks for the steps, and a slot of its for each operation of a case. */
+#define WORLD_CLIENT       0x5ca1ab1e0ddba11ULL
+#define WORLD_CLIENT_SLOTS 3u
+#define WORLD_CLIENT_KEY   ((const uint8_t *)"not that secret") /* 16 bytes with the NUL */
+
+/* world_connect -- after a mount: the client, new or known, has a session. */
+void world_connect(struct world *world);
+/* world_next_operation -- the steps from now on are of an operation that uses this slot. */
+void world_next_operation(struct world *world, uint32_t slot);
+
 /* world_inodes -- one more than the greatest inode number that the pool has room for. */
 uint64_t world_inodes(const struct world *world);
 /* world_end -- close and unmount what is still open. */

@@ -30,7 +30,7 @@ struct judged_page {
 
 struct load {
 	struct nova *fs;
-	bool judge;
+	bool stored;     /* a record or page was repaired */
 	uint64_t *pages; /* blocks of the file's pages, in order; 0 = a hole */
 	uint64_t page_count;
 	struct judged_page *judged;
@@ -115,8 +115,9 @@ static int older(const void *a, const void *b)
 }
 
 /* Where the GROUPS word is lost, the client may have had any group: those without a page count as damaged. */
-static uint32_t groups_of(struct nova *fs, struct nova_client_record *record)
+static uint32_t groups_of(struct load *load, struct nova_client_record *record)
 {
+	struct nova *fs = load->fs;
 	uint64_t number = le64_get(record->number);
 	uint64_t groups;
 
@@ -126,6 +127,7 @@ static uint32_t groups_of(struct nova *fs, struct nova_client_record *record)
 	log_warn(NOVA_LOG_NAME, "client %llx: its record has lost which intents it has", (unsigned long long)number);
 	pm_set8(fs->pm, &record->groups, word_make(NOVA_WORD_GROUPS, number, ALL_GROUPS));
 	pm_flush(fs->pm, &record->groups, sizeof record->groups);
+	load->stored = true;
 	return ALL_GROUPS;
 }
 
@@ -144,7 +146,7 @@ static int add_record(struct load *load, uint32_t place)
 	rc = client_table_add(fs->clients, le64_get(record->number), record->key_hash, place, &client);
 	if (rc)
 		return rc;
-	client->groups = groups_of(fs, record);
+	client->groups = groups_of(load, record);
 	if (fs->crashed)
 		pm_flush(fs->pm, record, sizeof *record);
 	return 0;
@@ -196,6 +198,7 @@ static struct nova_client *owner_of(struct load *load, uint64_t block, uint32_t 
 	if (client->groups & 1u << *group && !client->pages[*group])
 		return client;
 	pm_zero(fs->pm, header, sizeof *header);
+	load->stored = true;
 	return NULL;
 }
 
@@ -284,17 +287,17 @@ static void judge(struct load *load, unsigned threads)
 
 int clients_load(struct nova *fs, bool after_crash, unsigned threads, char *why, size_t why_size)
 {
-	struct load load = {.fs = fs, .judge = after_crash};
+	struct load load = {.fs = fs};
 	int rc = read_file(&load, why, why_size);
 
 	if (!rc)
 		rc = read_records(&load);
 	for (uint64_t i = 0; !rc && i < load.page_count; i++)
 		rc = add_page(&load, load.pages[i]);
-	if (!rc)
-		pm_fence(fs->pm);
 	if (!rc && after_crash)
 		judge(&load, threads);
+	else if (!rc && load.stored)
+		pm_fence(fs->pm);
 	free(load.pages);
 	free(load.judged);
 	return rc;

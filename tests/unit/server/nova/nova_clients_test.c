@@ -371,6 +371,21 @@ static void what_failed_or_changes_nothing_has_no_intent(void **state)
 	end(&a);
 }
 
+static void only_the_first_call_of_a_request_stores_its_intent(void **state)
+{
+	struct nova_attr attr, set = {.mode = 0600};
+	struct nova_outcome out;
+	struct asked a;
+
+	(void)state;
+	begin(&a, 16 * MIB);
+	assert_int_equal(nova_create(next(&a), a.f.root, N("file"), S_IFREG | 0644, 0, &attr), 0);
+	assert_int_equal(nova_setattr(&a.call, attr.handle, NOVA_SET_MODE, &set, NULL), 0);
+	assert_int_equal(outcome(&a, 1, &out), 1);
+	assert_int_equal(out.result.made.ino.n, attr.handle.ino.n);
+	end(&a);
+}
+
 static void a_write_that_lets_gc_run_stores_its_own_intent_once(void **state)
 {
 	struct nova_outcome out;
@@ -652,6 +667,7 @@ int main(void)
 	    cmocka_unit_test(names_can_be_removed_from_a_full_pool),
 	    cmocka_unit_test(what_was_executed_is_known_with_its_result),
 	    cmocka_unit_test(what_failed_or_changes_nothing_has_no_intent),
+	    cmocka_unit_test(only_the_first_call_of_a_request_stores_its_intent),
 	    cmocka_unit_test(a_write_that_lets_gc_run_stores_its_own_intent_once),
 	    cmocka_unit_test(an_intent_without_its_commit_is_made_void),
 	    cmocka_unit_test(a_torn_line_is_void_and_a_damaged_one_unknown),
