@@ -168,6 +168,11 @@ static int make_workers(struct server *server, char *why, size_t why_size)
 	/* After the workers have their journal rings, and before a worker can submit a job. */
 	if (rc == 0)
 		bulk_start(&server->bulk, server->shared.nova);
+	if (rc == 0) {
+		rc = upkeep_init(&server->upkeep, server->shared.nova, &server->bulk);
+		if (rc < 0)
+			snprintf(why, why_size, "out of memory");
+	}
 	for (unsigned i = 0; i < server->worker_count && rc == 0; i++) {
 		rc = worker_start(&server->workers[i]);
 		if (rc < 0)
@@ -193,6 +198,7 @@ static void end_workers(struct server *server)
 	} while (delivered > 0);
 	for (unsigned i = 0; i < server->worker_count; i++)
 		worker_destroy(&server->workers[i]);
+	upkeep_end(&server->upkeep);
 	free(server->workers);
 	server->workers = NULL;
 	server->worker_count = 0;

@@ -10,6 +10,7 @@
 #include "server/config.h"
 #include "server/loop/janitor.h"
 #include "server/loop/listen.h"
+#include "server/loop/upkeep.h"
 #include "server/net/admission.h"
 #include "server/net/placement.h"
 #include "server/state/bulk.h"
@@ -30,6 +31,7 @@ struct server {
 	struct state_shared shared;
 	struct janitor janitor;
 	struct bulk bulk;
+	struct upkeep upkeep;
 	struct listeners listeners; /* used by the main thread only */
 	struct placement placement; /* of all workers */
 	unsigned worker_count;

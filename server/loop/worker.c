@@ -12,6 +12,7 @@
 #include "server/loop/stall.h"
 #include "server/net/admission.h"
 #include "server/net/conn.h"
+#include "server/nova/long.h"
 #include "server/ops/dispatch.h"
 #include "server/server.h"
 #include "server/state/deferred.h"
@@ -135,26 +136,57 @@ static void serve_one(struct worker *worker, struct conn *conn)
 	}
 }
 
+/* The time that a connection's request takes. Where others have the CPU at times that is no time that a request used.
+ * Asking for the thread's own time costs a system call, so it is asked for only then. */
+struct use {
+	int64_t from_ns, cpu_ns;
+	bool crowded;
+};
+
+static struct use use_begin(const struct worker *worker)
+{
+	bool crowded = cpu_share_crowded(&worker->polling.cpu, worker->net.now_ns);
+
+	return (struct use){
+	    .from_ns = worker->net.now_ns, .cpu_ns = crowded ? clock_thread_cpu_ns() : 0, .crowded = crowded};
+}
+
+static void use_end(struct worker *worker, struct turn *turn, const struct use *use)
+{
+	struct net *net = &worker->net;
+
+	read_clock(worker);
+	turns_used(&net->turns, turn, use->crowded ? clock_thread_cpu_ns() - use->cpu_ns : net->now_ns - use->from_ns,
+	           use->from_ns, net->now_ns);
+}
+
+/* A request that has waited uses its connection's time like any other. */
+static void resume(struct deferred *deferred)
+{
+	struct worker *worker = container_of(deferred->state, struct worker, state);
+	struct conn *conn = deferred->session->conn;
+
+	read_clock(worker);
+	struct use use = use_begin(worker);
+	dispatch_resume(deferred);
+	if (conn)
+		use_end(worker, &conn->turn, &use);
+}
+
 /* Serve connections in turn, for a short time, after which the queues are polled again. True if any was served. */
 static bool serve(struct worker *worker)
 {
 	struct net *net = &worker->net;
 	int64_t until_ns = net->now_ns + SERVE_NS;
-	/* If other threads compete for the CPU, only CPU time counts as used by a request. Reading it costs a system call,
-	 * so it is read only then. */
-	bool crowded = cpu_share_crowded(&worker->polling.cpu, net->now_ns);
 	struct turn *turn;
 	bool any = false;
 
 	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
 		struct conn *conn = container_of(turn, struct conn, turn);
-		int64_t from_ns = net->now_ns;
-		int64_t cpu_ns = crowded ? clock_thread_cpu_ns() : 0;
+		struct use use = use_begin(worker);
 
 		serve_one(worker, conn);
-		read_clock(worker);
-		turns_used(&net->turns, turn, crowded ? clock_thread_cpu_ns() - cpu_ns : net->now_ns - from_ns, from_ns,
-		           net->now_ns);
+		use_end(worker, turn, &use);
 		if (conn_waits(conn))
 			turns_ready(&net->turns, turn, net->now_ns);
 		any = true;
@@ -252,39 +284,13 @@ static void tick(struct worker *worker)
 	}
 }
 
-/*
- * A crash leaves files that were unlinked while open. For one lease time their clients may reconnect and open them
- * again; after that, files that are not open are freed.
- */
-static void reclaim(struct bulk_job *job, struct nova_worker *nova)
-{
-	const struct nova_call call = {.worker = nova};
-	int count = nova_reclaim_orphans(&call);
-
-	(void)job;
-	if (count < 0)
-		log_error("worker", "cannot reclaim orphans: %s", strerror(-count));
-	else if (count > 0)
-		log_info("worker", "reclaimed %d files that were unlinked while open", count);
-}
-
-static void reclaim_delivered(struct mail *mail)
-{
-	(void)mail;
-}
-
 static void reclaim_orphans(struct worker *worker)
 {
-	struct bulk_job *job = &worker->reclaim_job;
-
 	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
 	    worker->net.now_ms < worker->grace_ends_ms)
 		return;
 	worker->orphans_reclaimed = true;
-	*job = (struct bulk_job){
-	    .mail.deliver = reclaim_delivered, .mailbox = &worker->net.mailbox, .owner = worker, .run = reclaim};
-	if (!bulk_submit(&worker->server->bulk, job))
-		reclaim(job, worker->state.nova);
+	upkeep_reclaim_orphans(&worker->server->upkeep, &worker->net.mailbox, worker->state.nova);
 }
 
 static void quiesce_demand_delivered(struct mail *mail)
@@ -348,6 +354,7 @@ static bool work(struct worker *worker)
 	}
 	if (worker->net.broken > 0)
 		close_broken(worker);
+	upkeep_free_dead(&worker->server->upkeep, &worker->net.mailbox);
 	return any;
 }
 
@@ -472,7 +479,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->net.message_size = (uint32_t)server->config.message_size;
 	worker->state.shared = &server->shared;
 	worker->state.net = &worker->net;
-	worker->state.resume = dispatch_resume;
+	worker->state.resume = resume;
 	int rc = mailbox_init(&worker->net.mailbox);
 	if (rc < 0) {
 		worker->net.mailbox.fd = -1;
@@ -495,6 +502,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 
 int worker_start(struct worker *worker)
 {
+	nova_hurried(worker->state.nova, worker->server->bulk.threads > 0);
 	int rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
 
 	worker->started = rc == 0;

@@ -10,7 +10,6 @@
 #include "common/transport/transport.h"
 #include "proto/proto.h"
 #include "server/net/net.h"
-#include "server/state/bulk.h"
 #include "server/state/state.h"
 
 #include <pthread.h>
@@ -42,7 +41,6 @@ struct worker {
 	int64_t started_ms;
 	int64_t grace_ends_ms; /* until then clients may reclaim files that they had open before a crash */
 	bool orphans_reclaimed;
-	struct bulk_job reclaim_job;
 
 	struct mail quiesce_mail; /* makes this worker demand a quiesce from its sessions */
 	atomic_bool quiesce_pending;

@@ -130,13 +130,18 @@ static void count_passed(struct turns *turns, const struct turn *turn, int64_t u
 	turns->owed_ns = owed_ns < TURNS_OWED_NS ? TURNS_OWED_NS : owed_ns < TURNS_DEBT_NS ? owed_ns : TURNS_DEBT_NS;
 }
 
-void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
+void turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns)
 {
-	count_passed(turns, turn, used_ns);
 	turn->debt_ns = debt(turn, now_ns) + 2 * used_ns;
 	turn->at_ns = now_ns;
 	if (turn->debt_ns > TURNS_DEBT_NS)
 		turn->debt_ns = TURNS_DEBT_NS;
+}
+
+void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
+{
+	count_passed(turns, turn, used_ns);
+	turns_charge(turn, used_ns, now_ns);
 	turn->expected_ns += (used_ns - turn->expected_ns) / 4;
 	if (is_lighter(turns, turn, now_ns)) {
 		turns->lighter_ns = now_ns;

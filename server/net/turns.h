@@ -69,6 +69,9 @@ struct turn *turns_next(struct turns *turns, int64_t now_ns);
  * have been without the CPU for the rest. If the connection has more to be done, call turns_ready. */
 void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
 
+/* turns_charge -- other threads have used so much time for the connection. */
+void turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns);
+
 /* turns_held -- for how long all waiting connections will be held back if no other becomes ready; 0: none waits, or
  * none is held back. */
 int64_t turns_held(const struct turns *turns, int64_t now_ns);

@@ -83,10 +83,14 @@ struct nova {
 	bool ring_taken[NOVA_JOURNAL_RINGS];
 	uint64_t ring_sequence[NOVA_JOURNAL_RINGS];
 
-	int64_t promised;            /* at mount, and by closed workers; atomic */
-	int64_t inodes;              /* the same */
-	uint64_t nameless;           /* inodes without a name; atomic */
-	uint64_t quarantined_blocks; /* atomic */
+	int64_t promised;     /* at mount, and by closed workers; atomic */
+	int64_t inodes;       /* the same */
+	uint64_t nameless;    /* inodes without a name; atomic */
+	uint64_t dead_files;  /* in `dead`, or being freed; atomic */
+	uint64_t dead_blocks; /* their blocks; atomic */
+	pthread_mutex_t dead_lock;
+	SLIST_HEAD(, nova_inode) dead; /* their blocks are to be freed: change/inode_free.h */
+	uint64_t quarantined_blocks;   /* atomic */
 
 	uint64_t cache_bytes;          /* limit of in-core inodes and their indexes, 0 = by the number of slots */
 	uint64_t incore;               /* in-core inodes; atomic */

@@ -161,21 +161,9 @@ void nova_unmount(struct nova *fs);
 int nova_worker_open(struct nova *fs, struct nova_worker **out);
 void nova_worker_close(struct nova_worker *worker);
 
-/*
- * The first use of an inode reads its log, which may be long. A thread that also serves other requests need not wait:
- *
- * nova_may_defer -- with `may`, until the worker's next commit, its operations do not read a log of more than some
- * thousand lines and do not wait for nova_load; instead they fail with -EBUSY and change nothing. nova_load -- read the
- * log of an inode, by a worker that has time. nova_deferred -- the inode for which an operation since nova_may_defer
- * failed with -EBUSY; 0: none.
- */
-void nova_may_defer(struct nova_worker *worker, bool may);
-nova_ino nova_deferred(const struct nova_worker *worker);
-void nova_load(struct nova_worker *worker, nova_ino ino);
-
 struct nova_statfs {
-	uint64_t blocks; /* of 4096 bytes, usable for data and metadata */
-	uint64_t free_blocks;
+	uint64_t blocks;           /* of 4096 bytes, usable for data and metadata */
+	uint64_t free_blocks;      /* those of dead files included: see long.h */
 	uint64_t available_blocks; /* of the free blocks; the others are a reserve, so that anyone can remove names */
 	uint64_t inodes;           /* in use */
 	uint64_t inode_limit;      /* the most inodes allowed, 0 = limited by space only */
@@ -454,8 +442,8 @@ ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_
  * nova_copy_prepare -- by any worker. The caller passes *out to one of the other two functions. Errors as nova_copy's;
  * -ENOSPC also where nova_copy would use reserved blocks of the target. -EAGAIN: the source has changed meanwhile.
  *
- * nova_copy_commit -- commit the copy, as nova_copy would; checks the permissions of `call`. Frees `copy`. -EAGAIN: the
- * source has changed since nova_copy_prepare, and nothing was done.
+ * nova_copy_commit -- commit the copy, as nova_copy would; checks the permissions of `call`. Frees `copy`, but not with
+ * -EBUSY (nova_may_defer). -EAGAIN: the source has changed since nova_copy_prepare, and nothing was done.
  *
  * nova_copy_discard -- free the copy and its blocks. NULL is allowed.
  */

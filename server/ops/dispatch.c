@@ -116,7 +116,8 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 		reply->status = EIO;
 		length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	}
-	conn_send(rq->conn, state->out, (size_t)length, true);
+	if (rq->conn)
+		conn_send(rq->conn, state->out, (size_t)length, true);
 	if (operation->keeps_reply)
 		cache_reply(&rq->session->slots[in->slot], reply);
 }
@@ -138,6 +139,36 @@ static int run_operation(struct request *rq, const struct operation *operation, 
 	return rc;
 }
 
+/* What takes long is not done here: see server/nova/long.h. Nothing has been done of a request that is to wait. */
+static int run_hurried(struct request *rq, const struct operation *operation, const struct nova_call *call)
+{
+	struct nova_worker *worker = call->worker;
+	nova_ino ino;
+
+	nova_may_defer(worker, true);
+	int rc = run_operation(rq, operation, call);
+	enum nova_deferral why = rc == -EBUSY ? nova_deferred(worker, &ino) : NOVA_DEFER_NONE;
+	if (why == NOVA_DEFER_LONG) {
+		nova_may_defer(worker, true);
+		rq->by_bulk = true;
+		rc = run_operation(rq, operation, call);
+		why = rc == -EBUSY ? nova_deferred(worker, &ino) : NOVA_DEFER_NONE;
+	}
+	nova_may_defer(worker, false);
+	if (why == NOVA_DEFER_NONE)
+		return rc;
+	rc = why == NOVA_DEFER_LOAD   ? deferred_load(rq->session, &rq->deferred, ino)
+	     : why == NOVA_DEFER_BUSY ? deferred_busy(rq->session, &rq->deferred, ino)
+	                              : -EAGAIN;
+	return rc == -EAGAIN ? run_operation(rq, operation, call) : rc;
+}
+
+static void refused(struct request *rq, const char *why)
+{
+	if (rq->conn)
+		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), why);
+}
+
 static int run(struct request *rq, const struct operation *operation)
 {
 	const struct nova_call call = rq->call;
@@ -145,34 +176,27 @@ static int run(struct request *rq, const struct operation *operation)
 	if (!operation)
 		return -EOPNOTSUPP;
 	if (!rq->call.cred) {
-		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "there is no credential of that number");
+		refused(rq, "there is no credential of that number");
 		return -EINVAL;
 	}
 	if (!seal_check(rq->state->sealer, rq->in, rq->call.cred->uid == 0)) {
-		conn_log_peer_error(rq->conn, proto_op_name(rq->in->op), "its handle has a wrong seal");
+		refused(rq, "its handle has a wrong seal");
 		return -ESTALE;
 	}
 	if (rq->outcome)
 		return repeat_answer(rq);
 	if (operation->changes && rq->shared->config->read_only)
 		return -EROFS;
-	nova_may_defer(rq->call.worker, true);
-	int rc = run_operation(rq, operation, &call);
-	nova_may_defer(rq->call.worker, false);
-	nova_ino cold = nova_deferred(rq->call.worker);
-	if (rc != -EBUSY || cold.n == 0)
-		return rc;
-	/* A long log must be read first. Nothing has been changed yet. */
-	rc = deferred_load(rq->session, &rq->deferred, cold);
-	return rc == -EAGAIN ? run_operation(rq, operation, &call) : rc;
+	return run_hurried(rq, operation, &call);
 }
 
 /* `judged` is what is known of an earlier execution: 0 = it is a new request, 1 = `outcome` has its result, else -errno,
- * which is the status of the reply. */
-static void run_request(struct conn *conn, const void *message, uint32_t length, struct deferred *deferred, int judged,
-                        const struct nova_outcome *outcome)
+ * which is the status of the reply. The session has no connection if that has ended while the request could not be
+ * cancelled any more. */
+static void run_request(struct session *session, const void *message, uint32_t length, struct deferred *deferred,
+                        int judged, const struct nova_outcome *outcome)
 {
-	struct session *session = conn->session;
+	struct conn *conn = session->conn;
 	struct state *state = session->state;
 	const struct proto_request *in = &state->request;
 	const struct operation *operation = table_operation(in->op);
@@ -196,10 +220,13 @@ static void run_request(struct conn *conn, const void *message, uint32_t length,
 		rc = nova_intent_begin(state->nova, session->client, in->slot, in->sequence, (uint8_t)in->op, &intent);
 		rq.call.intent = &intent;
 	}
+	state->had_dead = nova_has_dead(state->shared->nova);
 	if (rc == 0)
 		rc = run(&rq, operation);
 	if (rc == DEFERRED) {
-		if (deferred_keep(rq.deferred, in, message, length) < 0)
+		if (!conn)
+			deferred_cancel(rq.deferred);
+		else if (deferred_keep(rq.deferred, in, message, length) < 0)
 			conn_fail(conn, "out of memory for a request that must wait");
 		return;
 	}
@@ -215,7 +242,7 @@ void dispatch_resume(struct deferred *deferred)
 
 	/* This message was decoded before, and the copy has the same bytes. */
 	if (proto_decode_request(deferred->message, deferred->length, &state->request, &why) == 0)
-		run_request(deferred->session->conn, deferred->message, deferred->length, deferred, 0, NULL);
+		run_request(deferred->session, deferred->message, deferred->length, deferred, 0, NULL);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
@@ -299,5 +326,5 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		answer(state, conn, in, -rc);
 		return;
 	}
-	run_request(conn, data, length, NULL, judged, &outcome);
+	run_request(session, data, length, NULL, judged, &outcome);
 }

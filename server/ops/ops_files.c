@@ -3,6 +3,7 @@
  * CRED, PING.
  */
 #include "server/net/conn.h"
+#include "server/ops/bulk_call.h"
 #include "server/ops/grant.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
@@ -81,14 +82,19 @@ static int set_attributes(struct request *rq, struct nova_handle handle, uint32_
 
 	if (!(mask & NOVA_SET_SIZE))
 		return nova_setattr(&rq->call, handle, mask, in, out);
-	int rc = nova_may_setattr(&rq->call, handle, mask, in);
-	if (rc == 0)
-		rc = request_change(rq, wire_handle(handle), true, &change);
-	if (rc != 0)
-		return rc;
-	rc = nova_setattr(&rq->call, handle, mask, in, out);
+	const struct bulk_args args = {.what = BULK_SETATTR, .file = handle, .mask = mask, .in = *in};
+	ssize_t result = 0;
+	if (!bulk_call_ended(rq, BULK_SETATTR, handle, &change, out, &result)) {
+		int rc = nova_may_setattr(&rq->call, handle, mask, in);
+		if (rc == 0)
+			rc = request_change(rq, wire_handle(handle), true, &change);
+		if (rc == 0)
+			rc = bulk_call(rq, &args, &change, out, &result);
+		if (rc != 0)
+			return rc;
+	}
 	layout_change_end(&change, 0, 0, &effect);
-	return request_space(rq, rc);
+	return request_space(rq, (int)result);
 }
 
 int op_setattr(struct request *rq)

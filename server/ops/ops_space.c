@@ -4,6 +4,7 @@
  */
 #include "common/container_of.h"
 #include "server/net/conn.h"
+#include "server/ops/bulk_call.h"
 #include "server/ops/ops.h"
 #include "server/ops/request.h"
 #include "server/state/session.h"
@@ -44,41 +45,50 @@ static bool may_reserve(struct request *rq, struct proto_handle file, uint64_t l
 int op_fallocate(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
-	struct layout_change change;
-	struct layout_effect effect;
-	const struct open *open;
-	struct nova_attr attr;
-	uint64_t from = 0, count = 0;
-
-	int rc = ops_get_open(rq, in->fallocate.open, PROTO_OPEN_WRITE, &open);
-	if (rc < 0)
-		return rc;
 	bool adds = !(in->fallocate.mode & ~PROTO_FALLOCATE_KEEP_SIZE);
 	/* To reserve is the one thing that may be done by several changes, each of a longer prefix. */
 	bool sliced = adds && in->fallocate.length > RESERVE_SLICE;
 	uint64_t done = sliced && rq->deferred ? rq->deferred->progress : 0;
-	uint64_t length = in->fallocate.length - done;
-	if (sliced && done == 0 && !may_reserve(rq, open->file->handle, length))
-		return -ENOSPC;
-	if (sliced && length > RESERVE_SLICE)
-		length = RESERVE_SLICE;
-	rc = request_change_open(rq, open, adds, sliced || in->fallocate.mode & MOVES, &change);
-	if (rc != 0)
+	struct bulk_args args = {.what = BULK_FALLOCATE,
+	                         .mask = in->fallocate.mode,
+	                         .offset = in->fallocate.offset + done,
+	                         .length = in->fallocate.length - done};
+	uint64_t from = 0, count = 0, old_size = 0;
+	struct layout_change change;
+	struct layout_effect effect;
+	const struct open *open;
+	struct nova_attr attr;
+	ssize_t result = 0;
+
+	int rc = ops_get_open(rq, in->fallocate.open, PROTO_OPEN_WRITE, &open);
+	if (rc < 0)
 		return rc;
-	rq->call.opened = true;
+	args.file = core_handle(open->file->handle);
+	if (sliced && done == 0 && !may_reserve(rq, open->file->handle, args.length))
+		return -ENOSPC;
+	if (sliced && args.length > RESERVE_SLICE)
+		args.length = RESERVE_SLICE;
 	/* The last of several changes completes the request; the others may be made again. */
-	if (done + length < in->fallocate.length)
+	if (done + args.length < in->fallocate.length)
 		rq->call.intent = NULL;
-	uint64_t old_size = ops_old_size(rq, open->file->handle, &change);
-	rc = nova_fallocate(&rq->call, core_handle(open->file->handle), in->fallocate.mode, in->fallocate.offset + done,
-	                    length, &attr);
-	if (rc == 0)
+	if (!bulk_call_ended(rq, BULK_FALLOCATE, args.file, &change, &attr, &result)) {
+		bool drop_own = sliced || in->fallocate.mode & MOVES || rq->by_bulk;
+		rc = request_change_open(rq, open, adds, drop_own, &change);
+		if (rc != 0)
+			return rc;
+		rq->call.opened = true;
+		old_size = ops_old_size(rq, open->file->handle, &change);
+		rc = bulk_call(rq, &args, &change, &attr, &result);
+		if (rc != 0)
+			return rc;
+	}
+	if (result == 0)
 		ops_range_changed(old_size, in->fallocate.offset, in->fallocate.length, &from, &count);
 	layout_change_end(&change, from, count, &effect);
-	if (rc < 0)
-		return request_space(rq, rc);
-	if (done + length < in->fallocate.length)
-		return deferred_yield(rq->session, &rq->deferred, done + length);
+	if (result < 0)
+		return request_space(rq, (int)result);
+	if (done + args.length < in->fallocate.length)
+		return deferred_yield(rq->session, &rq->deferred, done + args.length);
 	request_attr(&attr, &rq->out->fallocate.attr);
 	rq->out->fallocate.replaced_offset = effect.offset;
 	rq->out->fallocate.replaced_length = effect.length;
@@ -101,9 +111,12 @@ int op_seek(struct request *rq)
 
 #define COPY_HERE     (256u * 1024) /* at most is copied by the loop: some 100 microseconds */
 #define COPY_ATTEMPTS 2u            /* of a longer copy from a file that is changed meanwhile */
-#define COPIES_MAX    8u /* of a worker's clients are prepared at a time: blocks that nobody is charged for */
+/* So many are prepared at a time, in blocks that nobody is charged for: of one session, and of all that a worker has. */
+#define COPIES_EACH   4u
+#define COPIES_MAX    32u
 
-/* The part of a long copy that a bulk thread does: nobody sees anything of it. */
+/* The part of a long copy that a bulk thread does: nobody sees anything of it. `progress` of the deferred request counts
+ * the attempts. */
 struct copy_work {
 	struct deferred_work work; /* first */
 	struct state *state;
@@ -111,14 +124,12 @@ struct copy_work {
 	uint64_t from_offset, to_offset, length;
 	struct nova_copy *copy; /* what came of it, if `rc` is 0 */
 	int rc;
-	unsigned attempts;
 };
 
 static void prepare_copy(struct deferred_work *work, struct nova_worker *worker)
 {
 	struct copy_work *copy = container_of(work, struct copy_work, work);
 
-	copy->attempts++;
 	copy->rc = nova_copy_prepare(worker, copy->from, copy->from_offset, copy->to, copy->to_offset, copy->length,
 	                             &copy->copy);
 }
@@ -132,18 +143,28 @@ static void discard_copy(struct deferred_work *work, struct nova_worker *worker)
 	free(copy);
 }
 
-static struct copy_work *copy_work_of(const struct request *rq)
+static struct copy_work *copy_work_of(const struct deferred *deferred)
 {
-	struct deferred_work *work = rq->deferred ? rq->deferred->work : NULL;
+	struct deferred_work *work = deferred ? deferred->work : NULL;
 
 	return work && work->run == prepare_copy ? container_of(work, struct copy_work, work) : NULL;
 }
 
-/* Have a long copy prepared. -EAGAIN: there is no thread for it, or no room. */
+static bool may_prepare(const struct request *rq)
+{
+	unsigned copies = 0;
+
+	for (const struct deferred *deferred = rq->session->deferred; deferred; deferred = deferred->next)
+		copies += copy_work_of(deferred) != NULL;
+	return copies < COPIES_EACH && rq->state->copies < COPIES_MAX;
+}
+
+/* Have a long copy prepared. -EAGAIN: there is no thread for it, or no room, or the source is changed all the time. */
 static int copy_beforehand(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length)
 {
 	const struct proto_request *in = rq->in;
-	struct copy_work *copy = rq->state->copies < COPIES_MAX ? malloc(sizeof(*copy)) : NULL;
+	uint64_t attempts = rq->deferred ? rq->deferred->progress : 0;
+	struct copy_work *copy = attempts < COPY_ATTEMPTS && may_prepare(rq) ? malloc(sizeof(*copy)) : NULL;
 
 	if (!copy)
 		return -EAGAIN;
@@ -156,52 +177,61 @@ static int copy_beforehand(struct request *rq, struct nova_handle from, struct n
 	                           .length = length,
 	                           .rc = -EAGAIN};
 	int rc = deferred_bulk(rq->session, &rq->deferred, &copy->work);
-	if (rc < 0)
+	if (rc < 0) {
 		free(copy);
-	else
-		rq->state->copies++;
+		return rc;
+	}
+	rq->state->copies++;
+	rq->deferred->progress = attempts + 1;
 	return rc;
 }
 
 /*
- * Before the change is announced: 0 if the loop is to copy *length, or to commit what was prepared; DEFERRED, or why it
- * cannot be done. Where the source is changed all the time, or there is space only in blocks that the target has
- * reserved, the loop copies a short piece.
+ * Before the change is announced: 0 if *length is to be copied here, or what was prepared is to be committed; DEFERRED,
+ * or why it cannot be done. Where the source is changed all the time, or there is space only in blocks that the target
+ * has reserved, the loop copies a short piece.
  */
 static int copy_ahead(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t *length)
 {
-	struct copy_work *work = copy_work_of(rq);
-	int rc = work ? work->rc : 0;
+	const struct copy_work *work = copy_work_of(rq->deferred);
+	int rc = work ? work->rc : -EAGAIN;
 
-	if (!work && *length > COPY_HERE) {
-		rc = copy_beforehand(rq, from, to, *length);
-		if (rc != -EAGAIN)
-			return rc;
-		*length = COPY_HERE;
-		return 0;
-	}
-	if (rc == -EAGAIN && work->attempts < COPY_ATTEMPTS)
-		return deferred_bulk_again(rq->session, &rq->deferred);
-	if (rc != 0 && rc != -EAGAIN && rc != -ENOSPC)
+	if (rc != -EAGAIN && rc != -ENOSPC)
 		return rc;
-	if (rc != 0 && *length > COPY_HERE)
-		*length = COPY_HERE;
+	if (work)
+		deferred_drop_work(rq->deferred);
+	if (*length <= COPY_HERE)
+		return 0;
+	if (rc == -EAGAIN)
+		rc = copy_beforehand(rq, from, to, *length);
+	if (rc != -EAGAIN && rc != -ENOSPC)
+		return rc;
+	*length = COPY_HERE;
 	return 0;
 }
 
-static ssize_t copy_now(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length,
-                        struct nova_attr *attr)
+/* Copy, or commit what was prepared: then it is gone, but with -EBUSY. */
+static int copy_now(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length,
+                    const struct layout_change *change, struct nova_attr *attr, ssize_t *count)
 {
 	const struct proto_request *in = rq->in;
-	struct copy_work *work = copy_work_of(rq);
+	struct copy_work *work = copy_work_of(rq->deferred);
 
-	if (!work || !work->copy)
-		return nova_copy(&rq->call, from, in->copy.from_offset, to, in->copy.to_offset, length, attr);
-	ssize_t count = nova_copy_commit(&rq->call, work->copy, attr);
-	work->copy = NULL;
-	/* What was prepared has gone. Where the request waits now, for a log or for its project's blocks, it begins anew. */
-	work->rc = count == -EBUSY || count == -EDQUOT ? -EAGAIN : count < 0 ? (int)count : 0;
-	return count;
+	if (!work) {
+		*count = nova_copy(&rq->call, from, in->copy.from_offset, to, in->copy.to_offset, length, attr);
+		return 0;
+	}
+	const struct bulk_args args = {.what = BULK_COPY, .file = to, .from = from.ino, .copy = work->copy};
+	if (rq->by_bulk) {
+		work->copy = NULL;
+		deferred_drop_work(rq->deferred);
+	}
+	int rc = bulk_call(rq, &args, change, attr, count);
+	if (rc == 0 && *count != -EBUSY && !rq->by_bulk) {
+		work->copy = NULL;
+		deferred_drop_work(rq->deferred);
+	}
+	return rc;
 }
 
 int op_copy(struct request *rq)
@@ -211,8 +241,9 @@ int op_copy(struct request *rq)
 	struct layout_change change;
 	struct layout_effect effect;
 	struct nova_attr attr;
-	uint64_t start = 0, length = 0;
+	uint64_t start = 0, length = 0, old_size = 0;
 	uint64_t want = in->copy.length < PROTO_MAX_COPY ? in->copy.length : PROTO_MAX_COPY;
+	ssize_t count = 0;
 
 	int rc = ops_get_open(rq, in->copy.from_open, PROTO_OPEN_READ, &from);
 	if (rc == 0)
@@ -222,21 +253,29 @@ int op_copy(struct request *rq)
 	if (to->flags & PROTO_OPEN_APPEND)
 		return -EBADF;
 	struct nova_handle source = core_handle(from->file->handle), target = core_handle(to->file->handle);
-	rc = copy_ahead(rq, source, target, &want);
-	if (rc == 0)
-		rc = request_change_open(rq, to, false, false, &change);
-	if (rc != 0)
-		return rc;
-	rq->call.opened = true;
-	uint64_t old_size = ops_old_size(rq, to->file->handle, &change);
-	ssize_t count = copy_now(rq, source, target, want, &attr);
+	if (!bulk_call_ended(rq, BULK_COPY, target, &change, &attr, &count)) {
+		rc = copy_ahead(rq, source, target, &want);
+		if (rc == 0)
+			rc = request_change_open(rq, to, false, rq->by_bulk, &change);
+		if (rc != 0)
+			return rc;
+		rq->call.opened = true;
+		old_size = ops_old_size(rq, to->file->handle, &change);
+		rc = copy_now(rq, source, target, want, &change, &attr, &count);
+		if (rc != 0)
+			return rc;
+	}
 	if (count > 0)
 		ops_range_changed(old_size, in->copy.to_offset, (uint64_t)count, &start, &length);
 	layout_change_end(&change, start, length, &effect);
 	if (count == -EAGAIN) /* the source has been changed since it was prepared */
 		return op_copy(rq);
-	if (count < 0)
+	if (count < 0) {
+		/* There may be space only in blocks that the target has reserved: those take what is not prepared. */
+		if (count == -ENOSPC && rq->deferred)
+			rq->deferred->progress = COPY_ATTEMPTS;
 		return request_space(rq, (int)count);
+	}
 	rq->out->copy.count = (uint64_t)count;
 	request_attr(&attr, &rq->out->copy.attr);
 	rq->out->copy.replaced_offset = effect.offset;

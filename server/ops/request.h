@@ -23,13 +23,14 @@ struct state_shared;
 struct request {
 	struct state_shared *shared;
 	struct state *state; /* of the thread */
-	struct conn *conn;
+	struct conn *conn;   /* NULL: it has ended, and the request ends now */
 	struct session *session;
 	const struct proto_request *in;
 	struct proto_reply *out;
 	struct nova_call call;
 	struct deferred *deferred; /* not NULL if it has waited before */
 	bool walked;               /* its inode was found by a path */
+	bool by_bulk;              /* its change takes long: see bulk_call.h */
 	/* Not NULL: it was executed before this session, with this result. */
 	const struct nova_outcome *outcome;
 };

@@ -4,6 +4,7 @@
 #include "server/state/deferred.h"
 
 #include "common/container_of.h"
+#include "server/net/conn.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
 
@@ -15,12 +16,20 @@
 #define SPACE_MORE_MS  1000 /* beyond two recall time-outs */
 #define LOADS_MAX      8    /* for one request: a path may have several directories */
 
+void deferred_drop_work(struct deferred *deferred)
+{
+	struct deferred_work *work = deferred->work;
+
+	deferred->work = NULL;
+	if (work)
+		work->discard(work, deferred->state->nova);
+}
+
 void deferred_free(struct deferred *deferred)
 {
 	if (!deferred)
 		return;
-	if (deferred->work)
-		deferred->work->discard(deferred->work, deferred->state->nova);
+	deferred_drop_work(deferred);
 	free(deferred->message);
 	free(deferred);
 }
@@ -66,13 +75,41 @@ static void change_may_go(struct mail *mail)
 		deferred_free(deferred);
 }
 
+/* The bulk threads' time is the connection's, as the loop's is. */
+static void charge(const struct deferred *deferred)
+{
+	struct net *net = deferred->state->net;
+
+	if (deferred->session && deferred->session->conn && deferred->job.used_ns > 0)
+		turns_charge(&deferred->session->conn->turn, deferred->job.used_ns, net->now_ns);
+}
+
+/* The session was held for it. */
+static void find_again(struct deferred *deferred)
+{
+	struct session *session = deferred->session;
+
+	deferred->lost = false;
+	if (session->dead) {
+		detach(session, deferred);
+		deferred_free(deferred);
+	} else {
+		run_again(deferred);
+	}
+	if (--session->lost == 0)
+		session->found(session);
+}
+
 /* A bulk thread has done the request's work, or the request's next turn has come. */
 static void turn_has_come(struct mail *mail)
 {
 	struct deferred *deferred = container_of(mail, struct deferred, job.mail);
 
 	deferred->waiting_turn = false;
-	if (deferred->session)
+	charge(deferred);
+	if (deferred->lost)
+		find_again(deferred);
+	else if (deferred->session)
 		run_again(deferred);
 	else
 		deferred_free(deferred);
@@ -121,12 +158,13 @@ static int wait_for_space(struct session *session, struct deferred *deferred, st
 	return wait_in(session, deferred, out);
 }
 
-/* How many quarantined blocks may become free for the operation. */
+/* How many blocks may become free for the operation: quarantined ones, and those of dead files. */
 static uint64_t quarantined_for(const struct session *session, int error)
 {
 	if (error == -EDQUOT)
 		return atomic_load_explicit(&session->layouts.quarantined_blocks, memory_order_relaxed);
-	return layout_quarantined_blocks(session->state->shared->layouts);
+	return layout_quarantined_blocks(session->state->shared->layouts) +
+	       nova_dead_blocks(session->state->shared->nova) + session->state->had_dead;
 }
 
 int deferred_no_space(struct session *session, struct deferred **out, int error)
@@ -191,21 +229,30 @@ int deferred_change(struct session *session, struct deferred **out, struct proto
 	return wait_in(session, deferred, out);
 }
 
+static int submit(struct session *session, struct deferred *deferred,
+                  void (*run)(struct bulk_job *job, struct nova_worker *worker), const nova_ino inodes[BULK_INODES],
+                  struct deferred **out)
+{
+	deferred->job.owner = session->bulk;
+	deferred->job.run = run;
+	memcpy(deferred->job.inodes, inodes, sizeof(deferred->job.inodes));
+	if (!bulk_submit(session->state->shared->bulk, &deferred->job))
+		return -EAGAIN;
+	deferred->waiting_turn = true;
+	return wait_in(session, deferred, out);
+}
+
 int deferred_bulk(struct session *session, struct deferred **out, struct deferred_work *work)
 {
 	struct deferred *deferred = get(session->state, *out);
 
 	if (!deferred)
 		return -ENOMEM;
-	deferred->job.owner = session;
-	deferred->job.run = run_work;
 	deferred->work = work;
-	if (!bulk_submit(session->state->shared->bulk, &deferred->job)) {
+	int rc = submit(session, deferred, run_work, work->inodes, out);
+	if (rc < 0)
 		deferred->work = NULL;
-		return -EAGAIN;
-	}
-	deferred->waiting_turn = true;
-	return wait_in(session, deferred, out);
+	return rc;
 }
 
 int deferred_bulk_again(struct session *session, struct deferred **out)
@@ -225,13 +272,22 @@ int deferred_load(struct session *session, struct deferred **out, nova_ino ino)
 	if (!deferred || deferred->loads == LOADS_MAX)
 		return -EAGAIN;
 	deferred->load = ino;
-	deferred->job.owner = session;
-	deferred->job.run = load;
-	if (!bulk_submit(session->state->shared->bulk, &deferred->job))
+	int rc = submit(session, deferred, load, (const nova_ino[BULK_INODES]){ino}, out);
+	if (rc == DEFERRED)
+		deferred->loads++;
+	return rc;
+}
+
+int deferred_busy(struct session *session, struct deferred **out, nova_ino ino)
+{
+	struct deferred *deferred = get(session->state, *out);
+
+	if (!deferred)
 		return -EAGAIN;
-	deferred->loads++;
 	deferred->waiting_turn = true;
-	return wait_in(session, deferred, out);
+	wait_in(session, deferred, out);
+	bulk_wait(session->state->shared->bulk, &deferred->job, ino);
+	return DEFERRED;
 }
 
 int deferred_yield(struct session *session, struct deferred **out, uint64_t progress)
@@ -242,6 +298,7 @@ int deferred_yield(struct session *session, struct deferred **out, uint64_t prog
 		return -ENOMEM;
 	deferred->progress = progress;
 	deferred->waiting_turn = true;
+	deferred->job.used_ns = 0;
 	mailbox_post(deferred->job.mailbox, &deferred->job.mail);
 	return wait_in(session, deferred, out);
 }
@@ -278,20 +335,43 @@ static bool give_up_change(struct deferred *deferred)
 	return false;
 }
 
+void deferred_cancel(struct deferred *deferred)
+{
+	struct session *session = deferred->session;
+	struct slot *slot = &session->slots[deferred->slot];
+
+	detach(session, deferred);
+	/* The client sends it again with the same sequence. */
+	slot->busy = false;
+	slot->sequence = deferred->sequence - 1;
+	bool mail_coming = give_up_change(deferred);
+	deferred->session = NULL;
+	if (!mail_coming && !deferred->waiting_space && !deferred->waiting_turn)
+		deferred_free(deferred);
+}
+
+/* Whether it is too late to take the request as if it had never come. */
+static bool has_begun(struct deferred *deferred)
+{
+	if (!deferred->waiting_turn)
+		return false;
+	if (bulk_cancel(deferred->state->shared->bulk, &deferred->job)) {
+		deferred->waiting_turn = false;
+		return false;
+	}
+	return deferred->work && deferred->work->final && deferred->job.run == run_work;
+}
+
 void deferred_cancel_all(struct session *session)
 {
-	while (session->deferred) {
-		struct deferred *deferred = session->deferred;
-		struct slot *slot = &session->slots[deferred->slot];
-
-		detach(session, deferred);
-		/* As if the request had never come: the client sends it again with the same sequence. */
-		slot->busy = false;
-		slot->sequence = deferred->sequence - 1;
-		bool mail_coming = give_up_change(deferred);
-		deferred->session = NULL;
-		if (!mail_coming && !deferred->waiting_space && !deferred->waiting_turn)
-			deferred_free(deferred);
+	for (struct deferred *deferred = session->deferred, *next; deferred; deferred = next) {
+		next = deferred->next;
+		if (!has_begun(deferred)) {
+			deferred_cancel(deferred);
+			continue;
+		}
+		session->lost++;
+		deferred->lost = true;
 	}
 }
 

@@ -8,6 +8,11 @@
  *     (none) --deferred_change, _no_space, _bulk, _yield--> waiting --deferred_keep--> kept with its session
  *     kept --its mail, deferred_retry_space: state->resume--> running again --deferred_done--> freed
  *     kept --deferred_cancel_all--> without a session --its mail, deferred_retry_space--> freed
+ *     kept, its final work has begun --deferred_cancel_all--> lost --its mail: state->resume--> running again
+ *
+ * Work that is final changes the pool. Once it has begun the request cannot be taken as if it had never come: it stays
+ * in its slot although its connection has ended, and holds the session (`lost` of struct session), which the client gets
+ * back only when the reply is cached.
  *
  * Used by the session's thread only.
  */
@@ -29,6 +34,8 @@ struct state;
  * A bulk thread calls `run`; the session's thread calls `discard`, which frees the work, when it is no longer needed.
  */
 struct deferred_work {
+	bool final;                   /* what it does is seen by others */
+	nova_ino inodes[BULK_INODES]; /* as in a struct bulk_job */
 	void (*run)(struct deferred_work *work, struct nova_worker *worker);
 	void (*discard)(struct deferred_work *work, struct nova_worker *worker);
 };
@@ -43,11 +50,12 @@ struct deferred {
 	bool attached;       /* on the session's list */
 	bool waiting_change; /* it has announced a change that is not running yet */
 	bool may_go;         /* the waiter's mail has been delivered: the change may run */
+	bool lost;           /* its connection has ended while its final work ran */
 	bool waiting_space;
 	bool waiting_turn;          /* for `job` */
 	struct bulk_job job;        /* its mail resumes the request */
 	struct deferred_work *work; /* for a bulk thread, or done by one; NULL = none */
-	uint64_t progress;          /* of a request that is done in slices: belongs to the handler */
+	uint64_t progress;          /* belongs to the handler, 0 at first */
 	nova_ino load;              /* the inode whose log is being read */
 	unsigned loads;             /* how often the request has waited for a log */
 	struct deferred *next_space;
@@ -85,9 +93,15 @@ int deferred_no_space(struct session *session, struct deferred **deferred, int e
 int deferred_bulk(struct session *session, struct deferred **deferred, struct deferred_work *work);
 int deferred_bulk_again(struct session *session, struct deferred **deferred);
 
+/* deferred_drop_work -- the request needs its work no more. */
+void deferred_drop_work(struct deferred *deferred);
+
 /* deferred_load -- let a bulk thread read the log of an inode. DEFERRED; -EAGAIN: the caller reads it, since there is
  * no bulk thread or the request has waited for logs often enough. */
 int deferred_load(struct session *session, struct deferred **deferred, nova_ino ino);
+
+/* deferred_busy -- a bulk thread holds the inode: wait until its work is done. DEFERRED; -EAGAIN: without memory. */
+int deferred_busy(struct session *session, struct deferred **deferred, nova_ino ino);
 
 /* deferred_yield -- one slice of the request is done, up to `progress`: run it again after messages of other
  * connections have been handled. DEFERRED, or -ENOMEM. */
@@ -99,6 +113,9 @@ int deferred_keep(struct deferred *deferred, const struct proto_request *request
 
 /* deferred_done -- the request has been answered: free it, and abandon a change that it announced but did not make. */
 void deferred_done(struct deferred *deferred);
+
+/* deferred_cancel -- take the request as if it had never come: its reply is not to be had, and nothing of it is left. */
+void deferred_cancel(struct deferred *deferred);
 
 /* deferred_cancel_all -- the session's connection has ended: cancel its deferred requests. The client will send them
  * again. */

@@ -88,15 +88,50 @@ static void destroy(struct session *session, bool close_opens)
 	struct state *state = session->state;
 	const struct nova_call call = {.worker = state->nova};
 
+	session->dead = true;
+	session->dead_close = session->dead_close || close_opens;
+	if (session->lost > 0)
+		return;
 	unlink_session(state, session);
-	if (close_opens)
+	if (session->dead_close)
 		open_table_close_all(&session->opens, &call);
+	bulk_owner_end(state->shared->bulk, session->bulk);
 	open_table_free(&session->opens);
 	cred_table_free(&session->creds);
 	if (session->client)
 		nova_client_release(state->shared->nova, session->client);
 	munmap(session->staging, state->shared->config->staging_size);
 	free(session);
+}
+
+static void post_parked(struct session *session)
+{
+	struct mail *mail = session->parked, *oldest = NULL;
+
+	session->parked = NULL;
+	while (mail) {
+		struct mail *next = mail->next;
+
+		mail->next = oldest;
+		oldest = mail;
+		mail = next;
+	}
+	while (oldest) {
+		struct mail *next = oldest->next;
+
+		mailbox_post(&session->state->net->mailbox, oldest);
+		oldest = next;
+	}
+}
+
+/* Nothing holds it any more. Whoever wanted it before it died is told by the registry that it is no more. */
+static void found(struct session *session)
+{
+	post_parked(session);
+	if (session->dead)
+		destroy(session, session->dead_close);
+	else if (session->opens.count == 0 && !session->conn)
+		registry_idle(&session->state->shared->registry, &session->registered);
 }
 
 static void evicted(struct mail *mail)
@@ -124,13 +159,18 @@ static int session_create(struct state *state, const struct conn *conn, struct n
 	layout_owner_init(&session->layouts, shared->layouts);
 	session->layouts.max_regions = shared->config->max_regions;
 	session->layouts.lease.notify = notify;
+	session->found = found;
 	penalty_begin(&shared->penalties, conn->guest->host, &session->layouts.lease.penalty, state->net->now_ms);
 	session->staging = mmap(NULL, shared->config->staging_size, PROT_READ | PROT_WRITE,
 	                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	int rc = session->staging == MAP_FAILED ? -ENOMEM : registry_add(&shared->registry, &session->registered, why);
+	session->bulk = bulk_owner_make();
+	int rc = session->staging == MAP_FAILED || !session->bulk
+	             ? -ENOMEM
+	             : registry_add(&shared->registry, &session->registered, why);
 	if (rc < 0) {
 		if (session->staging != MAP_FAILED)
 			munmap(session->staging, shared->config->staging_size);
+		bulk_owner_end(shared->bulk, session->bulk);
 		free(session);
 		return rc;
 	}
@@ -185,7 +225,7 @@ static void disconnected(struct session *session)
 	session->expires_ms = session->left_ms + (int64_t)state->shared->config->lease_ms;
 	if (session->ended)
 		session_free(session, true);
-	else if (session->opens.count == 0)
+	else if (session->opens.count == 0 && session->lost == 0)
 		registry_idle(&state->shared->registry, &session->registered);
 }
 
@@ -236,7 +276,7 @@ void session_tick(struct session *session)
 	int64_t now_ms = state->net->now_ms;
 
 	if (!session->conn) {
-		if (now_ms < session->expires_ms)
+		if (session->lost > 0 || now_ms < session->expires_ms)
 			return;
 		log_info_limited("session", "a client has not come back within its lease: its session ends");
 		session_free(session, true);
@@ -445,6 +485,11 @@ static void transfer_requested(struct mail *mail)
 	/* The client has left the old connection, whether this thread has noticed it or not. */
 	if (session && session->conn)
 		session_close_conn(session->conn);
+	if (session && session->lost > 0) {
+		mail->next = session->parked;
+		session->parked = mail;
+		return;
+	}
 	if (session && !registry_claim(registry, &session->registered))
 		session = NULL;
 	if (session)

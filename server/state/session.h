@@ -14,6 +14,9 @@
  *     away --session_tick: its lease time is over--> freed
  *     connected --session_bye--> ended --session_close_conn--> freed
  *
+ * A change of the pool that a bulk thread is making for the session goes on when its connection ends: such a session is
+ * neither freed nor handed on before that has ended; mail that asks for it is parked.
+ *
  * Several connections may ask for one session at the same time. If a thread is asked for a session that it has handed
  * on, it forwards the request to the thread that has the session. All requests are answered one after the other: each
  * takes the session from the one before, and the last keeps it. A new session is opened only if none has that number
@@ -26,7 +29,8 @@
  *     UNUSED --its first request--> as IDLE by request n + 1, or answered by what is stored of it
  *     IDLE --request n + 1--> RUNNING --its reply is sent--> IDLE, the reply cached if the table of operations says so
  *     RUNNING --deferred_keep--> WAITING: `busy` is set --state->resume--> RUNNING
- *     WAITING --deferred_cancel_all--> IDLE with n - 1: as if it had never come
+ *     WAITING --deferred_cancel_all--> IDLE with n - 1: as if it had never come; or, where a bulk thread is making the
+ *         change, WAITING until it is made: the client does not get the session back before
  *     IDLE --request n again--> the cached reply is sent, or RUNNING where there is none
  *     IDLE --any other sequence--> the connection is ended, as by any request to a WAITING slot
  */
@@ -42,6 +46,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct bulk_owner;
 struct conn;
 struct deferred;
 struct nova_client;
@@ -58,21 +63,26 @@ struct slot {
 };
 
 struct session {
-	struct registered registered;    /* first */
-	struct state *state;             /* of the thread that has it */
-	struct session *previous, *next; /* of the thread */
-	struct conn *conn;               /* NULL while the client is away */
-	int64_t left_ms;                 /* while `conn` is NULL: when the connection ended */
-	int64_t expires_ms;              /* the same: until when the client may reconnect */
-	bool ended;                      /* the client has said BYE */
-	bool known;                      /* the client named its identity, and that was there */
-	struct nova_client *client;      /* its identity, held; NULL = none */
+	struct registered registered;           /* first */
+	struct state *state;                    /* of the thread that has it */
+	struct session *previous, *next;        /* of the thread */
+	struct conn *conn;                      /* NULL while the client is away */
+	int64_t left_ms;                        /* while `conn` is NULL: when the connection ended */
+	int64_t expires_ms;                     /* the same: until when the client may reconnect */
+	bool ended;                             /* the client has said BYE */
+	bool known;                             /* the client named its identity, and that was there */
+	struct nova_client *client;             /* its identity, held; NULL = none */
+	unsigned lost;                          /* deferred requests that hold it: see deferred.h */
+	bool dead, dead_close;                  /* it is to be destroyed once it has none of these */
+	struct mail *parked;                    /* transfers that wait until it has none; newest first */
+	void (*found)(struct session *session); /* it has none any more */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;
 	uint8_t *staging;
 	struct transport_region *staging_region;
 	struct deferred *deferred; /* deferred requests */
+	struct bulk_owner *bulk;   /* of their jobs */
 	struct slot slots[PROTO_MAX_SLOTS];
 };
 

@@ -12,6 +12,7 @@
 #include "server/state/layout/layout.h"
 #include "server/state/registry.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct bulk;
@@ -52,6 +53,7 @@ struct state {
 	void (*resume)(struct deferred *deferred); /* run the request again: its wait has ended */
 
 	struct proto_request request; /* being handled */
+	bool had_dead;                /* when it was begun: space that it did not find may have come free since */
 	struct proto_reply reply;
 	uint8_t out[PROTO_MAX_MESSAGE];
 	uint8_t data[PROTO_MAX_MESSAGE]; /* of READ and READDIR replies */

@@ -42,6 +42,25 @@ uint64_t file_index_bytes(const struct file_index *index)
 	return index->height ? index->nodes * FANOUT * sizeof(uint64_t) : index->capacity * sizeof(uint64_t);
 }
 
+/* Measured: an extent takes 0.3 to 0.9 us to be released, moved or logged. */
+#define EXTENT_NS 700u
+#define BLOCK_NS  20u
+#define NODE_NS   300u
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t file_index_cost(const struct file_index *index, uint64_t first, uint64_t end, uint64_t blocks)
+{
+	uint64_t span = end > first ? end - first : 0;
+	uint64_t mapped = least(span, blocks);
+	uint64_t nodes = index->height ? least(index->nodes, span / FANOUT + 1) : 0;
+
+	return EXTENT_NS * least(mapped, index->extents) + BLOCK_NS * mapped + NODE_NS * nodes;
+}
+
 static bool covers(const struct file_index *index, uint64_t file_block)
 {
 	if (index->height == 0)

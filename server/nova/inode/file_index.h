@@ -32,6 +32,10 @@ void file_index_clear(struct file_index *index);
 /* file_index_bytes -- the memory it takes. */
 uint64_t file_index_bytes(const struct file_index *index);
 
+/* file_index_cost -- about how many ns it takes to change the file blocks [first, end), of a file that has `blocks`
+ * blocks. An upper estimate, from counts that are at hand. */
+uint64_t file_index_cost(const struct file_index *index, uint64_t first, uint64_t end, uint64_t blocks);
+
 /* file_index_get -- the block, or 0. */
 uint64_t file_index_get(const struct file_index *index, uint64_t file_block);
 

@@ -9,20 +9,33 @@
 #include "server/nova/space/worker.h"
 
 #include <errno.h>
-#define LONG_LOG_LINES 4096u /* take about a millisecond to read */
+
+#define LONG_LOG_LINES 4096u   /* take about a millisecond to read */
+#define LONG_NS        200000u /* of other operations */
 
 /* ---- finding -------------------------------------------------------------------------------------------------- */
 
-static int defer(struct nova_worker *worker, uint64_t ino)
+static int defer(struct nova_worker *worker, uint64_t ino, enum nova_deferral reason)
 {
 	worker->deferred = ino;
+	worker->reason = reason;
 	return -EBUSY;
 }
 
-/* If the trylock fails and the inode's log is being read, a worker that may defer does not wait. */
-static bool is_loading(const struct nova_worker *worker, const struct nova_inode *inode)
+int inode_defer_long(struct nova_worker *worker, const struct nova_inode *inode, uint64_t cost_ns)
 {
-	return worker->may_defer && __atomic_load_n(&inode->loading, __ATOMIC_RELAXED);
+	return worker->may_defer && cost_ns > LONG_NS ? defer(worker, inode->ino, NOVA_DEFER_LONG) : 0;
+}
+
+bool inode_costs_much(uint64_t cost_ns)
+{
+	return cost_ns > LONG_NS;
+}
+
+/* If the trylock fails and another worker holds the inode for long, a worker that may defer does not wait. */
+static bool is_busy(const struct nova_worker *worker, const struct nova_inode *inode)
+{
+	return worker->may_defer && __atomic_load_n(&inode->busy, __ATOMIC_SEQ_CST);
 }
 
 static int lock(const struct nova_worker *worker, struct nova_inode *inode, bool exclusive)
@@ -30,7 +43,7 @@ static int lock(const struct nova_worker *worker, struct nova_inode *inode, bool
 	if (worker->may_defer) {
 		if (!(exclusive ? pthread_rwlock_trywrlock(&inode->lock) : pthread_rwlock_tryrdlock(&inode->lock)))
 			return 0;
-		if (is_loading(worker, inode))
+		if (is_busy(worker, inode))
 			return -EBUSY;
 	}
 	if (exclusive)
@@ -49,7 +62,7 @@ static int lock_inode(struct nova_worker *worker, uint64_t ino, bool exclusive, 
 		if (rc)
 			return rc;
 		if (lock(worker, *out, exclusive))
-			return defer(worker, ino);
+			return defer(worker, ino, NOVA_DEFER_BUSY);
 		if ((*out)->ino == ino)
 			return 0;
 		pthread_rwlock_unlock(&(*out)->lock);
@@ -65,7 +78,7 @@ static int try_lock_inode(struct nova_worker *worker, uint64_t ino, struct nova_
 		if (rc)
 			return rc;
 		if (pthread_rwlock_trywrlock(&(*out)->lock))
-			return is_loading(worker, *out) ? defer(worker, ino) : -EAGAIN;
+			return is_busy(worker, *out) ? defer(worker, ino, NOVA_DEFER_BUSY) : -EAGAIN;
 		if ((*out)->ino == ino)
 			return 0;
 		pthread_rwlock_unlock(&(*out)->lock);
@@ -105,7 +118,7 @@ static int load(struct nova_worker *worker, struct nova_inode *inode, bool index
 	int rc;
 
 	if (worker->may_defer && replay_lines(worker->fs, inode->ino) > LONG_LOG_LINES)
-		return defer(worker, inode->ino);
+		return defer(worker, inode->ino, NOVA_DEFER_LOAD);
 	rc = read_log(worker->fs, inode, index, why, sizeof why);
 	if (rc == -EIO)
 		log_error_limited(NOVA_LOG_NAME, "%s; run `farnova fsck` on the pool", why);
@@ -288,32 +301,18 @@ int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode 
 	return rc;
 }
 
-void nova_may_defer(struct nova_worker *worker, bool may)
+int inode_load(struct nova_worker *worker, struct nova_inode *inode)
 {
-	worker->may_defer = may;
-	if (may)
-		worker->deferred = 0;
+	return is_ready(inode, true) ? 0 : load(worker, inode, true);
 }
 
-nova_ino nova_deferred(const struct nova_worker *worker)
+int inode_lock(struct nova_worker *worker, uint64_t ino, struct nova_inode **out)
 {
-	return (nova_ino){worker->deferred};
-}
+	int rc = lock_inode(worker, ino, true, out);
 
-void nova_load(struct nova_worker *worker, nova_ino ino)
-{
-	struct nova_inode *inode;
-
-	if (incore_find(worker, ino.n, &inode))
-		return;
-	/* Other workers that may defer see this and do not wait. An eviction in between does no harm. */
-	__atomic_fetch_add(&inode->loading, 1, __ATOMIC_RELAXED);
-	pthread_rwlock_wrlock(&inode->lock);
-	if (inode->ino == ino.n && !is_ready(inode, true))
-		load(worker, inode, true);
-	touch(inode);
-	pthread_rwlock_unlock(&inode->lock);
-	__atomic_fetch_sub(&inode->loading, 1, __ATOMIC_RELAXED);
+	if (!rc)
+		touch(*out);
+	return rc;
 }
 
 /* ---- attributes ----------------------------------------------------------------------------------------------- */

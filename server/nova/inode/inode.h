@@ -50,6 +50,19 @@ void inode_wait(struct nova_worker *worker, uint64_t ino);
 /* inode_lock_free -- lock the in-core inode of a slot that slots_take has just returned. */
 int inode_lock_free(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
 
+/* inode_lock -- lock exclusively whatever is in this slot, loaded or not. Errors as incore_find's; -EBUSY by
+ * nova_may_defer. */
+int inode_lock(struct nova_worker *worker, uint64_t ino, struct nova_inode **out);
+
+/* inode_load -- under the exclusive lock: read the log if the index is not there. -EIO (logged), -ENOMEM; -EBUSY by
+ * nova_may_defer. */
+int inode_load(struct nova_worker *worker, struct nova_inode *inode);
+
+/* inode_costs_much -- whether an operation takes so long that a worker that serves others leaves it to another.
+ * inode_defer_long -- -EBUSY if so, and the worker may defer it: see long.h. */
+bool inode_costs_much(uint64_t cost_ns);
+int inode_defer_long(struct nova_worker *worker, const struct nova_inode *inode, uint64_t cost_ns);
+
 /* inode_attr -- the attributes of a locked inode. */
 void inode_attr(const struct nova_inode *inode, struct nova_attr *attr);
 

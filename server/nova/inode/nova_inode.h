@@ -39,14 +39,15 @@ struct nova_inode {
 	uint8_t life; /* enum nova_life */
 	uint8_t type; /* S_IFMT bits >> 12 */
 	uint16_t mode;
-	uint32_t flags;   /* NOVA_FLAG_* */
-	bool loaded;      /* the log has been replayed */
-	bool indexed;     /* the index is complete */
-	bool used;        /* since the hand of the clock passed; atomic */
-	bool has_xattrs;  /* known with the attributes; stays while the index is dropped */
-	bool partial;     /* rescue: a directory of which only the names before a damage are known */
-	uint32_t pins;    /* nova_open minus nova_close */
-	uint32_t loading; /* nova_load runs, or is about to; atomic */
+	uint32_t flags;  /* NOVA_FLAG_* */
+	bool loaded;     /* the log has been replayed */
+	bool indexed;    /* the index is complete */
+	bool used;       /* since the hand of the clock passed; atomic */
+	bool has_xattrs; /* known with the attributes; stays while the index is dropped */
+	bool partial;    /* rescue: a directory of which only the names before a damage are known */
+	uint32_t pins;   /* nova_open minus nova_close */
+	uint32_t busy;   /* workers that hold it for long, or are about to (long.h); atomic */
+	uint32_t closes; /* nova_close's that are left to those workers; each has a pin; atomic */
 	uint32_t nlink;
 	uint32_t uid;
 	uint32_t gid;
@@ -67,9 +68,10 @@ struct nova_inode {
 	uint64_t symlink_line; /* where the SYMLINK entry lies: offset in the pool / 64 */
 	struct file_index file;
 	struct dir_index dir;
-	uint64_t index_bytes;              /* of this index, as counted in fs->index_bytes */
-	SLIST_ENTRY(nova_inode) next_free; /* while it belongs to no slot: in the worker's free_inodes */
-	struct xattr_index *xattrs;        /* NULL while there are none */
+	uint64_t index_bytes; /* of this index, as counted in fs->index_bytes */
+	/* While it belongs to no slot: in the worker's free_inodes. While it is dead and has its blocks: in fs->dead. */
+	SLIST_ENTRY(nova_inode) next_free;
+	struct xattr_index *xattrs; /* NULL while there are none */
 	/* The XATTR entry with the access ACL, or NULL; stays while the index is dropped. */
 	const struct nova_entry *acl;
 };

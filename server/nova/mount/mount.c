@@ -53,6 +53,7 @@ static void destroy(struct nova *fs)
 	pthread_mutex_destroy(&fs->rename_lock);
 	pthread_mutex_destroy(&fs->projects_lock);
 	pthread_mutex_destroy(&fs->workers_lock);
+	pthread_mutex_destroy(&fs->dead_lock);
 	free(fs);
 }
 
@@ -68,6 +69,7 @@ static struct nova *new_fs(struct pm *pm, const struct nova_mount_options *optio
 	pthread_mutex_init(&fs->rename_lock, NULL);
 	pthread_mutex_init(&fs->projects_lock, NULL);
 	pthread_mutex_init(&fs->workers_lock, NULL);
+	pthread_mutex_init(&fs->dead_lock, NULL);
 	fs->pm = pm;
 	fs->rescue = options->rescue;
 	fs->read_only = options->read_only || options->rescue || pm->read_only || super_needs_read_only(&info->super);
@@ -231,6 +233,8 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
  */
 static void end_cleanly(struct nova *fs)
 {
+	while (!SLIST_EMPTY(&fs->dead))
+		nova_free_dead(fs->workers[0]);
 	for (uint32_t i = 0; i < NOVA_JOURNAL_RINGS; i++)
 		if (fs->workers[i]) {
 			journal_flush_slot_words(fs->workers[i]);
@@ -281,6 +285,7 @@ int nova_worker_open(struct nova *fs, struct nova_worker **out)
 			__atomic_store_n(&fs->workers_ever, i + 1, __ATOMIC_RELEASE);
 		}
 		fs->ring_taken[i] = true;
+		worker->hurried = worker->may_defer = false;
 		*out = worker;
 		rc = 0;
 	}

@@ -310,6 +310,15 @@ static void show_change(const struct nova_call *call, struct nova_inode *inode, 
 	project_move(&inode->space, change->quota);
 }
 
+/* About how many ns it takes to cut the file. Behind its end there are only reserved blocks. */
+static uint64_t cut_cost(const struct nova_inode *inode, uint64_t size)
+{
+	uint64_t kept = (size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+	uint64_t end = (inode->size + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
+
+	return file_index_cost(&inode->file, kept, inode->space.unwritten ? UINT64_MAX : end, inode->space.blocks);
+}
+
 int nova_may_setattr(const struct nova_call *call, struct nova_handle file, unsigned mask, const struct nova_attr *in)
 {
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
@@ -335,6 +344,8 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 	rc = inode_write(worker, file, true, &inode);
 	if (!rc)
 		rc = may_set(call, inode, mask, in);
+	if (!rc && mask & NOVA_SET_SIZE && in->size <= inode->size)
+		rc = inode_defer_long(worker, inode, cut_cost(inode, in->size));
 	if (rc)
 		return rc;
 	if (mask) {

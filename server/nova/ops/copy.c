@@ -178,7 +178,8 @@ ssize_t nova_copy(const struct nova_call *call, struct nova_handle from, uint64_
 
 /* ---- in two steps ----------------------------------------------------------------------------------------------- */
 
-#define SLICE_BLOCKS 32u /* copied in one slice, under the source's shared lock: some 50 microseconds */
+#define PIECE_NS     700u /* to commit it */
+#define SLICE_BLOCKS 32u  /* copied in one slice, under the source's shared lock: some 50 microseconds */
 
 /* A row of the target's blocks that the copy covers whole. */
 struct prepared_piece {
@@ -396,6 +397,13 @@ static int commit_prepared(const struct nova_call *call, struct nova_copy *prepa
 	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
 }
 
+/* About how many ns the commit takes. */
+static uint64_t commit_cost(const struct nova_inode *to, const struct nova_copy *prepared)
+{
+	return file_index_cost(&to->file, prepared->first, prepared->last, to->space.blocks) +
+	       PIECE_NS * prepared->count;
+}
+
 ssize_t nova_copy_commit(const struct nova_call *call, struct nova_copy *prepared, struct nova_attr *attr)
 {
 	struct copy copy = {.from_offset = prepared->from_offset,
@@ -412,6 +420,8 @@ ssize_t nova_copy_commit(const struct nova_call *call, struct nova_copy *prepare
 		rc = may_copy(call, &copy);
 		if (!rc && source->log.tail != prepared->tail)
 			rc = -EAGAIN;
+		if (!rc)
+			rc = inode_defer_long(call->worker, target, commit_cost(target, prepared));
 		if (!rc && copied)
 			rc = commit_prepared(call, prepared, &copy);
 		if (!rc && attr)
@@ -419,6 +429,7 @@ ssize_t nova_copy_commit(const struct nova_call *call, struct nova_copy *prepare
 		if (source != target)
 			inode_unlock(source);
 	}
-	nova_copy_discard(call->worker, prepared);
+	if (rc != -EBUSY)
+		nova_copy_discard(call->worker, prepared);
 	return rc ? rc : copied;
 }

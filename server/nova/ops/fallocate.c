@@ -309,6 +309,22 @@ static int plan_size(const struct nova_inode *inode, unsigned mode, struct range
 	return 0;
 }
 
+#define RESERVE_NS        6u   /* for each block, where free space comes in long runs, */
+#define RESERVE_SINGLE_NS 300u /* and where it comes in single blocks */
+
+/* About how many ns it takes. */
+static uint64_t cost(const struct nova *fs, const struct nova_inode *inode, unsigned mode, const struct range *range)
+{
+	bool moves = mode & (NOVA_FALLOCATE_COLLAPSE_RANGE | NOVA_FALLOCATE_INSERT_RANGE);
+	uint64_t first = block_down(range->offset), end = moves ? UINT64_MAX : block_up(range->end);
+	uint64_t ns = file_index_cost(&inode->file, first, end, inode->space.blocks);
+	bool full = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) < fs->usable_blocks / 8;
+
+	if (!moves && !(mode & NOVA_FALLOCATE_PUNCH_HOLE))
+		ns += (end - first) * (full ? RESERVE_SINGLE_NS : RESERVE_NS);
+	return ns;
+}
+
 int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsigned mode, uint64_t offset,
                    uint64_t length, struct nova_attr *attr)
 {
@@ -330,6 +346,8 @@ int nova_fallocate(const struct nova_call *call, struct nova_handle file, unsign
 		rc = perm_flags(inode, !(mode & ~NOVA_FALLOCATE_KEEP_SIZE));
 	if (!rc)
 		rc = plan_size(inode, mode, &range);
+	if (!rc)
+		rc = inode_defer_long(call->worker, inode, cost(call->worker->fs, inode, mode, &range));
 	if (rc)
 		return rc;
 	if (mode & (NOVA_FALLOCATE_COLLAPSE_RANGE | NOVA_FALLOCATE_INSERT_RANGE))

@@ -67,25 +67,6 @@ int nova_open(const struct nova_call *call, struct nova_handle file, struct nova
 	return 0;
 }
 
-int nova_close(const struct nova_call *call, struct nova_handle file)
-{
-	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
-	int rc;
-
-	if (call->worker->fs->read_only)
-		return 0;
-	/* What has been opened is closed, whatever it takes. */
-	call->worker->may_defer = false;
-	rc = inode_write(call->worker, file, true, &inode);
-	if (rc)
-		return rc;
-	if (inode->pins == 0)
-		return -EINVAL;
-	if (--inode->pins == 0 && inode_nameless(inode))
-		inode_free_orphan(call, inode);
-	return 0;
-}
-
 /* The life word on the medium shows whether an inode has no name, so not every inode must be loaded. */
 static bool is_nameless(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
 {
@@ -93,6 +74,16 @@ static bool is_nameless(const struct nova *fs, uint64_t ino, struct nova_handle 
 
 	*handle = (struct nova_handle){{ino}, (uint32_t)(word >> 24)};
 	return (word >> 16 & 0xff) == NOVA_LIFE_ORPHAN || (word >> 16 & 0xff) == NOVA_LIFE_NAMELESS;
+}
+
+static bool reclaim(const struct nova_call *call, struct nova_handle handle)
+{
+	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
+
+	if (inode_write(call->worker, handle, true, &inode) || !inode_nameless(inode) || inode->pins)
+		return false;
+	inode_free_orphan(call, inode);
+	return true;
 }
 
 int nova_reclaim_orphans(const struct nova_call *call)
@@ -104,17 +95,13 @@ int nova_reclaim_orphans(const struct nova_call *call)
 		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
 
 		for (uint64_t i = 0; chunk && i < NOVA_SLOTS_PER_CHUNK; i++) {
-			CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 			struct nova_handle handle;
 
 			if (!is_nameless(fs, chunk->first_ino + i, &handle))
 				continue;
-			if (inode_write(call->worker, handle, true, &inode))
-				continue;
-			if (!inode_nameless(inode) || inode->pins)
-				continue;
-			inode_free_orphan(call, inode);
-			reclaimed++;
+			nova_occupy(call->worker, handle.ino);
+			reclaimed += reclaim(call, handle);
+			nova_vacate(call->worker);
 		}
 	}
 	return reclaimed;

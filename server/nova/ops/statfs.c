@@ -23,8 +23,8 @@ void nova_statfs(struct nova *fs, struct nova_statfs *out)
 	}
 	memset(out, 0, sizeof *out);
 	out->blocks = fs->usable_blocks;
-	out->free_blocks = alloc_free_total(fs);
-	out->available_blocks = alloc_available_total(fs);
+	out->free_blocks = alloc_free_total(fs) + nova_dead_blocks(fs);
+	out->available_blocks = alloc_available_total(fs) + nova_dead_blocks(fs);
 	out->inodes = inodes > 0 ? (uint64_t)inodes : 0;
 	memcpy(out->uuid, fs->uuid, sizeof out->uuid);
 	memcpy(out->label, fs->label, sizeof out->label);

@@ -25,6 +25,8 @@ void release_flush(struct release *release)
 	release->released_promises = 0;
 	if (!release->count)
 		return;
+	if (release->counted)
+		__atomic_fetch_sub(release->counted, release->count, __ATOMIC_RELAXED);
 	if (fs->quarantine)
 		kept = fs->quarantine(fs->quarantine_context, &freed);
 	if (kept == NOVA_QUARANTINE_CHARGED && project)

@@ -18,6 +18,7 @@ struct release {
 	const void *change;      /* as in struct nova_call */
 	uint64_t first;
 	uint64_t count;
+	uint64_t *counted;          /* is lowered by what is released, atomically; NULL = none */
 	uint64_t released_promises; /* of unwritten blocks that were written or freed */
 };
 

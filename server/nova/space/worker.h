@@ -5,12 +5,15 @@
 #define FARNOVA_NOVA_WORKER_H
 
 #include "server/nova/core.h"
+#include "server/nova/long.h"
 
 #include <sched.h>
 
 #define NOVA_WORKER_BLOCKS  256u
 #define NOVA_WORKER_SLOTS   128u
 #define NOVA_WORKER_STREAMS 32u
+
+#define NOVA_WORKER_OCCUPIES 2u
 
 /* A file that is written in order, and the run of free blocks that is reserved for it (alloc_stream.c). */
 struct stream {
@@ -43,8 +46,14 @@ struct nova_worker {
 	uint32_t slot_count;
 	uint64_t slots[NOVA_WORKER_SLOTS]; /* free slots, as inode numbers */
 
-	bool may_defer;    /* nova_may_defer */
-	uint64_t deferred; /* nova_deferred */
+	bool hurried;              /* nova_hurried */
+	bool may_defer;            /* nova_may_defer */
+	enum nova_deferral reason; /* nova_deferred, */
+	uint64_t deferred;         /* and the inode */
+	struct {
+		struct nova_inode *inode; /* NULL = none */
+		uint64_t ino;
+	} occupied[NOVA_WORKER_OCCUPIES]; /* nova_occupy */
 
 	SLIST_HEAD(, nova_inode) free_inodes; /* in-core inodes that belong to no slot */
 	uint32_t passed_by;                   /* reads of cold inodes that left them cold */

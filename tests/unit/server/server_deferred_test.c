@@ -4,6 +4,7 @@
  *
  * nova_free_blocks and nova_quota_full are defined here.
  */
+#include "server/nova/core.h"
 #include "server/state/deferred.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
@@ -37,6 +38,7 @@ bool nova_quota_full(const struct nova_call *call, struct nova_handle file)
 
 static struct config config;
 static struct state_shared shared;
+static struct nova core; /* only how many blocks dead files have is asked of it */
 static struct state thread;
 static struct net net;
 static struct session a, b;
@@ -76,7 +78,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	config = (struct config){.recall_ms = 1000};
-	shared = (struct state_shared){.config = &config, .demand_quiesce_all = demand};
+	shared = (struct state_shared){.config = &config, .nova = &core, .demand_quiesce_all = demand};
 	shared.layouts = layout_table_create(0, SESSION_BLOCKS);
 	net = (struct net){.now_ms = 5000};
 	mailbox_init(&net.mailbox);
@@ -86,6 +88,7 @@ static int set_up(void **state)
 	thread.resume = resume;
 	resumed = demands = 0;
 	freed = 0;
+	core.dead_blocks = 0;
 	project_is_full = false;
 	begin(&a);
 	begin(&b);
@@ -200,6 +203,22 @@ static void request_without_space_waits_while_blocks_are_kept(void **state)
 	deferred_done(deferred);
 }
 
+static void request_without_space_waits_while_dead_files_have_blocks(void **state)
+{
+	struct deferred *deferred = NULL;
+
+	(void)state;
+	core.dead_blocks = 5;
+	assert_int_equal(deferred_no_space(&b, &deferred, -EDQUOT), -EDQUOT); /* its project was refunded */
+	assert_int_equal(deferred_no_space(&b, &deferred, -ENOSPC), DEFERRED);
+	assert_int_equal(deferred_keep(deferred, &request, "message", 8), 0);
+	core.dead_blocks = 0;
+	deferred_retry_space(&thread);
+	assert_int_equal(resumed, 1);
+	assert_int_equal(deferred_no_space(&b, &deferred, -ENOSPC), -ENOSPC);
+	deferred_done(deferred);
+}
+
 static void request_without_space_does_not_wait_for_ever(void **state)
 {
 	struct deferred *deferred = NULL;
@@ -273,6 +292,7 @@ int main(void)
 	    CASE(change_runs_again_once_the_layout_has_returned),
 	    CASE(request_whose_connection_ended_is_as_if_it_had_never_come),
 	    CASE(request_without_space_waits_while_blocks_are_kept),
+	    CASE(request_without_space_waits_while_dead_files_have_blocks),
 	    CASE(request_without_space_does_not_wait_for_ever),
 	    CASE(session_that_keeps_too_much_waits_for_itself),
 	    CASE(session_waits_for_itself_where_its_project_is_full_of_what_it_keeps),
