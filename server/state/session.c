@@ -19,10 +19,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MIN_MESSAGE     8192u
-#define WRITE_OVERHEAD  (PROTO_REQUEST_HEADER + 24u)
-#define RECALL_MAX_SIZE 128u
-#define PENALTY_TOLD_MS 400 /* a shorter penalty does not count for the host: the recall took under 50 ms */
+#define MIN_MESSAGE       8192u
+#define WRITE_OVERHEAD    (PROTO_REQUEST_HEADER + 24u)
+#define RECALL_MAX_SIZE   128u
+#define PENALTY_SHARED_MS 400 /* a shorter penalty does not count for the host: the recall took less than 50 ms */
 
 /* A client has reconnected: the transfer of its session from the thread that has it. */
 struct session_transfer {
@@ -32,7 +32,7 @@ struct session_transfer {
 	uint64_t token;     /* of the connection */
 	uint64_t session_id;
 	bool resume;             /* else it ends for a new one of the same identity */
-	struct session *session; /* found */
+	struct session *session; /* NULL: it no longer exists */
 	struct proto_request hello;
 };
 
@@ -71,13 +71,13 @@ static void unlink_session(struct state *state, struct session *session)
 		session->next->previous = session->previous;
 }
 
-/* ---- birth and death -------------------------------------------------------------------------------------------- */
+/* ---- creation and end ------------------------------------------------------------------------------------------- */
 
 static uint64_t random_number(void)
 {
 	uint64_t value = 0;
 
-	/* A session with id or key 0 is never made. */
+	/* No session has id or key 0. */
 	while (value == 0 && random_fill(&value, sizeof(value)) != 0)
 		value = 0;
 	return value;
@@ -187,12 +187,12 @@ void session_free(struct session *session, bool close_opens)
 }
 
 /* The penalty of this session also applies to sessions that its host opens from now on, unless it is short. */
-static void tell_penalty(struct session *session, int64_t until_ms_before)
+static void share_penalty(struct session *session, int64_t until_ms_before)
 {
 	const struct penalty *penalty = &session->layouts.lease.penalty;
 	struct state *state = session->state;
 
-	if (penalty->until_ms != until_ms_before && penalty->until_ms - state->net->now_ms >= PENALTY_TOLD_MS)
+	if (penalty->until_ms != until_ms_before && penalty->until_ms - state->net->now_ms >= PENALTY_SHARED_MS)
 		penalty_remember(&state->shared->penalties, session->registered.host, penalty, state->net->now_ms);
 }
 
@@ -205,7 +205,7 @@ int session_quiesced(struct session *session, uint64_t quiesced)
 	if (quiesced == before)
 		return 0;
 	int rc = lease_quiesced(lease, quiesced);
-	tell_penalty(session, until_ms);
+	share_penalty(session, until_ms);
 	if (lease->quiesced != before)
 		deferred_retry_soon(session->state);
 	return rc;
@@ -220,7 +220,7 @@ static void disconnected(struct session *session)
 	session->staging_region = NULL; /* it has ended with the connection */
 	deferred_cancel_all(session);
 	layout_owner_end(&session->layouts);
-	tell_penalty(session, until_ms);
+	share_penalty(session, until_ms);
 	session->left_ms = state->net->now_ms;
 	session->expires_ms = session->left_ms + (int64_t)state->shared->config->lease_ms;
 	if (session->ended)
@@ -278,7 +278,7 @@ void session_tick(struct session *session)
 	if (!session->conn) {
 		if (session->lost > 0 || now_ms < session->expires_ms)
 			return;
-		log_info_limited("session", "a client has not come back within its lease: its session ends");
+		log_info_limited("session", "a client has not reconnected within its lease time: its session ends");
 		session_free(session, true);
 		return;
 	}
@@ -286,10 +286,10 @@ void session_tick(struct session *session)
 		return;
 	int64_t until_ms = session->layouts.lease.penalty.until_ms;
 	if (layout_tick(&session->layouts, now_ms, recall_ms, lease_ms) < 0) {
-		tell_penalty(session, until_ms);
+		share_penalty(session, until_ms);
 		conn_fail(session->conn, "it has not answered a recall in time; it gets no layouts for a while");
 	} else if (now_ms - session->conn->heard_ms > lease_ms) {
-		conn_fail(session->conn, "it has been silent for a lease");
+		conn_fail(session->conn, "it has sent nothing for a lease time");
 	}
 }
 
@@ -416,7 +416,7 @@ static void open_session(struct state *state, struct conn *conn, const struct pr
 		return;
 	}
 	if (rc < 0) {
-		refuse_hello(state, conn, -rc, rc == -EUSERS ? why : "cannot make a session");
+		refuse_hello(state, conn, -rc, rc == -EUSERS ? why : "cannot create a session");
 		return;
 	}
 	if (attach(state, conn, session, hello) < 0) {
@@ -456,7 +456,8 @@ static void transfer_delivered(struct mail *mail)
 			session = NULL;
 		}
 		if (session && attach(state, conn, session, &transfer->hello) == 0) {
-			log_info_limited("session", "client %s has its session back", transport_peer(conn->transport));
+			log_info_limited("session", "client %s has resumed its session",
+			                 transport_peer(conn->transport));
 			welcome(state, conn, true);
 		} else if (!session) {
 			open_session(state, conn, &transfer->hello);
@@ -481,7 +482,7 @@ static void transfer_requested(struct mail *mail)
 		return;
 	}
 	if (session && session->ended)
-		session = NULL; /* it goes with its connection */
+		session = NULL; /* it will be freed with its connection */
 	/* The client has left the old connection, whether this thread has noticed it or not. */
 	if (session && session->conn)
 		session_close_conn(session->conn);
@@ -549,7 +550,8 @@ void session_hello(struct state *state, struct conn *conn, const struct proto_re
 		return;
 	}
 	if (hello->hello.min_version > PROTO_VERSION || hello->hello.max_version < PROTO_VERSION) {
-		refuse_hello(state, conn, EPROTONOSUPPORT, "no version of the protocol that both sides speak");
+		refuse_hello(state, conn, EPROTONOSUPPORT,
+		             "client and server have no version of the protocol in common");
 		return;
 	}
 	if (transport_max_message(conn->transport) < MIN_MESSAGE) {
