@@ -320,6 +320,7 @@ bool poller_cancelled(const struct connection *link, const struct waiter *waiter
 int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
 	struct poller *poller = &link->poller;
+	bool led = false;
 	int error = 0;
 
 	LIST_INSERT_HEAD(&poller->waiting, waiter, entry);
@@ -330,10 +331,14 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 			error = -ETIMEDOUT;
 			break;
 		}
-		if (link->state == CONNECTION_UP && (!poller->leader || poller->leader_blocked))
+		/* A thread that lost the lead does not take it back from a leader that blocks: it has polled in vain
+		 * already, and two threads would take the lead from each other without end. */
+		if (link->state == CONNECTION_UP && (!poller->leader || (poller->leader_blocked && !led))) {
 			poll_as_leader(link, waiter, deadline_ns);
-		else
+			led = true;
+		} else {
 			wait_as_follower(link, waiter, deadline_ns);
+		}
 	}
 	waiter->woken = false;
 	if (waiter->resource)
