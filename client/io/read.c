@@ -103,18 +103,19 @@ static void landing_end(struct farnova *fs, struct landing *landing)
 
 /* ---- reading under a layout ------------------------------------------------------------------------------------- */
 
-/* plan -- split [offset, offset + length) into READs and holes. Returns how many bytes the layout covers. */
-static size_t plan(struct inode *inode, size_t length, uint64_t offset, struct landing *landing)
+/* plan -- split [offset, offset + length) into READs and holes. Returns how many bytes the layout covers; `*reads`
+ * receives the number of READs. */
+static size_t plan(struct inode *inode, size_t length, uint64_t offset, struct landing *landing, unsigned *reads)
 {
 	struct proto_extent extent;
 	size_t covered = 0;
-	unsigned reads = 0;
 
+	*reads = 0;
 	landing->count = 0;
 	while (covered < length && landing->count < PLANNED_PIECES &&
 	       extents_find(&inode->extents, offset + covered, &extent)) {
 		size_t part = length - covered < extent.length ? length - covered : extent.length;
-		if (extent.key != 0 && reads++ == READ_PIECES)
+		if (extent.key != 0 && (*reads)++ == READ_PIECES)
 			break;
 		if (extent.key != 0 && part > READ_PIECE)
 			part = READ_PIECE;
@@ -185,22 +186,38 @@ static unsigned post_all(struct farnova *fs, struct reads *reads, struct landing
 }
 
 /*
- * read_one_sided -- read by RDMA READ only; the lock is held. Returns the bytes read, possibly fewer than `length`; 0
- * at the end of the file; -ENODATA if the layout does not cover `offset`; -EAGAIN if no READ could be posted;
- * -ECONNRESET if the connection was lost; -ETIMEDOUT.
+ * read_one_sided -- read by RDMA READ only; the lock is held. Returns the bytes read, possibly fewer than `length`; `*end`
+ * tells whether they reach the end of the file: what follows later is of another state of it. -ENODATA if the layout
+ * does not cover `offset`; -EAGAIN if no READ could be posted; -ECONNRESET if the connection was lost; -ETIMEDOUT.
+ *
+ * A READ that succeeds proves that the server had not ended this connection, and with it the layout, when the READ was
+ * executed. Where the end of the file or a hole alone would be the answer, nothing proves that: this program may have
+ * stood still, or its network, while others changed the file. That is -EAGAIN too: the server must be asked.
+ *
+ * What is read later may be of another state of the file. So a read that a single message can answer is done whole or
+ * not at all: if the layout does not cover a part of it, that is -ENODATA, with the part's offset in `*missing`.
  */
 static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, struct landing *landing, size_t length,
-                              uint64_t offset, int64_t deadline_ns)
+                              uint64_t offset, int64_t deadline_ns, bool *end, uint64_t *missing)
 {
 	struct reads reads = {.operations.waiter = poller_self()};
 	bool timed_out = false;
+	unsigned needed;
 
+	*end = false;
 	if (offset >= inode->size)
-		return 0;
-	if (length > inode->size - offset)
+		return -EAGAIN;
+	bool to_end = length > inode->size - offset;
+	if (to_end)
 		length = inode->size - offset;
+	bool whole = length <= fs->session.max_read;
+	size_t covered = plan(inode, length, offset, landing, &needed);
+	*missing = offset + covered;
+	if (covered == 0 || (whole && covered < length) || needed == 0) {
+		landing->count = 0;
+		return covered == length ? -EAGAIN : -ENODATA;
+	}
 	layout_reads_begin(&fs->layouts, &reads);
-	size_t covered = plan(inode, length, offset, landing);
 	unsigned posted = post_all(fs, &reads, landing);
 	while (reads.operations.outstanding > 0 && !reads.lost) {
 		/* A READ in flight would write to the memory later: the connection must end if the wait ends. */
@@ -214,12 +231,12 @@ static ssize_t read_one_sided(struct farnova *fs, struct inode *inode, struct la
 		return_layouts(fs, false);
 	if (posted < landing->count)
 		covered = landing->pieces[posted].at;
-	if (reads.lost || covered == 0) {
+	if (reads.lost || covered == 0 || (whole && covered < length)) {
 		return_bounces(fs, landing);
-		bool room = landing->count == 0 || posted > 0;
 		landing->count = 0;
-		return timed_out ? -ETIMEDOUT : reads.lost ? -ECONNRESET : room ? -ENODATA : -EAGAIN;
+		return timed_out ? -ETIMEDOUT : reads.lost ? -ECONNRESET : -EAGAIN;
 	}
+	*end = to_end && covered == length;
 	return (ssize_t)covered;
 }
 
@@ -333,6 +350,8 @@ static ssize_t read_some(struct farnova_file *file, struct landing *landing, siz
 	struct farnova *fs = file->fs;
 	struct inode *inode = file->inode;
 	int64_t deadline_ns = call_deadline(fs);
+	uint64_t missing = offset;
+	bool asked = false;
 
 	for (;;) {
 		if (call_wait_up(fs, deadline_ns) != 0)
@@ -341,13 +360,15 @@ static ssize_t read_some(struct farnova_file *file, struct landing *landing, siz
 			return file->error;
 		ssize_t count = -ENODATA;
 		if (layout_usable(&fs->layouts, inode))
-			count = read_one_sided(fs, inode, landing, length, offset, deadline_ns);
-		*end = count == 0;
+			count = read_one_sided(fs, inode, landing, length, offset, deadline_ns, end, &missing);
 		if (count >= 0 || count == -ETIMEDOUT)
 			return count;
-		if (count == -ECONNRESET ||
-		    (count == -ENODATA && fs->link.state == CONNECTION_UP && read_ask_layout(file, offset)))
+		if (count == -ECONNRESET)
 			continue;
+		if (count == -ENODATA && !asked && fs->link.state == CONNECTION_UP && read_ask_layout(file, missing)) {
+			asked = true;
+			continue;
+		}
 		return read_by_message(file, landing, length, offset, end);
 	}
 }
