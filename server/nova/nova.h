@@ -209,6 +209,10 @@ int nova_lookup(const struct nova_call *call, struct nova_handle dir, const char
 int nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length, uint32_t mode,
                 uint32_t rdev, struct nova_attr *attr);
 
+/* nova_create_open -- nova_create of a regular file, and nova_open of it: no other thread can remove it in between. */
+int nova_create_open(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                     uint32_t mode, struct nova_attr *attr);
+
 /* nova_symlink -- the target has 1..4095 bytes, without NUL. */
 int nova_symlink(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                  const char *target, size_t target_length, struct nova_attr *attr);

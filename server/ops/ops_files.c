@@ -243,8 +243,7 @@ static int find_or_create(struct request *rq, struct walk *walk, bool *created)
 		if (walk->slash)
 			return -EISDIR;
 		rq->call.umask = in->open.umask;
-		rc = nova_create(&rq->call, walk->dir, walk->name, walk->length, S_IFREG | in->open.mode, 0,
-		                 &walk->attr);
+		rc = nova_create_open(&rq->call, walk->dir, walk->name, walk->length, in->open.mode, &walk->attr);
 		*created = rc == 0;
 		if (rc != -EEXIST)
 			return rc;
@@ -272,7 +271,11 @@ int op_open(struct request *rq)
 		if (rc < 0)
 			return rc;
 	}
-	return open_inode(rq, &walk.attr, rq->in->open.flags, created);
+	rc = open_inode(rq, &walk.attr, rq->in->open.flags, created);
+	/* Drop the pin of nova_create_open: the open has its own now. */
+	if (created)
+		nova_close(&rq->call, walk.attr.handle);
+	return rc;
 }
 
 /* The creator gets the access that it asks for, whatever the mode of the file, as for OPEN with CREATE. */

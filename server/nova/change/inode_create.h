@@ -23,6 +23,7 @@ struct birth {
 	uint32_t project;
 	uint64_t parent; /* of a directory */
 	uint64_t size;   /* of a symlink's target */
+	bool pinned;     /* from the beginning, as by nova_open */
 	struct xattr_birth xattrs;
 };
 

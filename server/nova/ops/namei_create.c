@@ -118,6 +118,7 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	inode_create_done(&txn, inode, birth);
 	inode->symlink_line = symlink_line;
 	inode->space.blocks += blob != 0;
+	inode->pins = birth->pinned;
 	namei_added(&txn, dir, &added);
 	if (attr)
 		inode_attr(inode, attr);
@@ -148,6 +149,14 @@ int nova_create(const struct nova_call *call, struct nova_handle dir, const char
 	default:
 		return -EINVAL;
 	}
+	return make(call, dir, name, length, &birth, NULL, attr);
+}
+
+int nova_create_open(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
+                     uint32_t mode, struct nova_attr *attr)
+{
+	struct birth birth = {.life = NOVA_LIFE_ALLOCATED, .mode = S_IFREG | (mode & 07777), .pinned = true};
+
 	return make(call, dir, name, length, &birth, NULL, attr);
 }
 

@@ -24,7 +24,7 @@ static struct raw_client *client;
 
 /* ---- what is replaced ------------------------------------------------------------------------------------------- */
 
-static atomic_int replace_file, replace_directory; /* how often */
+static atomic_int replace_file, replace_directory, remove_made; /* how often */
 static atomic_int replaced;
 static struct nova_handle root;
 
@@ -33,6 +33,8 @@ int __real_nova_create(const struct nova_call *call, struct nova_handle dir, con
                        uint32_t mode, uint32_t rdev, struct nova_attr *attr);
 int __real_nova_lookup(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                        struct nova_attr *attr);
+int __real_nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
+int __wrap_nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
 int __wrap_nova_access(const struct nova_call *call, struct nova_handle file, int mask);
 int __wrap_nova_create(const struct nova_call *call, struct nova_handle dir, const char *name, size_t length,
                        uint32_t mode, uint32_t rdev, struct nova_attr *attr);
@@ -105,6 +107,17 @@ int __wrap_nova_lookup(const struct nova_call *call, struct nova_handle dir, con
 		must(__real_nova_create(&own, in.handle, name, length, S_IFREG | 0644, 0, &in));
 	}
 	return __real_nova_lookup(call, dir, name, length, attr);
+}
+
+/* When a file that was just made is about to be opened, its name goes. */
+int __wrap_nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr)
+{
+	if (take(&remove_made)) {
+		const struct nova_call own = by_root(call);
+
+		must(nova_unlink(&own, root, "made", 4, NULL));
+	}
+	return __real_nova_open(call, file, attr);
 }
 
 /* ---- the tests -------------------------------------------------------------------------------------------------- */
@@ -196,6 +209,18 @@ static void file_that_is_replaced_is_opened_anew(void **state)
 	assert_int_equal(open_once("file", PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE, &reply), 0);
 }
 
+static void file_that_is_removed_at_once_is_not_made_again(void **state)
+{
+	struct proto_reply reply, found;
+
+	(void)state;
+	atomic_store(&remove_made, 1);
+	assert_int_equal(open_once("made", PROTO_OPEN_WRITE | PROTO_OPEN_CREATE | PROTO_OPEN_EXCLUSIVE, &reply), 0);
+	assert_int_equal(atomic_load(&replaced), 1);
+	assert_true(reply.open.created);
+	assert_int_equal(look_up("made", &found), -ENOENT);
+}
+
 static void directory_that_is_replaced_gets_the_new_name(void **state)
 {
 	struct proto_reply found;
@@ -237,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(file_that_is_replaced_is_opened_anew, start, stop),
+	    cmocka_unit_test_setup_teardown(file_that_is_removed_at_once_is_not_made_again, start, stop),
 	    cmocka_unit_test_setup_teardown(directory_that_is_replaced_gets_the_new_name, start, stop),
 	    cmocka_unit_test_setup_teardown(name_is_looked_up_in_the_new_directory, start, stop),
 	    cmocka_unit_test_setup_teardown(what_is_replaced_every_time_ends_with_estale, start, stop),
