@@ -251,6 +251,12 @@ static void pass_lead(struct connection *link)
 	}
 }
 
+/* must_lead -- whether this thread has to poll on: its reply has not come, and nobody else leads. */
+static bool must_lead(const struct connection *link, const struct waiter *waiter)
+{
+	return !waiter->woken && link->poller.leader == waiter && link->state == CONNECTION_UP;
+}
+
 /* poll_as_leader -- poll until `waiter` is woken, another thread takes the lead, or the connection is lost. */
 static void poll_as_leader(struct connection *link, struct waiter *waiter, int64_t deadline_ns)
 {
@@ -261,7 +267,7 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 	wake_leader(poller); /* a blocked leader becomes a follower now */
 	poller->leader = waiter;
 	poller->leader_blocked = false;
-	while (!waiter->woken && poller->leader == waiter && link->state == CONNECTION_UP) {
+	while (must_lead(link, waiter)) {
 		if (poll_once(link) > 0) {
 			polls = 0;
 			continue;
@@ -285,6 +291,9 @@ static void poll_as_leader(struct connection *link, struct waiter *waiter, int64
 			break;
 		if (waiter != &poller->background && now - since < poll_policy_budget(&poller->policy, now))
 			continue;
+		/* Who wakes, leads or loses the connection while the lock is yielded does not see this thread block. */
+		if (!must_lead(link, waiter))
+			break;
 		if (transport_arm(link->queue) == 0)
 			block(link, waiter, deadline_ns);
 		polls = 0;
