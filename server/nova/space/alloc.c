@@ -186,14 +186,16 @@ static bool give_up_slot_groups(struct nova *fs)
 	return had;
 }
 
-/* Of a small pool a worker takes only a small part. */
-static uint64_t refill_size(const struct nova *fs)
+/*
+ * How many blocks to take for a worker that wants `want`. It keeps the rest: of a small pool only a small part, and
+ * nothing of the reserve, because ordinary writes take what a worker has.
+ */
+static uint64_t refill_size(struct nova *fs, uint64_t want)
 {
 	uint64_t size = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) / 64;
 
-	if (size < 1)
-		return 1;
-	return size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS;
+	size = allowance(fs, size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS, false);
+	return size > want ? size : want;
 }
 
 /* Take the newest single block, and the ones below it on the stack while each follows the other in the pool. Under the
@@ -237,9 +239,8 @@ static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *fi
 /* Replace the worker's run by a new one and take `want` blocks from it. */
 static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
 {
-	uint64_t size = refill_size(worker->fs);
-	uint64_t got =
-	    zones_take(worker, size > want ? size : want, want > REFILL_LEAST ? want : REFILL_LEAST, privileged, first);
+	uint64_t got = zones_take(worker, refill_size(worker->fs, want), want > REFILL_LEAST ? want : REFILL_LEAST,
+	                          privileged, first);
 	uint64_t old_first = 0;
 	uint64_t old_left = 0;
 
@@ -262,7 +263,7 @@ static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool p
 {
 	struct nova *fs = worker->fs;
 	uint64_t blocks[REFILL_SINGLES];
-	uint64_t size = refill_size(fs) > want ? refill_size(fs) : want;
+	uint64_t size = refill_size(fs, want);
 	uint32_t count = 0;
 	uint32_t max;
 	uint64_t got;

@@ -288,9 +288,32 @@ static void an_old_pool_that_is_nearly_full_has_room_for_new_inodes(void **state
 	fixture_close(&f);
 }
 
+/* ---- the reserve ---------------------------------------------------------------------------------------------- */
+
+static void what_a_removal_takes_of_the_reserve_is_not_given_to_others(void **state)
+{
+	struct fixture f;
+	uint64_t block;
+	uint64_t left;
+
+	(void)state;
+	fixture_open(&f, 512 * MIB);
+	while (alloc_run(f.worker, 100, false, &block) > 0)
+		;
+	left = fixture_free_blocks(&f);
+	assert_true(left >= f.fs->base_reserve);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(alloc_run(f.worker, 1, true, &block), 1);
+		assert_int_equal(alloc_run(f.worker, 1, false, &block), -ENOSPC);
+		assert_int_equal(fixture_free_blocks(&f), --left);
+	}
+	fixture_close(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_a_removal_takes_of_the_reserve_is_not_given_to_others),
 	    cmocka_unit_test(runs_are_given_once_and_come_back),
 	    cmocka_unit_test(files_that_grow_together_lie_in_large_extents),
 	    cmocka_unit_test(large_files_are_aligned_to_2_mib_from_their_beginning),
