@@ -25,6 +25,13 @@
 #define NOVA_PROJECT_BUCKETS 256u
 #define NOVA_CACHE_LINE      64
 
+/* What an allocation is for, which decides how much of the reserve it may use (space/alloc.h). */
+enum alloc_use {
+	ALLOC_GROWS,    /* more will be in use: none */
+	ALLOC_REPLACES, /* about as much will be in use when the change is done: the part for such changes */
+	ALLOC_FREES,    /* less will be in use, or the space was promised: all */
+};
+
 struct client_table;
 struct gc_queue;
 struct inode_slab;
@@ -56,9 +63,10 @@ struct nova {
 	uint32_t zone_count;
 	struct zone *zones;
 	uint64_t usable_blocks;
-	uint64_t base_reserve;
-	uint64_t free_blocks; /* in the zones; atomic */
-	uint64_t *bitmap;     /* of all zones */
+	uint64_t base_reserve;    /* blocks that growth leaves */
+	uint64_t removal_reserve; /* those of them that are left for removals: see alloc.h */
+	uint64_t free_blocks;     /* in the zones; atomic */
+	uint64_t *bitmap;         /* of all zones */
 
 	uint64_t chunk_count;
 	struct slot_chunk **chunks; /* by chunk of the pool, NULL where the chunk is general; atomic */

@@ -46,9 +46,9 @@ static bool wrong(const struct full_case *c, const char *what, int64_t value)
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
 
-static void take_all(struct full_case *c, bool privileged)
+static void take_all(struct full_case *c, enum alloc_use use)
 {
-	while (alloc_run(c->world.worker, 1, privileged, &c->held[c->held_count]) == 1)
+	while (alloc_run(c->world.worker, 1, use, &c->held[c->held_count]) == 1)
 		c->held_count++;
 }
 
@@ -137,7 +137,7 @@ static bool try_bare(struct full_case *c, bool *done)
 {
 	unsigned with_reserve = c->held_count;
 
-	take_all(c, true);
+	take_all(c, ALLOC_FREES);
 	for (unsigned i = 0; i < BARE_RETRIES && c->held_count > with_reserve; i++) {
 		if (!attempt(c, done))
 			return false;
@@ -154,7 +154,7 @@ static bool try_case(struct full_case *c)
 {
 	bool done = false;
 
-	take_all(c, false);
+	take_all(c, ALLOC_GROWS);
 	if (!try_bare(c, &done))
 		return false;
 	for (unsigned given = 0; !done && given < ENOUGH && c->held_count; given++) {

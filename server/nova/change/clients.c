@@ -24,7 +24,7 @@ struct table_block {
 
 /* Add a block with this content to the file, durably. */
 static int add_block(struct nova_worker *worker, uint64_t file_block, const struct table_block *content,
-                     bool privileged, uint64_t *block)
+                     enum alloc_use use, uint64_t *block)
 {
 	struct nova *fs = worker->fs;
 	const struct nova_call call = {.worker = worker};
@@ -39,14 +39,14 @@ static int add_block(struct nova_worker *worker, uint64_t file_block, const stru
 	if (end < inode->size)
 		end = inode->size;
 	extent_map_init(&map, &call, inode);
-	rc = extent_map_fresh(&map, file_block, 1, 0, privileged);
+	rc = extent_map_fresh(&map, file_block, 1, 0, use);
 	if (rc) {
 		extent_map_drop(&map);
 		return rc;
 	}
 	*block = map.pieces[0].value;
 	txn_start(&txn, &call);
-	rc = extent_map_log(&map, &txn, txn_log(&txn, inode, privileged), end);
+	rc = extent_map_log(&map, &txn, txn_log(&txn, inode, use), end);
 	if (rc) {
 		txn_drop(&txn);
 		extent_map_drop(&map);
@@ -68,9 +68,9 @@ static int grow_file(struct nova_worker *worker, uint64_t file_block, const stru
 	int rc;
 
 	worker->may_defer = false; /* the caller has no way to defer this */
-	rc = add_block(worker, file_block, content, false, block);
-	if (rc == -ENOSPC && alloc_free_total(worker->fs) > worker->fs->base_reserve / 2)
-		rc = add_block(worker, file_block, content, true, block);
+	rc = add_block(worker, file_block, content, ALLOC_GROWS, block);
+	if (rc == -ENOSPC && alloc_free_total(worker->fs) > worker->fs->removal_reserve / 2)
+		rc = add_block(worker, file_block, content, ALLOC_FREES, block);
 	worker->may_defer = may_defer;
 	return rc;
 }

@@ -69,7 +69,8 @@ static uint64_t count_holes(const struct nova_inode *inode, uint64_t first, uint
 	return holes;
 }
 
-int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag, bool privileged)
+int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag,
+                     enum alloc_use use)
 {
 	struct nova_inode *inode = map->inode;
 	const struct alloc_file file = {
@@ -91,8 +92,9 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 	while (count) {
 		struct extent_map_piece piece = {.file_block = file_block, .fresh = true};
 		bool unfilled = file_block + count == map->unfilled_end;
-		int64_t got = privileged ? alloc_run(map->worker, count, true, &piece.value)
-		                         : alloc_data(map->worker, &file, file_block, count, unfilled, &piece.value);
+		int64_t got = use == ALLOC_FREES
+		                  ? alloc_run(map->worker, count, use, &piece.value)
+		                  : alloc_data(map->worker, &file, file_block, count, unfilled, use, &piece.value);
 
 		if (got < 0)
 			return (int)got;

@@ -41,7 +41,7 @@ void extent_map_init(struct extent_map_change *map, const struct nova_call *call
  * -EDQUOT, -ENOMEM: call extent_map_drop.
  */
 int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_t count, uint64_t flag,
-                     bool privileged);
+                     enum alloc_use use);
 
 /* extent_map_adopt -- add blocks that the caller has allocated, filled and fenced. The change owns them once this
  * returns 0. -EDQUOT, -ENOMEM: call extent_map_drop. */

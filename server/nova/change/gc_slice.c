@@ -247,5 +247,5 @@ void gc_slice_begin(struct gc_slice *slice, struct nova_worker *worker, struct n
 	memset(slice, 0, offsetof(struct gc_slice, gathered));
 	slice->worker = worker;
 	slice->inode = inode;
-	inode_append_start(&slice->log, inode, false);
+	inode_append_start(&slice->log, inode, ALLOC_REPLACES);
 }

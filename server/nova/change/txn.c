@@ -29,7 +29,7 @@ void txn_start(struct txn *txn, const struct nova_call *call)
 	txn->has_effect = false;
 }
 
-struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged)
+struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, enum alloc_use use)
 {
 	for (unsigned i = 0; i < txn->log_count; i++)
 		if (txn->logs[i].log == &inode->log)
@@ -37,7 +37,7 @@ struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privi
 	fn_assert(txn->log_count < TXN_LOGS);
 	gc_if_due(txn->worker, inode);
 	txn->is_new[txn->log_count] = false;
-	inode_append_start(&txn->logs[txn->log_count], inode, privileged);
+	inode_append_start(&txn->logs[txn->log_count], inode, use);
 	return &txn->logs[txn->log_count++];
 }
 
@@ -45,7 +45,7 @@ struct log_append *txn_log_new(struct txn *txn, struct nova_inode *inode)
 {
 	fn_assert(txn->log_count < TXN_LOGS);
 	txn->is_new[txn->log_count] = true;
-	inode_append_start(&txn->logs[txn->log_count], inode, false);
+	inode_append_start(&txn->logs[txn->log_count], inode, ALLOC_GROWS);
 	return &txn->logs[txn->log_count++];
 }
 

@@ -52,8 +52,8 @@ struct txn {
 
 void txn_start(struct txn *txn, const struct nova_call *call);
 
-/* txn_log -- the append to the inode's log; a transaction has one for each inode. `privileged` may use the reserve. */
-struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, bool privileged);
+/* txn_log -- the append to the inode's log; a transaction has one for each inode. `use` is that of the first call. */
+struct log_append *txn_log(struct txn *txn, struct nova_inode *inode, enum alloc_use use);
 
 /* txn_log_new -- the log of an inode that this transaction creates. */
 struct log_append *txn_log_new(struct txn *txn, struct nova_inode *inode);

@@ -371,11 +371,11 @@ struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode
 	return dir_index_find(&dir->dir, fs->pm->base, dir_index_hash(fs->hash_seed, name, length), name, length);
 }
 
-void inode_append_start(struct log_append *append, struct nova_inode *inode, bool privileged)
+void inode_append_start(struct log_append *append, struct nova_inode *inode, enum alloc_use use)
 {
 	const struct log_owner owner = {
 	    .ino = inode->ino, .generation = inode->generation, .life = (enum nova_life)inode->life};
 
 	fn_assert(inode_write_locked(inode));
-	log_append_start(append, &inode->log, &owner, privileged);
+	log_append_start(append, &inode->log, &owner, use);
 }

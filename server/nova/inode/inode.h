@@ -85,7 +85,7 @@ static inline bool inode_write_locked(const struct nova_inode *inode)
 }
 
 /* inode_append_start -- begin to append to the log of an inode that is locked for writing. */
-void inode_append_start(struct log_append *append, struct nova_inode *inode, bool privileged);
+void inode_append_start(struct log_append *append, struct nova_inode *inode, enum alloc_use use);
 
 /* inode_find_name -- the entry in a locked directory, or NULL. */
 struct dir_entry *inode_find_name(const struct nova *fs, const struct nova_inode *dir, const char *name, size_t length);

@@ -281,7 +281,7 @@ static int take_blocks(struct nova_worker *worker, struct xattr_change *change)
 	uint64_t blocks = (change->length + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 
 	while (blocks) {
-		int64_t got = alloc_run(worker, blocks, false, &change->blob->first[change->runs]);
+		int64_t got = alloc_run(worker, blocks, ALLOC_GROWS, &change->blob->first[change->runs]);
 
 		if (got < 0)
 			return (int)got;

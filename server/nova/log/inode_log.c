@@ -28,7 +28,8 @@ static uint8_t *page_line(const struct nova *fs, uint64_t ino, uint64_t page, ui
 
 /* ---- append --------------------------------------------------------------------------------------------------- */
 
-void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner, bool privileged)
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
+                      enum alloc_use use)
 {
 	*append = (struct log_append){
 	    .log = log,
@@ -36,7 +37,7 @@ void log_append_start(struct log_append *append, struct log_state *log, const st
 	    .position = log->tail,
 	    .page = log->tail_page,
 	    .page_first = log->tail_first,
-	    .privileged = privileged,
+	    .use = use,
 	};
 }
 
@@ -63,7 +64,7 @@ static int add_page(struct nova_worker *worker, struct log_append *append)
 	const struct log_owner *owner = &append->owner;
 	struct nova_page_header header = {0};
 	uint64_t block;
-	int64_t got = alloc_run(worker, 1, append->privileged, &block);
+	int64_t got = alloc_run(worker, 1, append->use, &block);
 
 	if (got < 0)
 		return (int)got;

@@ -25,13 +25,14 @@ struct log_append {
 	uint64_t page;       /* the page of the previous entry, 0 = the slot */
 	uint64_t page_first; /* position of its first line */
 	uint64_t first_new;  /* the first page allocated by this append, 0 = none */
-	bool privileged;     /* may use the reserve */
+	enum alloc_use use;  /* what its pages are for */
 	uint32_t born;       /* of the next entry, 0 = the present epoch */
 	uint32_t newest;     /* the latest of those stored */
 };
 
 /* log_append_start -- stores nothing. */
-void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner, bool privileged);
+void log_append_start(struct log_append *append, struct log_state *log, const struct log_owner *owner,
+                      enum alloc_use use);
 
 /*
  * log_append_entry -- seal (epochs, CRC) and store one entry; `line`, if not NULL, receives its line in the

@@ -45,7 +45,7 @@ int nova_accessed(const struct nova_call *call, struct nova_handle file, enum no
 	txn_start(&txn, call);
 	if (policy == NOVA_ATIME_RELATIVE && !is_due(inode->atime_ns, inode->mtime_ns, inode->ctime_ns, txn.now))
 		return 0; /* another reader was first */
-	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_ATIME, NULL);
+	rc = txn_attr(&txn, txn_log(&txn, inode, ALLOC_GROWS), NOVA_ATTR_ATIME, NULL);
 	if (rc) {
 		txn_drop(&txn);
 		return rc;

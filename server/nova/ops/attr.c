@@ -216,7 +216,7 @@ static int cut_block(struct nova_worker *worker, const struct nova_inode *inode,
 	old = file_readable(file_index_get(&inode->file, change->size >> NOVA_BLOCK_SHIFT));
 	if (!old)
 		return 0;
-	got = alloc_run(worker, 1, true, &change->tail_block);
+	got = alloc_run(worker, 1, ALLOC_FREES, &change->tail_block);
 	if (got < 0) {
 		change->tail_block = 0;
 		return (int)got;
@@ -336,6 +336,7 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 	struct nova_worker *worker = call->worker;
 	CLEANUP_UNLOCK struct nova_inode *inode = NULL;
 	struct change change;
+	enum alloc_use use;
 	struct txn txn;
 	int rc;
 
@@ -355,9 +356,10 @@ int nova_setattr(const struct nova_call *call, struct nova_handle file, unsigned
 		change.quota = change.project ? project_find(worker->fs, change.project) : NULL;
 		if (change.project && !change.quota)
 			return -ENOMEM;
+		use = change.size < inode->size ? ALLOC_FREES : ALLOC_REPLACES;
 		rc = cut_block(worker, inode, &change);
 		if (!rc)
-			rc = append_change(&txn, inode, txn_log(&txn, inode, change.size < inode->size), &change);
+			rc = append_change(&txn, inode, txn_log(&txn, inode, use), &change);
 		if (rc) {
 			txn_drop(&txn);
 			pm_fence(worker->fs->pm);

@@ -85,18 +85,18 @@ static int plan(struct extent_map_change *map, const struct copy *copy)
 	int rc;
 
 	if ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1))
-		return data_take(map, at, end - at);
+		return data_take(map, at, end - at, ALLOC_GROWS);
 	for (hole = whole; hole < whole_end; hole += count) {
 		if (file_readable(file_index_run(source, hole + away, whole_end - hole, &count)))
 			continue;
-		rc = hole > at ? data_take(map, at, hole - at) : 0;
+		rc = hole > at ? data_take(map, at, hole - at, ALLOC_GROWS) : 0;
 		if (!rc)
 			rc = plan_hole(map, hole, count);
 		if (rc)
 			return rc;
 		at = hole + count;
 	}
-	return at < end ? data_take(map, at, end - at) : 0;
+	return at < end ? data_take(map, at, end - at, ALLOC_GROWS) : 0;
 }
 
 static int copy_locked(const struct nova_call *call, const struct copy *copy)
@@ -114,7 +114,7 @@ static int copy_locked(const struct nova_call *call, const struct copy *copy)
 	txn_start(&txn, call);
 	txn_effect(&txn, copy->end - copy->to_offset, 0);
 	fill(&map, copy, 0, 0);
-	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
+	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, ALLOC_GROWS, NULL);
 }
 
 static int may_copy(const struct nova_call *call, const struct copy *copy)
@@ -225,7 +225,7 @@ static int take_prepared(struct nova_worker *worker, struct nova_copy *copy, uin
 
 	while (at < end) {
 		uint64_t block;
-		int64_t got = alloc_data(worker, &file, at, end - at, false, &block);
+		int64_t got = alloc_data(worker, &file, at, end - at, false, ALLOC_GROWS, &block);
 		int rc = got < 0 ? (int)got : add_prepared(copy, at, block, (uint64_t)got);
 
 		if (rc) {
@@ -353,7 +353,7 @@ static int gather_tail(struct extent_map_change *map, const struct copy *copy, u
 	if (aligned && copy->end >= copy->to->size && tail << NOVA_BLOCK_SHIFT >= copy->to_offset &&
 	    !file_readable(file_index_get(&copy->from->file, tail + away)))
 		return plan_hole(map, tail, 1);
-	return data_take(map, tail, 1);
+	return data_take(map, tail, 1, ALLOC_GROWS);
 }
 
 /* The pieces, and the target's blocks at both ends, of which the copy covers a part. */
@@ -361,7 +361,7 @@ static int gather(struct extent_map_change *map, struct nova_copy *prepared, con
 {
 	uint64_t head = copy->to_offset >> NOVA_BLOCK_SHIFT;
 	uint64_t tail = (copy->end - 1) >> NOVA_BLOCK_SHIFT;
-	int rc = head < prepared->first ? data_take(map, head, 1) : 0;
+	int rc = head < prepared->first ? data_take(map, head, 1, ALLOC_GROWS) : 0;
 
 	for (unsigned i = 0; !rc && i < prepared->count; i++) {
 		struct prepared_piece *piece = &prepared->pieces[i];
@@ -394,7 +394,7 @@ static int commit_prepared(const struct nova_call *call, struct nova_copy *prepa
 	txn_start(&txn, call);
 	txn_effect(&txn, copy->end - copy->to_offset, 0);
 	fill(&map, copy, prepared->first, prepared->last);
-	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, false, NULL);
+	return data_commit(&txn, &map, copy->end > copy->to->size ? copy->end : copy->to->size, ALLOC_GROWS, NULL);
 }
 
 /* About how many ns the commit takes. */

@@ -141,13 +141,13 @@ static void fill_piece(struct nova *fs, const struct nova_inode *inode, const st
 	}
 }
 
-int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count)
+int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count, enum alloc_use use)
 {
 	const struct file_index *index = &map->inode->file;
 	uint64_t end = file_block + count;
 
 	if (map->inode->space.unwritten == 0)
-		return extent_map_fresh(map, file_block, count, 0, false);
+		return extent_map_fresh(map, file_block, count, 0, use);
 	for (uint64_t at = file_block, written = file_block; at < end || written < end;) {
 		uint64_t run = 0;
 		uint64_t value = at < end ? file_index_run(index, at, end - at, &run) : 0;
@@ -158,7 +158,7 @@ int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count
 			continue;
 		}
 		if (at > written)
-			rc = extent_map_fresh(map, written, at - written, 0, false);
+			rc = extent_map_fresh(map, written, at - written, 0, use);
 		if (!rc && run)
 			rc = extent_map_place(map, at, file_block_of(value), run);
 		if (rc)
@@ -168,13 +168,13 @@ int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count
 	return 0;
 }
 
-int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, bool privileged,
+int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, enum alloc_use use,
                 const struct data_bytes *bytes)
 {
 	struct nova_inode *inode = map->inode;
 	uint16_t mode = perm_mode_after_write(txn->call->cred, inode);
 	bool privileges = xattr_has_privileges(txn->worker->fs, inode);
-	struct log_append *log = txn_log(txn, inode, privileged);
+	struct log_append *log = txn_log(txn, inode, use);
 	unsigned mask = NOVA_ATTR_MTIME;
 	int rc = 0;
 
@@ -208,8 +208,8 @@ int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, b
 	return 0;
 }
 
-static int write_locked(const struct nova_call *call, struct nova_inode *inode, uint64_t offset, const void *data,
-                        size_t length)
+static int write_for(const struct nova_call *call, struct nova_inode *inode, uint64_t offset, const void *data,
+                     size_t length, enum alloc_use use)
 {
 	uint64_t first = offset >> NOVA_BLOCK_SHIFT;
 	uint64_t blocks = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) - first + 1;
@@ -222,7 +222,7 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 	extent_map_init(&map, call, inode);
 	if (offset + length == size && size % NOVA_BLOCK_SIZE)
 		map.unfilled_end = first + blocks;
-	rc = data_take(&map, first, blocks);
+	rc = data_take(&map, first, blocks, use);
 	if (rc) {
 		extent_map_drop(&map);
 		return rc;
@@ -230,7 +230,29 @@ static int write_locked(const struct nova_call *call, struct nova_inode *inode, 
 	txn_start(&txn, call);
 	txn_effect(&txn, offset, size);
 	/* If the write goes to reserved blocks alone, its log space was reserved with them. */
-	return data_commit(&txn, &map, size, map.fresh == 0, &bytes);
+	return data_commit(&txn, &map, size, map.fresh == 0 ? ALLOC_FREES : use, &bytes);
+}
+
+/* Whether the file has blocks throughout the range, so that a write there leaves as many in use. */
+static bool replaces_blocks(const struct nova_inode *inode, uint64_t offset, size_t length)
+{
+	uint64_t end = ((offset + length - 1) >> NOVA_BLOCK_SHIFT) + 1;
+	uint64_t run;
+
+	for (uint64_t at = offset >> NOVA_BLOCK_SHIFT; at < end; at += run)
+		if (!file_index_run(&inode->file, at, end - at, &run))
+			return false;
+	return true;
+}
+
+static int write_locked(const struct nova_call *call, struct nova_inode *inode, uint64_t offset, const void *data,
+                        size_t length)
+{
+	int rc = write_for(call, inode, offset, data, length, ALLOC_GROWS);
+
+	if (rc == -ENOSPC && replaces_blocks(inode, offset, length))
+		rc = write_for(call, inode, offset, data, length, ALLOC_REPLACES);
+	return rc;
 }
 
 static int may_write(const struct nova_call *call, const struct nova_inode *inode, unsigned flags)

@@ -18,7 +18,7 @@ void data_copy_out(const struct nova *fs, const struct nova_inode *inode, uint64
  * data_take -- get private blocks for file blocks that are about to be written: the file's reserved blocks, whose
  * content is not visible before the commit, and fresh blocks elsewhere. On an error the caller drops the change.
  */
-int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count);
+int data_take(struct extent_map_change *map, uint64_t file_block, uint64_t count, enum alloc_use use);
 
 /* Bytes for the change's pieces: the part of each that they do not cover keeps what the file has there. */
 struct data_bytes {
@@ -29,11 +29,10 @@ struct data_bytes {
 
 /*
  * data_commit -- log the change and the new size (not less than the present), store `bytes` into its blocks (NULL: the
- * caller has), commit, show. `privileged`: the log may
- * use the reserve. Times and mode are as after a write. On an error everything is dropped and fenced. The change has
- * ended either way.
+ * caller has), commit, show. `use`: that of the log's pages. Times and mode are as after a write. On an error
+ * everything is dropped and fenced. The change has ended either way.
  */
-int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, bool privileged,
+int data_commit(struct txn *txn, struct extent_map_change *map, uint64_t size, enum alloc_use use,
                 const struct data_bytes *bytes);
 
 #endif

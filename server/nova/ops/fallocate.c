@@ -67,7 +67,7 @@ static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t e
 		uint64_t value = file_index_run(index, at, end - at, &count);
 
 		if (!value || (data && file_readable(value))) {
-			int rc = extent_map_fresh(map, at, count, FILE_UNWRITTEN, false);
+			int rc = extent_map_fresh(map, at, count, FILE_UNWRITTEN, ALLOC_GROWS);
 
 			if (rc)
 				return rc;
@@ -80,7 +80,7 @@ static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t e
 /* ---- zeros ---------------------------------------------------------------------------------------------------- */
 
 /* Zero [from, to) of one block: a private copy, if it holds data at all. */
-static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_t from, uint64_t to, bool privileged)
+static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_t from, uint64_t to, enum alloc_use use)
 {
 	struct nova *fs = map->worker->fs;
 	uint8_t bytes[NOVA_BLOCK_SIZE] __attribute__((aligned(64)));
@@ -89,7 +89,7 @@ static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_
 
 	if (!old)
 		return 0;
-	rc = extent_map_fresh(map, file_block, 1, 0, privileged);
+	rc = extent_map_fresh(map, file_block, 1, 0, use);
 	if (rc)
 		return rc;
 	memcpy(bytes, block_at(fs, old), sizeof bytes);
@@ -99,7 +99,7 @@ static int zero_part(struct extent_map_change *map, uint64_t file_block, uint64_
 }
 
 /* The blocks that the range covers in part; *first and *last receive the whole ones between them. */
-static int zero_edges(struct extent_map_change *map, const struct range *range, bool privileged, uint64_t *first,
+static int zero_edges(struct extent_map_change *map, const struct range *range, enum alloc_use use, uint64_t *first,
                       uint64_t *last)
 {
 	uint64_t head = range->offset & BLOCK_MASK;
@@ -110,12 +110,12 @@ static int zero_edges(struct extent_map_change *map, const struct range *range, 
 	*last = block_down(range->end);
 	if (*first > *last) {
 		*first = *last;
-		return zero_part(map, *last, head, tail, privileged);
+		return zero_part(map, *last, head, tail, use);
 	}
 	if (head)
-		rc = zero_part(map, *first - 1, head, NOVA_BLOCK_SIZE, privileged);
+		rc = zero_part(map, *first - 1, head, NOVA_BLOCK_SIZE, use);
 	if (!rc && tail)
-		rc = zero_part(map, *last, 0, tail, privileged);
+		rc = zero_part(map, *last, 0, tail, use);
 	return rc;
 }
 
@@ -123,7 +123,7 @@ static int zero_edges(struct extent_map_change *map, const struct range *range, 
 static int plan_punch(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last, mapped;
-	int rc = zero_edges(map, range, true, &first, &last);
+	int rc = zero_edges(map, range, ALLOC_FREES, &first, &last);
 
 	if (rc || !file_index_next(&map->inode->file, first, &mapped) || mapped >= last)
 		return rc;
@@ -133,7 +133,7 @@ static int plan_punch(struct extent_map_change *map, const struct range *range)
 static int plan_zero(struct extent_map_change *map, const struct range *range)
 {
 	uint64_t first, last;
-	int rc = zero_edges(map, range, false, &first, &last);
+	int rc = zero_edges(map, range, ALLOC_GROWS, &first, &last);
 
 	if (rc)
 		return rc;
@@ -198,7 +198,7 @@ static int plan_shift(struct extent_map_change *map, uint64_t from, int64_t by)
 static int log_shift(const struct extent_map_change *map, struct txn *txn, const struct range *range, uint16_t mode,
                      bool privileges)
 {
-	struct log_append *log = txn_log(txn, map->inode, false);
+	struct log_append *log = txn_log(txn, map->inode, ALLOC_GROWS);
 	int rc = txn_attr(txn, log, NOVA_ATTR_SIZE, &(struct nova_attr_entry){.size = le64_of(range->offset)});
 
 	/* The size follows the cut: it is not smaller than the cut size, so it drops nothing. */

@@ -50,7 +50,7 @@ static int store_target(struct txn *txn, struct nova_inode *inode, struct log_ap
 		int64_t got = project_grow(&inode->space, 1);
 
 		if (!got)
-			got = alloc_run(txn->worker, 1, false, blob);
+			got = alloc_run(txn->worker, 1, ALLOC_GROWS, blob);
 		if (got < 0) {
 			*blob = 0;
 			return (int)got;
@@ -104,8 +104,8 @@ static int make(const struct nova_call *call, struct nova_handle dir_handle, con
 	if (target)
 		rc = store_target(&txn, inode, log, target, birth->size, &blob, &symlink_line);
 	if (!rc)
-		rc = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, (uint8_t)(birth->mode >> 12),
-		              NULL, &added);
+		rc = txn_name(&txn, txn_log(&txn, dir, ALLOC_GROWS), name, length, inode->ino,
+		              (uint8_t)(birth->mode >> 12), NULL, &added);
 	if (rc) {
 		txn_drop(&txn);
 		inode_create_abort(&txn, inode, birth);
@@ -208,10 +208,11 @@ static int link_locked(const struct nova_call *call, struct nova_inode *inode, s
 		return rc;
 	txn_start(&txn, call);
 	txn_effect(&txn, 0, 0);
-	rc = txn_attr(&txn, txn_log(&txn, inode, false), NOVA_ATTR_NLINK,
+	rc = txn_attr(&txn, txn_log(&txn, inode, ALLOC_GROWS), NOVA_ATTR_NLINK,
 	              &(struct nova_attr_entry){.nlink = le32_of(inode->nlink + 1)});
 	if (!rc)
-		rc = txn_name(&txn, txn_log(&txn, dir, false), name, length, inode->ino, inode->type, NULL, &added);
+		rc = txn_name(&txn, txn_log(&txn, dir, ALLOC_GROWS), name, length, inode->ino, inode->type, NULL,
+		              &added);
 	if (!rc && inode->life == NOVA_LIFE_NAMELESS)
 		txn_life(&txn, inode, NOVA_LIFE_ALLOCATED);
 	if (rc) {

@@ -36,11 +36,11 @@ static int remove_locked(const struct nova_call *call, struct nova_inode *dir, s
 
 	txn_start(&txn, call);
 	txn_effect(&txn, 0, 0);
-	rc = txn_name_gone(&txn, txn_log(&txn, dir, true), entry);
+	rc = txn_name_gone(&txn, txn_log(&txn, dir, ALLOC_FREES), entry);
 	if (!rc && last)
 		inode_free_begin(&txn, child);
 	if (!rc && !last)
-		rc = txn_attr(&txn, txn_log(&txn, child, true), NOVA_ATTR_NLINK,
+		rc = txn_attr(&txn, txn_log(&txn, child, ALLOC_FREES), NOVA_ATTR_NLINK,
 		              &(struct nova_attr_entry){.nlink = le32_of(child->nlink - 1)});
 	if (rc) {
 		txn_drop(&txn);

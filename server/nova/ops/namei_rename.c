@@ -157,7 +157,7 @@ static int check_rules(const struct rename *r)
 static int append_moved(struct txn *txn, struct nova_inode *inode, const struct nova_inode *from,
                         const struct nova_inode *to)
 {
-	struct log_append *log = txn_log(txn, inode, false);
+	struct log_append *log = txn_log(txn, inode, ALLOC_REPLACES);
 	struct entry_buffer buffer;
 	struct nova_entry *entry;
 
@@ -192,7 +192,7 @@ static int append_victim(struct rename *r, struct txn *txn)
 		inode_free_begin(txn, r->victim);
 		return 0;
 	}
-	return txn_attr(txn, txn_log(txn, r->victim, false), NOVA_ATTR_NLINK,
+	return txn_attr(txn, txn_log(txn, r->victim, ALLOC_REPLACES), NOVA_ATTR_NLINK,
 	                &(struct nova_attr_entry){.nlink = le32_of(r->victim->nlink - 1)});
 }
 
@@ -221,13 +221,13 @@ static int commit_rename(struct rename *r)
 	txn_start(&txn, r->call);
 	txn_effect(&txn, victim_dies(r), 0);
 	if (exchange)
-		rc = txn_name(&txn, txn_log(&txn, r->from_dir, false), r->from, r->from_length, r->victim->ino,
+		rc = txn_name(&txn, txn_log(&txn, r->from_dir, ALLOC_REPLACES), r->from, r->from_length, r->victim->ino,
 		              r->victim->type, r->source, &back);
 	else
-		rc = txn_name_gone(&txn, txn_log(&txn, r->from_dir, false), r->source);
+		rc = txn_name_gone(&txn, txn_log(&txn, r->from_dir, ALLOC_REPLACES), r->source);
 	if (!rc)
-		rc = txn_name(&txn, txn_log(&txn, r->to_dir, false), r->to, r->to_length, r->moved->ino, r->moved->type,
-		              r->target, &added);
+		rc = txn_name(&txn, txn_log(&txn, r->to_dir, ALLOC_REPLACES), r->to, r->to_length, r->moved->ino,
+		              r->moved->type, r->target, &added);
 	if (!rc)
 		rc = append_moved(&txn, r->moved, r->from_dir, r->to_dir);
 	if (!rc)

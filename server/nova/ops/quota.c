@@ -78,7 +78,7 @@ int nova_quota_set(const struct nova_call *call, uint32_t project_number, uint64
 	quota->blocks = le64_of(block_limit);
 	quota->inodes = le64_of(inode_limit);
 	quota->time_ns = le64_of((uint64_t)txn.now);
-	rc = txn_entry(&txn, txn_log(&txn, root, true), entry, NULL, &line);
+	rc = txn_entry(&txn, txn_log(&txn, root, ALLOC_FREES), entry, NULL, &line);
 	if (rc) {
 		txn_drop(&txn);
 		return rc;

@@ -171,7 +171,7 @@ static int commit(const struct nova_call *call, struct nova_inode *inode, struct
 	txn_start(&txn, call);
 	txn_effect(&txn, 0, 0);
 	/* A removal frees space, so it may use the reserve. */
-	log = txn_log(&txn, inode, change && !change->value);
+	log = txn_log(&txn, inode, change && !change->value ? ALLOC_FREES : ALLOC_GROWS);
 	rc = change ? xattr_append(worker, inode, log, change, txn.now) : 0;
 	if (!rc && (mode != inode->mode || !change))
 		rc = txn_attr(&txn, log, NOVA_ATTR_MODE, &(struct nova_attr_entry){.mode = le16_of(mode)});

@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BASE_RESERVE_MIN 32u
-#define BASE_RESERVE_MAX 4096u
-#define BIG_RUN          64u /* a run of so many blocks or more is taken from the zones, not from the worker's run */
-#define REFILL_LEAST     16u /* the shortest run that becomes the worker's run */
-#define BIG_LEAST        8u  /* the shortest run for a request of BIG_RUN or more */
-#define REFILL_SINGLES   64u /* the most scattered blocks that a worker takes at once */
+#define REMOVAL_SHARE  256u /* the reserve for removals has one of so many blocks, at least and at most these */
+#define REMOVAL_MIN    32u
+#define REMOVAL_MAX    4096u
+#define REPLACE_SHARE  64u /* and that for replacements: a line of the log for each block */
+#define REPLACE_MIN    96u
+#define REPLACE_MAX    16384u
+#define BIG_RUN        64u /* a run of so many blocks or more is taken from the zones, not from the worker's run */
+#define REFILL_LEAST   16u /* the shortest run that becomes the worker's run */
+#define BIG_LEAST      8u  /* the shortest run for a request of BIG_RUN or more */
+#define REFILL_SINGLES 64u /* the most scattered blocks that a worker takes at once */
 
 static void set_bits(uint64_t *bitmap, uint64_t from, uint64_t to)
 {
@@ -25,6 +29,13 @@ static void set_bits(uint64_t *bitmap, uint64_t from, uint64_t to)
 		bitmap[from / 64] = ~0ULL;
 	for (; from < to; from++)
 		bitmap[from / 64] |= 1ULL << from % 64;
+}
+
+static uint64_t between(uint64_t least, uint64_t value, uint64_t most)
+{
+	if (value < least)
+		return least;
+	return value < most ? value : most;
 }
 
 int alloc_init(struct nova *fs)
@@ -48,11 +59,8 @@ int alloc_init(struct nova *fs)
 		set_bits(zone->bitmap, 0, NOVA_ZONE_FIRST_CHUNK);
 		set_bits(zone->bitmap, zone->blocks, NOVA_ZONE_BLOCKS);
 	}
-	fs->base_reserve = fs->usable_blocks / 256;
-	if (fs->base_reserve < BASE_RESERVE_MIN)
-		fs->base_reserve = BASE_RESERVE_MIN;
-	if (fs->base_reserve > BASE_RESERVE_MAX)
-		fs->base_reserve = BASE_RESERVE_MAX;
+	fs->removal_reserve = between(REMOVAL_MIN, fs->usable_blocks / REMOVAL_SHARE, REMOVAL_MAX);
+	fs->base_reserve = fs->removal_reserve + between(REPLACE_MIN, fs->usable_blocks / REPLACE_SHARE, REPLACE_MAX);
 	return 0;
 }
 
@@ -98,17 +106,21 @@ static uint32_t workers_ever(const struct nova *fs)
 
 /* ---- the reserve ---------------------------------------------------------------------------------------------- */
 
-static uint64_t reserve_blocks(struct nova *fs)
+/* The blocks in the zones that an allocation for `use` must leave there. */
+static uint64_t reserve_blocks(struct nova *fs, enum alloc_use use)
 {
 	int64_t promised = __atomic_load_n(&fs->promised, __ATOMIC_RELAXED);
+	uint64_t blocks = use == ALLOC_REPLACES ? fs->removal_reserve : fs->base_reserve;
 
+	if (use == ALLOC_FREES)
+		return 0;
 	for (uint32_t i = 0; i < workers_ever(fs); i++) {
 		struct nova_worker *worker = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
 
 		if (worker)
 			promised += __atomic_load_n(&worker->promised, __ATOMIC_RELAXED);
 	}
-	return fs->base_reserve + (promised > 0 ? (uint64_t)promised / NOVA_PAGE_LINES : 0);
+	return blocks + (promised > 0 ? (uint64_t)promised / NOVA_PAGE_LINES : 0);
 }
 
 /* Whether the zones have no more than the reserve. Names and unwritten blocks use at least as much space as the reserve
@@ -117,14 +129,14 @@ static bool at_reserve(struct nova *fs)
 {
 	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
 
-	return free_blocks < fs->usable_blocks / 2 + fs->base_reserve && free_blocks < reserve_blocks(fs);
+	return free_blocks < fs->usable_blocks / 2 + fs->base_reserve && free_blocks < reserve_blocks(fs, ALLOC_GROWS);
 }
 
-/* How many of `want` blocks the zones can give; without `privileged`, only beyond the reserve. */
-static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
+/* How many of `want` blocks the zones can give for `use`. */
+static uint64_t allowance(struct nova *fs, uint64_t want, enum alloc_use use)
 {
 	uint64_t available = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
-	uint64_t kept = privileged ? 0 : reserve_blocks(fs);
+	uint64_t kept = reserve_blocks(fs, use);
 
 	if (available <= kept)
 		return 0;
@@ -133,11 +145,12 @@ static uint64_t allowance(struct nova *fs, uint64_t want, bool privileged)
 
 /* Take all of `want` from one zone. If no zone has it, take a run of at least `least` from the first zone that has one.
  */
-static uint64_t zones_take(struct nova_worker *worker, uint64_t want, uint64_t least, bool privileged, uint64_t *first)
+static uint64_t zones_take(struct nova_worker *worker, uint64_t want, uint64_t least, enum alloc_use use,
+                           uint64_t *first)
 {
 	struct nova *fs = worker->fs;
 
-	want = allowance(fs, want, privileged);
+	want = allowance(fs, want, use);
 	for (unsigned pass = 0; want && pass < 2; pass++) {
 		uint64_t enough = pass == 0 || least > want ? want : least;
 
@@ -194,7 +207,7 @@ static uint64_t refill_size(struct nova *fs, uint64_t want)
 {
 	uint64_t size = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED) / 64;
 
-	size = allowance(fs, size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS, false);
+	size = allowance(fs, size < NOVA_GROUP_BLOCKS ? size : NOVA_GROUP_BLOCKS, ALLOC_GROWS);
 	return size > want ? size : want;
 }
 
@@ -237,10 +250,10 @@ static uint64_t take_own(struct nova_worker *worker, uint64_t want, uint64_t *fi
 }
 
 /* Replace the worker's run by a new one and take `want` blocks from it. */
-static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, enum alloc_use use, uint64_t *first)
 {
-	uint64_t got = zones_take(worker, refill_size(worker->fs, want), want > REFILL_LEAST ? want : REFILL_LEAST,
-	                          privileged, first);
+	uint64_t got =
+	    zones_take(worker, refill_size(worker->fs, want), want > REFILL_LEAST ? want : REFILL_LEAST, use, first);
 	uint64_t old_first = 0;
 	uint64_t old_left = 0;
 
@@ -259,11 +272,12 @@ static uint64_t take_refilled(struct nova_worker *worker, uint64_t want, bool pr
 
 /* The free space is fragmented: take many single blocks at once, so that they cost the zone's lock and the search once.
  */
-static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, enum alloc_use use, uint64_t *first)
 {
 	struct nova *fs = worker->fs;
 	uint64_t blocks[REFILL_SINGLES];
-	uint64_t size = refill_size(fs, want);
+	/* Of what is not popped below, too, nothing may be of the reserve. */
+	uint64_t size = refill_size(fs, use == ALLOC_GROWS ? want : 1);
 	uint32_t count = 0;
 	uint32_t max;
 	uint64_t got;
@@ -273,7 +287,7 @@ static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool p
 	spin_unlock(&worker->lock);
 	if (got)
 		return got;
-	max = (uint32_t)allowance(fs, size < REFILL_SINGLES ? size : REFILL_SINGLES, privileged);
+	max = (uint32_t)allowance(fs, size < REFILL_SINGLES ? size : REFILL_SINGLES, use);
 	for (uint32_t i = 0; max && !count && i < fs->zone_count; i++)
 		count = zone_take_singles(fs, &fs->zones[(worker->ring + i) % fs->zone_count], blocks, max);
 	spin_lock(&worker->lock);
@@ -285,24 +299,24 @@ static uint64_t take_scattered(struct nova_worker *worker, uint64_t want, bool p
 	return got;
 }
 
-int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first)
+int64_t alloc_run(struct nova_worker *worker, uint64_t want, enum alloc_use use, uint64_t *first)
 {
 	uint64_t got = 0;
 
 	if (want < BIG_RUN) {
 		got = take_own(worker, want, first);
 		if (!got)
-			got = take_refilled(worker, want, privileged, first);
+			got = take_refilled(worker, want, use, first);
 	} else {
-		got = zones_take(worker, want, BIG_LEAST, privileged, first);
+		got = zones_take(worker, want, BIG_LEAST, use, first);
 	}
 	if (!got)
-		got = take_scattered(worker, want, privileged, first);
+		got = take_scattered(worker, want, use, first);
 	for (unsigned attempt = 0; !got && attempt < 2; attempt++) {
 		drain_all(worker->fs);
 		if (attempt && !give_up_slot_groups(worker->fs))
 			break;
-		got = zones_take(worker, want, 1, privileged, first);
+		got = zones_take(worker, want, 1, use, first);
 	}
 	return got ? (int64_t)got : -ENOSPC;
 }
@@ -312,13 +326,13 @@ uint64_t alloc_reserve_run(struct nova_worker *worker, uint64_t goal, uint64_t w
 	struct nova *fs = worker->fs;
 	uint64_t got = 0;
 
-	want = allowance(fs, want, false);
+	want = allowance(fs, want, ALLOC_GROWS);
 	if (want < least)
 		return 0;
 	if (goal)
 		got = zone_take_at(fs, goal, want, least);
 	if (!got)
-		return zones_take(worker, want, least, false, first);
+		return zones_take(worker, want, least, ALLOC_GROWS, first);
 	*first = goal;
 	return got;
 }
@@ -349,7 +363,7 @@ uint64_t alloc_chunk(struct nova_worker *worker)
 	struct nova *fs = worker->fs;
 
 	for (int attempt = 0; attempt < 2; attempt++) {
-		if (allowance(fs, NOVA_CHUNK_BLOCKS, false) == NOVA_CHUNK_BLOCKS)
+		if (allowance(fs, NOVA_CHUNK_BLOCKS, ALLOC_GROWS) == NOVA_CHUNK_BLOCKS)
 			for (uint32_t i = 0; i < fs->zone_count; i++) {
 				uint64_t found = zone_take_chunk(fs, &fs->zones[(worker->ring + i) % fs->zone_count]);
 
@@ -451,7 +465,7 @@ uint64_t alloc_free_total(struct nova *fs)
 uint64_t alloc_available_total(struct nova *fs)
 {
 	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
-	uint64_t reserve = reserve_blocks(fs);
+	uint64_t reserve = reserve_blocks(fs, ALLOC_GROWS);
 
 	return (free_blocks > reserve ? free_blocks - reserve : 0) + stocks(fs);
 }
@@ -459,7 +473,7 @@ uint64_t alloc_available_total(struct nova *fs)
 int alloc_promise(struct nova_worker *worker, uint64_t lines)
 {
 	__atomic_fetch_add(&worker->promised, (int64_t)lines, __ATOMIC_RELAXED);
-	if (alloc_free_total(worker->fs) >= lines + reserve_blocks(worker->fs))
+	if (alloc_free_total(worker->fs) >= lines + reserve_blocks(worker->fs, ALLOC_GROWS))
 		return 0;
 	alloc_keep_promise(worker, lines);
 	return -ENOSPC;

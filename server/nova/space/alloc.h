@@ -4,9 +4,11 @@
  * Each zone has a bitmap under its lock. Each worker keeps a run and a stack of single blocks, so that it allocates and
  * frees single blocks without a shared lock. None of this is on the medium: a mount finds the used blocks in the logs.
  *
- * The allocator keeps a reserve for operations that free space or use promised space (`privileged`): some blocks, and
- * one for each 63 names and unwritten blocks, since 63 removals or first writes fill a log page. So a full pool can be
- * emptied, and reserved blocks can be written.
+ * The allocator keeps a reserve (enum alloc_use). One part is for operations that free space or use promised space:
+ * some blocks, and one for each 63 names and unwritten blocks, since 63 removals or first writes fill a log page. So a
+ * full pool can be emptied, and reserved blocks can be written. Another part is for changes after which about as much
+ * is in use as before: a write over existing blocks needs new ones only until its commit. So a database can still
+ * write to its files on a full pool. Its log may use that part up, at 64 bytes for each extent.
  */
 #ifndef FARNOVA_NOVA_ALLOC_H
 #define FARNOVA_NOVA_ALLOC_H
@@ -28,7 +30,7 @@ bool alloc_claim(struct nova *fs, uint64_t first, uint64_t count);
 void alloc_count(struct nova *fs);
 
 /* alloc_run -- allocate a run of up to `want` blocks; returns its length, or -ENOSPC. */
-int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, uint64_t *first);
+int64_t alloc_run(struct nova_worker *worker, uint64_t want, enum alloc_use use, uint64_t *first);
 
 /*
  * alloc_data -- allocate a run of up to `want` blocks for the file blocks of an inode from `file_block` on; returns its
@@ -36,7 +38,7 @@ int64_t alloc_run(struct nova_worker *worker, uint64_t want, bool privileged, ui
  * `unfilled`: the last of these blocks is written in part, up to the end of the file, so it will be written again.
  */
 int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
-                   bool unfilled, uint64_t *first);
+                   bool unfilled, enum alloc_use use, uint64_t *first);
 
 /* alloc_reserve_run -- for alloc_data: take a run of `least` to `want` blocks from the zones, if possible from `goal`
  * on (0 = no goal). Returns its length, 0 if there is no such run beyond the reserve. */

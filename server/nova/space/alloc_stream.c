@@ -111,7 +111,7 @@ static uint64_t plan(struct nova_worker *worker, const struct alloc_file *file, 
 }
 
 int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, uint64_t file_block, uint64_t want,
-                   bool unfilled, uint64_t *first)
+                   bool unfilled, enum alloc_use use, uint64_t *first)
 {
 	uint64_t got;
 	uint64_t own = plan(worker, file, file_block, want, unfilled, first, &got);
@@ -128,5 +128,5 @@ int64_t alloc_data(struct nova_worker *worker, const struct alloc_file *file, ui
 	}
 	if (got)
 		return (int64_t)got;
-	return alloc_run(worker, own ? own : want, false, first);
+	return alloc_run(worker, own ? own : want, use, first);
 }

@@ -90,7 +90,7 @@ static void runs_are_given_once_and_come_back(void **state)
 		/* First mostly taken, then mostly given back, and so on. */
 		if (count < 20000 && (count == 0 || random_below(10) < (i / 10000 % 2 ? 2 : 7))) {
 			struct held *h = &held[count];
-			int64_t got = alloc_run(f.worker, want, false, &h->first);
+			int64_t got = alloc_run(f.worker, want, ALLOC_GROWS, &h->first);
 
 			if (got == -ENOSPC)
 				continue;
@@ -263,7 +263,7 @@ static void an_old_pool_that_is_nearly_full_has_room_for_new_inodes(void **state
 	total = fixture_free_blocks(&f);
 	blocks = calloc(total, sizeof *blocks);
 	for (; count < total * 97 / 100; count++)
-		assert_int_equal(alloc_run(f.worker, 1, false, &blocks[count]), 1);
+		assert_int_equal(alloc_run(f.worker, 1, ALLOC_GROWS, &blocks[count]), 1);
 	for (unsigned round = 0; round < 50; round++) {
 		uint64_t kept = count - total / 50;
 
@@ -274,14 +274,14 @@ static void an_old_pool_that_is_nearly_full_has_room_for_new_inodes(void **state
 			blocks[k] = blocks[--count];
 		}
 		for (; count < kept + total / 50; count++)
-			assert_int_equal(alloc_run(f.worker, 1, false, &blocks[count]), 1);
+			assert_int_equal(alloc_run(f.worker, 1, ALLOC_GROWS, &blocks[count]), 1);
 	}
 	assert_counts_are_true(f.fs);
 	while (chunks < 32 && alloc_chunk(f.worker))
 		chunks++;
 	assert_int_equal(chunks, 32);
 	/* Data gets the last block that is not in reserve all the same. */
-	while (alloc_run(f.worker, 1, false, &blocks[count]) == 1)
+	while (alloc_run(f.worker, 1, ALLOC_GROWS, &blocks[count]) == 1)
 		count++;
 	assert_true(fixture_free_blocks(&f) <= f.fs->base_reserve + 1);
 	free(blocks);
@@ -298,13 +298,13 @@ static void what_a_removal_takes_of_the_reserve_is_not_given_to_others(void **st
 
 	(void)state;
 	fixture_open(&f, 512 * MIB);
-	while (alloc_run(f.worker, 100, false, &block) > 0)
+	while (alloc_run(f.worker, 100, ALLOC_GROWS, &block) > 0)
 		;
 	left = fixture_free_blocks(&f);
 	assert_true(left >= f.fs->base_reserve);
 	for (unsigned i = 0; i < 8; i++) {
-		assert_int_equal(alloc_run(f.worker, 1, true, &block), 1);
-		assert_int_equal(alloc_run(f.worker, 1, false, &block), -ENOSPC);
+		assert_int_equal(alloc_run(f.worker, 1, ALLOC_FREES, &block), 1);
+		assert_int_equal(alloc_run(f.worker, 1, ALLOC_GROWS, &block), -ENOSPC);
 		assert_int_equal(fixture_free_blocks(&f), --left);
 	}
 	fixture_close(&f);

@@ -61,7 +61,7 @@ static void append_without_the_lock(void)
 	struct nova_inode inode = {.ino = 1};
 	struct log_append append;
 
-	inode_append_start(&append, &inode, false);
+	inode_append_start(&append, &inode, ALLOC_GROWS);
 }
 
 static void sixth_life(void)

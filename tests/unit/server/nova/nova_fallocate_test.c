@@ -360,11 +360,11 @@ static void a_write_of_many_runs_is_one_commit_or_none(void **state)
 	struct fixture *f = *state;
 	struct nova_handle comb = fixture_create(f, f->root, "comb", S_IFREG | 0644).handle;
 	struct nova_handle file = lettered(f, "file", 1);
-	static uint8_t data[600 * BLOCK], back[600 * BLOCK];
+	static uint8_t data[700 * BLOCK], back[700 * BLOCK]; /* some of them where the reserve lies in a row */
 	struct nova_attr before, after;
 
 	fill_up(f, comb);
-	for (uint64_t i = 0; i < 1400; i += 2)
+	for (uint64_t i = 0; i < 1600; i += 2)
 		fallocate_ok(f, comb, PUNCH, i * BLOCK, BLOCK);
 	memset(data, 'm', sizeof data);
 	before = attr_of(f, file);

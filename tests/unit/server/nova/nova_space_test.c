@@ -1,6 +1,7 @@
 /*
  * nova_space_test.c -- full pools, log rewriting, and that what is freed comes back.
  */
+#include "server/nova/core.h"
 #include "tests/support/nova_fixture.h"
 
 #include <errno.h>
@@ -132,10 +133,52 @@ static void a_full_pool_can_be_truncated_and_written_again(void **state)
 	while ((n = nova_write(&f->call, file.handle, size, data, sizeof data, 0, NULL)) > 0)
 		size += (uint64_t)n;
 	assert_int_equal(n, -ENOSPC);
-	assert_int_equal(nova_write(&f->call, file.handle, 0, data, sizeof data, 0, NULL), -ENOSPC);
 	assert_int_equal(nova_setattr(&f->call, file.handle, NOVA_SET_SIZE, &set, NULL), 0);
 	fixture_write(f, file.handle, 0, data, sizeof data);
 	fixture_assert_same_after_remount(f);
+}
+
+/* What needs no more space than before goes on: writes over blocks that are there, other names, other attributes. What
+ * grows is refused all the while, and what frees space works after it. */
+static void a_full_pool_can_be_rewritten_and_does_not_grow(void **state)
+{
+	static uint8_t data[16 * 4096], back[sizeof data];
+	struct fixture *f = *state;
+	struct nova_attr file = fixture_create(f, f->root, "file", S_IFREG | 0644);
+	struct nova_attr other = fixture_create(f, f->root, "other", S_IFREG | 0644);
+	struct nova_statfs statfs;
+	uint64_t blocks = 0;
+
+	fixture_write(f, other.handle, 0, data, 4096);
+	while (nova_write(&f->call, file.handle, blocks * 4096, data, 4096, 0, NULL) == 4096)
+		blocks++;
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t count = 1 + i % 2 * 15, at = i * 48271ULL % (blocks - count);
+		struct nova_attr mode = {.mode = i % 3 ? 0644 : 0600};
+
+		memset(data, (int)i, count * 4096);
+		assert_int_equal(nova_write(&f->call, file.handle, at * 4096 + 100, data, count * 4096 - 100, 0, NULL),
+		                 count * 4096 - 100);
+		assert_int_equal(nova_read(&f->call, file.handle, at * 4096 + 100, back, count * 4096 - 100),
+		                 count * 4096 - 100);
+		assert_memory_equal(back, data, count * 4096 - 100);
+		assert_int_equal(nova_setattr(&f->call, other.handle, NOVA_SET_MODE, &mode, NULL), 0);
+		assert_int_equal(nova_rename(&f->call, f->root,
+		                             i % 2 ? "b"
+		                             : i   ? "a"
+		                                   : "other",
+		                             i ? 1 : 5, f->root, i % 2 ? "a" : "b", 1, 0, NULL),
+		                 0);
+		/* It grows only by what GC has freed. */
+		while (nova_write(&f->call, file.handle, blocks * 4096, data, 4096, 0, NULL) == 4096)
+			blocks++;
+		nova_statfs(f->fs, &statfs);
+		assert_in_range(statfs.available_blocks, 0, 2);
+		assert_true(statfs.free_blocks >= f->fs->removal_reserve);
+	}
+	fixture_assert_same_after_remount(f);
+	assert_int_equal(nova_unlink(&f->call, f->root, N("file"), NULL), 0);
+	assert_int_equal(nova_unlink(&f->call, f->root, N("a"), NULL), 0);
 }
 
 static void a_file_rewritten_a_million_times_keeps_a_short_log(void **state)
@@ -269,6 +312,8 @@ int main(void)
 	    SMALL(a_pool_full_of_large_files_is_emptied),
 	    SMALL(a_pool_full_of_names_is_emptied),
 	    SMALL(a_full_pool_can_be_truncated_and_written_again),
+	    SMALL(a_full_pool_can_be_rewritten_and_does_not_grow),
+	    LARGE(a_full_pool_can_be_rewritten_and_does_not_grow),
 	    SMALL(a_file_rewritten_a_million_times_keeps_a_short_log),
 	    LARGE(a_busy_directory_keeps_a_short_log_and_its_cookies),
 	    cmocka_unit_test(a_pool_of_several_zones_is_filled_to_the_end),
