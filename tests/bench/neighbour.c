@@ -23,6 +23,7 @@
 
 #define POOL_BYTES (UINT64_C(1400) << 20)
 #define COPY_BYTES (UINT64_C(16) << 20)
+#define WIDE_BYTES (COPY_BYTES * 64) // 131,072 extents
 #define SAMPLES    (1u << 20)
 #define MAX_ROUNDS 32u
 #define MAX_WANTED 16u
@@ -35,6 +36,8 @@ static struct proto_reply reply;
 static uint64_t opens[2];
 static struct proto_handle files[2];
 static unsigned extents = 20000;
+static uint64_t wide;
+static struct proto_handle wide_file;
 static int64_t round_ns = 2000000000;
 
 static struct {
@@ -140,6 +143,54 @@ static void reserve_600m(void)
 	truncate_to(files[1], 0);
 }
 
+// A file of very many extents, made of copies of the first part of the scattered one.
+static void scatter_wide(void)
+{
+	struct proto_request request = {.op = PROTO_COPY};
+
+	must("open", raw_open(client, "wide", READ_WRITE, &reply));
+	wide = reply.open.open;
+	wide_file = reply.open.attr.handle;
+	for (uint64_t at = 0; at < WIDE_BYTES; at += reply.copy.count) {
+		request.copy.from_open = opens[0];
+		request.copy.to_open = wide;
+		request.copy.from_offset = at % COPY_BYTES;
+		request.copy.to_offset = at;
+		request.copy.length = COPY_BYTES - at % COPY_BYTES;
+		must("copy", raw_call(client, &request, &reply));
+	}
+}
+
+static void punch_wide(void)
+{
+	fallocate(wide, 0, WIDE_BYTES, PROTO_FALLOCATE_PUNCH_HOLE | PROTO_FALLOCATE_KEEP_SIZE);
+}
+
+static void insert_wide(void)
+{
+	fallocate(wide, 0, 8192, PROTO_FALLOCATE_INSERT_RANGE);
+	truncate_to(wide_file, 0);
+}
+
+static void truncate_wide(void)
+{
+	truncate_to(wide_file, 0);
+}
+
+// Closed and unlinked.
+static void kill_wide(void)
+{
+	struct proto_request request = {.op = PROTO_UNLINK};
+
+	request.unlink.dir = client->hello.hello.root;
+	request.unlink.path = (struct proto_string){.data = "wide", .length = 4};
+	must("unlink", raw_call(client, &request, &reply));
+	request = (struct proto_request){.op = PROTO_CLOSE};
+	request.close.open = wide;
+	must("close", raw_call(client, &request, &reply));
+	usleep(100000); // it is freed behind the reply
+}
+
 static void truncate_scattered(void)
 {
 	truncate_to(files[0], 0);
@@ -174,6 +225,10 @@ static const struct long_case {
     {.name = "first_use", .prepare = scatter, .run = first_use, .restart = true},
     {.name = "truncate_scattered", .renew = scatter, .run = truncate_scattered},
     {.name = "collapse_scattered", .renew = scatter, .run = collapse_scattered},
+    {.name = "punch_wide", .prepare = scatter, .renew = scatter_wide, .run = punch_wide},
+    {.name = "insert_wide", .prepare = scatter, .renew = scatter_wide, .run = insert_wide},
+    {.name = "truncate_wide", .prepare = scatter, .renew = scatter_wide, .run = truncate_wide},
+    {.name = "unlink_wide", .prepare = scatter, .renew = scatter_wide, .run = kill_wide},
 };
 
 // ---- the neighbour

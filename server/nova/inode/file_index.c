@@ -46,19 +46,11 @@ uint64_t file_index_bytes(const struct file_index *index)
 #define EXTENT_NS 700u
 #define BLOCK_NS  20u
 #define NODE_NS   300u
+#define LOOKED_AT 65536u /* blocks, in which it takes some microseconds to find the first that is mapped */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
-}
-
-uint64_t file_index_cost(const struct file_index *index, uint64_t first, uint64_t end, uint64_t blocks)
-{
-	uint64_t span = end > first ? end - first : 0;
-	uint64_t mapped = least(span, blocks);
-	uint64_t nodes = index->height ? least(index->nodes, span / FANOUT + 1) : 0;
-
-	return EXTENT_NS * least(mapped, index->extents) + BLOCK_NS * mapped + NODE_NS * nodes;
 }
 
 static bool covers(const struct file_index *index, uint64_t file_block)
@@ -140,6 +132,20 @@ static bool next_below(const struct file_index *index, uint64_t from, uint64_t e
 		return false;
 	return next_in_node(index->root, index->height, from, end, index->height ? FANOUT : index->capacity,
 	                    file_block);
+}
+
+uint64_t file_index_cost(const struct file_index *index, uint64_t first, uint64_t end, uint64_t blocks)
+{
+	uint64_t span = end > first ? end - first : 0;
+	uint64_t mapped = least(span, blocks);
+	uint64_t nodes = index->height ? least(index->nodes, span / FANOUT + 1) : 0;
+	uint64_t next;
+
+	/* To grow a file is no change of what it has. */
+	if (span <= LOOKED_AT && !next_below(index, first, end, &next))
+		mapped = 0;
+
+	return EXTENT_NS * least(mapped, index->extents) + BLOCK_NS * mapped + NODE_NS * nodes;
 }
 
 uint64_t file_index_run(const struct file_index *index, uint64_t file_block, uint64_t max, uint64_t *count)
