@@ -6,8 +6,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 struct bulk_owner {
 	TAILQ_ENTRY(bulk_owner) link; /* while it has queued jobs */
@@ -126,11 +129,21 @@ static void run_one(struct bulk_thread *self, struct bulk_job *job)
 	free_ended(owner);
 }
 
+/* A worker or a client on this host that wakes is to have the CPU at once, not after a time slice. */
+static void give_way(void)
+{
+	pid_t self = gettid();
+
+	if (setpriority(PRIO_PROCESS, (id_t)self, getpriority(PRIO_PROCESS, (id_t)self) + BULK_NICE) < 0)
+		log_warn("bulk", "cannot lower the priority of a thread for long requests: %s", strerror(errno));
+}
+
 static void *serve(void *argument)
 {
 	struct bulk_thread *self = argument;
 	struct bulk *bulk = self->bulk;
 
+	give_way();
 	pthread_mutex_lock(&bulk->lock);
 	while (!bulk->stopping) {
 		struct bulk_job *job = take(bulk);

@@ -27,6 +27,7 @@
 
 #define BULK_THREADS 2u
 #define BULK_INODES  2u
+#define BULK_NICE    10 /* the threads are so much nicer than the server */
 
 struct bulk_owner;
 

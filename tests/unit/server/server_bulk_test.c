@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 /* cmocka.h wants the above first */
@@ -212,6 +213,25 @@ static void of_one_owner_one_job_runs_at_a_time(void **state)
 	assert_int_equal(atomic_load(&most_at_once), 1);
 }
 
+static atomic_int priority;
+
+static void tell_priority(struct bulk_job *job, struct nova_worker *worker)
+{
+	(void)job;
+	(void)worker;
+	atomic_store(&priority, getpriority(PRIO_PROCESS, (id_t)gettid()));
+	sem_post(&done);
+}
+
+static void the_threads_give_way_to_others(void **state)
+{
+	(void)state;
+	go(BULK_THREADS);
+	submit(&row[0], owners[BULK_THREADS], tell_priority);
+	wait_for(1);
+	assert_int_equal(atomic_load(&priority), getpriority(PRIO_PROCESS, 0) + BULK_NICE);
+}
+
 /* ---- cancelling and waiting ------------------------------------------------------------------------------------- */
 
 static void what_has_not_begun_can_be_cancelled(void **state)
@@ -263,6 +283,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_row_of_jobs_does_not_wait_for_others_that_go_on_for_ever, begin, end),
 	    cmocka_unit_test_setup_teardown(owners_share_the_time_not_the_jobs, begin, end),
 	    cmocka_unit_test_setup_teardown(of_one_owner_one_job_runs_at_a_time, begin, end),
+	    cmocka_unit_test_setup_teardown(the_threads_give_way_to_others, begin, end),
 	    cmocka_unit_test_setup_teardown(what_has_not_begun_can_be_cancelled, begin, end),
 	    cmocka_unit_test_setup_teardown(what_needs_an_inode_waits_for_the_job_that_holds_it, begin, end),
 	};
