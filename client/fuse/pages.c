@@ -198,6 +198,8 @@ bool pages_end(void)
 
 void pages_stop(void)
 {
+	if (pages.started == THREADS) /* no invalidation after this one: nobody would carry it out */
+		farnova_set_invalidate(pages.state->fs, NULL, NULL);
 	pthread_mutex_lock(&pages.lock);
 	pages.ending = pages.stop = true;
 	pthread_cond_broadcast(&pages.wake);

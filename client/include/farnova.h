@@ -288,7 +288,8 @@ void farnova_cancel_all(struct farnova *fs);
  * once.
  *
  * farnova_set_invalidate -- set the callback for invalidations: NULL, the default, means that nothing may be kept. Set
- * it once, before the first farnova_pread_kept. After an invalidation the program drops what it keeps of the file,
+ * it before the first farnova_pread_kept, and NULL when the program keeps nothing any more: after that the callback is
+ * not called. After an invalidation the program drops what it keeps of the file,
  * which is all that farnova_pread_kept has returned and all that such a call may still return, and then calls
  * farnova_invalidated, also before farnova_disconnect. The server holds back the change of the other client until that
  * call, but for a limited time only (`recall_ms`, 2 s): then it ends this client's connection. An invalidation may also

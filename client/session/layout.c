@@ -159,6 +159,10 @@ static void tell_program(struct layouts *layouts, struct inode *inode)
 	struct invalidation *invalidation = inode->invalidation;
 
 	inode->invalidation = NULL;
+	if (!layouts->invalidate) { /* it has ended what it kept */
+		free(invalidation);
+		return;
+	}
 	invalidation->seen = layouts->seen;
 	invalidation->listed = true;
 	TAILQ_INSERT_TAIL(&layouts->invalidations, invalidation, entry);

@@ -142,6 +142,19 @@ static void closed_file_invalidates_nothing(void **state)
 	assert_non_null(kept_file);
 }
 
+/* Without the callback a change waits for nothing, and nothing of what was kept is left. */
+static void program_may_end_what_it_keeps(void **state)
+{
+	static uint8_t data[SIZE];
+
+	keep(data);
+	unsigned before = invalidations;
+	farnova_set_invalidate(keeper, NULL, NULL);
+	write_other(data);
+	assert_int_equal(invalidations, before);
+	farnova_set_invalidate(keeper, on_invalidate, &server);
+}
+
 static void nothing_is_kept_without_a_callback(void **state)
 {
 	static uint8_t data[SIZE];
@@ -191,9 +204,9 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(change_waits_for_what_is_kept),      cmocka_unit_test(own_write_invalidates_nothing),
-	    cmocka_unit_test(lost_connection_invalidates),        cmocka_unit_test(closed_file_invalidates_nothing),
-	    cmocka_unit_test(nothing_is_kept_without_a_callback),
+	    cmocka_unit_test(change_waits_for_what_is_kept), cmocka_unit_test(own_write_invalidates_nothing),
+	    cmocka_unit_test(lost_connection_invalidates),   cmocka_unit_test(closed_file_invalidates_nothing),
+	    cmocka_unit_test(program_may_end_what_it_keeps), cmocka_unit_test(nothing_is_kept_without_a_callback),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
