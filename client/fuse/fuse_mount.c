@@ -186,8 +186,10 @@ static void tell_parent(struct mount_state *state)
 		return;
 	}
 	/* If this fails, `farnova umount` does not wait for this process; nothing else depends on it. */
-	if (mounts_find(state->directory, device) == MOUNT_FARNOVA)
+	if (mounts_find(state->directory, device) == MOUNT_FARNOVA) {
 		state->sign_of_life = mounts_announce(device);
+		sscanf(device, "%u:%u", &state->device_major, &state->device_minor);
+	}
 	if (state->live_fd < 0)
 		return;
 	if (write(state->live_fd, &live, 1) != 1)

@@ -27,8 +27,9 @@ struct mount_state {
 	int live_fd;                             /* pipe to the waiting parent, or -1 */
 	const char *log_path;                    /* log file of the background process, or NULL */
 	char directory[PATH_MAX];
-	int error;        /* why the mount ended right after it was established, or 0 */
-	int sign_of_life; /* descriptor of mounts_announce; -1 before the mount is established */
+	unsigned device_major, device_minor; /* of the mount; 0 if unknown */
+	int error;                           /* why the mount ended right after it was established, or 0 */
+	int sign_of_life;                    /* descriptor of mounts_announce; -1 before the mount is established */
 };
 
 /* Add the operations of each file: attributes and names (names.c), open files (files.c), directories (directories.c),

@@ -16,7 +16,8 @@ struct node {
 	uint64_t references;
 	uint64_t plain_until_ns, plain_state;
 	bool filled;
-	unsigned writers;
+	unsigned writers, recalls;
+	uint64_t answered; /* reads of pages during a recall */
 };
 
 struct nodes {
@@ -183,6 +184,36 @@ bool nodes_is_open_for_writing(struct nodes *nodes, uint64_t id)
 	bool open = node && node->writers > 0;
 	pthread_mutex_unlock(&nodes->lock);
 	return open;
+}
+
+void nodes_recalled(struct nodes *nodes, uint64_t id, int count)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	/* The kernel may have forgotten the node, and looked it up again, in between. */
+	if (node && (count > 0 || node->recalls > 0))
+		node->recalls += (unsigned)count;
+	pthread_mutex_unlock(&nodes->lock);
+}
+
+bool nodes_is_recalled(struct nodes *nodes, uint64_t id)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	bool recalled = node && node->recalls > 0;
+	if (recalled)
+		node->answered++;
+	pthread_mutex_unlock(&nodes->lock);
+	return recalled;
+}
+
+uint64_t nodes_answered(struct nodes *nodes, uint64_t id)
+{
+	pthread_mutex_lock(&nodes->lock);
+	struct node *node = find(nodes, id);
+	uint64_t answered = node ? node->answered : 0;
+	pthread_mutex_unlock(&nodes->lock);
+	return answered;
 }
 
 static void grow(struct nodes *nodes)

@@ -49,6 +49,14 @@ bool nodes_is_filled(struct nodes *nodes, uint64_t id);
 void nodes_opened(struct nodes *nodes, uint64_t id, int count);
 bool nodes_is_open_for_writing(struct nodes *nodes, uint64_t id);
 
+/*
+ * nodes_recalled -- an invalidation of the file's pages has arrived (1) or was carried out (-1). nodes_is_recalled --
+ * whether one is being carried out; if so, the caller will answer a read of pages, which nodes_answered counts.
+ */
+void nodes_recalled(struct nodes *nodes, uint64_t id, int count);
+bool nodes_is_recalled(struct nodes *nodes, uint64_t id);
+uint64_t nodes_answered(struct nodes *nodes, uint64_t id);
+
 /* nodes_find -- the node id of `handle` if the kernel references it, else 0. */
 uint64_t nodes_find(struct nodes *nodes, struct farnova_handle handle);
 

@@ -4,13 +4,17 @@
 #include "client/fuse/pages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-#define THREADS 4 /* one may wait while the kernel writes what a mapping has changed */
+#define DROP_ROUNDS 10
+#define THREADS     4 /* one may wait while the kernel writes what a mapping has changed */
 
 /* Pages to be dropped for another reason than an invalidation by the server. */
 struct job {
@@ -52,6 +56,27 @@ static int64_t now_ns(void)
 
 /* ---- dropping --------------------------------------------------------------------------------------------------- */
 
+/*
+ * write_back -- have the kernel write changed pages before they are dropped. To drop a page it writes each changed page by
+ * a request of its own; so a recall would take too long. syncfs(2) writes many pages with one request, also those of
+ * other files. The mount is opened only meanwhile, since an open directory would prevent unmounting.
+ */
+static void write_back(fuse_ino_t ino)
+{
+	const struct mount_state *state = pages.state;
+	struct statx st;
+
+	if (!nodes_is_open_for_writing(state->nodes, ino) || !nodes_is_filled(state->nodes, ino))
+		return;
+	int fd = open(state->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) == 0 && st.stx_dev_major == state->device_major &&
+	    st.stx_dev_minor == state->device_minor)
+		syncfs(fd);
+	close(fd);
+}
+
 static void drop(fuse_ino_t ino, off_t offset, off_t length)
 {
 	/* Before the pages are dropped: a fill that begins later sets it again, and one that is under way is waited
@@ -67,8 +92,16 @@ static void carry_out(struct farnova_invalidation *invalidation, bool ending)
 {
 	fuse_ino_t ino = nodes_find(pages.state->nodes, invalidation->file);
 
-	if (ino && !ending)
+	/* A page that is filled meanwhile may be behind the place that the kernel has reached: drop once more. */
+	for (unsigned rounds = 0; ino && !ending && rounds < DROP_ROUNDS; rounds++) {
+		uint64_t answered = nodes_answered(pages.state->nodes, ino);
+		write_back(ino);
 		drop(ino, 0, 0);
+		if (nodes_answered(pages.state->nodes, ino) == answered)
+			break;
+	}
+	if (ino)
+		nodes_recalled(pages.state->nodes, ino, -1);
 	farnova_invalidated(pages.state->fs, invalidation);
 }
 
@@ -158,6 +191,10 @@ static void *serve(void *unused)
 /* In any thread, with the lock of the connection held. */
 static void on_invalidate(void *unused, struct farnova_invalidation *invalidation)
 {
+	fuse_ino_t ino = nodes_find(pages.state->nodes, invalidation->file);
+
+	if (ino)
+		nodes_recalled(pages.state->nodes, ino, 1);
 	pthread_mutex_lock(&pages.lock);
 	invalidation->next = NULL;
 	*pages.last = invalidation;
@@ -239,14 +276,20 @@ static ssize_t read_kept(struct farnova_file *file, char *data, size_t size, off
 	return n < 0 ? -1 : (ssize_t)done;
 }
 
-/* read_for_mapping -- the same for a file that a mapping may change: wait until the data may be kept. */
-static ssize_t read_for_mapping(struct farnova_file *file, char *data, size_t size, off_t offset, bool *kept)
+/*
+ * read_for_mapping -- the same for a file that a mapping may change: wait until the data may be kept. Not during an
+ * invalidation, which waits for the lock of this page: that drops the page after the answer, and first writes what a
+ * mapping has changed in it.
+ */
+static ssize_t read_for_mapping(struct mount_state *state, fuse_ino_t ino, struct farnova_file *file, char *data,
+                                size_t size, off_t offset, bool *kept)
 {
 	static const struct timespec rest = {.tv_nsec = 5000000};
 	int64_t until_ns = now_ns() + PAGES_WAIT_NS;
 	ssize_t n;
 
-	while ((n = read_kept(file, data, size, offset, kept)) > 0 && !*kept && !pages.ending && now_ns() < until_ns)
+	while ((n = read_kept(file, data, size, offset, kept)) > 0 && !*kept && !pages.ending &&
+	       !nodes_is_recalled(state->nodes, ino) && now_ns() < until_ns)
 		nanosleep(&rest, NULL);
 	return n;
 }
@@ -263,8 +306,9 @@ void pages_reply_read(struct mount_state *state, fuse_req_t req, fuse_ino_t ino,
 	}
 	/* Before the read: a write(2) that completes during the read must drop these pages. */
 	nodes_set_filled(state->nodes, ino, true);
-	ssize_t n = nodes_is_open_for_writing(state->nodes, ino) ? read_for_mapping(file, data, size, offset, &kept)
-	                                                         : read_kept(file, data, size, offset, &kept);
+	ssize_t n = nodes_is_open_for_writing(state->nodes, ino)
+	                ? read_for_mapping(state, ino, file, data, size, offset, &kept)
+	                : read_kept(file, data, size, offset, &kept);
 	recent_accessed(state->recent, ino);
 	if (n < 0)
 		fuse_reply_err(req, errno);

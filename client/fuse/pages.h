@@ -12,7 +12,7 @@
  *   after the reply. If they were dropped at once, the load that needs them might never complete.
  * - The kernel writes whole pages. A page that a mapping changed without a layout could overwrite what another client
  *   wrote to the same page. So in a file that is open for writing here, a fill waits for a layout, for at most
- *   PAGES_WAIT_NS.
+ *   PAGES_WAIT_NS. It does not wait while an invalidation of the file is carried out: that waits for the page's lock.
  * - A write(2) of this mount drops the pages of its range before it returns. Some kernels drop them only before they
  *   send the WRITE request, and the page may have been filled again since. For other changes the kernel drops the pages
  *   after the reply.
@@ -28,7 +28,7 @@
 #include "client/fuse/mount_state.h"
 
 #define PAGES_KEEP_NS INT64_C(1000000)
-#define PAGES_WAIT_NS INT64_C(5000000000)
+#define PAGES_WAIT_NS INT64_C(1000000000)
 
 /* Counters since the mount began: fills, those without a layout, and how often pages were dropped. */
 struct pages_counts {

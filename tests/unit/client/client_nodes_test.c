@@ -128,6 +128,25 @@ static void open_for_writing_until_the_last_close(void **state)
 	nodes_free(nodes);
 }
 
+static void answers_count_during_a_recall(void **state)
+{
+	struct nodes *nodes = nodes_new(root);
+	uint64_t id = nodes_get(nodes, handle(9, 1));
+
+	assert_false(nodes_is_recalled(nodes, id));
+	assert_int_equal(nodes_answered(nodes, id), 0);
+	nodes_recalled(nodes, id, 1);
+	nodes_recalled(nodes, id, 1);
+	assert_true(nodes_is_recalled(nodes, id));
+	nodes_recalled(nodes, id, -1);
+	assert_true(nodes_is_recalled(nodes, id));
+	assert_int_equal(nodes_answered(nodes, id), 2);
+	nodes_recalled(nodes, id, -1);
+	nodes_recalled(nodes, id, -1); /* of a node that was forgotten and looked up again */
+	assert_false(nodes_is_recalled(nodes, id));
+	nodes_free(nodes);
+}
+
 static void handles_are_found_while_referenced(void **state)
 {
 	struct nodes *nodes = nodes_new(root);
@@ -153,6 +172,7 @@ int main(void)
 	    cmocka_unit_test(what_is_known_of_a_file_ends_with_the_node),
 	    cmocka_unit_test(late_answer_makes_no_node_plain),
 	    cmocka_unit_test(open_for_writing_until_the_last_close),
+	    cmocka_unit_test(answers_count_during_a_recall),
 	    cmocka_unit_test(handles_are_found_while_referenced),
 	};
 
