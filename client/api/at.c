@@ -8,6 +8,7 @@
 #include "client/api/result.h"
 #include "client/include/farnova.h"
 #include "client/link/user_memory.h"
+#include "client/session/opening.h"
 
 #include <errno.h>
 #include <fcntl.h>

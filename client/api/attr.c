@@ -77,14 +77,21 @@ int attr_receive(struct farnova *fs, struct call *call, const struct proto_reply
 	return 0;
 }
 
+struct call *attr_get_call(struct farnova *fs, struct proto_handle handle, struct proto_attr *attr)
+{
+	struct call *call = call_new(fs, PROTO_GETATTR);
+
+	if (!call)
+		return NULL;
+	call->receive = attr_receive;
+	call->result = attr;
+	call->request.getattr.handle = handle;
+	return call;
+}
+
 int attr_get(struct farnova *fs, struct proto_handle handle, struct proto_attr *attr)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
-
-	request.op = PROTO_GETATTR;
-	request.getattr.handle = handle;
-	return call_run(fs, &call);
+	return call_run(fs, attr_get_call(fs, handle, attr));
 }
 
 /* receive_resized -- handle the reply to a change of size: the layout's size and blocks are not valid any more. */
@@ -94,30 +101,36 @@ static int receive_resized(struct farnova *fs, struct call *call, const struct p
 	return attr_receive(fs, call, reply);
 }
 
+struct call *attr_set_call(struct farnova *fs, struct proto_handle handle, struct farnova_file *open,
+                           const struct attr_change *change, struct proto_attr *attr)
+{
+	bool resize = change->mask & PROTO_SET_SIZE;
+	struct call *call = call_new(fs, PROTO_SETATTR);
+
+	if (!call)
+		return NULL;
+	call->receive = resize ? receive_resized : attr_receive;
+	call->result = attr;
+	call->file = open;
+	call->changing = resize ? &fs->layouts.blind_changes : NULL;
+	call->request.setattr.handle = handle;
+	call->request.setattr.open = 0;
+	call->request.setattr.mask = change->mask;
+	call->request.setattr.mode = change->mode & 07777;
+	call->request.setattr.uid = change->uid;
+	call->request.setattr.gid = change->gid;
+	call->request.setattr.flags = change->flags;
+	call->request.setattr.project = change->project;
+	call->request.setattr.size = change->size;
+	call->request.setattr.atime_ns = change->atime_ns;
+	call->request.setattr.mtime_ns = change->mtime_ns;
+	return call;
+}
+
 int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file *open,
              const struct attr_change *change, struct proto_attr *attr)
 {
-	bool resize = change->mask & PROTO_SET_SIZE;
-	struct proto_request request;
-	struct call call = {.request = &request,
-	                    .receive = resize ? receive_resized : attr_receive,
-	                    .result = attr,
-	                    .file = open,
-	                    .changing = resize ? &fs->layouts.blind_changes : NULL};
-
-	request.op = PROTO_SETATTR;
-	request.setattr.handle = handle;
-	request.setattr.open = 0;
-	request.setattr.mask = change->mask;
-	request.setattr.mode = change->mode & 07777;
-	request.setattr.uid = change->uid;
-	request.setattr.gid = change->gid;
-	request.setattr.flags = change->flags;
-	request.setattr.project = change->project;
-	request.setattr.size = change->size;
-	request.setattr.atime_ns = change->atime_ns;
-	request.setattr.mtime_ns = change->mtime_ns;
-	return call_run(fs, &call);
+	return call_run(fs, attr_set_call(fs, handle, open, change, attr));
 }
 
 /* The range of 64-bit nanoseconds, 1677 to 2262, in whole seconds. */

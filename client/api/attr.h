@@ -36,4 +36,9 @@ int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file
 /* attr_times -- convert utimensat's pair in the program's memory (NULL: both now) to a change; -EINVAL, -EFAULT. */
 int attr_times(const struct timespec given[2], struct attr_change *change);
 
+/* attr_get_call, attr_set_call -- their calls, to be started by others; NULL without memory. */
+struct call *attr_get_call(struct farnova *fs, struct proto_handle handle, struct proto_attr *attr);
+struct call *attr_set_call(struct farnova *fs, struct proto_handle handle, struct farnova_file *open,
+                           const struct attr_change *change, struct proto_attr *attr);
+
 #endif

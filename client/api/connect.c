@@ -5,6 +5,7 @@
 #include "client/api/names.h"
 #include "client/api/result.h"
 #include "client/include/farnova.h"
+#include "client/io/reading.h"
 #include "client/link/user_memory.h"
 #include "client/session/call.h"
 #include "client/session/open_files.h"
@@ -50,6 +51,7 @@ static int take_options(const struct farnova_options *given, struct farnova_opti
 
 static const struct connection_handler handler = {
     .on_message = receive_message,
+    .on_polled = reading_polled,
     .on_lost = receive_lost,
     .on_tick = receive_tick,
     .on_reconnect = reconnect,
@@ -58,7 +60,10 @@ static const struct connection_handler handler = {
 static void destroy(struct farnova *fs)
 {
 	session_end(fs);
+	free(fs->closes);
 	buffers_destroy(&fs->buffers);
+	cache_destroy(&fs->calls);
+	cache_destroy(&fs->readings);
 	cred_destroy(&fs->creds);
 	layout_destroy(&fs->layouts);
 	connection_destroy(&fs->link);
@@ -71,7 +76,12 @@ static int make(struct farnova **out)
 	if (!fs)
 		return -ENOMEM;
 	LIST_INIT(&fs->files);
+	LIST_INIT(&fs->queues);
+	TAILQ_INIT(&fs->unsent);
 	buffers_init(&fs->buffers);
+	cache_init(&fs->calls);
+	cache_init(&fs->readings);
+	TAILQ_INIT(&fs->stalled);
 	int error = connection_init(&fs->link, &handler);
 	if (error)
 		goto no_connection;
@@ -89,6 +99,8 @@ no_layouts:
 	connection_destroy(&fs->link);
 no_connection:
 	buffers_destroy(&fs->buffers);
+	cache_destroy(&fs->calls);
+	cache_destroy(&fs->readings);
 	free(fs);
 	return error;
 }
@@ -135,9 +147,17 @@ static void stop_background(struct farnova *fs)
 
 static void disconnect(struct farnova *fs)
 {
+	struct farnova_file *file;
+
 	stop_background(fs);
 	connection_lock(&fs->link);
 	session_leave(fs);
+	connection_end(&fs->link);
+	/* What was abandoned ends now, and with it its references to files. */
+	layout_drop_all(&fs->layouts, &fs->link);
+	call_end_all(fs);
+	while ((file = LIST_FIRST(&fs->files)) != NULL)
+		file_put(file);
 	connection_unlock(&fs->link);
 	destroy(fs);
 }
@@ -219,11 +239,11 @@ fail:
 
 void farnova_disconnect(struct farnova *fs)
 {
+	while (!LIST_EMPTY(&fs->queues))
+		farnova_queue_destroy(LIST_FIRST(&fs->queues));
 	/* The server closes all open files when the session ends. */
 	connection_lock(&fs->link);
 	fs->leaving = true;
 	connection_unlock(&fs->link);
-	while (!LIST_EMPTY(&fs->files))
-		file_close(LIST_FIRST(&fs->files));
 	disconnect(fs);
 }

@@ -17,6 +17,9 @@ int farnova_set_umask(struct farnova *fs, mode_t mask)
 static int receive_cred(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	struct cred *cred = call->result;
+
+	if (!cred)
+		return 0;
 	cred->session = fs->session.id;
 	return 0;
 }
@@ -24,12 +27,15 @@ static int receive_cred(struct farnova *fs, struct call *call, const struct prot
 /* announce -- send credential `number` to the server; lock held. */
 static int announce(struct farnova *fs, unsigned number)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_cred, .result = fs->creds.list[number - 1]};
+	struct call *call = call_new(fs, PROTO_CRED);
 
-	cred_request(&fs->creds, number, &request);
-	call_start(fs, &call);
-	return call_finish(fs, &call);
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_cred;
+	call->result = fs->creds.list[number - 1];
+	cred_request(&fs->creds, number, &call->request);
+	call_start(fs, call, poller_self());
+	return call_finish(fs, call);
 }
 
 /* choose -- set `number` as the calling thread's credential. */

@@ -8,6 +8,7 @@
 
 #include "client/api/names.h"
 #include "client/api/result.h"
+#include "client/session/opening.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,6 +66,8 @@ static int receive_entries(struct farnova *fs, struct call *call, const struct p
 {
 	struct farnova_dir *dir = call->result;
 
+	if (!dir)
+		return 0;
 	if (reply->readdir.length > sizeof(dir->entries))
 		return -EPROTO;
 	memcpy(dir->entries, reply->readdir.entries, reply->readdir.length);
@@ -79,15 +82,18 @@ static int receive_entries(struct farnova *fs, struct call *call, const struct p
 
 static int fill(struct farnova_dir *dir)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_entries, .result = dir, .file = dir->file};
+	struct call *call = call_new(dir->file->fs, PROTO_READDIR);
 
-	request.op = PROTO_READDIR;
-	request.readdir.handle = dir->file->inode->handle;
-	request.readdir.cookie = dir->position > DOTS ? dir->position - DOTS : 0;
-	request.readdir.until = dir->until;
-	request.readdir.size = BATCH;
-	return call_run(dir->file->fs, &call);
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_entries;
+	call->result = dir;
+	call->file = dir->file;
+	call->request.readdir.handle = dir->file->inode->handle;
+	call->request.readdir.cookie = dir->position > DOTS ? dir->position - DOTS : 0;
+	call->request.readdir.until = dir->until;
+	call->request.readdir.size = BATCH;
+	return call_run(dir->file->fs, call);
 }
 
 /* dot -- the entry "." or "..", which the server does not send. */

@@ -10,6 +10,7 @@
 #include "client/api/space.h"
 #include "client/io/read.h"
 #include "client/io/write.h"
+#include "client/session/opening.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,22 +76,29 @@ static int tmpfile_flags(int flags, uint32_t *out)
 	return error;
 }
 
+int file_request(struct farnova *fs, struct proto_string path, int flags, mode_t mode, struct proto_request *request,
+                 uint32_t *proto)
+{
+	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
+
+	request->op = nameless ? PROTO_TMPFILE : PROTO_OPEN;
+	request->open.dir = fs->root;
+	request->open.mode = mode & 07777;
+	request->open.umask = cred_umask(&fs->creds);
+	request->open.path = path;
+	return nameless ? tmpfile_flags(flags, proto) : file_flags(flags, proto);
+}
+
 struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flags, mode_t mode)
 {
 	struct farnova_file *file = NULL;
 	struct proto_request request;
 	struct path copy;
 	uint32_t proto;
-	bool nameless = (flags & O_TMPFILE) == O_TMPFILE;
-
-	request.op = nameless ? PROTO_TMPFILE : PROTO_OPEN;
-	request.open.dir = fs->root;
-	request.open.mode = mode & 07777;
-	request.open.umask = cred_umask(&fs->creds);
 	int error = names_path(path, &copy);
+
 	if (error == 0)
-		error = nameless ? tmpfile_flags(flags, &proto) : file_flags(flags, &proto);
-	request.open.path = copy.string;
+		error = file_request(fs, copy.string, flags, mode, &request, &proto);
 	if (error == 0)
 		error = file_open(fs, &request, proto, NULL, &file);
 	if (error)

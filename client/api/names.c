@@ -5,7 +5,7 @@
 
 #include "client/api/attr.h"
 #include "client/link/user_memory.h"
-#include "client/session/open_files.h"
+#include "client/session/opening.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,23 +33,33 @@ static int receive_lookup(struct farnova *fs, struct call *call, const struct pr
 {
 	struct proto_attr *attr = call->result;
 
+	if (!attr)
+		return 0;
 	if (!reply->lookup.found)
 		return -ENOENT;
 	*attr = reply->lookup.attr;
 	return 0;
 }
 
+struct call *names_lookup_call(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
+                               struct proto_attr *attr)
+{
+	struct call *call = call_new(fs, PROTO_LOOKUP);
+
+	if (!call)
+		return NULL;
+	call->receive = receive_lookup;
+	call->result = attr;
+	call->request.lookup.dir = dir;
+	call->request.lookup.flags = flags;
+	call->request.lookup.path = path;
+	return call;
+}
+
 int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
                  struct proto_attr *attr)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_lookup, .result = attr};
-
-	request.op = PROTO_LOOKUP;
-	request.lookup.dir = dir;
-	request.lookup.flags = flags;
-	request.lookup.path = path;
-	return call_run(fs, &call);
+	return call_run(fs, names_lookup_call(fs, dir, path, flags, attr));
 }
 
 #define ATTEMPTS 10
@@ -92,6 +102,8 @@ static int receive_lookup_in(struct farnova *fs, struct call *call, const struct
 {
 	struct names_found *found = call->result;
 
+	if (!found)
+		return 0;
 	found->has_directory = reply->lookup.has_directory;
 	if (found->has_directory)
 		found->directory = reply->lookup.directory;
@@ -103,63 +115,79 @@ static int receive_lookup_in(struct farnova *fs, struct call *call, const struct
 
 int names_lookup_in(struct farnova *fs, struct proto_handle dir, struct proto_string name, struct names_found *found)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_lookup_in, .result = found};
 
 	found->has_directory = false;
-	request.op = PROTO_LOOKUP;
-	request.lookup.dir = dir;
-	request.lookup.flags = PROTO_LOOKUP_NOFOLLOW | PROTO_LOOKUP_DIRECTORY;
-	request.lookup.path = name;
-	return call_run(fs, &call);
+	struct call *call = call_new(fs, PROTO_LOOKUP);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_lookup_in;
+	call->result = found;
+	call->request.lookup.dir = dir;
+	call->request.lookup.flags = PROTO_LOOKUP_NOFOLLOW | PROTO_LOOKUP_DIRECTORY;
+	call->request.lookup.path = name;
+	return call_run(fs, call);
 }
 
 int names_access(struct farnova *fs, struct proto_handle handle, int mode)
 {
-	struct proto_request request;
-	struct call call = {.request = &request};
 
 	if (mode & ~(R_OK | W_OK | X_OK))
 		return -EINVAL;
-	request.op = PROTO_ACCESS;
-	request.access.handle = handle;
-	request.access.mask = (uint32_t)mode;
-	return call_run(fs, &call);
+	struct call *call = call_new(fs, PROTO_ACCESS);
+
+	if (!call)
+		return -ENOMEM;
+	call->request.access.handle = handle;
+	call->request.access.mask = (uint32_t)mode;
+	return call_run(fs, call);
+}
+
+struct call *names_create_call(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t mode,
+                               uint32_t device, struct proto_attr *attr)
+{
+	struct call *call = call_new(fs, PROTO_CREATE);
+
+	if (!call)
+		return NULL;
+	call->receive = attr_receive;
+	call->result = attr;
+	call->request.create.dir = dir;
+	call->request.create.mode = mode;
+	call->request.create.umask = cred_umask(&fs->creds);
+	call->request.create.rdev = device;
+	call->request.create.path = path;
+	return call;
 }
 
 int names_create(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t mode, dev_t dev,
                  struct proto_attr *attr)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
 	bool device = S_ISCHR(mode) || S_ISBLK(mode);
 
 	/* The protocol's device numbers have 32 bits, like the kernel's new encoding: minor 20 bits, major 12. */
 	if (device && (major(dev) > 0xfff || minor(dev) > 0xfffff))
 		return -EINVAL;
-	request.op = PROTO_CREATE;
-	request.create.dir = dir;
-	request.create.mode = mode;
-	request.create.umask = cred_umask(&fs->creds);
-	request.create.rdev = device ? (uint32_t)dev : 0;
-	request.create.path = path;
-	return call_run(fs, &call);
+	return call_run(fs, names_create_call(fs, dir, path, mode, device ? (uint32_t)dev : 0, attr));
 }
 
 int names_symlink(struct farnova *fs, const char *target, struct proto_handle dir, struct proto_string path,
                   struct proto_attr *attr)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
-
 	struct path text;
-
-	request.op = PROTO_SYMLINK;
-	request.symlink.dir = dir;
-	request.symlink.path = path;
 	int error = names_path(target, &text);
-	request.symlink.target = text.string;
-	return error ? error : call_run(fs, &call);
+
+	if (error)
+		return error;
+	struct call *call = call_new(fs, PROTO_SYMLINK);
+	if (!call)
+		return -ENOMEM;
+	call->receive = attr_receive;
+	call->result = attr;
+	call->request.symlink.dir = dir;
+	call->request.symlink.path = path;
+	call->request.symlink.target = text.string;
+	return call_run(fs, call);
 }
 
 struct link_text {
@@ -171,6 +199,8 @@ static int receive_link(struct farnova *fs, struct call *call, const struct prot
 {
 	struct link_text *link = call->result;
 
+	if (!link)
+		return 0;
 	if (reply->readlink.target.length > sizeof(link->text))
 		return -EPROTO;
 	memcpy(link->text, reply->readlink.target.data, reply->readlink.target.length);
@@ -181,14 +211,17 @@ static int receive_link(struct farnova *fs, struct call *call, const struct prot
 ssize_t names_readlink(struct farnova *fs, struct proto_handle handle, char *buffer, size_t size)
 {
 	struct link_text link;
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_link, .result = &link};
 
 	if (size == 0)
 		return -EINVAL;
-	request.op = PROTO_READLINK;
-	request.readlink.handle = handle;
-	int error = call_run(fs, &call);
+	struct call *call = call_new(fs, PROTO_READLINK);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_link;
+	call->result = &link;
+	call->request.readlink.handle = handle;
+	int error = call_run(fs, call);
 	if (error)
 		return error;
 	size_t length = link.length < size ? link.length : size;
@@ -199,41 +232,57 @@ ssize_t names_readlink(struct farnova *fs, struct proto_handle handle, char *buf
 int names_link(struct farnova *fs, struct proto_handle file, struct proto_handle dir, struct proto_string path,
                struct proto_attr *attr)
 {
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = attr_receive, .result = attr};
+	struct call *call = call_new(fs, PROTO_LINK);
 
-	request.op = PROTO_LINK;
-	request.link.file = file;
-	request.link.dir = dir;
-	request.link.path = path;
-	return call_run(fs, &call);
+	if (!call)
+		return -ENOMEM;
+	call->receive = attr_receive;
+	call->result = attr;
+	call->request.link.file = file;
+	call->request.link.dir = dir;
+	call->request.link.path = path;
+	return call_run(fs, call);
+}
+
+struct call *names_remove_call(struct farnova *fs, uint16_t op, struct proto_handle dir, struct proto_string path)
+{
+	struct call *call = call_new(fs, op);
+
+	if (!call)
+		return NULL;
+	call->request.unlink.dir = dir;
+	call->request.unlink.path = path;
+	return call;
 }
 
 int names_remove(struct farnova *fs, uint16_t op, struct proto_handle dir, struct proto_string path)
 {
-	struct proto_request request;
-	struct call call = {.request = &request};
+	return call_run(fs, names_remove_call(fs, op, dir, path));
+}
 
-	request.op = op;
-	request.unlink.dir = dir;
-	request.unlink.path = path;
-	return call_run(fs, &call);
+int names_rename_call(struct farnova *fs, struct proto_handle from_dir, struct proto_string from,
+                      struct proto_handle to_dir, struct proto_string to, unsigned flags, struct call **out)
+{
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	struct call *call = call_new(fs, PROTO_RENAME);
+	if (!call)
+		return -ENOMEM;
+	call->request.rename.from_dir = from_dir;
+	call->request.rename.to_dir = to_dir;
+	call->request.rename.flags = (flags & RENAME_NOREPLACE ? PROTO_RENAME_NOREPLACE : 0) |
+	                             (flags & RENAME_EXCHANGE ? PROTO_RENAME_EXCHANGE : 0);
+	call->request.rename.from = from;
+	call->request.rename.to = to;
+	*out = call;
+	return 0;
 }
 
 int names_rename(struct farnova *fs, struct proto_handle from_dir, struct proto_string from, struct proto_handle to_dir,
                  struct proto_string to, unsigned flags)
 {
-	struct proto_request request;
-	struct call call = {.request = &request};
+	struct call *call;
+	int error = names_rename_call(fs, from_dir, from, to_dir, to, flags, &call);
 
-	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
-		return -EINVAL;
-	request.op = PROTO_RENAME;
-	request.rename.from_dir = from_dir;
-	request.rename.to_dir = to_dir;
-	request.rename.flags = (flags & RENAME_NOREPLACE ? PROTO_RENAME_NOREPLACE : 0) |
-	                       (flags & RENAME_EXCHANGE ? PROTO_RENAME_EXCHANGE : 0);
-	request.rename.from = from;
-	request.rename.to = to;
-	return call_run(fs, &call);
+	return error ? error : call_run(fs, call);
 }

@@ -48,6 +48,16 @@ struct names_found {
  * -ENOENT. */
 int names_lookup_in(struct farnova *fs, struct proto_handle dir, struct proto_string name, struct names_found *found);
 
+/* The calls of operations below, to be started by others; what they refer to must stay valid (call.h). NULL: no
+ * memory. names_rename_call -- 0, -EINVAL or -ENOMEM. */
+struct call *names_lookup_call(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
+                               struct proto_attr *attr);
+struct call *names_create_call(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t mode,
+                               uint32_t device, struct proto_attr *attr);
+struct call *names_remove_call(struct farnova *fs, uint16_t op, struct proto_handle dir, struct proto_string path);
+int names_rename_call(struct farnova *fs, struct proto_handle from_dir, struct proto_string from,
+                      struct proto_handle to_dir, struct proto_string to, unsigned flags, struct call **out);
+
 int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t flags,
                  struct proto_attr *attr);
 int names_access(struct farnova *fs, struct proto_handle handle, int mode);

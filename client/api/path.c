@@ -225,6 +225,8 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 {
 	struct statvfs *st = call->result;
 
+	if (!st)
+		return 0;
 	*st = (struct statvfs){.f_bsize = 4096,
 	                       .f_frsize = 4096,
 	                       .f_blocks = reply->statfs.blocks,
@@ -248,12 +250,15 @@ static int receive_statfs(struct farnova *fs, struct call *call, const struct pr
 static int statvfs_of(struct farnova *fs, struct proto_handle handle, struct statvfs *st)
 {
 	struct statvfs all;
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_statfs, .result = &all};
 
-	request.op = PROTO_STATFS;
-	request.statfs.handle = handle;
-	int error = call_run(fs, &call);
+	struct call *call = call_new(fs, PROTO_STATFS);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_statfs;
+	call->result = &all;
+	call->request.statfs.handle = handle;
+	int error = call_run(fs, call);
 	return error ? error : user_give(st, &all, sizeof(all));
 }
 

@@ -99,6 +99,8 @@ static int receive_quota(struct farnova *fs, struct call *call, const struct pro
 {
 	struct farnova_quota *quota = call->result;
 
+	if (!quota)
+		return 0;
 	*quota = (struct farnova_quota){
 	    .project = reply->quota.project,
 	    .bytes = reply->quota.blocks * BLOCK,
@@ -112,13 +114,15 @@ static int receive_quota(struct farnova *fs, struct call *call, const struct pro
 static int get(struct farnova *fs, uint32_t project, uint32_t flags, struct farnova_quota *quota)
 {
 	struct farnova_quota all;
-	struct proto_request request;
-	struct call call = {.request = &request, .receive = receive_quota, .result = &all};
+	struct call *call = project ? call_new(fs, PROTO_QUOTA_GET) : NULL;
 
-	request.op = PROTO_QUOTA_GET;
-	request.quota_get.project = project;
-	request.quota_get.flags = flags;
-	int error = project ? call_run(fs, &call) : -EINVAL;
+	if (!call)
+		return project ? -ENOMEM : -EINVAL;
+	call->receive = receive_quota;
+	call->result = &all;
+	call->request.quota_get.project = project;
+	call->request.quota_get.flags = flags;
+	int error = call_run(fs, call);
 	return error ? error : user_give(quota, &all, sizeof(all));
 }
 
@@ -137,15 +141,20 @@ int farnova_quota_next(struct farnova *fs, uint32_t project, struct farnova_quot
 	return failed(fs, get(fs, project ? project : 1, PROTO_QUOTA_NEXT, quota), "find a project from", project);
 }
 
+static int set_limits(struct farnova *fs, uint32_t project, uint64_t byte_limit, uint64_t file_limit)
+{
+	struct call *call = project ? call_new(fs, PROTO_QUOTA_SET) : NULL;
+
+	if (!call)
+		return project ? -ENOMEM : -EINVAL;
+	call->request.quota_set.project = project;
+	/* Round up: a limit of less than a block must not become 0, which means no limit. */
+	call->request.quota_set.block_limit = byte_limit / BLOCK + (byte_limit % BLOCK != 0);
+	call->request.quota_set.inode_limit = file_limit;
+	return call_run(fs, call);
+}
+
 int farnova_quota_set(struct farnova *fs, uint32_t project, uint64_t byte_limit, uint64_t file_limit)
 {
-	struct proto_request request;
-	struct call call = {.request = &request};
-
-	request.op = PROTO_QUOTA_SET;
-	request.quota_set.project = project;
-	/* Round up: a limit of less than a block must not become 0, which means no limit. */
-	request.quota_set.block_limit = byte_limit / BLOCK + (byte_limit % BLOCK != 0);
-	request.quota_set.inode_limit = file_limit;
-	return failed(fs, project ? call_run(fs, &call) : -EINVAL, "set the limits of", project);
+	return failed(fs, set_limits(fs, project, byte_limit, file_limit), "set the limits of", project);
 }

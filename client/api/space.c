@@ -39,18 +39,30 @@ static void changed(struct farnova *fs, const struct call *call, bool moved, uin
 
 static int receive_allocated(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
-	bool moved = call->request->fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
+	bool moved = call->request.fallocate.mode & (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE);
 
 	changed(fs, call, moved, reply->fallocate.attr.size, reply->fallocate.replaced_offset,
 	        reply->fallocate.replaced_length);
 	return 0;
 }
 
+static int allocate(struct farnova_file *file, int mode, off_t offset, off_t length)
+{
+	struct call *call = call_new(file->fs, PROTO_FALLOCATE);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_allocated;
+	call->file = file;
+	call->changing = &file->inode->changing;
+	call->request.fallocate.offset = (uint64_t)offset;
+	call->request.fallocate.length = (uint64_t)length;
+	call->request.fallocate.mode = (uint32_t)mode;
+	return call_run(file->fs, call);
+}
+
 int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t length)
 {
-	struct proto_request request;
-	struct call call = {
-	    .request = &request, .receive = receive_allocated, .file = file, .changing = &file->inode->changing};
 	int error = 0;
 
 	if (offset < 0 || length <= 0)
@@ -61,13 +73,8 @@ int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t l
 		error = -EBADF;
 	else if (mode & ~(int)PROTO_FALLOCATE_MODES)
 		error = -EOPNOTSUPP;
-	if (error == 0) {
-		request.op = PROTO_FALLOCATE;
-		request.fallocate.offset = (uint64_t)offset;
-		request.fallocate.length = (uint64_t)length;
-		request.fallocate.mode = (uint32_t)mode;
-		error = call_run(file->fs, &call);
-	}
+	if (error == 0)
+		error = allocate(file, mode, offset, length);
 	return error ? fail(file, error, "allocate space in") : 0;
 }
 
@@ -75,22 +82,27 @@ int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t l
 
 static int receive_seek(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
-	*(int64_t *)call->result = (int64_t)reply->seek.offset;
+	if (call->result)
+		*(int64_t *)call->result = (int64_t)reply->seek.offset;
 	return 0;
 }
 
 int64_t space_seek(struct farnova_file *file, int64_t offset, int whence)
 {
-	struct proto_request request;
 	int64_t found = 0;
-	struct call call = {.request = &request, .receive = receive_seek, .result = &found, .file = file};
 
 	if (offset < 0)
 		return -ENXIO;
-	request.op = PROTO_SEEK;
-	request.seek.offset = (uint64_t)offset;
-	request.seek.what = whence == SEEK_DATA ? PROTO_SEEK_DATA : PROTO_SEEK_HOLE;
-	int error = call_run(file->fs, &call);
+	struct call *call = call_new(file->fs, PROTO_SEEK);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_seek;
+	call->result = &found;
+	call->file = file;
+	call->request.seek.offset = (uint64_t)offset;
+	call->request.seek.what = whence == SEEK_DATA ? PROTO_SEEK_DATA : PROTO_SEEK_HOLE;
+	int error = call_run(file->fs, call);
 	return error ? error : found;
 }
 
@@ -99,21 +111,15 @@ int64_t space_seek(struct farnova_file *file, int64_t offset, int whence)
 static int receive_copied(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	changed(fs, call, false, reply->copy.attr.size, reply->copy.replaced_offset, reply->copy.replaced_length);
-	*(ssize_t *)call->result = (ssize_t)reply->copy.count;
+	if (call->result)
+		*(ssize_t *)call->result = (ssize_t)reply->copy.count;
 	return 0;
 }
 
 static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_file *out, uint64_t out_offset,
                     uint64_t length)
 {
-	struct proto_request request;
 	ssize_t count = 0;
-	struct call call = {.request = &request,
-	                    .receive = receive_copied,
-	                    .result = &count,
-	                    .file = out,
-	                    .source = in,
-	                    .changing = &out->inode->changing};
 
 	if (in->fs != out->fs)
 		return -EXDEV;
@@ -129,11 +135,19 @@ static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_
 		return 0;
 	if (length > INT64_MAX - out_offset)
 		return -EFBIG;
-	request.op = PROTO_COPY;
-	request.copy.from_offset = in_offset;
-	request.copy.to_offset = out_offset;
-	request.copy.length = length;
-	int error = call_run(out->fs, &call);
+	struct call *call = call_new(out->fs, PROTO_COPY);
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_copied;
+	call->result = &count;
+	call->file = out;
+	call->source = in;
+	call->changing = &out->inode->changing;
+	call->request.copy.from_offset = in_offset;
+	call->request.copy.to_offset = out_offset;
+	call->request.copy.length = length;
+	int error = call_run(out->fs, call);
 	return error ? error : count;
 }
 

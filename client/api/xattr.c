@@ -54,6 +54,8 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 {
 	struct pieces *pieces = call->result;
 
+	if (!pieces)
+		return 0;
 	if (pieces->have > 0 && (reply->xattr.change != pieces->change || reply->xattr.total != pieces->total))
 		return -ESTALE; /* it changed after the first piece */
 	pieces->change = reply->xattr.change;
@@ -62,7 +64,7 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 		return 0;
 	if (pieces->total > pieces->size)
 		return -ERANGE;
-	if (reply->xattr.length > pieces->total - pieces->have || pieces->total > BUFFER_SIZE ||
+	if (reply->xattr.length > pieces->total - pieces->have || pieces->total > PROTO_MAX_XATTR_VALUE ||
 	    (reply->xattr.length == 0 && pieces->have < pieces->total))
 		return -EPROTO;
 	memcpy(pieces->to + pieces->have, reply->xattr.data, reply->xattr.length);
@@ -70,17 +72,30 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 	return 0;
 }
 
-static int read_all(struct farnova *fs, struct proto_request *request, struct pieces *pieces)
+/* read_piece -- request the next part. `name` is NULL for a list. */
+static int read_piece(struct farnova *fs, struct proto_handle handle, const struct name *name, struct pieces *pieces)
+{
+	struct call *call = call_new(fs, name ? PROTO_GETXATTR : PROTO_LISTXATTR);
+	size_t left = pieces->size - pieces->have;
+
+	if (!call)
+		return -ENOMEM;
+	call->receive = receive_piece;
+	call->result = pieces;
+	call->request.getxattr.handle = handle;
+	call->request.getxattr.offset = (uint32_t)pieces->have;
+	call->request.getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
+	if (name)
+		call->request.getxattr.name = name->string;
+	return call_run(fs, call);
+}
+
+static int read_all(struct farnova *fs, struct proto_handle handle, const struct name *name, struct pieces *pieces)
 {
 	int error;
 
 	do {
-		struct call call = {.request = request, .receive = receive_piece, .result = pieces};
-		size_t left = pieces->size - pieces->have;
-
-		request->getxattr.offset = (uint32_t)pieces->have;
-		request->getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
-		error = call_run(fs, &call);
+		error = read_piece(fs, handle, name, pieces);
 		if (error == -ESTALE && pieces->have > 0) {
 			pieces->have = 0; /* start again; if the file is gone, the next request fails */
 			error = 0;
@@ -90,101 +105,101 @@ static int read_all(struct farnova *fs, struct proto_request *request, struct pi
 	return error;
 }
 
-static ssize_t read_pieces(struct farnova *fs, struct proto_request *request, void *to, size_t size)
+static ssize_t read_pieces(struct farnova *fs, struct proto_handle handle, const struct name *name, void *to,
+                           size_t size)
 {
-	struct pieces pieces = {.to = size > 0 ? buffers_take(&fs->buffers) : NULL, .size = size};
+	struct pieces pieces = {.to = size > 0 ? buffers_take(&fs->buffers, PROTO_MAX_XATTR_VALUE) : NULL,
+	                        .size = size};
 
 	if (size > 0 && !pieces.to)
 		return -ENOMEM;
-	int error = read_all(fs, request, &pieces);
+	int error = read_all(fs, handle, name, &pieces);
 	if (error == 0 && size > 0)
 		error = user_give(to, pieces.to, pieces.total);
 	if (pieces.to)
-		buffers_return(&fs->buffers, pieces.to);
+		buffers_return(&fs->buffers, pieces.to, PROTO_MAX_XATTR_VALUE);
 	return error ? error : (ssize_t)pieces.total;
 }
 
 ssize_t xattr_get(struct farnova *fs, struct proto_handle handle, const char *name, void *value, size_t size)
 {
-	struct proto_request request;
 	struct name copy;
-
-	request.op = PROTO_GETXATTR;
-	request.getxattr.handle = handle;
 	int error = name_string(name, &copy);
-	request.getxattr.name = copy.string;
-	return error ? error : read_pieces(fs, &request, value, size);
+
+	return error ? error : read_pieces(fs, handle, &copy, value, size);
 }
 
 ssize_t xattr_list(struct farnova *fs, struct proto_handle handle, char *list, size_t size)
 {
-	struct proto_request request;
-
-	request.op = PROTO_LISTXATTR;
-	request.listxattr.handle = handle;
-	return read_pieces(fs, &request, list, size);
+	return read_pieces(fs, handle, NULL, list, size);
 }
 
 /* ---- changing --------------------------------------------------------------------------------------------------- */
 
-/* set_copied -- set an attribute whose value is in memory of the library. */
-static int set_copied(struct farnova *fs, struct proto_request *request, const void *value, size_t size)
+/* set_value -- copy in the value of a SETXATTR, and choose whether it goes in the message. */
+static int set_value(struct farnova *fs, struct call *call, const void *value, size_t size)
 {
-	struct call call = {.request = request};
-
-	request->setxattr.length = (uint32_t)size;
-	request->setxattr.staging = PROTO_XATTR_HERE;
-	request->setxattr.value = value;
+	call->request.setxattr.length = (uint32_t)size;
+	call->request.setxattr.staging = PROTO_XATTR_HERE;
+	call->request.setxattr.value = NULL;
+	if (size == 0)
+		return 0;
+	call->memory = buffers_take(&fs->buffers, size);
+	call->memory_size = size;
+	if (!call->memory)
+		return -ENOMEM;
+	int error = user_copy_in(call->memory, value, size);
+	call->request.setxattr.value = call->memory;
 	connection_lock(&fs->link);
 	bool small = size <= SMALL_VALUE && size + SET_FIXED <= fs->session.max_write;
 	connection_unlock(&fs->link);
-	if (!small && size > 0) {
-		call.staged = value;
-		call.staged_length = (uint32_t)size;
-		call.staging = &request->setxattr.staging;
+	if (!small) {
+		call->staged_length = (uint32_t)size;
+		call->staging = &call->request.setxattr.staging;
 	}
-	return call_run(fs, &call);
+	return error;
 }
 
 int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, const void *value, size_t size,
               int flags)
 {
-	struct proto_request request;
 	struct name copy;
 
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
 	if (size > PROTO_MAX_XATTR_VALUE)
 		return -E2BIG;
-	request.op = PROTO_SETXATTR;
-	request.setxattr.handle = handle;
-	request.setxattr.flags =
-	    (flags & XATTR_CREATE ? PROTO_XATTR_CREATE : 0) | (flags & XATTR_REPLACE ? PROTO_XATTR_REPLACE : 0);
 	int error = name_string(name, &copy);
 	if (error)
 		return error;
-	request.setxattr.name = copy.string;
-	void *memory = buffers_take(&fs->buffers);
-	if (!memory)
+	struct call *call = call_new(fs, PROTO_SETXATTR);
+	if (!call)
 		return -ENOMEM;
-	error = user_copy_in(memory, value, size);
-	if (error == 0)
-		error = set_copied(fs, &request, memory, size);
-	buffers_return(&fs->buffers, memory);
-	return error;
+	call->request.setxattr.handle = handle;
+	call->request.setxattr.flags =
+	    (flags & XATTR_CREATE ? PROTO_XATTR_CREATE : 0) | (flags & XATTR_REPLACE ? PROTO_XATTR_REPLACE : 0);
+	call->request.setxattr.name = copy.string;
+	error = set_value(fs, call, value, size);
+	if (error) {
+		call_free(fs, call);
+		return error;
+	}
+	return call_run(fs, call);
 }
 
 int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *name)
 {
-	struct proto_request request;
-	struct call call = {.request = &request};
-
-	request.op = PROTO_REMOVEXATTR;
-	request.removexattr.handle = handle;
 	struct name copy;
 	int error = name_string(name, &copy);
-	request.removexattr.name = copy.string;
-	return error ? error : call_run(fs, &call);
+
+	if (error)
+		return error;
+	struct call *call = call_new(fs, PROTO_REMOVEXATTR);
+	if (!call)
+		return -ENOMEM;
+	call->request.removexattr.handle = handle;
+	call->request.removexattr.name = copy.string;
+	return call_run(fs, call);
 }
 
 /* ---- by path ---------------------------------------------------------------------------------------------------- */

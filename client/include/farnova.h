@@ -35,6 +35,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -242,6 +243,86 @@ struct dirent *farnova_readdir(struct farnova_dir *dir);
 void farnova_seekdir(struct farnova_dir *dir, off_t position);
 off_t farnova_telldir(struct farnova_dir *dir);
 int farnova_closedir(struct farnova_dir *dir);
+
+/* ---- queues: many operations at a time --------------------------------------------------------------------------- */
+
+/*
+ * A queue has operations in flight and their results. A program submits operations, does something else, and reaps
+ * their completions, in the order in which they end. Each operation that was accepted is completed exactly once.
+ * Operations in flight run at the same time, in no order: an operation that must follow another one is submitted after
+ * that was reaped. A change is durable when its operation has completed.
+ *
+ * Any thread may submit to, reap from and cancel on any queue. Data and paths are copied by farnova_queue_submit; what
+ * an operation returns in memory of the program (READ, READV, STAT and the like) is stored by the thread that reaps its
+ * completion, so that memory must stay valid until then. Memory that cannot be accessed makes only that operation fail
+ * with EFAULT.
+ */
+struct farnova_queue;
+
+#define FARNOVA_OP_READ      1  /* file, buffer, length, offset; up to 1 MiB at a time, as READV, WRITE and WRITEV */
+#define FARNOVA_OP_READV     2  /* file, iov, length: number of parts, offset */
+#define FARNOVA_OP_WRITE     3  /* file, data, length, offset: one atomic change */
+#define FARNOVA_OP_WRITEV    4  /* file, iov, length: number of parts, offset: one atomic change */
+#define FARNOVA_OP_FSYNC     5  /* file; nothing is left to flush, so it says only whether the file is gone */
+#define FARNOVA_OP_OPEN      6  /* path, flags, mode: as farnova_open; the completion has the file */
+#define FARNOVA_OP_CLOSE     7  /* file; operations in flight on it go on */
+#define FARNOVA_OP_STAT      8  /* path, st */
+#define FARNOVA_OP_LSTAT     9  /* path, st */
+#define FARNOVA_OP_FSTAT     10 /* file, st */
+#define FARNOVA_OP_FTRUNCATE 11 /* file, offset: the new size */
+#define FARNOVA_OP_UNLINK    12 /* path */
+#define FARNOVA_OP_RMDIR     13 /* path */
+#define FARNOVA_OP_MKDIR     14 /* path, mode */
+#define FARNOVA_OP_RENAME    15 /* path, to, flags: as farnova_rename */
+
+struct farnova_operation {
+	unsigned operation; /* FARNOVA_OP_*, which need the fields named there; others are 0 */
+	unsigned flags;
+	uint64_t user_data; /* for the completion */
+	int timeout_ms;     /* limit for the operation; 0 = timeout_ms of the connection, -1 = no limit */
+	mode_t mode;
+	struct farnova_file *file;
+	off_t offset;
+	void *buffer;
+	const void *data;
+	const struct iovec *iov;
+	size_t length;
+	const char *path, *to;
+	struct stat *st;
+	uint64_t reserved[4]; /* 0 */
+};
+
+struct farnova_completion {
+	uint64_t user_data;
+	ssize_t result; /* bytes, or 0; a negative errno, as -ETIMEDOUT or -ECANCELED, if the operation failed */
+	struct farnova_file *file; /* OPEN: the file, else NULL */
+	uint64_t reserved[2];
+};
+
+/* farnova_queue_create -- a queue for up to `entries` (1 to 65536) operations that are in flight or not reaped. */
+struct farnova_queue *farnova_queue_create(struct farnova *fs, unsigned entries);
+/* farnova_queue_destroy -- free a queue. Operations in flight are given up as by farnova_queue_cancel; completions that
+ * were not reaped are lost, and files that they have are closed. No other thread may use the queue.
+ * farnova_disconnect destroys the queues of its connection. */
+void farnova_queue_destroy(struct farnova_queue *queue);
+/*
+ * farnova_queue_submit -- start `count` operations. Returns how many were accepted, from the first on: fewer if the
+ * queue is full, -1 with EAGAIN if it was full before. It does not wait. An operation that is not valid is accepted,
+ * and its completion has the error.
+ */
+int farnova_queue_submit(struct farnova_queue *queue, const struct farnova_operation *operations, unsigned count);
+/*
+ * farnova_queue_reap -- store up to `max` completions. Waits until it has `min` of them, no operation is in flight, or
+ * `timeout_ms` have passed (0: it does not wait; -1: no limit). Returns their number.
+ */
+int farnova_queue_reap(struct farnova_queue *queue, struct farnova_completion *completions, unsigned min, unsigned max,
+                       int timeout_ms);
+/* farnova_queue_cancel -- give up all operations in flight with this `user_data`: they complete with -ECANCELED. The
+ * server may have executed them, or may still execute them. Returns their number. */
+int farnova_queue_cancel(struct farnova_queue *queue, uint64_t user_data);
+/* farnova_queue_fd -- a descriptor for poll(2) or epoll(7) that is readable when farnova_queue_reap would return
+ * something without waiting. The queue owns it. */
+int farnova_queue_fd(struct farnova_queue *queue);
 
 /* ---- by handle: for programs that serve others (a FUSE mount, a gateway) ----------------------------------------- */
 

@@ -1,5 +1,5 @@
 /*
- * read.h -- reads of file data: by RDMA READ under a layout, else by message.
+ * read.h -- reads of file data that wait.
  */
 #ifndef FARNOVA_CLIENT_READ_H
 #define FARNOVA_CLIENT_READ_H
@@ -12,5 +12,8 @@ ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64
 /* read_ask_layout -- request a layout that covers `offset`, if a request is allowed now; lock held, released meanwhile.
  * True if the lookup of `offset` in the layout should be repeated. */
 bool read_ask_layout(struct farnova_file *file, uint64_t offset);
+
+/* read_limit -- whether the file may be read: -EBADF, -EISDIR; and limit `*length` to what a call can read. */
+int read_limit(const struct farnova_file *file, uint64_t offset, size_t *length);
 
 #endif

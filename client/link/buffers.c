@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 void buffers_init(struct buffers *buffers)
@@ -20,10 +21,12 @@ void buffers_destroy(struct buffers *buffers)
 	pthread_mutex_destroy(&buffers->lock);
 }
 
-void *buffers_take(struct buffers *buffers)
+void *buffers_take(struct buffers *buffers, size_t size)
 {
 	void *memory = NULL;
 
+	if (size <= BUFFER_SMALL)
+		return malloc(size);
 	pthread_mutex_lock(&buffers->lock);
 	if (buffers->count > 0)
 		memory = buffers->kept[--buffers->count];
@@ -36,8 +39,12 @@ void *buffers_take(struct buffers *buffers)
 	return memory;
 }
 
-void buffers_return(struct buffers *buffers, void *memory)
+void buffers_return(struct buffers *buffers, void *memory, size_t size)
 {
+	if (size <= BUFFER_SMALL) {
+		free(memory);
+		return;
+	}
 	pthread_mutex_lock(&buffers->lock);
 	bool keep = buffers->count < BUFFERS_KEPT;
 	if (keep)

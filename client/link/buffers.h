@@ -12,8 +12,10 @@
 #define FARNOVA_CLIENT_BUFFERS_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 #define BUFFER_SIZE  (1024u * 1024)
+#define BUFFER_SMALL (64u * 1024) /* up to this size memory comes from malloc */
 #define BUFFERS_KEPT 8u
 
 struct buffers {
@@ -25,8 +27,9 @@ struct buffers {
 void buffers_init(struct buffers *buffers);
 void buffers_destroy(struct buffers *buffers);
 
-/* buffers_take -- a buffer of BUFFER_SIZE bytes, NULL without memory; buffers_return frees it. */
-void *buffers_take(struct buffers *buffers);
-void buffers_return(struct buffers *buffers, void *memory);
+/* buffers_take -- a buffer of `size` bytes, at most BUFFER_SIZE; NULL without memory. buffers_return frees it, `size`
+ * being the same. */
+void *buffers_take(struct buffers *buffers, size_t size);
+void buffers_return(struct buffers *buffers, void *memory, size_t size);
 
 #endif

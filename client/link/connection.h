@@ -40,6 +40,8 @@ struct connection;
 struct connection_handler {
 	/* on_message -- handle a message of the server. */
 	void (*on_message)(struct connection *link, const void *data, uint32_t length);
+	/* on_polled -- the transport was polled: send what could not be sent before. May be NULL. */
+	void (*on_polled)(struct connection *link);
 	/* on_lost -- the connection has ended: its registrations are gone, and messages sent may be lost. */
 	void (*on_lost)(struct connection *link);
 	/* on_tick -- periodic work of the background thread while the connection is up; `idle`: no call is in progress.
@@ -62,6 +64,7 @@ struct connection {
 	char trouble[512]; /* why it was lost, or why a reconnect failed */
 	struct transport_queue *queue;
 	struct transport_conn *transport;
+	bool more;        /* further posts follow at once: each may be posted with TRANSPORT_MORE */
 	bool heard;       /* something arrived since the background thread's last check */
 	bool sent;        /* something was sent since then */
 	int64_t heard_ns; /* time of the last check that found `heard`, and `sent` */

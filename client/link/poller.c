@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,18 +109,6 @@ void poller_wake(struct connection *link, struct waiter *waiter)
 		end_idle_wait(&link->poller);
 }
 
-void poller_wake_resource(struct connection *link)
-{
-	if (link->poller.resource_waiters == 0)
-		return;
-	struct waiter *w;
-	LIST_FOREACH(w, &link->poller.waiting, entry)
-	{
-		if (w->resource)
-			poller_wake(link, w);
-	}
-}
-
 void poller_wake_all(struct connection *link)
 {
 	struct waiter *w;
@@ -132,6 +119,14 @@ void poller_wake_all(struct connection *link)
 }
 
 /* ---- leading ---------------------------------------------------------------------------------------------------- */
+
+void poller_watch(struct connection *link)
+{
+	struct poller *poller = &link->poller;
+
+	if (!poller->leader && atomic_load_explicit(&poller->watched, memory_order_relaxed) > 0)
+		end_idle_wait(poller);
+}
 
 static int poll_once(struct connection *link)
 {
@@ -158,7 +153,7 @@ static int poll_once(struct connection *link)
 			struct operations *operations = events[i].context;
 			link->heard = true;
 			if (--operations->outstanding == 0)
-				poller_wake(link, operations->waiter);
+				operations->on_done(link, operations);
 			break;
 		}
 		case TRANSPORT_CLOSED:
@@ -166,21 +161,15 @@ static int poll_once(struct connection *link)
 			break;
 		}
 	}
+	if (link->state == CONNECTION_UP && link->handler->on_polled)
+		link->handler->on_polled(link);
 	return count;
 }
 
-void poller_make_room(struct connection *link)
+void poller_look(struct connection *link)
 {
-	struct poller *poller = &link->poller;
-
-	if (!poller->leader || poller->leader_blocked) {
+	if (link->state == CONNECTION_UP && (!link->poller.leader || link->poller.leader_blocked))
 		poll_once(link);
-		if (link->state != CONNECTION_UP)
-			return;
-	}
-	connection_unlock(link);
-	sched_yield();
-	connection_lock(link);
 }
 
 /* block -- wait on the descriptor until something arrives, another thread takes the lead, or the deadline passes. */
@@ -246,9 +235,10 @@ static void pass_lead(struct connection *link)
 	{
 		if (link->state == CONNECTION_UP && w->asleep && !w->woken) {
 			wake(w);
-			break;
+			return;
 		}
 	}
+	poller_watch(link);
 }
 
 /* must_lead -- whether this thread has to poll on: its reply has not come, and nobody else leads. */
@@ -333,8 +323,6 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 	int error = 0;
 
 	LIST_INSERT_HEAD(&poller->waiting, waiter, entry);
-	if (waiter->resource)
-		poller->resource_waiters++;
 	while (!waiter->woken) {
 		if (poller_cancelled(link, waiter) || (deadline_ns && clock_now_ns() >= deadline_ns)) {
 			error = -ETIMEDOUT;
@@ -350,9 +338,6 @@ int poller_wait(struct connection *link, struct waiter *waiter, int64_t deadline
 		}
 	}
 	waiter->woken = false;
-	if (waiter->resource)
-		poller->resource_waiters--;
-	waiter->resource = false;
 	LIST_REMOVE(waiter, entry);
 	/* It may have been woken to take the lead and given up instead. */
 	if (error && !poller->leader)
@@ -394,10 +379,11 @@ static int maintain(struct connection *link, bool idle)
 	int64_t rest_ns = link->handler->on_tick(link, idle);
 	if (link->state != CONNECTION_UP || self->woken)
 		return 0;
-	if (!idle)
+	bool watched = atomic_load_explicit(&poller->watched, memory_order_relaxed) > 0;
+	if (!idle && !watched)
 		return IDLE_WAIT_MS;
 	if (poller->leader)
-		return LONG_IDLE_WAIT_MS;
+		return watched ? IDLE_WAIT_MS : LONG_IDLE_WAIT_MS;
 	poll_as_leader(link, self, clock_now_ns() + rest_ns);
 	return 0;
 }
@@ -424,7 +410,8 @@ void *poller_background(void *argument)
 		int ms = IDLE_WAIT_MS;
 
 		seen = calls;
-		if (idle || clock_now_ns() >= tick_ns) {
+		bool watched = atomic_load_explicit(&poller->watched, memory_order_relaxed) > 0;
+		if (idle || watched || clock_now_ns() >= tick_ns) {
 			connection_lock(link);
 			stop = poller->stop;
 			if (!stop)

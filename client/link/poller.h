@@ -30,9 +30,8 @@ struct connection;
 struct waiter {
 	LIST_ENTRY(waiter) entry;
 	pthread_cond_t wake;
-	bool woken;    /* its condition may have become true */
-	bool resource; /* it waits for a slot, space in the staging ring or a bounce buffer */
-	bool asleep;   /* in pthread_cond_wait */
+	bool woken;  /* its condition may have become true */
+	bool asleep; /* in pthread_cond_wait */
 	/* owned by cancel.c */
 	LIST_ENTRY(waiter) tagged;
 	bool listed;
@@ -40,10 +39,11 @@ struct waiter {
 	atomic_uint_least64_t cancelled; /* the tag that is cancelled, 0: none */
 };
 
-/* One-sided operations of a thread in flight: the context that each is posted with. */
+/* One-sided operations in flight: the context that each is posted with. */
 struct operations {
 	unsigned outstanding;
-	struct waiter *waiter; /* woken when none is outstanding */
+	/* on_done -- none is outstanding any more; lock held. */
+	void (*on_done)(struct connection *link, struct operations *operations);
 };
 
 struct poller {
@@ -51,13 +51,13 @@ struct poller {
 	void (*on_lost)(struct connection *link, int status, const char *why);
 	LIST_HEAD(, waiter) waiting; /* all threads in poller_wait, the newest first */
 	struct waiter *leader;
-	bool leader_blocked;    /* the leader waits on the descriptor, without the lock */
-	unsigned polling;       /* threads that wait on the descriptor: the leader and former leaders */
-	int leader_wake_fd;     /* eventfd that ends the wait of a leader that lost the lead */
-	int background_wake_fd; /* eventfd that ends an idle wait of the background thread */
-	unsigned resource_waiters;
+	bool leader_blocked;         /* the leader waits on the descriptor, without the lock */
+	unsigned polling;            /* threads that wait on the descriptor: the leader and former leaders */
+	int leader_wake_fd;          /* eventfd that ends the wait of a leader that lost the lead */
+	int background_wake_fd;      /* eventfd that ends an idle wait of the background thread */
 	atomic_uint_least64_t calls; /* calls so far: shows the background thread whether the connection is in use */
 	struct poll_policy policy;
+	atomic_uint watched;   /* queues whose descriptor is watched and that have operations in flight */
 	unsigned keen_polls;   /* polls before the leader yields the CPU between polls */
 	atomic_bool stop;      /* the background thread must end */
 	atomic_bool cancelled; /* cancel_all was called: waits return at once */
@@ -87,17 +87,17 @@ static inline void poller_called(struct poller *poller)
 	atomic_fetch_add_explicit(&poller->calls, 1, memory_order_relaxed);
 }
 
-/* poller_make_room -- the transport's send queue is full: poll, or let the leader poll; lock held, released
- * meanwhile. */
-void poller_make_room(struct connection *link);
-
 /* poller_wake -- wake `waiter` (may be NULL); lock held. */
 void poller_wake(struct connection *link, struct waiter *waiter);
-/* poller_wake_resource -- a slot, staging space or a bounce buffer has become free: wake who waits for one; lock
- * held. */
-void poller_wake_resource(struct connection *link);
 /* poller_wake_all -- the connection's state has changed: wake all waiters; lock held. */
 void poller_wake_all(struct connection *link);
+
+/* poller_watch -- somebody waits for a descriptor, not here, for what arrives: the background thread leads if no thread
+ * does. Lock held. */
+void poller_watch(struct connection *link);
+
+/* poller_look -- handle what has arrived, without waiting; lock held. */
+void poller_look(struct connection *link);
 
 /* poller_take_wake -- consume the wake-up of the background thread, so that its next wait blocks. */
 void poller_take_wake(struct poller *poller);

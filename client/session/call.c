@@ -5,191 +5,139 @@
 
 #include "client/session/open_files.h"
 #include "client/session/send.h"
+#include "client/session/slots.h"
 #include "common/clock.h"
 
 #include <errno.h>
-#include <sched.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* ---- slots ------------------------------------------------------------------------------------------------------ */
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
 
-/* take_slot -- take a free slot, except slot 0, and advance its sequence number; false if no slot is free. */
-static bool take_slot(struct farnova *fs, uint16_t *number)
+struct call *call_new(struct farnova *fs, uint16_t op)
 {
-	if (fs->free_slots == 0)
-		return false;
-	*number = (uint16_t)__builtin_ctzll(fs->free_slots);
-	fs->free_slots &= fs->free_slots - 1;
-	fs->slots[*number].busy = true;
-	fs->slots[*number].sequence = proto_next_sequence(fs->slots[*number].sequence);
-	return true;
+	struct call *call = cache_take(&fs->calls, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	memset(call, 0, offsetof(struct call, request));
+	call->request.op = op;
+	return call;
 }
 
-static void free_slot(struct farnova *fs, uint16_t number)
+void call_free(struct farnova *fs, struct call *call)
 {
-	struct slot *slot = &fs->slots[number];
-	slot->busy = false;
-	slot->call = NULL;
-	slot->closes = 0;
-	cred_unuse(&fs->creds, slot->cred);
-	slot->cred = 0;
-	if (number != 0) {
-		fs->free_slots |= 1ull << number;
-		poller_wake_resource(&fs->link);
-	}
+	if (call->memory)
+		buffers_return(&fs->buffers, call->memory, call->memory_size);
+	cache_return(&fs->calls, call);
 }
 
-/* end -- complete the call with `status`: release its resources and wake its caller. */
+/* ---- the end of a call ------------------------------------------------------------------------------------------- */
+
+/* end -- complete the call with `status`: release what it holds, and tell who waits for it. It has no slot any more. */
 static void end(struct farnova *fs, struct call *call, int status)
 {
-	if (call->holds_piece) {
+	if (call->holds_piece)
 		staging_return(&fs->staging, call->piece);
-		poller_wake_resource(&fs->link);
-	}
 	call->holds_piece = false;
 	if (call->changing)
 		(*call->changing)--;
 	call->changing = NULL;
+	if (call->state == CALL_WAITING)
+		TAILQ_REMOVE(&fs->unsent, call, entry);
+	if (call->file)
+		file_put(call->file);
+	if (call->source)
+		file_put(call->source);
+	call->file = call->source = NULL;
+	cred_unuse(&fs->creds, call->request.cred);
+	call->state = CALL_DONE;
 	call->status = status;
-	call->done = true;
-	poller_wake(&fs->link, call->waiter);
+	if (call->abandoned)
+		call_free(fs, call);
+	else if (call->on_done)
+		call->on_done(fs, call);
+	else
+		poller_wake(&fs->link, call->waiter);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------------------------- */
 
-/* passed -- whether the calling thread must stop waiting: the deadline has passed, or its calls are cancelled. */
-static bool passed(const struct farnova *fs, int64_t deadline_ns)
-{
-	return poller_cancelled(&fs->link, poller_self()) || (deadline_ns && clock_now_ns() >= deadline_ns);
-}
+/* What became of an attempt to send. */
+enum sent {
+	SENT,
+	ENDED,   /* the call must not be sent: it is DONE */
+	NO_ROOM, /* in the staging ring */
+	BLOCKED, /* no slot or credit: nothing can be sent */
+	LOST,    /* the connection has ended */
+};
 
-/* there_still -- whether the connection of `epoch` is still up. */
-static bool there_still(const struct farnova *fs, uint64_t epoch)
-{
-	return fs->link.state == CONNECTION_UP && fs->link.epoch == epoch;
-}
-
-/* send_here -- send on the connection of `epoch`; false if that connection has ended or the deadline has passed. */
-static bool send_here(struct farnova *fs, uint64_t epoch, struct proto_request *request, int64_t deadline_ns)
-{
-	while (there_still(fs, epoch)) {
-		int error = send_request(fs, request, 0);
-		if (error == 0)
-			return true;
-		if (error != -EAGAIN || passed(fs, deadline_ns))
-			return false;
-		poller_make_room(&fs->link);
-	}
-	return false;
-}
-
-/* write_staged -- WRITE the data of a request into the staging ring; false as for send_here. */
-static bool write_staged(struct farnova *fs, uint64_t epoch, struct call *call)
+/* write_staged -- WRITE the data of a request into the staging ring. */
+static enum sent write_staged(struct farnova *fs, struct call *call)
 {
 	uint32_t length = call->staged_length;
+	const uint8_t *from = call->memory;
 	uint64_t offset;
-	const uint8_t *from = call->staged;
 
-	while (!staging_take(&fs->staging, length, &offset, &call->piece)) {
-		call->waiter->resource = true;
-		if (poller_wait(&fs->link, call->waiter, call->deadline_ns) != 0 || !there_still(fs, epoch))
-			return false;
-	}
-	call->holds_piece = true;
-	*call->staging = offset;
+	/* A piece that is held has its data already, on this connection. */
+	if (call->holds_piece)
+		return SENT;
+	if (!staging_take(&fs->staging, length, &offset, &call->piece))
+		return NO_ROOM;
 	if (fs->staging_memory) {
 		uint8_t *image = (uint8_t *)fs->staging_memory + offset;
 		memcpy(image, from, length);
 		from = image;
 	}
-	while (there_still(fs, epoch)) {
-		int error =
-		    transport_write(fs->link.transport, from, fs->staging_region, fs->session.staging_address + offset,
-		                    fs->session.staging_key, length, NULL, TRANSPORT_MORE);
-		if (error == 0) {
-			call->staged_epoch = epoch;
-			fs->link.counts.writes++;
-			fs->link.counts.write_bytes += length;
-			return true;
-		}
-		if (error != -EAGAIN)
-			connection_lose(&fs->link, error, "a write into the staging ring was refused");
-		else if (passed(fs, call->deadline_ns))
-			return false;
-		else
-			poller_make_room(&fs->link);
+	int error = transport_write(fs->link.transport, from, fs->staging_region, fs->session.staging_address + offset,
+	                            fs->session.staging_key, length, NULL, TRANSPORT_MORE);
+	if (error) {
+		staging_return(&fs->staging, call->piece);
+		if (error == -EAGAIN)
+			return BLOCKED;
+		connection_lose(&fs->link, error, "a write into the staging ring was refused");
+		return LOST;
 	}
-	return false;
+	*call->staging = offset;
+	call->holds_piece = true;
+	fs->link.counts.writes++;
+	fs->link.counts.write_bytes += length;
+	return SENT;
 }
 
 /* name_open -- set the numbers of the open files in the request. They differ in each session, so a restart of the
  * server changes them. */
 static void name_open(struct call *call)
 {
-	struct proto_request *request = call->request;
-	uint64_t *open = proto_request_open(request);
+	uint64_t *open = proto_request_open(&call->request);
 
 	if (open)
 		*open = call->file->open;
-	if (request->op == PROTO_COPY)
-		request->copy.from_open = call->source->open;
+	if (call->request.op == PROTO_COPY)
+		call->request.copy.from_open = call->source->open;
 }
 
-/* refuse -- end a call that was not sent in this session. Where it was never sent, the server has not seen the slot's
- * sequence number, so it is reset. Else the number is used up: the server may have the result under it. */
+/* give_slot_back -- free the slot of a call that was not sent in this session. If it was never sent, the server has not
+ * seen the sequence number, so it is reset. Else the number is used up: the server may have the result under it. */
+static void give_slot_back(struct farnova *fs, struct call *call)
+{
+	struct slot *slot = &fs->slots[call->slot];
+
+	if (slot->closes)
+		closes_add(fs, slot->closes);
+	if (!call->first_epoch)
+		slot->sequence--;
+	slot_free(fs, call->slot);
+	call->holds_slot = false;
+}
+
+/* refuse -- end a call that was not sent in this session. */
 static void refuse(struct farnova *fs, struct call *call, int status)
 {
-	if (call->holds_slot) {
-		struct slot *slot = &fs->slots[call->slot];
-		if (slot->closes && fs->close_count < CLOSES_DEFERRED)
-			fs->closes[fs->close_count++] = slot->closes;
-		if (!call->first_epoch)
-			slot->sequence--;
-		free_slot(fs, call->slot);
-	}
-	call->holds_slot = false;
+	if (call->holds_slot)
+		give_slot_back(fs, call);
 	end(fs, call, status);
-}
-
-/*
- * give_up -- end a call whose deadline has passed. A request that may have arrived keeps its slot until its reply
- * arrives. If the request has staged data, the connection must end: the transport may still read the data from the
- * caller's buffer, which the caller gets back now, and the request may still be executed, so no other call may use its
- * piece of the staging ring.
- */
-static void give_up(struct farnova *fs, struct call *call)
-{
-	bool sent = call->latest_session == fs->session.id;
-
-	call->waiter = NULL;
-	if (!sent) {
-		refuse(fs, call, -ETIMEDOUT);
-	} else {
-		if (call->holds_slot)
-			fs->slots[call->slot].call = NULL;
-		call->holds_slot = false;
-		end(fs, call, -ETIMEDOUT);
-	}
-	if (call->staged && call->staged_epoch == fs->link.epoch)
-		connection_lose(&fs->link, -ETIMEDOUT, "a write was not answered in time");
-}
-
-/* get_slot -- take a slot for the call unless it has one; false as for send_here. */
-static bool get_slot(struct farnova *fs, uint64_t epoch, struct call *call)
-{
-	while (!call->holds_slot) {
-		if (take_slot(fs, &call->slot)) {
-			fs->slots[call->slot].call = call;
-			fs->slots[call->slot].cred = call->request->cred;
-			cred_use(&fs->creds, call->request->cred);
-			call->holds_slot = true;
-			break;
-		}
-		call->waiter->resource = true;
-		if (poller_wait(&fs->link, call->waiter, call->deadline_ns) != 0 || !there_still(fs, epoch))
-			return false;
-	}
-	return true;
 }
 
 /* refusal -- the error that forbids to send the call in this session, or 0. */
@@ -199,27 +147,36 @@ static int refusal(const struct farnova *fs, const struct call *call)
 		return call->file->error;
 	if (call->source && call->source->error)
 		return call->source->error;
-	if (call->maybe_executed && proto_request_changes(call->request))
+	if (call->maybe_executed && proto_request_changes(&call->request))
 		return -ECONNRESET;
-	if (call->staged && call->staged_length > fs->staging.size)
+	if (call->staged_length > fs->staging.size)
 		return -EMSGSIZE; /* a restarted server may have a smaller ring */
 	return 0;
 }
 
-/* try_send -- try to send on the current connection; call->sent stays false if that connection ends or the deadline
- * passes. */
-static void try_send(struct farnova *fs, struct call *call)
+/* get_slot -- take a slot for the call unless it has one. */
+static bool get_slot(struct farnova *fs, struct call *call)
 {
-	uint64_t epoch = fs->link.epoch;
+	if (call->holds_slot)
+		return true;
+	if (!slot_take(fs, &call->slot))
+		return false;
+	fs->slots[call->slot].call = call;
+	call->holds_slot = true;
+	return true;
+}
 
-	if (!get_slot(fs, epoch, call))
-		return;
+/* try_send -- send a call that waits, if that is possible now. */
+static enum sent try_send(struct farnova *fs, struct call *call)
+{
+	if (!get_slot(fs, call))
+		return BLOCKED;
 	call->maybe_executed = call->first_epoch && call->session != fs->session.id &&
 	                       (call->identity == 0 || call->identity != fs->identity.number);
 	int error = refusal(fs, call);
 	if (error) {
 		refuse(fs, call, error);
-		return;
+		return ENDED;
 	}
 	if (call->file)
 		name_open(call);
@@ -229,39 +186,80 @@ static void try_send(struct farnova *fs, struct call *call)
 	if (!slot->closes && fs->close_count > 0)
 		slot->closes = fs->closes[--fs->close_count];
 	if (fs->close_count > 0)
-		call_flush_closes(fs, TRANSPORT_MORE);
-	if (call->staged && !write_staged(fs, epoch, call))
-		return;
-	call->request->slot = call->slot;
-	call->request->sequence = slot->sequence;
-	call->request->close_first = slot->closes;
-	if (!send_here(fs, epoch, call->request, call->deadline_ns))
-		return;
-	call->sent = true;
+		slots_flush_closes(fs, TRANSPORT_MORE);
+	enum sent sent = call->staged_length ? write_staged(fs, call) : SENT;
+	if (sent != SENT) {
+		/* Whoever waits for room must not keep those from sending who need none. */
+		if (sent == NO_ROOM && !call->first_epoch)
+			give_slot_back(fs, call);
+		return sent;
+	}
+	call->request.slot = call->slot;
+	call->request.sequence = slot->sequence;
+	call->request.close_first = slot->closes;
+	error = send_request(fs, &call->request, 0);
+	if (error)
+		return error == -EAGAIN ? BLOCKED : LOST;
+	TAILQ_REMOVE(&fs->unsent, call, entry);
+	call->state = CALL_SENT;
 	if (!call->first_epoch) {
-		call->first_epoch = epoch;
+		call->first_epoch = fs->link.epoch;
 		call->session = fs->session.id;
 		call->identity = fs->identity.number;
 	}
 	call->latest_session = fs->session.id;
-	call->on_new_connection = call->first_epoch != epoch;
+	call->on_new_connection = call->first_epoch != fs->link.epoch;
+	return SENT;
 }
 
-void call_start(struct farnova *fs, struct call *call)
+void call_pump(struct farnova *fs)
 {
-	call->waiter = poller_self();
-	call->request->cred = call->file ? call->file->cred : cred_number(&fs->creds);
+	struct call *call, *next;
+	bool room = true;
+
+	if (fs->pumping || fs->link.state != CONNECTION_UP)
+		return;
+	fs->pumping = true; /* `on_done` of a call that ends may start others */
+	if (fs->unsettled == 0 || slots_settle(fs)) {
+		for (call = TAILQ_FIRST(&fs->unsent); call; call = next) {
+			next = TAILQ_NEXT(call, entry);
+			if (call->staged_length && !room)
+				continue;
+			enum sent sent = try_send(fs, call);
+			if (sent == ENDED)
+				next = TAILQ_FIRST(&fs->unsent); /* `on_done` may have changed the list */
+			else if (sent == NO_ROOM)
+				room = false;
+			else if (sent != SENT)
+				break;
+		}
+	}
+	fs->pumping = false;
+}
+
+void call_start(struct farnova *fs, struct call *call, struct waiter *waiter)
+{
+	call->waiter = waiter;
+	call->request.cred = call->file ? call->file->cred : cred_number(&fs->creds);
+	cred_use(&fs->creds, call->request.cred);
 	call->deadline_ns = call_deadline(fs);
-	call->holds_slot = call->holds_piece = call->sent = call->done = false;
-	call->on_new_connection = call->maybe_executed = false;
-	call->status = 0;
-	call->first_epoch = call->staged_epoch = 0;
-	call->session = call->latest_session = call->identity = 0;
+	if (call->file)
+		file_get(call->file);
+	if (call->source)
+		file_get(call->source);
 	if (call->changing)
 		(*call->changing)++;
+	call->state = CALL_WAITING;
+	TAILQ_INSERT_TAIL(&fs->unsent, call, entry);
 	poller_called(&fs->link.poller);
-	if (fs->link.state == CONNECTION_UP && !passed(fs, call->deadline_ns))
-		try_send(fs, call);
+	call_pump(fs);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------------------------- */
+
+bool call_passed(const struct farnova *fs, int64_t deadline_ns)
+{
+	return poller_cancelled(&fs->link, poller_self()) || (deadline_ns && clock_now_ns() >= deadline_ns);
 }
 
 int64_t call_deadline(const struct farnova *fs)
@@ -269,112 +267,75 @@ int64_t call_deadline(const struct farnova *fs)
 	return fs->timeout_ms < 0 ? 0 : clock_now_ns() + fs->timeout_ms * CLOCK_NS_PER_MS;
 }
 
-int call_wait_up(struct farnova *fs, int64_t deadline_ns)
+void call_abandon(struct farnova *fs, struct call *call)
 {
-	if (passed(fs, deadline_ns))
-		return -ETIMEDOUT;
-	while (fs->link.state != CONNECTION_UP) {
-		if (poller_wait(&fs->link, poller_self(), deadline_ns) != 0 && fs->link.state != CONNECTION_UP)
-			return -ETIMEDOUT;
+	call->abandoned = true;
+	call->result = NULL;
+	call->waiter = NULL;
+	if (call->state == CALL_DONE) {
+		call_free(fs, call);
+	} else if (call->latest_session != fs->session.id) {
+		/* The transport may still read the data that the request was to follow. */
+		if (call->holds_piece)
+			connection_lose(&fs->link, -ETIMEDOUT, "a write was given up while it was being sent");
+		refuse(fs, call, -ECANCELED);
+	} else if (call->state == CALL_WAITING) {
+		/* It is in flight on a connection that was lost, and may have been executed. */
+		TAILQ_REMOVE(&fs->unsent, call, entry);
+		call->state = CALL_SENT;
+		if (fs->link.state == CONNECTION_UP) {
+			fs->slots[call->slot].unsettled = true;
+			fs->unsettled++;
+			call_pump(fs);
+		}
 	}
-	return 0;
 }
 
 int call_finish(struct farnova *fs, struct call *call)
 {
-	while (!call->done) {
-		if (passed(fs, call->deadline_ns)) {
-			give_up(fs, call);
-		} else if (fs->link.state != CONNECTION_UP) {
-			call_wait_up(fs, call->deadline_ns);
-		} else if (!call->sent) {
-			try_send(fs, call);
-		} else {
-			poller_wait(&fs->link, call->waiter, call->deadline_ns);
+	while (call->state != CALL_DONE) {
+		if (call_passed(fs, call->deadline_ns)) {
+			call_abandon(fs, call);
+			return -ETIMEDOUT;
 		}
+		poller_wait(&fs->link, call->waiter, call->deadline_ns);
 	}
-	return call->status;
+	int status = call->status;
+	call_free(fs, call);
+	return status;
 }
 
 int call_run(struct farnova *fs, struct call *call)
 {
+	if (!call)
+		return -ENOMEM;
 	connection_lock(&fs->link);
-	call_start(fs, call);
+	call_start(fs, call, poller_self());
 	int status = call_finish(fs, call);
 	connection_unlock(&fs->link);
 	return status;
 }
 
-/* ---- requests nobody waits for ---------------------------------------------------------------------------------- */
-
-static bool send_close(struct farnova *fs, uint16_t number, unsigned flags)
-{
-	struct proto_request request;
-
-	request.op = PROTO_CLOSE;
-	request.slot = number;
-	request.sequence = fs->slots[number].sequence;
-	request.cred = 0;
-	request.close_first = 0;
-	request.close.open = fs->slots[number].closes;
-	return send_request(fs, &request, flags) == 0;
-}
-
-void call_flush_closes(struct farnova *fs, unsigned flags)
-{
-	uint16_t number;
-
-	while (fs->link.state == CONNECTION_UP && fs->close_count > 0 && take_slot(fs, &number)) {
-		fs->slots[number].closes = fs->closes[fs->close_count - 1];
-		if (!send_close(fs, number, flags)) {
-			if (fs->link.state != CONNECTION_UP)
-				return; /* it may have arrived: repeat it in its slot */
-			fs->slots[number].sequence--;
-			free_slot(fs, number);
-			return;
-		}
-		fs->close_count--;
-	}
-}
-
-void call_close(struct farnova *fs, uint64_t open)
-{
-	struct waiter *self = poller_self();
-	int64_t deadline_ns = call_deadline(fs);
-
-	poller_called(&fs->link.poller);
-	while (fs->close_count == CLOSES_DEFERRED) {
-		/* The list stays full, or the time is up: the server closes the file when the session ends. */
-		if (fs->link.state != CONNECTION_UP || passed(fs, deadline_ns))
-			return;
-		call_flush_closes(fs, 0);
-		if (fs->close_count < CLOSES_DEFERRED)
-			break;
-		self->resource = true;
-		poller_wait(&fs->link, self, deadline_ns);
-	}
-	fs->closes[fs->close_count++] = open;
-}
-
-void call_ping(struct farnova *fs)
-{
-	struct slot *slot = &fs->slots[0];
-	struct proto_request request;
-
-	if (slot->busy)
-		return;
-	request.op = PROTO_PING;
-	request.slot = 0;
-	request.sequence = proto_next_sequence(slot->sequence);
-	request.cred = 0;
-	request.close_first = 0;
-	if (send_request(fs, &request, 0) == 0) {
-		slot->sequence = request.sequence;
-		slot->busy = true;
-	}
-}
-
 /* ---- replies ---------------------------------------------------------------------------------------------------- */
+
+/* makes_open -- whether the call opens by path and was sent again. If it was executed in a lost session, and what it made
+ * has been removed since, that fails with ESTALE; then it is made again. */
+static bool makes_open(const struct call *call)
+{
+	return (call->request.op == PROTO_OPEN || call->request.op == PROTO_TMPFILE) && call->on_new_connection &&
+	       !call->abandoned;
+}
+
+/* again -- the call begins anew, in another slot. */
+static void again(struct farnova *fs, struct call *call)
+{
+	slot_free(fs, call->slot);
+	call->holds_slot = call->on_new_connection = false;
+	call->first_epoch = call->session = call->latest_session = call->identity = 0;
+	call->state = CALL_WAITING;
+	TAILQ_INSERT_TAIL(&fs->unsent, call, entry);
+	call_pump(fs);
+}
 
 bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 {
@@ -385,20 +346,22 @@ bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 	if (!slot->busy || reply->sequence != slot->sequence)
 		return false;
 	if (!call) {
-		/* The caller of this OPEN has given up: close the file, since nobody else will. */
-		if ((reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN) && reply->status == 0 &&
-		    fs->close_count < CLOSES_DEFERRED)
-			fs->closes[fs->close_count++] = reply->open.open;
-		free_slot(fs, reply->slot);
+		slot_free(fs, reply->slot);
 		return true;
 	}
-	if (!call->sent || reply->op != call->request->op)
+	bool own = reply->op == call->request.op;
+	/* An abandoned call gets the reply to a PING if it was sent on a connection before. */
+	if (call->state != CALL_SENT || (!own && !call->abandoned))
 		return false;
 	int status = -(int)reply->status;
-	if (status == 0 && call->receive)
+	if (status == -ESTALE && own && makes_open(call)) {
+		again(fs, call);
+		return true;
+	}
+	if (own && status == 0 && call->receive)
 		status = call->receive(fs, call, reply);
 	call->holds_slot = false;
-	free_slot(fs, reply->slot);
+	slot_free(fs, reply->slot);
 	end(fs, call, status);
 	return true;
 }
@@ -407,37 +370,31 @@ bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 
 void call_lost(struct farnova *fs)
 {
-	for (unsigned i = 0; i < fs->session.slots; i++) {
+	for (unsigned i = fs->session.slots; i-- > 0;) {
 		struct call *call = fs->slots[i].call;
 		if (!call)
 			continue;
-		call->sent = false;
 		call->holds_piece = false; /* the ring is reset */
-		poller_wake(&fs->link, call->waiter);
+		if (call->state != CALL_SENT || call->abandoned)
+			continue;
+		call->state = CALL_WAITING;
+		TAILQ_INSERT_HEAD(&fs->unsent, call, entry);
 	}
-}
-
-/* settle_slot -- the server may or may not have seen the slot's last request. A PING with the same sequence number gets
- * a reply in both cases. */
-static void settle_slot(struct farnova *fs, uint16_t number)
-{
-	struct slot *slot = &fs->slots[number];
-	struct proto_request request;
-
-	request.op = PROTO_PING;
-	request.slot = number;
-	request.sequence = slot->sequence;
-	request.cred = 0;
-	request.close_first = slot->closes;
-	send_here(fs, fs->link.epoch, &request, call_deadline(fs));
+	for (unsigned i = 0; i < fs->session.slots; i++)
+		fs->slots[i].unsettled = false;
+	fs->unsettled = 0;
 }
 
 void call_session_resumed(struct farnova *fs)
 {
-	for (uint16_t i = 0; i < fs->session.slots && fs->link.state == CONNECTION_UP; i++) {
-		if (fs->slots[i].busy && !fs->slots[i].call)
-			settle_slot(fs, i);
+	for (uint16_t i = 0; i < fs->session.slots; i++) {
+		struct slot *slot = &fs->slots[i];
+		if (!slot->busy || (slot->call && !slot->call->abandoned))
+			continue;
+		slot->unsettled = true;
+		fs->unsettled++;
 	}
+	call_pump(fs);
 }
 
 void call_session_new(struct farnova *fs)
@@ -447,21 +404,32 @@ void call_session_new(struct farnova *fs)
 		struct slot *slot = &fs->slots[i];
 		struct call *call = slot->call;
 
-		if (call && i >= fs->session.slots) {
-			/* This server grants fewer slots than the one before: nothing tells whether it was executed. */
+		if (call && (i >= fs->session.slots || call->abandoned)) {
+			/* This server grants fewer slots than the one before: nothing tells whether it was executed. Or
+			 * nobody waits: the server ends a session before the identity's next one begins. */
 			call->holds_slot = false;
 			call->identity = 0;
-			call = slot->call = NULL;
+			slot->call = NULL;
+			if (call->abandoned)
+				end(fs, call, -ECONNRESET);
+			call = NULL;
 		}
-		if (!call) {
-			cred_unuse(&fs->creds, slot->cred);
-			slot->cred = 0;
-		}
-		/* What nobody waits for is over: the server ends a session before the identity's next one begins. */
 		slot->busy = call != NULL;
 		slot->closes = 0;
 		if (!call && i > 0 && i < fs->session.slots)
 			fs->free_slots |= 1ull << i;
 	}
 	fs->close_count = 0;
+}
+
+void call_end_all(struct farnova *fs)
+{
+	for (uint16_t i = 0; i < PROTO_MAX_SLOTS; i++) {
+		struct call *call = fs->slots[i].call;
+		if (!call)
+			continue;
+		fs->slots[i].call = NULL;
+		call->holds_slot = false;
+		end(fs, call, -ECONNRESET);
+	}
 }

@@ -188,9 +188,12 @@ void layout_drop_handle(struct layouts *layouts, struct proto_handle handle)
 
 void layout_drop_all(struct layouts *layouts, struct connection *link)
 {
+	struct invalidation *invalidation;
 	struct inode *inode;
-	struct reads *reads;
+	struct reads *reads, *next;
 
+	layouts->return_due = 0;
+	layouts->quiesced_sent = 0;
 	for (size_t i = 0; i < layouts->bucket_count; i++) {
 		LIST_FOREACH(inode, &layouts->buckets[i], entry)
 		{
@@ -198,19 +201,16 @@ void layout_drop_all(struct layouts *layouts, struct connection *link)
 			inode->ask_ns = 0;
 		}
 	}
-	TAILQ_FOREACH(reads, &layouts->reads, entry)
-	{
-		reads->lost = true;
-		reads->operations.outstanding = 0;
-		poller_wake(link, reads->operations.waiter);
-	}
-	struct invalidation *invalidation;
 	while ((invalidation = TAILQ_FIRST(&layouts->invalidations)) != NULL) {
 		TAILQ_REMOVE(&layouts->invalidations, invalidation, entry);
 		invalidation->listed = false;
 	}
-	layouts->return_due = 0;
-	layouts->quiesced_sent = 0;
+	for (reads = TAILQ_FIRST(&layouts->reads); reads; reads = next) {
+		next = TAILQ_NEXT(reads, entry);
+		reads->lost = true;
+		reads->operations.outstanding = 0;
+		reads->operations.on_done(link, &reads->operations);
+	}
 }
 
 /* ---- what the program keeps ------------------------------------------------------------------------------------- */

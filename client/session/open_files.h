@@ -17,6 +17,7 @@ struct position {
 struct farnova_file {
 	struct farnova *fs;
 	LIST_ENTRY(farnova_file) entry; /* list of all open files of the connection */
+	unsigned references;            /* of the program, and of calls that use it; connection's lock */
 	struct inode *inode;
 	uint32_t mode;  /* the inode's mode at open; only its type is used */
 	uint32_t flags; /* PROTO_OPEN_*, also used to reopen it */
@@ -30,15 +31,13 @@ struct farnova_file {
 	struct position position;
 };
 
-/*
- * file_open -- OPEN or REOPEN a file with `request` (op, dir or handle, mode, path; `flags` supplies its flags). `attr`
- * may be NULL.
- */
-int file_open(struct farnova *fs, struct proto_request *request, uint32_t flags, struct proto_attr *attr,
-              struct farnova_file **out);
+/* file_get, file_put -- one reference more or less. With the last one the file is closed and freed, without waiting for
+ * the server. Lock held. */
+void file_get(struct farnova_file *file);
+void file_put(struct farnova_file *file);
 
-/* file_close -- close and free the file without waiting for the server. */
-void file_close(struct farnova_file *file);
+/* file_destroy -- free a file that is not open. */
+void file_destroy(struct farnova_file *file);
 
 /* file_reopened -- process the reply of the server to a REOPEN in a new session; lock held. */
 void file_reopened(struct farnova *fs, struct farnova_file *file, int status, const struct proto_reply *reply);

@@ -5,6 +5,7 @@
 
 #include "client/session/call.h"
 #include "client/session/send.h"
+#include "client/session/slots.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -46,6 +47,14 @@ void receive_message(struct connection *link, const void *data, uint32_t length)
 		receive_reply(fs, data, length);
 }
 
+void receive_polled(struct connection *link)
+{
+	struct farnova *fs = farnova_of(link);
+
+	if (!TAILQ_EMPTY(&fs->unsent) || fs->unsettled > 0)
+		call_pump(fs);
+}
+
 void receive_lost(struct connection *link)
 {
 	struct farnova *fs = farnova_of(link);
@@ -65,9 +74,9 @@ int64_t receive_tick(struct connection *link, bool idle)
 		return lease_ns / 6;
 	int64_t quiet_ns = connection_check_silence(link, lease_ns);
 	if (link->state == CONNECTION_UP && idle)
-		call_flush_closes(fs, 0);
+		slots_flush_closes(fs, 0);
 	return_layouts(fs, idle);
 	if (link->state == CONNECTION_UP && quiet_ns > lease_ns / 3)
-		call_ping(fs);
+		slots_ping(fs);
 	return lease_ns / 6;
 }

@@ -9,6 +9,7 @@
 #include "client/link/connection.h"
 
 void receive_message(struct connection *link, const void *data, uint32_t length);
+void receive_polled(struct connection *link);
 void receive_lost(struct connection *link);
 int64_t receive_tick(struct connection *link, bool idle);
 

@@ -9,6 +9,7 @@
 #include "client/session/call.h"
 #include "client/session/open_files.h"
 #include "client/session/send.h"
+#include "client/session/slots.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -242,6 +243,7 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	atomic_store_explicit(&fs->write_chunk,
 	                      fs->staging.size < BUFFER_SIZE ? (unsigned)fs->staging.size : BUFFER_SIZE,
 	                      memory_order_relaxed);
+	atomic_store_explicit(&fs->write_small, fs->session.max_write, memory_order_relaxed);
 	if (!transport_needs_region(candidate->conn))
 		return 0;
 	if (!fs->staging_memory) {
@@ -302,7 +304,7 @@ static int settle_slot_0(struct farnova *fs, struct candidate *candidate)
 		return error;
 	fs->slots[0].busy = false;
 	if (fs->reply.op == PROTO_REOPEN && fs->reply.status == 0)
-		call_close(fs, fs->reply.open.open);
+		closes_add(fs, fs->reply.open.open);
 	return 0;
 }
 
@@ -355,7 +357,7 @@ static int reopen_files(struct farnova *fs, struct candidate *candidate)
 		if (file_still_open(fs, file))
 			file_reopened(fs, file, -(int)fs->reply.status, &fs->reply);
 		else if (fs->reply.status == 0)
-			call_close(fs, fs->reply.open.open);
+			closes_add(fs, fs->reply.open.open);
 	}
 	return 0;
 }

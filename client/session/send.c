@@ -13,7 +13,7 @@ int send_request(struct farnova *fs, struct proto_request *request, unsigned fla
 		connection_lose(&fs->link, length, "a request could not be encoded");
 		return length;
 	}
-	int error = connection_send(&fs->link, fs->message, (size_t)length, flags);
+	int error = connection_send(&fs->link, fs->message, (size_t)length, fs->link.more ? TRANSPORT_MORE : flags);
 	if (error == 0) {
 		fs->link.counts.requests[request->op]++;
 		fs->layouts.quiesced_sent = request->quiesced;

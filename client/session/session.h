@@ -9,6 +9,7 @@
 #include "client/include/farnova.h"
 #include "client/link/bounce.h"
 #include "client/link/buffers.h"
+#include "client/link/cache.h"
 #include "client/link/connection.h"
 #include "client/link/staging.h"
 #include "client/link/url.h"
@@ -22,7 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define CLOSES_DEFERRED 32u
+#define CLOSES_DEFERRED 32u /* more are sent without waiting for the next request */
 
 struct call;
 struct farnova_file;
@@ -30,28 +31,22 @@ struct farnova_file;
 /*
  * A slot of the session holds one request at a time. Slot 0 belongs to the background thread.
  *
- *            take_slot                     call_reply, refuse
- *   free ---------------> busy, with a call -----------------------------------------> free
- *                              | give_up: the deadline has passed          call_reply    ^
- *                              +--------------> busy, without a call --------------------+
- *   free --------------------------------------> (a CLOSE: nobody waits)
- *            call_flush_closes
+ *            get_slot                         call_reply, give_slot_back
+ *   free ---------------> busy, with a call -----------------------------> free
+ *   free ---------------> busy, without: a CLOSE, nobody waits -----------> free
+ *         call_flush_closes                   call_reply
  *
- * A lost connection does not change these states: call_lost marks the calls as not sent, and they are sent again in
- * their slots. Nor does a lost session: slots and their sequences belong to the identity, and go on in the next session.
+ * A lost connection does not change these states: call_lost has the calls wait, and they are sent again in their slots.
+ * Requests of abandoned calls and CLOSEs are settled by a PING (call.c).
+ * A lost session does not change them either: slots and their sequences belong to the identity, and go on in the next
+ * session; what nobody waits for is over then.
  */
 struct slot {
 	uint32_t sequence; /* sequence number of the newest request */
 	bool busy;
-	/*
-	 * The call whose request is in the slot. NULL in a busy slot: nobody waits for the reply, because the request
-	 * is a CLOSE or its caller has given up; the reply frees the slot.
-	 */
-	struct call *call;
-	uint64_t closes; /* open that the request closes, 0 = none */
-	/* Credential of the request, which uses it while the slot is busy: if its number meant another one, a request
-	 * that the server executes late would be executed for another user. */
-	uint32_t cred;
+	bool unsettled;    /* a PING must be sent to find out about its last request */
+	struct call *call; /* the call whose request is in the slot, or NULL: a CLOSE */
+	uint64_t closes;   /* open that the request closes, 0 = none */
 };
 
 /* What the client is to the pool, longer than a session: docs/exactly-once.md. */
@@ -59,6 +54,8 @@ struct identity {
 	uint64_t number; /* 0: none yet, or the server keeps none */
 	uint8_t key[16]; /* random, chosen by this library; secret */
 };
+
+TAILQ_HEAD(call_list, call);
 
 struct session {
 	uint64_t id, key;
@@ -86,9 +83,15 @@ struct farnova {
 	struct identity identity;
 	struct session session;
 	struct slot slots[PROTO_MAX_SLOTS];
-	uint64_t free_slots;              /* one bit for each slot */
-	uint64_t closes[CLOSES_DEFERRED]; /* opens to be closed with the next requests */
-	unsigned close_count;
+	uint64_t free_slots; /* one bit for each slot */
+	uint64_t *closes;    /* opens to be closed with the next requests */
+	unsigned close_count, close_capacity;
+	unsigned unsettled;            /* slots that are */
+	struct call_list unsent;       /* calls that are WAITING, in the order in which they were started */
+	bool pumping;                  /* call_pump runs */
+	struct cache calls;            /* free calls */
+	struct cache readings;         /* free readings (client/io/reading.h) */
+	TAILQ_HEAD(, reading) stalled; /* readings that go on after the next poll */
 
 	/* data */
 	struct staging staging;
@@ -98,10 +101,12 @@ struct farnova {
 	struct buffers buffers;
 	atomic_uint
 	    write_chunk; /* bytes of a write that is one atomic change, at most BUFFER_SIZE; read without the lock */
+	atomic_uint write_small; /* bytes that a WRITE carries; read without the lock */
 
 	struct layouts layouts;
 	struct creds creds;
 	struct open_files files; /* all open files and directories */
+	LIST_HEAD(, farnova_queue) queues;
 
 	uint8_t message[PROTO_MAX_MESSAGE]; /* the request being encoded */
 	struct proto_reply reply;           /* the reply being acted on */

@@ -237,6 +237,12 @@ int transport_send(struct transport_conn *conn, const struct iovec *iov, int cou
 	return refused(conn, conn->ops->send(conn, iov, count, (uint32_t)length, flags));
 }
 
+void transport_flush(struct transport_conn *conn)
+{
+	if (!conn->dead)
+		conn->ops->flush(conn);
+}
+
 void transport_release(struct transport_conn *conn, const void *data)
 {
 	conn->credits.owed++;

@@ -148,6 +148,9 @@ const char *transport_peer(const struct transport_conn *conn);
  * -EMSGSIZE. */
 int transport_send(struct transport_conn *conn, const struct iovec *iov, int count, unsigned flags);
 
+/* transport_flush -- send what was posted with TRANSPORT_MORE, if nothing followed. */
+void transport_flush(struct transport_conn *conn);
+
 /* transport_release -- free the buffer of the message at `data`; it returns to the peer as a credit. */
 void transport_release(struct transport_conn *conn, const void *data);
 

@@ -59,7 +59,7 @@ struct transport_ops {
 	int (*local_cpu)(const struct transport_conn *conn); /* NULL: always unknown */
 	/* The connection is up, a credit is available, 0 < length <= max_message. The function takes the credit. */
 	int (*send)(struct transport_conn *conn, const struct iovec *iov, int count, uint32_t length, unsigned flags);
-	/* Send what was posted with TRANSPORT_MORE, because the post that should follow was refused. */
+	/* Send what was posted with TRANSPORT_MORE, because no post follows. */
 	void (*flush)(struct transport_conn *conn);
 	/* The credit is already counted as owed; return it to the peer if it is overdue. */
 	void (*release)(struct transport_conn *conn, const void *data);

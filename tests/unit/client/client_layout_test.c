@@ -151,11 +151,18 @@ static void reply_to_an_allocation_ends_only_its_range(void **state)
 	discard(fs);
 }
 
+static unsigned told;
+
+static void on_done(struct connection *link, struct operations *operations)
+{
+	told++;
+}
+
 static void lost_connection_ends_layouts_and_reads(void **state)
 {
 	struct farnova *fs = make();
 	struct layouts *layouts = &fs->layouts;
-	struct reads reads = {.operations.outstanding = 2};
+	struct reads reads = {.operations = {.outstanding = 2, .on_done = on_done}};
 
 	/* Enough inodes for the table to grow. */
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
@@ -165,6 +172,7 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 	layout_reads_begin(layouts, &reads);
 	layout_drop_all(layouts, &fs->link);
 	assert_true(reads.lost);
+	assert_int_equal(told, 1);
 	assert_int_equal(reads.operations.outstanding, 0);
 	layout_reads_end(layouts, &reads);
 	assert_int_equal(layouts->pool.used, 0);

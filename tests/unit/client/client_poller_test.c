@@ -201,32 +201,6 @@ static void wait_ends_with_its_deadline(void **state)
 	assert_int_equal(link_.state, CONNECTION_UP);
 }
 
-static void *wait_for_resource(void *argument)
-{
-	connection_lock(&link_);
-	poller_self()->resource = true;
-	assert_int_equal(poller_wait(&link_, poller_self(), 0), 0);
-	connection_unlock(&link_);
-	return argument;
-}
-
-static void freed_resource_wakes_those_who_wait_for_one(void **state)
-{
-	pthread_t thread, other;
-
-	assert_int_equal(pthread_create(&other, NULL, wait_for_answer, (void *)1), 0);
-	wait_for_waiters(1);
-	assert_int_equal(pthread_create(&thread, NULL, wait_for_resource, NULL), 0);
-	wait_for_waiters(2);
-	connection_lock(&link_);
-	poller_wake_resource(&link_);
-	connection_unlock(&link_);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	wait_for_waiters(1);
-	answer(1);
-	assert_int_equal(pthread_join(other, NULL), 0);
-}
-
 static int64_t pretended_ns;
 
 static int64_t pretended(void)
@@ -261,7 +235,6 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(each_gets_its_answer_whoever_polls, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(end_of_the_connection_wakes_all, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(wait_ends_with_its_deadline, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(freed_resource_wakes_those_who_wait_for_one, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(silence_of_a_lease_ends_the_connection, set_up, tear_down),
 	};
 	alarm(100);

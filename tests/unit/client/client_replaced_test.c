@@ -42,7 +42,7 @@ static void replace(void)
 
 int __wrap_call_run(struct farnova *by, struct call *call)
 {
-	uint16_t op = call->request->op;
+	uint16_t op = call->request.op;
 	int error = __real_call_run(by, call);
 
 	if (replacing && by == fs && (op == PROTO_LOOKUP || op == PROTO_OPEN))

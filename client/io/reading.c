@@ -1,0 +1,579 @@
+/*
+ * reading.c -- one read of a file: by RDMA READ under a layout, else by message.
+ */
+#include "client/io/reading.h"
+
+#include "client/link/user_memory.h"
+#include "client/session/receive.h"
+#include "client/session/send.h"
+#include "common/clock.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define READ_PIECE  BOUNCE_SIZE /* bytes of one READ */
+#define READ_PIECES 32u         /* READs in flight for one reading */
+#define ASK_AHEAD   (16u * 1024 * 1024)
+
+static void step(struct farnova *fs, struct reading *reading);
+static void by_message(struct farnova *fs, struct reading *reading);
+
+/* ---- memory ----------------------------------------------------------------------------------------------------- */
+
+static void on_reads_done(struct connection *link, struct operations *operations);
+
+struct reading *reading_new(struct farnova_file *file, size_t length, uint64_t offset)
+{
+	struct reading *reading = cache_take(&file->fs->readings, sizeof(*reading));
+
+	if (!reading)
+		return NULL;
+	memset(reading, 0, offsetof(struct reading, pieces));
+	reading->fs = file->fs;
+	reading->file = file;
+	reading->length = length;
+	reading->offset = offset;
+	reading->reads.operations.on_done = on_reads_done;
+	return reading;
+}
+
+static int take_memory(struct farnova *fs, struct reading *reading)
+{
+	if (!reading->memory)
+		reading->memory = buffers_take(&fs->buffers, reading->length);
+	return reading->memory ? 0 : -ENOMEM;
+}
+
+/* return_bounces -- return the bounce buffers of the round; lock held. */
+static void return_bounces(struct farnova *fs, struct reading *reading)
+{
+	for (unsigned i = 0; i < reading->piece_count; i++) {
+		if (reading->pieces[i].bounce >= 0)
+			bounce_return(&fs->bounce, reading->pieces[i].bounce);
+		reading->pieces[i].bounce = -1;
+	}
+}
+
+static void free_memory(struct farnova *fs, struct reading *reading)
+{
+	if (reading->memory)
+		buffers_return(&fs->buffers, reading->memory, reading->length);
+	cache_return(&fs->readings, reading);
+}
+
+void reading_free(struct reading *reading)
+{
+	struct farnova *fs = reading->fs;
+
+	if (reading->piece_count > 0 && fs->bounce.memory) {
+		connection_lock(&fs->link);
+		return_bounces(fs, reading);
+		connection_unlock(&fs->link);
+	}
+	free_memory(fs, reading);
+}
+
+/* ---- what was read ---------------------------------------------------------------------------------------------- */
+
+/* piece_data -- where the bytes of a piece are; NULL: zeros. */
+static const uint8_t *piece_data(const struct farnova *fs, const struct reading *reading, const struct piece *piece)
+{
+	if (piece->key == 0)
+		return NULL;
+	return piece->bounce >= 0 ? bounce_at(&fs->bounce, piece->bounce)
+	                          : reading->memory + reading->filled + piece->at;
+}
+
+/* flatten -- bring `count` bytes of the round to `memory`, after those of earlier rounds; lock held. */
+static int flatten(struct farnova *fs, struct reading *reading, size_t count)
+{
+	int error = take_memory(fs, reading);
+
+	for (unsigned i = 0; i < reading->piece_count && error == 0; i++) {
+		const struct piece *piece = &reading->pieces[i];
+		const uint8_t *from = piece_data(fs, reading, piece);
+		uint8_t *to = reading->memory + reading->filled + piece->at;
+		if (piece->at >= count)
+			break;
+		if (!from)
+			memset(to, 0, piece->length);
+		else if (from != to)
+			memcpy(to, from, piece->length);
+	}
+	return_bounces(fs, reading);
+	reading->piece_count = 0;
+	reading->filled += error ? 0 : count;
+	return error;
+}
+
+size_t reading_copy_out(const struct reading *reading, size_t from, uint8_t *to, size_t length)
+{
+	size_t have = (size_t)reading->count, done = 0;
+
+	if (length > have - from)
+		length = have - from;
+	if (reading->piece_count == 0)
+		return user_copy_out(to, reading->memory + from, length);
+	/* The data of the only round were left where they arrived. */
+	for (unsigned i = 0; i < reading->piece_count && done < length; i++) {
+		const struct piece *piece = &reading->pieces[i];
+		const uint8_t *data = piece_data(reading->fs, reading, piece);
+		if (piece->at + piece->length <= from + done)
+			continue;
+		size_t skip = from + done - piece->at, part = piece->length - skip, copied;
+		if (part > length - done)
+			part = length - done;
+		copied = data ? user_copy_out(to + done, data + skip, part) : user_zero(to + done, part);
+		done += copied;
+		if (copied < part)
+			break;
+	}
+	return done;
+}
+
+/* tell -- the reading is done, with `count`. */
+static void tell(struct farnova *fs, struct reading *reading, ssize_t count)
+{
+	file_put(reading->file);
+	reading->file = NULL;
+	reading->done = true;
+	reading->count = count;
+	if (reading->on_done)
+		reading->on_done(fs, reading);
+	else
+		poller_wake(&fs->link, reading->waiter);
+}
+
+/* finish -- end with what was read so far, or with `error` if that is nothing. */
+static void finish(struct farnova *fs, struct reading *reading, int error)
+{
+	if (!reading->abandoned) {
+		tell(fs, reading, error && reading->filled == 0 ? error : (ssize_t)reading->filled);
+		return;
+	}
+	return_bounces(fs, reading);
+	file_put(reading->file);
+	free_memory(fs, reading);
+}
+
+/* round_done -- a round by READ has read `count` bytes. */
+static void round_done(struct farnova *fs, struct reading *reading, size_t count)
+{
+	if (count == reading->length) {
+		tell(fs, reading, (ssize_t)count); /* the data stay where they are: reading_copy_out takes them there */
+		return;
+	}
+	int error = flatten(fs, reading, count);
+	reading->end = reading->to_end;
+	if (error || reading->end || reading->filled == reading->length)
+		finish(fs, reading, error);
+	else
+		step(fs, reading);
+}
+
+/* ---- reading under a layout ------------------------------------------------------------------------------------- */
+
+/* plan -- split the next `length` bytes into READs and holes. Returns how many bytes the layout covers; `*reads`
+ * receives the number of READs. */
+static size_t plan(struct reading *reading, size_t length, unsigned *reads)
+{
+	uint64_t offset = reading->offset + reading->filled;
+	struct proto_extent extent;
+	size_t covered = 0;
+
+	*reads = 0;
+	reading->piece_count = 0;
+	while (covered < length && reading->piece_count < READING_PIECES &&
+	       extents_find(&reading->file->inode->extents, offset + covered, &extent)) {
+		size_t part = length - covered < extent.length ? length - covered : extent.length;
+		if (extent.key != 0 && (*reads)++ == READ_PIECES)
+			break;
+		if (extent.key != 0 && part > READ_PIECE)
+			part = READ_PIECE;
+		reading->pieces[reading->piece_count++] = (struct piece){
+		    .at = covered, .length = part, .address = extent.address, .key = extent.key, .bounce = -1};
+		covered += part;
+	}
+	return covered;
+}
+
+/* post -- start a planned READ. -EAGAIN: it needs a resource that is in use. */
+static int post(struct farnova *fs, struct reading *reading, struct piece *piece, unsigned flags)
+{
+	void *local;
+
+	if (fs->bounce.memory) {
+		if (piece->bounce < 0)
+			piece->bounce = bounce_take(&fs->bounce);
+		if (piece->bounce < 0)
+			return -EAGAIN;
+		local = bounce_at(&fs->bounce, piece->bounce);
+	} else {
+		int error = take_memory(fs, reading);
+		if (error)
+			return error;
+		local = reading->memory + reading->filled + piece->at;
+	}
+	int error = transport_read(fs->link.transport, local, fs->bounce.region, piece->address, piece->key,
+	                           (uint32_t)piece->length, &reading->reads.operations, flags);
+	if (error == 0) {
+		reading->reads.operations.outstanding++;
+		fs->link.counts.reads++;
+		fs->link.counts.read_bytes += piece->length;
+	} else if (error != -EAGAIN) {
+		connection_lose(&fs->link, error, "a READ was refused");
+	}
+	return error;
+}
+
+/* post_all -- start the planned READs in order, as far as there are resources. */
+static int post_all(struct farnova *fs, struct reading *reading)
+{
+	int error = 0;
+
+	reading->posting = true;
+	for (reading->posted = 0; reading->posted < reading->piece_count; reading->posted++) {
+		struct piece *piece = &reading->pieces[reading->posted];
+		bool more = reading->posted + 1 < reading->piece_count || fs->link.more;
+		if (piece->key != 0)
+			error = post(fs, reading, piece, more ? TRANSPORT_MORE : 0);
+		if (error || reading->reads.lost)
+			break;
+	}
+	reading->posting = false;
+	return error;
+}
+
+/* reads_end -- the READs of a round are done or lost: return the bytes that the round has. */
+static size_t reads_end(struct farnova *fs, struct reading *reading)
+{
+	size_t covered = 0;
+
+	if (layout_reads_end(&fs->layouts, &reading->reads))
+		return_layouts(fs, false);
+	for (unsigned i = reading->posted; i < reading->piece_count; i++) {
+		if (reading->pieces[i].bounce >= 0)
+			bounce_return(&fs->bounce, reading->pieces[i].bounce);
+		reading->pieces[i].bounce = -1;
+	}
+	reading->piece_count = reading->posted;
+	if (reading->reads.lost) {
+		return_bounces(fs, reading);
+		reading->piece_count = 0;
+	}
+	if (reading->piece_count > 0) {
+		const struct piece *last = &reading->pieces[reading->piece_count - 1];
+		covered = last->at + last->length;
+	}
+	if (covered < reading->whole) { /* a resource was lacking in the middle */
+		return_bounces(fs, reading);
+		reading->piece_count = 0;
+		return 0;
+	}
+	reading->to_end = reading->to_end && covered == reading->round;
+	return covered;
+}
+
+static void on_reads_done(struct connection *link, struct operations *operations)
+{
+	struct farnova *fs = farnova_of(link);
+	struct reading *reading = container_of(operations, struct reading, reads.operations);
+
+	if (reading->posting)
+		return;
+	size_t covered = reads_end(fs, reading);
+	if (reading->abandoned)
+		finish(fs, reading, 0);
+	else if (covered == 0)
+		by_message(fs, reading);
+	else
+		round_done(fs, reading, covered);
+}
+
+/* stall -- go on after the next poll. */
+static void stall(struct farnova *fs, struct reading *reading)
+{
+	reading->stalled = true;
+	TAILQ_INSERT_TAIL(&fs->stalled, reading, entry);
+}
+
+enum round {
+	BEGUN,      /* or done, or stalled */
+	UNCOVERED,  /* a part of it is not in the layout */
+	BY_MESSAGE, /* the server must be asked */
+};
+
+/*
+ * one_sided -- try a round by READ alone. `*missing`: the part that is UNCOVERED.
+ *
+ * A READ that succeeds proves that the server had not ended this connection, and with it the layout, when the READ was
+ * executed. Where the end of the file or a hole alone would be the answer, nothing proves that: this program may have
+ * stood still, or its network, while others changed the file. Then the server must be asked.
+ *
+ * What is read later may be of another state of the file. So a read that a single message can answer is done whole or
+ * not at all, and nothing follows what reaches the end of the file.
+ */
+static enum round one_sided(struct farnova *fs, struct reading *reading, uint64_t *missing)
+{
+	const struct inode *inode = reading->file->inode;
+	uint64_t offset = reading->offset + reading->filled;
+	size_t length = reading->length - reading->filled;
+	unsigned needed;
+
+	if (offset >= inode->size)
+		return BY_MESSAGE;
+	reading->to_end = length > inode->size - offset;
+	if (reading->to_end)
+		length = inode->size - offset;
+	reading->round = length;
+	reading->whole = length <= fs->session.max_read ? length : 0;
+	size_t covered = plan(reading, length, &needed);
+	*missing = offset + covered;
+	if (covered == 0 || covered < reading->whole || needed == 0) {
+		reading->piece_count = 0;
+		return covered == length ? BY_MESSAGE : UNCOVERED;
+	}
+	reading->reads.lost = false;
+	layout_reads_begin(&fs->layouts, &reading->reads);
+	int error = post_all(fs, reading);
+	if (reading->reads.operations.outstanding > 0 && !reading->reads.lost)
+		return BEGUN;
+	/* No READ could be posted: holes before the first prove nothing. */
+	reads_end(fs, reading);
+	return_bounces(fs, reading);
+	reading->piece_count = 0;
+	if (error != -EAGAIN || fs->link.state != CONNECTION_UP)
+		return BY_MESSAGE;
+	stall(fs, reading);
+	return BEGUN;
+}
+
+/* ---- layouts ---------------------------------------------------------------------------------------------------- */
+
+static int receive_layout(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	struct inode *inode = call->file->inode;
+
+	if (call->on_new_connection)
+		return 0; /* the layout may have ended with the previous connection; ask again */
+	if (reply->layout.granted)
+		layout_granted(&fs->layouts, inode, reply->layout.size, reply->layout.extents,
+		               reply->layout.extent_count);
+	else
+		layout_refused(inode);
+	return 0;
+}
+
+bool reading_may_ask(const struct farnova_file *file)
+{
+	const struct inode *inode = file->inode;
+
+	return S_ISREG(file->mode) && !inode->changing && !file->fs->layouts.blind_changes &&
+	       clock_now_ns() >= inode->ask_ns;
+}
+
+struct call *reading_ask(struct farnova_file *file, uint64_t offset)
+{
+	struct call *call = call_new(file->fs, PROTO_LAYOUT_GET);
+
+	if (!call)
+		return NULL;
+	call->receive = receive_layout;
+	call->file = file;
+	call->request.layout_get.offset = offset;
+	call->request.layout_get.length = offset < INT64_MAX - ASK_AHEAD ? ASK_AHEAD : INT64_MAX - offset;
+	return call;
+}
+
+bool reading_asked(struct farnova_file *file, uint64_t offset, int status)
+{
+	struct inode *inode = file->inode;
+	struct proto_extent extent;
+	bool usable = status == 0 && layout_usable(&file->fs->layouts, inode);
+
+	if (usable && (offset >= inode->size || extents_find(&inode->extents, offset, &extent)))
+		return true;
+	/* Refused, or granted without this part: do not ask again with every read. */
+	if (status || usable)
+		layout_refused(inode);
+	return false;
+}
+
+static void on_layout(struct farnova *fs, struct call *call)
+{
+	struct reading *reading = call->owner;
+	int status = call->status;
+
+	reading->calls[0] = NULL;
+	call_free(fs, call);
+	if (reading_asked(reading->file, reading->missing, status))
+		step(fs, reading);
+	else
+		by_message(fs, reading);
+}
+
+/* ask_layout -- request a layout that covers `missing`, once; false if that is not allowed now, or without memory. */
+static bool ask_layout(struct farnova *fs, struct reading *reading, uint64_t missing)
+{
+	bool may = !reading->asked && reading_may_ask(reading->file);
+	struct call *call = may ? reading_ask(reading->file, missing) : NULL;
+
+	if (!call)
+		return false;
+	reading->asked = true;
+	reading->missing = missing;
+	call->on_done = on_layout;
+	call->owner = reading;
+	reading->calls[0] = call;
+	reading->call_count = 1;
+	call_start(fs, call, NULL);
+	return true;
+}
+
+/* ---- reading by message ----------------------------------------------------------------------------------------- */
+
+static int receive_read(struct farnova *fs, struct call *call, const struct proto_reply *reply)
+{
+	uint8_t *to = call->result;
+
+	if (reply->read.length > call->request.read.length)
+		return -EPROTO;
+	if (!to)
+		return 0;
+	memcpy(to, reply->read.data, reply->read.length);
+	call->request.read.length -= reply->read.length; /* what is missing */
+	return 0;
+}
+
+/* messages_done -- all replies of a round have come. */
+static void messages_done(struct farnova *fs, struct reading *reading)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < reading->call_count && error == 0 && !reading->end; i++) {
+		error = reading->status[i];
+		if (error == 0)
+			reading->filled += reading->got[i];
+		/* The file may have grown after a short reply: data of later replies do not follow those of the short
+		 * one. */
+		reading->end = error == 0 && reading->less[i];
+	}
+	if (error || reading->end || reading->filled == reading->length)
+		finish(fs, reading, error);
+	else
+		step(fs, reading);
+}
+
+static void on_read(struct farnova *fs, struct call *call)
+{
+	struct reading *reading = call->owner;
+	unsigned i = 0;
+
+	while (reading->calls[i] != call)
+		i++;
+	reading->calls[i] = NULL;
+	reading->status[i] = call->status;
+	reading->got[i] -= call->request.read.length;
+	reading->less[i] = call->request.read.length > 0;
+	call_free(fs, call);
+	if (--reading->pending == 0)
+		messages_done(fs, reading);
+}
+
+static void by_message(struct farnova *fs, struct reading *reading)
+{
+	size_t at = reading->filled;
+	int error = take_memory(fs, reading);
+
+	reading->piece_count = 0;
+	reading->call_count = 0;
+	/* All are made before the first is started, which may end at once. */
+	while (error == 0 && reading->call_count < READING_MESSAGES && at < reading->length) {
+		struct call *call = call_new(fs, PROTO_READ);
+		uint32_t part = reading->length - at < fs->session.max_read ? (uint32_t)(reading->length - at)
+		                                                            : fs->session.max_read;
+		if (!call)
+			break;
+		call->receive = receive_read;
+		call->result = reading->memory + at;
+		call->on_done = on_read;
+		call->owner = reading;
+		call->file = reading->file;
+		call->request.read.offset = reading->offset + at;
+		call->request.read.length = part;
+		reading->got[reading->call_count] = part;
+		reading->calls[reading->call_count++] = call;
+		at += part;
+	}
+	unsigned count = reading->pending = reading->call_count;
+	if (count == 0) {
+		finish(fs, reading, error ? error : -ENOMEM);
+		return;
+	}
+	struct call *calls[READING_MESSAGES];
+	memcpy(calls, reading->calls, sizeof(calls));
+	for (unsigned i = 0; i < count; i++)
+		call_start(fs, calls[i], NULL);
+}
+
+/* ---- a reading -------------------------------------------------------------------------------------------------- */
+
+/* step -- begin the next round. */
+static void step(struct farnova *fs, struct reading *reading)
+{
+	struct farnova_file *file = reading->file;
+	uint64_t missing = reading->offset + reading->filled;
+	enum round round = UNCOVERED;
+
+	reading->to_end = false;
+	if (fs->link.state != CONNECTION_UP || file->error)
+		round = BY_MESSAGE;
+	else if (layout_usable(&fs->layouts, file->inode))
+		round = one_sided(fs, reading, &missing);
+	if (round == BY_MESSAGE || (round == UNCOVERED && !ask_layout(fs, reading, missing)))
+		by_message(fs, reading);
+}
+
+void reading_start(struct reading *reading)
+{
+	struct farnova *fs = reading->file->fs;
+
+	file_get(reading->file);
+	poller_called(&fs->link.poller);
+	step(fs, reading);
+}
+
+void reading_abandon(struct reading *reading)
+{
+	struct farnova *fs = reading->file->fs;
+
+	reading->abandoned = true;
+	if (reading->stalled)
+		TAILQ_REMOVE(&fs->stalled, reading, entry);
+	for (unsigned i = 0; i < reading->call_count; i++) {
+		if (reading->calls[i])
+			call_abandon(fs, reading->calls[i]);
+	}
+	reading->call_count = 0;
+	if (reading->reads.operations.outstanding == 0)
+		finish(fs, reading, 0);
+}
+
+void reading_polled(struct connection *link)
+{
+	struct farnova *fs = farnova_of(link);
+	unsigned left = 0;
+	struct reading *reading;
+
+	receive_polled(link);
+	TAILQ_FOREACH(reading, &fs->stalled, entry)
+	left++;
+	while (left-- > 0 && link->state == CONNECTION_UP && (reading = TAILQ_FIRST(&fs->stalled)) != NULL) {
+		TAILQ_REMOVE(&fs->stalled, reading, entry);
+		reading->stalled = false;
+		step(fs, reading);
+	}
+}
