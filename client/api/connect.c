@@ -239,6 +239,8 @@ fail:
 
 void farnova_disconnect(struct farnova *fs)
 {
+	if (fs->link.forked)
+		return; /* it is the parent's */
 	while (!LIST_EMPTY(&fs->queues))
 		farnova_queue_destroy(LIST_FIRST(&fs->queues));
 	/* The server closes all open files when the session ends. */

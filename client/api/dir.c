@@ -148,6 +148,10 @@ struct dirent *farnova_readdir(struct farnova_dir *dir)
 {
 	int before = errno, error = 0;
 
+	if (dir->file->fs->link.forked) {
+		error_handle(dir->file->fs, -ECHILD, "read directory", dir->file->inode->handle.ino);
+		return NULL;
+	}
 	pthread_mutex_lock(&dir->lock);
 	struct dirent *entry = next(dir, &error);
 	pthread_mutex_unlock(&dir->lock);

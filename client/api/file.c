@@ -237,7 +237,7 @@ int farnova_fsync(struct farnova_file *file)
 {
 	/* All completed calls are durable; fsync only has to report that the file is gone. */
 	connection_lock(&file->fs->link);
-	int error = file->error;
+	int error = file->fs->link.forked ? -ECHILD : file->error;
 	connection_unlock(&file->fs->link);
 	return error ? fail(file, error, "sync") : 0;
 }

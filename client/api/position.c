@@ -34,6 +34,8 @@ int position_lock(struct farnova_file *file)
 {
 	struct position *position = &file->position;
 
+	if (file->fs->link.forked)
+		return -ECHILD;
 	pthread_mutex_lock(&position->inner);
 	int error = wait_for(file->fs, position);
 	if (error == 0)

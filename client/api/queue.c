@@ -104,7 +104,7 @@ static void expire(struct farnova_queue *queue)
 struct farnova_queue *farnova_queue_create(struct farnova *fs, unsigned entries)
 {
 	struct farnova_queue *queue = calloc(1, sizeof(*queue));
-	int error = entries == 0 || entries > ENTRIES_MOST ? EINVAL : 0;
+	int error = fs->link.forked ? ECHILD : entries == 0 || entries > ENTRIES_MOST ? EINVAL : 0;
 
 	if (queue && !error)
 		queue->entries = calloc(entries, sizeof(*queue->entries));
@@ -147,6 +147,8 @@ void farnova_queue_destroy(struct farnova_queue *queue)
 	struct farnova *fs = queue->fs;
 	struct queued *queued;
 
+	if (fs->link.forked)
+		return;
 	connection_lock(&fs->link);
 	while ((queued = TAILQ_FIRST(&queue->running)) != NULL)
 		give_up(queued, -ECANCELED);
@@ -259,6 +261,8 @@ int farnova_queue_submit(struct farnova_queue *queue, const struct farnova_opera
 	struct queued *all[BATCH];
 	unsigned accepted = 0, taken;
 
+	if (fs->link.forked)
+		return error_set(ECHILD, "submit operations to a queue on %s", connection_name(&fs->link));
 	if (count > INT32_MAX)
 		count = INT32_MAX;
 	while (accepted < count) {
@@ -390,6 +394,8 @@ int farnova_queue_reap(struct farnova_queue *queue, struct farnova_completion *c
 	struct queued *all[BATCH];
 	unsigned got = 0;
 
+	if (fs->link.forked)
+		return error_set(ECHILD, "reap completions of a queue on %s", connection_name(&fs->link));
 	if (max > INT32_MAX)
 		max = INT32_MAX;
 	if (min > max)

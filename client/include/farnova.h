@@ -18,6 +18,9 @@
  * Only where the server has given up its record of this client (docs/durability.md says when) a call that changes
  * something fails with ECONNRESET: check what it did.
  *
+ * Fork: a child of fork(2) cannot use the connections of its parent. Its calls on them fail with ECHILD;
+ * farnova_disconnect and the calls that close or free something return without effect. It may connect itself.
+ *
  * Memory: only the calling thread accesses the caller's memory, and it holds no lock meanwhile. A handler that resolves
  * faults (userfaultfd, SIGSEGV) may therefore call the library. Memory that cannot be read or written makes only that
  * call fail with EFAULT. The library probes each page before it copies; if another thread unmaps the page between the

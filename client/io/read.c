@@ -61,6 +61,8 @@ static ssize_t read_chunk(struct farnova_file *file, uint8_t *to, size_t length,
 
 int read_limit(const struct farnova_file *file, uint64_t offset, size_t *length)
 {
+	if (file->fs->link.forked)
+		return -ECHILD;
 	if (!(file->flags & PROTO_OPEN_READ))
 		return -EBADF;
 	if (S_ISDIR(file->mode))

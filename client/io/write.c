@@ -144,6 +144,8 @@ static int write_row(struct farnova_file *file, struct row *row, const uint8_t *
 
 int write_limit(const struct farnova_file *file, uint64_t offset, size_t *length)
 {
+	if (file->fs->link.forked)
+		return -ECHILD;
 	if (!(file->flags & PROTO_OPEN_WRITE))
 		return -EBADF;
 	if (*length > SSIZE_MAX)

@@ -3,6 +3,7 @@
  */
 #include "client/link/connection.h"
 
+#include "client/link/fork.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -24,11 +25,17 @@ int connection_init(struct connection *link, const struct connection_handler *ha
 	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_init(&link->lock, &adaptive);
 	pthread_mutexattr_destroy(&adaptive);
-	return 0;
+	error = fork_watch(link);
+	if (error) {
+		pthread_mutex_destroy(&link->lock);
+		poller_destroy(&link->poller);
+	}
+	return error;
 }
 
 void connection_destroy(struct connection *link)
 {
+	fork_forget(link);
 	poller_destroy(&link->poller);
 	pthread_mutex_destroy(&link->lock);
 }

@@ -29,6 +29,8 @@ static const char *advice(int error)
 		return "check that farnovad runs there and can be reached; raise timeout_ms to wait longer";
 	case ECONNRESET:
 		return "the session was lost, and the server no longer knows whether it was done: look at the file";
+	case ECHILD:
+		return "a child of fork(2) cannot use the connections of its parent: let it make its own";
 	case ECONNREFUSED:
 		return "start farnovad there, or check the host and the port";
 	case EADDRNOTAVAIL:

@@ -17,7 +17,8 @@
 
 struct call *call_new(struct farnova *fs, uint16_t op)
 {
-	struct call *call = cache_take(&fs->calls, sizeof(*call));
+	/* In a child of fork the lock of the cache may be taken by a thread that is not there. */
+	struct call *call = fs->link.forked ? malloc(sizeof(*call)) : cache_take(&fs->calls, sizeof(*call));
 
 	if (!call)
 		return NULL;
@@ -30,7 +31,10 @@ void call_free(struct farnova *fs, struct call *call)
 {
 	if (call->memory)
 		buffers_return(&fs->buffers, call->memory, call->memory_size);
-	cache_return(&fs->calls, call);
+	if (fs->link.forked)
+		free(call);
+	else
+		cache_return(&fs->calls, call);
 }
 
 /* ---- the end of a call ------------------------------------------------------------------------------------------- */
@@ -294,6 +298,10 @@ void call_abandon(struct farnova *fs, struct call *call)
 int call_finish(struct farnova *fs, struct call *call)
 {
 	while (call->state != CALL_DONE) {
+		if (fs->link.forked) {
+			call_abandon(fs, call);
+			return -ECHILD;
+		}
 		if (call_passed(fs, call->deadline_ns)) {
 			call_abandon(fs, call);
 			return -ETIMEDOUT;

@@ -106,6 +106,8 @@ void file_close(struct farnova_file *file)
 {
 	struct farnova *fs = file->fs;
 
+	if (fs->link.forked)
+		return;
 	connection_lock(&fs->link);
 	poller_called(&fs->link.poller);
 	file_put(file);
