@@ -278,6 +278,34 @@ static int run_read_4k(struct bench_cases *c, uint32_t round, struct bench_sampl
 	return run_data(c, BENCH_BLOCK, c->scale.ops, false, sample);
 }
 
+// BENCH_MANY reads in flight at a time; the time is that of one.
+static int run_read_4k_many(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	uint64_t offsets[BENCH_MANY], start, done = 0;
+	int rc = c->api->read_many ? open_data(c) : -EOPNOTSUPP;
+
+	if (rc)
+		return rc;
+	start = now_ns();
+	do {
+		for (unsigned i = 0; i < BENCH_MANY; i++)
+			offsets[i] = random_below(c, c->scale.file_size / BENCH_BLOCK) * BENCH_BLOCK;
+		rc = c->api->read_many(c->subject, c->data, c->buffer, BENCH_BLOCK, offsets);
+		for (unsigned i = 0; i < BENCH_MANY && rc == 0 && c->api->keeps_data; i++) {
+			uint64_t block;
+			memcpy(&block, c->buffer + i * BENCH_BLOCK, sizeof(block));
+			rc = block == offsets[i] / BENCH_BLOCK + 1 ? 0 : -EILSEQ;
+		}
+		if (rc)
+			return rc;
+		done += BENCH_MANY;
+	} while (done < c->scale.ops && !out_of_time(c, start, done));
+	sample->ns = now_ns() - start;
+	sample->ops = done;
+	sample->bytes = done * BENCH_BLOCK;
+	return 0;
+}
+
 static int run_write_1m(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
 {
 	return run_data(c, BENCH_BIG, c->scale.big_ops, true, sample);
@@ -333,6 +361,7 @@ static const struct bench_case all_cases[] = {
     {"rename", run_rename},
     {"unlink", run_unlink},
     {"read_4k", run_read_4k},
+    {"read_4k_many", run_read_4k_many},
     {"overwrite_4k", run_overwrite_4k},
     {"write_4k", run_overwrite_4k},
     {"append_4k", run_append_4k},

@@ -9,6 +9,7 @@
 
 struct mount {
 	struct farnova *fs;
+	struct farnova_queue *queue;
 };
 
 // The library's words say more than errno does; a benchmark that fails shows them.
@@ -39,6 +40,13 @@ static int remote_connect(struct bench_place *place, const struct bench_scale *s
 	s->fs = farnova_connect(place->where, &options);
 	if (!s->fs) {
 		int rc = failed();
+		free(s);
+		return rc;
+	}
+	s->queue = farnova_queue_create(s->fs, BENCH_MANY);
+	if (!s->queue) {
+		int rc = failed();
+		farnova_disconnect(s->fs);
 		free(s);
 		return rc;
 	}
@@ -130,6 +138,30 @@ static int remote_read(void *subject, void *file, void *to, size_t n, uint64_t o
 	return 0;
 }
 
+static int remote_read_many(void *subject, void *file, void *to, size_t n, const uint64_t offsets[BENCH_MANY])
+{
+	struct mount *s = subject;
+	struct farnova_operation operations[BENCH_MANY] = {{0}};
+	struct farnova_completion completions[BENCH_MANY];
+
+	for (unsigned i = 0; i < BENCH_MANY; i++) {
+		operations[i].operation = FARNOVA_OP_READ;
+		operations[i].file = file;
+		operations[i].buffer = (char *)to + i * n;
+		operations[i].length = n;
+		operations[i].offset = (off_t)offsets[i];
+	}
+	if (farnova_queue_submit(s->queue, operations, BENCH_MANY) != BENCH_MANY)
+		return failed();
+	int count = farnova_queue_reap(s->queue, completions, BENCH_MANY, BENCH_MANY, -1);
+	if (count != BENCH_MANY)
+		return -EIO;
+	for (int i = 0; i < count; i++)
+		if (completions[i].result != (ssize_t)n)
+			return completions[i].result < 0 ? (int)completions[i].result : -ENODATA;
+	return 0;
+}
+
 static int remote_write(void *subject, void *file, const void *from, size_t n, uint64_t offset)
 {
 	while (n) {
@@ -158,6 +190,7 @@ int main(int argc, char **argv)
 	    .close = remote_close,
 	    .read = remote_read,
 	    .write = remote_write,
+	    .read_many = remote_read_many,
 	};
 
 	return bench_driver_main(&api, argc, argv);
