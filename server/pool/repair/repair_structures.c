@@ -97,13 +97,13 @@ static void repair_super_word(struct repair *r, enum nova_word_kind kind, const 
 	le64 *copies[2] = {(void *)((uint8_t *)super_at(r, 0) + offset), (void *)((uint8_t *)super_at(r, 1) + offset)};
 	struct image_word word = image_word_pick(kind, 0, *copies[0], *copies[1]);
 	bool lost = !word.valid[0] && !word.valid[1];
+	bool none = kind >= NOVA_WORD_OWNER && le64_get(*copies[0]) == 0 && le64_get(*copies[1]) == 0;
 	uint64_t value = lost || always ? otherwise : word.value;
 
-	if (word.valid[0] && word.valid[1] && word.copy[0] == value && word.copy[1] == value)
+	if (none || (word.valid[0] && word.valid[1] && word.copy[0] == value && word.copy[1] == value))
 		return;
 	repair_pair(r, copies[0], copies[1], repair_word(kind, 0, value));
 	pm_fence(r->pm);
-	r->lost = lost != 0;
 	if (lost)
 		repair_say(r, "superblock", 0, 0, "the %s word, lost in both superblocks, set to %llu", name,
 		           ull(value));
@@ -277,6 +277,7 @@ static int repair_journal(struct repair *r, struct image *image)
 		repair_say(r, "journal", 0, NOVA_JOURNAL_BLOCK,
 		           "%llu records of %u rings applied to %llu slots, and the rings emptied",
 		           ull((uint64_t)records), filled, ull(slots));
+	r->lost = lost != 0;
 	if (lost)
 		repair_say(r, "journal", 0, NOVA_JOURNAL_BLOCK,
 		           "the newest record of %u rings was damaged: one operation of each may be incomplete", lost);
@@ -348,6 +349,9 @@ int repair_structures(struct repair *r)
 	repair_super_word(r, NOVA_WORD_CLEAN, "clean", offsetof(struct nova_super, clean), 0, false);
 	repair_super_word(r, NOVA_WORD_EPOCH, "epoch", offsetof(struct nova_super, epoch), greatest_epoch(r), false);
 	repair_super_word(r, NOVA_WORD_DEVICE, "device", offsetof(struct nova_super, device), 0, false);
+	repair_super_word(r, NOVA_WORD_OWNER, "owner", offsetof(struct nova_super, owner), 0, false);
+	repair_super_word(r, NOVA_WORD_BEAT, "beat", offsetof(struct nova_super, beat), 0, false);
+	repair_super_word(r, NOVA_WORD_HOST, "host", offsetof(struct nova_super, host), 0, false);
 	repair_super_word(r, NOVA_WORD_CHECKPOINT, "saved state", offsetof(struct nova_super, checkpoint), 0, true);
 	return 0;
 }

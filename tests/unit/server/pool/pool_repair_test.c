@@ -318,6 +318,21 @@ static void what_takes_something_back_empties_the_client_table(void **state)
 	end();
 }
 
+/* An operation may be half done then, and half of it is what an intent is judged by. */
+static void a_lost_record_of_the_journal_empties_the_client_table(void **state)
+{
+	struct nova_ring *ring = block(NOVA_JOURNAL_BLOCK);
+	uint64_t newest;
+
+	renew();
+	newest = le64_get(ring->commit[0]) >> 16;
+	assert_true(newest > 0);
+	ruin(&ring->records[newest % NOVA_RING_RECORDS], sizeof ring->records[0]);
+	repaired("the client table emptied");
+	assert_int_equal(outcome(), -ENOENT);
+	end();
+}
+
 static void a_damaged_client_table_is_emptied(void **state)
 {
 	struct nova_slot *table;
@@ -914,6 +929,7 @@ int main(void)
 	    cmocka_unit_test(a_sound_pool_is_not_touched),
 	    cmocka_unit_test(what_takes_nothing_back_leaves_the_client_table),
 	    cmocka_unit_test(what_takes_something_back_empties_the_client_table),
+	    cmocka_unit_test(a_lost_record_of_the_journal_empties_the_client_table),
 	    cmocka_unit_test(a_damaged_client_table_is_emptied),
 	    cmocka_unit_test(superblocks),
 	    cmocka_unit_test(words_of_the_superblocks),
