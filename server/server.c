@@ -73,6 +73,12 @@ static uint64_t session_quarantine(uint64_t pool_bytes)
 	return blocks < QUARANTINE_MAX ? blocks : QUARANTINE_MAX;
 }
 
+/* Nothing may be stored any more: not even an unmount. */
+static void pool_lost(void *context)
+{
+	_exit(EXIT_FAILURE);
+}
+
 static int open_pool(struct server *server, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
@@ -96,6 +102,8 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	    .cache_bytes = config->cache_bytes,
 	    .quarantine = layout_quarantine_blocks,
 	    .quarantine_context = server->shared.layouts,
+	    .instance = server->shared.instance | 1,
+	    .owner_lost = pool_lost,
 	};
 	char reason[512] = "";
 	rc = nova_mount(&server->pm, &options, &server->shared.nova, reason, sizeof(reason));

@@ -35,6 +35,7 @@ enum alloc_use {
 struct client_table;
 struct gc_queue;
 struct inode_slab;
+struct owner;
 struct project;
 struct ro_overlay;
 struct slot_chunk;
@@ -77,6 +78,7 @@ struct nova {
 	struct inode_slab *slabs; /* atomic; pushed under the slots lock, never removed */
 
 	struct gc_queue *gc;
+	struct owner *owner;          /* NULL: not claimed */
 	struct client_table *clients; /* NULL in a read-only mount */
 
 	pthread_mutex_t rename_lock;

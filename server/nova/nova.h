@@ -103,6 +103,10 @@ int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why
 /* nova_probe -- 0 if the pool has a valid superblock of a version that this code can read, else as nova_mount. */
 int nova_probe(const struct pm *pm, char *why, size_t why_size);
 
+/* nova_served -- before a program changes an unmounted pool: -EBUSY with `why` if another host serves it. Takes up to 2 s,
+ * as nova_mount. Errors as nova_probe's. */
+int nova_served(const struct pm *pm, char *why, size_t why_size);
+
 /* A run of blocks that an inode no longer uses. */
 struct nova_freed {
 	nova_ino ino;
@@ -133,6 +137,17 @@ struct nova_mount_options {
 	 */
 	enum nova_quarantine (*quarantine)(void *context, const struct nova_freed *freed);
 	void *quarantine_context;
+	/*
+	 * Of a server on memory that several hosts may map: a random number for this start, of which 48 bits count; 0 =
+	 * the pool is not claimed. While it is mounted a thread shows that it is served. `owner_lost`, called by that
+	 * thread, may be NULL: another host has taken the pool, as this one was stopped for too long; end the process at
+	 * once, without unmounting. `host` (0 = by the boot id) and `owner_watch_ms` (0 = 2000) are for tests.
+	 */
+	uint64_t instance;
+	void (*owner_lost)(void *context);
+	void *owner_lost_context;
+	uint64_t host;
+	unsigned owner_watch_ms;
 };
 
 /*
@@ -142,6 +157,9 @@ struct nova_mount_options {
  *
  * -EUCLEAN: since the last mount, which did not end with an unmount, the device has counted an unsafe shutdown
  * (pm->unsafe_shutdowns): fenced stores may be lost. Read-only mounts only log it.
+ *
+ * -EBUSY: another host serves the pool. To see that takes up to 2 s, if the last mount did not end and was another
+ * host's, or this one's before it was booted anew. Read-only mounts do not look.
  *
  * A pool with unknown ro-compat features is mounted read-only; this is logged, and nova_read_only returns true. A
  * read-only mount stores nothing, not even for recovery: it applies committed records of a journal that was not

@@ -136,6 +136,10 @@ int super_read(const struct pm *pm, struct super_info *info, char *why, size_t w
 		info->checkpoint = 0;
 	if (word_read(NOVA_WORD_DEVICE, 0, &supers[0]->device, &supers[1]->device, &info->device) == WORD_LOST)
 		info->device = 0;
+	if (word_read(NOVA_WORD_OWNER, 0, &supers[0]->owner, &supers[1]->owner, &info->owner) == WORD_LOST)
+		info->owner = 0;
+	if (word_read(NOVA_WORD_HOST, 0, &supers[0]->host, &supers[1]->host, &info->host) == WORD_LOST)
+		info->host = 0;
 	return check_geometry(pm, info, why, why_size);
 }
 

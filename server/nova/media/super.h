@@ -14,7 +14,9 @@ struct super_info {
 	uint64_t blocks;
 	uint64_t checkpoint; /* block of the checkpoint of the allocation state, 0 = none */
 	uint64_t device;     /* as unsafe_shutdown_value gave it at the last mount */
-	unsigned damaged;    /* number of damaged copies (0 or 1) */
+	uint64_t owner;      /* the instance that serves the pool, 0 = none; and the next: its host */
+	uint64_t host;
+	unsigned damaged; /* number of damaged copies (0 or 1) */
 };
 
 /* super_read -- find a good superblock and check it. Errors as nova_mount's; stores nothing. */

@@ -15,6 +15,7 @@
 #include "server/nova/media/unsafe_shutdown.h"
 #include "server/nova/mount/checkpoint.h"
 #include "server/nova/mount/clients_load.h"
+#include "server/nova/mount/owner.h"
 #include "server/nova/mount/recover.h"
 #include "server/nova/mount/zones.h"
 #include "server/nova/space/alloc.h"
@@ -142,16 +143,18 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 {
 	bool clean = info->clean & 1;
 	bool scan = !clean || options->full_scan || fs->rescue;
-	int rc;
+	int rc = 0;
 
 	fs->crashed = !clean;
 	if (!fs->read_only) {
 		super_repair(fs->pm, info);
 		if (clean)
 			unsafe_shutdown_note(fs->pm, info);
+		rc = owner_claim(fs, info, options);
 		super_set_clean(fs->pm, ++fs->mount_count, false);
 	}
-	rc = make_handle_key(fs, info);
+	if (!rc)
+		rc = make_handle_key(fs, info);
 	if (!rc)
 		rc = zones_load(fs, why, why_size);
 	if (!rc)
@@ -163,11 +166,12 @@ static int recover(struct nova *fs, struct super_info *info, const struct nova_m
 	fs->limits_known = true;
 	if (!rc)
 		rc = check_root(fs, why, why_size);
-	if (!rc && !fs->read_only) {
+	if (!rc && !fs->read_only)
 		rc = clients_load(fs, !clean, options->recovery_threads, why, why_size);
-	}
 	if (!rc && !clean && !fs->read_only)
 		unsafe_shutdown_note(fs->pm, info);
+	if (rc)
+		owner_release(fs);
 	/* If the mount of a clean pool is refused, the pool stays unchanged: its journal need not be replayed. */
 	if (rc && clean && !fs->read_only)
 		super_set_clean(fs->pm, fs->mount_count, true);
@@ -195,6 +199,8 @@ int nova_mount(struct pm *pm, const struct nova_mount_options *options, struct n
 	if (rc)
 		return rc;
 	rc = unsafe_shutdown_check(pm, &info, options, why, why_size);
+	if (!rc && !options->read_only && !options->rescue && !pm->read_only)
+		rc = owner_watch(pm, &info, options, why, why_size);
 	if (rc)
 		return rc;
 	if (super_needs_read_only(&info.super))
@@ -247,6 +253,7 @@ static void end_cleanly(struct nova *fs)
 		         (unsigned long long)fs->quarantined_blocks);
 	else
 		super_set_checkpoint(fs->pm, checkpoint_store(fs));
+	owner_release(fs);
 	super_set_clean(fs->pm, fs->mount_count, true);
 }
 

@@ -27,6 +27,9 @@ static void check_super_word(struct check *check, const char *what, enum nova_wo
 
 	for (int i = 0; i < 2; i++)
 		memcpy(&copies[i], (const uint8_t *)image_super(&check->image, i) + offset, sizeof(copies[i]));
+	/* A pool that was never served has none of these. */
+	if (kind >= NOVA_WORD_OWNER && le64_get(copies[0]) == 0 && le64_get(copies[1]) == 0)
+		return;
 	word = image_word_pick(kind, 0, copies[0], copies[1]);
 	for (int i = 0; i < 2; i++)
 		if (!word.valid[i])
@@ -63,6 +66,9 @@ static void check_superblocks(struct check *check)
 	check_super_word(check, "blocks", NOVA_WORD_BLOCKS, offsetof(struct nova_super, blocks));
 	check_super_word(check, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
 	check_super_word(check, "device", NOVA_WORD_DEVICE, offsetof(struct nova_super, device));
+	check_super_word(check, "owner", NOVA_WORD_OWNER, offsetof(struct nova_super, owner));
+	check_super_word(check, "beat", NOVA_WORD_BEAT, offsetof(struct nova_super, beat));
+	check_super_word(check, "host", NOVA_WORD_HOST, offsetof(struct nova_super, host));
 }
 
 static void check_zone_header(struct check *check, uint64_t zone, uint64_t block)

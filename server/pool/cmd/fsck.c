@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/pm/pm.h"
+#include "server/nova/nova.h"
 #include "server/pool/check/check.h"
 #include "server/pool/cmd/options.h"
 #include "server/pool/repair/repair.h"
@@ -290,7 +291,7 @@ static int check_and_repair(struct view *view, struct pm *pm)
 static const char *reason(int error)
 {
 	if (error == -EPROTONOSUPPORT)
-		return "its version or features are newer than this program can write; use a newer farnova";
+		return "its version or features are not those that this program can write; use the farnova that fits";
 	return strerror(-error);
 }
 
@@ -308,6 +309,12 @@ int pool_fsck_main(int argc, char **argv)
 	rc = pm_open(options.path, !options.repair, &pm, why, sizeof(why));
 	if (rc) {
 		fprintf(stderr, "farnova fsck: %s\n", why);
+		return POOL_FSCK_OPERATIONAL;
+	}
+	/* A pool too damaged to tell is repaired. */
+	if (options.repair && nova_served(&pm, why, sizeof(why)) == -EBUSY) {
+		fprintf(stderr, "farnova fsck: %s\n", why);
+		pm_close(&pm);
 		return POOL_FSCK_OPERATIONAL;
 	}
 	view.start_ns = clock_now_ns();

@@ -57,7 +57,7 @@ static int look(const char *path, char *why, size_t why_size)
 
 	if (rc)
 		return rc;
-	rc = nova_probe(&pm, why, why_size);
+	rc = nova_served(&pm, why, why_size);
 	pm_close(&pm);
 	return rc;
 }

@@ -148,13 +148,18 @@ static int look(struct options *options)
 			return refuse("'%s' is empty: give the size of the pool, for instance --size=1G",
 			              options->path);
 	}
-	if (options->force || (S_ISREG(st.st_mode) && st.st_size == 0))
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
 		return 0;
 	rc = pm_open(options->path, true, &pm, why, sizeof(why));
 	if (rc == -EBUSY)
 		return refuse("%s", why);
 	if (rc)
 		return 0;
+	if (options->force) {
+		rc = nova_served(&pm, why, sizeof(why));
+		pm_close(&pm);
+		return rc == -EBUSY ? refuse("%s", why) : 0;
+	}
 	/* This includes pools of a newer version and damaged pools. */
 	pool = nova_probe(&pm, why, sizeof(why)) != -EINVAL;
 	pm_close(&pm);
