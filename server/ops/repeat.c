@@ -1,8 +1,8 @@
 /*
  * repeat.c -- the reply to a request that was executed before this session.
  *
- * What cannot be asked for later is in the outcome (docs/format.md says what, for each operation). Attributes are as
- * they are now; where the inode has gone since, only its handle is told.
+ * The outcome has the part of the reply that cannot be found out later (docs/format.md lists it for each operation).
+ * Attributes are the present ones; if the inode is gone, the reply has only its handle and a mode.
  */
 #include "server/ops/repeat.h"
 
@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-/* How an inode is now. One that has gone was removed after the request, by another: what it was does not matter. */
+/* The present attributes of an inode. If it is gone, another request removed it later: the old ones do not matter. */
 static struct nova_attr attr_now(struct request *rq, struct nova_handle handle, uint32_t mode)
 {
 	struct nova_attr attr;
@@ -32,7 +32,7 @@ static int tell_attr(struct request *rq, struct nova_handle handle, uint32_t mod
 	return 0;
 }
 
-/* The file of an open that the request names. It has been opened again, so it is there. */
+/* The attributes of the file of an open. The client has opened it again in this session, so the file exists. */
 static int open_attr(struct request *rq, uint64_t id, struct nova_attr *attr)
 {
 	const struct open *open;
@@ -85,13 +85,13 @@ static int tell_copy(struct request *rq)
 	return 0;
 }
 
-/* An open that made its file has its handle; one that truncated is of the inode that was changed. */
+/* The outcome of an open that made its file has the file's handle; otherwise the open truncated the outcome's inode. */
 static int open_again(struct request *rq, uint32_t flags)
 {
 	bool made = rq->outcome->result.made.ino.n != 0;
 
 	int rc = ops_open_again(rq, made ? rq->outcome->result.made : rq->outcome->file, flags, made);
-	/* Else the library opens by name anew, or makes another without a name. */
+	/* For -ESTALE the library opens the name once more, or makes another file without a name. */
 	bool exclusive = rq->in->op == PROTO_OPEN && flags & PROTO_OPEN_EXCLUSIVE;
 	return rc == -ESTALE && exclusive ? -ECONNRESET : rc;
 }
