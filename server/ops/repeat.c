@@ -24,7 +24,7 @@ static struct nova_attr attr_now(struct request *rq, struct nova_handle handle, 
 	return attr;
 }
 
-static int tell_attr(struct request *rq, struct nova_handle handle, uint32_t mode)
+static int fill_attr(struct request *rq, struct nova_handle handle, uint32_t mode)
 {
 	const struct nova_attr attr = attr_now(rq, handle, mode);
 
@@ -43,7 +43,7 @@ static int open_attr(struct request *rq, uint64_t id, struct nova_attr *attr)
 	return rc;
 }
 
-static int tell_write(struct request *rq, uint64_t id)
+static int fill_write(struct request *rq, uint64_t id)
 {
 	const struct nova_result *result = &rq->outcome->result;
 	struct nova_attr attr;
@@ -60,7 +60,7 @@ static int tell_write(struct request *rq, uint64_t id)
 	return 0;
 }
 
-static int tell_range(struct request *rq)
+static int fill_fallocate(struct request *rq)
 {
 	struct nova_attr attr;
 
@@ -72,7 +72,7 @@ static int tell_range(struct request *rq)
 	return 0;
 }
 
-static int tell_copy(struct request *rq)
+static int fill_copy(struct request *rq)
 {
 	struct nova_attr attr;
 
@@ -103,26 +103,26 @@ int repeat_answer(struct request *rq)
 
 	switch (in->op) {
 	case PROTO_WRITE:
-		return tell_write(rq, in->write.open);
+		return fill_write(rq, in->write.open);
 	case PROTO_WRITE_COMMIT:
-		return tell_write(rq, in->write_commit.open);
+		return fill_write(rq, in->write_commit.open);
 	case PROTO_FALLOCATE:
-		return tell_range(rq);
+		return fill_fallocate(rq);
 	case PROTO_COPY:
-		return tell_copy(rq);
+		return fill_copy(rq);
 	case PROTO_OPEN:
 	case PROTO_TMPFILE:
 		return open_again(rq, in->open.flags);
 	case PROTO_REOPEN:
 		return open_again(rq, in->reopen.flags);
 	case PROTO_CREATE:
-		return tell_attr(rq, result->made, in->create.mode);
+		return fill_attr(rq, result->made, in->create.mode);
 	case PROTO_SYMLINK:
-		return tell_attr(rq, result->made, S_IFLNK | 0777);
+		return fill_attr(rq, result->made, S_IFLNK | 0777);
 	case PROTO_LINK:
-		return tell_attr(rq, core_handle(in->link.file), S_IFREG);
+		return fill_attr(rq, core_handle(in->link.file), S_IFREG);
 	case PROTO_SETATTR:
-		return tell_attr(rq, core_handle(in->setattr.handle), S_IFREG);
+		return fill_attr(rq, core_handle(in->setattr.handle), S_IFREG);
 	case PROTO_RENAME:
 		rq->out->rename.replaced_died = result->died;
 		return 0;
