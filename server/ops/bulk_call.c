@@ -17,15 +17,15 @@ struct call_work {
 	struct deferred_work work; /* first */
 	struct nova *fs;
 	struct bulk_args args;
-	struct nova_call call; /* but its worker, which is the bulk thread's */
+	struct nova_call call; /* its worker is set by the bulk thread */
 	struct layout_change change;
 	struct nova_attr attr;
 	ssize_t result;
 	bool had_dead;             /* as in struct state */
-	bool made, taken;          /* by the bulk thread; by the request */
-	struct nova_intent intent; /* of the request, whose own one does not last; holds its client if it has one */
+	bool made, taken;          /* the bulk thread has made the call; the request has taken its result */
+	struct nova_intent intent; /* a copy that lasts as long as the work; it holds its client */
 	struct nova_cred cred;
-	uint32_t groups[]; /* of `cred`; the client may change its credentials meanwhile */
+	uint32_t groups[]; /* of `cred`: a copy, because the client may change its credentials meanwhile */
 };
 
 static ssize_t call_core(const struct nova_call *call, const struct bulk_args *args, struct nova_attr *attr)
@@ -112,7 +112,7 @@ int bulk_call(struct request *rq, const struct bulk_args *args, const struct lay
 	if (work && deferred_bulk(rq->session, &rq->deferred, &work->work) == DEFERRED)
 		return DEFERRED;
 	free_work(work);
-	/* There is no thread, or no memory, for it. */
+	/* There is no thread or no memory for it: this worker makes the change, however long it takes. */
 	if (rq->by_bulk)
 		nova_may_defer(rq->call.worker, false);
 	*result = call_core(&rq->call, args, attr);

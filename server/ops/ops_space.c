@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define BLOCK         4096u
-#define RESERVE_SLICE (64ull << 20) /* is reserved at a time: some 100 microseconds */
+#define RESERVE_SLICE (64ull << 20) /* one change reserves at most so much: some 100 microseconds */
 
 #define MOVES (PROTO_FALLOCATE_COLLAPSE_RANGE | PROTO_FALLOCATE_INSERT_RANGE)
 
@@ -26,7 +26,7 @@ static_assert(PROTO_FALLOCATE_KEEP_SIZE == NOVA_FALLOCATE_KEEP_SIZE &&
                   PROTO_FALLOCATE_INSERT_RANGE == NOVA_FALLOCATE_INSERT_RANGE,
               "modes pass through");
 
-/* Whether there may be space for all of it, beside what the file has: what can never be had is not begun. */
+/* Whether free space and the file's own blocks could hold it all. If not, the reservation is not even begun. */
 static bool may_reserve(struct request *rq, struct proto_handle file, uint64_t length)
 {
 	struct nova_statfs st;
@@ -38,15 +38,16 @@ static bool may_reserve(struct request *rq, struct proto_handle file, uint64_t l
 }
 
 /*
- * The session's own layout goes on but for the range, as after a write; what has been reserved, punched or copied is
- * seldom read at once, so the reply has no extents. Collapsing and inserting move all that is behind them, and end it; so
- * does what takes several changes, of which one reply could not tell.
+ * The session's own layout stays valid except for the range, as after a write. The reply has no extents, because a
+ * range that was reserved, punched or copied is seldom read at once. The layout ends if extents move (collapsing,
+ * inserting), if the request takes several changes, since one reply cannot describe them, or if a bulk thread makes the
+ * change.
  */
 int op_fallocate(struct request *rq)
 {
 	const struct proto_request *in = rq->in;
 	bool adds = !(in->fallocate.mode & ~PROTO_FALLOCATE_KEEP_SIZE);
-	/* To reserve is the one thing that may be done by several changes, each of a longer prefix. */
+	/* Only a reservation may take several changes, each of which adds the next part of the range. */
 	bool sliced = adds && in->fallocate.length > RESERVE_SLICE;
 	uint64_t done = sliced && rq->deferred ? rq->deferred->progress : 0;
 	struct bulk_args args = {.what = BULK_FALLOCATE,
@@ -68,7 +69,7 @@ int op_fallocate(struct request *rq)
 		return -ENOSPC;
 	if (sliced && args.length > RESERVE_SLICE)
 		args.length = RESERVE_SLICE;
-	/* The last of several changes completes the request; the others may be made again. */
+	/* The last of several changes completes the request; making the others again does no harm. */
 	if (done + args.length < in->fallocate.length)
 		rq->call.intent = NULL;
 	if (!bulk_call_ended(rq, BULK_FALLOCATE, args.file, &change, &attr, &result)) {
@@ -109,20 +110,20 @@ int op_seek(struct request *rq)
 
 /* ---- copies ----------------------------------------------------------------------------------------------------- */
 
-#define COPY_HERE     (256u * 1024) /* at most is copied by the loop: some 100 microseconds */
-#define COPY_ATTEMPTS 2u            /* of a longer copy from a file that is changed meanwhile */
-/* So many are prepared at a time, in blocks that nobody is charged for: of one session, and of all that a worker has. */
+#define COPY_HERE     (256u * 1024) /* the loop copies at most so much: some 100 microseconds */
+#define COPY_ATTEMPTS 2u            /* to prepare a longer copy, if its source is changed meanwhile */
+/* Prepared copies that there may be at a time, of one session and of one worker: their blocks are charged to nobody. */
 #define COPIES_EACH   4u
 #define COPIES_MAX    32u
 
-/* The part of a long copy that a bulk thread does: nobody sees anything of it. `progress` of the deferred request counts
- * the attempts. */
+/* The preparation of a long copy by a bulk thread; it changes nothing that anybody can see. `progress` of the deferred
+ * request counts the attempts. */
 struct copy_work {
 	struct deferred_work work; /* first */
 	struct state *state;
 	struct nova_handle from, to;
 	uint64_t from_offset, to_offset, length;
-	struct nova_copy *copy; /* what came of it, if `rc` is 0 */
+	struct nova_copy *copy; /* the prepared copy, if `rc` is 0 */
 	int rc;
 };
 
@@ -159,7 +160,8 @@ static bool may_prepare(const struct request *rq)
 	return copies < COPIES_EACH && rq->state->copies < COPIES_MAX;
 }
 
-/* Have a long copy prepared. -EAGAIN: there is no thread for it, or no room, or the source is changed all the time. */
+/* Have a bulk thread prepare a long copy. DEFERRED; -EAGAIN: there is no thread or no memory, too many copies are being
+ * prepared, or the source was changed during each attempt. */
 static int copy_beforehand(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length)
 {
 	const struct proto_request *in = rq->in;
@@ -187,9 +189,9 @@ static int copy_beforehand(struct request *rq, struct nova_handle from, struct n
 }
 
 /*
- * Before the change is announced: 0 if *length is to be copied here, or what was prepared is to be committed; DEFERRED,
- * or why it cannot be done. Where the source is changed all the time, or there is space only in blocks that the target
- * has reserved, the loop copies a short piece.
+ * Before the change is announced. 0: copy *length bytes in the loop, or commit the prepared copy. DEFERRED, or why the
+ * copy cannot be made. If it cannot be prepared, or there is space only in blocks that the target has reserved, *length
+ * becomes a short piece, which the loop copies.
  */
 static int copy_ahead(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t *length)
 {
@@ -210,7 +212,7 @@ static int copy_ahead(struct request *rq, struct nova_handle from, struct nova_h
 	return 0;
 }
 
-/* Copy, or commit what was prepared: then it is gone, but with -EBUSY. */
+/* Copy, or commit the prepared copy; after that it is gone, except after -EBUSY. */
 static int copy_now(struct request *rq, struct nova_handle from, struct nova_handle to, uint64_t length,
                     const struct layout_change *change, struct nova_attr *attr, ssize_t *count)
 {
@@ -268,10 +270,11 @@ int op_copy(struct request *rq)
 	if (count > 0)
 		ops_range_changed(old_size, in->copy.to_offset, (uint64_t)count, &start, &length);
 	layout_change_end(&change, start, length, &effect);
-	if (count == -EAGAIN) /* the source has been changed since it was prepared */
+	if (count == -EAGAIN) /* the source has been changed since the copy was prepared */
 		return op_copy(rq);
 	if (count < 0) {
-		/* There may be space only in blocks that the target has reserved: those take what is not prepared. */
+		/* There may be space only in blocks that the target has reserved; a copy without preparation can use
+		 * them. */
 		if (count == -ENOSPC && rq->deferred)
 			rq->deferred->progress = COPY_ATTEMPTS;
 		return request_space(rq, (int)count);

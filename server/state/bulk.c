@@ -16,7 +16,7 @@ struct bulk_owner {
 	TAILQ_ENTRY(bulk_owner) link; /* while it has queued jobs */
 	STAILQ_HEAD(, bulk_job) jobs; /* queued */
 	int64_t used_ns;
-	bool running; /* one of its jobs */
+	bool running; /* one of its jobs runs */
 	bool ended;   /* to be freed once it has no jobs */
 };
 
@@ -76,7 +76,7 @@ static void dequeue(struct bulk *bulk, struct bulk_job *job)
 	job->state = BULK_IDLE;
 }
 
-/* The next job; NULL if every owner that waits has one running. */
+/* The next job; NULL if no owner has a queued job and none running. */
 static struct bulk_job *take(struct bulk *bulk)
 {
 	struct bulk_owner *next = NULL, *owner;
@@ -119,7 +119,7 @@ static void run_one(struct bulk_thread *self, struct bulk_job *job)
 	owner->running = false;
 	owner->used_ns += job->used_ns;
 	struct bulk_job *waiting = job->waiting;
-	post(job); /* now it is its receiver's */
+	post(job); /* from here on it belongs to its receiver */
 	while (waiting) {
 		struct bulk_job *next = waiting->next_waiting;
 

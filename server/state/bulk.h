@@ -1,17 +1,18 @@
 /*
- * bulk.h -- threads for work that would hold up a loop: copying of much data, changes of files in many pieces, reading of
- * long logs, freeing of what is dead.
+ * bulk.h -- threads for work that would hold up a loop: copying much data, changing files of very many extents, reading
+ * long logs, freeing dead files.
  *
- * A loop gives a job away and goes on; the job's mail comes when it has run. Every job has an owner. Of one owner one job
- * runs at a time, in the order given; of several owners that wait, the one that has used the least CPU time is next. Who
- * has not waited for a while has, from then on, used no less than the owner that was next last. So nobody waits for a
- * row of somebody else's jobs, nor for others who always have one more, and owners share the threads' time equally.
+ * A loop submits a job and goes on; when the job has run, its mail is posted to the loop. Every job has an owner. The
+ * jobs of one owner run one at a time, in the order in which they were submitted. If several owners have jobs queued, a
+ * free thread takes one of the owner that has used the least CPU time. When an owner starts to wait, its used time is
+ * raised at least to that of the owner that was served last, so that an idle owner saves up no claim. Owners so share
+ * the threads' time equally, and none waits for a long row of another's jobs.
  *
  *     (none) --bulk_submit--> queued --taken by a thread--> running --> its mail is posted
  *     queued --bulk_cancel--> (none)
- *     (none) --bulk_wait--> waiting for a running job --that one has run--> its mail is posted
+ *     (none) --bulk_wait--> waiting for a running job --that job has run--> its mail is posted
  *
- * Thread safety: all may be called by any thread between bulk_start and bulk_stop.
+ * Thread safety: any thread may call all functions between bulk_start and bulk_stop.
  */
 #ifndef FARNOVA_SERVER_BULK_H
 #define FARNOVA_SERVER_BULK_H
@@ -31,18 +32,18 @@
 
 struct bulk_owner;
 
-/* Part of what it is about; stays until its mail has been delivered, or it has been cancelled. */
+/* Embedded in the submitter's structure, which must stay until the mail is delivered or the job is cancelled. */
 struct bulk_job {
 	struct mail mail;        /* set `deliver`; first */
-	struct mailbox *mailbox; /* to which the mail goes */
+	struct mailbox *mailbox; /* of the loop that gets the mail */
 	struct bulk_owner *owner;
 	void (*run)(struct bulk_job *job, struct nova_worker *worker);
-	nova_ino inodes[BULK_INODES]; /* held while it runs: others that need them wait by bulk_wait; 0 = none */
+	nova_ino inodes[BULK_INODES]; /* held while it runs: requests that need them call bulk_wait; 0 = none */
 	int64_t used_ns;              /* CPU time that it took; 0 = it has not run */
-	/* bulk.c's */
+	/* Private: */
 	enum { BULK_IDLE, BULK_QUEUED, BULK_RUNNING } state;
 	STAILQ_ENTRY(bulk_job) link;
-	struct bulk_job *waiting; /* for this one; linked by next_waiting */
+	struct bulk_job *waiting; /* jobs that wait for this one, linked by next_waiting */
 	struct bulk_job *next_waiting;
 };
 
@@ -50,7 +51,7 @@ struct bulk {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	TAILQ_HEAD(, bulk_owner) owners; /* with queued jobs */
-	int64_t used_ns;                 /* of the owner that was next last */
+	int64_t used_ns;                 /* of the owner that was served last; never falls */
 	bool started;
 	bool stopping;
 	unsigned threads;
@@ -62,22 +63,22 @@ struct bulk {
 	} thread[BULK_THREADS];
 };
 
-/* bulk_start -- as many threads as there are journal rings for, perhaps none. bulk_stop -- runs no more jobs; the mail of
- * those that wait is posted all the same. */
+/* bulk_start -- start BULK_THREADS threads, or fewer or none if there are not enough journal rings. bulk_stop -- run no
+ * more jobs; the mail of queued jobs is posted without running them. */
 void bulk_start(struct bulk *bulk, struct nova *nova);
 void bulk_stop(struct bulk *bulk);
 
-/* bulk_owner_make -- NULL without memory. bulk_owner_end -- submits no more; jobs of it may still be running. */
+/* bulk_owner_make -- NULL: no memory. bulk_owner_end -- the owner submits no more jobs; some may still run. */
 struct bulk_owner *bulk_owner_make(void);
 void bulk_owner_end(struct bulk *bulk, struct bulk_owner *owner);
 
-/* bulk_submit -- false if there are no threads: the caller does it. */
+/* bulk_submit -- queue the job. False if there are no threads: the caller does the work itself. */
 bool bulk_submit(struct bulk *bulk, struct bulk_job *job);
 
-/* bulk_cancel -- the job is not to run. False if it has begun, or is not queued at all. */
+/* bulk_cancel -- remove the job from the queue. False if it has begun or is not queued. */
 bool bulk_cancel(struct bulk *bulk, struct bulk_job *job);
 
-/* bulk_wait -- post the job's mail when no job that holds the inode is running, or at once. */
+/* bulk_wait -- post the mail of `job` once the running job that holds the inode has run; at once if there is none. */
 void bulk_wait(struct bulk *bulk, struct bulk_job *job, nova_ino ino);
 
 #endif

@@ -75,7 +75,7 @@ static void change_may_go(struct mail *mail)
 		deferred_free(deferred);
 }
 
-/* The bulk threads' time is the connection's, as the loop's is. */
+/* A connection pays for the time of bulk threads as for the loop's. */
 static void charge(const struct deferred *deferred)
 {
 	struct net *net = deferred->state->net;
@@ -84,7 +84,7 @@ static void charge(const struct deferred *deferred)
 		turns_charge(&deferred->session->conn->turn, deferred->job.used_ns, net->now_ns);
 }
 
-/* The session was held for it. */
+/* The final work of a lost request is done: let go of the session, which may then be resumed. */
 static void find_again(struct deferred *deferred)
 {
 	struct session *session = deferred->session;
@@ -350,7 +350,7 @@ void deferred_cancel(struct deferred *deferred)
 		deferred_free(deferred);
 }
 
-/* Whether it is too late to take the request as if it had never come. */
+/* Whether it is too late to drop the request. */
 static bool has_begun(struct deferred *deferred)
 {
 	if (!deferred->waiting_turn)

@@ -10,9 +10,9 @@
  *     kept --deferred_cancel_all--> without a session --its mail, deferred_retry_space--> freed
  *     kept, its final work has begun --deferred_cancel_all--> lost --its mail: state->resume--> running again
  *
- * Work that is final changes the pool. Once it has begun the request cannot be taken as if it had never come: it stays
- * in its slot although its connection has ended, and holds the session (`lost` of struct session), which the client gets
- * back only when the reply is cached.
+ * Final work changes the pool, so once it has begun the request can no longer be dropped. If the connection ends then,
+ * the request stays in its slot and holds the session (`lost` of struct session): the client can resume the session
+ * only when the reply is cached.
  *
  * Used by the session's thread only.
  */
@@ -34,7 +34,7 @@ struct state;
  * A bulk thread calls `run`; the session's thread calls `discard`, which frees the work, when it is no longer needed.
  */
 struct deferred_work {
-	bool final;                   /* what it does is seen by others */
+	bool final;                   /* it changes the pool, which others see */
 	nova_ino inodes[BULK_INODES]; /* as in a struct bulk_job */
 	void (*run)(struct deferred_work *work, struct nova_worker *worker);
 	void (*discard)(struct deferred_work *work, struct nova_worker *worker);
@@ -93,14 +93,14 @@ int deferred_no_space(struct session *session, struct deferred **deferred, int e
 int deferred_bulk(struct session *session, struct deferred **deferred, struct deferred_work *work);
 int deferred_bulk_again(struct session *session, struct deferred **deferred);
 
-/* deferred_drop_work -- the request needs its work no more. */
+/* deferred_drop_work -- discard the request's work, if it has any. */
 void deferred_drop_work(struct deferred *deferred);
 
-/* deferred_load -- let a bulk thread read the log of an inode. DEFERRED; -EAGAIN: the caller reads it, since there is
- * no bulk thread or the request has waited for logs often enough. */
+/* deferred_load -- let a bulk thread read the log of an inode. DEFERRED; -EAGAIN: the caller must read it itself,
+ * because there is no bulk thread or no memory, or the request has already waited for LOADS_MAX logs. */
 int deferred_load(struct session *session, struct deferred **deferred, nova_ino ino);
 
-/* deferred_busy -- a bulk thread holds the inode: wait until its work is done. DEFERRED; -EAGAIN: without memory. */
+/* deferred_busy -- a bulk thread holds the inode: wait until its work is done. DEFERRED; -EAGAIN: no memory. */
 int deferred_busy(struct session *session, struct deferred **deferred, nova_ino ino);
 
 /* deferred_yield -- one slice of the request is done, up to `progress`: run it again after messages of other
@@ -114,15 +114,15 @@ int deferred_keep(struct deferred *deferred, const struct proto_request *request
 /* deferred_done -- the request has been answered: free it, and abandon a change that it announced but did not make. */
 void deferred_done(struct deferred *deferred);
 
-/* deferred_cancel -- take the request as if it had never come: its reply is not to be had, and nothing of it is left. */
+/* deferred_cancel -- drop the request as if it had never arrived: its slot takes the same sequence again. */
 void deferred_cancel(struct deferred *deferred);
 
-/* deferred_cancel_all -- the session's connection has ended: cancel its deferred requests. The client will send them
- * again. */
+/* deferred_cancel_all -- the session's connection has ended: cancel its deferred requests, which the client will send
+ * again. Those whose final work has begun become `lost`. */
 void deferred_cancel_all(struct session *session);
 
-/* deferred_retry_space -- run the requests again that wait for space. deferred_retry_soon -- blocks may have become
- * free: retry soon. */
+/* deferred_retry_space -- run all requests again that wait for space. deferred_retry_soon -- blocks may have become
+ * free: have the loop retry soon. */
 void deferred_retry_space(struct state *state);
 void deferred_retry_soon(struct state *state);
 
