@@ -1,5 +1,5 @@
 /*
- * check_clients.c -- checks the client table: records, pages, and whether each intent is what a mount can believe.
+ * check_clients.c -- checks the client table: its records and pages, and whether each intent is valid and committed.
  */
 #include "common/crc.h"
 #include "server/pool/check/check_internal.h"
@@ -16,8 +16,8 @@
 
 struct client {
 	uint64_t number;
-	uint32_t groups; /* that its record has, */
-	uint32_t found;  /* and those whose page was seen */
+	uint32_t groups; /* the groups in its record */
+	uint32_t found;  /* the groups whose page was seen */
 };
 
 struct table {
@@ -60,14 +60,14 @@ static void read_record(struct table *t, uint64_t block, unsigned place, const s
 	if (le64_get(record->number) == 0)
 		return;
 	if (le32_get(record->crc) != crc32c(CRC_START, record, RECORD_CHECKED)) {
-		say(t, block, "record %u is damaged: what its client did is not known any more", place);
+		say(t, block, "record %u is damaged: the results of its client's requests are lost", place);
 		return;
 	}
 	if (!image_word_value(NOVA_WORD_GROUPS, le64_get(record->number), record->groups, &groups)) {
-		say(t, block, "record %u does not tell which pages its client has", place);
+		say(t, block, "record %u has a damaged list of its client's pages", place);
 		groups = 0;
 	} else if (groups & ~(uint64_t)ALL_GROUPS) {
-		say(t, block, "record %u gives its client pages of groups that there are not", place);
+		say(t, block, "record %u names groups of slots that do not exist", place);
 	}
 	clients = check_grow(t->check, t->clients, t->count, &t->room, sizeof(*clients));
 	if (!clients)
@@ -93,7 +93,6 @@ static void sort_records(struct table *t)
 
 /* ---- intents ------------------------------------------------------------------------------------ */
 
-/* Bytes of a whole intent, or what else the line is. */
 enum line { LINE_VOID, LINE_WHOLE, LINE_DAMAGED };
 
 static enum line read_line(const le64 *words, uint64_t owner, uint8_t bytes[NOVA_INTENT_WORDS * NOVA_INTENT_WORD_BYTES])
@@ -176,7 +175,7 @@ static void read_intent(struct table *t, const struct client *client, uint64_t b
 	if (intent.committed)
 		t->check->report->intents++;
 	else if (t->check->report->clean)
-		say(t, block, "the intent of slot %u of client %llx is of no commit, though the pool is clean", slot,
+		say(t, block, "the intent of slot %u of client %llx was not committed, though the pool is clean", slot,
 		    ull(client->number));
 }
 
@@ -188,7 +187,7 @@ static void read_page(struct table *t, uint64_t block)
 	struct client *client;
 
 	if (le32_get(header->crc) != crc32c(CRC_START, &header->group, sizeof(*header) - sizeof(header->crc)))
-		return; /* no page of anybody: who has lost one is told below */
+		return; /* it belongs to nobody; check_clients reports a client that lacks a page */
 	client = t->count ? bsearch(&key, t->clients, t->count, sizeof(key), by_number) : NULL;
 	if (!client || group >= NOVA_CLIENT_GROUPS || !(client->groups & 1u << group))
 		return; /* free */
@@ -238,7 +237,7 @@ void check_clients(struct check *check)
 		return;
 	}
 	if (!inode->readable)
-		return; /* told with its log */
+		return; /* reported with its log */
 	if (inode->type != S_IFREG >> 12 || inode->orphan) {
 		say(&t, 0, "the client table is not a file in use");
 		return;
@@ -248,7 +247,7 @@ void check_clients(struct check *check)
 	each_block(&t, true);
 	for (size_t i = 0; i < t.count; i++)
 		if (t.clients[i].groups & ~t.clients[i].found)
-			say(&t, 0, "client %llx has lost its page of groups %#x", ull(t.clients[i].number),
+			say(&t, 0, "client %llx has no page for groups %#x", ull(t.clients[i].number),
 			    t.clients[i].groups & ~t.clients[i].found);
 	free(t.clients);
 }
