@@ -1,5 +1,5 @@
 /*
- * upkeep.c -- what the bulk threads do for nobody's request.
+ * upkeep.c -- work of the bulk threads that no request waits for.
  */
 #include "server/loop/upkeep.h"
 
@@ -67,7 +67,7 @@ void upkeep_free_dead(struct upkeep *upkeep, struct mailbox *mailbox)
 		return;
 	upkeep->dead =
 	    (struct bulk_job){.mail.deliver = freed, .mailbox = mailbox, .owner = upkeep->owner, .run = free_dead};
-	/* Where there are no bulk threads no worker is hurried: nothing is left to them. */
+	/* Without bulk threads no worker is hurried, so there are no dead files. */
 	if (!bulk_submit(upkeep->bulk, &upkeep->dead))
 		atomic_store(&upkeep->freeing, false);
 }

@@ -1,7 +1,7 @@
 /*
- * upkeep.h -- what the bulk threads do for nobody's request: reclaiming of orphans, freeing of dead files.
+ * upkeep.h -- work of the bulk threads that no request waits for: reclaiming orphans and freeing dead files.
  *
- * One for the server. Any worker gives the jobs away, one of each kind at a time; its mail comes to that worker.
+ * There is one for the whole server. Any worker submits the jobs, one of each kind at a time, and gets their mail.
  */
 #ifndef FARNOVA_SERVER_UPKEEP_H
 #define FARNOVA_SERVER_UPKEEP_H
@@ -15,7 +15,7 @@ struct upkeep {
 	struct bulk *bulk;
 	struct bulk_owner *owner;
 	struct bulk_job reclaim, dead;
-	atomic_bool freeing; /* `dead` has been given away */
+	atomic_bool freeing; /* `dead` has been submitted */
 };
 
 /* upkeep_init -- after bulk_start; -ENOMEM. upkeep_end -- after bulk_stop. */
@@ -23,8 +23,8 @@ int upkeep_init(struct upkeep *upkeep, struct nova *nova, struct bulk *bulk);
 void upkeep_end(struct upkeep *upkeep);
 
 /*
- * upkeep_reclaim_orphans -- once: a crash leaves files that were unlinked while open. Their clients have had a lease to
- * come back and open them again; what nobody has opened goes. Without a bulk thread `worker` does it.
+ * upkeep_reclaim_orphans -- free the files that were unlinked while open when a crash came, unless a client has opened
+ * them again. Call it once, when clients have had a lease to do so. Without a bulk thread `worker` does it.
  */
 void upkeep_reclaim_orphans(struct upkeep *upkeep, struct mailbox *mailbox, struct nova_worker *worker);
 

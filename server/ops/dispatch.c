@@ -139,7 +139,8 @@ static int run_operation(struct request *rq, const struct operation *operation, 
 	return rc;
 }
 
-/* What takes long is not done here: see server/nova/long.h. Nothing has been done of a request that is to wait. */
+/* Run the request, or have a bulk thread do what takes long (server/nova/long.h). A request that has to wait has done
+ * nothing yet. */
 static int run_hurried(struct request *rq, const struct operation *operation, const struct nova_call *call)
 {
 	struct nova_worker *worker = call->worker;
@@ -190,9 +191,8 @@ static int run(struct request *rq, const struct operation *operation)
 	return run_hurried(rq, operation, &call);
 }
 
-/* `judged` is what is known of an earlier execution: 0 = it is a new request, 1 = `outcome` has its result, else -errno,
- * which is the status of the reply. The session has no connection if that has ended while the request could not be
- * cancelled any more. */
+/* `judged`: 0 = the request is new, 1 = it was executed before, with the result in `outcome`, -errno = reply with this
+ * status. The session has no connection if the connection ended when the request could no longer be cancelled. */
 static void run_request(struct session *session, const void *message, uint32_t length, struct deferred *deferred,
                         int judged, const struct nova_outcome *outcome)
 {

@@ -1,12 +1,12 @@
 /*
- * long.c -- operations that take long: what a worker that serves others leaves to another, and what that one does.
+ * long.c -- operations that take long, which a worker that serves others leaves to another worker.
  *
- * `busy` of an in-core inode counts the workers that hold it for long or are about to. It is raised before the lock is
- * asked for and lowered after it is released. Whoever may defer and finds the lock taken and the inode busy does not
- * wait. An in-core inode that is evicted in between, and comes to belong to another slot, is busy without a reason for
- * a while, which does no harm.
+ * `busy` of an in-core inode counts the workers that hold it for long or are about to. It is raised before they take
+ * the lock and lowered after they release it. A worker that may defer does not wait if the lock is taken and the inode
+ * is busy. If the in-core inode is evicted in between and reused for another slot, that slot seems busy for a while,
+ * which does no harm.
  *
- * A close of a busy inode is left to who occupies it: `closes` counts them.
+ * A close of a busy inode is left to the worker that occupies it: `closes` counts such closes.
  */
 #include "server/nova/long.h"
 
@@ -50,7 +50,7 @@ void nova_occupy(struct nova_worker *worker, nova_ino ino)
 	__atomic_fetch_add(&inode->busy, 1, __ATOMIC_SEQ_CST);
 }
 
-/* So many pins end; the last one of an inode without a name frees it. */
+/* End `count` pins; the end of the last pin frees an inode that has no name. */
 static void unpin(const struct nova_call *call, struct nova_inode *inode, uint32_t count)
 {
 	fn_assert(inode->pins >= count);
@@ -60,8 +60,8 @@ static void unpin(const struct nova_call *call, struct nova_inode *inode, uint32
 }
 
 /*
- * Make the closes that were left to who occupied the inode. Each has a pin, so until they are made the inode stays in
- * core. Where another worker occupies it by now, that one makes them.
+ * Complete the closes that were left to this worker. Each has a pin, so the inode stays in core until then. If another
+ * worker occupies the inode by now, that one completes them.
  */
 static void take_closes(struct nova_worker *worker, uint64_t ino)
 {
@@ -103,8 +103,8 @@ void nova_load(struct nova_worker *worker, nova_ino ino)
 /* ---- closes ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Leave the close to the worker that occupies the inode, which looks for closes once it does not any more. Either that
- * worker sees this close, or this one sees that the inode is not occupied.
+ * Leave the close to the worker that occupies the inode, which looks for closes after it has stopped occupying it. So
+ * either that worker sees this close, or this one sees that the inode is not occupied.
  */
 static bool leave_close(struct nova_inode *inode)
 {
@@ -120,7 +120,8 @@ static int close_locked(const struct nova_call *call, struct nova_inode *inode, 
 	return 0;
 }
 
-/* What has been opened is closed, whatever it takes. Its pin has kept it in core. */
+/* A close is never refused for taking long: this worker makes it, or the one that occupies the inode. The open's pin
+ * has kept the inode in core. */
 int nova_close(const struct nova_call *call, struct nova_handle file)
 {
 	struct nova_worker *worker = call->worker;
