@@ -124,7 +124,7 @@ static void post_parked(struct session *session)
 	}
 }
 
-/* Nothing holds it any more. Whoever wanted it before it died is told by the registry that it is no more. */
+/* No request holds the session any more. If it is dead, the parked transfers will not find it in the registry. */
 static void found(struct session *session)
 {
 	post_parked(session);

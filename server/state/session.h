@@ -1,37 +1,37 @@
 /*
  * session.h -- the server's state of a client beyond its connection: credentials, opens, slots, layouts, staging ring.
  *
- * A session belongs to an identity, which has no other (docs/exactly-once.md). Only the thread that has the session
- * uses it. When the connection ends, layouts and registrations end with it; opens
- * and cached replies stay for the lease time. Within that time the client may reconnect, also to another thread.
+ * A session belongs to one identity, and an identity has at most one session (docs/exactly-once.md). Only the thread
+ * that has the session uses it. When the connection ends, layouts and registrations end with it; opens and cached
+ * replies stay for the lease time. Within that time the client may reconnect, also to another thread.
  *
  *     (none) --HELLO: open_session--> connected
  *     connected --session_close_conn--> away --HELLO: transfer_requested--> in a mail to the connection's thread
  *     connected --HELLO on another connection: transfer_requested ends the old one--> in a mail
  *     in a mail --transfer_delivered: attach--> connected
- *     in a mail --transfer_delivered: asked for by its identity alone--> freed, and a new session opened
+ *     in a mail --transfer_delivered: requested by its identity only--> freed, and a new session opened
  *     in a mail --transfer_delivered: its connection has ended, or attach fails--> away
  *     away --session_tick: its lease time is over--> freed
  *     connected --session_bye--> ended --session_close_conn--> freed
  *
- * A change of the pool that a bulk thread is making for the session goes on when its connection ends: such a session is
- * neither freed nor handed on before that has ended; mail that asks for it is parked.
+ * If a bulk thread is making a change for the session when the connection ends, the change goes on. Until it is made
+ * the session is neither freed nor handed on; mail that asks for the session is parked.
  *
  * Several connections may ask for one session at the same time. If a thread is asked for a session that it has handed
  * on, it forwards the request to the thread that has the session. All requests are answered one after the other: each
  * takes the session from the one before, and the last keeps it. A new session is opened only if none has that number
  * and key; if the identity has another session, that one ends first.
  *
- * A slot, with n the sequence of its newest request. In a new session it is UNUSED: its sequences go on from those of
- * the sessions before, so the first request may have any but 0, and what its identity has done in the slot tells whether
- * it was executed before:
+ * The states of a slot, with n the sequence of its newest request. In a new session a slot is UNUSED. Its sequences
+ * continue those of the identity's earlier sessions, so its first request may have any sequence but 0, and the
+ * identity's intent for the slot decides whether that request was executed before:
  *
- *     UNUSED --its first request--> as IDLE by request n + 1, or answered by what is stored of it
+ *     UNUSED --its first request--> as IDLE by request n + 1, or answered from the intent
  *     IDLE --request n + 1--> RUNNING --its reply is sent--> IDLE, the reply cached if the table of operations says so
  *     RUNNING --deferred_keep--> WAITING: `busy` is set --state->resume--> RUNNING
- *     WAITING --deferred_cancel_all--> IDLE with n - 1: as if it had never come; or, where a bulk thread is making the
- *         change, WAITING until it is made: the client does not get the session back before
- *     IDLE --request n again--> the cached reply is sent, or RUNNING where there is none
+ *     WAITING --deferred_cancel_all--> IDLE with n - 1, as if the request had never arrived; but if a bulk thread is
+ *         making its change, WAITING until that is made, and only then can the client resume the session
+ *     IDLE --request n again--> the cached reply is sent; RUNNING if there is none
  *     IDLE --any other sequence--> the connection is ended, as by any request to a WAITING slot
  */
 #ifndef FARNOVA_SERVER_SESSION_H
@@ -70,19 +70,19 @@ struct session {
 	int64_t left_ms;                        /* while `conn` is NULL: when the connection ended */
 	int64_t expires_ms;                     /* the same: until when the client may reconnect */
 	bool ended;                             /* the client has said BYE */
-	bool known;                             /* the client named its identity, and that was there */
+	bool known;                             /* the client named its identity, and the pool still had it */
 	struct nova_client *client;             /* its identity, held; NULL = none */
-	unsigned lost;                          /* deferred requests that hold it: see deferred.h */
-	bool dead, dead_close;                  /* it is to be destroyed once it has none of these */
-	struct mail *parked;                    /* transfers that wait until it has none; newest first */
-	void (*found)(struct session *session); /* it has none any more */
+	unsigned lost;                          /* how many deferred requests hold it: see deferred.h */
+	bool dead, dead_close;                  /* destroy it, and close its opens, once `lost` is 0 */
+	struct mail *parked;                    /* transfers that wait until `lost` is 0; newest first */
+	void (*found)(struct session *session); /* called when `lost` becomes 0 */
 	struct cred_table creds;
 	struct open_table opens;
 	struct layout_owner layouts;
 	uint8_t *staging;
 	struct transport_region *staging_region;
 	struct deferred *deferred; /* deferred requests */
-	struct bulk_owner *bulk;   /* of their jobs */
+	struct bulk_owner *bulk;   /* the owner of their jobs */
 	struct slot slots[PROTO_MAX_SLOTS];
 };
 
