@@ -294,8 +294,10 @@ static size_t point_count;
 
 static void add_point(unsigned clients, unsigned at, unsigned again, enum reply_killer_end end)
 {
-	points = realloc(points, (point_count + 1) * sizeof(*points));
-	CHECK(points);
+	struct point *more = realloc(points, (point_count + 1) * sizeof(*points));
+
+	CHECK(more);
+	points = more;
 	points[point_count++] = (struct point){clients, at, again, end};
 }
 

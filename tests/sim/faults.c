@@ -116,7 +116,7 @@ static void happen(const struct fault *fault, const struct faults_options *optio
 
 void faults_run(const struct faults_options *options)
 {
-	struct fault faults[FAULTS_MAX];
+	struct fault faults[FAULTS_MAX] = {0};
 	int64_t start = sim_now();
 
 	for (unsigned i = 0; i < options->count; i++)

@@ -190,7 +190,7 @@ static void a_full_table_gives_up_who_was_away_longest(void **state)
 
 static void pages_are_bounded_and_used_again(void **state)
 {
-	struct nova_client *clients[200];
+	struct nova_client *clients[200 + 1];
 	struct check_report report;
 	struct nova_intent intent;
 	struct fixture f;
