@@ -3,6 +3,7 @@
  */
 #include "common/clock.h"
 #include "common/random.h"
+#include "common/uuid.h"
 #include "server/nova/media/entry.h"
 #include "server/nova/media/slot_words.h"
 #include "server/nova/media/super.h"
@@ -88,8 +89,7 @@ static void random_uuid(uint8_t uuid[16])
 		memset(uuid, 0, 16);
 		memcpy(uuid, &now_ns, sizeof(now_ns));
 	}
-	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	uuid_mark(uuid);
 }
 
 static void format_supers(struct pm *pm, const struct nova_format_options *options, uint64_t blocks, uint64_t root_ino,

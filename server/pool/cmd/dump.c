@@ -4,6 +4,7 @@
 #include "server/pool/cmd/pool_commands.h"
 
 #include "common/pm/pm.h"
+#include "common/uuid.h"
 #include "server/pool/cmd/options.h"
 #include "server/pool/dump/dump_image.h"
 #include "server/pool/dump/dump_view.h"
@@ -176,11 +177,9 @@ static int parse(int argc, char **argv, struct options *options)
 
 static void show_uuid(struct dump_view *view, const uint8_t *uuid)
 {
-	char text[40];
-	char *p = text;
+	char text[UUID_TEXT];
 
-	for (int i = 0; i < 16; i++)
-		p += sprintf(p, "%02x%s", uuid[i], i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
+	uuid_text(uuid, text);
 	dump_text(view, "uuid", text);
 }
 

@@ -7,6 +7,7 @@
 #include "server/pool/repair/repair_internal.h"
 
 #include "common/crc.h"
+#include "common/uuid.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,8 +56,7 @@ static bool rebuild_super(struct repair *r, struct nova_super *super)
 	super->clients_ino = le64_of(first_slot + 1);
 	if (random_fill(super->uuid, sizeof(super->uuid)) != 0)
 		memcpy(super->uuid, &r->now, sizeof(r->now));
-	super->uuid[6] = (uint8_t)((super->uuid[6] & 0x0f) | 0x40);
-	super->uuid[8] = (uint8_t)((super->uuid[8] & 0x3f) | 0x80);
+	uuid_mark(super->uuid);
 	super->crc = le32_of(crc32c(CRC_START, super, SUPER_FIXED));
 	return true;
 }
