@@ -100,6 +100,18 @@ int nova_format(struct pm *pm, const struct nova_format_options *options);
  */
 int nova_grow(struct pm *pm, uint64_t *old_bytes, uint64_t *new_bytes, char *why, size_t why_size);
 
+/*
+ * nova_new_uuid -- give an unmounted file system another UUID and another key of handles, and end the identities of its
+ * clients: so a copy becomes a pool of its own. -EUCLEAN: it was not unmounted cleanly; -EBUSY: another host serves it
+ * (as nova_served, takes up to 2 s); -EROFS; else as nova_mount. `why` receives a sentence. Durable on return. A crash
+ * before that leaves the old UUID and key or the new ones, the new ones only without the old identities; one superblock
+ * may be damaged or differ, which the next mount or the next call restores. The next mount reads all logs.
+ */
+int nova_new_uuid(struct pm *pm, uint8_t old_uuid[16], uint8_t new_uuid[16], char *why, size_t why_size);
+
+/* nova_pool_uuid -- the UUID of an unmounted pool, whatever its version. -ENODATA: it has no intact superblock. */
+int nova_pool_uuid(const struct pm *pm, uint8_t uuid[16]);
+
 /* nova_probe -- 0 if the pool has a valid superblock of a version that this code can read, else as nova_mount. */
 int nova_probe(const struct pm *pm, char *why, size_t why_size);
 

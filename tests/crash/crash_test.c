@@ -12,6 +12,7 @@
 #include "tests/crash/crash_case.h"
 #include "tests/crash/grow_case.h"
 #include "tests/crash/mutations.h"
+#include "tests/crash/new_uuid_case.h"
 #include "tests/crash/parallel.h"
 #include "tests/crash/race.h"
 #include "tests/crash/trios.h"
@@ -63,7 +64,7 @@ static void list(void)
 		printf("state %s: %s\n", world_states[i].name, world_states[i].meaning);
 	for (size_t i = 0; i < operation_count; i++)
 		printf("operation %s\n", operations[i].name);
-	printf("operation mkfs (in no state)\noperation grow (in no state)\n");
+	printf("operation mkfs (in no state)\noperation grow (in no state)\noperation new-uuid (in no state)\n");
 }
 
 /* 0 go on, 1 done, 2 usage error. */
@@ -486,6 +487,8 @@ static unsigned try_singles(struct options *options, uint64_t *cases)
 		failed += crash_case_format(&settings, &counts) != 0;
 	if (options->part <= 1 && wanted_alone(options, "grow"))
 		failed += grow_case(&settings, &counts) != 0;
+	if (options->part <= 1 && wanted_alone(options, "new-uuid"))
+		failed += new_uuid_case(&settings, &counts) != 0;
 	*cases += counts.cases;
 	return tell("operations", &counts, failed);
 }

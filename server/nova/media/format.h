@@ -134,7 +134,7 @@ enum nova_chunk_kind { NOVA_CHUNK_GENERAL = 0, NOVA_CHUNK_SLOTS = 1 };
 #define NOVA_KNOWN_INCOMPAT  0ULL
 
 struct nova_super {
-	/* bytes 0..255: written by mkfs; only a missing handle_key is stored later */
+	/* bytes 0..255: written by mkfs; only uuid and handle_key can be changed later */
 	le64 magic;
 	le32 version;
 	le32 crc; /* CRC32C over the first 256 bytes with this field zero, seed 0xffffffff */

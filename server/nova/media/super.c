@@ -155,8 +155,10 @@ void super_repair(struct pm *pm, const struct super_info *info)
 		struct nova_super *super = super_at(pm, i);
 		uint64_t value;
 
-		if (!super_intact(super)) {
-			log_warn(NOVA_LOG_NAME, "superblock %u was damaged, restored from the other", i);
+		/* A change of the UUID or the key that was cut off between the two leaves two intact ones that differ. */
+		if (memcmp(super, &info->super, SUPER_FIXED) != 0) {
+			log_warn(NOVA_LOG_NAME, "superblock %u %s, restored from the other", i,
+			         super_intact(super) ? "differed" : "was damaged");
 			pm_copy(pm, super, &info->super, SUPER_FIXED);
 		}
 		if (!word_value(NOVA_WORD_EPOCH, 0, pm_get8(&super->epoch), &value) || value != info->epoch)
@@ -170,14 +172,27 @@ void super_repair(struct pm *pm, const struct super_info *info)
 	}
 }
 
-void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t key[16])
+/* One after the other, so that a crash leaves at least one intact. */
+static void store_fixed(struct pm *pm, struct super_info *info)
 {
-	memcpy(info->super.handle_key, key, sizeof info->super.handle_key);
 	info->super.crc = le32_of(super_crc(&info->super));
 	for (unsigned i = 2; i-- > 0;) {
 		pm_copy(pm, super_at(pm, i), &info->super, SUPER_FIXED);
 		pm_fence(pm);
 	}
+}
+
+void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t key[16])
+{
+	memcpy(info->super.handle_key, key, sizeof info->super.handle_key);
+	store_fixed(pm, info);
+}
+
+void super_set_identity(struct pm *pm, struct super_info *info, const uint8_t uuid[16], const uint8_t key[16])
+{
+	memcpy(info->super.uuid, uuid, sizeof info->super.uuid);
+	memcpy(info->super.handle_key, key, sizeof info->super.handle_key);
+	store_fixed(pm, info);
 }
 
 /* Fenced here, because a worker's first commit runs in another thread, and a fence covers only its own thread's stores.

@@ -22,13 +22,17 @@ struct super_info {
 /* super_read -- find a good superblock and check it. Errors as nova_mount's; stores nothing. */
 int super_read(const struct pm *pm, struct super_info *info, char *why, size_t why_size);
 
-/* super_repair -- store the good copy over the damaged one, and set CHECKPOINT = 0: the checkpoint is invalid once
- * anything is stored. Not fenced. */
+/* super_repair -- store the good copy over one that is damaged or differs, and set CHECKPOINT = 0: the checkpoint is
+ * invalid once anything is stored. Not fenced. */
 void super_repair(struct pm *pm, const struct super_info *info);
 
 /* super_set_handle_key -- set the key of a pool that has none: stores both superblocks again, one after the other, so
  * that a crash leaves at least one intact. Fences. */
 void super_set_handle_key(struct pm *pm, struct super_info *info, const uint8_t key[16]);
+
+/* super_set_identity -- likewise the UUID and the key, together: each superblock has the old ones or the new ones. Both
+ * superblocks must be intact, durably. Fences. */
+void super_set_identity(struct pm *pm, struct super_info *info, const uint8_t uuid[16], const uint8_t key[16]);
 
 /* super_set_clean -- store the clean word in both superblocks and fence. */
 void super_set_clean(struct pm *pm, uint64_t mount_count, bool clean);

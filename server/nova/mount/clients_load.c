@@ -1,5 +1,5 @@
 /*
- * clients_load.c -- reads the client table at mount, and judges the intents after a crash.
+ * clients_load.c -- reads the client table at mount, and judges the intents after a crash; empties an unmounted one.
  *
  * Records come first, the oldest first; then pages, each of which names its client. The judging takes pages in
  * parallel: each intent reads the words of one slot of the pool, mostly a cache miss.
@@ -281,6 +281,39 @@ static void judge(struct load *load, unsigned threads)
 	if (load->voided || load->damaged)
 		log_info(NOVA_LOG_NAME, "%llu requests were cut off by the crash; of %llu the intent is damaged",
 		         (unsigned long long)load->voided, (unsigned long long)load->damaged);
+}
+
+/* ---- emptying ------------------------------------------------------------------------------------------------- */
+
+/* A page whose client has no record is free, so only the records change. */
+static void drop_records(struct nova *fs)
+{
+	for (uint32_t place = 0; place < NOVA_CLIENT_RECORDS; place++) {
+		struct nova_client_record *record;
+
+		if (!fs->clients->record_blocks[place / NOVA_CLIENT_BLOCK_RECORDS])
+			continue;
+		record = client_table_record(fs, place);
+		if (!pm_get8(&record->number))
+			continue;
+		pm_set8(fs->pm, &record->number, 0);
+		pm_flush(fs->pm, &record->number, sizeof record->number);
+	}
+	pm_fence(fs->pm);
+}
+
+int clients_empty(struct nova *fs, char *why, size_t why_size)
+{
+	struct load load = {.fs = fs};
+	int rc = fs->clients ? 0 : client_table_new(fs);
+
+	if (!rc)
+		rc = read_file(&load, why, why_size);
+	if (!rc)
+		drop_records(fs);
+	free(load.pages);
+	free(load.judged);
+	return rc;
 }
 
 /* ---- all ------------------------------------------------------------------------------------------------------ */
