@@ -20,6 +20,7 @@ static const struct group groups[] = {
      {
          {"mkfs", "[OPTION]... POOL", "make an empty file system", pool_mkfs_main},
          {"grow", "[OPTION]... POOL", "make a file system larger", pool_grow_main},
+         {"new-uuid", "[OPTION]... POOL", "make the copy of a pool a pool of its own", pool_new_uuid_main},
          {"fsck", "[OPTION]... POOL", "check a file system, and repair it if asked to", pool_fsck_main},
          {"dump", "[OPTION]... POOL", "show what is on a pool", pool_dump_main},
      }},
@@ -60,7 +61,7 @@ static void print_help(FILE *out)
 	for (size_t g = 0; g < GROUPS; g++) {
 		fprintf(out, "\n%s\n", groups[g].title);
 		for (const struct command *c = groups[g].commands; c->name; c++)
-			fprintf(out, "  %-7s %-25s %s\n", c->name, c->arguments, c->summary);
+			fprintf(out, "  %-8s %-25s %s\n", c->name, c->arguments, c->summary);
 	}
 	fprintf(out,
 	        "\n`farnova COMMAND --help` tells more; so does farnova(1). `farnova --version` tells the version.\n"

@@ -1,5 +1,5 @@
 /*
- * options.c -- shared by the command lines of mkfs, grow, fsck and dump.
+ * options.c -- shared by the command lines of mkfs, grow, new-uuid, fsck and dump.
  */
 #include "server/pool/cmd/options.h"
 

@@ -1,5 +1,5 @@
 /*
- * options.h -- shared by the command lines of mkfs, grow, fsck and dump.
+ * options.h -- shared by the command lines of mkfs, grow, new-uuid, fsck and dump.
  *
  * A parser returns 0 to continue, POOL_HELP_SHOWN if nothing is left to do, or POOL_USAGE after it has printed what is
  * wrong.

@@ -14,6 +14,9 @@ int pool_mkfs_main(int argc, char **argv);
 /* pool_grow_main -- 0 grown or as large already, 1 failed, 2 usage. */
 int pool_grow_main(int argc, char **argv);
 
+/* pool_new_uuid_main -- 0 changed, 1 failed, 2 usage. */
+int pool_new_uuid_main(int argc, char **argv);
+
 /* pool_fsck_main -- as fsck(8): 0 clean, 1 repaired, 4 errors left, 8 could not check; 2 usage. */
 #define POOL_FSCK_OPERATIONAL 8
 int pool_fsck_main(int argc, char **argv);

@@ -102,10 +102,11 @@ static int run(int (*command)(int, char **), const char *name, ...)
 	return rc;
 }
 
-#define MKFS(...) run(pool_mkfs_main, "mkfs", __VA_ARGS__, (char *)NULL)
-#define GROW(...) run(pool_grow_main, "grow", __VA_ARGS__, (char *)NULL)
-#define FSCK(...) run(pool_fsck_main, "fsck", __VA_ARGS__, (char *)NULL)
-#define DUMP(...) run(pool_dump_main, "dump", __VA_ARGS__, (char *)NULL)
+#define MKFS(...)     run(pool_mkfs_main, "mkfs", __VA_ARGS__, (char *)NULL)
+#define GROW(...)     run(pool_grow_main, "grow", __VA_ARGS__, (char *)NULL)
+#define NEW_UUID(...) run(pool_new_uuid_main, "new-uuid", __VA_ARGS__, (char *)NULL)
+#define FSCK(...)     run(pool_fsck_main, "fsck", __VA_ARGS__, (char *)NULL)
+#define DUMP(...)     run(pool_dump_main, "dump", __VA_ARGS__, (char *)NULL)
 
 static void mkfs_makes_a_pool_that_fsck_finds_clean(void **state)
 {
@@ -214,6 +215,61 @@ static void grow_leaves_alone_what_is_no_pool_or_in_use(void **state)
 	assert_int_equal(GROW("--size=24M"), 2);
 }
 
+/* The first UUID in `out`, by what stands before it. */
+static void uuid_after(const char *word, char uuid[37])
+{
+	const char *at = strstr(out, word);
+
+	assert_non_null(at);
+	snprintf(uuid, 37, "%s", at + strlen(word));
+}
+
+static void new_uuid_tells_both_uuids(void **state)
+{
+	char first[37], second[37], third[37], told[37];
+
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(DUMP(path), 0);
+	uuid_after("uuid: ", first);
+	assert_int_equal(NEW_UUID(path), 0);
+	uuid_after("has the UUID ", second);
+	uuid_after("; it was ", told);
+	assert_string_equal(told, first);
+	assert_string_not_equal(second, first);
+	assert_int_equal(FSCK(path), 0);
+	assert_int_equal(NEW_UUID("--json", path), 0);
+	uuid_after("\"uuid\":\"", third);
+	uuid_after("\"old_uuid\":\"", told);
+	assert_string_equal(told, second);
+	assert_int_equal(DUMP(path), 0);
+	uuid_after("uuid: ", told);
+	assert_string_equal(told, third);
+}
+
+static void new_uuid_leaves_alone_what_is_no_pool_or_in_use(void **state)
+{
+	struct pm pm;
+
+	assert_int_equal(NEW_UUID(path), 1);
+	assert_non_null(strstr(err, "no such file"));
+	assert_int_equal(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
+	assert_int_equal(truncate(path, 16 << 20), 0);
+	assert_int_equal(NEW_UUID(path), 1);
+	assert_non_null(strstr(err, "not a farnova pool"));
+	unlink(path);
+	assert_int_equal(MKFS("-s", "16M", path), 0);
+	assert_int_equal(pm_open(path, true, &pm, NULL, 0), 0);
+	assert_int_equal(NEW_UUID(path), 1);
+	assert_non_null(strstr(err, "in use"));
+	pm_close(&pm);
+	damage(100);
+	damage(NOVA_SUPER_BLOCK_1 * NOVA_BLOCK_SIZE + 100);
+	assert_int_equal(NEW_UUID(path), 1);
+	assert_non_null(strstr(err, "farnova fsck"));
+	assert_int_equal(NEW_UUID("--wrong", path), 2);
+	assert_int_equal(NEW_UUID("--json"), 2);
+}
+
 static void a_pool_in_use_is_left_alone(void **state)
 {
 	struct pm pm;
@@ -259,6 +315,8 @@ static void help_is_told_on_stdout(void **state)
 	assert_ptr_equal(strstr(out, "Usage: farnova fsck"), out);
 	assert_int_equal(GROW("--help"), 0);
 	assert_ptr_equal(strstr(out, "Usage: farnova grow"), out);
+	assert_int_equal(NEW_UUID("--help"), 0);
+	assert_ptr_equal(strstr(out, "Usage: farnova new-uuid"), out);
 	assert_int_equal(DUMP("--help"), 0);
 	assert_ptr_equal(strstr(out, "Usage: farnova dump"), out);
 }
@@ -555,6 +613,8 @@ int main(void)
 	    TEST(mkfs_says_what_is_wrong),
 	    TEST(grow_makes_a_pool_larger_and_never_smaller),
 	    TEST(grow_leaves_alone_what_is_no_pool_or_in_use),
+	    TEST(new_uuid_tells_both_uuids),
+	    TEST(new_uuid_leaves_alone_what_is_no_pool_or_in_use),
 	    TEST(a_pool_in_use_is_left_alone),
 	    TEST(wrong_usage_is_exit_code_2),
 	    TEST(help_is_told_on_stdout),
