@@ -7,6 +7,7 @@
 #include "common/random.h"
 #include "server/loop/worker.h"
 #include "server/net/conn.h"
+#include "server/reserve.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -41,8 +42,25 @@ static const char *durability(enum pm_kind kind)
 	return "";
 }
 
-/* A server that was just killed takes a moment to end and to release its lock. A restart waits for that. */
-static int open_unlocked(const struct config *config, struct pm *pm, char *why, size_t why_size)
+/* Both the file and the UUID are this server's, or neither. */
+static int open_once(struct server *server, char *why, size_t why_size)
+{
+	const struct config *config = &server->config;
+	int rc = pm_open(config->pool, config->read_only, &server->pm, why, why_size);
+	char reason[512] = "";
+
+	if (rc < 0)
+		return rc;
+	rc = reserve_pool(&server->pm, &server->reservation, reason, sizeof(reason));
+	if (rc == 0)
+		return 0;
+	snprintf(why, why_size, "cannot serve pool '%s': %s", config->pool, reason);
+	pm_close(&server->pm);
+	return rc;
+}
+
+/* A server that was just killed takes a moment to end and to release lock and UUID. A restart waits for that. */
+static int open_unlocked(struct server *server, char *why, size_t why_size)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 	int rc = -EBUSY;
@@ -50,7 +68,7 @@ static int open_unlocked(const struct config *config, struct pm *pm, char *why, 
 	for (unsigned i = 0; rc == -EBUSY && i <= LOCK_WAIT_MS / LOCK_PAUSE_MS; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		rc = pm_open(config->pool, config->read_only, pm, why, why_size);
+		rc = open_once(server, why, why_size);
 	}
 	return rc;
 }
@@ -83,7 +101,7 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
 
-	int rc = open_unlocked(config, &server->pm, why, why_size);
+	int rc = open_unlocked(server, why, why_size);
 	if (rc < 0)
 		return rc;
 	log_info("pool", "%s is %s, %llu MiB, %s", config->pool, pm_kind_name(server->pm.kind),
@@ -139,6 +157,8 @@ static void close_pool(struct server *server)
 		layout_table_destroy(server->shared.layouts);
 	if (server->pm.base)
 		pm_close(&server->pm);
+	reserve_end(server->reservation);
+	server->reservation = NULL;
 }
 
 /* ---- workers ---------------------------------------------------------------------------------------------------- */

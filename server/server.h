@@ -21,11 +21,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct reservation;
 struct worker;
 
 struct server {
 	struct config config;
 	struct pm pm;
+	struct reservation *reservation; /* of the pool's UUID on this host; may be NULL */
 	pthread_t populate; /* creates the page-table entries of the pool while clients are already being served */
 	bool populating;
 	struct state_shared shared;
