@@ -151,7 +151,7 @@ static struct use use_begin(const struct worker *worker)
 	    .from_ns = worker->net.now_ns, .cpu_ns = crowded ? clock_thread_cpu_ns() : 0, .crowded = crowded};
 }
 
-static void use_end(struct worker *worker, struct turn *turn, const struct use *use)
+static void use_end(struct worker *worker, struct conn_turn *turn, const struct use *use)
 {
 	struct net *net = &worker->net;
 
@@ -178,7 +178,7 @@ static bool serve(struct worker *worker)
 {
 	struct net *net = &worker->net;
 	int64_t until_ns = net->now_ns + SERVE_NS;
-	struct turn *turn;
+	struct conn_turn *turn;
 	bool any = false;
 
 	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
@@ -190,6 +190,8 @@ static bool serve(struct worker *worker)
 		if (conn_waits(conn))
 			turns_ready(&net->turns, turn, net->now_ns);
 		any = true;
+		if (turns_poll_first(&net->turns))
+			break;
 	}
 	return any;
 }

@@ -35,10 +35,18 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 		admission_leave(guest);
 		return -ENOMEM;
 	}
-	int rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
+	int rc = turns_join(&net->turns, &conn->turn, guest->host);
+	if (rc < 0) {
+		free(conn);
+		transport_reject(pending, ENOMEM);
+		admission_leave(guest);
+		return rc;
+	}
+	rc = transport_accept(pending, net->queues[kind], &options, &conn->transport);
 	if (rc < 0) {
 		log_warn_limited("conn", "cannot accept a connection over %s: %s", transport_kind_name(kind),
 		                 strerror(-rc));
+		turns_leave(&net->turns, &conn->turn);
 		free(conn);
 		admission_leave(guest);
 		return rc;

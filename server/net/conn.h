@@ -48,7 +48,7 @@ struct conn {
 	int64_t extended_ms; /* by how much its time-outs were extended since it was heard last */
 	bool resuming;       /* HELLO has come; its session is being transferred from another thread */
 	bool broken;         /* to be closed between two batches of events */
-	struct turn turn;
+	struct conn_turn turn;
 	struct in_message in[CONN_RECEIVES]; /* a ring, as long as the client's credits */
 	unsigned in_first, in_count;
 	int ended; /* -errno of the transport's end, 0 = it has not ended; the connection fails once `in` is empty */

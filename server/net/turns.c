@@ -1,153 +1,155 @@
 /*
- * turns.c -- the order in which connections are served.
+ * turns.c -- the order in which connections are served: hosts in turn, and in a host's turn one of its connections.
  */
 #include "server/net/turns.h"
 
+#include "common/container_of.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct turn_host {
+	struct turn turn; /* it waits while any of its connections does */
+	struct turn_queue conns;
+	LIST_ENTRY(turn_host) link; /* of the table, unless the number is 0 */
+	uint64_t number;
+	unsigned count; /* of its connections */
+};
+
 void turns_init(struct turns *turns)
 {
-	*turns = (struct turns){.lighter_ns = -TURNS_ACTIVE_NS, .owed_ns = TURNS_OWED_NS};
-	TAILQ_INIT(&turns->light);
-	TAILQ_INIT(&turns->heavy);
+	*turns = (struct turns){0};
+	turn_queue_init(&turns->hosts);
 }
 
-static int64_t debt(const struct turn *turn, int64_t now_ns)
-{
-	int64_t left = turn->debt_ns - (now_ns - turn->at_ns);
+/* ---- hosts ------------------------------------------------------------------------------------------------------ */
 
-	return left > 0 ? left : 0;
+static struct turn_host_list *bucket(struct turns *turns, uint64_t number)
+{
+	return &turns->table[(number * 0x9e3779b97f4a7c15u >> 32) % TURNS_HOST_BUCKETS];
 }
 
-/* The debt falls also while the connection is served, so twice the used time is added. */
-static int64_t weight(const struct turn *turn, int64_t now_ns)
+static struct turn_host *find_host(struct turns *turns, uint64_t number)
 {
-	return debt(turn, now_ns) + 2 * turn->expected_ns;
-}
+	struct turn_host *host;
 
-/* Whether the connection is light, or much lighter than those that are held back. */
-static bool is_lighter(const struct turns *turns, const struct turn *turn, int64_t now_ns)
-{
-	int64_t ours = weight(turn, now_ns);
-
-	return ours <= TURNS_LIGHT_NS || ours <= turns->held_weight / 4;
-}
-
-void turns_ready(struct turns *turns, struct turn *turn, int64_t now_ns)
-{
-	if (turn->waiting)
-		return;
-	turn->waiting = true;
-	turn->since_ns = now_ns;
-	turn->heavy = weight(turn, now_ns) > TURNS_LIGHT_NS;
-	if (turn->heavy)
-		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
-	else
-		TAILQ_INSERT_TAIL(&turns->light, turn, link);
-}
-
-void turns_leave(struct turns *turns, struct turn *turn)
-{
-	if (!turn->waiting)
-		return;
-	turn->waiting = false;
-	if (turn->heavy)
-		TAILQ_REMOVE(&turns->heavy, turn, link);
-	else
-		TAILQ_REMOVE(&turns->light, turn, link);
-}
-
-/* The weight of a connection less its waiting time, so that none waits for ever. While connections are held back the
- * waiting time does not count: it would choose those that are held back. */
-static int64_t rank(const struct turn *turn, int64_t now_ns, bool held)
-{
-	return weight(turn, now_ns) - (held ? 0 : now_ns - turn->since_ns);
-}
-
-/* Of the first few heavy ones the one with the lowest rank. They move to the end of the list, so that others are
- * compared the next time. */
-static struct turn *least_heavy(struct turns *turns, int64_t now_ns, bool held)
-{
-	struct turn *first = TAILQ_FIRST(&turns->heavy), *turn = first, *least = first;
-
-	for (unsigned i = 0; turn && i < TURNS_LOOKED_AT; i++) {
-		if (rank(turn, now_ns, held) < rank(least, now_ns, held))
-			least = turn;
-		TAILQ_REMOVE(&turns->heavy, turn, link);
-		TAILQ_INSERT_TAIL(&turns->heavy, turn, link);
-		turn = TAILQ_FIRST(&turns->heavy);
-		if (turn == first)
-			break;
+	LIST_FOREACH(host, bucket(turns, number), link)
+	{
+		if (host->number == number)
+			return host;
 	}
-	return least;
+	return NULL;
 }
 
-/* When holding back will end if no lighter connection becomes active. */
-static int64_t held_until(const struct turns *turns)
+static struct turn_host *make_host(struct turns *turns, uint64_t number)
 {
-	int64_t active_until_ns = turns->lighter_ns + TURNS_ACTIVE_NS + turns->held_ns;
+	struct turn_host *host = calloc(1, sizeof(*host));
 
-	return active_until_ns < turns->held_until_ns ? active_until_ns : turns->held_until_ns;
+	if (!host)
+		return NULL;
+	turn_queue_init(&host->conns);
+	host->number = number;
+	if (number != 0)
+		LIST_INSERT_HEAD(bucket(turns, number), host, link);
+	return host;
 }
 
-/* The heavy connection that may be served now, or NULL. */
-static struct turn *next_heavy(struct turns *turns, int64_t now_ns)
+int turns_join(struct turns *turns, struct conn_turn *turn, uint64_t host)
 {
-	bool held = now_ns < held_until(turns);
-	struct turn *turn = least_heavy(turns, now_ns, held);
-
-	return turn && held && !is_lighter(turns, turn, now_ns) ? NULL : turn;
+	turn->host = host != 0 ? find_host(turns, host) : NULL;
+	if (!turn->host)
+		turn->host = make_host(turns, host);
+	if (!turn->host)
+		return -ENOMEM;
+	turn->host->count++;
+	return 0;
 }
 
-struct turn *turns_next(struct turns *turns, int64_t now_ns)
+void turns_leave(struct turns *turns, struct conn_turn *turn)
 {
-	struct turn *turn = NULL;
+	struct turn_host *host = turn->host;
 
-	if (TAILQ_EMPTY(&turns->light) || turns->passed_ns >= turns->owed_ns)
-		turn = next_heavy(turns, now_ns);
-	if (!turn)
-		turn = TAILQ_FIRST(&turns->light);
-	if (turn)
-		turns_leave(turns, turn);
-	return turn;
+	if (!host)
+		return;
+	turn->host = NULL;
+	turn_queue_leave(&host->conns, &turn->turn);
+	if (!turn_queue_waiting(&host->conns))
+		turn_queue_leave(&turns->hosts, &host->turn);
+	if (--host->count > 0)
+		return;
+	if (host->number != 0)
+		LIST_REMOVE(host, link);
+	free(host);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+void turns_ready(struct turns *turns, struct conn_turn *turn, int64_t now_ns)
+{
+	turn_queue_ready(&turn->host->conns, &turn->turn, now_ns);
+	turn_queue_ready(&turns->hosts, &turn->host->turn, now_ns);
+}
+
+/* Let hosts wait again that were passed over, as long as they have waited. */
+static void put_back(struct turns *turns, struct turn_list *passed, int64_t now_ns)
+{
+	struct turn *turn;
+
+	while ((turn = TAILQ_FIRST(passed)) != NULL) {
+		int64_t since_ns = turn->since_ns;
+		TAILQ_REMOVE(passed, turn, link);
+		turn_queue_ready(&turns->hosts, turn, now_ns);
+		turn->since_ns = since_ns;
+	}
+}
+
+/* The next host may have none but connections that are held back: then it is the turn of another. */
+struct conn_turn *turns_next(struct turns *turns, int64_t now_ns)
+{
+	struct turn_list passed = TAILQ_HEAD_INITIALIZER(passed);
+	struct turn *found = NULL;
+	int64_t held_until_ns = INT64_MAX; /* of the first */
+
+	for (unsigned i = 0; !found && i < TURNS_LOOKED_AT; i++) {
+		struct turn *next = turn_queue_next(&turns->hosts, now_ns);
+		struct turn_queue *holds = &turns->hosts;
+		if (next) {
+			holds = &container_of(next, struct turn_host, turn)->conns;
+			found = turn_queue_next(holds, now_ns);
+		}
+		if (!found && turn_queue_waiting(holds) && turn_queue_held_until(holds) < held_until_ns)
+			held_until_ns = turn_queue_held_until(holds);
+		if (!next)
+			break;
+		if (!found)
+			TAILQ_INSERT_TAIL(&passed, next, link);
+	}
+	put_back(turns, &passed, now_ns);
+	turns->held_until_ns = held_until_ns < INT64_MAX && !found ? held_until_ns : now_ns;
+	turns->poll_first = false;
+	return found ? container_of(found, struct conn_turn, turn) : NULL;
 }
 
 int64_t turns_held(const struct turns *turns, int64_t now_ns)
 {
-	int64_t left_ns = held_until(turns) - now_ns;
+	int64_t left_ns = turns->held_until_ns - now_ns;
 
 	return turns_waiting(turns) && left_ns > 0 ? left_ns : 0;
 }
 
-/* Light connections go before heavy ones for a time that depends on the last heavy one. */
-static void count_passed(struct turns *turns, const struct turn *turn, int64_t used_ns)
+void turns_charge(struct conn_turn *turn, int64_t used_ns, int64_t now_ns)
 {
-	int64_t owed_ns = TURNS_OWED_FACTOR * used_ns;
-
-	if (!turn->heavy) {
-		turns->passed_ns = TAILQ_EMPTY(&turns->heavy) ? 0 : turns->passed_ns + used_ns;
-		return;
-	}
-	turns->passed_ns = 0;
-	turns->owed_ns = owed_ns < TURNS_OWED_NS ? TURNS_OWED_NS : owed_ns < TURNS_DEBT_NS ? owed_ns : TURNS_DEBT_NS;
+	turn_charge(&turn->turn, used_ns, now_ns);
+	turn_charge(&turn->host->turn, used_ns, now_ns);
 }
 
-void turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns)
+void turns_used(struct turns *turns, struct conn_turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
 {
-	turn->debt_ns = debt(turn, now_ns) + 2 * used_ns;
-	turn->at_ns = now_ns;
-	if (turn->debt_ns > TURNS_DEBT_NS)
-		turn->debt_ns = TURNS_DEBT_NS;
-}
+	struct turn_host *host = turn->host;
+	bool lighter_conn = turn_queue_used(&host->conns, &turn->turn, used_ns, from_ns, now_ns);
+	bool lighter_host = turn_queue_used(&turns->hosts, &host->turn, used_ns, from_ns, now_ns);
 
-void turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
-{
-	count_passed(turns, turn, used_ns);
-	turns_charge(turn, used_ns, now_ns);
-	turn->expected_ns += (used_ns - turn->expected_ns) / 4;
-	if (is_lighter(turns, turn, now_ns)) {
-		turns->lighter_ns = now_ns;
-		return;
-	}
-	turns->held_weight = weight(turn, now_ns);
-	turns->held_ns = now_ns - from_ns;
-	turns->held_until_ns = now_ns + turns->held_ns;
+	turns->poll_first = lighter_conn || lighter_host;
+	if (turn_queue_waiting(&host->conns))
+		turn_queue_ready(&turns->hosts, &host->turn, now_ns);
 }

@@ -21,21 +21,21 @@
 #define SLICES     12u
 #define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
 
-void __real_turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
-void __wrap_turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
-void __real_turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns);
-void __wrap_turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns);
+void __real_turns_used(struct turns *turns, struct conn_turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
+void __wrap_turns_used(struct turns *turns, struct conn_turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns);
+void __real_turns_charge(struct conn_turn *turn, int64_t used_ns, int64_t now_ns);
+void __wrap_turns_charge(struct conn_turn *turn, int64_t used_ns, int64_t now_ns);
 
 static atomic_uint used, charged;
 static atomic_int_least64_t charged_ns;
 
-void __wrap_turns_used(struct turns *turns, struct turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
+void __wrap_turns_used(struct turns *turns, struct conn_turn *turn, int64_t used_ns, int64_t from_ns, int64_t now_ns)
 {
 	atomic_fetch_add(&used, 1);
 	__real_turns_used(turns, turn, used_ns, from_ns, now_ns);
 }
 
-void __wrap_turns_charge(struct turn *turn, int64_t used_ns, int64_t now_ns)
+void __wrap_turns_charge(struct conn_turn *turn, int64_t used_ns, int64_t now_ns)
 {
 	atomic_fetch_add(&charged, 1);
 	atomic_fetch_add(&charged_ns, used_ns);
