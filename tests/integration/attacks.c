@@ -22,6 +22,9 @@
 #define CROWD          16u
 #define SILENT_SOCKETS 1500u
 #define PIPELINED      (PROTO_MAX_SLOTS - 1u)
+#define FLOODS         48u  /* connections of the flood from one host, */
+#define FLOOD_DEPTH    8u   /* requests that each keeps in flight, */
+#define FLOOD_STEPS    200u /* and components that each request walks */
 
 static void die(const char *what, int rc)
 {
@@ -37,6 +40,22 @@ static struct raw_client *intruder(const struct attack_server *server)
 
 	return raw_try_connect(server->kind, server->host, server->port, &client, why, sizeof(why)) == 0 ? client
 	                                                                                                 : NULL;
+}
+
+/* The address from which this thread connects over tcp; 0: the kernel chooses. The transport calls connect(2) through
+ * this function (the linker's --wrap). */
+static _Thread_local in_addr_t source;
+
+int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = source};
+
+	if (source != 0 && address->sa_family == AF_INET && bind(fd, (const struct sockaddr *)&from, sizeof(from)) != 0)
+		return -1;
+	return __real_connect(fd, address, size);
 }
 
 static struct raw_client *greeted(const struct attack_server *server)
@@ -83,6 +102,60 @@ static void say_no_hello(const struct attack_server *server)
 		if (clients[i])
 			raw_close(clients[i]);
 	}
+}
+
+/* Short requests (some 10 us), of which no connection makes many, but all of them together: from another host than the
+ * honest client. The attacker takes little of the CPU, for which the honest client would have to wait: so the server is
+ * what is short. Over verbs this host has no second address. */
+static void flood_from_one_host(const struct attack_server *server)
+{
+	struct raw_client *clients[FLOODS];
+	uint32_t sequences[FLOODS][FLOOD_DEPTH] = {{0}};
+	struct proto_request request = {.op = PROTO_LOOKUP};
+	struct proto_reply reply;
+	unsigned count = 0;
+	char path[2 * FLOOD_STEPS];
+
+	if (server->kind != TRANSPORT_TCP || strncmp(server->host, "127.", 4) != 0) {
+		attack_begun();
+		return;
+	}
+	for (unsigned i = 0; i < FLOOD_STEPS; i++)
+		memcpy(path + 2 * i, "./", 2);
+	request.lookup.path = (struct proto_string){.data = path, .length = sizeof(path)};
+	source = inet_addr("127.0.0.2");
+	/* A crowded server lets in only max_per_host of them. */
+	for (; count < FLOODS && (clients[count] = intruder(server)) != NULL; count++) {
+		if (raw_try_hello(clients[count], 0, NULL) < 0) {
+			raw_close(clients[count]);
+			break;
+		}
+	}
+	if (count < CROWD)
+		die("not even max_per_host connections", -ECONNREFUSED);
+	for (unsigned i = 0; i < count; i++) {
+		request.lookup.dir = clients[i]->hello.hello.root;
+		for (request.slot = 0; request.slot < FLOOD_DEPTH; request.slot++) {
+			request.sequence = ++sequences[i][request.slot];
+			if (!raw_post(clients[i], &request))
+				die("a request", -ECONNRESET);
+		}
+	}
+	attack_begun();
+	while (attack_goes_on()) {
+		for (unsigned i = 0; i < count; i++) {
+			while (raw_reply(clients[i], &reply, 0)) {
+				request.lookup.dir = clients[i]->hello.hello.root;
+				request.slot = reply.slot;
+				request.sequence = ++sequences[i][reply.slot];
+				if (!raw_post(clients[i], &request))
+					die("a request", -ECONNRESET);
+			}
+		}
+		usleep(500); /* the server has requests for longer than that */
+	}
+	for (unsigned i = 0; i < count; i++)
+		raw_close(clients[i]);
 }
 
 /* Sockets that do not even begin, more than may wait for their hello. */
@@ -410,6 +483,7 @@ static const struct attack attacks[] = {
     {"sessions left without BYE", leave_without_bye, false},
     {"connections without HELLO", say_no_hello, false},
     {"garbage on many connections", send_garbage, false},
+    {"short requests from many connections of one host", flood_from_one_host, false},
     {"walks of 78,000 components", walk_far, false},
     {"staged writes of 8 MiB", write_much, false},
     {"one-sided writes", fill_ring, false},
