@@ -27,9 +27,6 @@ static void check_super_word(struct check *check, const char *what, enum nova_wo
 
 	for (int i = 0; i < 2; i++)
 		memcpy(&copies[i], (const uint8_t *)image_super(&check->image, i) + offset, sizeof(copies[i]));
-	/* A pool that was never served has none of these. */
-	if (kind >= NOVA_WORD_OWNER && le64_get(copies[0]) == 0 && le64_get(copies[1]) == 0)
-		return;
 	word = image_word_pick(kind, 0, copies[0], copies[1]);
 	for (int i = 0; i < 2; i++)
 		if (!word.valid[i])

@@ -221,7 +221,7 @@ static void show_super(struct dump_view *view, const struct image *image)
 	show_super_word(view, image, "saved", NOVA_WORD_CHECKPOINT, offsetof(struct nova_super, checkpoint));
 	show_super_word(view, image, "unsafe_shutdowns_and_device", NOVA_WORD_DEVICE,
 	                offsetof(struct nova_super, device));
-	if (le64_get(super->owner)) {
+	if (le64_get(image_super(image, 0)->owner) || le64_get(image_super(image, 1)->owner)) {
 		show_super_word(view, image, "owner", NOVA_WORD_OWNER, offsetof(struct nova_super, owner));
 		show_super_word(view, image, "beat", NOVA_WORD_BEAT, offsetof(struct nova_super, beat));
 		show_super_word(view, image, "host", NOVA_WORD_HOST, offsetof(struct nova_super, host));

@@ -31,6 +31,13 @@ static uint32_t crc_u32(uint32_t crc, uint32_t value)
 
 /* ---- words -------------------------------------------------------------------------------------- */
 
+/* zero_is_valid -- of OWNER, BEAT and HOST a pool has 0 until a server stores them. A power failure in the middle of
+ * the first store leaves one copy at 0. */
+static bool zero_is_valid(enum nova_word_kind kind)
+{
+	return kind == NOVA_WORD_OWNER || kind == NOVA_WORD_BEAT || kind == NOVA_WORD_HOST;
+}
+
 bool image_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uint64_t *value)
 {
 	uint64_t raw = le64_get(stored);
@@ -39,6 +46,8 @@ bool image_word_value(enum nova_word_kind kind, uint64_t owner, le64 stored, uin
 	uint16_t folded;
 
 	*value = raw >> 16;
+	if (raw == 0)
+		return zero_is_valid(kind);
 	/* 15 bytes: kind, owner, value. A large pool has many words, so this avoids work byte by byte. */
 	crc = crc32c(crc32c_u64(CRC_START, (uint64_t)kind | owner << 8), &rest, 7);
 	folded = (uint16_t)(crc >> 16 ^ crc);

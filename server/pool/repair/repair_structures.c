@@ -97,10 +97,9 @@ static void repair_super_word(struct repair *r, enum nova_word_kind kind, const 
 	le64 *copies[2] = {(void *)((uint8_t *)super_at(r, 0) + offset), (void *)((uint8_t *)super_at(r, 1) + offset)};
 	struct image_word word = image_word_pick(kind, 0, *copies[0], *copies[1]);
 	bool lost = !word.valid[0] && !word.valid[1];
-	bool none = kind >= NOVA_WORD_OWNER && le64_get(*copies[0]) == 0 && le64_get(*copies[1]) == 0;
 	uint64_t value = lost || always ? otherwise : word.value;
 
-	if (none || (word.valid[0] && word.valid[1] && word.copy[0] == value && word.copy[1] == value))
+	if (word.valid[0] && word.valid[1] && word.copy[0] == value && word.copy[1] == value)
 		return;
 	repair_pair(r, copies[0], copies[1], repair_word(kind, 0, value));
 	pm_fence(r->pm);

@@ -190,6 +190,37 @@ static void words_of_the_owner_are_checked_and_repaired(void **state)
 	assert_int_equal(nova_check(memory, SIZE, &report), 0);
 }
 
+/* A power failure in the middle of a first store leaves either copy of any of the three at 0. */
+static void a_copy_that_was_never_stored_is_not_damaged(void **state)
+{
+	struct check_report report = {0};
+	struct host one;
+
+	assert_int_equal(mount_as(&one, 1, 5), 0);
+	die(&one);
+	for (unsigned copy = 0; copy < 2; copy++) {
+		le64 *const words[] = {&super(copy)->owner, &super(copy)->beat, &super(copy)->host};
+
+		super(copy)->beat = le64_of(word_make(NOVA_WORD_BEAT, 0, 7));
+		super(!copy)->beat = le64_of(0);
+		for (unsigned i = 0; i < 3; i++) {
+			le64 before = *words[i];
+
+			*words[i] = le64_of(0);
+			assert_int_equal(nova_check(memory, SIZE, &report), 0);
+			/* A word that is neither 0 nor whole is damaged still. */
+			*words[i] = le64_of(1);
+			assert_int_equal(nova_check(memory, SIZE, &report), 1);
+			*words[i] = before;
+		}
+	}
+	super(0)->owner = super(0)->host = super(1)->beat = le64_of(0);
+	assert_int_equal(mount_as(&one, 1, 6), 0);
+	assert_int_equal(owner(), 6);
+	nova_unmount(one.fs);
+	assert_int_equal(nova_check(memory, SIZE, &report), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +231,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_mount_without_an_instance_clears_the_owner, make, drop),
 	    cmocka_unit_test(every_host_has_a_number_and_keeps_it),
 	    cmocka_unit_test_setup_teardown(words_of_the_owner_are_checked_and_repaired, make, drop),
+	    cmocka_unit_test_setup_teardown(a_copy_that_was_never_stored_is_not_damaged, make, drop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
