@@ -37,6 +37,7 @@ int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument);
 int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_pthread_once(pthread_once_t *once, void (*run)(void));
+int __wrap_pthread_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
 int __wrap_sched_yield(void);
 
 /* wrap_host.c */
@@ -48,11 +49,16 @@ int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __wrap_sched_setaffinity(pid_t pid, size_t size, const cpu_set_t *set);
 
 /* wrap_poll.c */
+struct epoll_event;
 int __wrap_eventfd(unsigned count, int flags);
 ssize_t __wrap_read(int fd, void *out, size_t size);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
 int __wrap_close(int fd);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_epoll_create1(int flags);
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
+int __wrap_timerfd_create(int clock, int flags);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *time, struct itimerspec *old);
 ssize_t __real_read(int fd, void *out, size_t size);
 ssize_t __real_write(int fd, const void *data, size_t size);
 int __real_close(int fd);

@@ -1,5 +1,5 @@
 /*
- * wrap_poll.c -- descriptors, eventfd and poll(2) on the simulated machine.
+ * wrap_poll.c -- descriptors, eventfd, timerfd, poll(2), and epoll as a set that poll waits for, on the simulated machine.
  */
 #include "tests/sim/descriptors.h"
 #include "tests/sim/kernel_internal.h"
@@ -8,14 +8,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 
 #define FIRST           (1 << 20)
 #define DESCRIPTORS_MAX 4096
 #define POLLED_MAX      64
 
 struct descriptor {
-	bool open, readable;
-	uint64_t count; /* of an eventfd */
+	bool open, readable, is_timer, is_set;
+	uint64_t count;   /* of an eventfd or a timer */
+	uint64_t setting; /* of a timer: tells the newest setting from earlier ones */
+	int set;          /* the epoll descriptor whose set it is in, 0: none */
 };
 
 static struct descriptor table[DESCRIPTORS_MAX];
@@ -57,6 +61,18 @@ void descriptor_set(int fd, bool readable)
 	descriptor->readable = readable;
 	if (readable)
 		kernel_fd_ready(fd);
+	if (readable && descriptor->set)
+		kernel_fd_ready(descriptor->set);
+}
+
+/* is_readable -- also of a set, which is readable while one in it is. */
+static bool is_readable(int fd)
+{
+	bool readable = table[fd - FIRST].readable;
+
+	for (int i = 0; table[fd - FIRST].is_set && !readable && i < DESCRIPTORS_MAX; i++)
+		readable = table[i].open && table[i].set == fd && table[i].readable;
+	return readable;
 }
 
 bool descriptor_readable(int fd)
@@ -111,6 +127,83 @@ int __wrap_close(int fd)
 	return 0;
 }
 
+/* ---- sets ------------------------------------------------------------------------------------------------------- */
+
+int __wrap_epoll_create1(int flags)
+{
+	int fd = descriptor_open();
+
+	(void)flags;
+	descriptor_of(fd)->is_set = true;
+	return fd;
+}
+
+int __wrap_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	struct descriptor *descriptor = descriptor_of(fd);
+
+	if (operation != EPOLL_CTL_ADD || event->events != EPOLLIN || descriptor->set || !descriptor_of(set)->is_set)
+		sim_failed("a use of epoll that the simulator does not know");
+	descriptor->set = set;
+	return 0;
+}
+
+/* ---- timers ----------------------------------------------------------------------------------------------------- */
+
+struct setting {
+	int fd;
+	uint64_t number;
+};
+
+static void timer_ends(void *argument)
+{
+	struct setting *setting = argument;
+	struct descriptor *timer = &table[setting->fd - FIRST];
+
+	if (timer->open && timer->is_timer && timer->setting == setting->number) {
+		timer->count = 1;
+		descriptor_set(setting->fd, true);
+	}
+	free(setting);
+}
+
+int __wrap_timerfd_create(int clock, int flags)
+{
+	int fd = descriptor_open();
+
+	(void)flags;
+	if (clock != CLOCK_MONOTONIC)
+		sim_failed("a timer of a clock that the simulator does not know");
+	descriptor_of(fd)->is_timer = true;
+	return fd;
+}
+
+/* A clock that leaps meanwhile does not hasten it: a timer may always be late. */
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *time, struct itimerspec *old)
+{
+	static uint64_t settings; /* of all timers: a descriptor's number is used again */
+	struct descriptor *timer = descriptor_of(fd);
+	int64_t at = time->it_value.tv_sec * SIM_NS_PER_S + time->it_value.tv_nsec;
+	struct setting *setting;
+
+	if (!timer->is_timer || flags != TFD_TIMER_ABSTIME || old || time->it_interval.tv_sec ||
+	    time->it_interval.tv_nsec)
+		sim_failed("a use of a timer that the simulator does not know");
+	timer->count = 0;
+	timer->readable = false;
+	timer->setting = ++settings;
+	if (at == 0)
+		return 0;
+	setting = malloc(sizeof(*setting));
+	if (!setting)
+		sim_failed("out of memory");
+	*setting = (struct setting){.fd = fd, .number = timer->setting};
+	sim_at(sim_from_clock(at), timer_ends, setting);
+	return 0;
+}
+
+/* ---- poll ------------------------------------------------------------------------------------------------------- */
+
 /* What is closed when poll begins is told; what is closed during the wait is waited for in vain. */
 static int readable_now(struct pollfd *fds, nfds_t count, bool begins)
 {
@@ -122,7 +215,7 @@ static int readable_now(struct pollfd *fds, nfds_t count, bool begins)
 		fds[i].revents = 0;
 		if (descriptor && !descriptor->open)
 			fds[i].revents = begins ? POLLNVAL : 0;
-		else if (descriptor && descriptor->readable && (fds[i].events & POLLIN))
+		else if (descriptor && (fds[i].events & POLLIN) && is_readable(fds[i].fd))
 			fds[i].revents = POLLIN;
 		ready += fds[i].revents != 0;
 	}

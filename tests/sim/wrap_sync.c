@@ -264,6 +264,15 @@ int __wrap_pthread_once(pthread_once_t *once, void (*run)(void))
 
 /* Whoever yields waits for others: time goes on by some of what they may need, or loops of yields would take most turns
  * of a run. */
+/* No process of the simulated machine forks. */
+int __wrap_pthread_atfork(void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+	(void)before;
+	(void)in_parent;
+	(void)in_child;
+	return 0;
+}
+
 int __wrap_sched_yield(void)
 {
 	if (sim_running())
