@@ -50,8 +50,10 @@ static void check_superblocks(struct check *check)
 			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
 			          "superblock %d is damaged", i);
 		else if (memcmp(copy[i], super, 256) != 0)
-			check_say(check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
-			          "the superblocks differ: one is of another pool or format run");
+			check_say(
+			    check, "superblock", 0, i ? NOVA_SUPER_BLOCK_1 : NOVA_SUPER_BLOCK_0,
+			    "the superblocks differ: one is of another pool or format run, or a change of the UUID "
+			    "was cut off");
 	if (le32_get(super->block_size) != NOVA_BLOCK_SIZE || le32_get(super->zone_blocks) != NOVA_ZONE_BLOCKS ||
 	    le32_get(super->journal_rings) != NOVA_JOURNAL_RINGS)
 		check_say(check, "superblock", 0, 0,
