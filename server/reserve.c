@@ -64,7 +64,7 @@ static bool is_taken(const struct name *name)
 	return fd == -EADDRINUSE;
 }
 
-/* The process that holds the name; false: it cannot be told. */
+/* The process that holds the name; false: it cannot be told. Each question stays in the holder's queue. */
 static bool holder_of(const struct name *name, struct ucred *holder)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -84,6 +84,8 @@ static int refuse(const struct name *name, const char *uuid, char *why, size_t w
 	struct ucred holder;
 	char who[64] = "";
 
+	if (!why)
+		return -EBUSY;
 	if (holder_of(name, &holder))
 		snprintf(who, sizeof(who), " (process %ld of uid %lu)", (long)holder.pid, (unsigned long)holder.uid);
 	snprintf(
@@ -119,7 +121,9 @@ int reserve_pool(const struct pm *pm, struct reservation **out, char *why, size_
 	if (fd >= 0)
 		*out = malloc(sizeof(**out));
 	if (!*out) {
-		snprintf(why, why_size, "cannot reserve the UUID of the pool: %s", strerror(fd < 0 ? -fd : ENOMEM));
+		if (why)
+			snprintf(why, why_size, "cannot reserve the UUID of the pool: %s",
+			         strerror(fd < 0 ? -fd : ENOMEM));
 		if (fd >= 0)
 			close(fd);
 		return fd < 0 ? fd : -ENOMEM;

@@ -17,7 +17,8 @@ struct reservation;
 /*
  * reserve_pool -- before the pool is mounted. 0 with *out NULL: nothing is to be reserved (memory that is no file, or no
  * superblock has a UUID), or a server reads this very file already and this one only reads it too. -EBUSY with `why`: a
- * server of another file with this UUID runs on this host. Other errors: the socket could not be made.
+ * server of another file with this UUID runs on this host; `why` NULL asks nothing of it. Other errors: the socket could
+ * not be made.
  */
 int reserve_pool(const struct pm *pm, struct reservation **out, char *why, size_t why_size);
 

@@ -42,8 +42,8 @@ static const char *durability(enum pm_kind kind)
 	return "";
 }
 
-/* Both the file and the UUID are this server's, or neither. */
-static int open_once(struct server *server, char *why, size_t why_size)
+/* Both the file and the UUID are this server's, or neither. `last`: it is not tried again, so who has the UUID is asked. */
+static int open_once(struct server *server, bool last, char *why, size_t why_size)
 {
 	const struct config *config = &server->config;
 	int rc = pm_open(config->pool, config->read_only, &server->pm, why, why_size);
@@ -51,10 +51,10 @@ static int open_once(struct server *server, char *why, size_t why_size)
 
 	if (rc < 0)
 		return rc;
-	rc = reserve_pool(&server->pm, &server->reservation, reason, sizeof(reason));
+	rc = reserve_pool(&server->pm, &server->reservation, last ? reason : NULL, sizeof(reason));
 	if (rc == 0)
 		return 0;
-	snprintf(why, why_size, "cannot serve pool '%s': %s", config->pool, reason);
+	snprintf(why, why_size, "cannot serve pool '%s': %s", config->pool, reason[0] ? reason : strerror(-rc));
 	pm_close(&server->pm);
 	return rc;
 }
@@ -63,12 +63,13 @@ static int open_once(struct server *server, char *why, size_t why_size)
 static int open_unlocked(struct server *server, char *why, size_t why_size)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	const unsigned tries = LOCK_WAIT_MS / LOCK_PAUSE_MS;
 	int rc = -EBUSY;
 
-	for (unsigned i = 0; rc == -EBUSY && i <= LOCK_WAIT_MS / LOCK_PAUSE_MS; i++) {
+	for (unsigned i = 0; rc == -EBUSY && i <= tries; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		rc = open_once(server, why, why_size);
+		rc = open_once(server, i == tries, why, why_size);
 	}
 	return rc;
 }

@@ -68,6 +68,7 @@ static void refused(const char *path, bool read_only)
 
 	assert_int_equal(pm_open(path, read_only, &pm, NULL, 0), 0);
 	why[0] = 0;
+	assert_int_equal(reserve_pool(&pm, &reservation, NULL, 0), -EBUSY);
 	assert_int_equal(reserve_pool(&pm, &reservation, why, sizeof(why)), -EBUSY);
 	assert_null(reservation);
 	assert_non_null(strstr(why, "same UUID"));
