@@ -341,7 +341,7 @@ bool nova_atime_due(const struct nova_attr *attr, int64_t now_ns);
 /*
  * nova_open -- pin an inode. A pinned inode keeps its blocks when its last name is removed: it becomes an orphan, which
  * also survives a crash, until nova_reclaim_orphans. nova_close undoes one nova_open; with the last pin of an orphan it
- * frees the inode.
+ * frees the inode. Both: -ESTALE. nova_close: -EINVAL if the inode is not pinned.
  */
 int nova_open(const struct nova_call *call, struct nova_handle file, struct nova_attr *attr);
 int nova_close(const struct nova_call *call, struct nova_handle file);

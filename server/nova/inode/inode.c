@@ -315,6 +315,11 @@ int inode_lock(struct nova_worker *worker, uint64_t ino, struct nova_inode **out
 	return rc;
 }
 
+int inode_check(struct nova_worker *worker, struct nova_inode *inode, struct nova_handle handle)
+{
+	return check(worker, inode, handle, false);
+}
+
 /* ---- attributes ----------------------------------------------------------------------------------------------- */
 
 void inode_attr(const struct nova_inode *inode, struct nova_attr *attr)

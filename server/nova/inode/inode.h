@@ -58,6 +58,10 @@ int inode_lock(struct nova_worker *worker, uint64_t ino, struct nova_inode **out
  * nova_may_defer. */
 int inode_load(struct nova_worker *worker, struct nova_inode *inode);
 
+/* inode_check -- under the exclusive lock: load the inode if it is not loaded, and return 0 if the handle is of it, else
+ * -ESTALE. Other errors as inode_load's. */
+int inode_check(struct nova_worker *worker, struct nova_inode *inode, struct nova_handle handle);
+
 /* inode_costs_much -- whether an operation takes so long that a worker that serves others leaves it to another.
  * inode_defer_long -- -EBUSY if so, and the worker may defer it: see long.h. */
 bool inode_costs_much(uint64_t cost_ns);

@@ -114,7 +114,14 @@ static bool leave_close(struct nova_inode *inode)
 
 static int close_locked(const struct nova_call *call, struct nova_inode *inode, struct nova_handle file)
 {
-	if (!inode->pins || inode->generation != file.generation || !inode_alive(inode))
+	int rc;
+
+	/* A pinned inode is loaded. Only a close without an open may read the log. */
+	call->worker->may_defer = false;
+	rc = inode_check(call->worker, inode, file);
+	if (rc)
+		return rc;
+	if (!inode->pins)
 		return -EINVAL;
 	unpin(call, inode, 1);
 	return 0;

@@ -159,7 +159,7 @@ static void a_close_of_an_occupied_inode_is_left_to_its_occupant(void **state)
 	assert_int_equal(nova_close(&f->call, file), 0);
 	assert_int_equal(nova_getattr(&f->call, file, &attr), 0);
 	assert_int_equal(nova_close(&f->call, file), 0);
-	assert_int_equal(nova_close(&f->call, file), -EINVAL);
+	assert_int_equal(nova_close(&f->call, file), -ESTALE);
 	nova_hurried(f->call.worker, false);
 	nova_vacate(other);
 	while (nova_free_dead(other))
@@ -167,6 +167,34 @@ static void a_close_of_an_occupied_inode_is_left_to_its_occupant(void **state)
 	assert_int_equal(nova_getattr(&f->call, file, &attr), -ESTALE);
 	assert_in_range(free_blocks(f), before - 32, before + 1);
 	nova_worker_close(other);
+}
+
+/* Hurried or not, and whether the inode is in core or not. */
+static void a_close_without_an_open_is_told_what_is_wrong(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned hurried = 0; hurried < 2; hurried++) {
+		struct nova_handle file = fixture_create(f, f->root, "file", S_IFREG | 0600).handle;
+		struct nova_handle other = file;
+
+		other.generation++;
+		for (unsigned again = 0; again < 2; again++) {
+			nova_hurried(f->call.worker, hurried);
+			assert_int_equal(nova_close(&f->call, file), -EINVAL);
+			assert_int_equal(nova_close(&f->call, other), -ESTALE);
+			fixture_remount(f);
+		}
+		nova_hurried(f->call.worker, hurried);
+		assert_int_equal(nova_open(&f->call, file, NULL), 0);
+		assert_int_equal(nova_close(&f->call, other), -ESTALE);
+		assert_int_equal(nova_close(&f->call, file), 0);
+		assert_int_equal(nova_unlink(&f->call, f->root, "file", 4, NULL), 0);
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(nova_close(&f->call, file), -ESTALE);
+			fixture_remount(f);
+		}
+	}
 }
 
 int main(void)
@@ -178,6 +206,8 @@ int main(void)
 	                                    fixture_teardown),
 	    cmocka_unit_test_setup_teardown(an_unmount_frees_what_is_dead, fixture_setup, fixture_teardown),
 	    cmocka_unit_test_setup_teardown(a_close_of_an_occupied_inode_is_left_to_its_occupant, fixture_setup,
+	                                    fixture_teardown),
+	    cmocka_unit_test_setup_teardown(a_close_without_an_open_is_told_what_is_wrong, fixture_setup,
 	                                    fixture_teardown),
 	};
 
