@@ -50,7 +50,7 @@ static int forget(void **state)
 static struct oracle oracle_of(unsigned done)
 {
 	return (struct oracle){
-	    .right = {{&made.orders[0].trees[done], made.orders[0].orphans[done]}},
+	    .right = {{.tree = &made.orders[0].trees[done], .orphans = made.orders[0].orphans[done]}},
 	    .count = 1,
 	};
 }
@@ -139,7 +139,7 @@ static void a_damaged_image_is_wrong_before_it_is_mounted(void **state)
 static void a_pool_that_takes_no_more_data_is_wrong_unless_it_was_full(void **state)
 {
 	struct listing tree = {0};
-	struct oracle oracle = {.right = {{&tree, 0}}, .count = 1};
+	struct oracle oracle = {.right = {{.tree = &tree}}, .count = 1};
 	struct verdict verdict;
 	char path[32];
 	bool right;

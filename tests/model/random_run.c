@@ -98,7 +98,8 @@ static bool crash_in(struct run *run, const struct random_op *op)
 	stop = (size_t)(random_next(&moment) % (run->trace.count + 1));
 	acknowledged = stop == run->trace.count;
 	crash.oracle = (struct oracle){
-	    .right = {{&after, posix_orphans(run->lane.model)}, {&before, orphans}},
+	    .right = {{.tree = &after, .orphans = posix_orphans(run->lane.model)},
+	              {.tree = &before, .orphans = orphans}},
 	    .count = acknowledged ? 1 : 2,
 	    .full = true,
 	};
