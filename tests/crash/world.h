@@ -19,7 +19,7 @@
 
 #define WORLD_SIZE      (12u << 20)
 /* Zones are large, but only what is stored to takes memory. The second one alone has more blocks than are kept back. */
-#define WORLD_ZONES     ((uint64_t)(NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_BLOCKS + 4096u) * NOVA_BLOCK_SIZE)
+#define WORLD_ZONES     ((uint64_t)(NOVA_PREAMBLE_BLOCKS + NOVA_ZONE_BLOCKS + 8192u) * NOVA_BLOCK_SIZE)
 #define WORLD_ROOM      WORLD_ZONES /* for the largest world */
 #define WORLD_HELD_MAX  32u
 #define WORLD_STEPS_MAX 16u
