@@ -25,6 +25,7 @@
 #define PROTO_MAX_CREDS      1024u /* of a session, with its own */
 #define PROTO_MAX_EXTENTS    128u
 #define PROTO_MAX_SLOTS      64u
+#define PROTO_MAX_STAGING    (1ULL << 30) /* bytes of a staging ring */
 #define PROTO_MAX_LINK       4095u
 #define PROTO_REQUEST_HEADER 40u
 #define PROTO_REPLY_HEADER   32u
@@ -154,7 +155,7 @@ struct proto_string {
 
 #define PROTO_MAX_REASON 255u
 
-#define PROTO_SLOT_NONE 0xffffu /* notices, HELLO and BYE use no slot */
+#define PROTO_SLOT_NONE 0xffffu /* notices, HELLO, BYE and STAGING use no slot */
 
 struct proto_request {
 	uint16_t op;
@@ -222,6 +223,9 @@ struct proto_request {
 		struct {
 			uint64_t open;
 		} close;
+		struct {
+			uint32_t want; /* 1 to get the ring, 0 to give it back */
+		} staging;
 		struct {
 			uint64_t open;
 			uint64_t offset;
@@ -347,11 +351,15 @@ struct proto_reply {
 			uint8_t pool[16];  /* UUID */
 			uint32_t slots;
 			uint32_t lease_ms;
-			uint32_t max_read;  /* of PROTO_READ */
-			uint32_t max_write; /* of PROTO_WRITE; larger writes use the staging ring */
-			uint64_t staging_address, staging_key, staging_size;
+			uint32_t max_read;     /* of PROTO_READ */
+			uint32_t max_write;    /* of PROTO_WRITE; larger writes use the staging ring */
+			uint64_t staging_size; /* bytes of the staging ring, which STAGING grants */
 			struct proto_handle root;
 		} hello;
+		struct {
+			bool granted;
+			uint64_t address, key; /* of the ring, if granted */
+		} staging;
 		struct {
 			struct proto_attr attr;
 		} attr; /* GETATTR SETATTR CREATE SYMLINK LINK */

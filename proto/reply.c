@@ -100,10 +100,13 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		field_u32(w, &p->hello.lease_ms);
 		field_u32(w, &p->hello.max_read);
 		field_u32(w, &p->hello.max_write);
-		field_u64(w, &p->hello.staging_address);
-		field_u64(w, &p->hello.staging_key);
 		field_u64(w, &p->hello.staging_size);
 		field_handle(w, &p->hello.root);
+		break;
+	case PROTO_STAGING:
+		field_flag(w, &p->staging.granted);
+		field_u64(w, &p->staging.address);
+		field_u64(w, &p->staging.key);
 		break;
 	case PROTO_LOOKUP:
 		field_short_flag(w, &p->lookup.found);
@@ -270,9 +273,11 @@ static const char *check(const struct proto_reply *p)
 		if (p->hello.max_read == 0 || p->hello.max_read > PROTO_MAX_MESSAGE || p->hello.max_write == 0 ||
 		    p->hello.max_write > PROTO_MAX_MESSAGE)
 			return "read or write limit out of range";
-		if (p->hello.staging_address > UINT64_MAX - p->hello.staging_size)
-			return "staging ring wraps";
+		if (p->hello.staging_size > PROTO_MAX_STAGING)
+			return "staging ring is too large";
 		return wire_bad_handle(p->hello.root);
+	case PROTO_STAGING:
+		return p->staging.address > UINT64_MAX - PROTO_MAX_STAGING ? "staging ring wraps" : NULL;
 	case PROTO_LOOKUP:
 		why = p->lookup.found ? check_attributes(&p->lookup.attr) : NULL;
 		return why || !p->lookup.has_directory ? why : check_attributes(&p->lookup.directory);

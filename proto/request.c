@@ -30,6 +30,9 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 		field_u32(w, &q->hello.gid);
 		groups(w, &q->hello.group_count, q->hello.groups);
 		break;
+	case PROTO_STAGING:
+		field_u32(w, &q->staging.want);
+		break;
 	case PROTO_CRED:
 		field_u32(w, &q->cred_set.number);
 		field_u32(w, &q->cred_set.uid);

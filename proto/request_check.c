@@ -237,6 +237,8 @@ static struct refusal check_body(const struct proto_request *q)
 	switch (q->op) {
 	case PROTO_HELLO:
 		return check_hello(q);
+	case PROTO_STAGING:
+		return q->staging.want <= 1 ? accepted : refuse(EINVAL, "a staging ring is wanted, or given back");
 	case PROTO_BYE:
 	case PROTO_PING:
 	case PROTO_LAYOUT_RETURN:

@@ -6,6 +6,7 @@
 #include "client/session/open_files.h"
 #include "client/session/send.h"
 #include "client/session/slots.h"
+#include "client/session/staging_ring.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -87,15 +88,15 @@ static enum sent write_staged(struct farnova *fs, struct call *call)
 	/* A piece that is held has its data already, on this connection. */
 	if (call->holds_piece)
 		return SENT;
-	if (!staging_take(&fs->staging, length, &offset, &call->piece))
-		return NO_ROOM;
+	if (!staging_ring_get(fs) || !staging_take(&fs->staging, length, &offset, &call->piece))
+		return fs->link.state == CONNECTION_UP ? NO_ROOM : LOST;
 	if (fs->staging_memory) {
 		uint8_t *image = (uint8_t *)fs->staging_memory + offset;
 		memcpy(image, from, length);
 		from = image;
 	}
-	int error = transport_write(fs->link.transport, from, fs->staging_region, fs->session.staging_address + offset,
-	                            fs->session.staging_key, length, NULL, TRANSPORT_MORE);
+	int error = transport_write(fs->link.transport, from, fs->staging_region, fs->session.ring.address + offset,
+	                            fs->session.ring.key, length, NULL, TRANSPORT_MORE);
 	if (error) {
 		staging_return(&fs->staging, call->piece);
 		if (error == -EAGAIN)
@@ -239,6 +240,21 @@ void call_pump(struct farnova *fs)
 		}
 	}
 	fs->pumping = false;
+}
+
+void call_refuse_staged(struct farnova *fs, int error)
+{
+	struct call *call = TAILQ_FIRST(&fs->unsent);
+
+	while (call) {
+		struct call *next = TAILQ_NEXT(call, entry);
+
+		if (call->staged_length) {
+			refuse(fs, call, error);
+			next = TAILQ_FIRST(&fs->unsent); /* `on_done` may have changed the list */
+		}
+		call = next;
+	}
 }
 
 void call_start(struct farnova *fs, struct call *call, struct waiter *waiter)

@@ -57,6 +57,9 @@ struct call {
 struct call *call_new(struct farnova *fs, uint16_t op);
 void call_free(struct farnova *fs, struct call *call);
 
+/* call_refuse_staged -- end all calls that wait and have data for the staging ring, with `error`. Lock held. */
+void call_refuse_staged(struct farnova *fs, int error);
+
 /* call_start -- begin the call; does not wait. `waiter` is the thread to be woken, NULL if the call has `on_done`. The
  * credential is that of the file, else of the calling thread. Lock held. */
 void call_start(struct farnova *fs, struct call *call, struct waiter *waiter);

@@ -6,6 +6,7 @@
 #include "client/session/call.h"
 #include "client/session/send.h"
 #include "client/session/slots.h"
+#include "client/session/staging_ring.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -23,11 +24,22 @@ static void receive_recall(struct farnova *fs, const void *data, uint32_t length
 	return_layouts(fs, false);
 }
 
+/* take_reply -- false if nothing was asked to which this is the reply. */
+static bool take_reply(struct farnova *fs)
+{
+	if (fs->reply.op != PROTO_STAGING)
+		return call_reply(fs, &fs->reply);
+	int error = staging_ring_reply(fs, &fs->reply);
+	if (error && error != -EPROTO)
+		call_refuse_staged(fs, error);
+	return error != -EPROTO;
+}
+
 static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
 {
 	const char *why = "it answers what was not asked";
 
-	if (proto_decode_reply(data, length, &fs->reply, &why) != 0 || !call_reply(fs, &fs->reply)) {
+	if (proto_decode_reply(data, length, &fs->reply, &why) != 0 || !take_reply(fs)) {
 		connection_lose(&fs->link, -EPROTO, why);
 		return;
 	}
@@ -60,6 +72,7 @@ void receive_lost(struct connection *link)
 	struct farnova *fs = farnova_of(link);
 
 	fs->staging_region = NULL;
+	staging_ring_lost(fs);
 	fs->bounce.region = NULL;
 	call_lost(fs);
 	layout_drop_all(&fs->layouts, link);
@@ -76,6 +89,8 @@ int64_t receive_tick(struct connection *link, bool idle)
 	if (link->state == CONNECTION_UP && idle)
 		slots_flush_closes(fs, 0);
 	return_layouts(fs, idle);
+	if (link->state == CONNECTION_UP)
+		staging_ring_tick(fs);
 	if (link->state == CONNECTION_UP && quiet_ns > lease_ns / 3)
 		slots_ping(fs);
 	return lease_ns / 6;

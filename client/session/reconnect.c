@@ -10,6 +10,7 @@
 #include "client/session/open_files.h"
 #include "client/session/send.h"
 #include "client/session/slots.h"
+#include "client/session/staging_ring.h"
 #include "common/clock.h"
 
 #include <errno.h>
@@ -278,8 +279,7 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	fs->session.lease_ms = reply->hello.lease_ms;
 	fs->session.max_read = reply->hello.max_read;
 	fs->session.max_write = reply->hello.max_write;
-	fs->session.staging_address = reply->hello.staging_address;
-	fs->session.staging_key = reply->hello.staging_key;
+	staging_ring_lost(fs);
 	fs->root = fs->root.ino ? fs->root : reply->hello.root;
 	if (!resumed)
 		call_session_new(fs);

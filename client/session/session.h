@@ -57,6 +57,13 @@ struct identity {
 
 TAILQ_HEAD(call_list, call);
 
+/* The server's memory for staged data: staging_ring.h has the states. */
+struct staging_ring {
+	enum { RING_NONE, RING_ASKED, RING_GRANTED, RING_GIVEN_BACK } state;
+	uint64_t address, key; /* if granted */
+	int64_t used_ns;       /* when a request last needed it */
+};
+
 struct session {
 	uint64_t id, key;
 	uint64_t instance;
@@ -64,7 +71,7 @@ struct session {
 	uint32_t slots;
 	uint32_t lease_ms;
 	uint32_t max_read, max_write;
-	uint64_t staging_address, staging_key;
+	struct staging_ring ring;
 };
 
 LIST_HEAD(open_files, farnova_file);

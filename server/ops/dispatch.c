@@ -35,6 +35,22 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 		conn_send(conn, state->out, (size_t)length, true);
 }
 
+/* Grant the session's staging ring, or take it back. */
+static void answer_staging(struct state *state, struct conn *conn, const struct proto_request *in)
+{
+	bool want = in->staging.want != 0;
+	int rc = session_staging(conn->session, want);
+
+	if (rc < 0)
+		conn_log_peer_error(conn, "STAGING",
+		                    "its staging ring cannot be registered: raise the memlock limit (ulimit -l) or "
+		                    "lower staging_size");
+	state->reply.staging.granted = want;
+	state->reply.staging.address = 0;
+	state->reply.staging.key = want && rc == 0 ? transport_region_key(conn->session->staging_region) : 0;
+	answer(state, conn, in, -rc);
+}
+
 /*
  * The rule of a slot: the next sequence is a new request; the same sequence asks for the reply again. The first request
  * that the session has in the slot may have any sequence. Returns whether the request must be run.
@@ -302,6 +318,10 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		if (rc == 0 && in->op == PROTO_BYE) {
 			session_bye(session);
 			answer(state, conn, in, 0);
+			return;
+		}
+		if (rc == 0 && in->op == PROTO_STAGING && !session->ended) {
+			answer_staging(state, conn, in);
 			return;
 		}
 		conn_fail(conn, rc < 0 ? why : "it said HELLO twice");

@@ -154,8 +154,8 @@ int op_write_commit(struct request *rq)
 	uint64_t staging = rq->in->write_commit.staging;
 	uint32_t length = rq->in->write_commit.length;
 
-	if (length > ring || staging > ring - length) {
-		conn_log_peer_error(rq->conn, "WRITE_COMMIT", "the range is not within the staging ring");
+	if ((rq->conn && !rq->session->staging_region) || length > ring || staging > ring - length) {
+		conn_log_peer_error(rq->conn, "WRITE_COMMIT", "the range is not within a staging ring that it has");
 		return -EINVAL;
 	}
 	return write_bytes(rq, rq->in->write_commit.open, rq->in->write_commit.offset, rq->in->write_commit.flags,

@@ -66,8 +66,8 @@ int op_setxattr(struct request *rq)
 	uint32_t length = in->setxattr.length;
 
 	if (staging != PROTO_XATTR_HERE) {
-		if (length > ring || staging > ring - length) {
-			conn_log_peer_error(rq->conn, "SETXATTR", "the range is not within the staging ring");
+		if ((rq->conn && !rq->session->staging_region) || length > ring || staging > ring - length) {
+			conn_log_peer_error(rq->conn, "SETXATTR", "the range is not within a staging ring that it has");
 			return -EINVAL;
 		}
 		/* The client can change the staged bytes at any time, so the bytes that are checked must be a copy. */

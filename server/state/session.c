@@ -211,6 +211,27 @@ int session_quiesced(struct session *session, uint64_t quiesced)
 	return rc;
 }
 
+/* Free the memory of the staging ring, whose registration has ended. A change that a bulk thread has begun may read it. */
+static void release_staging(struct session *session)
+{
+	if (!session->deferred)
+		madvise(session->staging, session->state->shared->config->staging_size, MADV_DONTNEED);
+}
+
+int session_staging(struct session *session, bool want)
+{
+	if (want == (session->staging_region != NULL))
+		return 0;
+	if (want)
+		return transport_register(session->conn->transport, session->staging,
+		                          session->state->shared->config->staging_size, 0, TRANSPORT_REMOTE_WRITE,
+		                          &session->staging_region);
+	transport_deregister(session->staging_region);
+	session->staging_region = NULL;
+	release_staging(session);
+	return 0;
+}
+
 static void disconnected(struct session *session)
 {
 	int64_t until_ms = session->layouts.lease.penalty.until_ms;
@@ -219,6 +240,7 @@ static void disconnected(struct session *session)
 	session->conn = NULL;
 	session->staging_region = NULL; /* it has ended with the connection */
 	deferred_cancel_all(session);
+	release_staging(session);
 	layout_owner_end(&session->layouts);
 	share_penalty(session, until_ms);
 	session->left_ms = state->net->now_ms;
@@ -341,8 +363,6 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	              .lease_ms = (uint32_t)shared->config->lease_ms,
 	              .max_read = conn_reply_room(conn) - PROTO_READ_FIXED,
 	              .max_write = (uint32_t)shared->config->message_size - WRITE_OVERHEAD,
-	              .staging_address = 0,
-	              .staging_key = transport_region_key(session->staging_region),
 	              .staging_size = shared->config->staging_size,
 	              .root = shared->root},
 	};
@@ -364,14 +384,8 @@ static int attach(struct state *state, struct conn *conn, struct session *sessio
 
 	int rc = cred_set(&session->creds, 0, config->squash_root, hello->hello.uid, hello->hello.gid,
 	                  hello->hello.group_count, hello->hello.groups);
-	if (rc == 0)
-		rc = transport_register(conn->transport, session->staging, config->staging_size, 0,
-		                        TRANSPORT_REMOTE_WRITE, &session->staging_region);
 	if (rc < 0) {
-		refuse_hello(state, conn, -rc,
-		             rc == -ENOMEM ? "cannot register its staging ring: raise the memlock limit "
-		                             "(ulimit -l) or lower staging_size"
-		                           : "cannot register its staging ring");
+		refuse_hello(state, conn, -rc, "cannot keep its credential");
 		return rc;
 	}
 	conn_greeted(conn, session);

@@ -96,6 +96,13 @@ void session_hello(struct state *state, struct conn *conn, const struct proto_re
  */
 void session_close_conn(struct conn *conn);
 
+/*
+ * session_staging -- grant the staging ring to the client, which is connected, or take it back: its memory is registered
+ * and takes space only while it is granted. The client gives it back when none of its requests needs it. -errno of
+ * transport_register.
+ */
+int session_staging(struct session *session, bool want);
+
 /* session_bye -- the client ends the session: closes its opens; the rest is freed with the connection. */
 void session_bye(struct session *session);
 

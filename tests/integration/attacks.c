@@ -304,6 +304,9 @@ static void write_much(const struct attack_server *server)
 	int rc = raw_open(client, "much", PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE, &reply);
 	if (rc < 0)
 		die("open", rc);
+	rc = raw_staging(client, true);
+	if (rc < 0)
+		die("staging", rc);
 	request.write_commit.open = reply.open.open;
 	request.write_commit.length = (uint32_t)client->hello.hello.staging_size;
 	keep_busy(client, &request);
@@ -321,11 +324,14 @@ static void fill_ring(const struct attack_server *server)
 	if (transport_needs_region(client->conn) &&
 	    transport_register(client->conn, data, sizeof(data), 0, TRANSPORT_LOCAL_WRITE, &region) < 0)
 		die("register", -ENOMEM);
+	int staged = raw_staging(client, true);
+	if (staged < 0)
+		die("staging", staged);
 	attack_begun();
 	while (attack_goes_on()) {
 		for (int i = 0; i < 8; i++)
-			transport_write(client->conn, data, region, client->hello.hello.staging_address,
-			                client->hello.hello.staging_key, sizeof(data), NULL, 0);
+			transport_write(client->conn, data, region, client->staging_address, client->staging_key,
+			                sizeof(data), NULL, 0);
 		struct proto_request request = {.op = PROTO_PING};
 		int rc = raw_call(client, &request, &reply);
 		if (rc < 0)

@@ -179,6 +179,9 @@ static void wrong_keys(void)
 {
 	static uint8_t buffer[4096];
 
+	if (raw_staging(honest, true) != 0)
+		exit(1);
+
 	for (int i = 0; i < 8; i++) {
 		struct raw_client *client = greeted();
 		struct transport_region *region = NULL;
@@ -186,22 +189,23 @@ static void wrong_keys(void)
 		if (transport_needs_region(client->conn) &&
 		    transport_register(client->conn, buffer, sizeof(buffer), 0, TRANSPORT_LOCAL_WRITE, &region) < 0)
 			exit(1);
-		uint64_t end = h->hello.staging_address + h->hello.staging_size;
+		if (raw_staging(client, true) != 0)
+			exit(1);
+		uint64_t end = client->staging_address + h->hello.staging_size;
 		switch (i % 4) {
 		case 0: /* a key that does not exist */
-			transport_read(client->conn, buffer, region, 4096, h->hello.staging_key ^ 0x5a, 4096, buffer,
-			               0);
+			transport_read(client->conn, buffer, region, 4096, client->staging_key ^ 0x5a, 4096, buffer, 0);
 			break;
 		case 1: /* a right that was not given */
-			transport_read(client->conn, buffer, region, h->hello.staging_address, h->hello.staging_key,
-			               4096, buffer, 0);
+			transport_read(client->conn, buffer, region, client->staging_address, client->staging_key, 4096,
+			               buffer, 0);
 			break;
 		case 2: /* beyond the end */
-			transport_write(client->conn, buffer, region, end - 100, h->hello.staging_key, 4096, buffer, 0);
+			transport_write(client->conn, buffer, region, end - 100, client->staging_key, 4096, buffer, 0);
 			break;
 		case 3: /* another session's ring */
-			transport_write(client->conn, buffer, region, honest->hello.hello.staging_address,
-			                honest->hello.hello.staging_key, 4096, buffer, 0);
+			transport_write(client->conn, buffer, region, honest->staging_address, honest->staging_key,
+			                4096, buffer, 0);
 			break;
 		}
 		if (!raw_wait_closed(client, 10000)) {

@@ -25,12 +25,17 @@ void fill_request(struct proto_request *q, uint16_t op)
 {
 	memset(q, 0, sizeof(*q));
 	q->op = op;
-	q->slot = op == PROTO_HELLO || op == PROTO_BYE || op == PROTO_LAYOUT_RETURN ? PROTO_SLOT_NONE : 5;
+	q->slot = op == PROTO_HELLO || op == PROTO_BYE || op == PROTO_LAYOUT_RETURN || op == PROTO_STAGING
+	              ? PROTO_SLOT_NONE
+	              : 5;
 	q->sequence = 99;
 	q->cred = 3;
 	q->quiesced = 1ULL << 40;
 	q->close_first = q->slot == PROTO_SLOT_NONE ? 0 : 1ULL << 41;
 	switch (op) {
+	case PROTO_STAGING:
+		q->staging.want = 1;
+		break;
 	case PROTO_HELLO:
 		q->hello.min_version = q->hello.max_version = PROTO_VERSION;
 		q->hello.identity = 0x1122334455667788;
@@ -252,10 +257,15 @@ void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, size_t *us
 {
 	memset(p, 0, sizeof(*p));
 	p->op = op;
-	p->slot = op == PROTO_HELLO || op == PROTO_BYE ? PROTO_SLOT_NONE : 1;
+	p->slot = op == PROTO_HELLO || op == PROTO_BYE || op == PROTO_STAGING ? PROTO_SLOT_NONE : 1;
 	p->sequence = 4;
 	p->invalidation = 123456789012;
 	switch (op) {
+	case PROTO_STAGING:
+		p->staging.granted = true;
+		p->staging.address = 4096;
+		p->staging.key = 7;
+		break;
 	case PROTO_HELLO:
 		p->hello.version = PROTO_VERSION;
 		p->hello.identity = 0x99aabbccddeeff00;

@@ -164,6 +164,21 @@ int raw_call(struct raw_client *client, struct proto_request *request, struct pr
 	return -(int)reply->status;
 }
 
+int raw_staging(struct raw_client *client, bool want)
+{
+	struct proto_request request = {.op = PROTO_STAGING, .slot = PROTO_SLOT_NONE, .quiesced = client->quiesced};
+	static struct proto_reply reply;
+
+	request.staging.want = want;
+	if (!raw_post(client, &request))
+		return -ECONNRESET;
+	if (!raw_reply(client, &reply, 30000))
+		return client->closed ? -ECONNRESET : -ETIMEDOUT;
+	client->staging_address = reply.status == 0 ? reply.staging.address : 0;
+	client->staging_key = reply.status == 0 ? reply.staging.key : 0;
+	return -(int)reply.status;
+}
+
 bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of)
 {
 	struct proto_request request = {.op = PROTO_HELLO, .slot = PROTO_SLOT_NONE};

@@ -22,6 +22,7 @@ struct raw_client {
 	uint32_t sequence;           /* of slot 0 */
 	uint64_t quiesced;           /* said in every request */
 	struct proto_reply hello;
+	uint64_t staging_address, staging_key;    /* of the ring that raw_staging got */
 	struct proto_recall recalls[RAW_RECALLS]; /* that came, oldest first */
 	unsigned recall_count;
 	uint8_t message[PROTO_MAX_MESSAGE]; /* the last reply's bytes: its pointers point here */
@@ -41,6 +42,9 @@ void raw_close(struct raw_client *client);
 bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 void raw_hello(struct raw_client *client, const struct raw_client *of);
+
+/* raw_staging -- get the session's staging ring, or give it back; the reply's status as -errno. */
+int raw_staging(struct raw_client *client, bool want);
 
 /* raw_send -- send bytes as one message; false if the connection has ended. */
 bool raw_send(struct raw_client *client, const void *data, size_t length);

@@ -190,10 +190,6 @@ static void answer_hello(struct transport_conn *conn, const struct proto_request
 {
 	static struct proto_reply reply;
 	uint8_t message[PROTO_MAX_MESSAGE];
-	struct transport_region *region;
-
-	CHECK(transport_register(conn, staging, sizeof(staging), (uintptr_t)staging, TRANSPORT_REMOTE_WRITE, &region) ==
-	      0);
 	memset(&reply, 0, sizeof(reply));
 	reply.op = PROTO_HELLO;
 	reply.slot = request->slot;
@@ -207,9 +203,26 @@ static void answer_hello(struct transport_conn *conn, const struct proto_request
 	reply.hello.lease_ms = 60000;
 	reply.hello.max_read = reply.hello.max_write = 8192;
 	reply.hello.staging_size = sizeof(staging);
-	reply.hello.staging_address = (uintptr_t)staging;
-	reply.hello.staging_key = transport_region_key(region);
 	reply.hello.root = (struct proto_handle){.ino = 1, .generation = 1};
+	int length = proto_encode_reply(&reply, message, sizeof(message));
+	CHECK(length > 0);
+	struct iovec iov = {.iov_base = message, .iov_len = (size_t)length};
+	CHECK(transport_send(conn, &iov, 1, 0) == 0);
+}
+
+static void answer_staging(struct transport_conn *conn)
+{
+	static struct proto_reply reply;
+	uint8_t message[PROTO_MAX_MESSAGE];
+	struct transport_region *region;
+
+	CHECK(transport_register(conn, staging, sizeof(staging), (uintptr_t)staging, TRANSPORT_REMOTE_WRITE, &region) ==
+	      0);
+	reply.op = PROTO_STAGING;
+	reply.slot = PROTO_SLOT_NONE;
+	reply.staging.granted = true;
+	reply.staging.address = (uintptr_t)staging;
+	reply.staging.key = transport_region_key(region);
 	int length = proto_encode_reply(&reply, message, sizeof(message));
 	CHECK(length > 0);
 	struct iovec iov = {.iov_base = message, .iov_len = (size_t)length};
@@ -231,6 +244,8 @@ static void *serve(void *argument)
 			int error = proto_decode_request(event.data, event.length, &request, &why);
 			if (error == 0 && request.op == PROTO_HELLO && atomic_load(&says_hello))
 				answer_hello(event.conn, &request);
+			if (error == 0 && request.op == PROTO_STAGING)
+				answer_staging(event.conn);
 			transport_release(event.conn, event.data);
 		}
 		poll(NULL, 0, 1);

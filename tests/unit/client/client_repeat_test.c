@@ -320,6 +320,9 @@ static void prepare(void)
 	CHECK((file = farnova_open(fs, "file", O_WRONLY | O_APPEND, 0)) != NULL);
 	CHECK((plain = farnova_open(fs, "plain", O_WRONLY, 0)) != NULL);
 	CHECK((spare = farnova_open(fs, "spare", O_RDONLY, 0)) != NULL);
+	/* So that it has a staging ring: with the relay mute it could not get one. */
+	memset(data, 'p', sizeof(data));
+	CHECK(farnova_pwrite(plain, data, LARGE, 0) == (ssize_t)LARGE);
 }
 
 static void clean_up(void)

@@ -625,6 +625,7 @@ static void an_answer_to_a_recall_does_not_wait_behind_its_clients_requests(void
 	assert_int_equal(write_file(busy, open, 0, &mark, sizeof(mark)), 0);
 	assert_true(get_layout(busy, open));
 	uint64_t theirs = open_file(writer, "shared", READ_WRITE);
+	assert_int_equal(raw_staging(busy, true), 0);
 	request.write_commit.open = large;
 	request.write_commit.length = (uint32_t)busy->hello.hello.staging_size;
 	request.quiesced = busy->quiesced;

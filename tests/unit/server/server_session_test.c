@@ -240,6 +240,7 @@ static void staging_range_outside_the_ring_is_refused(void **state)
 	(void)state;
 	struct raw_client *c = client();
 	struct proto_request request = {.op = PROTO_WRITE_COMMIT};
+	assert_int_equal(raw_staging(c, true), 0);
 	request.write_commit.open = open_file(c, "staged", READ_WRITE);
 	request.write_commit.length = 4096;
 	request.write_commit.staging = c->hello.hello.staging_size - 4095;
@@ -248,6 +249,45 @@ static void staging_range_outside_the_ring_is_refused(void **state)
 	assert_int_equal(raw_call(c, &request, &reply), -EINVAL);
 	request.write_commit.staging = c->hello.hello.staging_size - 4096;
 	assert_int_equal(raw_call(c, &request, &reply), 0);
+	raw_close(c);
+}
+
+static void a_staging_ring_is_there_while_it_is_granted(void **state)
+{
+	static uint8_t data[8192];
+	struct proto_reply reply;
+
+	(void)state;
+	struct raw_client *c = client();
+	struct proto_request request = {.op = PROTO_WRITE_COMMIT};
+	request.write_commit.open = open_file(c, "granted", READ_WRITE);
+	request.write_commit.length = sizeof(data);
+	assert_int_equal(raw_call(c, &request, &reply), -EINVAL);
+	assert_int_equal(raw_staging(c, true), 0);
+	uint64_t key = c->staging_key, address = c->staging_address;
+	assert_int_equal(raw_staging(c, true), 0);
+	assert_true(key == c->staging_key && address == c->staging_address);
+	memset(data, 'g', sizeof(data));
+	assert_int_equal(transport_write(c->conn, data, NULL, address, key, sizeof(data), NULL, TRANSPORT_MORE), 0);
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	assert_int_equal(raw_staging(c, false), 0);
+	assert_int_equal(raw_staging(c, false), 0);
+	assert_int_equal(raw_call(c, &request, &reply), -EINVAL);
+	/* Granted again it is empty; what was written is in the file. */
+	assert_int_equal(raw_staging(c, true), 0);
+	request.write_commit.offset = sizeof(data);
+	assert_int_equal(raw_call(c, &request, &reply), 0);
+	struct proto_request read = {.op = PROTO_READ};
+	read.read.open = request.write_commit.open;
+	read.read.offset = sizeof(data) - 1;
+	read.read.length = 2;
+	assert_int_equal(raw_call(c, &read, &reply), 0);
+	assert_memory_equal(reply.read.data, "g", 2);
+	/* The key of a ring that was given back is nobody's. */
+	key = c->staging_key;
+	assert_int_equal(raw_staging(c, false), 0);
+	assert_int_equal(transport_write(c->conn, data, NULL, address, key, sizeof(data), NULL, 0), 0);
+	assert_true(raw_wait_closed(c, 10000));
 	raw_close(c);
 }
 
@@ -369,6 +409,7 @@ int main(void)
 	    CASE(request_closes_an_open_before_it_runs),
 	    CASE(rights_of_an_open_are_checked_at_every_read_and_write),
 	    CASE(staging_range_outside_the_ring_is_refused),
+	    CASE(a_staging_ring_is_there_while_it_is_granted),
 	    CASE(limits_are_kept_and_root_is_squashed),
 	    CASE(idle_sessions_make_room_and_those_with_opens_do_not),
 	    CASE(connections_without_hello_end_sooner_where_there_are_many),
