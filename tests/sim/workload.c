@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define WRITTEN_UNITS  16u /* writes and truncations stay within; the rest is for appends */
 #define APPENDED_UNITS 30u
 #define ATTEMPTS       400u
+#define QUEUE_MS       3600000 /* the time that an operation in a queue has: it arms the queue's timer */
 /* What one READ of the protocol brings: a longer read without a layout is a row of them, which is not atomic. */
 #define READ_BYTES     16384u
 
@@ -39,6 +41,8 @@ struct thread {
 	struct farnova_handle dir;
 	struct farnova_handle seen; /* of what was looked up last; ino 0: nothing */
 	uint8_t *buffer;
+	struct farnova_queue *queue; /* NULL until it is first used */
+	bool by_queue;               /* the call goes by it */
 };
 
 static struct workload_options options;
@@ -118,11 +122,54 @@ static void note_result(struct call *call, int64_t result, int error)
 	sim_note("error", call->tag, (uint64_t)error);
 }
 
+/* by_queue -- run one operation by the thread's queue, and wait for it as a program with a loop of its own does. */
+static ssize_t by_queue(struct thread *thread, struct farnova_operation operation)
+{
+	struct farnova_completion completion;
+	struct pollfd wait = {.events = POLLIN};
+
+	if (!thread->queue)
+		thread->queue = farnova_queue_create(thread->fs, 1);
+	if (!thread->queue || (wait.fd = farnova_queue_fd(thread->queue)) < 0)
+		sim_failed("no queue: %s", farnova_last_error());
+	operation.timeout_ms = QUEUE_MS;
+	if (farnova_queue_submit(thread->queue, &operation, 1) != 1)
+		sim_failed("an empty queue takes nothing: %s", farnova_last_error());
+	do
+		poll(&wait, 1, -1);
+	while (farnova_queue_reap(thread->queue, &completion, 0, 1, 0) == 0);
+	if (completion.result >= 0)
+		return completion.result;
+	errno = (int)-completion.result;
+	return -1;
+}
+
+static ssize_t read_units(struct thread *thread, struct farnova_file *file, size_t length, off_t offset)
+{
+	if (!thread->by_queue)
+		return farnova_pread(file, thread->buffer, length, offset);
+	return by_queue(thread, (struct farnova_operation){.operation = FARNOVA_OP_READ,
+	                                                   .file = file,
+	                                                   .buffer = thread->buffer,
+	                                                   .length = length,
+	                                                   .offset = offset});
+}
+
+static ssize_t write_units(struct thread *thread, struct farnova_file *file, size_t length, off_t offset)
+{
+	if (!thread->by_queue)
+		return farnova_pwrite(file, thread->buffer, length, offset);
+	return by_queue(thread, (struct farnova_operation){.operation = FARNOVA_OP_WRITE,
+	                                                   .file = file,
+	                                                   .data = thread->buffer,
+	                                                   .length = length,
+	                                                   .offset = offset});
+}
+
 static void run_read(struct thread *thread, struct call *call)
 {
 	struct farnova_file *file = thread->files[call->file];
-	ssize_t got =
-	    farnova_pread(file, thread->buffer, (size_t)call->b * options.unit, (off_t)call->a * options.unit);
+	ssize_t got = read_units(thread, file, (size_t)call->b * options.unit, (off_t)call->a * options.unit);
 
 	if (got >= 0 && got % options.unit != 0)
 		sim_failed("a read gets %zd bytes, which is no number of units", got);
@@ -150,7 +197,7 @@ static void run_file_call(struct thread *thread, struct call *call)
 	switch (call->type) {
 	case CALL_WRITE:
 		make_bytes(thread->buffer, call->b, call->tag);
-		result = farnova_pwrite(file, thread->buffer, length, offset);
+		result = write_units(thread, file, length, offset);
 		break;
 	case CALL_APPEND:
 		make_bytes(thread->buffer, call->b, call->tag);
@@ -202,6 +249,7 @@ static void choose_file_call(struct thread *thread)
 	call->file = file;
 	call->a = type == CALL_APPEND ? 0 : first;
 	call->b = type == CALL_READ ? units_at_once(below(3) == 0 ? HISTORY_UNITS - first : count) : count;
+	thread->by_queue = below(4) == 0;
 	run_file_call(thread, call);
 }
 
