@@ -92,7 +92,7 @@ enum nova_word_kind {
 	NOVA_WORD_DEVICE = 12, /* superblock: unsafe shutdowns (24) << 24 | CRC of the device id (24), or 0; owner 0 */
 	NOVA_WORD_OWNER = 13,  /* superblock: the instance that serves the pool, 0 = none; owner 0 */
 	NOVA_WORD_BEAT = 14,   /* superblock: a count that the serving instance increases; owner 0 */
-	NOVA_WORD_HOST = 15,   /* superblock: 48 bits of the hash of the boot id of the host that serves; owner 0 */
+	NOVA_WORD_HOST = 15,   /* superblock: 48 bits of the boot id of the host that serves; owner 0 */
 	NOVA_WORD_GROUPS = 16, /* client's record: bit g: it has the page of group g; owner number of the client */
 	NOVA_WORD_INTENT = 24, /* 24..31, words 0..7 of an intent: 5 bytes << 8 | tag; owner number ^ slot << 48 */
 };
