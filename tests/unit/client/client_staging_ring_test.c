@@ -19,7 +19,7 @@
 
 #define LARGE 300000u
 
-static struct client_server server = {.flags = {"--lease-ms", "1000"}};
+static struct client_server server;
 static struct farnova *fs;
 static struct farnova_file *file;
 static uint8_t data[LARGE], back[LARGE];
@@ -56,6 +56,10 @@ static void write_large(uint8_t byte)
 static int setup(void **state)
 {
 	client_server_create(&server);
+	client_server_kill(&server);
+	server.flags[0] = "--lease-ms";
+	server.flags[1] = "1000";
+	client_server_start(&server);
 	fs = farnova_connect(
 	    server.url,
 	    &(struct farnova_options){.size = sizeof(struct farnova_options), .transport = "tcp", .timeout_ms = 60000});
