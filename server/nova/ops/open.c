@@ -12,6 +12,7 @@
 #include "server/nova/space/slots.h"
 #include "server/nova/space/worker.h"
 
+#include <endian.h>
 #include <errno.h>
 
 int nova_tmpfile(const struct nova_call *call, struct nova_handle dir_handle, uint32_t mode, bool linkable,
@@ -67,10 +68,15 @@ int nova_open(const struct nova_call *call, struct nova_handle file, struct nova
 	return 0;
 }
 
-/* The life word on the medium shows whether an inode has no name, so not every inode must be loaded. */
-static bool is_nameless(const struct nova *fs, uint64_t ino, struct nova_handle *handle)
+/*
+ * The life word on the medium shows whether an inode has no name, so not every inode must be loaded. Others may store
+ * the slot's line of words meanwhile; each word is stored atomically, and reclaim looks again under the inode's lock.
+ */
+__attribute__((no_sanitize("thread"))) static bool is_nameless(const struct nova *fs, uint64_t ino,
+                                                               struct nova_handle *handle)
 {
-	uint64_t word = pm_get8(&slot_at(fs, ino)->words.life[0]);
+	const volatile uint64_t *life = (const volatile uint64_t *)(const void *)&slot_at(fs, ino)->words.life[0];
+	uint64_t word = le64toh(*life);
 
 	*handle = (struct nova_handle){{ino}, (uint32_t)(word >> 24)};
 	return (word >> 16 & 0xff) == NOVA_LIFE_ORPHAN || (word >> 16 & 0xff) == NOVA_LIFE_NAMELESS;
