@@ -7,11 +7,11 @@
  *
  *   enospc_test [STATE [OPERATION]]
  */
+#include "tests/crash/held_blocks.h"
 #include "tests/crash/operations.h"
 #include "tests/crash/snapshot.h"
 
 #include "common/log.h"
-#include "server/nova/space/alloc.h"
 #include "server/pool/check/check.h"
 
 #include <errno.h>
@@ -19,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_BLOCKS  (WORLD_ROOM / NOVA_BLOCK_SIZE)
 #define ENOUGH       96u /* blocks with which every operation succeeds, but one that needs an aligned chunk */
 #define BARE_RETRIES 4u  /* blocks that are given back while the reserve is gone */
 
@@ -30,9 +29,8 @@ struct full_case {
 	const struct world_state *state;
 	const struct operation *operation;
 	struct world world;
-	uint64_t held[POOL_BLOCKS]; /* free blocks that were taken away */
-	unsigned held_count;
-	unsigned refused; /* times that the operation said ENOSPC and was undone */
+	struct held_blocks held; /* free blocks that were taken away */
+	unsigned refused;        /* times that the operation said ENOSPC and was undone */
 };
 
 static uint64_t refusals;
@@ -45,17 +43,6 @@ static bool wrong(const struct full_case *c, const char *what, int64_t value)
 }
 
 /* ---- blocks ----------------------------------------------------------------------------------------------------- */
-
-static void take_all(struct full_case *c, enum alloc_use use)
-{
-	while (alloc_run(c->world.worker, 1, use, &c->held[c->held_count]) == 1)
-		c->held_count++;
-}
-
-static void give_one(struct full_case *c)
-{
-	alloc_free(c->world.worker, c->held[--c->held_count], 1);
-}
 
 static uint64_t free_blocks(const struct full_case *c)
 {
@@ -80,9 +67,9 @@ static bool sound(const struct full_case *c)
 
 	if (nova_check(memory.base, memory.size, &report))
 		return wrong(c, "the pool is not consistent", report.errors);
-	if (report.free_blocks != free_blocks(c) + c->held_count)
+	if (report.free_blocks != free_blocks(c) + c->held.count)
 		return wrong(c, "blocks were lost, or freed twice",
-		             (int64_t)(report.free_blocks - free_blocks(c) - c->held_count));
+		             (int64_t)(report.free_blocks - free_blocks(c) - c->held.count));
 	return true;
 }
 
@@ -135,18 +122,18 @@ static bool attempt(struct full_case *c, bool *done)
 /* Nothing at all is free, then a few blocks, which are below the reserve. */
 static bool try_bare(struct full_case *c, bool *done)
 {
-	unsigned with_reserve = c->held_count;
+	unsigned with_reserve = c->held.count;
 
-	take_all(c, ALLOC_FREES);
-	for (unsigned i = 0; i < BARE_RETRIES && c->held_count > with_reserve; i++) {
+	held_take_all(&c->held, c->world.worker, ALLOC_FREES);
+	for (unsigned i = 0; i < BARE_RETRIES && c->held.count > with_reserve; i++) {
 		if (!attempt(c, done))
 			return false;
 		if (*done)
 			return true;
-		give_one(c);
+		held_give_one(&c->held, c->world.worker);
 	}
-	while (c->held_count > with_reserve)
-		give_one(c);
+	while (c->held.count > with_reserve)
+		held_give_one(&c->held, c->world.worker);
 	return true;
 }
 
@@ -154,19 +141,19 @@ static bool try_case(struct full_case *c)
 {
 	bool done = false;
 
-	take_all(c, ALLOC_GROWS);
+	held_take_all(&c->held, c->world.worker, ALLOC_GROWS);
 	if (!try_bare(c, &done))
 		return false;
-	for (unsigned given = 0; !done && given < ENOUGH && c->held_count; given++) {
+	for (unsigned given = 0; !done && given < ENOUGH && c->held.count; given++) {
 		if (!attempt(c, &done))
 			return false;
 		if (!done && c->operation->frees)
 			return wrong(c, "it frees space, and was refused though there is the reserve", given);
 		if (!done)
-			give_one(c);
+			held_give_one(&c->held, c->world.worker);
 	}
-	while (c->held_count)
-		give_one(c);
+	while (c->held.count)
+		held_give_one(&c->held, c->world.worker);
 	if (!done && !attempt(c, &done))
 		return false;
 	return done || wrong(c, "it is refused although there is space", 0);
