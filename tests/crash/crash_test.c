@@ -360,7 +360,8 @@ static unsigned try_race(const struct options *options, const struct world_state
 }
 
 /* Those that the checklist names, each stopped before each of its stores, in some states. */
-static const char *const race_states[] = {"fresh", "slot-full", "ring-wraps", "nearly-full", "second-zone"};
+static const char *const race_states[] = {"fresh",       "slot-full",   "ring-wraps",
+                                          "nearly-full", "last-blocks", "second-zone"};
 #define RACE_STATES (sizeof(race_states) / sizeof(race_states[0]))
 
 static const struct world_state *state_named(const char *name)

@@ -1,6 +1,7 @@
 /*
  * states.c -- the states in which operations are tried.
  */
+#include "tests/crash/held_blocks.h"
 #include "tests/crash/steps.h"
 
 #include "server/nova/space/alloc.h"
@@ -17,6 +18,8 @@ static const char *const aged[] = {"/d", "/e", "/d/f", "/d/g", "/d/empty", "/d/s
 #define AGED (sizeof(aged) / sizeof(aged[0]))
 
 #define FIRST_ZONE_LEFT 2u /* blocks */
+#define LAST_FREE       4u /* blocks that anybody may have, */
+#define LAST_RESERVE    4u /* and more that only removals may have */
 
 /* Read from the medium, since the core does not tell. */
 static bool read_inode(struct world *world, const char *path, struct image *image, struct image_inode *inode)
@@ -192,6 +195,31 @@ static void prepare_nearly_full(struct world *world)
 	world_must(world, "free a little", world_truncate(world, "/fill", (blocks - 4) * 4096));
 }
 
+/*
+ * Nearly full, and the reserve is gone too: what one worker frees is most of what another can get, so blocks that are
+ * given back too early are used again at once. The limits shrink with it, or else only removals would get a block.
+ */
+static void prepare_last_blocks(struct world *world)
+{
+	static struct held_blocks held;
+	struct nova *fs = world->fs;
+
+	prepare_nearly_full(world);
+	held.count = 0;
+	held_take_all(&held, world->worker, ALLOC_FREES);
+	if (held.count < LAST_FREE + LAST_RESERVE) {
+		world_must(world, "take the reserve", -ENOSPC);
+		return;
+	}
+	fs->removal_reserve = LAST_RESERVE;
+	fs->base_reserve = LAST_RESERVE;
+	for (unsigned i = 0; i < LAST_FREE + LAST_RESERVE; i++)
+		held_give_one(&held, world->worker);
+	/* The worker would keep for itself what is beyond the reserve. */
+	alloc_drain(world->worker);
+	fs->quarantined_blocks += held.count;
+}
+
 static void prepare_fragmented(struct world *world)
 {
 	world_must(world, "create", world_create(world, "/odd", S_IFREG | 0600));
@@ -287,8 +315,13 @@ const struct world_state world_states[] = {
      .prepare = prepare_remounted,
      .other_thread = true},
     {.name = "nearly-full",
-     .meaning = "four data blocks are free",
+     .meaning = "four data blocks are free, and the reserve",
      .prepare = prepare_nearly_full,
+     .nearly_full = true,
+     .long_past = true},
+    {.name = "last-blocks",
+     .meaning = "four data blocks are free, and as many that only removals get; the rest of the reserve is gone",
+     .prepare = prepare_last_blocks,
      .nearly_full = true,
      .long_past = true},
     {.name = "fragmented",
