@@ -1,17 +1,18 @@
 // counts.c -- what an operation of the core costs in persistent stores, by the counting observer of common/pm/pm.h.
 //
-//	counts --json FILE [--case NAME]... POOL
+//	counts --json FILE [--case NAME]... [--rounds N] [--quick] POOL
 //
-// Averages over many operations, so that what happens once in a while (a new log page, a new chunk of slots, GC) has
-// its share. The places are the steady state's: slots and blocks that were freed before are used again.
+// The figures are averages over many operations, so that what happens once in a while (a new log page, a new chunk of
+// slots, GC) has its share. The places are the steady state's: slots and blocks that were freed before are used again.
+// Nothing is timed, so --rounds and --quick change nothing.
 #include "common/log.h"
 #include "common/pm/pm_count.h"
 #include "server/nova/clients.h"
+#include "tests/bench/options.h"
 #include "tests/bench/pool.h"
 #include "tests/bench/results.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,6 @@
 #define BIG        (1u << 20)
 #define POOL_BYTES (UINT64_C(512) << 20)
 #define DATA_BYTES (UINT64_C(64) << 20)
-#define MAX_WANTED 16
 #define PROJECT    7u
 
 struct counting {
@@ -288,43 +288,18 @@ static void prepare(struct counting *c, const char *path)
 		run_overwrite_quota(c, i);
 }
 
-static bool is_wanted(const char **wanted, unsigned n, const char *name)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (strcmp(wanted[i], name) == 0)
-			return true;
-	return n == 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", required_argument, NULL, 'j'},
-	    {"case", required_argument, NULL, 'c'},
-	    {NULL, 0, NULL, 0},
-	};
-	const char *wanted[MAX_WANTED];
-	unsigned wanted_count = 0;
+	struct bench_options options;
 	struct counting c;
-	FILE *json = NULL;
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j')
-			json = fopen(optarg, "ae");
-		else if (option == 'c' && wanted_count < MAX_WANTED)
-			wanted[wanted_count++] = optarg;
-	}
-	if (!json || optind + 1 != argc) {
-		fprintf(stderr, "usage: %s --json FILE [--case NAME]... POOL\n", argv[0]);
-		return 2;
-	}
+	bench_options(&options, argc, argv, (const char *const[]){"POOL", NULL});
 	log_set_level(LOG_LEVEL_WARN);
-	prepare(&c, argv[optind]);
+	prepare(&c, options.operands[0]);
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (is_wanted(wanted, wanted_count, operations[i].name))
-			count(&c, &operations[i], json);
+		if (bench_wanted(&options, operations[i].name))
+			count(&c, &operations[i], options.json);
 	bench_pool_close(&c.pool);
-	unlink(argv[optind]);
-	return fclose(json) ? 1 : 0;
+	unlink(options.operands[0]);
+	return bench_end(&options);
 }

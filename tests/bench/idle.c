@@ -2,17 +2,17 @@
 //
 //	idle --json FILE [--case NAME]... [--rounds N] [--quick]
 //
-// memory_kib, memory_written_kib: the server's resident memory for each idle client, of those that have read a file, and
-// of those that have also written 1 MiB at once and given the staging ring back. read_4k: a client's time for reading 4 KiB by message beside
-// 1,000 idle clients, which say each 5 s that they are there; the subject `alone` is the same without them. The server is
-// a process of its own with one worker, over TCP loopback.
+// memory_kib: the server's resident memory for each idle client that has read a file. memory_written_kib: the same for
+// clients that have also written 1 MiB at once and have given the staging ring back. read_4k: a client's time to read
+// 4 KiB by message beside 1,000 idle clients, each of which sends a ping every 5 s; the subject `alone` is the same
+// without them. The server is a process of its own with one worker, over TCP loopback.
 #include "common/clock.h"
+#include "tests/bench/options.h"
 #include "tests/bench/results.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server_fixture.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,7 +25,6 @@
 #define CLIENTS       1000u
 #define PING_EVERY_US 5000u // 1,000 clients, each 5 s
 #define WRITE_BYTES   (1u << 20)
-#define MAX_ROUNDS    32u
 #define MAX_READS     1000000u
 
 static struct raw_client *idle[CLIENTS];
@@ -184,13 +183,6 @@ static void *ping_in_turn(void *argument)
 	return NULL;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 // The median of reads for as long as a round is.
 static double read_round(uint64_t open)
 {
@@ -206,13 +198,12 @@ static double read_round(uint64_t open)
 		read_4k(reader, open);
 		took_us[count++] = (double)(clock_now_ns() - before) / 1000;
 	}
-	qsort(took_us, count, sizeof(double), ascending);
-	return took_us[count / 2];
+	return bench_median(took_us, count);
 }
 
 static void run_read(unsigned rounds, FILE *json)
 {
-	double beside[MAX_ROUNDS], alone[MAX_ROUNDS];
+	double beside[BENCH_MAX_ROUNDS], alone[BENCH_MAX_ROUNDS];
 	uint64_t open;
 
 	start_server();
@@ -248,40 +239,19 @@ static void run_memory(bool writes, FILE *json)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", required_argument, NULL, 'j'},
-	    {"case", required_argument, NULL, 'c'},
-	    {"rounds", required_argument, NULL, 'r'},
-	    {"quick", no_argument, NULL, 'q'},
-	    {NULL, 0, NULL, 0},
-	};
-	const char *only = NULL;
-	unsigned rounds = 5;
-	FILE *json = NULL;
-	int option;
+	struct bench_options options;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j')
-			json = fopen(optarg, "ae");
-		else if (option == 'c')
-			only = optarg;
-		else if (option == 'r')
-			rounds = (unsigned)atoi(optarg);
-		else if (option == 'q')
-			round_ns = 200000000;
-	}
-	if (!json || optind != argc || rounds < 1 || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: %s --json FILE [--case NAME] [--rounds N] [--quick]\n", argv[0]);
-		return 2;
-	}
+	bench_options(&options, argc, argv, (const char *const[]){NULL});
+	if (options.quick)
+		round_ns = 200000000;
 	// Each client of this process has a socket and two descriptors to wait with.
 	setrlimit(RLIMIT_NOFILE, &(struct rlimit){16384, 16384});
 	memset(data, 'd', sizeof(data));
-	if (!only || strcmp(only, "memory_kib") == 0)
-		run_memory(false, json);
-	if (!only || strcmp(only, "memory_written_kib") == 0)
-		run_memory(true, json);
-	if (!only || strcmp(only, "read_4k") == 0)
-		run_read(rounds, json);
-	return fclose(json) ? 1 : 0;
+	if (bench_wanted(&options, "memory_kib"))
+		run_memory(false, options.json);
+	if (bench_wanted(&options, "memory_written_kib"))
+		run_memory(true, options.json);
+	if (bench_wanted(&options, "read_4k"))
+		run_read(options.rounds, options.json);
+	return bench_end(&options);
 }

@@ -6,12 +6,12 @@
 // of those requests that were under way while a long one was. `alone` is without any, `burner` beside a process that only
 // burns a CPU. Client and server are one process.
 #include "common/clock.h"
+#include "tests/bench/options.h"
 #include "tests/bench/results.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/server_fixture.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,8 +25,6 @@
 #define COPY_BYTES (UINT64_C(16) << 20)
 #define WIDE_BYTES (COPY_BYTES * 64) // 131,072 extents
 #define SAMPLES    (1u << 20)
-#define MAX_ROUNDS 32u
-#define MAX_WANTED 16u
 #define READ_WRITE (PROTO_OPEN_READ | PROTO_OPEN_WRITE | PROTO_OPEN_CREATE)
 
 static struct running_server *server;
@@ -270,13 +268,6 @@ static void end(void)
 	raw_close(client);
 }
 
-static int ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 // One round: requests for as long as a round is, and the neighbour's 99th percentile beside them.
 static double measure(const struct long_case *c)
 {
@@ -296,8 +287,7 @@ static double measure(const struct long_case *c)
 		atomic_store(&neighbour.noting, false);
 	} while (clock_now_ns() < until || atomic_load(&neighbour.count) == 0);
 	end(); // so that the last sample is there
-	qsort(neighbour.took_us, neighbour.count, sizeof(double), ascending);
-	return neighbour.count ? neighbour.took_us[neighbour.count - 1 - neighbour.count / 100] : 0;
+	return neighbour.count ? bench_quantile(neighbour.took_us, neighbour.count, 0.99) : 0;
 }
 
 static pid_t burn(void)
@@ -313,7 +303,7 @@ static pid_t burn(void)
 static void run_case(const struct long_case *c, unsigned rounds, FILE *json)
 {
 	static const char *const flags[] = {"--workers", "1", NULL};
-	double values[MAX_ROUNDS];
+	double values[BENCH_MAX_ROUNDS];
 
 	server = server_run_sized(&port, flags, POOL_BYTES);
 	begin();
@@ -336,46 +326,17 @@ static void run_case(const struct long_case *c, unsigned rounds, FILE *json)
 	bench_result(json, "neighbour", c->name, "farnova", "us", values, rounds);
 }
 
-static bool is_wanted(const char *const *wanted, unsigned count, const char *name)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (strcmp(wanted[i], name) == 0)
-			return true;
-	return count == 0;
-}
-
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", required_argument, NULL, 'j'},
-	    {"case", required_argument, NULL, 'c'},
-	    {"rounds", required_argument, NULL, 'r'},
-	    {"quick", no_argument, NULL, 'q'},
-	    {NULL, 0, NULL, 0},
-	};
-	const char *wanted[MAX_WANTED];
-	unsigned wanted_count = 0, rounds = 5;
-	FILE *json = NULL;
-	int option;
+	struct bench_options options;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j')
-			json = fopen(optarg, "ae");
-		else if (option == 'c' && wanted_count < MAX_WANTED)
-			wanted[wanted_count++] = optarg;
-		else if (option == 'r')
-			rounds = (unsigned)atoi(optarg);
-		else if (option == 'q') {
-			round_ns = 200000000;
-			extents = 6000;
-		}
-	}
-	if (!json || optind != argc || rounds < 1 || rounds > MAX_ROUNDS) {
-		fprintf(stderr, "usage: %s --json FILE [--case NAME]... [--rounds N] [--quick]\n", argv[0]);
-		return 2;
+	bench_options(&options, argc, argv, (const char *const[]){NULL});
+	if (options.quick) {
+		round_ns = 200000000;
+		extents = 6000;
 	}
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (is_wanted(wanted, wanted_count, cases[i].name))
-			run_case(&cases[i], rounds, json);
-	return fclose(json) ? 1 : 0;
+		if (bench_wanted(&options, cases[i].name))
+			run_case(&cases[i], options.rounds, options.json);
+	return bench_end(&options);
 }

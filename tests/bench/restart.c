@@ -1,20 +1,20 @@
 // restart.c -- how soon clients are served again when a server under load is killed and started again at once.
 //
-//	restart --json FILE --farnovad PATH [--case NAME]... [--rounds N] [--quick] DIRECTORY
+//	restart --json FILE [--case NAME]... [--rounds N] [--quick] FARNOVAD DIRECTORY
 //
-// The pool, a file in DIRECTORY, has a million files of 4 KiB (100,000 with --quick). Eight clients append, make and
+// FARNOVAD is the path of the server's program. The pool, a file in DIRECTORY, has a million files of 4 KiB (20,000 with --quick). Eight clients append, make and
 // remove files when the server gets SIGKILL; a new one is started as soon as it has ended. Times are from that start:
 // restart_first_call, until a new client that tries all the time has its first answer; restart_call_in_flight, until the
 // first call that was in flight has its result. restart_longest_call is the longest that a client waited for a call, of
 // which the end of the old process is a part. No call may fail.
 #include "client/include/farnova.h"
 #include "common/clock.h"
+#include "tests/bench/options.h"
 #include "tests/bench/pool.h"
 #include "tests/bench/results.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -31,7 +31,6 @@
 #define IN_ONE       1000u // files of a directory
 #define BYTES_APIECE (FILE_BYTES + 1024u)
 #define POOL_SPARE   (UINT64_C(512) << 20)
-#define MAX_ROUNDS   32u
 #define LOAD_US      500000
 
 extern char **environ;
@@ -203,45 +202,23 @@ static void run_round(double *values[CASES], unsigned round)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", required_argument, NULL, 'j'}, {"farnovad", required_argument, NULL, 'f'},
-	    {"case", required_argument, NULL, 'c'}, {"rounds", required_argument, NULL, 'r'},
-	    {"quick", no_argument, NULL, 'q'},      {NULL, 0, NULL, 0},
-	};
-	static double results[CASES][MAX_ROUNDS];
+	static double results[CASES][BENCH_MAX_ROUNDS];
+	struct bench_options options;
 	double *values[CASES];
-	const char *only = NULL;
-	unsigned rounds = 5;
-	FILE *json = NULL;
-	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j')
-			json = fopen(optarg, "ae");
-		else if (option == 'f')
-			farnovad = optarg;
-		else if (option == 'c')
-			only = optarg;
-		else if (option == 'r')
-			rounds = (unsigned)atoi(optarg);
-		else if (option == 'q')
-			files = 100000;
-	}
-	if (!json || !farnovad || optind + 1 != argc || rounds < 1 || rounds > MAX_ROUNDS) {
-		fprintf(stderr,
-		        "usage: %s --json FILE --farnovad PATH [--case NAME] [--rounds N] [--quick] DIRECTORY\n",
-		        argv[0]);
-		return 2;
-	}
-	snprintf(pool, sizeof(pool), "%s/pool", argv[optind]);
+	bench_options(&options, argc, argv, (const char *const[]){"FARNOVAD", "DIRECTORY", NULL});
+	if (options.quick)
+		files = 20000;
+	farnovad = options.operands[0];
+	snprintf(pool, sizeof(pool), "%s/pool", options.operands[1]);
 	make_pool();
 	for (unsigned i = 0; i < CASES; i++)
 		values[i] = results[i];
-	for (unsigned round = 0; round < rounds; round++)
+	for (unsigned round = 0; round < options.rounds; round++)
 		run_round(values, round);
 	unlink(pool);
 	for (unsigned i = 0; i < CASES; i++)
-		if (!only || strcmp(only, cases[i]) == 0)
-			bench_result(json, "restart", cases[i], "farnova", "ms", results[i], rounds);
-	return fclose(json) ? 1 : 0;
+		if (bench_wanted(&options, cases[i]))
+			bench_result(options.json, "restart", cases[i], "farnova", "ms", results[i], options.rounds);
+	return bench_end(&options);
 }

@@ -21,10 +21,15 @@ static double quantile(const double *sorted, unsigned n, double at)
 	return sorted[below] + (place - below) * (sorted[below + 1] - sorted[below]);
 }
 
-double bench_median(double *values, unsigned n)
+double bench_quantile(double *values, unsigned n, double at)
 {
 	qsort(values, n, sizeof(*values), by_value);
-	return quantile(values, n, 0.5);
+	return quantile(values, n, at);
+}
+
+double bench_median(double *values, unsigned n)
+{
+	return bench_quantile(values, n, 0.5);
 }
 
 void bench_result(FILE *json, const char *suite, const char *name, const char *subject, const char *unit,

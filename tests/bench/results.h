@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 
-// bench_median -- of n >= 1 values, which are sorted by it.
+// bench_quantile -- the value at fraction `at` (0 to 1) of n >= 1 values, interpolated; it sorts them.
+double bench_quantile(double *values, unsigned n, double at);
+
+// bench_median -- of n >= 1 values; it sorts them.
 double bench_median(double *values, unsigned n);
 
 // bench_result -- write the JSON line of n >= 1 values; they are sorted by it.

@@ -1,6 +1,6 @@
 // scale.c -- suite core-scale: the core with a million files, names and extents, ten million rewrites, and two threads.
 //
-//	scale --json FILE [--quick] [--rounds N] [--case NAME]... DIRECTORY
+//	scale --json FILE [--case NAME]... [--rounds N] [--quick] DIRECTORY
 //
 // DIRECTORY lies in memory (tmpfs); the pools are made in it one after the other, the largest of about 6 GiB.
 #include "tests/bench/scale.h"
@@ -9,7 +9,6 @@
 #include "tests/bench/results.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,8 +18,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define MAX_WANTED 32
 
 static const struct scale_group *const groups[] = {
     &scale_files, &scale_names, &scale_extents, &scale_rewrite, &scale_threads, &scale_policies, &scale_once,
@@ -77,28 +74,17 @@ void scale_life(struct scale *scale, void (*part)(struct scale *scale, unsigned 
 	}
 }
 
-static bool is_wanted(const struct scale *scale, const char *name)
-{
-	const char **wanted = scale->wanted;
-
-	if (!*wanted)
-		return true;
-	while (*wanted && strcmp(*wanted, name) != 0)
-		wanted++;
-	return *wanted;
-}
-
 void scale_result(struct scale *scale, const char *name, const char *subject, const char *unit, unsigned series,
                   unsigned n)
 {
-	if (is_wanted(scale, name))
-		bench_result(scale->json, "core-scale", name, subject, unit, scale->values[series], n);
+	if (bench_wanted(&scale->options, name))
+		bench_result(scale->options.json, "core-scale", name, subject, unit, scale->values[series], n);
 }
 
-static bool group_wanted(const struct scale *scale, const struct scale_group *group)
+static bool group_wanted(struct scale *scale, const struct scale_group *group)
 {
 	for (const char *const *name = group->cases; *name; name++)
-		if (is_wanted(scale, *name))
+		if (bench_wanted(&scale->options, *name))
 			return true;
 	return false;
 }
@@ -126,43 +112,18 @@ static void run_groups(struct scale *scale)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", required_argument, NULL, 'j'},
-	    {"case", required_argument, NULL, 'c'},
-	    {"rounds", required_argument, NULL, 'r'},
-	    {"quick", no_argument, NULL, 'q'},
-	    {NULL, 0, NULL, 0},
-	};
-	static const char *wanted[MAX_WANTED + 1];
 	struct scale *scale = mmap(NULL, sizeof(*scale), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned wanted_count = 0;
-	int option;
 
 	must(scale == MAP_FAILED ? -errno : 0, "memory");
-	*scale = (struct scale){.wanted = wanted, .million = 1000000, .rewrites = 10000000, .ops = 20000, .rounds = 9};
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'j')
-			scale->json = fopen(optarg, "ae");
-		else if (option == 'c' && wanted_count < MAX_WANTED)
-			wanted[wanted_count++] = optarg;
-		else if (option == 'r')
-			scale->rounds = (unsigned)atoi(optarg);
-		else if (option == 'q')
-			scale->million = 20000, scale->rewrites = 200000, scale->ops = 5000;
-		else
-			scale->rounds = 0;
-	}
-	if (!scale->json || scale->rounds < 1 || optind + 1 != argc) {
-		fprintf(stderr, "usage: %s --json FILE [--quick] [--rounds N] [--case NAME]... DIRECTORY\n", argv[0]);
-		return 2;
-	}
-	if (scale->rounds > SCALE_ROUNDS)
-		scale->rounds = SCALE_ROUNDS;
-	scale->pool = path_in(argv[optind], "pool");
-	scale->raw = path_in(argv[optind], "raw");
+	bench_options(&scale->options, argc, argv, (const char *const[]){"DIRECTORY", NULL});
+	scale->million = scale->options.quick ? 20000 : 1000000;
+	scale->rewrites = scale->options.quick ? 200000 : 10000000;
+	scale->ops = scale->options.quick ? 5000 : 20000;
+	scale->pool = path_in(scale->options.operands[0], "pool");
+	scale->raw = path_in(scale->options.operands[0], "raw");
 	log_set_level(LOG_LEVEL_WARN);
 	run_groups(scale);
 	free(scale->pool);
 	free(scale->raw);
-	return fclose(scale->json) ? 1 : 0;
+	return bench_end(&scale->options);
 }

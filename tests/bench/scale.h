@@ -6,23 +6,19 @@
 #ifndef TESTS_BENCH_SCALE_H
 #define TESTS_BENCH_SCALE_H
 
+#include "tests/bench/options.h"
 #include "tests/bench/pool.h"
 
-#include <stdio.h>
-
-#define SCALE_ROUNDS 16
 #define SCALE_SERIES 16
 
 struct scale {
 	char *pool; // path of the pool's file
 	char *raw;  // path of a file of the same kind, for the raw medium
-	FILE *json;
-	const char **wanted; // cases asked for, NULL-terminated; none = all
-	uint32_t million;    // files, names, extents: 1,000,000, fewer with --quick
-	uint32_t rewrites;   // 10,000,000
-	uint32_t ops;        // of a sample
-	unsigned rounds;
-	double values[SCALE_SERIES][SCALE_ROUNDS]; // written by the lives, shared with them
+	struct bench_options options;
+	uint32_t million;                              // files, names, extents: 1,000,000, fewer with --quick
+	uint32_t rewrites;                             // 10,000,000
+	uint32_t ops;                                  // of a sample
+	double values[SCALE_SERIES][BENCH_MAX_ROUNDS]; // written by the lives, shared with them
 };
 
 // A group of cases that share a pool.

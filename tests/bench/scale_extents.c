@@ -95,7 +95,7 @@ static void use_extents(struct scale *scale, unsigned round)
 	read_block(&pool, attr.handle, scale->million / 2 * 2);
 	scale->values[FIRST_READ][round] = scale_seconds() - start;
 	pool.call.opened = true;
-	for (unsigned i = 0; i < scale->rounds; i++) {
+	for (unsigned i = 0; i < scale->options.rounds; i++) {
 		start = scale_seconds();
 		for (uint32_t n = 0; n < scale->ops; n++)
 			read_block(&pool, attr.handle, 2 * scale_random(&random, scale->million));
@@ -117,8 +117,8 @@ static void run_extents(struct scale *scale)
 	scale_life(scale, use_extents, 0);
 	scale_result(scale, "write_extents_1m", "farnova", "us", FILL, 1);
 	scale_result(scale, "first_read_extents_1m", "farnova", "s", FIRST_READ, 1);
-	scale_result(scale, "overwrite_extents_1m", "farnova", "us", OVERWRITE, scale->rounds);
-	scale_result(scale, "read_extents_1m", "farnova", "us", READ, scale->rounds);
+	scale_result(scale, "overwrite_extents_1m", "farnova", "us", OVERWRITE, scale->options.rounds);
+	scale_result(scale, "read_extents_1m", "farnova", "us", READ, scale->options.rounds);
 	scale_result(scale, "extents_1m_log_over_bound", "farnova", "ratio", EXTENTS_OVER_BOUND, 1);
 }
 

@@ -173,7 +173,7 @@ static void clean_mount(struct scale *scale, unsigned round)
 
 static void run(struct scale *scale)
 {
-	unsigned mounts = scale->rounds < MOUNTS ? scale->rounds : MOUNTS;
+	unsigned mounts = scale->options.rounds < MOUNTS ? scale->options.rounds : MOUNTS;
 
 	scale_life(scale, make, 0);
 	for (unsigned i = 0; i < mounts; i++)

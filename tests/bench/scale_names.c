@@ -72,7 +72,7 @@ static void make(struct scale *scale, unsigned round)
 	create(&pool, large, scale->million - sample, scale->million);
 	scale->values[CREATE][0] = (scale_seconds() - start) * 1e6 / sample;
 	look_up(scale, &pool, large, scale->million, &random);
-	for (unsigned i = 0; i < scale->rounds; i++) {
+	for (unsigned i = 0; i < scale->options.rounds; i++) {
 		scale->values[LARGE_US][i] = look_up(scale, &pool, large, scale->million, &random);
 		scale->values[SMALL_US][i] = look_up(scale, &pool, small, SMALL, &random);
 		scale->values[OVER][i] = scale->values[LARGE_US][i] / scale->values[SMALL_US][i];
@@ -119,9 +119,9 @@ static void run(struct scale *scale)
 {
 	scale_life(scale, make, 0);
 	scale_life(scale, after_mount, 0);
-	scale_result(scale, "lookup_1m_over_1k", "farnova", "ratio", OVER, scale->rounds);
-	scale_result(scale, "lookup_in_1m", "farnova", "us", LARGE_US, scale->rounds);
-	scale_result(scale, "lookup_in_1k", "farnova", "us", SMALL_US, scale->rounds);
+	scale_result(scale, "lookup_1m_over_1k", "farnova", "ratio", OVER, scale->options.rounds);
+	scale_result(scale, "lookup_in_1m", "farnova", "us", LARGE_US, scale->options.rounds);
+	scale_result(scale, "lookup_in_1k", "farnova", "us", SMALL_US, scale->options.rounds);
 	scale_result(scale, "create_in_1m", "farnova", "us", CREATE, 1);
 	scale_result(scale, "unlink_in_1m", "farnova", "us", UNLINK, 1);
 	scale_result(scale, "first_lookup_in_1m", "farnova", "s", FIRST, 1);

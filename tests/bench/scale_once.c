@@ -114,7 +114,7 @@ static void measure(struct scale *scale, unsigned round)
 	for (uint64_t i = 0; i < FILE_BLOCKS; i++)
 		must(nova_write(&o.pool.call, o.file, i * BLOCK, data, BLOCK, 0, NULL), "write");
 	for (unsigned which = 0; which < CASES; which++)
-		for (unsigned i = 0; i < scale->rounds; i++)
+		for (unsigned i = 0; i < scale->options.rounds; i++)
 			measure_round(scale, &o, which, i);
 	bench_pool_close(&o.pool);
 }
@@ -123,8 +123,8 @@ static void run_once(struct scale *scale)
 {
 	scale_life(scale, measure, 0);
 	for (unsigned which = 0; which < CASES; which++) {
-		scale_result(scale, once_cases[which], "farnova", "us", series(which, ONCE), scale->rounds);
-		scale_result(scale, once_cases[which], "plain", "us", series(which, PLAIN), scale->rounds);
+		scale_result(scale, once_cases[which], "farnova", "us", series(which, ONCE), scale->options.rounds);
+		scale_result(scale, once_cases[which], "plain", "us", series(which, PLAIN), scale->options.rounds);
 	}
 }
 

@@ -136,7 +136,7 @@ static void measure(struct scale *scale, unsigned round)
 	make_place(&p, POLICY);
 	p.pool.call.opened = true;
 	for (unsigned which = 0; which < CASES; which++)
-		for (unsigned i = 0; i < scale->rounds + 1; i++)
+		for (unsigned i = 0; i < scale->options.rounds + 1; i++)
 			for (unsigned subject = 0; subject < SUBJECTS; subject++) {
 				double start = scale_seconds();
 
@@ -154,8 +154,8 @@ static void run_policies(struct scale *scale)
 {
 	scale_life(scale, measure, 0);
 	for (unsigned which = 0; which < CASES; which++) {
-		scale_result(scale, policy_cases[which], "farnova", "us", series(which, POLICY), scale->rounds);
-		scale_result(scale, policy_cases[which], "plain", "us", series(which, PLAIN), scale->rounds);
+		scale_result(scale, policy_cases[which], "farnova", "us", series(which, POLICY), scale->options.rounds);
+		scale_result(scale, policy_cases[which], "plain", "us", series(which, PLAIN), scale->options.rounds);
 	}
 }
 

@@ -274,7 +274,7 @@ static void measure(struct scale *scale, unsigned round)
 		remove_names(&lanes[i]);
 		record(&lanes[i], &lanes[i].write, write_blocks);
 	}
-	for (unsigned i = 0; i < scale->rounds; i++) {
+	for (unsigned i = 0; i < scale->options.rounds; i++) {
 		scale->values[CREATE][i] = speedup(lanes, create_names, remove_names, &scale->values[CREATE_US][i]);
 		scale->values[CREATE_RAW][i] = speedup(lanes, replay_creates, NULL, &scale->values[CREATE_RAW_US][i]);
 		scale->values[WRITE][i] = speedup(lanes, write_blocks, NULL, &scale->values[WRITE_US][i]);
@@ -295,14 +295,14 @@ static void run(struct scale *scale)
 		return;
 	}
 	scale_life(scale, measure, 0);
-	scale_result(scale, "threads2_create", "farnova", "ratio", CREATE, scale->rounds);
-	scale_result(scale, "threads2_create", "raw", "ratio", CREATE_RAW, scale->rounds);
-	scale_result(scale, "threads2_write", "farnova", "ratio", WRITE, scale->rounds);
-	scale_result(scale, "threads2_write", "raw", "ratio", WRITE_RAW, scale->rounds);
-	scale_result(scale, "threads1_create", "farnova", "us", CREATE_US, scale->rounds);
-	scale_result(scale, "threads1_create", "raw", "us", CREATE_RAW_US, scale->rounds);
-	scale_result(scale, "threads1_write", "farnova", "us", WRITE_US, scale->rounds);
-	scale_result(scale, "threads1_write", "raw", "us", WRITE_RAW_US, scale->rounds);
+	scale_result(scale, "threads2_create", "farnova", "ratio", CREATE, scale->options.rounds);
+	scale_result(scale, "threads2_create", "raw", "ratio", CREATE_RAW, scale->options.rounds);
+	scale_result(scale, "threads2_write", "farnova", "ratio", WRITE, scale->options.rounds);
+	scale_result(scale, "threads2_write", "raw", "ratio", WRITE_RAW, scale->options.rounds);
+	scale_result(scale, "threads1_create", "farnova", "us", CREATE_US, scale->options.rounds);
+	scale_result(scale, "threads1_create", "raw", "us", CREATE_RAW_US, scale->options.rounds);
+	scale_result(scale, "threads1_write", "farnova", "us", WRITE_US, scale->options.rounds);
+	scale_result(scale, "threads1_write", "raw", "us", WRITE_RAW_US, scale->options.rounds);
 }
 
 const struct scale_group scale_threads = {cases, run};

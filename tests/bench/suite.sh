@@ -63,6 +63,17 @@ conduct() {
 		"${arguments[@]}" "${subjects[@]}"
 }
 
+# measure PROGRAM [OPERAND...]: run a program that has cases of its own. Its results count also where it fails. Its
+# files are in $work.
+measure() {
+	local arguments=(--json "$work/results" --rounds "$BENCH_ROUNDS") case status=0
+	[ -z "$BENCH_QUICK" ] || arguments+=(--quick)
+	for case in $BENCH_CASES; do arguments+=(--case "$case"); done
+	"$BENCH_BUILD/tests/bench/bench-$1" "${arguments[@]}" "${@:2}" || status=$?
+	cat "$work/results" >> "$BENCH_RESULTS"
+	return $status
+}
+
 # wait_until SECONDS COMMAND...: until it succeeds.
 wait_until() {
 	local left=$(($1 * 20))
