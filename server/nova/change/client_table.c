@@ -1,5 +1,5 @@
 /*
- * client_table.c -- the client table in DRAM: identities by number, places of records, pages of intents.
+ * client_table.c -- the DRAM index of the client table: identities by number, record places, pages of intents.
  */
 #include "server/nova/change/client_table.h"
 
@@ -54,7 +54,7 @@ void client_table_free(struct nova *fs)
 	fs->clients = NULL;
 }
 
-/* The number is random. */
+/* Client numbers are random, so the remainder needs no hash. */
 static struct client_bucket *bucket_of(struct client_table *table, uint64_t number)
 {
 	return &table->buckets[number % CLIENT_BUCKETS];

@@ -1,8 +1,9 @@
 /*
- * client_table.h -- the client table in DRAM: which records and pages there are, and whose.
+ * client_table.h -- the DRAM index of the client table: its identities, records and pages of intents.
  *
- * A page belongs to one client's group of 63 slots, or is free. Pages and records are never given back to the pool, but
- * to the table. The mount enters what it finds (mount/clients_load.c), clients.c what is new.
+ * A page belongs to one group of 63 slots of one client, or is free. The file of the table never shrinks: a page or
+ * record that becomes free is reused for another client. The mount fills the index (mount/clients_load.c); clients.c
+ * adds and removes clients later.
  *
  * Lock order: the table's lock before the lock of the table's inode; no other inode is locked with it.
  */
@@ -21,21 +22,22 @@
 struct client_page {
 	uint64_t block;
 	STAILQ_ENTRY(client_page) next; /* while it is free */
-	/* The tag of the newest store of each line, CLIENT_TAG_UNKNOWN = ask the line. Of a slot's request. */
+	/* The tag of the newest store of each line; CLIENT_TAG_UNKNOWN = it must be read from the line. An entry is
+	 * accessed only by the request that occupies its slot. */
 	uint16_t tags[NOVA_CLIENT_GROUP_SLOTS];
 };
 
-/* Under the table's lock but for the pages. */
+/* The table's lock protects all members except the atomic ones. */
 struct nova_client {
 	uint64_t number;
 	uint8_t key_hash[NOVA_CLIENT_KEY];
 	uint32_t place; /* of its record */
 	uint32_t holds;
 	bool ended;
-	uint32_t groups;                               /* as its GROUPS word has them; atomic */
-	struct client_page *pages[NOVA_CLIENT_GROUPS]; /* atomic; NULL: none, or it was lost */
+	uint32_t groups;                               /* value of its GROUPS word; atomic */
+	struct client_page *pages[NOVA_CLIENT_GROUPS]; /* atomic; NULL: the group has no page, or it was lost */
 	LIST_ENTRY(nova_client) by_number;
-	TAILQ_ENTRY(nova_client) idle; /* while nobody holds it */
+	TAILQ_ENTRY(nova_client) idle; /* while `holds` is 0 */
 };
 
 struct client_table {
@@ -43,11 +45,11 @@ struct client_table {
 	struct nova_handle file;
 	uint64_t record_blocks[NOVA_CLIENT_RECORD_BLOCKS]; /* 0 = none yet */
 	uint64_t places[NOVA_CLIENT_RECORDS / 64];         /* 1 = in use */
-	uint32_t clients;                                  /* atomic, as is the next */
-	uint64_t file_pages;                               /* pages that the file has */
-	uint64_t page_limit;
+	uint32_t clients;                                  /* number of identities; atomic */
+	uint64_t file_pages;                               /* pages in the file, used and free; atomic */
+	uint64_t page_limit;                               /* the most that file_pages may reach */
 	STAILQ_HEAD(client_pages, client_page) free_pages;
-	TAILQ_HEAD(idle_clients, nova_client) idle; /* the one that was used longest ago first */
+	TAILQ_HEAD(idle_clients, nova_client) idle; /* least recently used first */
 	LIST_HEAD(client_bucket, nova_client) buckets[CLIENT_BUCKETS];
 };
 
@@ -55,24 +57,27 @@ struct client_table {
 int client_table_new(struct nova *fs);
 void client_table_free(struct nova *fs);
 
-/* client_table_find -- under the lock, as all below. NULL: none. */
+/* The functions below need the table's lock.
+ *
+ * client_table_find -- the client with this number, or NULL. */
 struct nova_client *client_table_find(const struct client_table *table, uint64_t number);
 
-/* client_table_add -- enter a client whose record lies at `place`; nobody holds it, and all others are older. -ENOMEM. */
+/* client_table_add -- add a client whose record is at `place`, with 0 holds, as the most recently used. -ENOMEM. */
 int client_table_add(struct client_table *table, uint64_t number, const uint8_t *key_hash, uint32_t place,
                      struct nova_client **out);
 
-/* client_table_remove -- its record is free, durably, and nobody holds it: its pages and its place are free now. */
+/* client_table_remove -- remove a client without holds, whose record has durably become free. Its place and its pages
+ * become free for reuse. */
 void client_table_remove(struct client_table *table, struct nova_client *client);
 
-/* client_table_new_page -- the next page of the file, all of whose lines have this tag; it belongs to the caller. NULL:
- * no memory. */
+/* client_table_new_page -- a descriptor for the next page of the file, each line with this tag. It is on no list: the
+ * caller owns it. NULL: no memory. */
 struct client_page *client_table_new_page(struct client_table *table, uint64_t block, uint16_t tag);
 
-/* client_table_record -- where the record of this place lies; its block is there. */
+/* client_table_record -- the address of the record at this place, whose block must exist. */
 struct nova_client_record *client_table_record(const struct nova *fs, uint32_t place);
 
-/* client_table_bytes -- the DRAM that it takes. */
+/* client_table_bytes -- the DRAM that the index occupies; needs no lock. */
 uint64_t client_table_bytes(const struct nova *fs);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * clients.c -- makes, finds and ends identities, and takes pages for their intents.
+ * clients.c -- creates, finds and ends identities, and allocates pages for their intents.
  */
 #include "server/nova/clients.h"
 
@@ -22,7 +22,7 @@ struct table_block {
 
 /* ---- the file ------------------------------------------------------------------------------------------------- */
 
-/* Add a block with this content to the file, durably. */
+/* Map a new block with this content at `file_block` of the table's file. Durable on return. */
 static int add_block(struct nova_worker *worker, uint64_t file_block, const struct table_block *content,
                      enum alloc_use use, uint64_t *block)
 {
@@ -60,14 +60,14 @@ static int add_block(struct nova_worker *worker, uint64_t file_block, const stru
 	return 0;
 }
 
-/* A client must be able to remove names from a full pool, so the table may take from the reserve, but not all of it. */
+/* In a full pool the table may use up to half of the reserve: a client needs an identity and a page to remove names. */
 static int grow_file(struct nova_worker *worker, uint64_t file_block, const struct table_block *content,
                      uint64_t *block)
 {
 	bool may_defer = worker->may_defer;
 	int rc;
 
-	worker->may_defer = false; /* the caller has no way to defer this */
+	worker->may_defer = false; /* the caller cannot suspend the request here */
 	rc = add_block(worker, file_block, content, ALLOC_GROWS, block);
 	if (rc == -ENOSPC && alloc_free_total(worker->fs) > worker->fs->removal_reserve / 2)
 		rc = add_block(worker, file_block, content, ALLOC_FREES, block);
@@ -86,14 +86,15 @@ static void store_number(struct nova *fs, uint32_t place, uint64_t number)
 	pm_fence(fs->pm);
 }
 
-/* Fenced before the record or a page of it is used again: a page must never seem to be of two clients. */
+/* Free the client's record durably, and only then release the record and the pages for reuse: so no page on the medium
+ * can belong to two clients. */
 static void forget(struct nova *fs, struct nova_client *client)
 {
 	store_number(fs, client->place, 0);
 	client_table_remove(fs->clients, client);
 }
 
-/* Give up the client that was used longest ago, of those that have pages if `pages`. */
+/* Drop the least recently used idle client; with `pages` only one that has pages. False: there is none. */
 static bool give_up(struct nova *fs, bool pages)
 {
 	struct nova_client *client;
@@ -115,10 +116,10 @@ static bool give_up(struct nova *fs, bool pages)
 	return false;
 }
 
-/* A free place in a block that is there. */
+/* A free place in a record block that exists. */
 static bool find_place(const struct client_table *table, uint32_t *place)
 {
-	static_assert(NOVA_CLIENT_BLOCK_RECORDS == 64, "a word of the map for a block");
+	static_assert(NOVA_CLIENT_BLOCK_RECORDS == 64, "one word of the bitmap covers one block");
 	for (uint32_t i = 0; i < NOVA_CLIENT_RECORD_BLOCKS; i++)
 		if (table->record_blocks[i] && ~table->places[i]) {
 			*place = i * 64 + (uint32_t)__builtin_ctzll(~table->places[i]);
@@ -165,7 +166,7 @@ static void store_record(struct nova *fs, const struct nova_client *client, int6
 
 /* ---- identities ----------------------------------------------------------------------------------------------- */
 
-/* Under the lock. */
+/* With the table's lock. */
 static void hold(struct client_table *table, struct nova_client *client)
 {
 	if (client->holds++ == 0)
@@ -279,7 +280,7 @@ static void fill_page(struct table_block *content, uint64_t number, uint32_t gro
 		            (struct intent_line *)(void *)(content->bytes + line * NOVA_LINE_SIZE));
 }
 
-/* A free page of the table, filled and durable. */
+/* Take a free page and store `content` in it, durably. NULL: no page is free. */
 static struct client_page *reuse_page(struct nova *fs, const struct table_block *content)
 {
 	struct client_page *page = STAILQ_FIRST(&fs->clients->free_pages);
@@ -330,7 +331,8 @@ static int get_page(struct nova_worker *worker, const struct table_block *conten
 	return rc;
 }
 
-/* Under the lock. The page, with its void lines, is durable before GROUPS says that the client has it. */
+/* Give the client a page for this group; with the table's lock. The page, with all its lines void, is durable before
+ * the GROUPS word has the group. */
 static int take_page(struct nova_worker *worker, struct nova_client *client, uint32_t group)
 {
 	struct nova *fs = worker->fs;
@@ -341,7 +343,7 @@ static int take_page(struct nova_worker *worker, struct nova_client *client, uin
 	int rc;
 
 	if (client->pages[group])
-		return 0; /* another thread was first */
+		return 0; /* another thread has done so since the caller looked */
 	fill_page(&content, client->number, group);
 	rc = get_page(worker, &content, &page);
 	if (rc)

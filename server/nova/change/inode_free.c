@@ -1,9 +1,10 @@
 /*
- * inode_free.c -- frees inodes.
+ * inode_free.c -- frees inodes and their blocks.
  *
- * A worker that serves others leaves the blocks of a large file to another: the file is dead, on the medium and for all
- * who look for it, but keeps its slot, its in-core inode and its blocks until nova_free_dead. After a crash nothing
- * claims them, so they are free.
+ * To free a large file takes long. A worker that other clients wait for (`hurried`) therefore only queues such a file in
+ * fs->dead; nova_free_dead() frees it later. A queued inode is free on the medium and cannot be found any more, but its
+ * slot, its in-core inode and its blocks are not reused yet. After a crash the mount's scan finds no owner of these
+ * blocks, so they are free.
  */
 #include "server/nova/change/inode_free.h"
 
@@ -17,14 +18,14 @@
 #include "server/nova/space/slots.h"
 #include "server/nova/space/worker.h"
 
-#define LOG_LINE_NS 5u /* to free a page costs that for each of its lines */
+#define LOG_LINE_NS 5u /* estimated time to free a log page, per line of the page */
 
 void inode_free_begin(struct txn *txn, struct nova_inode *inode)
 {
 	txn_life(txn, inode, inode->pins ? NOVA_LIFE_ORPHAN : NOVA_LIFE_FREE);
 }
 
-/* About how many blocks its log has beside its slot. */
+/* The approximate number of log pages. */
 static uint64_t log_blocks(const struct nova *fs, const struct nova_inode *inode)
 {
 	return inode->log.head ? replay_lines(fs, inode->ino) / NOVA_PAGE_LINES : 0;
@@ -54,9 +55,9 @@ static void free_blocks(struct nova_worker *worker, const void *change, struct n
 	slots_put(worker, inode->ino);
 }
 
-/* The index may have been evicted. The slot and the log are as they were in the inode's life. Where they cannot be read
- * the inode and its blocks stay, until a mount finds them free. */
-static bool is_known(struct nova_worker *worker, struct nova_inode *inode)
+/* Load the file index if it has been evicted, to know the blocks to free. Slot and log are unchanged since the inode was
+ * in use. If they cannot be read, the inode and its blocks stay unused until the next mount finds them free. */
+static bool load_index(struct nova_worker *worker, struct nova_inode *inode)
 {
 	int rc;
 
@@ -74,8 +75,8 @@ static bool takes_long(const struct nova *fs, const struct nova_inode *inode)
 	                                           LOG_LINE_NS * replay_lines(fs, inode->ino));
 }
 
-/* For nova_free_dead. The pin keeps it in core. */
-static void put_off(struct nova *fs, struct nova_inode *inode)
+/* Queue the inode for nova_free_dead(). The pin keeps it in core. */
+static void queue_dead(struct nova *fs, struct nova_inode *inode)
 {
 	inode->pins = 1;
 	__atomic_fetch_add(&fs->dead_files, 1, __ATOMIC_RELAXED);
@@ -85,7 +86,7 @@ static void put_off(struct nova *fs, struct nova_inode *inode)
 	pthread_mutex_unlock(&fs->dead_lock);
 }
 
-/* The commit that freed this inode is durable: free its blocks, pages and slot. */
+/* Free blocks, log pages and slot of the inode; the commit that freed it is durable. */
 static void release_all(const struct nova_call *call, struct nova_inode *inode)
 {
 	struct nova_worker *worker = call->worker;
@@ -93,19 +94,20 @@ static void release_all(const struct nova_call *call, struct nova_inode *inode)
 	inode->life = NOVA_LIFE_FREE;
 	worker_count(&worker->inodes, -1);
 	if (worker->hurried && takes_long(worker->fs, inode))
-		put_off(worker->fs, inode);
-	else if (is_known(worker, inode))
+		queue_dead(worker->fs, inode);
+	else if (load_index(worker, inode))
 		free_blocks(worker, call->change, inode, NULL);
 	project_end(&inode->space);
 }
 
-/* Nobody looks for it, but with a handle that has become stale: these do not wait. */
+/* The inode is locked for as long as freeing takes. Only a request with a stale handle can still ask for it; because of
+ * `busy` a worker that may defer does not wait for the lock. */
 bool nova_free_dead(struct nova_worker *worker)
 {
 	struct nova *fs = worker->fs;
 	struct nova_inode *inode;
 	uint64_t blocks;
-	bool known;
+	bool loaded;
 
 	pthread_mutex_lock(&fs->dead_lock);
 	inode = SLIST_FIRST(&fs->dead);
@@ -117,9 +119,9 @@ bool nova_free_dead(struct nova_worker *worker)
 	__atomic_fetch_add(&inode->busy, 1, __ATOMIC_SEQ_CST);
 	pthread_rwlock_wrlock(&inode->lock);
 	blocks = inode->space.blocks;
-	known = is_known(worker, inode);
+	loaded = load_index(worker, inode);
 	inode->space.quota = NULL; /* its project has been refunded */
-	if (known)
+	if (loaded)
 		free_blocks(worker, NULL, inode, &fs->dead_blocks);
 	else
 		__atomic_fetch_sub(&fs->dead_blocks, blocks + log_blocks(fs, inode), __ATOMIC_RELAXED);
@@ -152,7 +154,8 @@ void inode_free_done(struct txn *txn, struct nova_inode *inode)
 	}
 }
 
-/* A life word alone needs no journal record: it is one word, and its two copies can differ only as {old, new}. */
+/* A change of LIFE alone needs no journal record: it is a single word, and a crash can leave its two copies only as
+ * {old, new}, of which the mount takes the greater. */
 void inode_free_orphan(const struct nova_call *call, struct nova_inode *inode)
 {
 	struct nova *fs = call->worker->fs;

@@ -1,5 +1,5 @@
 /*
- * intent.c -- stores intents, reads them for repeats, and judges them after a crash.
+ * intent.c -- stores intents, answers repeated requests from them, and tells which are true after a crash.
  */
 #include "server/nova/change/intent.h"
 
@@ -48,7 +48,7 @@ bool intent_true(const struct nova *fs, const struct intent_values *values)
 	       tail >= values->position;
 }
 
-static void tell(const struct intent_values *values, struct nova_outcome *out)
+static void fill_outcome(const struct intent_values *values, struct nova_outcome *out)
 {
 	*out = (struct nova_outcome){
 	    .op = values->op,
@@ -89,6 +89,6 @@ int nova_client_outcome(const struct nova *fs, struct nova_client *client, uint3
 	}
 	if (values.sequence != sequence)
 		return (int32_t)(values.sequence - sequence) < 0 ? 0 : -EPROTO;
-	tell(&values, out);
+	fill_outcome(&values, out);
 	return 1;
 }

@@ -1,8 +1,9 @@
 /*
- * clients_load.c -- reads the client table at mount, and judges the intents after a crash; empties an unmounted one.
+ * clients_load.c -- loads the client table at mount, and empties that of an unmounted pool.
  *
- * Records come first, the oldest first; then pages, each of which names its client. The judging takes pages in
- * parallel: each intent reads the words of one slot of the pool, mostly a cache miss.
+ * Records are loaded first, in order of their age, so that the oldest identities are the first to be dropped. Then the
+ * pages are assigned to the clients that their headers name. After a crash each intent is judged: if its commit did not
+ * take place, it is made void. Several threads share the pages, since each intent costs a cache miss in its inode's slot.
  */
 #include "server/nova/mount/clients_load.h"
 
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 #define THREADS_MAX      64u
-#define PAGES_PER_THREAD 32u /* fewer are not worth a thread */
+#define PAGES_PER_THREAD 32u /* fewer pages take less time than starting a thread */
 #define ALL_GROUPS       ((1u << NOVA_CLIENT_GROUPS) - 1)
 
 /* A page to judge. */
@@ -30,7 +31,7 @@ struct judged_page {
 
 struct load {
 	struct nova *fs;
-	bool stored;     /* a record or page was repaired */
+	bool stored;     /* a record or page was repaired; not fenced yet */
 	uint64_t *pages; /* blocks of the file's pages, in order; 0 = a hole */
 	uint64_t page_count;
 	struct judged_page *judged;
@@ -114,7 +115,8 @@ static int older(const void *a, const void *b)
 	return (x->created_ns > y->created_ns) - (x->created_ns < y->created_ns);
 }
 
-/* Where the GROUPS word is lost, the client may have had any group: those without a page count as damaged. */
+/* The value of the record's GROUPS word. If the word is damaged, the client may have had any group, so it gets all of
+ * them; those for which no page is found count as damaged. */
 static uint32_t groups_of(struct load *load, struct nova_client_record *record)
 {
 	struct nova *fs = load->fs;
@@ -181,8 +183,9 @@ static int read_records(struct load *load)
 
 /* ---- pages ---------------------------------------------------------------------------------------------------- */
 
-/* Whose page it is. A page that names a client without the group is of a change that a crash cut off before GROUPS. It
- * loses its header, so that it cannot be taken for another one that this client gets for the group. */
+/* The client that the page belongs to, or NULL. If the page names a client whose GROUPS word does not have this group,
+ * a crash came between the stores of the page and of GROUPS. Such a page loses its header: this client may get another
+ * page for the group later, and must not have two. */
 static struct nova_client *owner_of(struct load *load, uint64_t block, uint32_t *group)
 {
 	struct nova *fs = load->fs;
@@ -246,7 +249,7 @@ static void judge_line(struct load *load, const struct judged_page *judged, uint
 		pm_set8(fs->pm, &words[0], intent_void(words, judged->number, slot));
 		__atomic_fetch_add(&load->voided, 1, __ATOMIC_RELAXED);
 	}
-	/* Also a true one: a process that was killed leaves lines that can be read but are not durable. */
+	/* Also if it is true: lines that a killed process stored can be in the CPU's cache only. */
 	pm_flush(fs->pm, words, NOVA_LINE_SIZE);
 }
 
@@ -285,7 +288,7 @@ static void judge(struct load *load, unsigned threads)
 
 /* ---- emptying ------------------------------------------------------------------------------------------------- */
 
-/* A page whose client has no record is free, so only the records change. */
+/* A page is free if its client has no record, so the pages need no change. */
 static void drop_records(struct nova *fs)
 {
 	for (uint32_t place = 0; place < NOVA_CLIENT_RECORDS; place++) {
