@@ -159,6 +159,7 @@ start_farnovad() {
 launch_farnovad() {
 	server_count=$((server_count + 1))
 	server_log=$tmp/farnovad.$server_count.log
+	: > "$server_log" # farnovad_is_ready may read it before the child has opened it
 	farnovad --pool "$pool" --listen "$FARNOVA_ADDRESS:$port" --transport "$FARNOVA_TRANSPORT" "${server_options[@]}" \
 		> "$server_log" 2>&1 < /dev/null &
 	server_pid=$!
