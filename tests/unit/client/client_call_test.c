@@ -9,12 +9,12 @@
 #include "client/session/slots.h"
 #include "client/session/staging_ring.h"
 #include "common/clock.h"
+#include "tests/support/client_session.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 /* cmocka.h wants the above first */
 #include <cmocka.h>
@@ -216,18 +216,12 @@ static const struct connection_handler handler = {.on_lost = on_lost};
 
 static int set_up(void **state)
 {
-	memset(&fs, 0, sizeof(fs));
 	sent_count = outcome_count = received = received_without_result = received_on_new_connection = 0;
 	send_error = 0;
 	ring_writes = 0;
 	now = CLOCK_NS_PER_S;
 	clock_set_source(test_now);
-	LIST_INIT(&fs.files);
-	TAILQ_INIT(&fs.unsent);
-	buffers_init(&fs.buffers);
-	cache_init(&fs.calls);
-	fs.timeout_ms = -1;
-	if (connection_init(&fs.link, &handler) || cred_init(&fs.creds))
+	if (client_session_init(&fs, &handler))
 		return -1;
 	begin_session(9, SLOTS);
 	return 0;
@@ -239,11 +233,7 @@ static int tear_down(void **state)
 	for (unsigned i = 0; i < SLOTS; i++)
 		assert_null(fs.slots[i].call);
 	assert_true(TAILQ_EMPTY(&fs.unsent));
-	free(fs.closes);
-	buffers_destroy(&fs.buffers);
-	cache_destroy(&fs.calls);
-	cred_destroy(&fs.creds);
-	connection_destroy(&fs.link);
+	client_session_destroy(&fs);
 	clock_set_source(NULL);
 	return 0;
 }
