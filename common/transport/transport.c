@@ -129,6 +129,8 @@ static int own_limits(const struct transport_ops *ops, const struct transport_op
 		own->receive_depth = options->receive_depth;
 	if (options != NULL && options->operations != 0)
 		own->operations = options->operations;
+	if (options != NULL)
+		own->ticket = options->ticket;
 	own->receive_first = own->receive_depth;
 	if (ops->receive_first != 0 && ops->receive_first < own->receive_first)
 		own->receive_first = ops->receive_first;
@@ -138,16 +140,19 @@ static int own_limits(const struct transport_ops *ops, const struct transport_op
 int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
                      const struct transport_options *options, struct transport_conn **out)
 {
+	struct transport_conn *join = options != NULL ? options->join : NULL;
 	struct transport_hello own;
 	int rc = own_limits(queue->ops, options, &own);
 
-	if (rc == 0 && pending->ops != queue->ops)
+	if (rc == 0 && (pending->ops != queue->ops || (join != NULL && (join->queue != queue || join->domain != join))))
 		rc = -EINVAL;
+	if (rc == 0 && join != NULL && join->dead)
+		rc = -ENOTCONN;
 	if (rc != 0) {
 		transport_reject(pending, ECONNREFUSED);
 		return rc;
 	}
-	return pending->ops->accept(pending, queue, &own, out);
+	return pending->ops->accept(pending, queue, &own, join, out);
 }
 
 void transport_reject(struct transport_pending *pending, int error)
@@ -158,6 +163,11 @@ void transport_reject(struct transport_pending *pending, int error)
 uint64_t transport_pending_host(const struct transport_pending *pending)
 {
 	return pending->host;
+}
+
+struct transport_ticket transport_pending_ticket(const struct transport_pending *pending)
+{
+	return pending->hello.ticket;
 }
 
 int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,
@@ -259,6 +269,8 @@ int transport_register(struct transport_conn *conn, void *address, size_t length
 	/* Devices translate whole pages: the offset within a page must be the same on both sides. */
 	if ((rights & (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE)) != 0 &&
 	    ((base ^ (uintptr_t)address) & (TRANSPORT_PAGE_SIZE - 1)) != 0)
+		return -EINVAL;
+	if (conn->domain != conn && (rights & (TRANSPORT_REMOTE_READ | TRANSPORT_REMOTE_WRITE)) != 0)
 		return -EINVAL;
 	if (length == 0 || (rights & ~TRANSPORT_RIGHTS) != 0 || __builtin_add_overflow(base, (uint64_t)length, &end) ||
 	    __builtin_add_overflow((uintptr_t)address, length, &end))

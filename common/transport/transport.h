@@ -17,6 +17,8 @@
  *    which they were posted: a message sent after a write is seen there only when the written bytes are.
  *  - Registrations belong to a connection (its protection domain): a key of one is refused on any other. An address out
  *    of range, a missing right or an unknown key ends the connection at both ends and touches no memory.
+ *  - An accepted connection may join another one on the same queue: then the peer can use the registrations of that one
+ *    through both. Only the one that others joined registers memory for the peer. Those that joined are closed first.
  *  - Any error on a connection ends it: one TRANSPORT_CLOSED event with the reason; pending operations are lost.
  *  - The completion of a write says nothing about durability.
  *  - A zero-length read, write or message is refused with -EINVAL.
@@ -41,10 +43,17 @@ struct transport_pending;  /* a connection request that was not accepted yet */
 struct transport_conn;     /* a connection and its protection domain */
 struct transport_region;   /* a registered range */
 
+/* What a connecting side says of itself before any message; opaque to the transport. Zeros: nothing. */
+struct transport_ticket {
+	uint64_t number, key;
+};
+
 struct transport_options {
-	uint32_t message_size;  /* largest message this side receives; at most 64 KiB; 0 = 16 KiB + 512 */
-	uint32_t receive_depth; /* receive buffers at most; 0 = 64 */
-	uint32_t operations;    /* reads and writes outstanding at a time; 0 = 64 */
+	uint32_t message_size;          /* largest message this side receives; at most 64 KiB; 0 = 16 KiB + 512 */
+	uint32_t receive_depth;         /* receive buffers at most; 0 = 64 */
+	uint32_t operations;            /* reads and writes outstanding at a time; 0 = 64 */
+	struct transport_ticket ticket; /* of transport_connect: for the other side's transport_pending_ticket */
+	struct transport_conn *join;    /* of transport_accept: the connection to join, or NULL */
 };
 
 /* transport_available -- 0 if this host can use the transport now, else -errno with what is missing and what to do in
@@ -107,7 +116,8 @@ uint16_t transport_listener_port(const struct transport_listener *listener);
 /* transport_listener_next -- the next connection request; -EAGAIN if there is none. */
 int transport_listener_next(struct transport_listener *listener, struct transport_pending **out);
 
-/* transport_accept -- accept a connection; its events go to `queue`. Consumes `pending` even on failure. */
+/* transport_accept -- accept a connection; its events go to `queue`. Consumes `pending` even on failure. -EINVAL if the
+ * connection to join is on another queue or has joined another one itself; -EXDEV if it is on another device. */
 int transport_accept(struct transport_pending *pending, struct transport_queue *queue,
                      const struct transport_options *options, struct transport_conn **out);
 /* transport_reject -- reject a connection; its connect fails with `error`, an errno (over verbs always
@@ -116,6 +126,9 @@ void transport_reject(struct transport_pending *pending, int error);
 /* transport_pending_host -- a number that all connections of a host share: its IPv4 address, the first 64 bits of its
  * IPv6 address, or 0 for UNIX sockets. */
 uint64_t transport_pending_host(const struct transport_pending *pending);
+
+/* transport_pending_ticket -- the ticket that the connecting side gave. */
+struct transport_ticket transport_pending_ticket(const struct transport_pending *pending);
 
 /* transport_connect -- connect within `timeout_ms`; blocks. `why` receives a sentence on failure. */
 int transport_connect(struct transport_queue *queue, const char *host, uint16_t port,

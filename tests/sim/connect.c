@@ -160,7 +160,7 @@ static void acceptance_arrives(void *argument)
 }
 
 int sim_accept(struct transport_pending *base, struct transport_queue *queue, const struct transport_hello *own,
-               struct transport_conn **out)
+               struct transport_conn *join, struct transport_conn **out)
 {
 	struct sim_pending *pending = (struct sim_pending *)base;
 	struct link *link = network_allocate(sizeof(*link));
@@ -177,6 +177,8 @@ int sim_accept(struct transport_pending *base, struct transport_queue *queue, co
 	pending->link = link;
 	pending->theirs = *own;
 	*out = &new_conn(queue, own, &base->hello, link, 1)->base;
+	if (join)
+		transport_conn_join(*out, join);
 	sim_at(when, acceptance_arrives, pending);
 	return 0;
 }

@@ -170,7 +170,7 @@ static struct transport_region *region_of(struct sim_conn *conn, const struct it
 {
 	struct transport_region *region;
 
-	LIST_FOREACH(region, &conn->base.regions, entry)
+	LIST_FOREACH(region, &conn->base.domain->regions, entry)
 	{
 		if (region->key == item->key && (region->rights & right) && item->remote >= region->base &&
 		    item->remote - region->base < region->length &&
@@ -382,6 +382,7 @@ void network_let_go(struct sim_conn *conn)
 {
 	detach(conn);
 	drop_arrived(conn);
+	transport_conn_part(&conn->base);
 }
 
 /* ---- faults ----------------------------------------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ void sim_listener_close(struct transport_listener *base);
 int sim_listener_fd(const struct transport_listener *base);
 int sim_listener_next(struct transport_listener *base, struct transport_pending **out);
 int sim_accept(struct transport_pending *base, struct transport_queue *queue, const struct transport_hello *own,
-               struct transport_conn **out);
+               struct transport_conn *join, struct transport_conn **out);
 void sim_reject(struct transport_pending *base, int error);
 int sim_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                 int timeout_ms, struct transport_conn **out, char *why, size_t why_size);

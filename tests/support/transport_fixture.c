@@ -121,9 +121,11 @@ static void *accept_one(void *argument)
 		poll(&ready, 1, 10000);
 		accepting->rc = transport_listener_next(accepting->fixture->listener, &pending);
 	} while (accepting->rc == -EAGAIN);
-	if (accepting->rc == 0)
-		accepting->rc =
-		    transport_accept(pending, accepting->fixture->server.queue, accepting->options, &accepting->conn);
+	if (accepting->rc != 0)
+		return NULL;
+	accepting->fixture->ticket = transport_pending_ticket(pending);
+	accepting->rc =
+	    transport_accept(pending, accepting->fixture->server.queue, accepting->options, &accepting->conn);
 	return NULL;
 }
 

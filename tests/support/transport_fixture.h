@@ -22,6 +22,7 @@ struct fixture {
 	char host[128];
 	struct transport_listener *listener;
 	struct side client, server;
+	struct transport_ticket ticket; /* of the newest connection */
 };
 
 /* fixture_address -- where a listener of this kind can be reached on this host; false where there is no such address

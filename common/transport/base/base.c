@@ -79,6 +79,7 @@ int transport_conn_init(struct transport_conn *conn, struct transport_queue *que
 {
 	conn->ops = queue->ops;
 	conn->queue = queue;
+	conn->domain = conn;
 	conn->own = *own;
 	conn->theirs = *theirs;
 	credits_init(&conn->credits, own->receive_first, theirs->receive_first, theirs->receive_depth);
@@ -112,6 +113,25 @@ void transport_push_done(struct transport_conn *conn, void *context)
 {
 	events_push(&conn->queue->events,
 	            &(struct transport_event){.type = TRANSPORT_DONE, .conn = conn, .context = context});
+}
+
+void transport_conn_join(struct transport_conn *conn, struct transport_conn *domain)
+{
+	conn->domain = domain;
+	LIST_INSERT_HEAD(&domain->joined, conn, of_joined);
+}
+
+void transport_conn_part(struct transport_conn *conn)
+{
+	struct transport_conn *other;
+
+	if (conn->domain != conn)
+		LIST_REMOVE(conn, of_joined);
+	conn->domain = conn;
+	while ((other = LIST_FIRST(&conn->joined)) != NULL) {
+		LIST_REMOVE(other, of_joined);
+		other->domain = other;
+	}
 }
 
 void transport_region_link(struct transport_region *region, struct transport_conn *conn)

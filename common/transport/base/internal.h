@@ -26,6 +26,7 @@ struct transport_hello {
 	uint32_t receive_depth; /* receive buffers at most */
 	uint32_t receive_first; /* at the beginning; more come as credits. Over tcp receive_depth */
 	uint32_t operations;
+	struct transport_ticket ticket; /* of the connecting side */
 };
 
 /*
@@ -48,9 +49,10 @@ struct transport_ops {
 	void (*listener_close)(struct transport_listener *listener);
 	int (*listener_fd)(const struct transport_listener *listener);
 	int (*listener_next)(struct transport_listener *listener, struct transport_pending **out);
-	/* `own` is within the limits, with defaults filled in. */
+	/* `own` is within the limits, with defaults filled in; `join`, if not NULL, is on `queue` and up, and has not
+	 * joined another one. */
 	int (*accept)(struct transport_pending *pending, struct transport_queue *queue,
-	              const struct transport_hello *own, struct transport_conn **out);
+	              const struct transport_hello *own, struct transport_conn *join, struct transport_conn **out);
 	void (*reject)(struct transport_pending *pending, int error);
 	int (*connect)(struct transport_queue *queue, const char *host, uint16_t port,
 	               const struct transport_hello *own, int timeout_ms, struct transport_conn **out, char *why,
@@ -101,6 +103,9 @@ struct transport_conn {
 	void *user;
 	struct transport_hello own, theirs;
 	struct credits credits;
+	struct transport_conn *domain; /* whose registrations the peer may use through it; itself unless it joined */
+	LIST_HEAD(, transport_conn) joined;   /* connections that joined this one */
+	LIST_ENTRY(transport_conn) of_joined; /* if it joined */
 	LIST_HEAD(, transport_region) regions;
 	bool dead; /* its TRANSPORT_CLOSED is in the ring or was delivered */
 	char peer[TRANSPORT_PEER_SIZE];
@@ -129,6 +134,11 @@ void transport_conn_fini(struct transport_conn *conn);
 bool transport_conn_failed(struct transport_conn *conn, int status);
 void transport_push_message(struct transport_conn *conn, const void *data, uint32_t length);
 void transport_push_done(struct transport_conn *conn, void *context);
+
+/* transport_conn_join -- share the registrations of `domain` from now on. transport_conn_part -- undo it, and part from
+ * those that joined `conn`. */
+void transport_conn_join(struct transport_conn *conn, struct transport_conn *domain);
+void transport_conn_part(struct transport_conn *conn);
 
 void transport_region_link(struct transport_region *region, struct transport_conn *conn);
 void transport_region_unlink(struct transport_region *region);

@@ -91,7 +91,8 @@ void tcp_conn_flush(struct tcp_conn *conn);
 /* tcp_conn_frame -- queue a frame, with the credits owed. */
 void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answers);
 
-/* tcp_conn_region -- the region of a key if it permits `right` for the whole range, else NULL. */
+/* tcp_conn_region -- the region of a key, of this connection or the one that it joined, if it permits `right` for the
+ * whole range, else NULL. */
 struct tcp_region *tcp_conn_region(struct tcp_conn *conn, uint64_t key, uint64_t remote, uint32_t length,
                                    unsigned right);
 
@@ -120,7 +121,7 @@ void tcp_listener_close(struct transport_listener *listener);
 int tcp_listener_fd(const struct transport_listener *listener);
 int tcp_listener_next(struct transport_listener *listener, struct transport_pending **out);
 int tcp_accept(struct transport_pending *pending, struct transport_queue *queue, const struct transport_hello *own,
-               struct transport_conn **out);
+               struct transport_conn *join, struct transport_conn **out);
 void tcp_reject(struct transport_pending *pending, int error);
 int tcp_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                 int timeout_ms, struct transport_conn **out, char *why, size_t why_size);

@@ -141,7 +141,12 @@ void tcp_close(struct transport_conn *base)
 {
 	struct tcp_conn *conn = tcp_conn_of(base);
 	struct tcp_queue *queue = tcp_queue_of(conn);
+	struct transport_conn *other;
 
+	/* Their output may refer to the regions. */
+	LIST_FOREACH(other, &base->joined, of_joined)
+	tcp_conn_fail(tcp_conn_of(other), -ECONNRESET, NULL);
+	transport_conn_part(base);
 	if (!base->dead)
 		queue->count--;
 	leave_unsent(conn);
@@ -395,8 +400,9 @@ int tcp_register(struct transport_conn *base, void *address, size_t length, uint
 struct tcp_region *tcp_conn_region(struct tcp_conn *conn, uint64_t key, uint64_t remote, uint32_t length,
                                    unsigned right)
 {
+	const struct tcp_conn *domain = tcp_conn_of(conn->base.domain);
 	uint64_t index = key & ((1u << INDEX_BITS) - 1);
-	struct tcp_region *region = index < conn->region_capacity ? conn->regions[index] : NULL;
+	struct tcp_region *region = index < domain->region_capacity ? domain->regions[index] : NULL;
 
 	if (region == NULL || region->base.key != key || (region->base.rights & right) == 0)
 		return NULL;
@@ -415,10 +421,9 @@ static bool being_written(const struct tcp_conn *conn, const struct tcp_region *
 	return input->in_body && input->frame.type == TCP_WRITE && input->region == region;
 }
 
-void tcp_deregister(struct transport_region *base)
+/* end_use -- after this neither the peer nor this side uses the region through `conn`. */
+static void end_use(struct tcp_conn *conn, struct tcp_region *region)
 {
-	struct tcp_region *region = (struct tcp_region *)base;
-	struct tcp_conn *conn = tcp_conn_of(base->conn);
 	int rc = 0;
 
 	if (region->unsent > 0) {
@@ -429,9 +434,20 @@ void tcp_deregister(struct transport_region *base)
 		tcp_conn_fail(conn, rc, "a registration ended while the peer was reading much of it");
 	} else if (being_written(conn, region)) {
 		tcp_conn_fail(conn, -EACCES, "a registration ended while the peer was writing to it");
-	} else if (region->local_users > 0) {
+	} else if (region->local_users > 0 && &conn->base == region->base.conn) {
 		tcp_conn_fail(conn, -EFAULT, "a registration ended while an operation of this side was using it");
 	}
+}
+
+void tcp_deregister(struct transport_region *base)
+{
+	struct tcp_region *region = (struct tcp_region *)base;
+	struct tcp_conn *conn = tcp_conn_of(base->conn);
+	struct transport_conn *other;
+
+	end_use(conn, region);
+	LIST_FOREACH(other, &base->conn->joined, of_joined)
+	end_use(tcp_conn_of(other), region);
 	conn->regions[region->index] = NULL;
 	conn->next_free[region->index] = conn->first_free;
 	conn->first_free = region->index;

@@ -382,7 +382,7 @@ int tcp_listener_next(struct transport_listener *base, struct transport_pending 
 }
 
 int tcp_accept(struct transport_pending *base, struct transport_queue *queue, const struct transport_hello *own,
-               struct transport_conn **out)
+               struct transport_conn *join, struct transport_conn **out)
 {
 	struct tcp_pending *pending = (struct tcp_pending *)base;
 	uint8_t hello[TCP_HELLO_SIZE];
@@ -395,6 +395,8 @@ int tcp_accept(struct transport_pending *base, struct transport_queue *queue, co
 	} else {
 		rc = tcp_conn_create(queue, pending->fd, own, &base->hello, base->peer, out);
 	}
+	if (rc == 0 && join != NULL)
+		transport_conn_join(*out, join);
 	free(pending);
 	return rc;
 }

@@ -64,7 +64,8 @@ int tcp_frame_decode(const uint8_t bytes[TCP_HEADER_SIZE], struct tcp_frame *fra
 		return refuse(reason, "unknown frame type");
 	if (wire.flags != 0 && !(frame->type == TCP_WRITE && wire.flags == TCP_FLAG_ACK))
 		return refuse(reason, "unknown flags");
-	if (frame->type != TCP_READ_REQUEST && frame->type != TCP_WRITE && (frame->remote | frame->key) != 0)
+	if (frame->type != TCP_HELLO && frame->type != TCP_READ_REQUEST && frame->type != TCP_WRITE &&
+	    (frame->remote | frame->key) != 0)
 		return refuse(reason, "an address in a frame that has none");
 	switch (frame->type) {
 	case TCP_HELLO:
@@ -108,7 +109,11 @@ void tcp_hello_encode(const struct transport_hello *hello, uint8_t out[TCP_HELLO
 	};
 
 	memcpy(out, &wire, sizeof(wire));
-	tcp_frame_encode(&(struct tcp_frame){.type = TCP_HELLO, .length = TCP_HELLO_SIZE - TCP_HEADER_SIZE}, out);
+	tcp_frame_encode(&(struct tcp_frame){.type = TCP_HELLO,
+	                                     .length = TCP_HELLO_SIZE - TCP_HEADER_SIZE,
+	                                     .remote = hello->ticket.number,
+	                                     .key = hello->ticket.key},
+	                 out);
 }
 
 int tcp_hello_decode(const uint8_t bytes[TCP_HELLO_SIZE], struct transport_hello *hello, const char **reason)
@@ -127,6 +132,7 @@ int tcp_hello_decode(const uint8_t bytes[TCP_HELLO_SIZE], struct transport_hello
 	hello->message_size = le32_get(wire.message_size);
 	hello->receive_depth = hello->receive_first = le32_get(wire.receive_depth);
 	hello->operations = le32_get(wire.operations);
+	hello->ticket = (struct transport_ticket){.number = frame.remote, .key = frame.key};
 	if (transport_hello_check(hello) != 0)
 		return refuse(reason, "its limits are out of range");
 	return 0;

@@ -567,12 +567,15 @@ static int verbs_register(struct transport_conn *base, void *address, size_t len
 static void verbs_deregister(struct transport_region *base)
 {
 	struct verbs_region *region = (struct verbs_region *)base;
+	struct transport_conn *other;
 	int rc = ibv_dereg_mr(region->mr);
 
 	if (rc != 0) {
-		/* The memory must not stay accessible: end the connection, which also ends the registration. */
+		/* The memory must not stay accessible: end the connections, which also ends the registration. */
 		log_error("transport", "a registration of %s cannot be ended: %s", base->conn->peer, strerror(rc));
 		verbs_conn_fail(verbs_conn_of(base->conn), -rc, "a registration could not be ended");
+		LIST_FOREACH(other, &base->conn->joined, of_joined)
+		verbs_conn_fail(verbs_conn_of(other), -rc, "a registration could not be ended");
 	}
 	transport_region_unlink(base);
 	free(region);
@@ -584,6 +587,7 @@ static void verbs_close(struct transport_conn *base)
 
 	if (!base->dead)
 		rdma_disconnect(conn->id);
+	transport_conn_part(base);
 	verbs_conn_destroy(conn);
 }
 

@@ -60,7 +60,8 @@ struct verbs_conn {
 	bool ready; /* the common head is filled: events may be pushed */
 	uint32_t handle;
 	struct rdma_cm_id *id;
-	struct ibv_pd *pd;
+	struct ibv_pd *pd; /* its own, unless it joined another connection */
+	bool owns_pd;
 	struct verbs_cq *cq;
 	uint32_t cq_room;
 	uint32_t inline_limit, operation_limit; /* bytes */
@@ -109,10 +110,10 @@ static inline uint64_t verbs_work_id(const struct verbs_conn *conn, uint32_t low
 /* verbs_device_available -- as transport_available. */
 int verbs_device_available(char *why, size_t why_size);
 
-/* verbs_conn_build -- create protection domain, queue pair and receive buffers for `id`, which is bound to a device. On
- * failure the caller still owns `id`. */
+/* verbs_conn_build -- create protection domain, queue pair and receive buffers for `id`, which is bound to a device; with
+ * `join` in the domain of that connection. On failure the caller still owns `id`. */
 int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const struct transport_hello *own,
-                     struct verbs_conn **out);
+                     const struct transport_conn *join, struct verbs_conn **out);
 /* verbs_conn_complete -- make the connection usable once the peer's limits are known. */
 int verbs_conn_complete(struct verbs_conn *conn, const struct transport_hello *own,
                         const struct transport_hello *theirs, const char *peer);
@@ -131,7 +132,7 @@ void verbs_listener_close(struct transport_listener *listener);
 int verbs_listener_fd(const struct transport_listener *listener);
 int verbs_listener_next(struct transport_listener *listener, struct transport_pending **out);
 int verbs_accept(struct transport_pending *pending, struct transport_queue *queue, const struct transport_hello *own,
-                 struct transport_conn **out);
+                 struct transport_conn *join, struct transport_conn **out);
 void verbs_reject(struct transport_pending *pending, int error);
 int verbs_connect(struct transport_queue *queue, const char *host, uint16_t port, const struct transport_hello *own,
                   int timeout_ms, struct transport_conn **out, char *why, size_t why_size);

@@ -33,6 +33,7 @@ struct wire_hello {
 	le32 operations;
 	le32 receive_first;
 	le32 reserved;
+	le64 ticket_number, ticket_key;
 };
 static_assert(sizeof(struct wire_hello) <= 56, "private data of a connect request");
 
@@ -58,6 +59,8 @@ static struct wire_hello encode(const struct transport_hello *hello)
 	    .receive_depth = le32_of(hello->receive_depth),
 	    .operations = le32_of(hello->operations),
 	    .receive_first = le32_of(hello->receive_first),
+	    .ticket_number = le64_of(hello->ticket.number),
+	    .ticket_key = le64_of(hello->ticket.key),
 	};
 }
 
@@ -78,6 +81,8 @@ static int decode(const struct rdma_conn_param *from, struct transport_hello *he
 	hello->receive_depth = le32_get(wire.receive_depth);
 	hello->operations = le32_get(wire.operations);
 	hello->receive_first = le32_get(wire.receive_first);
+	hello->ticket.number = le64_get(wire.ticket_number);
+	hello->ticket.key = le64_get(wire.ticket_key);
 	*reason = "its limits are out of range";
 	return transport_hello_check(hello);
 }
@@ -249,7 +254,7 @@ void verbs_reject(struct transport_pending *base, int error)
 }
 
 int verbs_accept(struct transport_pending *base, struct transport_queue *queue, const struct transport_hello *own,
-                 struct transport_conn **out)
+                 struct transport_conn *join, struct transport_conn **out)
 {
 	struct verbs_pending *pending = (struct verbs_pending *)base;
 	struct wire_hello hello = encode(own);
@@ -259,7 +264,7 @@ int verbs_accept(struct transport_pending *base, struct transport_queue *queue, 
 	    .rnr_retry_count = RNR_RETRIES,
 	};
 	struct verbs_conn *conn;
-	int rc = verbs_conn_build(queue, pending->id, own, &conn);
+	int rc = verbs_conn_build(queue, pending->id, own, join, &conn);
 
 	if (rc != 0) {
 		verbs_reject(base, ECONNREFUSED);
@@ -278,6 +283,8 @@ int verbs_accept(struct transport_pending *base, struct transport_queue *queue, 
 		verbs_conn_destroy(conn);
 		return rc;
 	}
+	if (join != NULL)
+		transport_conn_join(&conn->base, join);
 	*out = &conn->base;
 	return 0;
 }
@@ -374,7 +381,7 @@ static int connect_address(struct transport_queue *queue, struct rdma_event_chan
 		return -errno;
 	rc = resolve(id, address, deadline);
 	if (rc == 0)
-		rc = verbs_conn_build(queue, id, own, &conn);
+		rc = verbs_conn_build(queue, id, own, NULL, &conn);
 	if (rc != 0) {
 		rdma_destroy_id(id);
 		return rc;

@@ -145,7 +145,18 @@ static int size_queues(struct verbs_conn *conn, const struct transport_hello *ow
 	return conn->requests != NULL ? 0 : -ENOMEM;
 }
 
-static int build(struct verbs_conn *conn, const struct transport_hello *own)
+static int take_domain(struct verbs_conn *conn, const struct verbs_conn *join)
+{
+	if (join != NULL) {
+		conn->pd = join->pd;
+		return join->id->verbs == conn->id->verbs ? 0 : -EXDEV;
+	}
+	conn->pd = ibv_alloc_pd(conn->id->verbs);
+	conn->owns_pd = conn->pd != NULL;
+	return conn->owns_pd ? 0 : -errno;
+}
+
+static int build(struct verbs_conn *conn, const struct transport_hello *own, const struct transport_conn *join)
 {
 	struct verbs_queue *queue = verbs_queue_of(conn);
 	struct ibv_device_attr device;
@@ -168,15 +179,14 @@ static int build(struct verbs_conn *conn, const struct transport_hello *own)
 	if (rc != 0)
 		return rc;
 	conn->cq_room = conn->depth + conn->receive_room;
-	conn->pd = ibv_alloc_pd(conn->id->verbs);
-	if (conn->pd == NULL)
-		return -errno;
-	rc = create_queue_pair(conn);
+	rc = take_domain(conn, (const struct verbs_conn *)join);
+	if (rc == 0)
+		rc = create_queue_pair(conn);
 	return rc != 0 ? rc : verbs_receive_build(conn);
 }
 
 int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const struct transport_hello *own,
-                     struct verbs_conn **out)
+                     const struct transport_conn *join, struct verbs_conn **out)
 {
 	struct verbs_conn *conn = calloc(1, sizeof(*conn));
 	int rc;
@@ -187,7 +197,7 @@ int verbs_conn_build(struct transport_queue *queue, struct rdma_cm_id *id, const
 	conn->base.ops = queue->ops;
 	conn->base.own = *own;
 	conn->id = id;
-	rc = build(conn, own);
+	rc = build(conn, own, join);
 	if (rc != 0) {
 		if (rc == -ENOMEM)
 			log_error_limited("transport",
@@ -269,7 +279,7 @@ void verbs_conn_destroy(struct verbs_conn *conn)
 	if (conn->id != NULL && conn->id->qp != NULL)
 		rdma_destroy_qp(conn->id);
 	end_regions(conn);
-	if (conn->pd != NULL)
+	if (conn->owns_pd)
 		ibv_dealloc_pd(conn->pd);
 	if (conn->id != NULL)
 		rdma_destroy_id(conn->id);
