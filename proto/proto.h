@@ -25,6 +25,7 @@
 #define PROTO_MAX_CREDS      1024u /* of a session, with its own */
 #define PROTO_MAX_EXTENTS    128u
 #define PROTO_MAX_SLOTS      64u
+#define PROTO_MAX_CHANNELS   16u          /* further connections of a session */
 #define PROTO_MAX_STAGING    (1ULL << 30) /* bytes of a staging ring */
 #define PROTO_MAX_LINK       4095u
 #define PROTO_REQUEST_HEADER 40u
@@ -155,7 +156,7 @@ struct proto_string {
 
 #define PROTO_MAX_REASON 255u
 
-#define PROTO_SLOT_NONE 0xffffu /* notices, HELLO, BYE and STAGING use no slot */
+#define PROTO_SLOT_NONE 0xffffu /* notices, HELLO, BYE, STAGING and BIND_CONN use no slot */
 
 struct proto_request {
 	uint16_t op;
@@ -226,6 +227,9 @@ struct proto_request {
 		struct {
 			uint32_t want; /* 1 to get the ring, 0 to give it back */
 		} staging;
+		struct {
+			uint64_t session, session_key; /* as in the ticket of the connection */
+		} bind_conn;
 		struct {
 			uint64_t open;
 			uint64_t offset;

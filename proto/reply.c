@@ -324,6 +324,7 @@ static const char *check(const struct proto_reply *p)
 		why = check_attributes(&p->fallocate.attr);
 		return why ? why : check_replaced(p->fallocate.replaced_offset, p->fallocate.replaced_length);
 	case PROTO_BYE:
+	case PROTO_BIND_CONN:
 	case PROTO_CRED:
 	case PROTO_PING:
 	case PROTO_ACCESS:

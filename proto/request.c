@@ -33,6 +33,10 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 	case PROTO_STAGING:
 		field_u32(w, &q->staging.want);
 		break;
+	case PROTO_BIND_CONN:
+		field_u64(w, &q->bind_conn.session);
+		field_u64(w, &q->bind_conn.session_key);
+		break;
 	case PROTO_CRED:
 		field_u32(w, &q->cred_set.number);
 		field_u32(w, &q->cred_set.uid);

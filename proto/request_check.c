@@ -239,6 +239,8 @@ static struct refusal check_body(const struct proto_request *q)
 		return check_hello(q);
 	case PROTO_STAGING:
 		return q->staging.want <= 1 ? accepted : refuse(EINVAL, "a staging ring is wanted, or given back");
+	case PROTO_BIND_CONN:
+		return q->bind_conn.session != 0 ? accepted : refuse(EINVAL, "no session has number 0");
 	case PROTO_BYE:
 	case PROTO_PING:
 	case PROTO_LAYOUT_RETURN:

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "server/server.h"
+#include "server/state/channel.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -82,6 +83,14 @@ static struct worker *least_loaded(struct server *server)
 	return best;
 }
 
+/* A channel belongs to the worker that has its session. */
+static struct worker *worker_for(struct server *server, const struct transport_pending *pending)
+{
+	struct state *state = channel_thread(&server->shared.registry, transport_pending_ticket(pending));
+
+	return state ? worker_of(state) : least_loaded(server);
+}
+
 static void on_arrival(evutil_socket_t fd, short what, void *argument)
 {
 	struct listener *listener = argument;
@@ -91,7 +100,7 @@ static void on_arrival(evutil_socket_t fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	while (transport_listener_next(listener->transport, &pending) == 0) {
-		if (worker_give(least_loaded(server), pending, listener->kind) < 0)
+		if (worker_give(worker_for(server, pending), pending, listener->kind) < 0)
 			log_warn_limited(
 			    "listen", "a connection was refused: there are %zu connections, and max_clients is %llu",
 			    atomic_load(&server->admission.count), (unsigned long long)server->config.max_clients);

@@ -15,6 +15,7 @@
 #include "server/nova/long.h"
 #include "server/ops/dispatch.h"
 #include "server/server.h"
+#include "server/state/channel.h"
 #include "server/state/deferred.h"
 #include "server/state/seal.h"
 #include "server/state/session.h"
@@ -61,17 +62,29 @@ static void arrival_delivered(struct mail *mail)
 {
 	struct arrival *arrival = (struct arrival *)(void *)mail;
 	struct worker *worker = arrival->worker;
-	bool in = false;
+	struct transport_ticket ticket = transport_pending_ticket(arrival->pending);
+	struct conn *conn = NULL;
+	int unbound;
 
 	if (atomic_load(&worker->server->stopping)) {
 		transport_reject(arrival->pending, ECONNREFUSED);
 		admission_leave(arrival->guest);
 	} else {
-		in = conn_open(&worker->net, arrival->pending, arrival->kind, arrival->guest) == 0;
+		struct session *session = channel_of_ticket(&worker->state, ticket, arrival->kind, &unbound);
+		struct transport_conn *join = session ? session->conn->transport : NULL;
+		if (conn_open(&worker->net, arrival->pending, arrival->kind, join, arrival->guest, &conn) == 0)
+			conn->unbound = unbound;
+		if (conn && session)
+			channel_opened(session, conn);
 	}
-	if (!in)
+	if (!conn)
 		atomic_fetch_sub(&worker->net.load, 1);
 	free(arrival);
+}
+
+struct worker *worker_of(struct state *state)
+{
+	return container_of(state, struct worker, state);
 }
 
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind)
@@ -95,10 +108,15 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 
 static void close_broken(struct worker *worker)
 {
-	for (struct conn *conn = worker->net.conns, *next; conn && worker->net.broken > 0; conn = next) {
-		next = conn->next;
-		if (conn->broken)
-			session_close_conn(conn);
+	struct conn *conn = worker->net.conns;
+
+	while (conn && worker->net.broken > 0) {
+		if (!conn->broken) {
+			conn = conn->next;
+			continue;
+		}
+		session_close_conn(conn);
+		conn = worker->net.conns; /* channels of its session are closed too */
 	}
 }
 
@@ -271,7 +289,7 @@ static void tick(struct worker *worker)
 	if (admission_crowded(&server->admission))
 		hello_ms /= CROWDED_SHARE;
 	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
-		if (!conn->session && worker->net.now_ms - conn->opened_ms > hello_ms)
+		if (!conn->session && !conn->bound && worker->net.now_ms - conn->opened_ms > hello_ms)
 			conn_fail(conn, "it has not said HELLO");
 		if (conn->out_first && worker->net.now_ms - conn->out_since_ms > STALLED_MS)
 			conn_fail(conn, "it does not receive its messages");

@@ -54,6 +54,9 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
                 char *why, size_t why_size);
 int worker_start(struct worker *worker);
 
+/* worker_of -- the worker that has this state. */
+struct worker *worker_of(struct state *state);
+
 /* worker_give -- give a new connection to the worker, from any thread. -EUSERS: the connection was rejected. */
 int worker_give(struct worker *worker, struct transport_pending *pending, enum transport_kind kind);
 

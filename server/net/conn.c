@@ -23,11 +23,13 @@ struct out_message {
 	uint8_t data[];
 };
 
-int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest)
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct transport_conn *join,
+              struct guest *guest, struct conn **out)
 {
 	const struct transport_options options = {
 	    .message_size = net->message_size,
 	    .receive_depth = CONN_RECEIVES,
+	    .join = join,
 	};
 	struct conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
@@ -62,6 +64,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 		conn->next->previous = conn;
 	net->conns = conn;
 	log_debug("conn", "%s connected over %s", transport_peer(conn->transport), transport_kind_name(kind));
+	*out = conn;
 	return 0;
 }
 

@@ -3,9 +3,10 @@
  *
  * The states of a connection:
  *
- *     (none) --conn_open--> NEW: `session` is NULL; only HELLO is understood
+ *     (none) --conn_open--> NEW: `session` is NULL; only HELLO and BIND_CONN are understood
  *     NEW --session_hello, a new session--> IN USE: `session` is set
  *     NEW --session_hello, one to resume--> RESUMING: `resuming` is set, the session is being transferred
+ *     NEW --BIND_CONN--> BOUND: `bound` is set; a channel of a session, without further messages (state/channel.h)
  *     RESUMING --the session has arrived, or there is none and a new one is made--> IN USE
  *     any --conn_fail--> BROKEN: `broken` is set; nothing more is sent or taken from it
  *     any --conn_close, by session_close_conn between two batches of events--> freed
@@ -41,8 +42,13 @@ struct conn {
 	struct net *net;
 	struct transport_conn *transport;
 	struct guest *guest;     /* in the table of all connections */
-	struct session *session; /* NULL before HELLO */
-	uint64_t token;          /* identifies the connection within the thread; never used again */
+	struct session *session; /* NULL before HELLO, and of a channel */
+	/* owned by server/state/channel.c */
+	struct session *channel_of; /* the session whose connection it has joined, or NULL */
+	struct conn *next_channel;  /* of that session */
+	int unbound;                /* -errno: its ticket was refused */
+	bool bound;                 /* BIND_CONN has come */
+	uint64_t token;             /* identifies the connection within the thread; never used again */
 	int64_t opened_ms;
 	int64_t heard_ms;
 	int64_t extended_ms; /* by how much its time-outs were extended since it was heard last */
@@ -58,8 +64,10 @@ struct conn {
 	int64_t out_since_ms;
 };
 
-/* conn_open -- accept a connection. -errno, logged; `pending` and `guest` are consumed in any case. */
-int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct guest *guest);
+/* conn_open -- accept a connection, which joins the connection `join` if that is not NULL. -errno, logged; `pending` and
+ * `guest` are consumed in any case. */
+int conn_open(struct net *net, struct transport_pending *pending, enum transport_kind kind, struct transport_conn *join,
+              struct guest *guest, struct conn **out);
 
 /* conn_greeted -- the connection has a session now. */
 void conn_greeted(struct conn *conn, struct session *session);

@@ -9,6 +9,7 @@
 #include "server/ops/repeat.h"
 #include "server/ops/request.h"
 #include "server/ops/table.h"
+#include "server/state/channel.h"
 #include "server/state/seal.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
@@ -263,15 +264,32 @@ void dispatch_resume(struct deferred *deferred)
 
 /* ---- messages --------------------------------------------------------------------------------------------------- */
 
-/* The first message must be HELLO. */
+static void bind_conn(struct state *state, struct conn *conn, const struct proto_request *in)
+{
+	int rc = channel_bind(conn, in);
+
+	if (rc < 0)
+		conn_log_peer_error(conn, "BIND_CONN",
+		                    rc == -EUSERS ? "its session has as many channels as it may"
+		                                  : "there is no connected session with that number and key");
+	answer(state, conn, in, -rc);
+}
+
+/* The first message must be HELLO or BIND_CONN. */
 static void first_message(struct state *state, struct conn *conn, const struct proto_request *in, int rc,
                           const char *why)
 {
-	if (in->op != PROTO_HELLO) {
+	if (conn->bound) {
+		conn_fail(conn, "it sent a message on a channel");
+	} else if (in->op != PROTO_HELLO && in->op != PROTO_BIND_CONN) {
 		conn_fail(conn, "its first message is not HELLO");
 	} else if (rc < 0) {
-		conn_log_peer_error(conn, "HELLO", why);
+		conn_log_peer_error(conn, proto_op_name(in->op), why);
 		answer(state, conn, in, -rc);
+	} else if (in->op == PROTO_BIND_CONN) {
+		bind_conn(state, conn, in);
+	} else if (conn->channel_of) {
+		conn_fail(conn, "it said HELLO on a connection that has joined a session");
 	} else {
 		session_hello(state, conn, in);
 	}
@@ -324,7 +342,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 			answer_staging(state, conn, in);
 			return;
 		}
-		conn_fail(conn, rc < 0 ? why : "it said HELLO twice");
+		conn_fail(conn, rc < 0 ? why : "it sent a first message again");
 		return;
 	}
 	if (session->ended) {

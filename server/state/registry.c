@@ -150,6 +150,15 @@ struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t ke
 	return state;
 }
 
+struct state *registry_holder(struct registry *registry, uint64_t id, uint64_t key)
+{
+	pthread_mutex_lock(&registry->lock);
+	const struct registered *session = *place(registry, id);
+	struct state *state = session && session->key == key ? session->state : NULL;
+	pthread_mutex_unlock(&registry->lock);
+	return state;
+}
+
 struct state *registry_of_identity(struct registry *registry, uint64_t identity, uint64_t *id)
 {
 	struct state *state = NULL;

@@ -69,6 +69,8 @@ void registry_idle(struct registry *registry, struct registered *session);
 
 /* registry_owner -- the thread that has the session with this id, key and identity; NULL if there is none. */
 struct state *registry_owner(struct registry *registry, uint64_t id, uint64_t key, uint64_t identity);
+/* registry_holder -- the same for any identity. */
+struct state *registry_holder(struct registry *registry, uint64_t id, uint64_t key);
 /* registry_of_identity -- the thread that has the session of this identity, and its id; NULL if there is none. */
 struct state *registry_of_identity(struct registry *registry, uint64_t identity, uint64_t *id);
 

@@ -8,6 +8,7 @@
 #include "common/random.h"
 #include "server/net/admission.h"
 #include "server/net/conn.h"
+#include "server/state/channel.h"
 #include "server/state/deferred.h"
 #include "server/state/identity.h"
 #include "server/state/seal.h"
@@ -255,7 +256,10 @@ void session_close_conn(struct conn *conn)
 {
 	struct session *session = conn->session;
 
-	/* Destroy the queue pair first: what waits for READs of this client may continue only when it cannot READ. */
+	/* Destroy the queue pairs first: what waits for READs of this client may continue only when it cannot READ. */
+	if (session)
+		channel_close_all(session);
+	channel_left(conn);
 	conn_close(conn);
 	if (session)
 		disconnected(session);

@@ -63,10 +63,12 @@ struct slot {
 };
 
 struct session {
-	struct registered registered;           /* first */
-	struct state *state;                    /* of the thread that has it */
-	struct session *previous, *next;        /* of the thread */
-	struct conn *conn;                      /* NULL while the client is away */
+	struct registered registered;    /* first */
+	struct state *state;             /* of the thread that has it */
+	struct session *previous, *next; /* of the thread */
+	struct conn *conn;               /* NULL while the client is away */
+	struct conn *channels;           /* further connections (channel.h) */
+	unsigned channel_count;
 	int64_t left_ms;                        /* while `conn` is NULL: when the connection ended */
 	int64_t expires_ms;                     /* the same: until when the client may reconnect */
 	bool ended;                             /* the client has said BYE */
@@ -92,7 +94,8 @@ void session_hello(struct state *state, struct conn *conn, const struct proto_re
 
 /*
  * session_close_conn -- close the connection, and then, if it has a session, end the session's layouts and cancel its
- * deferred requests; the session waits for its client for the lease time. Not while a batch of events is being handled.
+ * deferred requests; the session waits for its client for the lease time. The session's channels are closed before. Not
+ * while a batch of events is being handled.
  */
 void session_close_conn(struct conn *conn);
 

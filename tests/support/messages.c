@@ -21,13 +21,22 @@ struct proto_string string(const char *s)
 	return (struct proto_string){.data = s, .length = (uint32_t)strlen(s)};
 }
 
+static bool is_slotless(uint16_t op)
+{
+	switch (op) {
+#define PROTO_SLOTLESS(NAME, number) case number:
+#include "proto/ops.def"
+		return true;
+	default:
+		return false;
+	}
+}
+
 void fill_request(struct proto_request *q, uint16_t op)
 {
 	memset(q, 0, sizeof(*q));
 	q->op = op;
-	q->slot = op == PROTO_HELLO || op == PROTO_BYE || op == PROTO_LAYOUT_RETURN || op == PROTO_STAGING
-	              ? PROTO_SLOT_NONE
-	              : 5;
+	q->slot = is_slotless(op) ? PROTO_SLOT_NONE : 5;
 	q->sequence = 99;
 	q->cred = 3;
 	q->quiesced = 1ULL << 40;
@@ -35,6 +44,10 @@ void fill_request(struct proto_request *q, uint16_t op)
 	switch (op) {
 	case PROTO_STAGING:
 		q->staging.want = 1;
+		break;
+	case PROTO_BIND_CONN:
+		q->bind_conn.session = 17;
+		q->bind_conn.session_key = ~0ULL;
 		break;
 	case PROTO_HELLO:
 		q->hello.min_version = q->hello.max_version = PROTO_VERSION;
@@ -257,7 +270,7 @@ void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, size_t *us
 {
 	memset(p, 0, sizeof(*p));
 	p->op = op;
-	p->slot = op == PROTO_HELLO || op == PROTO_BYE || op == PROTO_STAGING ? PROTO_SLOT_NONE : 1;
+	p->slot = is_slotless(op) ? PROTO_SLOT_NONE : 1;
 	p->sequence = 4;
 	p->invalidation = 123456789012;
 	switch (op) {

@@ -26,8 +26,8 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, struct raw_client **out, char *why,
-                    size_t why_size)
+static int connect_with(enum transport_kind kind, const char *host, uint16_t port,
+                        const struct transport_options *options, struct raw_client **out, char *why, size_t why_size)
 {
 	struct raw_client *client = calloc(1, sizeof(*client));
 
@@ -36,7 +36,7 @@ int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, s
 	int rc = transport_queue_create(kind, &client->queue);
 	if (rc < 0)
 		die("queue", strerror(-rc));
-	rc = transport_connect(client->queue, host, port, NULL, 10000, &client->conn, why, why_size);
+	rc = transport_connect(client->queue, host, port, options, 10000, &client->conn, why, why_size);
 	if (rc < 0) {
 		transport_queue_destroy(client->queue);
 		free(client);
@@ -44,6 +44,12 @@ int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, s
 	}
 	*out = client;
 	return 0;
+}
+
+int raw_try_connect(enum transport_kind kind, const char *host, uint16_t port, struct raw_client **out, char *why,
+                    size_t why_size)
+{
+	return connect_with(kind, host, port, NULL, out, why, why_size);
 }
 
 struct raw_client *raw_connect(enum transport_kind kind, const char *host, uint16_t port)
@@ -79,6 +85,8 @@ static bool take(struct raw_client *client, struct proto_reply *reply)
 		client->conn = NULL;
 		return false;
 	}
+	if (event.type == TRANSPORT_DONE)
+		client->done++;
 	if (event.type != TRANSPORT_MESSAGE)
 		return false;
 	if (proto_is_recall(event.data, event.length)) {
@@ -162,6 +170,44 @@ int raw_call(struct raw_client *client, struct proto_request *request, struct pr
 	if (!raw_reply(client, reply, 30000))
 		return client->closed ? -ECONNRESET : -ETIMEDOUT;
 	return -(int)reply->status;
+}
+
+struct raw_client *raw_join(const struct raw_client *of, uint64_t wrong, uint16_t port)
+{
+	const struct transport_options options = {
+	    .ticket = {.number = of->hello.hello.session, .key = of->hello.hello.session_key ^ wrong}};
+	struct raw_client *client;
+	char why[512];
+
+	if (connect_with(TRANSPORT_TCP, "127.0.0.1", port, &options, &client, why, sizeof(why)) < 0)
+		die("connect", why);
+	return client;
+}
+
+int raw_bind(struct raw_client *client, const struct raw_client *of, uint64_t wrong)
+{
+	struct proto_request request = {.op = PROTO_BIND_CONN, .slot = PROTO_SLOT_NONE};
+	static struct proto_reply reply;
+
+	request.bind_conn.session = of->hello.hello.session;
+	request.bind_conn.session_key = of->hello.hello.session_key ^ wrong;
+	if (!raw_post(client, &request))
+		return -ECONNRESET;
+	if (!raw_reply(client, &reply, 30000))
+		return client->closed ? -ECONNRESET : -ETIMEDOUT;
+	return -(int)reply.status;
+}
+
+bool raw_read(struct raw_client *client, void *to, uint64_t address, uint64_t key, uint32_t length)
+{
+	struct proto_reply ignored;
+	unsigned done = client->done;
+
+	if (client->closed || transport_read(client->conn, to, NULL, address, key, length, client, 0) != 0)
+		return false;
+	while (!client->closed && client->done == done)
+		take(client, &ignored);
+	return client->done != done;
 }
 
 int raw_staging(struct raw_client *client, bool want)

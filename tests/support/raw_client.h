@@ -19,6 +19,7 @@ struct raw_client {
 	struct transport_queue *queue;
 	struct transport_conn *conn; /* NULL once closed */
 	bool closed;                 /* the server has ended the connection */
+	unsigned done;               /* one-sided READs that have ended */
 	uint32_t sequence;           /* of slot 0 */
 	uint64_t quiesced;           /* said in every request */
 	struct proto_reply hello;
@@ -42,6 +43,14 @@ void raw_close(struct raw_client *client);
 bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 int raw_try_hello(struct raw_client *client, uint32_t uid, const struct raw_client *of);
 void raw_hello(struct raw_client *client, const struct raw_client *of);
+
+/* raw_join -- connect with the ticket of the session of `of`, whose key is changed by `wrong`, without BIND_CONN.
+ * raw_bind -- send BIND_CONN with the same; the reply's status as -errno. */
+struct raw_client *raw_join(const struct raw_client *of, uint64_t wrong, uint16_t port);
+int raw_bind(struct raw_client *client, const struct raw_client *of, uint64_t wrong);
+
+/* raw_read -- READ into `to`; false if the connection has ended. */
+bool raw_read(struct raw_client *client, void *to, uint64_t address, uint64_t key, uint32_t length);
 
 /* raw_staging -- get the session's staging ring, or give it back; the reply's status as -errno. */
 int raw_staging(struct raw_client *client, bool want);

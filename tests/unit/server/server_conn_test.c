@@ -111,8 +111,8 @@ static int set_up(void **state)
 	left = 0;
 	net = (struct net){.load = 1, .message_size = 16896, .now_ms = 1000};
 	turns_init(&net.turns);
-	assert_int_equal(conn_open(&net, NULL, TRANSPORT_TCP, &guest), 0);
-	conn = user;
+	assert_int_equal(conn_open(&net, NULL, TRANSPORT_TCP, NULL, &guest, &conn), 0);
+	assert_ptr_equal(conn, user);
 	assert_ptr_equal(net.conns, conn);
 	return 0;
 }
