@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_OPEN UINT64_MAX /* no open of the server has this number */
+
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 struct call *call_new(struct farnova *fs, uint16_t op)
@@ -112,15 +114,16 @@ static enum sent write_staged(struct farnova *fs, struct call *call)
 }
 
 /* name_open -- set the numbers of the open files in the request. They differ in each session, so a restart of the
- * server changes them. */
+ * server changes them. A request that must not be executed names an open that there is never: the server answers it
+ * only if it was executed before. */
 static void name_open(struct call *call)
 {
 	uint64_t *open = proto_request_open(&call->request);
 
 	if (open)
-		*open = call->file->open;
+		*open = call->refused ? NO_OPEN : call->file->open;
 	if (call->request.op == PROTO_COPY)
-		call->request.copy.from_open = call->source->open;
+		call->request.copy.from_open = call->refused ? NO_OPEN : call->source->open;
 }
 
 /* give_slot_back -- free the slot of a call that was not sent in this session. If it was never sent, the server has not
@@ -145,18 +148,25 @@ static void refuse(struct farnova *fs, struct call *call, int status)
 	end(fs, call, status);
 }
 
-/* refusal -- the error that forbids to send the call in this session, or 0. */
+/* refusal -- the error that forbids to execute the call in this session, or 0. */
 static int refusal(const struct farnova *fs, const struct call *call)
 {
+	if (call->maybe_executed && proto_request_changes(&call->request))
+		return -ECONNRESET;
 	if (call->file && call->file->error)
 		return call->file->error;
 	if (call->source && call->source->error)
 		return call->source->error;
-	if (call->maybe_executed && proto_request_changes(&call->request))
-		return -ECONNRESET;
 	if (call->staged_length > fs->staging.size)
 		return -EMSGSIZE; /* a restarted server may have a smaller ring */
 	return 0;
+}
+
+/* may_ask -- whether the server can say what became of a call that must not be executed: it was sent before, under the
+ * identity that the client still has, and changes something by an open. */
+static bool may_ask(const struct call *call)
+{
+	return call->first_epoch && !call->maybe_executed && call->file && proto_request_changes(&call->request);
 }
 
 /* get_slot -- take a slot for the call unless it has one. */
@@ -179,10 +189,11 @@ static enum sent try_send(struct farnova *fs, struct call *call)
 	call->maybe_executed = call->first_epoch && call->session != fs->session.id &&
 	                       (call->identity == 0 || call->identity != fs->identity.number);
 	int error = refusal(fs, call);
-	if (error) {
+	if (error && !may_ask(call)) {
 		refuse(fs, call, error);
 		return ENDED;
 	}
+	call->refused = error;
 	if (call->file)
 		name_open(call);
 	/* The request itself carries one close; a repeated request must carry the same one. Send further closes before
@@ -192,7 +203,7 @@ static enum sent try_send(struct farnova *fs, struct call *call)
 		slot->closes = fs->closes[--fs->close_count];
 	if (fs->close_count > 0)
 		slots_flush_closes(fs, TRANSPORT_MORE);
-	enum sent sent = call->staged_length ? write_staged(fs, call) : SENT;
+	enum sent sent = call->staged_length && !call->refused ? write_staged(fs, call) : SENT;
 	if (sent != SENT) {
 		/* Whoever waits for room must not keep those from sending who need none. */
 		if (sent == NO_ROOM && !call->first_epoch)
@@ -382,6 +393,8 @@ bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 		again(fs, call);
 		return true;
 	}
+	if (own && status && call->refused)
+		status = call->refused;
 	if (own && status == 0 && call->receive)
 		status = call->receive(fs, call, reply);
 	call->holds_slot = false;

@@ -48,6 +48,9 @@ struct call {
 	bool on_new_connection; /* sent again on a newer connection: what the reply says of layouts is void */
 	/* It was sent under an identity that the server has given up, and may have been executed. */
 	bool maybe_executed;
+	/* -errno: it must not be executed any more. It is sent again only to get its result in case that it was executed
+	 * before, and else fails with this error; 0: none. */
+	int refused;
 
 	struct proto_request request; /* op and body; the header is filled in when it is sent */
 };

@@ -101,21 +101,17 @@ static void include_previous(const struct region_set *set, uint64_t *from, uint6
 	*from = previous->offset;
 }
 
-static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, uint32_t flags, const void *data,
+static int write_bytes(struct request *rq, const struct open *open, uint64_t offset, uint32_t flags, const void *data,
                        uint32_t length)
 {
-	const struct open *open;
 	struct layout_change change;
 	struct layout_effect effect;
 	struct nova_attr attr = {0};
 	uint64_t from = 0, count = 0;
 
-	int rc = ops_get_open(rq, open_id, PROTO_OPEN_WRITE, &open);
-	if (rc < 0)
-		return rc;
 	struct nova_handle file = core_handle(open->file->handle);
 	bool append = flags & PROTO_WRITE_APPEND || open->flags & PROTO_OPEN_APPEND;
-	rc = request_change_open(rq, open, append, false, &change);
+	int rc = request_change_open(rq, open, append, false, &change);
 	if (rc != 0)
 		return rc;
 
@@ -140,8 +136,12 @@ static int write_bytes(struct request *rq, uint64_t open_id, uint64_t offset, ui
 
 int op_write(struct request *rq)
 {
-	return write_bytes(rq, rq->in->write.open, rq->in->write.offset, rq->in->write.flags, rq->in->write.data,
-	                   rq->in->write.length);
+	const struct open *open;
+
+	int rc = ops_get_open(rq, rq->in->write.open, PROTO_OPEN_WRITE, &open);
+	return rc < 0 ? rc
+	              : write_bytes(rq, open, rq->in->write.offset, rq->in->write.flags, rq->in->write.data,
+	                            rq->in->write.length);
 }
 
 /*
@@ -153,12 +153,17 @@ int op_write_commit(struct request *rq)
 	uint64_t ring = rq->shared->config->staging_size;
 	uint64_t staging = rq->in->write_commit.staging;
 	uint32_t length = rq->in->write_commit.length;
+	const struct open *open;
 
+	/* First: a client that only asks whether the write was executed has neither an open nor a ring. */
+	int rc = ops_get_open(rq, rq->in->write_commit.open, PROTO_OPEN_WRITE, &open);
+	if (rc < 0)
+		return rc;
 	if ((rq->conn && !rq->session->staging_region) || length > ring || staging > ring - length) {
 		conn_log_peer_error(rq->conn, "WRITE_COMMIT", "the range is not within a staging ring that it has");
 		return -EINVAL;
 	}
-	return write_bytes(rq, rq->in->write_commit.open, rq->in->write_commit.offset, rq->in->write_commit.flags,
+	return write_bytes(rq, open, rq->in->write_commit.offset, rq->in->write_commit.flags,
 	                   rq->session->staging + staging, length);
 }
 

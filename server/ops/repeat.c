@@ -32,28 +32,20 @@ static int fill_attr(struct request *rq, struct nova_handle handle, uint32_t mod
 	return 0;
 }
 
-/* The attributes of the file of an open. The client has opened it again in this session, so the file exists. */
-static int open_attr(struct request *rq, uint64_t id, struct nova_attr *attr)
+/* The present attributes of the file that the request changed. The client may not have it open any more: if it was
+ * removed, opening it again has failed. */
+static struct nova_attr file_attr(struct request *rq)
 {
-	const struct open *open;
-
-	int rc = ops_get_open(rq, id, PROTO_OPEN_WRITE, &open);
-	if (rc == 0)
-		*attr = attr_now(rq, core_handle(open->file->handle), open->file->mode);
-	return rc;
+	return attr_now(rq, rq->outcome->file, S_IFREG);
 }
 
-static int fill_write(struct request *rq, uint64_t id)
+static int fill_write(struct request *rq)
 {
 	const struct nova_result *result = &rq->outcome->result;
-	struct nova_attr attr;
 
-	int rc = open_attr(rq, id, &attr);
-	if (rc < 0)
-		return rc;
 	rq->out->write.offset = result->offset;
 	rq->out->write.size = result->size;
-	rq->out->write.change = attr.change;
+	rq->out->write.change = file_attr(rq).change;
 	rq->out->write.dropped = true;
 	rq->out->write.replaced_offset = rq->out->write.replaced_length = 0;
 	rq->out->write.extent_count = 0;
@@ -62,11 +54,8 @@ static int fill_write(struct request *rq, uint64_t id)
 
 static int fill_fallocate(struct request *rq)
 {
-	struct nova_attr attr;
+	const struct nova_attr attr = file_attr(rq);
 
-	int rc = open_attr(rq, rq->in->fallocate.open, &attr);
-	if (rc < 0)
-		return rc;
 	request_attr(&attr, &rq->out->fallocate.attr);
 	rq->out->fallocate.replaced_offset = rq->out->fallocate.replaced_length = 0;
 	return 0;
@@ -74,11 +63,8 @@ static int fill_fallocate(struct request *rq)
 
 static int fill_copy(struct request *rq)
 {
-	struct nova_attr attr;
+	const struct nova_attr attr = file_attr(rq);
 
-	int rc = open_attr(rq, rq->in->copy.to_open, &attr);
-	if (rc < 0)
-		return rc;
 	rq->out->copy.count = rq->outcome->result.count;
 	request_attr(&attr, &rq->out->copy.attr);
 	rq->out->copy.replaced_offset = rq->out->copy.replaced_length = 0;
@@ -103,9 +89,8 @@ int repeat_answer(struct request *rq)
 
 	switch (in->op) {
 	case PROTO_WRITE:
-		return fill_write(rq, in->write.open);
 	case PROTO_WRITE_COMMIT:
-		return fill_write(rq, in->write_commit.open);
+		return fill_write(rq);
 	case PROTO_FALLOCATE:
 		return fill_fallocate(rq);
 	case PROTO_COPY:

@@ -2,26 +2,24 @@
  * client_repeat_test.c -- a call that was executed by a server which died before it replied gets its own result from the
  * next server, and is not executed again. Where the identity of the client has been given up it fails with ECONNRESET.
  *
- * The client reaches a real server through a relay of this program, which holds back the replies: when another client
+ * The client reaches a real server through a relay, which holds back the replies: when another client
  * sees that the call has been executed, the server is killed and started again.
  */
 #include "client/session/session.h"
 #include "tests/integration/check.h"
+#include "tests/support/client_relay.h"
 #include "tests/support/client_server.h"
 #include "tests/support/raw_client.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 /* cmocka.h wants the above first */
@@ -30,62 +28,12 @@
 #define LARGE 20000u
 
 static struct client_server server;
-static int server_port; /* for the relay's thread: each start writes server.port anew */
-static int listener;
-static char relay_url[64];
-static atomic_bool mute, shut, ended;
-static atomic_uint connections;
-static pthread_t relay_thread;
+static struct client_relay relay;
 
 static struct farnova *fs;        /* through the relay */
 static struct farnova *other;     /* straight to the server */
 static struct farnova_file *file; /* "file", open for appending */
 static struct farnova_file *plain, *spare;
-
-/* ---- the relay --------------------------------------------------------------------------------------------------- */
-
-static bool forward(int from, int to, bool drop)
-{
-	char buffer[65536];
-	ssize_t length = recv(from, buffer, sizeof(buffer), 0);
-
-	return length > 0 && (drop || send(to, buffer, (size_t)length, MSG_NOSIGNAL) == length);
-}
-
-static void relay_connection(int client)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_port = htons((uint16_t)server_port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int peer = socket(AF_INET, SOCK_STREAM, 0);
-	bool alive = connect(peer, (struct sockaddr *)&address, sizeof(address)) == 0;
-	struct pollfd fds[2] = {{.fd = client, .events = POLLIN}, {.fd = peer, .events = POLLIN}};
-
-	while (alive && !atomic_load(&ended) && !atomic_load(&shut)) {
-		poll(fds, 2, 10);
-		if (fds[0].revents)
-			alive = forward(client, peer, false);
-		if (alive && fds[1].revents)
-			alive = forward(peer, client, atomic_load(&mute));
-	}
-	close(client);
-	close(peer);
-}
-
-static void *relay(void *argument)
-{
-	while (!atomic_load(&ended)) {
-		struct pollfd fd = {.fd = listener, .events = POLLIN};
-		if (poll(&fd, 1, 10) != 1)
-			continue;
-		atomic_fetch_add(&connections, 1);
-		int accepted = accept(listener, NULL, NULL);
-		if (atomic_load(&shut))
-			close(accepted);
-		else
-			relay_connection(accepted);
-	}
-	return argument;
-}
 
 /* ---- the calls, each of one message: the replies of others before it would be held back, too --------------------------------------------------------------------------------------------------- */
 
@@ -342,12 +290,12 @@ static void call_in_flight_at_a_servers_death_is_not_done_twice(void **state)
 		struct outcome outcome = {.call = cases[i].call};
 		pthread_t thread;
 		prepare();
-		atomic_store(&mute, true);
+		atomic_store(&relay.mute, true);
 		CHECK(pthread_create(&thread, NULL, run, &outcome) == 0);
 		while (!cases[i].executed())
 			usleep(1000);
 		client_server_kill(&server);
-		atomic_store(&mute, false);
+		atomic_store(&relay.mute, false);
 		client_server_start(&server);
 		CHECK(pthread_join(thread, NULL) == 0);
 		if (outcome.result != cases[i].expected)
@@ -387,16 +335,16 @@ static void call_of_a_client_that_was_given_up_says_so(void **state)
 
 	prepare();
 	uint64_t number = fs->identity.number;
-	atomic_store(&mute, true);
+	atomic_store(&relay.mute, true);
 	CHECK(pthread_create(&thread, NULL, run, &outcome) == 0);
 	while (!small_is_appended())
 		usleep(1000);
-	atomic_store(&shut, true);
+	atomic_store(&relay.shut, true);
 	client_server_kill(&server);
-	atomic_store(&mute, false);
+	atomic_store(&relay.mute, false);
 	client_server_start(&server);
 	give_up_identity();
-	atomic_store(&shut, false);
+	atomic_store(&relay.shut, false);
 	CHECK(pthread_join(thread, NULL) == 0);
 	assert_int_equal(outcome.result, -1);
 	assert_int_equal(outcome.error, ECONNRESET);
@@ -419,15 +367,15 @@ static void call_in_flight_at_a_sessions_end_is_not_done_twice(void **state)
 		struct outcome outcome = {.call = cases[i].call};
 		pthread_t thread;
 		prepare();
-		atomic_store(&mute, true);
+		atomic_store(&relay.mute, true);
 		CHECK(pthread_create(&thread, NULL, run, &outcome) == 0);
 		while (!cases[i].executed())
 			usleep(1000);
 		uint64_t session = fs->session.id;
-		atomic_store(&shut, true);
+		atomic_store(&relay.shut, true);
 		usleep(1600000);
-		atomic_store(&mute, false);
-		atomic_store(&shut, false);
+		atomic_store(&relay.mute, false);
+		atomic_store(&relay.shut, false);
 		CHECK(pthread_join(thread, NULL) == 0);
 		if (outcome.result != cases[i].expected)
 			print_error("%s: %d, errno %d\n", cases[i].name, outcome.result, outcome.error);
@@ -444,9 +392,10 @@ static void call_made_while_the_server_is_away_is_done(void **state)
 	pthread_t thread;
 
 	prepare();
-	unsigned before = atomic_load(&connections);
+	unsigned before = atomic_load(&relay.connections);
 	client_server_kill(&server);
-	while (atomic_load(&connections) == before) /* the client knows that it is away once it tries to come back */
+	while (atomic_load(&relay.connections) ==
+	       before) /* the client knows that it is away once it tries to come back */
 		usleep(1000);
 	CHECK(pthread_create(&thread, NULL, run, &outcome) == 0);
 	client_server_start(&server);
@@ -458,18 +407,9 @@ static void call_made_while_the_server_is_away_is_done(void **state)
 
 static int start(void **state)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	socklen_t size = sizeof(address);
-
 	client_server_create(&server);
-	server_port = server.port;
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(listener, 8), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	snprintf(relay_url, sizeof(relay_url), "farnova://127.0.0.1:%d/", ntohs(address.sin_port));
-	assert_int_equal(pthread_create(&relay_thread, NULL, relay, NULL), 0);
-	assert_non_null(fs = farnova_connect(relay_url, NULL));
+	client_relay_start(&relay, server.port);
+	assert_non_null(fs = farnova_connect(relay.url, NULL));
 	assert_non_null(other = farnova_connect(server.url, NULL));
 	return 0;
 }
@@ -478,9 +418,7 @@ static int end(void **state)
 {
 	farnova_disconnect(fs);
 	farnova_disconnect(other);
-	atomic_store(&ended, true);
-	assert_int_equal(pthread_join(relay_thread, NULL), 0);
-	close(listener);
+	client_relay_stop(&relay);
 	client_server_destroy(&server);
 	return 0;
 }
