@@ -119,6 +119,8 @@ struct farnova_file *farnova_open(struct farnova *fs, const char *path, int flag
 int farnova_close(struct farnova_file *file);
 ssize_t farnova_read(struct farnova_file *file, void *buffer, size_t length);
 ssize_t farnova_write(struct farnova_file *file, const void *data, size_t length);
+/* farnova_pread -- up to 16 KiB are read at one moment; a longer read is several reads, and may see a part of a write.
+ */
 ssize_t farnova_pread(struct farnova_file *file, void *buffer, size_t length, off_t offset);
 /* farnova_pwrite -- a write of up to 1 MiB is one atomic change; a larger write is a sequence of such changes. */
 ssize_t farnova_pwrite(struct farnova_file *file, const void *data, size_t length, off_t offset);
