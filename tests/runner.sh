@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # Sourced by tests/run and, in the guest, by tests/vm/guest-suite: runs tests with a time limit, shows a line for each, and
 # records the outcome. The caller sets `logs` (a directory), `results` (a file: one line per test, tab-separated: outcome,
-# cases passed, failed, skipped, suite/name, seconds), `patterns` (an array: which tests to run), `verbose` (not empty:
+# cases passed, failed, skipped, suite/name, seconds, seconds of CPU), `patterns` (an array: which tests to run), `verbose` (not empty:
 # show the output), `list` (not empty: only name the tests) and `slots` (how many tests run at once; 1: one by one).
 #
 # Where there are several slots, a test that measures time (CTest's RUN_SERIAL, `# alone: REASON` in a script's head) is
@@ -31,12 +31,26 @@ selected() {
 	return 1
 }
 
+# cpu_seconds -- set `cpu` to the CPU time, in whole seconds, of all processes that this shell has waited for.
+cpu_seconds() {
+	local user system
+	builtin times > "$results.cpu.$BASHPID"
+	{ read -r _ && read -r user system; } < "$results.cpu.$BASHPID"
+	rm -f "$results.cpu.$BASHPID"
+	cpu=$(($(whole_seconds "$user") + $(whole_seconds "$system")))
+}
+
+whole_seconds() { # MINUTESmSECONDSs
+	local minutes=${1%m*} seconds=${1#*m}
+	echo $((minutes * 60 + 10#${seconds%%[.,]*}))
+}
+
 # record OUTCOME PASSED FAILED SKIPPED SUITE/NAME SECONDS [REMARK] -- show and keep a test's outcome.
 record() {
 	local mark=$1
 	[ "$mark" != fail ] || mark=FAIL
 	printf '%-4s  %-44s %7s s%s\n' "$mark" "$5" "$6" "${7:+  $7}"
-	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5" "$6" >> "$results"
+	printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5" "$6" "${cpu_taken:-0}" >> "$results"
 }
 
 # cmocka_cases WORD LOG -- the number of test cases in cmocka's summary lines `[  WORD  ] n test(s)`, over all its groups.
@@ -114,10 +128,12 @@ run_deferred() {
 run_one() { # SUITE/NAME LIMIT COMMAND...
 	local name=$1 limit=$(($2 * ${FARNOVA_TIME_SCALE:-1}))
 	shift 2
-	local log=$logs/$name.log start status=0 seconds remark=''
+	local log=$logs/$name.log start status=0 seconds remark='' cpu cpu_taken
 	local sanitizers=log_path=$logs/$name.sanitizer
 	mkdir -p "${log%/*}"
 	rm -f "$logs/$name.sanitizer".*
+	cpu_seconds
+	cpu_taken=$cpu
 	start=$(now)
 	{
 		env ASAN_OPTIONS="$sanitizers:detect_stack_use_after_return=1" LSAN_OPTIONS="$sanitizers" \
@@ -126,6 +142,8 @@ run_one() { # SUITE/NAME LIMIT COMMAND...
 	} > >(if [ -n "$verbose" ]; then tee "$log"; else cat > "$log"; fi) 2>&1 || status=$?
 	wait $!
 	seconds=$(elapsed "$start")
+	cpu_seconds
+	cpu_taken=$((cpu - cpu_taken))
 	if sanitizer_reports "$logs/$name.sanitizer" "$log" && [ $status -eq 0 ]; then
 		status=1 remark='a sanitizer reported an error'
 	fi
@@ -243,11 +261,12 @@ times() {
 	awk -F '\t' '{ suite = $5; sub(/\/.*/, "", suite)
 			if (!(suite in count)) order[++suites] = suite
 			count[suite]++
-			if ($5 !~ /^vm\/guest\./) sum[suite] += $6 } # their time is in that of vm/guest
+			if ($5 !~ /^vm\/guest\./) { sum[suite] += $6; cpu[suite] += $7 } } # their time is in that of vm/guest
 		END { for (i = 1; i <= suites; i++)
-			printf "time  %-12s %7.1f s in %d tests\n", order[i], sum[order[i]], count[order[i]] }' "$results"
+			printf "time  %-12s %7.1f s, %5d s of CPU, in %d tests\n", order[i], sum[order[i]], cpu[order[i]],
+				count[order[i]] }' "$results"
 	echo "the slowest ten:"
-	sort -t $'\t' -k 6,6nr "$results" | head -n 10 | awk -F '\t' '{ printf "  %7.1f s  %s\n", $6, $5 }'
+	sort -t $'\t' -k 6,6nr "$results" | head -n 10 | awk -F '\t' '{ printf "  %7.1f s, %5d s of CPU  %s\n", $6, $7, $5 }'
 }
 
 # summary -- print the closing line from the results; fail if a test failed or none ran.
