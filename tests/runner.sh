@@ -2,14 +2,17 @@
 # Sourced by tests/run and, in the guest, by tests/vm/guest-suite: runs tests with a time limit, shows a line for each, and
 # records the outcome. The caller sets `logs` (a directory), `results` (a file: one line per test, tab-separated: outcome,
 # cases passed, failed, skipped, suite/name, seconds, seconds of CPU), `patterns` (an array: which tests to run), `verbose` (not empty:
-# show the output), `list` (not empty: only name the tests) and `slots` (how many tests run at once; 1: one by one).
+# show the output), `list` (not empty: only name the tests) and `slots` (how many tests run at once; 1: one by one), and may
+# set `run_until` (when the whole must have ended, in microseconds as `now` gives them: no test's limit goes beyond it).
 #
 # Where there are several slots, a test that measures time (CTest's RUN_SERIAL, `# alone: REASON` in a script's head) is
 # kept until run_deferred, which runs those one by one with nothing beside. One that uses every CPU by itself (CTest's
 # PROCESSORS above 1) waits until the slots are free, and nothing begins beside it.
 
+# Between part_begin and part_end tests run for a share of time, others each day: see there.
+
 log_tail_lines=60
-deferred=() started=()
+deferred=() started=() part='' part_until='' part_left=0 run_until=''
 
 # now -- microseconds, for elapsed.
 now() { echo "${EPOCHREALTIME//[.,]/}"; }
@@ -85,6 +88,10 @@ run_test() {
 	local how=beside
 	case $1 in --*) how=${1#--} && shift ;; esac
 	selected "$1" || return 0
+	if [ -n "$part_until" ] && [ "$(now)" -ge "$part_until" ]; then
+		part_left=$((part_left + 1))
+		return 0
+	fi
 	[ -n "$list" ] || started+=("$1")
 	if [ -n "$list" ]; then
 		echo "$1"
@@ -99,6 +106,30 @@ run_test() {
 		wait_for_slots $((slots - 1))
 		run_one "$1" $(($2 * 2)) "${@:3}" & # beside others everything takes longer
 	fi
+}
+
+# part_begin NAME SECONDS -- until part_end begin tests only for that long (by FARNOVA_BUDGET as in tests/share; not at all
+# where single tests were asked for). Which test of a run_scripts or run_ctest_programs is the first goes by the day, so
+# that on a host that does not get through all of them each has its turn.
+part_begin() {
+	part=$1 part_left=0 part_until=''
+	[ -z "$list" ] && [ ${#patterns[@]} -eq 0 ] || return 0
+	part_until=$(($(now) + $2 * ${FARNOVA_BUDGET:-20} * 1000000 / 20))
+}
+
+# part_end -- say how many tests were left to other days.
+part_end() {
+	[ "$part_left" -eq 0 ] || echo "$part: time is up; $part_left tests are left to other days (tests/run --budget gives more time)"
+	part='' part_until='' part_left=0
+}
+
+# todays_order LINE... -- the lines, beginning with another one each day. The steps are such that the days' beginnings lie
+# evenly over the list however many days are counted.
+todays_order() {
+	local first=0 day
+	day=$(($(date +%s) / 86400))
+	[ -z "$part_until" ] || first=$((day * 61803 % 100000 * $# / 100000))
+	printf '%s\n' "${@:first+1}" "${@:1:first}"
 }
 
 # wait_for_slots N -- until no more than N tests run. The guest of the suite vm, a job too, takes one slot and not the last.
@@ -126,28 +157,90 @@ run_deferred() {
 }
 
 run_one() { # SUITE/NAME LIMIT COMMAND...
-	local name=$1 limit=$(($2 * ${FARNOVA_TIME_SCALE:-1}))
+	local name=$1 limit=$(($2 * ${FARNOVA_TIME_SCALE:-1})) left
 	shift 2
-	local log=$logs/$name.log start status=0 seconds remark='' cpu cpu_taken
+	local log=$logs/$name.log start status=0 seconds remark='' cpu cpu_taken out tee='' watcher mark
 	local sanitizers=log_path=$logs/$name.sanitizer
 	mkdir -p "${log%/*}"
 	rm -f "$logs/$name.sanitizer".*
+	start=$(now)
+	if [ -n "$run_until" ]; then
+		left=$(((run_until - start) / 1000000))
+		if [ $left -le 0 ]; then
+			record fail 0 1 0 "$name" 0 "not begun: the time of the whole run is up"
+			return 0
+		fi
+		[ $limit -le $left ] || limit=$left
+	fi
+	mark=$BASHPID.$start
+	if [ -n "$verbose" ]; then
+		exec {out}> >(tee "$log")
+		tee=$!
+	else
+		exec {out}> "$log"
+	fi
+	tell_stacks "$mark" "$limit" >&$out 2>&1 &
+	watcher=$!
 	cpu_seconds
 	cpu_taken=$cpu
-	start=$(now)
-	{
-		env ASAN_OPTIONS="$sanitizers:detect_stack_use_after_return=1" LSAN_OPTIONS="$sanitizers" \
-			UBSAN_OPTIONS="$sanitizers:print_stacktrace=1" TSAN_OPTIONS="$sanitizers:second_deadlock_stack=1" \
-			FARNOVA_TEST_NAME="$name" timeout -k 15 "$limit" "$@" < /dev/null
-	} > >(if [ -n "$verbose" ]; then tee "$log"; else cat > "$log"; fi) 2>&1 || status=$?
-	wait $!
+	env ASAN_OPTIONS="$sanitizers:detect_stack_use_after_return=1" LSAN_OPTIONS="$sanitizers" \
+		UBSAN_OPTIONS="$sanitizers:print_stacktrace=1" TSAN_OPTIONS="$sanitizers:second_deadlock_stack=1" \
+		FARNOVA_TEST_NAME="$name" FARNOVA_TEST_MARK="$mark" timeout -k 15 $((limit + stacks_take)) "$@" \
+		< /dev/null >&$out 2>&1 || status=$?
 	seconds=$(elapsed "$start")
 	cpu_seconds
 	cpu_taken=$((cpu - cpu_taken))
+	kill "$watcher" 2> /dev/null || true
+	wait "$watcher" 2> /dev/null || true
+	if ! end_marked "$mark" >&$out 2>&1 && [ $status -eq 0 ]; then
+		status=1 remark='it left processes behind'
+	fi
+	exec {out}>&-
+	[ -z "$tee" ] || wait "$tee" || true
 	if sanitizer_reports "$logs/$name.sanitizer" "$log" && [ $status -eq 0 ]; then
 		status=1 remark='a sanitizer reported an error'
 	fi
 	judge "$name" "$log" "$status" "$seconds" "$limit" "$remark"
+}
+
+# marked MARK -- the processes of the test that was started with this FARNOVA_TEST_MARK.
+marked() { grep -lzx "FARNOVA_TEST_MARK=$1" /proc/[0-9]*/environ 2> /dev/null | sed 's,/proc/\([0-9]*\)/.*,\1,' | sort -n || true; }
+
+# end_marked MARK -- kill what a test left running; fail if there was anything that did not end by itself soon.
+end_marked() {
+	local pid tries=$((50 * ${FARNOVA_TIME_SCALE:-1})) left
+	while left=$(marked "$1") && [ -n "$left" ]; do
+		if [ $((tries -= 1)) -le 0 ]; then
+			echo "--- left behind, and killed ---"
+			for pid in $left; do
+				tr '\0' ' ' < "/proc/$pid/cmdline" && echo
+				kill -9 "$pid"
+			done
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# tell_stacks MARK LIMIT -- once a test has reached its time limit, say what its threads wait for and end it. timeout(1)
+# takes an alarm for the end of its time.
+stacks_take=60
+tell_stacks() {
+	local pid sleeper
+	sleep "$2" > /dev/null 2>&1 &
+	sleeper=$!
+	trap 'kill $sleeper 2> /dev/null; exit' TERM
+	wait $sleeper
+	echo "--- it has reached its time limit; its threads ---"
+	ps -o pid,ppid,stat,wchan:20,args -p "$(marked "$1" | paste -sd ,)"
+	for pid in $(marked "$1"); do
+		command -v gdb > /dev/null || break
+		case $(cat "/proc/$pid/comm") in bash | sh | timeout | sleep | env | tee | gdb | cat | sed | qemu*) continue ;; esac
+		timeout 10 gdb -batch -p "$pid" -ex 'thread apply all bt 12' 2> /dev/null |
+			grep -E '^(Thread|#)' || echo "no stacks of $pid"
+	done
+	pid=$(marked "$1" | head -n 1)
+	[ "$(cat "/proc/$pid/comm")" != timeout ] || kill -ALRM "$pid"
 }
 
 # judge -- show a test's outcome, in one piece, and record it.
@@ -207,18 +300,20 @@ ctest_programs() {
 # run_ctest_programs SUITE/PREFIX BUILD LABEL [ARGUMENT]... -- run each test of BUILD that carries LABEL, with further
 # arguments; fail if there is none.
 run_ctest_programs() {
-	local name limit how quoted programs
+	local name limit how quoted
+	local -a programs
 	local -a command
 	programs=$(ctest_programs "$2" "$3") || {
 		record fail 0 1 0 "$1listing" 0 "the tests of $2 cannot be listed"
 		return 0
 	}
 	[ -n "$programs" ] || return 1
+	mapfile -t programs <<< "$programs"
 	while IFS=$'\t' read -r name limit how quoted <&3; do
 		eval "command=($quoted)"
 		[ "${FARNOVA_BUDGET:-20}" -le 20 ] || limit=$((limit * FARNOVA_BUDGET / 20))
 		run_test "--$how" "$1$name" "$limit" "${command[@]}" "${@:4}"
-	done 3<<< "$programs"
+	done 3< <(todays_order "${programs[@]}")
 }
 
 # run_scripts SUITE/PREFIX MARK SCRIPT... -- run test scripts; those that say `# MARK: no` in their head are left out,
@@ -226,15 +321,18 @@ run_ctest_programs() {
 run_scripts() {
 	local prefix=$1 mark=$2 script limit how
 	shift 2
-	for script in "$@"; do
+	[ $# -gt 0 ] || return 0
+	while read -r script <&3; do
 		if [ -n "$mark" ] && head -n 12 "$script" | grep -q "^# $mark: no"; then
 			continue
 		fi
 		limit=$(head -n 12 "$script" | sed -n 's/^# limit: \([0-9]*\)$/\1/p')
+		limit=${limit:-300}
+		[ "${FARNOVA_BUDGET:-20}" -le 20 ] || limit=$((limit * FARNOVA_BUDGET / 20))
 		how=beside
 		! head -n 12 "$script" | grep -q '^# alone: ' || how=alone
-		run_test "--$how" "$prefix$(basename "$script" .test)" "${limit:-300}" "$script"
-	done
+		run_test "--$how" "$prefix$(basename "$script" .test)" "$limit" "$script"
+	done 3< <(todays_order "$@")
 }
 
 # run_guest_tests -- what runs inside the guest of the suite vm, against the build in FARNOVA_BUILD: what tests/vm/guest-tests
