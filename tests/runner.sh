@@ -347,7 +347,9 @@ run_guest_tests() {
 		scripts=()
 		for name in "${names[@]}"; do scripts+=("tests/integration/$name.test"); done
 	fi
+	part_begin vm/guest.integration 900
 	run_scripts vm/guest.integration. vm "${scripts[@]}"
+	part_end
 }
 
 nothing_in() { echo "$1: there are no tests yet"; }
