@@ -57,52 +57,12 @@ static const struct connection_handler handler = {
     .on_reconnect = reconnect,
 };
 
+/* destroy -- free a connection that no thread uses. */
 static void destroy(struct farnova *fs)
 {
 	session_end(fs);
-	free(fs->closes);
-	buffers_destroy(&fs->buffers);
-	cache_destroy(&fs->calls);
-	cache_destroy(&fs->readings);
-	cred_destroy(&fs->creds);
-	layout_destroy(&fs->layouts);
-	connection_destroy(&fs->link);
+	session_destroy(fs);
 	free(fs);
-}
-
-static int make(struct farnova **out)
-{
-	struct farnova *fs = calloc(1, sizeof(*fs));
-	if (!fs)
-		return -ENOMEM;
-	LIST_INIT(&fs->files);
-	LIST_INIT(&fs->queues);
-	TAILQ_INIT(&fs->unsent);
-	buffers_init(&fs->buffers);
-	cache_init(&fs->calls);
-	cache_init(&fs->readings);
-	TAILQ_INIT(&fs->stalled);
-	int error = connection_init(&fs->link, &handler);
-	if (error)
-		goto no_connection;
-	error = layout_init(&fs->layouts);
-	if (error)
-		goto no_layouts;
-	error = cred_init(&fs->creds);
-	if (error)
-		goto no_creds;
-	*out = fs;
-	return 0;
-no_creds:
-	layout_destroy(&fs->layouts);
-no_layouts:
-	connection_destroy(&fs->link);
-no_connection:
-	buffers_destroy(&fs->buffers);
-	cache_destroy(&fs->calls);
-	cache_destroy(&fs->readings);
-	free(fs);
-	return error;
 }
 
 static void set_timeout(struct farnova *fs, int timeout_ms)
@@ -180,11 +140,43 @@ static const char *shortage(int error)
 	}
 }
 
+/* establish -- parse the URL, connect, and start the background thread. On failure the thread's last error is set. */
+static int establish(struct farnova *fs, const char *url, const char *transport, int64_t deadline_ns)
+{
+	const char *why;
+	int error = url_parse(url, &fs->url, &why);
+
+	if (error)
+		return error_set(-error, "connect to \"%.200s\": %s", url, why);
+	error = random_fill(fs->identity.key, sizeof(fs->identity.key));
+	if (error)
+		return error_set(-error, "connect to \"%.200s\": no random numbers", url);
+	error = connect_first(fs, transport, deadline_ns);
+	if (error)
+		return error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->link.trouble, shortage(error));
+	error = pthread_create(&fs->background, NULL, poller_background, &fs->link);
+	if (error)
+		return error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
+	return 0;
+}
+
+/* allocate -- NULL with the thread's last error set. */
+static struct farnova *allocate(const char *url)
+{
+	struct farnova *fs = malloc(sizeof(*fs));
+	int error = fs ? session_init(fs, &handler) : -ENOMEM;
+
+	if (!error)
+		return fs;
+	free(fs);
+	error_set(-error, "connect to \"%.200s\"%s", url, shortage(error));
+	return NULL;
+}
+
 struct farnova *farnova_connect(const char *given_url, const struct farnova_options *given)
 {
 	struct farnova_options options;
 	char url[PROTO_MAX_PATH + 512];
-	const char *why;
 
 	log_keep_to_program();
 	ssize_t length = user_copy_string(url, sizeof(url), given_url);
@@ -192,49 +184,26 @@ struct farnova *farnova_connect(const char *given_url, const struct farnova_opti
 		error_set((int)-length, "connect to \"%.200s\"", url);
 		return NULL;
 	}
-
 	if (take_options(given, &options) != 0) {
 		error_set(EINVAL, "connect to \"%.200s\": options are not of this version", url);
 		return NULL;
 	}
-	struct farnova *fs;
-	int error = make(&fs);
-	if (error) {
-		error_set(-error, "connect to \"%.200s\"%s", url, shortage(error));
+	struct farnova *fs = allocate(url);
+	if (!fs)
+		return NULL;
+	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
+	int64_t deadline_ns = call_deadline(fs);
+	if (establish(fs, url, options.transport, deadline_ns) != 0) {
+		destroy(fs);
 		return NULL;
 	}
-	error = url_parse(url, &fs->url, &why);
-	if (error) {
-		error_set(-error, "connect to \"%.200s\": %s", url, why);
-		goto fail;
-	}
-	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
-	error = random_fill(fs->identity.key, sizeof(fs->identity.key));
-	if (error) {
-		error_set(-error, "connect to \"%.200s\": no random numbers", url);
-		goto fail;
-	}
-	int64_t deadline_ns = call_deadline(fs);
-	error = connect_first(fs, options.transport, deadline_ns);
-	if (error) {
-		error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->link.trouble, shortage(error));
-		goto fail;
-	}
-	error = pthread_create(&fs->background, NULL, poller_background, &fs->link);
-	if (error) {
-		error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
-		goto fail;
-	}
-	error = enter_path(fs, deadline_ns);
+	int error = enter_path(fs, deadline_ns);
 	if (error) {
 		disconnect(fs);
 		error_set(-error, "connect to \"%.200s\": its path", url);
 		return NULL;
 	}
 	return fs;
-fail:
-	destroy(fs);
-	return NULL;
 }
 
 void farnova_disconnect(struct farnova *fs)

@@ -119,6 +119,11 @@ struct farnova {
 	struct proto_reply reply;           /* the reply being acted on */
 };
 
+/* session_init -- set up the state of a connection that has not been established, without a time limit. 0 or -errno.
+ * session_destroy -- free what belongs to it: the connection and all calls have ended, and no file is open. */
+int session_init(struct farnova *fs, const struct connection_handler *handler);
+void session_destroy(struct farnova *fs);
+
 static inline struct farnova *farnova_of(struct connection *link)
 {
 	return container_of(link, struct farnova, link);

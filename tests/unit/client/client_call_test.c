@@ -9,7 +9,6 @@
 #include "client/session/slots.h"
 #include "client/session/staging_ring.h"
 #include "common/clock.h"
-#include "tests/support/client_session.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -221,7 +220,7 @@ static int set_up(void **state)
 	ring_writes = 0;
 	now = CLOCK_NS_PER_S;
 	clock_set_source(test_now);
-	if (client_session_init(&fs, &handler))
+	if (session_init(&fs, &handler))
 		return -1;
 	begin_session(9, SLOTS);
 	return 0;
@@ -233,7 +232,7 @@ static int tear_down(void **state)
 	for (unsigned i = 0; i < SLOTS; i++)
 		assert_null(fs.slots[i].call);
 	assert_true(TAILQ_EMPTY(&fs.unsent));
-	client_session_destroy(&fs);
+	session_destroy(&fs);
 	clock_set_source(NULL);
 	return 0;
 }

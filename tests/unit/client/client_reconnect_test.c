@@ -11,7 +11,6 @@
 #include "client/session/open_files.h"
 #include "client/session/receive.h"
 #include "common/clock.h"
-#include "tests/support/client_session.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -284,7 +283,7 @@ static int set_up(void **state)
 	                                 .staging_size = RING,
 	                                 .root = {.ino = ROOT, .generation = 1},
 	                             }};
-	return client_session_init(&fs, &handler);
+	return session_init(&fs, &handler);
 }
 
 static int tear_down(void **state)
@@ -294,7 +293,7 @@ static int tear_down(void **state)
 	connection_unlock(&fs.link);
 	assert_int_equal(connections, 0);
 	assert_int_equal(queues, 0);
-	client_session_destroy(&fs);
+	session_destroy(&fs);
 	clock_set_source(NULL);
 	return 0;
 }
