@@ -24,7 +24,7 @@
 
 #define THREADS_MAX    64u
 #define SCAN_WHY       200u
-#define SLOTS_AHEAD    4u
+#define SLOTS_AHEAD    8u
 /* Chunks that a thread takes at once: few, so that the threads share a small pool evenly; but several, so that they do
  * not contend for the counter where most chunks hold no slots. */
 #define CHUNKS_AT_ONCE 8u
@@ -138,8 +138,6 @@ static int scan_slot(struct scanner *scanner, struct slot_chunk *chunk, uint64_t
 	int rc;
 
 	inode->ino = ino;
-	if (fs->crashed && !fs->read_only)
-		pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
 	rc = replay_life(fs, ino, &inode->generation, &inode->life, scanner->why, sizeof scanner->why);
 	if (rc)
 		return rc;
@@ -208,12 +206,18 @@ static void report_progress(struct scanner *scanner)
 static int scan_chunk(struct scanner *scanner, struct slot_chunk *chunk)
 {
 	struct nova *fs = scanner->scan->fs;
+	bool flush = fs->crashed && !fs->read_only;
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < NOVA_SLOTS_PER_CHUNK; i++) {
+		uint64_t ino = chunk->first_ino + i;
+
 		if (i + SLOTS_AHEAD < NOVA_SLOTS_PER_CHUNK)
-			prefetch_slot(fs, chunk->first_ino + i + SLOTS_AHEAD);
-		rc = step_over(scanner, scan_slot(scanner, chunk, chunk->first_ino + i));
+			prefetch_slot(fs, ino + SLOTS_AHEAD);
+		rc = step_over(scanner, scan_slot(scanner, chunk, ino));
+		/* After they were read: a flush may evict the line. All of them are fenced before the mount ends. */
+		if (flush)
+			pm_flush(fs->pm, &slot_at(fs, ino)->words, sizeof(struct nova_slot_words));
 	}
 	__atomic_fetch_add(&scanner->scan->scanned, 1, __ATOMIC_RELAXED);
 	report_progress(scanner);
