@@ -11,7 +11,8 @@ int replay_life(struct nova *fs, uint64_t ino, uint32_t *generation, uint8_t *st
 
 /*
  * replay_inode -- fill `inode`, whose ino, generation and life are set, with attributes and index. `page`, if not
- * NULL, is called for every log page. -EIO with `why`; -ENOMEM. On failure the index is empty.
+ * NULL, is called for every log page; then the names of a directory are counted, but cannot be looked up. -EIO with
+ * `why`; -ENOMEM. On failure the index is empty.
  */
 int replay_inode(struct nova *fs, struct nova_inode *inode, int (*page)(void *context, uint64_t block), void *context,
                  char *why, size_t why_size);

@@ -50,7 +50,8 @@ int replay_name(struct replay *replay, const struct nova_entry *entry, uint64_t 
 		return replay_refuse(replay, position, "a name's cookie is 0 or beyond the name's position");
 	if (!slots_chunk(replay->fs, ino) && !replay->fs->rescue)
 		return replay_refuse(replay, position, "a name refers to no inode slot");
-	added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
+	if (!replay->page)
+		added.hash = dir_index_hash(replay->fs->hash_seed, entry_name(entry), name->name_length);
 	replay->inode->mtime_ns = replay->inode->ctime_ns = (int64_t)le64_get(name->time_ns);
 	if (added.type == S_IFDIR >> 12)
 		replay->inode->subdirs++;
@@ -148,11 +149,12 @@ int replay_names_done(struct replay *replay)
 	struct dir_index *dir = &replay->inode->dir;
 	int rc = 0;
 
-	if (!replay->unsorted)
-		return dir_index_load_done(dir);
-	dir_index_sort(dir);
-	rc = drop_replaced_names(replay);
+	if (replay->unsorted) {
+		dir_index_sort(dir);
+		rc = drop_replaced_names(replay);
+	}
 	for (size_t i = 0; !rc && i < replay->gone_count; i++)
 		rc = remove_name(replay, &replay->gone[i]);
-	return rc ? rc : dir_index_load_done(dir);
+	/* The scan counts the names and looks none up. */
+	return rc || replay->page ? rc : dir_index_load_done(dir);
 }
