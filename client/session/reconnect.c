@@ -20,12 +20,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CONNECT_MS       3000
-#define ANSWER_MS        5000
-#define BYE_MS           1000
-#define FIRST_PAUSE_NS   10000000
-#define LONGEST_PAUSE_NS 500000000
-#define STAGING_MOST     (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
+#define CONNECT_MS        3000
+#define ANSWER_MS         5000
+#define BYE_MS            1000
+#define PAUSE_SHARE       8 /* of the time since the loss: a client comes back late by at most that part of the outage */
+#define SHORTEST_PAUSE_NS 10000000
+#define LONGEST_PAUSE_NS  500000000
+#define STAGING_MOST      (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
 
 /* A new connection that is not in use yet. */
 struct candidate {
@@ -465,20 +466,29 @@ static int attempt(struct farnova *fs)
 	return candidate.why[0] ? tell_trouble(fs, &candidate, error) : error;
 }
 
+/* pause_after -- how long to wait after an attempt that failed so long after the loss. */
+static int64_t pause_after(int64_t lost_ns)
+{
+	int64_t pause_ns = lost_ns / PAUSE_SHARE;
+
+	if (pause_ns < SHORTEST_PAUSE_NS)
+		return SHORTEST_PAUSE_NS;
+	return pause_ns < LONGEST_PAUSE_NS ? pause_ns : LONGEST_PAUSE_NS;
+}
+
 void reconnect(struct connection *link)
 {
 	struct farnova *fs = farnova_of(link);
 	struct waiter *self = &fs->link.poller.background;
-	int64_t pause_ns = FIRST_PAUSE_NS;
+	int64_t lost_ns = clock_now_ns();
 
 	while (!fs->link.poller.stop && attempt(fs) != 0) {
-		int64_t until_ns = clock_now_ns() + pause_ns;
+		int64_t now_ns = clock_now_ns(), until_ns = now_ns + pause_after(now_ns - lost_ns);
 		struct timespec until = clock_timespec(until_ns);
 		self->asleep = true;
 		while (!fs->link.poller.stop && clock_now_ns() < until_ns)
 			pthread_cond_clockwait(&self->wake, &fs->link.lock, CLOCK_MONOTONIC, &until);
 		self->asleep = false;
-		pause_ns = 2 * pause_ns < LONGEST_PAUSE_NS ? 2 * pause_ns : LONGEST_PAUSE_NS;
 	}
 }
 
