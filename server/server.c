@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define SPIN_US          50
-#define POPULATE_STEP    (64ull << 20)
 #define LOCK_WAIT_MS     2000u
 #define LOCK_PAUSE_MS    50u
 #define BLOCK            4096u
@@ -72,16 +71,6 @@ static int open_unlocked(struct server *server, char *why, size_t why_size)
 		rc = open_once(server, i == tries, why, why_size);
 	}
 	return rc;
-}
-
-/* Otherwise the first access to each page of a pool in memory would cause a page fault in a request. */
-static void *populate(void *argument)
-{
-	struct server *server = argument;
-
-	for (uint64_t at = 0; at < server->pm.size && !atomic_load(&server->stopping); at += POPULATE_STEP)
-		pm_populate(&server->pm, at, POPULATE_STEP);
-	return NULL;
 }
 
 /* How many blocks one session may keep in quarantine: 64 MiB, or less in a small pool. */
@@ -142,16 +131,11 @@ static int open_pool(struct server *server, char *why, size_t why_size)
 	nova_handle_key(server->shared.nova, server->shared.handle_key);
 	struct nova_handle root = nova_root(server->shared.nova);
 	server->shared.root = (struct proto_handle){.ino = root.ino.n, .generation = root.generation};
-	server->populating = pthread_create(&server->populate, NULL, populate, server) == 0;
 	return 0;
 }
 
 static void close_pool(struct server *server)
 {
-	if (server->populating) {
-		atomic_store(&server->stopping, true);
-		pthread_join(server->populate, NULL);
-	}
 	if (server->shared.nova)
 		nova_unmount(server->shared.nova);
 	if (server->shared.layouts)
@@ -286,6 +270,8 @@ int server_open(struct server *server, char *why, size_t why_size)
 	/* After the workers, because they need their journal rings first. */
 	if (rc == 0 && !server->config.read_only)
 		janitor_start(&server->janitor, server->shared.nova);
+	if (rc == 0)
+		populate_start(&server->populate, &server->pm);
 	return rc;
 }
 
@@ -294,6 +280,7 @@ void server_close(struct server *server)
 	listeners_close(&server->listeners);
 	end_workers(server);
 	janitor_stop(&server->janitor);
+	populate_stop(&server->populate);
 	close_pool(server);
 	penalty_table_destroy(&server->shared.penalties);
 	registry_destroy(&server->shared.registry);

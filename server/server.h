@@ -10,6 +10,7 @@
 #include "server/config.h"
 #include "server/loop/janitor.h"
 #include "server/loop/listen.h"
+#include "server/loop/populate.h"
 #include "server/loop/upkeep.h"
 #include "server/net/admission.h"
 #include "server/net/placement.h"
@@ -28,10 +29,9 @@ struct server {
 	struct config config;
 	struct pm pm;
 	struct reservation *reservation; /* of the pool's UUID on this host; may be NULL */
-	pthread_t populate; /* creates the page-table entries of the pool while clients are already being served */
-	bool populating;
 	struct state_shared shared;
 	struct janitor janitor;
+	struct populate populate;
 	struct bulk bulk;
 	struct upkeep upkeep;
 	struct listeners listeners; /* used by the main thread only */
