@@ -447,28 +447,39 @@ static bool try_alone(const struct attempt *a)
 	return true;
 }
 
+/* Of all densities: few stores arrived, half of them, nearly all. */
+static void take_atoms(struct image_choice *choice, uint64_t *random)
+{
+	unsigned threshold = 1 + (unsigned)(next_random(random) % 15);
+
+	for (size_t i = 0; i < choice->count; i++)
+		choice->taken[i] = next_random(random) % 16 < threshold;
+}
+
+static void take_lines(struct image_choice *choice, uint64_t *random)
+{
+	uint8_t *lines = allocate(choice->line_units, 1);
+
+	for (size_t i = 0; i < choice->line_units; i++)
+		lines[i] = next_random(random) & 1;
+	for (size_t i = 0; i < choice->count; i++)
+		choice->taken[i] = lines[choice->line_unit[i]];
+	free(lines);
+}
+
 static bool try_subsets(const struct attempt *a, const struct image_limits *limits, uint64_t *random)
 {
 	struct image_choice *choice = a->choice;
-	uint8_t *lines = allocate(choice->line_units, 1);
 	bool go_on = true;
 
 	for (size_t n = 0; go_on && n < limits->atom_subsets; n++) {
-		/* Of all densities: few stores arrived, half of them, nearly all. */
-		unsigned threshold = 1 + (unsigned)(next_random(random) % 15);
-
-		for (size_t i = 0; i < choice->count; i++)
-			choice->taken[i] = next_random(random) % 16 < threshold;
+		take_atoms(choice, random);
 		go_on = attempt(a, "subset of atoms");
 	}
 	for (size_t n = 0; go_on && n < limits->line_subsets; n++) {
-		for (size_t i = 0; i < choice->line_units; i++)
-			lines[i] = next_random(random) & 1;
-		for (size_t i = 0; i < choice->count; i++)
-			choice->taken[i] = lines[choice->line_unit[i]];
+		take_lines(choice, random);
 		go_on = attempt(a, "subset of lines");
 	}
-	free(lines);
 	return go_on;
 }
 
@@ -488,6 +499,72 @@ bool images_each(struct images *images, const struct image_limits *limits,
 	free_choice(&choice);
 	return go_on;
 }
+
+/* ---- one image --------------------------------------------------------------------------------- */
+
+/* What the families have that are not subsets: [first, last) of the atoms, or all others. */
+static void take_range(struct image_choice *choice, size_t first, size_t last, bool others)
+{
+	for (size_t i = 0; i < choice->count; i++)
+		choice->taken[i] = (i >= first && i < last) != others;
+}
+
+static const char *draw(struct image_choice *choice, uint64_t *random)
+{
+	size_t one = choice->count ? next_random(random) % choice->count : 0;
+
+	switch (next_random(random) % 7) {
+	case 0:
+		take_range(choice, 0, 0, false);
+		return "none";
+	case 1:
+		take_range(choice, 0, 0, true);
+		return "all";
+	case 2:
+		take_range(choice, 0, one, false);
+		return "prefix";
+	case 3:
+		take_range(choice, one, one + 1, false);
+		return "alone";
+	case 4:
+		take_range(choice, one, one + 1, true);
+		return "all but one";
+	case 5:
+		take_atoms(choice, random);
+		return "subset of atoms";
+	default:
+		take_lines(choice, random);
+		return "subset of lines";
+	}
+}
+
+const char *images_crash(struct images *images, uint64_t seed, struct sparse *out)
+{
+	const struct image_limits by_atoms = {.atoms = SIZE_MAX};
+	struct image_choice choice = {0};
+	const char *family;
+
+	choose_atoms(images, &choice);
+	choose_units(&choice, &by_atoms, &seed);
+	family = draw(&choice, &seed);
+	for (size_t i = 0; i < choice.count; i++)
+		if (choice.taken[i])
+			make_durable(images, &choice.atoms[i]);
+	for (size_t i = 0; i < images->pending_count; i++)
+		store(out, images->pending[i].offset, load(images->durable.base, images->pending[i].offset));
+	images->pending_count = 0;
+	free_choice(&choice);
+	return family;
+}
+
+void images_settle(struct images *images)
+{
+	for (size_t i = 0; i < images->pending_count; i++)
+		make_durable(images, &images->pending[i]);
+	images->pending_count = 0;
+}
+
+/* ---- who tries an image -------------------------------------------------------------------------- */
 
 void images_touched(struct images *images, uint64_t offset, uint64_t length)
 {

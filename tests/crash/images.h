@@ -89,6 +89,14 @@ void images_step(struct images *images, const struct trace *trace, const struct 
 bool images_each(struct images *images, const struct image_limits *limits,
                  bool (*try)(void *context, uint8_t *image, const char *family), void *context, uint64_t *made);
 
+/*
+ * images_crash -- a crash leaves one image, drawn by `seed` from all families: it is durable now, nothing is pending, and
+ * `out`, which the running program has stored to, is equal to it. Returns the family. images_settle -- nothing is lost:
+ * all that is pending becomes durable.
+ */
+const char *images_crash(struct images *images, uint64_t seed, struct sparse *out);
+void images_settle(struct images *images);
+
 /* images_touched -- bytes of images->work are changed and must be restored. */
 void images_touched(struct images *images, uint64_t offset, uint64_t length);
 

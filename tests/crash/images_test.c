@@ -345,6 +345,48 @@ static void all_that_was_stored_is_what_the_program_sees(void **state)
 	sparse_free(&seen);
 }
 
+static void a_crash_leaves_any_of_the_images_and_nothing_pending(void **state)
+{
+	bool seen[4][4] = {0};
+	unsigned kinds = 0;
+	uint64_t where;
+
+	for (uint64_t seed = 0; seed < 300; seed++) {
+		set(64, 1);
+		set(128, 0);
+		flush(64);
+		flush(128);
+		pm_fence(&bench.pm);
+		set(64, 2);
+		set(128, 1);
+		set(128, 3);
+		step();
+		images_crash(&bench.images, seed, &bench.memory);
+		assert_int_equal(bench.images.pending_count, 0);
+		assert_true(sparse_equal(&bench.images.durable, &bench.memory, &where));
+		seen[word(bench.memory.base, 64)][word(bench.memory.base, 128)] = true;
+	}
+	for (unsigned a = 0; a < 4; a++)
+		for (unsigned b = 0; b < 4; b++)
+			kinds += seen[a][b];
+	assert_int_equal(kinds, 6);
+	assert_true(seen[1][0] && seen[1][1] && seen[1][3] && seen[2][0] && seen[2][1] && seen[2][3]);
+}
+
+static void what_is_settled_is_all_that_was_stored(void **state)
+{
+	uint64_t where;
+
+	set(8, 3);
+	set(64, 1);
+	flush(64);
+	set(8, 1);
+	step();
+	images_settle(&bench.images);
+	assert_int_equal(bench.images.pending_count, 0);
+	assert_true(sparse_equal(&bench.images.durable, &bench.memory, &where));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -366,6 +408,8 @@ int main(void)
 	    TEST(equal_images_are_tried_once),
 	    TEST(a_missing_flush_or_fence_leaves_its_stores_pending),
 	    TEST(all_that_was_stored_is_what_the_program_sees),
+	    TEST(a_crash_leaves_any_of_the_images_and_nothing_pending),
+	    TEST(what_is_settled_is_all_that_was_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

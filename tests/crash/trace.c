@@ -46,12 +46,10 @@ static unsigned thread_number(struct trace *trace)
 	return trace->thread_count++;
 }
 
-static void record(struct pm_observer *self, const struct pm_event *event)
+void trace_add(struct trace *trace, const struct pm_event *event)
 {
-	struct trace *trace = (struct trace *)(void *)self;
 	struct trace_event *e;
 
-	pthread_mutex_lock(&trace->lock);
 	if (trace->memory && event->type <= PM_EV_SET8)
 		sparse_note(trace->memory, event->offset, event->length);
 	trace->events = grown(trace->events, trace->count + 1, &trace->room, sizeof(*trace->events));
@@ -69,6 +67,14 @@ static void record(struct pm_observer *self, const struct pm_event *event)
 		e->data = trace->data_count;
 		trace->data_count += event->length;
 	}
+}
+
+static void record(struct pm_observer *self, const struct pm_event *event)
+{
+	struct trace *trace = (struct trace *)(void *)self;
+
+	pthread_mutex_lock(&trace->lock);
+	trace_add(trace, event);
 	pthread_mutex_unlock(&trace->lock);
 }
 

@@ -35,6 +35,8 @@ struct trace {
 
 /* trace_init -- an empty trace; attach it with `pm.observer = &trace.observer`. Aborts without memory. */
 void trace_init(struct trace *trace, struct sparse *memory);
+/* trace_add -- what the observer does, for one that has no other thread beside it. */
+void trace_add(struct trace *trace, const struct pm_event *event);
 /* trace_clear -- forget the events, not the threads' numbers. */
 void trace_clear(struct trace *trace);
 void trace_free(struct trace *trace);
