@@ -12,6 +12,7 @@
 #define DOWN_NS (3 * SIM_NS_PER_S) /* a server is away up to */
 #define TRAP_NS SIM_NS_PER_S
 #define FENCES  12u
+#define STORES  60u
 
 struct fault {
 	int64_t when;
@@ -54,9 +55,12 @@ static void freeze(struct sim_process *process, int64_t duration)
 
 static void replace_server(const struct fault *fault, const struct faults_options *options)
 {
-	/* Half of those that kill do so at a fence, where most is under way. */
+	/* Half of those that kill do so at a fence, where most is under way, or at a store. */
 	if (fault->kind != FAULT_RESTART && fault->choice & 8) {
-		medium_trap(1 + (unsigned)(fault->choice >> 8) % FENCES);
+		if (fault->choice & 16)
+			medium_trap(MEDIUM_FENCE, 1 + (unsigned)(fault->choice >> 8) % FENCES);
+		else
+			medium_trap(MEDIUM_STORE, 1 + (unsigned)(fault->choice >> 8) % STORES);
 		medium_trapped(sim_now() + TRAP_NS);
 	}
 	if (fault->kind == FAULT_RESTART)

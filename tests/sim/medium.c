@@ -5,165 +5,68 @@
 
 #include "server/nova/nova.h"
 #include "server/pool/check/check.h"
+#include "tests/crash/images.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/wrap.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/queue.h>
 
-#define BUCKETS 4096u
+static struct sparse memory;
+static struct trace trace;
+static struct images images;
+static struct {
+	enum medium_moment moment;
+	unsigned count; /* 0: none */
+} trap;
 
-/* A line that is not durable. */
-struct line {
-	struct line *next; /* in its bucket */
-	LIST_ENTRY(line) entry;
-	uint64_t offset;
-	uint8_t durable[PM_LINE]; /* as it is for certain */
-	uint8_t flushed[PM_LINE]; /* as it will be with the next fence of `thread` */
-	unsigned thread;          /* 0: not on its way */
-};
-
-static uint8_t *base;
-static uint64_t size;
-static unsigned trap;
-static struct line *buckets[BUCKETS];
-static LIST_HEAD(, line) lines = LIST_HEAD_INITIALIZER(lines);
-
-static struct line **place_of(uint64_t offset)
+/* Tell the images of what was recorded since. */
+static void follow(void)
 {
-	struct line **at = &buckets[offset / PM_LINE % BUCKETS];
-
-	while (*at && (*at)->offset != offset)
-		at = &(*at)->next;
-	return at;
+	for (size_t i = 0; i < trace.count; i++)
+		images_step(&images, &trace, &trace.events[i]);
+	trace_clear(&trace);
 }
 
-static struct line *line_of(uint64_t offset)
+void medium_trap(enum medium_moment moment, unsigned count)
 {
-	struct line **at = place_of(offset);
-
-	if (!*at) {
-		*at = calloc(1, sizeof(**at));
-		if (!*at)
-			sim_failed("out of memory");
-		(*at)->offset = offset;
-		memcpy((*at)->durable, base + offset, PM_LINE);
-		LIST_INSERT_HEAD(&lines, *at, entry);
-	}
-	return *at;
-}
-
-static void forget(struct line *line)
-{
-	*place_of(line->offset) = line->next;
-	LIST_REMOVE(line, entry);
-	free(line);
-}
-
-/* What the thread has sent on its way before is as good as there when another one sends the same line: a fence of the
- * first promises it, and one of the second may come later. */
-static void send(struct line *line)
-{
-	if (line->thread && line->thread != sim_self())
-		memcpy(line->durable, line->flushed, PM_LINE);
-	line->thread = sim_self();
-}
-
-/* The observer is called before the store, so what a store past the cache will leave is taken from its data. */
-static void on_stored(const struct pm_event *event)
-{
-	uint64_t first = event->offset / PM_LINE * PM_LINE;
-
-	for (uint64_t at = first; at < event->offset + event->length; at += PM_LINE) {
-		struct line *line = line_of(at);
-
-		if (event->type == PM_EV_SET8)
-			continue;
-		send(line);
-		if (event->type == PM_EV_ZERO)
-			memset(line->flushed, 0, PM_LINE);
-		else
-			memcpy(line->flushed, (const uint8_t *)event->data + (at - event->offset), PM_LINE);
-	}
-}
-
-static void on_flush(const struct pm_event *event)
-{
-	uint64_t first = event->offset / PM_LINE * PM_LINE;
-
-	for (uint64_t at = first; at < event->offset + event->length; at += PM_LINE) {
-		struct line *line = *place_of(at);
-
-		if (!line)
-			continue;
-		send(line);
-		memcpy(line->flushed, base + at, PM_LINE);
-	}
-}
-
-static void on_fence(void)
-{
-	struct line *line, *next;
-
-	for (line = LIST_FIRST(&lines); line; line = next) {
-		next = LIST_NEXT(line, entry);
-		if (line->thread != sim_self())
-			continue;
-		line->thread = 0;
-		memcpy(line->durable, line->flushed, PM_LINE);
-		if (memcmp(base + line->offset, line->durable, PM_LINE) == 0)
-			forget(line);
-	}
-}
-
-void medium_trap(unsigned fences)
-{
-	trap = fences;
+	trap.moment = moment;
+	trap.count = count;
 }
 
 bool medium_trapped(int64_t until)
 {
-	while (trap > 0 && sim_now() < until)
+	while (trap.count > 0 && sim_now() < until)
 		sim_wait(&trap, until);
-	bool trapped = trap == 0;
+	bool trapped = trap.count == 0;
 
-	trap = 0;
+	trap.count = 0;
 	return trapped;
 }
 
-static void come_to_fence(void)
+static void come_to(enum medium_moment moment)
 {
-	if (trap == 0 || --trap > 0)
+	if (trap.moment != moment || trap.count == 0 || --trap.count > 0)
 		return;
-	sim_note("stops at a fence", 0, 0);
+	sim_note("stops at a fence or store", moment, 0);
 	sim_process_current()->frozen_until = SIM_FOREVER;
 	sim_wake(&trap);
 	sim_yield();
 }
 
+/* Nobody else may run between the record of a store and the store itself: a kill there would leave another image. */
 static void observe(struct pm_observer *self, const struct pm_event *event)
 {
 	(void)self;
-	switch (event->type) {
-	case PM_EV_COPY:
-	case PM_EV_ZERO:
-	case PM_EV_SET8:
-		on_stored(event);
-		break;
-	case PM_EV_FLUSH:
-		on_flush(event);
-		break;
-	case PM_EV_FENCE:
+	if (event->type == PM_EV_FENCE) {
 		sim_pass(100);
-		come_to_fence();
+		come_to(MEDIUM_FENCE);
 		sim_point();
-		on_fence();
-		break;
+	} else if (event->type != PM_EV_FLUSH) {
+		come_to(MEDIUM_STORE);
 	}
+	trace_add(&trace, event);
+	if (event->type == PM_EV_FENCE)
+		follow();
 }
 
 static struct pm_observer observer = {.event = observe};
@@ -171,7 +74,7 @@ static struct pm_observer observer = {.event = observe};
 int __wrap_pm_open(const char *path, bool read_only, struct pm *pm, char *why, size_t why_size)
 {
 	(void)path, (void)why, (void)why_size;
-	pm_wrap(pm, base, size);
+	pm_wrap(pm, memory.base, memory.size);
 	pm->read_only = read_only;
 	pm->observer = &observer;
 	return 0;
@@ -192,25 +95,25 @@ void medium_make(uint64_t bytes)
 	const struct nova_format_options options = {.root_mode = 0777};
 	struct pm pm;
 
-	size = bytes;
-	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (base == MAP_FAILED)
-		sim_failed("no memory for a pool");
-	pm_wrap(&pm, base, size);
+	sparse_init(&memory, bytes);
+	trace_init(&trace, &memory);
+	pm_wrap(&pm, memory.base, memory.size);
+	pm.observer = &trace.observer;
 	if (nova_format(&pm, &options) < 0)
 		sim_failed("a pool of %llu bytes cannot be formatted", (unsigned long long)bytes);
+	trace_clear(&trace);
+	images_init(&images, &memory);
 }
 
 void medium_fail_power(void)
 {
-	struct line *line;
+	size_t pending;
 
-	while ((line = LIST_FIRST(&lines)) != NULL) {
-		for (unsigned word = 0; word < PM_LINE; word += 8)
-			if (sim_chance(SIM_MEDIUM, 512))
-				memcpy(base + line->offset + word, line->durable + word, 8);
-		forget(line);
-	}
+	follow();
+	pending = images.pending_count;
+	sim_note(images_crash(&images, sim_random(SIM_MEDIUM), &memory), pending, 0);
+	/* Nothing waits for a fence of those that have stored so far: their numbers are free. */
+	trace.thread_count = 0;
 }
 
 static void print_finding(struct check_report *report, const struct check_finding *finding)
@@ -224,5 +127,11 @@ int medium_check(void)
 {
 	struct check_report report = {.finding = print_finding};
 
-	return nova_check(base, size, &report);
+	uint64_t where;
+
+	follow();
+	images_settle(&images);
+	if (!sparse_equal(&images.durable, &memory, &where))
+		sim_failed("a store to page %llu has gone past the recorder", (unsigned long long)where / SPARSE_PAGE);
+	return nova_check(memory.base, memory.size, &report);
 }
