@@ -135,10 +135,11 @@ static int check_open(struct request *rq, const struct nova_attr *attr, uint32_t
 {
 	if (flags & PROTO_OPEN_PATH)
 		return 0;
-	if (S_ISLNK(attr->mode))
-		return -ELOOP;
+	/* Of a link too, which O_NOFOLLOW alone refuses with ELOOP. */
 	if (flags & PROTO_OPEN_DIRECTORY && !S_ISDIR(attr->mode))
 		return -ENOTDIR;
+	if (S_ISLNK(attr->mode))
+		return -ELOOP;
 	if (S_ISDIR(attr->mode) && flags & (PROTO_OPEN_WRITE | PROTO_OPEN_TRUNCATE))
 		return -EISDIR;
 	if (flags & PROTO_OPEN_NOATIME && rq->call.cred->uid != 0 && rq->call.cred->uid != attr->uid)

@@ -106,6 +106,7 @@ static void opening(void)
 	FAILS_NULL(farnova_open(fs, "open", O_TMPFILE | O_RDWR, 0600), ENOTDIR);
 	CHECK(farnova_symlink(fs, "open", "open-link") == 0);
 	FAILS_NULL(farnova_open(fs, "open-link", O_RDONLY | O_NOFOLLOW, 0), ELOOP);
+	FAILS_NULL(farnova_open(fs, "open-link", O_RDONLY | O_NOFOLLOW | O_DIRECTORY, 0), ENOTDIR);
 	FAILS(farnova_pread(file, buffer, 1, -1), EINVAL);
 	CHECK(farnova_close(file) == 0);
 
