@@ -28,6 +28,7 @@ struct thread {
 	uint8_t *buffer;
 	struct farnova_queue *queue; /* NULL until it is first used */
 	bool by_queue;               /* the call goes by it */
+	struct tree *tree;           /* its own (trees.h); NULL: none yet */
 };
 
 extern struct workload_options workload_options;

@@ -59,7 +59,8 @@ static void choose_server(struct cluster_options *server)
 
 static void choose_workload(struct workload_options *work, const struct run_options *options)
 {
-	static const unsigned units[] = {64, 512, 1000, 4096}, reads[] = {200, 500, 800}, names[] = {0, 200, 1024};
+	static const unsigned units[] = {64, 512, 1000, 4096}, reads[] = {200, 500, 800}, names[] = {0, 200, 1024},
+	                      trees[] = {0, 0, 200, 600};
 
 	*work = (struct workload_options){.clients = 2 + (unsigned)below(3),
 	                                  .threads = 1 + (unsigned)below(2),
@@ -67,6 +68,7 @@ static void choose_workload(struct workload_options *work, const struct run_opti
 	                                  .files = 1 + (unsigned)below(2),
 	                                  .names = 3 + (unsigned)below(3),
 	                                  .unit = one_of(units, 4),
+	                                  .of_trees = one_of(trees, 4),
 	                                  .of_names = one_of(names, 3),
 	                                  .of_reads = one_of(reads, 3),
 	                                  .room_kib = below(3) ? 0 : 128u << below(4),
@@ -141,7 +143,7 @@ void run(const struct run_options *options, struct run_result *result)
 		sim_failed("the pool is not sound");
 	*result = (struct run_result){.hash = sim_trace_hash(),
 	                              .switches = sim_switches(),
-	                              .calls = workload_history()->count,
+	                              .calls = workload_count(),
 	                              .virtual_ns = sim_now(),
 	                              .faults = faults.count};
 	if (result->switches > (result->calls + 100) * TURNS_OF_CALL)

@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define POOL_BYTES  (16u << 20)
-#define HUNG_S      20
+#define HUNG_CPU_S  20  /* a run takes milliseconds */
+#define HUNG_S      300 /* without taking CPU time; the host may be busy */
 #define CUT_TRIES   64u
 #define FAILED_MOST 10u
 
@@ -54,6 +56,7 @@ static double seconds_now(void)
 /* A run in a child; what it prints goes to `out` (-1: where this process prints). Whether it was good. */
 static bool try(const struct run_options *options, int out, struct run_result *result)
 {
+	const struct rlimit cpu = {.rlim_cur = HUNG_CPU_S, .rlim_max = HUNG_CPU_S + 5};
 	int status;
 	pid_t child;
 
@@ -63,6 +66,7 @@ static bool try(const struct run_options *options, int out, struct run_result *r
 	if (child == 0) {
 		if (out >= 0)
 			dup2(out, STDERR_FILENO);
+		setrlimit(RLIMIT_CPU, &cpu);
 		alarm(HUNG_S);
 		run(options, shared_result);
 		fflush(NULL);
@@ -74,7 +78,8 @@ static bool try(const struct run_options *options, int out, struct run_result *r
 	*result = *shared_result;
 	if (WIFSIGNALED(status) && out < 0)
 		fprintf(stderr, "the run ended by signal %d%s\nreplay: tests/sim/sim --seed %" PRIu64 "\n",
-		        WTERMSIG(status), WTERMSIG(status) == SIGALRM ? ": it did not come to an end" : "",
+		        WTERMSIG(status),
+		        WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGXCPU ? ": it did not come to an end" : "",
 		        options->seed);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

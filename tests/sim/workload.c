@@ -5,6 +5,7 @@
 
 #include "tests/sim/cluster.h"
 #include "tests/sim/transport.h"
+#include "tests/sim/trees.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ATTEMPTS 400u
+#define ATTEMPTS      400u
+#define STEPS_AT_ONCE 4u /* operations in a tree, one after another, up to */
 
 struct workload_options workload_options;
 struct history workload_calls;
@@ -23,6 +25,11 @@ static unsigned thread_count;
 const struct history *workload_history(void)
 {
 	return &workload_calls;
+}
+
+unsigned workload_count(void)
+{
+	return workload_calls.count + trees_steps();
 }
 
 uint64_t workload_below(uint64_t limit)
@@ -125,6 +132,13 @@ static void set_up(struct thread *thread)
 		thread->files[i] = open_file(thread->fs, i, O_RDWR);
 }
 
+static void work_in_tree(struct thread *thread)
+{
+	for (uint64_t left = 1 + workload_below(STEPS_AT_ONCE); left > 0; left--)
+		trees_step(thread->fs, &thread->tree);
+	tree_become(thread->fs, NULL);
+}
+
 static void *thread_main(void *argument)
 {
 	struct thread *thread = argument;
@@ -135,7 +149,9 @@ static void *thread_main(void *argument)
 		client->left[thread->index]--;
 		if (workload_options.pause_ns > 0)
 			sim_sleep_until(sim_now() + (int64_t)workload_below((uint64_t)workload_options.pause_ns));
-		if (workload_below(1024) < workload_options.of_names)
+		if (workload_below(1024) < workload_options.of_trees)
+			work_in_tree(thread);
+		else if (workload_below(1024) < workload_options.of_names)
 			workload_choose_on_names(thread);
 		else
 			workload_choose_on_file(thread);
@@ -243,6 +259,7 @@ static void *look_main(void *argument)
 			workload_run_on_names(&thread, call);
 		}
 	}
+	trees_look(thread.fs);
 	farnova_disconnect(thread.fs);
 	looking->done = true;
 	sim_wake(looking);

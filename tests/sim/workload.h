@@ -15,7 +15,8 @@ struct workload_options {
 	unsigned calls;            /* of each thread */
 	unsigned files, names;
 	unsigned unit;     /* bytes */
-	unsigned of_names; /* calls on names, in 1024 */
+	unsigned of_trees; /* calls that are operations in a tree of the thread alone, in 1024 */
+	unsigned of_names; /* of the others: calls on names, in 1024 */
 	unsigned of_reads; /* reads among those on files, in 1024 */
 	unsigned of_own;   /* calls on a file of the client alone, in 1024; there must be as many files as clients */
 	unsigned room_kib; /* what is left of the pool, which is filled before; 0: all of it */
@@ -34,9 +35,11 @@ struct sim_process *workload_client(unsigned number);
 void workload_kill(unsigned number);
 /* workload_wait -- until all clients have done their calls. */
 void workload_wait(void);
-/* workload_look -- a new client reads all files and names, without faults. */
+/* workload_look -- a new client reads all files, names and trees, without faults. */
 void workload_look(void);
 
 const struct history *workload_history(void);
+/* workload_count -- how many calls and operations there were. */
+unsigned workload_count(void);
 
 #endif
