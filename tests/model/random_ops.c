@@ -287,16 +287,23 @@ size_t random_acl(const struct random_op *op, uint8_t value[RANDOM_ACL_MAX])
 	bool valid = below(&seed, 10);
 	size_t length = 4;
 
+	/* One number at a time: compilers differ in the order of arguments, and a seed must mean the same for all. */
 	memcpy(value, (const uint8_t[]){2, 0, 0, 0}, length);
 	/* None at all: the list is to go. */
 	if (below(&seed, 10) == 0)
 		return below(&seed, 2) ? length : 0;
 	length = add_entry(value, length, 0x01, below(&seed, 8), UINT32_MAX);
-	for (uint32_t i = 0; i < users; i++)
-		length = add_entry(value, length, 0x02, below(&seed, 8), 1001 + below(&seed, 3));
+	for (uint32_t i = 0; i < users; i++) {
+		uint32_t permissions = below(&seed, 8);
+
+		length = add_entry(value, length, 0x02, permissions, 1001 + below(&seed, 3));
+	}
 	length = add_entry(value, length, 0x04, below(&seed, 8), UINT32_MAX);
-	for (uint32_t i = 0; i < groups; i++)
-		length = add_entry(value, length, 0x08, below(&seed, 8), 2001 + below(&seed, 2));
+	for (uint32_t i = 0; i < groups; i++) {
+		uint32_t permissions = below(&seed, 8);
+
+		length = add_entry(value, length, 0x08, permissions, 2001 + below(&seed, 2));
+	}
 	if (users + groups ? valid : below(&seed, 4) == 0)
 		length = add_entry(value, length, 0x10, below(&seed, 8), UINT32_MAX);
 	return add_entry(value, length, 0x20, below(&seed, 8 + !valid), UINT32_MAX);
