@@ -98,6 +98,8 @@ struct nova {
 	uint64_t nameless;    /* inodes without a name; atomic */
 	uint64_t dead_files;  /* in `dead`, or being freed; atomic */
 	uint64_t dead_blocks; /* their blocks; atomic */
+	uint64_t returning;   /* work after which blocks are free (space/returning.h); atomic */
+	uint64_t returned;    /* how much such work has ended; atomic */
 	pthread_mutex_t dead_lock;
 	SLIST_HEAD(, nova_inode) dead; /* their blocks are to be freed: change/inode_free.h */
 	uint64_t quarantined_blocks;   /* atomic */

@@ -44,6 +44,13 @@ void nova_load(struct nova_worker *worker, nova_ino ino);
 void nova_occupy(struct nova_worker *worker, nova_ino ino);
 void nova_vacate(struct nova_worker *worker);
 
+/*
+ * nova_returned -- to be noted before an operation. nova_space_returns -- the operation has failed with -ENOSPC: whether
+ * space has returned since then, or may soon (space/returning.h), so that it should be tried again.
+ */
+uint64_t nova_returned(const struct nova_worker *worker);
+bool nova_space_returns(const struct nova_worker *worker, uint64_t since);
+
 /* nova_has_dead -- whether there are dead files. nova_free_dead -- free the blocks of one of them; false: there is
  * none. nova_dead_blocks -- how many blocks they have. */
 bool nova_has_dead(const struct nova *fs);

@@ -21,7 +21,7 @@ struct call_work {
 	struct layout_change change;
 	struct nova_attr attr;
 	ssize_t result;
-	bool had_dead;             /* as in struct state */
+	bool returns;              /* as in struct state */
 	bool made, taken;          /* the bulk thread has made the call; the request has taken its result */
 	struct nova_intent intent; /* a copy that lasts as long as the work; it holds its client */
 	struct nova_cred cred;
@@ -46,11 +46,12 @@ static void run(struct deferred_work *deferred_work, struct nova_worker *worker)
 	struct call_work *work = container_of(deferred_work, struct call_work, work);
 
 	work->call.worker = worker;
-	work->had_dead = nova_has_dead(work->fs);
+	uint64_t returned = nova_returned(worker);
 	for (unsigned i = 0; i < BULK_INODES; i++)
 		if (work->work.inodes[i].n)
 			nova_occupy(worker, work->work.inodes[i]);
 	work->result = call_core(&work->call, &work->args, &work->attr);
+	work->returns = work->result == -ENOSPC && nova_space_returns(worker, returned);
 	nova_vacate(worker);
 	work->made = true;
 }
@@ -134,7 +135,7 @@ bool bulk_call_ended(struct request *rq, int what, struct nova_handle file, stru
 		*attr = work->attr;
 		*result = work->result;
 		work->taken = true;
-		rq->state->had_dead = rq->state->had_dead || work->had_dead;
+		rq->state->returns = work->returns;
 	}
 	deferred_drop_work(rq->deferred);
 	return same;

@@ -237,7 +237,8 @@ static void run_request(struct session *session, const void *message, uint32_t l
 		rc = nova_intent_begin(state->nova, session->client, in->slot, in->sequence, (uint8_t)in->op, &intent);
 		rq.call.intent = &intent;
 	}
-	state->had_dead = nova_has_dead(state->shared->nova);
+	state->returned = nova_returned(state->nova);
+	state->returns = false;
 	if (rc == 0)
 		rc = run(&rq, operation);
 	if (rc == DEFERRED) {

@@ -66,7 +66,7 @@ int op_fallocate(struct request *rq)
 		return rc;
 	args.file = core_handle(open->file->handle);
 	if (sliced && done == 0 && !may_reserve(rq, open->file->handle, args.length))
-		return -ENOSPC;
+		return request_space(rq, -ENOSPC);
 	if (sliced && args.length > RESERVE_SLICE)
 		args.length = RESERVE_SLICE;
 	/* The last of several changes completes the request; making the others again does no harm. */

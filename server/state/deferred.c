@@ -5,6 +5,7 @@
 
 #include "common/container_of.h"
 #include "server/net/conn.h"
+#include "server/nova/long.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
 
@@ -158,13 +159,15 @@ static int wait_for_space(struct session *session, struct deferred *deferred, st
 	return wait_in(session, deferred, out);
 }
 
-/* How many blocks may become free for the operation: quarantined ones, and those of dead files. */
-static uint64_t quarantined_for(const struct session *session, int error)
+/* Whether blocks may become free for the operation. */
+static bool may_get_space(const struct session *session, int error)
 {
+	const struct state *state = session->state;
+
 	if (error == -EDQUOT)
-		return atomic_load_explicit(&session->layouts.quarantined_blocks, memory_order_relaxed);
-	return layout_quarantined_blocks(session->state->shared->layouts) +
-	       nova_dead_blocks(session->state->shared->nova) + session->state->had_dead;
+		return atomic_load_explicit(&session->layouts.quarantined_blocks, memory_order_relaxed) > 0;
+	return layout_quarantined_blocks(state->shared->layouts) > 0 || state->returns ||
+	       nova_space_returns(state->nova, state->returned);
 }
 
 int deferred_no_space(struct session *session, struct deferred **out, int error)
@@ -172,7 +175,7 @@ int deferred_no_space(struct session *session, struct deferred **out, int error)
 	struct state *state = session->state;
 	/* By then every session that did not answer has ended, and so has the quarantine of its blocks. */
 	int64_t longest_ms = 2 * (int64_t)state->shared->config->recall_ms + SPACE_MORE_MS;
-	struct deferred *deferred = quarantined_for(session, error) > 0 ? get(state, *out) : NULL;
+	struct deferred *deferred = may_get_space(session, error) ? get(state, *out) : NULL;
 
 	if (!deferred)
 		return error;

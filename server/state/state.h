@@ -53,7 +53,8 @@ struct state {
 	void (*resume)(struct deferred *deferred); /* run the request again: its wait has ended */
 
 	struct proto_request request; /* being handled */
-	bool had_dead;                /* when it was begun: space that it did not find may have come free since */
+	uint64_t returned;            /* nova_returned when it was begun */
+	bool returns;                 /* space that a bulk thread did not find for it may have returned since */
 	struct proto_reply reply;
 	uint8_t out[PROTO_MAX_MESSAGE];
 	uint8_t data[PROTO_MAX_MESSAGE]; /* of READ and READDIR replies */

@@ -7,6 +7,7 @@
 #include "server/nova/space/alloc.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/returning.h"
 #include "server/nova/space/worker.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ void extent_map_init(struct extent_map_change *map, const struct nova_call *call
 	map->pieces = map->space;
 	map->capacity = EXTENT_MAP_INLINE;
 	map->count = map->fresh = 0;
+	map->takes = false;
 	map->unfilled_end = map->promised = 0;
 }
 
@@ -30,8 +32,17 @@ static void free_pieces(struct extent_map_change *map)
 		free(map->pieces);
 }
 
-static void fini(struct extent_map_change *map)
+static void take(struct extent_map_change *map)
 {
+	if (!map->takes)
+		returning_take(map->worker);
+	map->takes = true;
+}
+
+static void fini(struct extent_map_change *map, bool dropped)
+{
+	if (map->takes)
+		returning_taken(map->worker, dropped && map->fresh);
 	free_pieces(map);
 	incore_index_changed(map->worker->fs, map->inode);
 }
@@ -81,6 +92,10 @@ int extent_map_fresh(struct extent_map_change *map, uint64_t file_block, uint64_
 		rc = file_index_reserve(&inode->file, file_block, count);
 	if (rc)
 		return rc;
+	/* A change that cannot get all takes nothing, so that others get it meanwhile. */
+	if (count > 1 && !alloc_may_have(map->worker, count, use))
+		return -ENOSPC;
+	take(map);
 	/* extent_map_show will read this part of the index; prefetched here, it arrives while other work is done. */
 	file_index_prefetch(&inode->file, file_block);
 	if (flag) {
@@ -119,6 +134,7 @@ int extent_map_adopt(struct extent_map_change *map, uint64_t file_block, uint64_
 
 	if (!rc)
 		rc = file_index_reserve(&inode->file, file_block, count);
+	take(map);
 	return rc ? rc : add_piece(map, &piece);
 }
 
@@ -194,7 +210,7 @@ void extent_map_show(struct extent_map_change *map)
 		else
 			show_hole(&map->inode->file, &map->pieces[i], &release);
 	release_flush(&release);
-	fini(map);
+	fini(map, false);
 }
 
 void extent_map_drop(struct extent_map_change *map)
@@ -203,5 +219,5 @@ void extent_map_drop(struct extent_map_change *map)
 		if (map->pieces[i].fresh)
 			alloc_free(map->worker, file_block_of(map->pieces[i].value), map->pieces[i].count);
 	alloc_keep_promise(map->worker, map->promised);
-	fini(map);
+	fini(map, true);
 }

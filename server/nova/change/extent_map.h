@@ -28,6 +28,7 @@ struct extent_map_change {
 	unsigned count;
 	unsigned capacity;
 	unsigned fresh;        /* how many pieces are fresh */
+	bool takes;            /* it may have fresh pieces (space/returning.h) */
 	uint64_t unfilled_end; /* the block before it is the file's last and written in part; 0 = none */
 	uint64_t promised;     /* log lines promised to later writes: alloc_promise */
 	struct extent_map_piece space[EXTENT_MAP_INLINE];

@@ -15,6 +15,7 @@
 #include "server/nova/media/words.h"
 #include "server/nova/space/project.h"
 #include "server/nova/space/release.h"
+#include "server/nova/space/returning.h"
 #include "server/nova/space/slots.h"
 #include "server/nova/space/worker.h"
 
@@ -79,6 +80,7 @@ static bool takes_long(const struct nova *fs, const struct nova_inode *inode)
 static void queue_dead(struct nova *fs, struct nova_inode *inode)
 {
 	inode->pins = 1;
+	returning_begin(fs);
 	__atomic_fetch_add(&fs->dead_files, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&fs->dead_blocks, inode->space.blocks + log_blocks(fs, inode), __ATOMIC_RELAXED);
 	pthread_mutex_lock(&fs->dead_lock);
@@ -129,6 +131,7 @@ bool nova_free_dead(struct nova_worker *worker)
 	inode_unlock(inode);
 	__atomic_fetch_sub(&inode->busy, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_sub(&fs->dead_files, 1, __ATOMIC_RELAXED);
+	returning_end(fs, 1);
 	return true;
 }
 

@@ -12,6 +12,7 @@
 #include "server/nova/inode/perm.h"
 #include "server/nova/ops/data.h"
 #include "server/nova/space/alloc.h"
+#include "server/nova/space/returning.h"
 #include "server/nova/space/worker.h"
 
 #include <errno.h>
@@ -238,15 +239,38 @@ static int take_prepared(struct nova_worker *worker, struct nova_copy *copy, uin
 	return 0;
 }
 
+/* The row of the target's blocks from `at` on that are holes of the source, or that are not. */
+static uint64_t next_row(const struct nova_copy *copy, const struct nova_inode *from, uint64_t at, bool *hole)
+{
+	uint64_t away = (copy->from_offset >> NOVA_BLOCK_SHIFT) - (copy->to_offset >> NOVA_BLOCK_SHIFT);
+	uint64_t count = copy->last - at;
+
+	*hole = ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1)) == 0 &&
+	        !file_readable(file_index_run(&from->file, at + away, copy->last - at, &count));
+	return count;
+}
+
+static uint64_t count_needed(const struct nova_copy *copy, const struct nova_inode *from)
+{
+	uint64_t needed = 0;
+	bool hole;
+
+	for (uint64_t at = copy->first, row; at < copy->last; at += row) {
+		row = next_row(copy, from, at, &hole);
+		needed += hole ? 0 : row;
+	}
+	return needed;
+}
+
 /* Read both files' state: which bytes are to be copied into which blocks. */
 static int plan_prepared(struct nova_worker *worker, struct nova_copy *copy)
 {
 	const struct copy plan = {.from_offset = copy->from_offset, .to_offset = copy->to_offset};
 	const struct nova_call call = {.worker = worker, .opened = true};
 	struct nova_inode *inode;
-	uint64_t to_size, at, run;
+	uint64_t to_size, at, row;
 	ssize_t clipped;
-	bool aligned;
+	bool hole;
 	int rc = inode_read(worker, copy->to, false, &inode);
 
 	if (rc)
@@ -264,15 +288,13 @@ static int plan_prepared(struct nova_worker *worker, struct nova_copy *copy)
 	copy->length = clipped > 0 ? (uint64_t)clipped : 0;
 	copy->first = (copy->to_offset + NOVA_BLOCK_SIZE - 1) >> NOVA_BLOCK_SHIFT;
 	copy->last = (copy->to_offset + copy->length) >> NOVA_BLOCK_SHIFT;
-	aligned = ((copy->from_offset ^ copy->to_offset) & (NOVA_BLOCK_SIZE - 1)) == 0;
 	rc = clipped < 0 ? (int)clipped : 0;
-	for (at = copy->first; !rc && at < copy->last; at += run) {
-		uint64_t away = (copy->from_offset >> NOVA_BLOCK_SHIFT) - (copy->to_offset >> NOVA_BLOCK_SHIFT);
-		bool hole = aligned && !file_readable(file_index_run(&inode->file, at + away, copy->last - at, &run));
-
-		if (!aligned)
-			run = copy->last - at;
-		rc = hole ? add_prepared(copy, at, 0, run) : take_prepared(worker, copy, to_size, at, at + run);
+	/* A copy that cannot get all takes nothing, so that others get it meanwhile. */
+	if (!rc && !alloc_may_have(worker, count_needed(copy, inode), ALLOC_GROWS))
+		rc = -ENOSPC;
+	for (at = copy->first; !rc && at < copy->last; at += row) {
+		row = next_row(copy, inode, at, &hole);
+		rc = hole ? add_prepared(copy, at, 0, row) : take_prepared(worker, copy, to_size, at, at + row);
 	}
 	inode_unlock(inode);
 	return rc;
@@ -318,6 +340,7 @@ int nova_copy_prepare(struct nova_worker *worker, struct nova_handle from, uint6
 	                           .from_offset = from_offset,
 	                           .to_offset = to_offset,
 	                           .length = length < COPY_MAX ? length : COPY_MAX};
+	returning_begin(worker->fs);
 	rc = plan_prepared(worker, copy);
 	for (unsigned i = 0; !rc && i < copy->count; i++)
 		if (copy->pieces[i].block)
@@ -339,6 +362,7 @@ void nova_copy_discard(struct nova_worker *worker, struct nova_copy *copy)
 	for (unsigned i = 0; i < copy->count; i++)
 		if (copy->pieces[i].block)
 			alloc_free(worker, copy->pieces[i].block, copy->pieces[i].count);
+	returning_end(worker->fs, 1);
 	free(copy->pieces);
 	free(copy);
 }

@@ -59,8 +59,8 @@ static int reserve_blocks(struct extent_map_change *map, uint64_t at, uint64_t e
 {
 	const struct file_index *index = &map->inode->file;
 
-	/* Checked before the index grows for blocks that cannot be allocated anyway. */
-	if (count_lacking(index, at, end, data) > alloc_free_total(map->worker->fs))
+	/* Checked before the index grows, and blocks are taken from others, for what cannot be allocated anyway. */
+	if (!alloc_may_have(map->worker, count_lacking(index, at, end, data), ALLOC_GROWS))
 		return -ENOSPC;
 	while (at < end) {
 		uint64_t count;

@@ -13,7 +13,7 @@
 #include "common/assert.h"
 #include "server/nova/change/inode_free.h"
 #include "server/nova/inode/inode.h"
-#include "server/nova/space/worker.h"
+#include "server/nova/space/returning.h"
 
 #include <errno.h>
 
@@ -67,11 +67,14 @@ static void take_closes(struct nova_worker *worker, uint64_t ino)
 {
 	const struct nova_call call = {.worker = worker};
 	struct nova_inode *inode;
+	uint32_t closes;
 
 	if (inode_lock(worker, ino, &inode))
 		return;
-	unpin(&call, inode, __atomic_exchange_n(&inode->closes, 0, __ATOMIC_SEQ_CST));
+	closes = __atomic_exchange_n(&inode->closes, 0, __ATOMIC_SEQ_CST);
+	unpin(&call, inode, closes);
 	inode_unlock(inode);
+	returning_end(worker->fs, closes);
 }
 
 void nova_vacate(struct nova_worker *worker)
@@ -106,8 +109,9 @@ void nova_load(struct nova_worker *worker, nova_ino ino)
  * Leave the close to the worker that occupies the inode, which looks for closes after it has stopped occupying it. So
  * either that worker sees this close, or this one sees that the inode is not occupied.
  */
-static bool leave_close(struct nova_inode *inode)
+static bool leave_close(struct nova *fs, struct nova_inode *inode)
 {
+	returning_begin(fs);
 	__atomic_fetch_add(&inode->closes, 1, __ATOMIC_SEQ_CST);
 	return __atomic_load_n(&inode->busy, __ATOMIC_SEQ_CST) > 0;
 }
@@ -144,9 +148,30 @@ int nova_close(const struct nova_call *call, struct nova_handle file)
 		inode_unlock(inode);
 	} else if (rc == -EBUSY) {
 		rc = incore_find(worker, file.ino.n, &inode);
-		if (!rc && !leave_close(inode))
+		if (!rc && !leave_close(worker->fs, inode))
 			take_closes(worker, file.ino.n);
 	}
 	worker->may_defer = false;
 	return rc;
+}
+
+/* ---- space that returns ---------------------------------------------------------------------------------------- */
+
+uint64_t nova_returned(const struct nova_worker *worker)
+{
+	return __atomic_load_n(&worker->fs->returned, __ATOMIC_SEQ_CST) - worker->dropped;
+}
+
+bool nova_space_returns(const struct nova_worker *worker, uint64_t since)
+{
+	const struct nova *fs = worker->fs;
+	uint64_t under_way = __atomic_load_n(&fs->returning, __ATOMIC_SEQ_CST);
+
+	for (uint32_t i = 0; i < __atomic_load_n(&fs->workers_ever, __ATOMIC_RELAXED); i++) {
+		const struct nova_worker *other = __atomic_load_n(&fs->workers[i], __ATOMIC_ACQUIRE);
+
+		if (other)
+			under_way += __atomic_load_n(&other->takers, __ATOMIC_ACQUIRE);
+	}
+	return under_way > 0 || nova_returned(worker) != since;
 }

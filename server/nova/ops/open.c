@@ -9,8 +9,8 @@
 
 #include "server/nova/change/inode_free.h"
 #include "server/nova/ops/namei.h"
+#include "server/nova/space/returning.h"
 #include "server/nova/space/slots.h"
-#include "server/nova/space/worker.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -97,6 +97,7 @@ int nova_reclaim_orphans(const struct nova_call *call)
 	struct nova *fs = call->worker->fs;
 	int reclaimed = 0;
 
+	returning_begin(fs);
 	for (uint64_t c = 0; c < fs->chunk_count && __atomic_load_n(&fs->nameless, __ATOMIC_RELAXED); c++) {
 		const struct slot_chunk *chunk = __atomic_load_n(&fs->chunks[c], __ATOMIC_ACQUIRE);
 
@@ -110,5 +111,6 @@ int nova_reclaim_orphans(const struct nova_call *call)
 			nova_vacate(call->worker);
 		}
 	}
+	returning_end(fs, 1);
 	return reclaimed;
 }

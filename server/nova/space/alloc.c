@@ -464,10 +464,19 @@ uint64_t alloc_free_total(struct nova *fs)
 
 uint64_t alloc_available_total(struct nova *fs)
 {
-	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
-	uint64_t reserve = reserve_blocks(fs, ALLOC_GROWS);
+	return allowance(fs, UINT64_MAX, ALLOC_GROWS) + stocks(fs);
+}
 
-	return (free_blocks > reserve ? free_blocks - reserve : 0) + stocks(fs);
+bool alloc_may_have(struct nova_worker *worker, uint64_t count, enum alloc_use use)
+{
+	struct nova *fs = worker->fs;
+	uint64_t free_blocks = __atomic_load_n(&fs->free_blocks, __ATOMIC_RELAXED);
+
+	/* As in at_reserve: then the promises need not be added up. */
+	if (free_blocks > fs->usable_blocks / 2 + fs->base_reserve + count)
+		return true;
+	count -= allowance(fs, count, use);
+	return count == 0 || count <= stocks(fs);
 }
 
 int alloc_promise(struct nova_worker *worker, uint64_t lines)

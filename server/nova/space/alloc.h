@@ -32,6 +32,9 @@ void alloc_count(struct nova *fs);
 /* alloc_run -- allocate a run of up to `want` blocks; returns its length, or -ENOSPC. */
 int64_t alloc_run(struct nova_worker *worker, uint64_t want, enum alloc_use use, uint64_t *first);
 
+/* alloc_may_have -- whether there are so many free blocks for such a use; others may take them meanwhile. */
+bool alloc_may_have(struct nova_worker *worker, uint64_t count, enum alloc_use use);
+
 /*
  * alloc_data -- allocate a run of up to `want` blocks for the file blocks of an inode from `file_block` on; returns its
  * length, or -ENOSPC. A file that is written in order gets adjacent runs, whatever else is written meanwhile.

@@ -55,6 +55,9 @@ struct nova_worker {
 		uint64_t ino;
 	} occupied[NOVA_WORKER_OCCUPIES]; /* nova_occupy */
 
+	uint64_t takers;  /* changes that have taken blocks and not ended; atomic, only this worker changes it */
+	uint64_t dropped; /* of fs->returned, those by changes of this worker */
+
 	SLIST_HEAD(, nova_inode) free_inodes; /* in-core inodes that belong to no slot */
 	uint32_t passed_by;                   /* reads of cold inodes that left them cold */
 

@@ -51,7 +51,7 @@ int __wrap_deferred_keep(struct deferred *deferred, const struct proto_request *
 void __wrap_deferred_cancel(struct deferred *deferred);
 void __wrap_deferred_done(struct deferred *deferred);
 int __wrap_deferred_load(struct session *of, struct deferred **deferred, nova_ino ino);
-bool __wrap_nova_has_dead(const struct nova *fs);
+uint64_t __wrap_nova_returned(const struct nova_worker *worker);
 void __wrap_nova_may_defer(struct nova_worker *worker, bool may);
 enum nova_deferral __wrap_nova_deferred(const struct nova_worker *worker, nova_ino *ino);
 int __wrap_nova_client_outcome(const struct nova *fs, struct nova_client *client, uint32_t slot, uint32_t sequence,
@@ -191,9 +191,9 @@ int __wrap_deferred_load(struct session *of, struct deferred **deferred, nova_in
 	return stub.load_rc;
 }
 
-bool __wrap_nova_has_dead(const struct nova *fs)
+uint64_t __wrap_nova_returned(const struct nova_worker *worker)
 {
-	return true;
+	return 17;
 }
 
 void __wrap_nova_may_defer(struct nova_worker *worker, bool may)

@@ -4,7 +4,7 @@
  *
  * nova_free_blocks and nova_quota_full are defined here.
  */
-#include "server/nova/core.h"
+#include "server/nova/space/returning.h"
 #include "server/state/deferred.h"
 #include "server/state/session.h"
 #include "server/state/state.h"
@@ -38,7 +38,8 @@ bool nova_quota_full(const struct nova_call *call, struct nova_handle file)
 
 static struct config config;
 static struct state_shared shared;
-static struct nova core; /* only how many blocks dead files have is asked of it */
+static struct nova core; /* only what returns is asked of it */
+static struct nova_worker worker = {.fs = &core};
 static struct state thread;
 static struct net net;
 static struct session a, b;
@@ -85,10 +86,11 @@ static int set_up(void **state)
 	memset(&thread, 0, sizeof(thread));
 	thread.shared = &shared;
 	thread.net = &net;
+	thread.nova = &worker;
 	thread.resume = resume;
 	resumed = demands = 0;
 	freed = 0;
-	core.dead_blocks = 0;
+	memset(&core, 0, sizeof(core));
 	project_is_full = false;
 	begin(&a);
 	begin(&b);
@@ -203,18 +205,22 @@ static void request_without_space_waits_while_blocks_are_kept(void **state)
 	deferred_done(deferred);
 }
 
-static void request_without_space_waits_while_dead_files_have_blocks(void **state)
+static void request_without_space_waits_while_blocks_return(void **state)
 {
 	struct deferred *deferred = NULL;
 
 	(void)state;
-	core.dead_blocks = 5;
+	returning_begin(&core);
 	assert_int_equal(deferred_no_space(&b, &deferred, -EDQUOT), -EDQUOT); /* its project was refunded */
 	assert_int_equal(deferred_no_space(&b, &deferred, -ENOSPC), DEFERRED);
 	assert_int_equal(deferred_keep(deferred, &request, "message", 8), 0);
-	core.dead_blocks = 0;
+	returning_end(&core, 1);
 	deferred_retry_space(&thread);
 	assert_int_equal(resumed, 1);
+	/* They returned after it had begun. */
+	assert_int_equal(deferred_no_space(&b, &deferred, -ENOSPC), DEFERRED);
+	deferred_retry_space(&thread);
+	thread.returned = nova_returned(&worker);
 	assert_int_equal(deferred_no_space(&b, &deferred, -ENOSPC), -ENOSPC);
 	deferred_done(deferred);
 }
@@ -292,7 +298,7 @@ int main(void)
 	    CASE(change_runs_again_once_the_layout_has_returned),
 	    CASE(request_whose_connection_ended_is_as_if_it_had_never_come),
 	    CASE(request_without_space_waits_while_blocks_are_kept),
-	    CASE(request_without_space_waits_while_dead_files_have_blocks),
+	    CASE(request_without_space_waits_while_blocks_return),
 	    CASE(request_without_space_does_not_wait_for_ever),
 	    CASE(session_that_keeps_too_much_waits_for_itself),
 	    CASE(session_waits_for_itself_where_its_project_is_full_of_what_it_keeps),

@@ -33,7 +33,7 @@ static void a_handler_gets_the_request_and_its_error_is_the_status(void **unused
 	assert_int_equal(observed.seen.in->getattr.handle.ino, 77);
 	assert_ptr_equal(observed.seen.call.cred, &other_cred);
 	assert_false(observed.asked_as_superuser);
-	assert_true(state.had_dead);
+	assert_int_equal(state.returned, 17);
 	assert_int_equal(observed.heard, 1);
 	assert_int_equal(observed.seals, 1);
 	assert_false(observed.may_defer); /* that was for the stub.handler */
