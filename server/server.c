@@ -252,7 +252,7 @@ int server_open(struct server *server, char *why, size_t why_size)
 	raise_descriptors(&server->config);
 	server->shared.config = &server->config;
 	server->shared.pm = &server->pm;
-	server->shared.demand_quiesce_all = worker_demand_quiesce_all;
+	server->shared.space_short = worker_space_short;
 	server->shared.bulk = &server->bulk;
 	penalty_table_init(&server->shared.penalties);
 	registry_init(&server->shared.registry, server->config.max_clients, server->config.max_per_host);

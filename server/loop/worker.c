@@ -313,23 +313,23 @@ static void reclaim_orphans(struct worker *worker)
 	upkeep_reclaim_orphans(&worker->server->upkeep, &worker->net.mailbox, worker->state.nova);
 }
 
-static void quiesce_demand_delivered(struct mail *mail)
+static void shortage_delivered(struct mail *mail)
 {
-	struct worker *worker = container_of(mail, struct worker, quiesce_mail);
+	struct worker *worker = container_of(mail, struct worker, shortage_mail);
 
-	atomic_store(&worker->quiesce_pending, false);
-	for (struct session *session = worker->state.sessions; session; session = session->next)
-		layout_demand_quiesce(&session->layouts);
+	atomic_store(&worker->shortage_pending, false);
+	session_space_short(&worker->state);
 }
 
-void worker_demand_quiesce_all(struct state_shared *shared)
+void worker_space_short(struct state_shared *shared)
 {
 	struct server *server = container_of(shared, struct server, shared);
 
+	layout_space_short(shared->layouts);
 	for (unsigned i = 0; i < server->worker_count; i++) {
 		struct worker *worker = &server->workers[i];
-		if (!atomic_exchange(&worker->quiesce_pending, true))
-			mailbox_post(&worker->net.mailbox, &worker->quiesce_mail);
+		if (!atomic_exchange(&worker->shortage_pending, true))
+			mailbox_post(&worker->net.mailbox, &worker->shortage_mail);
 	}
 }
 
@@ -494,7 +494,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->server = server;
 	worker->index = index;
 	worker->polling.spin_ns = (int64_t)server->config.spin_us * 1000;
-	worker->quiesce_mail.deliver = quiesce_demand_delivered;
+	worker->shortage_mail.deliver = shortage_delivered;
 	turns_init(&worker->net.turns);
 	worker->net.message_size = (uint32_t)server->config.message_size;
 	worker->state.shared = &server->shared;

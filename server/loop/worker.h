@@ -1,7 +1,7 @@
 /*
  * worker.h -- a thread that serves connections: their events, mail from other threads, timers.
  *
- * Only its own thread uses the fields, except for `server`, `quiesce_pending` and those that net.h excepts.
+ * Only its own thread uses the fields, except for `server`, `shortage_pending` and those that net.h excepts.
  */
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
@@ -42,8 +42,8 @@ struct worker {
 	int64_t grace_ends_ms; /* until then clients may reclaim files that they had open before a crash */
 	bool orphans_reclaimed;
 
-	struct mail quiesce_mail; /* makes this worker demand a quiesce from its sessions */
-	atomic_bool quiesce_pending;
+	struct mail shortage_mail; /* space is short */
+	atomic_bool shortage_pending;
 };
 
 /*
@@ -65,7 +65,7 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 void worker_join(struct worker *worker);
 void worker_destroy(struct worker *worker);
 
-/* worker_demand_quiesce_all -- for struct state_shared; `shared` is part of a struct server. */
-void worker_demand_quiesce_all(struct state_shared *shared);
+/* worker_space_short -- for struct state_shared; `shared` is part of a struct server. */
+void worker_space_short(struct state_shared *shared);
 
 #endif

@@ -188,7 +188,7 @@ int deferred_no_space(struct session *session, struct deferred **out, int error)
 	if (error == -EDQUOT)
 		layout_demand_quiesce(&session->layouts);
 	else
-		state->shared->demand_quiesce_all(state->shared);
+		state->shared->space_short(state->shared);
 	return wait_for_space(session, deferred, out);
 }
 

@@ -319,6 +319,24 @@ void session_tick(struct session *session)
 	}
 }
 
+void session_space_short(struct state *state)
+{
+	struct state_shared *shared = state->shared;
+	int64_t now_ms = state->net->now_ms;
+
+	for (struct session *session = state->sessions; session; session = session->next)
+		layout_ask_for_space(&session->layouts, now_ms);
+	const struct debtor *due = layout_due(shared->layouts, now_ms, (int64_t)shared->config->recall_ms);
+	for (struct session *session = due ? state->sessions : NULL; session; session = session->next) {
+		int64_t until_ms = session->layouts.lease.penalty.until_ms;
+		if (&session->layouts.debtor != due || !session->conn || session->conn->broken)
+			continue;
+		penalty_unanswered(&session->layouts.lease.penalty, now_ms);
+		share_penalty(session, until_ms);
+		conn_fail(session->conn, "it keeps blocks while space is short; it gets no layouts for a while");
+	}
+}
+
 void session_extend_lease(struct session *session, int64_t late_ms, int64_t stalled_ms)
 {
 	const struct config *config = session->state->shared->config;

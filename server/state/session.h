@@ -119,6 +119,10 @@ int session_quiesced(struct session *session, uint64_t quiesced);
 /* session_tick -- check deadlines; may fail the connection, or free a session whose client has not reconnected. */
 void session_tick(struct session *session);
 
+/* session_space_short -- an operation has found no space: ask all sessions of the thread that keep blocks to quiesce; end
+ * the connection of one of them if it is due. */
+void session_space_short(struct state *state);
+
 /*
  * session_extend_lease -- the thread received nothing for `late_ms`: extend the session's lease time by that, to twice
  * its length at most. For `stalled_ms` of that time the thread could not run: extend the session's deadlines for

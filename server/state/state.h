@@ -34,8 +34,8 @@ struct state_shared {
 	uint8_t pool[16];               /* UUID */
 	uint8_t handle_key[16];         /* secret */
 	struct proto_handle root;
-	/* Free blocks are needed: call layout_demand_quiesce for every session. From any thread. */
-	void (*demand_quiesce_all)(struct state_shared *shared);
+	/* An operation has found no space: each thread calls session_space_short. From any thread. */
+	void (*space_short)(struct state_shared *shared);
 };
 
 /* The state of one thread; only that thread uses it. */

@@ -54,8 +54,10 @@ struct layout_table *layout_table_create(unsigned share_ms, uint64_t session_blo
 		return NULL;
 	table->session_blocks = session_blocks;
 	atomic_init(&table->quarantined_blocks, 0);
+	shortage_init(&table->shortage);
 	table->leases = lease_table_create(kinds, share_ms);
 	if (!table->leases) {
+		shortage_destroy(&table->shortage);
 		free(table);
 		return NULL;
 	}
@@ -65,6 +67,7 @@ struct layout_table *layout_table_create(unsigned share_ms, uint64_t session_blo
 void layout_table_destroy(struct layout_table *table)
 {
 	lease_table_destroy(table->leases);
+	shortage_destroy(&table->shortage);
 	free(table);
 }
 
@@ -78,6 +81,8 @@ void layout_sweep(struct layout_table *table)
 static void on_quiesced(struct lease_owner *owner, uint64_t number)
 {
 	quarantine_release_until(layout_owner_of(owner), number);
+	if (owner->connected)
+		shortage_answered(&layout_owner_of(owner)->table->shortage, &layout_owner_of(owner)->debtor, number);
 }
 
 void layout_owner_init(struct layout_owner *owner, struct layout_table *table)
@@ -107,6 +112,34 @@ void layout_demand_quiesce(struct layout_owner *owner)
 	layout_request_quiesce(owner);
 }
 
+/* The time of the oldest change, or invalidation, that the session has not quiesced. */
+static int64_t waits_since(const struct layout_owner *owner)
+{
+	const struct lease_holder *oldest = owner->lease.returning.first;
+	int64_t since = quarantine_since(owner);
+
+	return oldest && oldest->since_ms < since ? oldest->since_ms : since;
+}
+
+void layout_space_short(struct layout_table *table)
+{
+	shortage_note(&table->shortage);
+}
+
+void layout_ask_for_space(struct layout_owner *owner, int64_t now_ms)
+{
+	if (!anything_waits(owner) || atomic_load_explicit(&owner->quarantined_blocks, memory_order_relaxed) == 0)
+		return;
+	if (shortage_ask(&owner->table->shortage, &owner->debtor, owner->lease.invalidation_issued, waits_since(owner),
+	                 now_ms))
+		layout_request_quiesce(owner);
+}
+
+const struct debtor *layout_due(struct layout_table *table, int64_t now_ms, int64_t recall_ms)
+{
+	return shortage_due(&table->shortage, now_ms, recall_ms);
+}
+
 bool layout_is_full(const struct layout_owner *owner)
 {
 	return atomic_load_explicit(&owner->quarantined_blocks, memory_order_relaxed) >= owner->table->session_blocks;
@@ -127,10 +160,7 @@ int layout_tick(struct layout_owner *owner, int64_t now_ms, int64_t recall_ms, i
 		return 0;
 	if (lease_tick(&owner->lease, now_ms, recall_ms) < 0)
 		return -ETIMEDOUT;
-	const struct lease_holder *oldest = owner->lease.returning.first;
-	int64_t since = quarantine_since(owner);
-	if (oldest && oldest->since_ms < since)
-		since = oldest->since_ms;
+	int64_t since = waits_since(owner);
 
 	if (layout_is_full(owner))
 		layout_demand_quiesce(owner);
@@ -147,6 +177,7 @@ void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 	owner->demanded_since_ms += late_ms;
 	if (owner->demanded_since_ms > owner->demanded_issued_ms + most_ms)
 		owner->demanded_since_ms = owner->demanded_issued_ms + most_ms;
+	shortage_extend(&owner->table->shortage, &owner->debtor, late_ms, most_ms);
 	quarantine_extend(owner, late_ms, most_ms);
 	lease_extend(&owner->lease, late_ms, most_ms);
 }
@@ -154,6 +185,7 @@ void layout_extend(struct layout_owner *owner, int64_t late_ms, int64_t most_ms)
 void layout_owner_end(struct layout_owner *owner)
 {
 	lease_owner_end(&owner->lease);
+	shortage_ended(&owner->table->shortage, &owner->debtor);
 	owner->regions = 0;
 }
 

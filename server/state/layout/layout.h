@@ -17,6 +17,7 @@
 #include "proto/proto.h"
 #include "server/nova/nova.h"
 #include "server/state/layout/regions.h"
+#include "server/state/layout/shortage.h"
 #include "server/state/lease/lease.h"
 
 #include <stdatomic.h>
@@ -67,8 +68,9 @@ struct layout_owner {
 	/* Blocks in that list and with holders: not reused before this session has quiesced. Atomic: other threads add
 	 * to it. */
 	atomic_uint_least64_t quarantined_blocks;
-	atomic_uint_least64_t charged_blocks;          /* of these, the blocks that are charged to a project */
-	uint64_t demanded;                             /* others wait until the session quiesces it, 0 = none */
+	atomic_uint_least64_t charged_blocks; /* of these, the blocks that are charged to a project */
+	struct debtor debtor;                 /* where space is short */
+	uint64_t demanded;                    /* changes of its own wait until the session quiesces it, 0 = none */
 	int64_t demanded_issued_ms, demanded_since_ms; /* as issued_ms and since_ms of a holder */
 };
 
@@ -78,11 +80,17 @@ void layout_owner_init(struct layout_owner *owner, struct layout_table *table);
  */
 void layout_request_quiesce(struct layout_owner *owner);
 
-/*
- * layout_demand_quiesce -- the same if other sessions, or the session itself, wait for the answer: the session must
- * answer within the recall time-out.
- */
+/* layout_demand_quiesce -- the same if the session's own changes wait for the answer: it must answer within the recall
+ * time-out. */
 void layout_demand_quiesce(struct layout_owner *owner);
+
+/*
+ * layout_space_short -- an operation has found no space; from any thread. layout_ask_for_space -- if the session keeps
+ * blocks, ask it to quiesce. layout_due -- whose connection is to be ended for that, see shortage_due.
+ */
+void layout_space_short(struct layout_table *table);
+void layout_ask_for_space(struct layout_owner *owner, int64_t now_ms);
+const struct debtor *layout_due(struct layout_table *table, int64_t now_ms, int64_t recall_ms);
 
 /* layout_is_full -- whether the session has reached its limit of quarantined blocks. */
 bool layout_is_full(const struct layout_owner *owner);

@@ -12,6 +12,7 @@ struct layout_table {
 	struct lease_table *leases;
 	uint64_t session_blocks;
 	atomic_uint_least64_t quarantined_blocks;
+	struct shortage shortage;
 };
 
 static inline struct layout_owner *layout_owner_of(struct lease_owner *owner)

@@ -54,7 +54,7 @@ static void resume(struct deferred *deferred)
 	last = deferred;
 }
 
-static void demand(struct state_shared *all)
+static void space_short(struct state_shared *all)
 {
 	(void)all;
 	demands++;
@@ -79,7 +79,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	config = (struct config){.recall_ms = 1000};
-	shared = (struct state_shared){.config = &config, .nova = &core, .demand_quiesce_all = demand};
+	shared = (struct state_shared){.config = &config, .nova = &core, .space_short = space_short};
 	shared.layouts = layout_table_create(0, SESSION_BLOCKS);
 	net = (struct net){.now_ms = 5000};
 	mailbox_init(&net.mailbox);

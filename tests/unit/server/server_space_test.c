@@ -1,6 +1,6 @@
 /*
- * server_space_test.c -- a request that finds no space while some is about to return waits for it; and a request for
- * more than there is takes nothing from others meanwhile.
+ * server_space_test.c -- a request that finds no space while some is about to return waits for it; no more sessions than
+ * needed are ended for that; and a request for more than there is takes nothing from others meanwhile.
  *
  * Bulk threads are stopped in the middle of what they do, so that others come at that time.
  */
@@ -123,18 +123,31 @@ static struct raw_client *connected(void)
 }
 
 /* Requests wait for space for twice the recall time-out. */
-static const char *flags[] = {"--workers", "1", "--recall-ms", "10000", "--lease-ms", NULL, NULL};
-#define LEASE flags[5]
+static const char *flags[] = {"--workers", "1", "--recall-ms", NULL, "--lease-ms", NULL, NULL};
+#define RECALL flags[3]
+#define LEASE  flags[5]
 
-static int start(void **state)
+static int start_with(const char *recall_ms)
 {
-	(void)state;
+	RECALL = recall_ms;
 	LEASE = "60000";
 	go_on();
 	server = server_run_sized(&port, flags, POOL_BYTES);
 	one = connected();
 	other = connected();
 	return 0;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return start_with("10000");
+}
+
+static int start_with_short_recalls(void **state)
+{
+	(void)state;
+	return start_with("1000");
 }
 
 static int stop(void **state)
@@ -221,10 +234,13 @@ static void post(struct raw_client *c, uint16_t slot, struct proto_request *requ
 static void want_more_than_is_free(uint64_t more)
 {
 	struct proto_request request = reservation(open_file(other, "wanted"), available_blocks() + more);
-	struct proto_request ping = {.op = PROTO_PING};
+	static uint64_t at; /* not what it reserved before */
+	struct proto_request other_request = {.op = PROTO_PING};
 
+	request.fallocate.offset = at;
+	at += request.fallocate.length;
 	post(other, 0, &request);
-	post(other, 1, &ping);
+	post(other, 1, &other_request);
 	assert_true(raw_reply(other, &reply, 60000));
 	assert_int_equal(reply.op, PROTO_PING);
 }
@@ -238,27 +254,63 @@ static void and_get_it(void)
 
 /* ---- cases ------------------------------------------------------------------------------------------------------ */
 
-/* The holder rewrites its file under its own layout, and says late that its READs are over. */
+/* It rewrites its file under its own layout, and does not say that its READs are over. Returns the invalidation that it
+ * has not quiesced. */
+static uint64_t keep_blocks(struct raw_client *c, const char *path, uint64_t blocks)
+{
+	uint64_t open = open_file(c, path);
+	struct proto_request get = {.op = PROTO_LAYOUT_GET};
+
+	assert_int_equal(write_chunk(c, open, 0), 0);
+	get.layout_get.open = open;
+	get.layout_get.length = CHUNK;
+	assert_int_equal(raw_call(c, &get, &reply), 0);
+	assert_true(reply.layout.granted);
+	for (uint64_t kept = 0; kept < blocks; kept += CHUNK / BLOCK)
+		assert_int_equal(write_chunk(c, open, 0), 0);
+	return reply.invalidation;
+}
+
+static int ping(struct raw_client *c)
+{
+	struct proto_request request = {.op = PROTO_PING};
+
+	return raw_call(c, &request, &reply);
+}
+
 static void a_large_reservation_waits_for_kept_blocks(void **state)
 {
-	uint64_t held = open_file(one, "held"), before = available_blocks();
-	struct proto_request get = {.op = PROTO_LAYOUT_GET}, ping = {.op = PROTO_PING};
+	(void)state;
+	uint64_t invalidation = keep_blocks(one, "held", 600), available = available_blocks();
+	assert_true(available > (64u << 20) / BLOCK); /* it takes more than one change */
+	want_more_than_is_free(100);
+	one->quiesced = invalidation;
+	assert_int_equal(ping(one), 0);
+	and_get_it();
+}
+
+/* Space suffices without the blocks of the others, until more is wanted. */
+static void of_those_who_keep_blocks_the_oldest_is_ended_first(void **state)
+{
+	static const char *const paths[] = {"oldest", "second", "third"};
+	struct raw_client *holders[3];
 
 	(void)state;
-	assert_int_equal(write_chunk(one, held, 0), 0);
-	get.layout_get.open = held;
-	get.layout_get.length = CHUNK;
-	assert_int_equal(raw_call(one, &get, &reply), 0);
-	assert_true(reply.layout.granted);
-	for (unsigned i = 0; i < 150; i++)
-		assert_int_equal(write_chunk(one, held, 0), 0);
-	one->quiesced = reply.invalidation;
-	uint64_t available = available_blocks();
-	assert_in_range(before - available, 590, 620);
-	assert_in_range(available, (64u << 20) / BLOCK + 1, before); /* it takes more than one change */
-	want_more_than_is_free(100);
-	assert_int_equal(raw_call(one, &ping, &reply), 0);
-	and_get_it();
+	for (unsigned i = 0; i < 3; i++) {
+		holders[i] = connected();
+		keep_blocks(holders[i], paths[i], 200);
+		usleep(5000); /* their ages are told apart by milliseconds */
+	}
+	fill_up_to(FEW / 2);
+	for (unsigned i = 0; i < 2; i++) {
+		want_more_than_is_free(100);
+		and_get_it();
+		assert_true(raw_wait_closed(holders[i], 60000));
+		for (unsigned j = i + 1; j < 3; j++)
+			assert_int_equal(ping(holders[j]), 0);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		raw_close(holders[i]);
 }
 
 static struct proto_request copy_of_many(void)
@@ -365,6 +417,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_large_reservation_waits_for_kept_blocks, start, stop),
+	    cmocka_unit_test_setup_teardown(of_those_who_keep_blocks_the_oldest_is_ended_first,
+	                                    start_with_short_recalls, stop),
 	    cmocka_unit_test_setup_teardown(a_request_waits_for_a_copy_that_is_dropped, start, stop),
 	    cmocka_unit_test_setup_teardown(a_copy_of_too_much_takes_nothing_from_others, start, stop),
 	    cmocka_unit_test_setup_teardown(a_request_waits_for_a_close_that_was_left, start, stop),
