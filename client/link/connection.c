@@ -95,7 +95,8 @@ void connection_end(struct connection *link)
 int connection_send(struct connection *link, const void *message, size_t length, unsigned flags)
 {
 	struct iovec iov = {.iov_base = (void *)message, .iov_len = length};
-	int error = transport_send(link->transport, &iov, 1, flags);
+	/* What the caller has sent before this may have lost the connection. */
+	int error = link->state == CONNECTION_UP ? transport_send(link->transport, &iov, 1, flags) : -ENOTCONN;
 
 	if (error == 0)
 		link->sent = true;

@@ -203,6 +203,8 @@ static enum sent try_send(struct farnova *fs, struct call *call)
 		slot->closes = fs->closes[--fs->close_count];
 	if (fs->close_count > 0)
 		slots_flush_closes(fs, TRANSPORT_MORE);
+	if (fs->link.state != CONNECTION_UP)
+		return LOST; /* by sending those */
 	enum sent sent = call->staged_length && !call->refused ? write_staged(fs, call) : SENT;
 	if (sent != SENT) {
 		/* Whoever waits for room must not keep those from sending who need none. */

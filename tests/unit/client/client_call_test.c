@@ -39,6 +39,7 @@ static struct sent {
 } sent[MOST];
 static unsigned sent_count;
 static int send_error;
+static bool close_loses; /* the connection is lost when a CLOSE is sent */
 static unsigned ring_writes;
 
 static struct outcome {
@@ -59,6 +60,12 @@ int __wrap_send_request(struct farnova *to, struct proto_request *request, unsig
 {
 	if (send_error)
 		return send_error;
+	assert_int_equal(to->link.state, CONNECTION_UP);
+	if (close_loses && request->op == PROTO_CLOSE) {
+		to->link.state = CONNECTION_LOST;
+		call_lost(to);
+		return -ENOTCONN;
+	}
 	assert_true(sent_count < MOST);
 	sent[sent_count++] = (struct sent){
 	    .request = request,
@@ -319,6 +326,24 @@ static void a_request_carries_one_close_and_repeats_it(void **state)
 }
 
 /* ---- another connection ----------------------------------------------------------------------------------------- */
+
+static void nothing_follows_a_close_that_lost_the_connection(void **state)
+{
+	closes_add(&fs, 55);
+	closes_add(&fs, 56);
+	close_loses = true;
+	struct call *call = start(PROTO_GETATTR);
+	close_loses = false;
+	assert_int_equal(sent_count, 0);
+	assert_int_equal(status_of(call), NOT_ENDED);
+	up();
+	assert_int_equal(sent_count, 2);
+	assert_int_equal(sent[0].op, PROTO_PING); /* whether that CLOSE has come */
+	assert_sent(1, call, 1, 1);
+	answer(1, 0);
+	answer(0, 0);
+	assert_int_equal(status_of(call), 0);
+}
 
 static void after_a_loss_requests_in_flight_go_first_in_their_slots(void **state)
 {
@@ -618,6 +643,7 @@ int main(void)
 	    TEST(calls_without_a_slot_are_sent_in_the_order_they_were_started_in),
 	    TEST(without_credit_a_call_keeps_its_place_and_uses_one_sequence),
 	    TEST(a_request_carries_one_close_and_repeats_it),
+	    TEST(nothing_follows_a_close_that_lost_the_connection),
 	    TEST(after_a_loss_requests_in_flight_go_first_in_their_slots),
 	    TEST(a_new_session_of_the_identity_repeats_everything),
 	    TEST(under_another_identity_no_change_is_repeated),
