@@ -25,12 +25,16 @@ static bool can_read(const void *address)
 {
 	uintptr_t aligned = (uintptr_t)address & ~(uintptr_t)(SIGSET - 1);
 
+	if (aligned == 0)
+		aligned = SIGSET; /* in the same page; the system call takes NULL for no set */
 	return syscall(SYS_rt_sigprocmask, -1, aligned, NULL, SIGSET) == 0 || errno != EFAULT;
 }
 
 /* can_write -- whether the page of `address` is writable; overwrites CPU_BYTES in that page and changes errno. */
 static bool can_write(void *address)
 {
+	if (!address)
+		return false; /* the system call takes it for no wish */
 	return syscall(SYS_getcpu, address, NULL, NULL) == 0 || errno != EFAULT;
 }
 

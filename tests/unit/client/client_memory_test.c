@@ -232,6 +232,30 @@ static void structure_faults(void)
 	CHECK_FAULT(farnova_copy_file_range(file, bad, file, NULL, 1, 0));
 }
 
+/* The null pointer is an address as any other, but to the system calls that probe. */
+static void null_faults(void)
+{
+	fill(5000);
+	CHECK_FAULT(farnova_pwrite(file, NULL, 1, 0));
+	CHECK_FAULT(farnova_pwrite(file, NULL, 5000, 0));
+	CHECK_FAULT(farnova_pread(file, NULL, 1, 0));
+	CHECK_FAULT(farnova_pread(file, NULL, 5000, 0));
+	CHECK_FAULT(farnova_pread(file, (void *)3, 5000, 0));
+	CHECK_FAULT(farnova_stat(fs, NULL, NULL));
+	CHECK_FAULT(farnova_stat(fs, "file", NULL));
+	CHECK_FAULT(farnova_unlink(fs, NULL));
+	CHECK_FAULT(farnova_unlink(fs, (char *)1));
+	CHECK_FAULT(farnova_getxattr(fs, "file", NULL, NULL, 0));
+	CHECK_FAULT(farnova_fgetxattr(file, NULL, NULL, 0));
+	CHECK_FAULT(farnova_setxattr(fs, "file", "user.a", NULL, 10, 0));
+	CHECK(!farnova_open(fs, NULL, O_RDONLY, 0) && errno == EFAULT);
+}
+
+static void null_pointers_are_efault(void **state)
+{
+	in_child(null_faults);
+}
+
 static void unreadable_data_are_efault_for_that_call_alone(void **state)
 {
 	in_child(write_faults);
@@ -307,7 +331,11 @@ static void start_serving(void)
 static void *copy_through_served(void *argument)
 {
 	uint8_t *memory = served + (uintptr_t)argument * SERVED / 8 * PAGE;
+	sigset_t every;
 
+	/* No signal is needed for any of it. */
+	sigfillset(&every);
+	CHECK(pthread_sigmask(SIG_BLOCK, &every, NULL) == 0);
 	CHECK(farnova_pwrite(file, memory, 100, 0) == 100);
 	CHECK(farnova_pwrite(file, memory + 3 * PAGE, 4096, 4096) == 4096);
 	CHECK(farnova_pwrite(file, memory + 5 * PAGE, 1 << 18, 1 << 20) == 1 << 18);
@@ -396,6 +424,7 @@ int main(void)
 	    cmocka_unit_test(unreadable_names_are_efault),
 	    cmocka_unit_test(unreadable_values_are_efault),
 	    cmocka_unit_test(unusable_structures_are_efault),
+	    cmocka_unit_test(null_pointers_are_efault),
 	    cmocka_unit_test(fault_handler_may_call_the_library),
 	    cmocka_unit_test(replies_are_copied_by_their_own_caller),
 	};
