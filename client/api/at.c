@@ -164,7 +164,10 @@ _Static_assert(FARNOVA_SET_MODE == PROTO_SET_MODE && FARNOVA_SET_UID == PROTO_SE
 
 int farnova_access_at(struct farnova *fs, struct farnova_handle file, int mode)
 {
-	int error = names_access(fs, in(file), mode);
+	struct action action = {.fs = fs};
+	int error = names_access(&action, mode);
+	if (error == 0)
+		error = action_by_handle(&action, in(file));
 	return error ? error_handle(fs, error, "access", file.ino) : 0;
 }
 
@@ -294,18 +297,27 @@ int farnova_symlink_at(struct farnova *fs, const char *target, struct farnova_ha
 
 ssize_t farnova_readlink_at(struct farnova *fs, struct farnova_handle file, char *buffer, size_t size)
 {
-	ssize_t length = names_readlink(fs, in(file), buffer, size);
+	struct action action = {.fs = fs};
+	struct link_text link;
+	ssize_t length = size == 0 ? -EINVAL : names_readlink(&action, &link);
+	if (length == 0)
+		length = action_by_handle(&action, in(file));
+	if (length == 0)
+		length = names_give_link(&link, buffer, size);
 	return length < 0 ? error_handle(fs, (int)length, "read the link", file.ino) : length;
 }
 
 int farnova_link_at(struct farnova *fs, struct farnova_handle file, struct farnova_handle dir, const char *name,
                     struct stat *st)
 {
+	struct action action = {.fs = fs};
 	struct path copy;
-	struct proto_attr attr;
+	struct proto_attr attr = {0};
 	int error = names_name(name, &copy);
 	if (error == 0)
-		error = names_link(fs, in(file), in(dir), copy.string, &attr);
+		error = names_link(&action, in(dir), copy.string, &attr);
+	if (error == 0)
+		error = action_by_handle(&action, in(file));
 	return error ? error_path(fs, error, "link", name) : tell(fs, &attr, NULL, st);
 }
 

@@ -133,6 +133,24 @@ int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file
 	return call_run(fs, attr_set_call(fs, handle, open, change, attr));
 }
 
+int attr_set_action(struct action *action, const struct attr_change *change)
+{
+	action->call = attr_set_call(action->fs, (struct proto_handle){0}, NULL, change, NULL);
+	if (!action->call)
+		return -ENOMEM;
+	action->handle = &action->call->request.setattr.handle;
+	return 0;
+}
+
+struct attr_change attr_owner(uid_t uid, gid_t gid)
+{
+	return (struct attr_change){
+	    .mask = (uid != (uid_t)-1 ? PROTO_SET_UID : 0) | (gid != (gid_t)-1 ? PROTO_SET_GID : 0),
+	    .uid = uid,
+	    .gid = gid,
+	};
+}
+
 /* The range of 64-bit nanoseconds, 1677 to 2262, in whole seconds. */
 #define FIRST_SECOND (INT64_MIN / NS_PER_S)
 #define LAST_SECOND  (INT64_MAX / NS_PER_S)

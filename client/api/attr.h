@@ -4,6 +4,7 @@
 #ifndef FARNOVA_CLIENT_ATTR_H
 #define FARNOVA_CLIENT_ATTR_H
 
+#include "client/api/action.h"
 #include "client/session/call.h"
 
 /* attr_stat -- convert to struct stat; st_dev is derived from the pool's UUID. attr_give_stat -- the same into the
@@ -33,8 +34,14 @@ struct attr_change {
 int attr_set(struct farnova *fs, struct proto_handle handle, struct farnova_file *open,
              const struct attr_change *change, struct proto_attr *attr);
 
+/* attr_set_action -- give an action the call that sets attributes of a file; -ENOMEM. */
+int attr_set_action(struct action *action, const struct attr_change *change);
+
 /* attr_times -- convert utimensat's pair in the program's memory (NULL: both now) to a change; -EINVAL, -EFAULT. */
 int attr_times(const struct timespec given[2], struct attr_change *change);
+
+/* attr_owner -- the change that chown asks for. */
+struct attr_change attr_owner(uid_t uid, gid_t gid);
 
 /* attr_get_call, attr_set_call -- their calls, to be started by others; NULL without memory. */
 struct call *attr_get_call(struct farnova *fs, struct proto_handle handle, struct proto_attr *attr);

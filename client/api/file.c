@@ -260,8 +260,7 @@ int farnova_fchmod(struct farnova_file *file, mode_t mode)
 
 int farnova_fchown(struct farnova_file *file, uid_t uid, gid_t gid)
 {
-	struct attr_change change = {.uid = uid, .gid = gid};
-	change.mask = (uid != (uid_t)-1 ? PROTO_SET_UID : 0) | (gid != (gid_t)-1 ? PROTO_SET_GID : 0);
+	const struct attr_change change = attr_owner(uid, gid);
 	return set(file, "chown", NULL, &change);
 }
 

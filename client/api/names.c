@@ -5,7 +5,6 @@
 
 #include "client/api/attr.h"
 #include "client/link/user_memory.h"
-#include "client/session/opening.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,42 +61,6 @@ int names_lookup(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	return call_run(fs, names_lookup_call(fs, dir, path, flags, attr));
 }
 
-#define ATTEMPTS 10
-
-/* pin -- find a file by an open without rights. */
-static int pin(struct farnova *fs, struct proto_string path, uint32_t flags, struct names_way *way,
-               struct proto_attr *attr)
-{
-	struct proto_request request;
-
-	request.op = PROTO_OPEN;
-	request.open.dir = fs->root;
-	request.open.mode = 0;
-	request.open.umask = 0;
-	request.open.path = path;
-	return file_open(fs, &request, PROTO_OPEN_PATH | (flags & PROTO_LOOKUP_NOFOLLOW ? PROTO_OPEN_NOFOLLOW : 0),
-	                 attr, &way->pin);
-}
-
-int names_find(struct farnova *fs, const char *path, uint32_t flags, struct names_way *way, struct proto_attr *attr)
-{
-	struct path copy;
-	int error = names_path(path, &copy);
-
-	if (error)
-		return error;
-	return way->tries > 0 ? pin(fs, copy.string, flags, way, attr)
-	                      : names_lookup(fs, fs->root, copy.string, flags, attr);
-}
-
-bool names_again(struct farnova *fs, ssize_t result, struct names_way *way)
-{
-	if (way->pin)
-		file_close(way->pin);
-	way->pin = NULL;
-	return result == -ESTALE && ++way->tries < ATTEMPTS;
-}
-
 static int receive_lookup_in(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
 	struct names_found *found = call->result;
@@ -129,18 +92,16 @@ int names_lookup_in(struct farnova *fs, struct proto_handle dir, struct proto_st
 	return call_run(fs, call);
 }
 
-int names_access(struct farnova *fs, struct proto_handle handle, int mode)
+int names_access(struct action *action, int mode)
 {
-
 	if (mode & ~(R_OK | W_OK | X_OK))
 		return -EINVAL;
-	struct call *call = call_new(fs, PROTO_ACCESS);
-
-	if (!call)
+	action->call = call_new(action->fs, PROTO_ACCESS);
+	if (!action->call)
 		return -ENOMEM;
-	call->request.access.handle = handle;
-	call->request.access.mask = (uint32_t)mode;
-	return call_run(fs, call);
+	action->handle = &action->call->request.access.handle;
+	action->call->request.access.mask = (uint32_t)mode;
+	return 0;
 }
 
 struct call *names_create_call(struct farnova *fs, struct proto_handle dir, struct proto_string path, uint32_t mode,
@@ -171,29 +132,29 @@ int names_create(struct farnova *fs, struct proto_handle dir, struct proto_strin
 	return call_run(fs, names_create_call(fs, dir, path, mode, device ? (uint32_t)dev : 0, attr));
 }
 
+struct call *names_symlink_call(struct farnova *fs, struct proto_string target, struct proto_handle dir,
+                                struct proto_string path, struct proto_attr *attr)
+{
+	struct call *call = call_new(fs, PROTO_SYMLINK);
+
+	if (!call)
+		return NULL;
+	call->receive = attr_receive;
+	call->result = attr;
+	call->request.symlink.dir = dir;
+	call->request.symlink.path = path;
+	call->request.symlink.target = target;
+	return call;
+}
+
 int names_symlink(struct farnova *fs, const char *target, struct proto_handle dir, struct proto_string path,
                   struct proto_attr *attr)
 {
 	struct path text;
 	int error = names_path(target, &text);
 
-	if (error)
-		return error;
-	struct call *call = call_new(fs, PROTO_SYMLINK);
-	if (!call)
-		return -ENOMEM;
-	call->receive = attr_receive;
-	call->result = attr;
-	call->request.symlink.dir = dir;
-	call->request.symlink.path = path;
-	call->request.symlink.target = text.string;
-	return call_run(fs, call);
+	return error ? error : call_run(fs, names_symlink_call(fs, text.string, dir, path, attr));
 }
-
-struct link_text {
-	char text[PROTO_MAX_PATH];
-	size_t length;
-};
 
 static int receive_link(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
@@ -208,40 +169,46 @@ static int receive_link(struct farnova *fs, struct call *call, const struct prot
 	return 0;
 }
 
-ssize_t names_readlink(struct farnova *fs, struct proto_handle handle, char *buffer, size_t size)
+int names_readlink(struct action *action, struct link_text *link)
 {
-	struct link_text link;
-
-	if (size == 0)
-		return -EINVAL;
-	struct call *call = call_new(fs, PROTO_READLINK);
-
-	if (!call)
+	action->call = call_new(action->fs, PROTO_READLINK);
+	if (!action->call)
 		return -ENOMEM;
-	call->receive = receive_link;
-	call->result = &link;
-	call->request.readlink.handle = handle;
-	int error = call_run(fs, call);
-	if (error)
-		return error;
-	size_t length = link.length < size ? link.length : size;
-	error = user_give(buffer, link.text, length);
+	action->handle = &action->call->request.readlink.handle;
+	action->call->receive = receive_link;
+	action->call->result = link;
+	return 0;
+}
+
+ssize_t names_give_link(const struct link_text *link, char *buffer, size_t size)
+{
+	size_t length = link->length < size ? link->length : size;
+	int error = user_give(buffer, link->text, length);
+
 	return error ? error : (ssize_t)length;
 }
 
-int names_link(struct farnova *fs, struct proto_handle file, struct proto_handle dir, struct proto_string path,
-               struct proto_attr *attr)
+/* linked -- a pinned file that has lost its last name gets ENOENT: the path leads to another by now. */
+static bool linked(struct action *action, int *status)
 {
-	struct call *call = call_new(fs, PROTO_LINK);
+	if (*status == -ENOENT && action->pin)
+		*status = -ESTALE;
+	return false;
+}
+
+int names_link(struct action *action, struct proto_handle dir, struct proto_string path, struct proto_attr *attr)
+{
+	struct call *call = action->call = call_new(action->fs, PROTO_LINK);
 
 	if (!call)
 		return -ENOMEM;
+	action->handle = &call->request.link.file;
+	action->again = linked;
 	call->receive = attr_receive;
 	call->result = attr;
-	call->request.link.file = file;
 	call->request.link.dir = dir;
 	call->request.link.path = path;
-	return call_run(fs, call);
+	return 0;
 }
 
 struct call *names_remove_call(struct farnova *fs, uint16_t op, struct proto_handle dir, struct proto_string path)

@@ -39,34 +39,28 @@ int farnova_lstat(struct farnova *fs, const char *path, struct stat *st)
 	return stat_with(fs, path, PROTO_LOOKUP_NOFOLLOW, st);
 }
 
+/* by_path -- run an action that was prepared with `error`. */
+static int by_path(struct action *action, int error, const char *operation, const char *path, uint32_t flags)
+{
+	if (error == 0)
+		error = action_by_path(action, path, flags);
+	return result(action->fs, error, operation, path);
+}
+
 int farnova_access(struct farnova *fs, const char *path, int mode)
 {
-	struct proto_attr attr;
-	struct names_way way = {0};
-	int error;
+	struct action action = {.fs = fs};
 
-	do {
-		error = names_find(fs, path, 0, &way, &attr);
-		if (error == 0)
-			error = names_access(fs, attr.handle, mode);
-	} while (names_again(fs, error, &way));
-	return result(fs, error, "access", path);
+	return by_path(&action, names_access(&action, mode), "access", path, 0);
 }
 
 /* set -- common part of all calls that set attributes by path. */
 static int set(struct farnova *fs, const char *operation, const char *path, uint32_t flags,
                const struct attr_change *change)
 {
-	struct proto_attr attr;
-	struct names_way way = {0};
-	int error;
+	struct action action = {.fs = fs};
 
-	do {
-		error = names_find(fs, path, flags, &way, &attr);
-		if (error == 0)
-			error = attr_set(fs, attr.handle, NULL, change, NULL);
-	} while (names_again(fs, error, &way));
-	return result(fs, error, operation, path);
+	return by_path(&action, attr_set_action(&action, change), operation, path, flags);
 }
 
 int farnova_truncate(struct farnova *fs, const char *path, off_t length)
@@ -83,21 +77,16 @@ int farnova_chmod(struct farnova *fs, const char *path, mode_t mode)
 	return set(fs, "chmod", path, 0, &change);
 }
 
-static int chown_with(struct farnova *fs, const char *operation, const char *path, uint32_t flags, uid_t uid, gid_t gid)
-{
-	struct attr_change change = {.uid = uid, .gid = gid};
-	change.mask = (uid != (uid_t)-1 ? PROTO_SET_UID : 0) | (gid != (gid_t)-1 ? PROTO_SET_GID : 0);
-	return set(fs, operation, path, flags, &change);
-}
-
 int farnova_chown(struct farnova *fs, const char *path, uid_t uid, gid_t gid)
 {
-	return chown_with(fs, "chown", path, 0, uid, gid);
+	const struct attr_change change = attr_owner(uid, gid);
+	return set(fs, "chown", path, 0, &change);
 }
 
 int farnova_lchown(struct farnova *fs, const char *path, uid_t uid, gid_t gid)
 {
-	return chown_with(fs, "lchown", path, PROTO_LOOKUP_NOFOLLOW, uid, gid);
+	const struct attr_change change = attr_owner(uid, gid);
+	return set(fs, "lchown", path, PROTO_LOOKUP_NOFOLLOW, &change);
 }
 
 int farnova_utimens(struct farnova *fs, const char *path, const struct timespec times[2], int flags)
@@ -168,19 +157,14 @@ int farnova_rename(struct farnova *fs, const char *from, const char *to, unsigne
 int farnova_link(struct farnova *fs, const char *from, const char *to)
 {
 	char old[ERROR_TEXT], new[ERROR_TEXT];
+	struct action action = {.fs = fs};
 	struct path target;
-	struct proto_attr attr;
-	struct names_way way = {0};
-	int error;
+	int error = names_path(to, &target);
 
-	do {
-		error = names_path(to, &target);
-		if (error == 0)
-			error = names_find(fs, from, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
-		if (error == 0)
-			error = names_link(fs, attr.handle, fs->root, target.string, NULL);
-		/* A pinned file that has lost its last name gets ENOENT: `from` leads to another by now. */
-	} while (names_again(fs, error == -ENOENT && way.pin ? -ESTALE : error, &way));
+	if (error == 0)
+		error = names_link(&action, fs->root, target.string, NULL);
+	if (error == 0)
+		error = action_by_path(&action, from, PROTO_LOOKUP_NOFOLLOW);
 	if (!error)
 		return 0;
 	return error_set(-error, "link \"%.200s\" to \"%.200s\" on %s", error_text(old, from), error_text(new, to),
@@ -189,13 +173,15 @@ int farnova_link(struct farnova *fs, const char *from, const char *to)
 
 int farnova_flink(struct farnova_file *file, const char *path)
 {
-	struct farnova *fs = file->fs;
+	struct action action = {.fs = file->fs};
 	struct path copy;
 	int error = names_path(path, &copy);
 
 	if (error == 0)
-		error = names_link(fs, file->inode->handle, fs->root, copy.string, NULL);
-	return result(fs, error, "link an open file to", path);
+		error = names_link(&action, file->fs->root, copy.string, NULL);
+	if (error == 0)
+		error = action_by_handle(&action, file->inode->handle);
+	return result(file->fs, error, "link an open file to", path);
 }
 
 int farnova_symlink(struct farnova *fs, const char *target, const char *path)
@@ -209,81 +195,13 @@ int farnova_symlink(struct farnova *fs, const char *target, const char *path)
 
 ssize_t farnova_readlink(struct farnova *fs, const char *path, char *buffer, size_t size)
 {
-	struct proto_attr attr;
-	struct names_way way = {0};
-	ssize_t length;
+	struct action action = {.fs = fs};
+	struct link_text link;
+	ssize_t length = size == 0 ? -EINVAL : names_readlink(&action, &link);
 
-	do {
-		length = names_find(fs, path, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
-		if (length == 0)
-			length = names_readlink(fs, attr.handle, buffer, size);
-	} while (names_again(fs, length, &way));
+	if (length == 0)
+		length = action_by_path(&action, path, PROTO_LOOKUP_NOFOLLOW);
+	if (length == 0)
+		length = names_give_link(&link, buffer, size);
 	return length < 0 ? error_path(fs, (int)length, "readlink", path) : length;
-}
-
-static int receive_statfs(struct farnova *fs, struct call *call, const struct proto_reply *reply)
-{
-	struct statvfs *st = call->result;
-
-	if (!st)
-		return 0;
-	*st = (struct statvfs){.f_bsize = 4096,
-	                       .f_frsize = 4096,
-	                       .f_blocks = reply->statfs.blocks,
-	                       .f_bfree = reply->statfs.free_blocks,
-	                       .f_bavail = reply->statfs.free_blocks,
-	                       .f_namemax = reply->statfs.name_max};
-	/* An inode takes 512 bytes of a free block, so eight inodes fit in each free block. */
-	st->f_ffree = st->f_favail = reply->statfs.free_blocks * 8;
-	if (reply->statfs.inode_limit && reply->statfs.inode_limit < reply->statfs.inodes + st->f_ffree)
-		st->f_ffree = st->f_favail = reply->statfs.inode_limit > reply->statfs.inodes
-		                                 ? reply->statfs.inode_limit - reply->statfs.inodes
-		                                 : 0;
-	st->f_files = reply->statfs.inodes + st->f_ffree;
-	uint64_t id;
-	_Static_assert(sizeof(id) <= sizeof(reply->statfs.pool), "a part of the UUID");
-	__builtin_memcpy(&id, reply->statfs.pool, sizeof(id));
-	st->f_fsid = id;
-	return 0;
-}
-
-static int statvfs_of(struct farnova *fs, struct proto_handle handle, struct statvfs *st)
-{
-	struct statvfs all;
-
-	struct call *call = call_new(fs, PROTO_STATFS);
-
-	if (!call)
-		return -ENOMEM;
-	call->receive = receive_statfs;
-	call->result = &all;
-	call->request.statfs.handle = handle;
-	int error = call_run(fs, call);
-	return error ? error : user_give(st, &all, sizeof(all));
-}
-
-int farnova_statvfs(struct farnova *fs, struct statvfs *st)
-{
-	return result(fs, statvfs_of(fs, fs->root, st), "statvfs", fs->url.path);
-}
-
-int farnova_statvfs_of(struct farnova *fs, const char *path, struct statvfs *st)
-{
-	struct proto_attr attr;
-	struct names_way way = {0};
-	int error;
-
-	do {
-		error = names_find(fs, path, 0, &way, &attr);
-		if (error == 0)
-			error = statvfs_of(fs, attr.handle, st);
-	} while (names_again(fs, error, &way));
-	return result(fs, error, "statvfs", path);
-}
-
-int farnova_statvfs_at(struct farnova *fs, struct farnova_handle file, struct statvfs *st)
-{
-	int error = statvfs_of(fs, (struct proto_handle){file.ino, file.generation, file.seal}, st);
-
-	return error ? error_handle(fs, error, "statvfs", file.ino) : 0;
 }

@@ -62,24 +62,28 @@ int farnova_statx_at(struct farnova *fs, struct farnova_handle file, struct farn
 
 /* ---- projects --------------------------------------------------------------------------------------------------- */
 
+/* inherit -- a directory passes the project on. */
+static void inherit(struct action *action, const struct proto_attr *attr)
+{
+	struct proto_request *request = &action->call->request;
+
+	request->setattr.mask &= ~PROTO_SET_FLAGS;
+	if (!S_ISDIR(attr->mode))
+		return;
+	request->setattr.mask |= PROTO_SET_FLAGS;
+	request->setattr.flags = attr->flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
+	if (request->setattr.project)
+		request->setattr.flags |= PROTO_FILE_PROJECT_INHERIT;
+}
+
 int farnova_setproject(struct farnova *fs, const char *path, uint32_t project)
 {
-	struct attr_change change = {.mask = PROTO_SET_PROJECT, .project = project};
-	struct proto_attr attr;
-	struct names_way way = {0};
-	int error;
+	const struct attr_change change = {.mask = PROTO_SET_PROJECT, .project = project};
+	struct action action = {.fs = fs, .found = inherit};
+	int error = attr_set_action(&action, &change);
 
-	do {
-		error = names_find(fs, path, PROTO_LOOKUP_NOFOLLOW, &way, &attr);
-		if (error == 0 && S_ISDIR(attr.mode)) {
-			change.mask |= PROTO_SET_FLAGS;
-			change.flags = attr.flags & PROTO_FILE_FLAGS & ~PROTO_FILE_PROJECT_INHERIT;
-			if (project)
-				change.flags |= PROTO_FILE_PROJECT_INHERIT;
-		}
-		if (error == 0)
-			error = attr_set(fs, attr.handle, NULL, &change, NULL);
-	} while (names_again(fs, error, &way));
+	if (error == 0)
+		error = action_by_path(&action, path, PROTO_LOOKUP_NOFOLLOW);
 	return error ? error_path(fs, error, "set the project of", path) : 0;
 }
 

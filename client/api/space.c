@@ -46,10 +46,17 @@ static int receive_allocated(struct farnova *fs, struct call *call, const struct
 	return 0;
 }
 
-static int allocate(struct farnova_file *file, int mode, off_t offset, off_t length)
+int space_allocate_call(struct farnova_file *file, int mode, off_t offset, off_t length, struct call **out)
 {
-	struct call *call = call_new(file->fs, PROTO_FALLOCATE);
-
+	if (offset < 0 || length <= 0)
+		return -EINVAL;
+	if (length > INT64_MAX - offset)
+		return -EFBIG;
+	if (!(file->flags & PROTO_OPEN_WRITE))
+		return -EBADF;
+	if (mode & ~(int)PROTO_FALLOCATE_MODES)
+		return -EOPNOTSUPP;
+	struct call *call = *out = call_new(file->fs, PROTO_FALLOCATE);
 	if (!call)
 		return -ENOMEM;
 	call->receive = receive_allocated;
@@ -58,23 +65,16 @@ static int allocate(struct farnova_file *file, int mode, off_t offset, off_t len
 	call->request.fallocate.offset = (uint64_t)offset;
 	call->request.fallocate.length = (uint64_t)length;
 	call->request.fallocate.mode = (uint32_t)mode;
-	return call_run(file->fs, call);
+	return 0;
 }
 
 int farnova_fallocate(struct farnova_file *file, int mode, off_t offset, off_t length)
 {
-	int error = 0;
+	struct call *call;
+	int error = space_allocate_call(file, mode, offset, length, &call);
 
-	if (offset < 0 || length <= 0)
-		error = -EINVAL;
-	else if (length > INT64_MAX - offset)
-		error = -EFBIG;
-	else if (!(file->flags & PROTO_OPEN_WRITE))
-		error = -EBADF;
-	else if (mode & ~(int)PROTO_FALLOCATE_MODES)
-		error = -EOPNOTSUPP;
 	if (error == 0)
-		error = allocate(file, mode, offset, length);
+		error = call_run(file->fs, call);
 	return error ? fail(file, error, "allocate space in") : 0;
 }
 
@@ -116,11 +116,11 @@ static int receive_copied(struct farnova *fs, struct call *call, const struct pr
 	return 0;
 }
 
-static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_file *out, uint64_t out_offset,
-                    uint64_t length)
+int space_copy_call(struct farnova_file *in, uint64_t in_offset, struct farnova_file *out, uint64_t out_offset,
+                    uint64_t length, ssize_t *count, struct call **made)
 {
-	ssize_t count = 0;
-
+	*made = NULL;
+	*count = 0;
 	if (in->fs != out->fs)
 		return -EXDEV;
 	if (!(in->flags & PROTO_OPEN_READ) || !(out->flags & PROTO_OPEN_WRITE) || out->flags & PROTO_OPEN_APPEND)
@@ -135,19 +135,29 @@ static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_
 		return 0;
 	if (length > INT64_MAX - out_offset)
 		return -EFBIG;
-	struct call *call = call_new(out->fs, PROTO_COPY);
-
+	struct call *call = *made = call_new(out->fs, PROTO_COPY);
 	if (!call)
 		return -ENOMEM;
 	call->receive = receive_copied;
-	call->result = &count;
+	call->result = count;
 	call->file = out;
 	call->source = in;
 	call->changing = &out->inode->changing;
 	call->request.copy.from_offset = in_offset;
 	call->request.copy.to_offset = out_offset;
 	call->request.copy.length = length;
-	int error = call_run(out->fs, call);
+	return 0;
+}
+
+static ssize_t copy(struct farnova_file *in, uint64_t in_offset, struct farnova_file *out, uint64_t out_offset,
+                    uint64_t length)
+{
+	struct call *call;
+	ssize_t count;
+	int error = space_copy_call(in, in_offset, out, out_offset, length, &count, &call);
+
+	if (error == 0 && call)
+		error = call_run(out->fs, call);
 	return error ? error : count;
 }
 

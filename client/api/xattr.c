@@ -20,13 +20,7 @@ _Static_assert(PROTO_MAX_XATTR_VALUE <= BUFFER_SIZE, "a value fits");
 #define SMALL_VALUE 4096u                                               /* larger values go through the staging ring */
 #define SET_FIXED   (PROTO_REQUEST_HEADER + 32u + PROTO_MAX_XATTR_NAME) /* SETXATTR without the value */
 
-/* A copy of an attribute's name. */
-struct name {
-	struct proto_string string;
-	char text[PROTO_MAX_XATTR_NAME + 1];
-};
-
-static int name_string(const char *name, struct name *out)
+static int name_string(const char *name, struct xattr_name *out)
 {
 	ssize_t length = user_copy_string(out->text, sizeof(out->text), name);
 
@@ -41,18 +35,9 @@ static int name_string(const char *name, struct name *out)
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
-/* The received part of a value or list that may need several replies. */
-struct pieces {
-	uint8_t *to; /* PROTO_MAX_XATTR_VALUE bytes in memory of the library */
-	size_t size; /* size of the caller's buffer */
-	size_t have;
-	size_t total;
-	uint64_t change;
-};
-
 static int receive_piece(struct farnova *fs, struct call *call, const struct proto_reply *reply)
 {
-	struct pieces *pieces = call->result;
+	struct xattr_pieces *pieces = call->result;
 
 	if (!pieces)
 		return 0;
@@ -72,66 +57,64 @@ static int receive_piece(struct farnova *fs, struct call *call, const struct pro
 	return 0;
 }
 
-/* read_piece -- request the next part. `name` is NULL for a list. */
-static int read_piece(struct farnova *fs, struct proto_handle handle, const struct name *name, struct pieces *pieces)
+/* next_piece -- what the request asks for next. */
+static void next_piece(struct call *call, const struct xattr_pieces *pieces)
 {
-	struct call *call = call_new(fs, name ? PROTO_GETXATTR : PROTO_LISTXATTR);
 	size_t left = pieces->size - pieces->have;
 
-	if (!call)
-		return -ENOMEM;
-	call->receive = receive_piece;
-	call->result = pieces;
-	call->request.getxattr.handle = handle;
 	call->request.getxattr.offset = (uint32_t)pieces->have;
 	call->request.getxattr.size = left < PROTO_MAX_XATTR_VALUE ? (uint32_t)left : PROTO_MAX_XATTR_VALUE;
-	if (name)
-		call->request.getxattr.name = name->string;
-	return call_run(fs, call);
 }
 
-static int read_all(struct farnova *fs, struct proto_handle handle, const struct name *name, struct pieces *pieces)
+/* again -- whether a further piece is needed. If it has changed, it is read from the start again; if the file is gone,
+ * that fails. */
+static bool again(struct action *action, int *status)
 {
-	int error;
+	struct xattr_pieces *pieces = action->argument;
+	bool changed = *status == -ESTALE && pieces->have > 0;
 
-	do {
-		error = read_piece(fs, handle, name, pieces);
-		if (error == -ESTALE && pieces->have > 0) {
-			pieces->have = 0; /* start again; if the file is gone, the next request fails */
-			error = 0;
-			continue;
-		}
-	} while (error == 0 && pieces->size > 0 && pieces->have < pieces->total);
-	return error;
+	if (changed)
+		pieces->have = 0;
+	next_piece(action->call, pieces);
+	return changed || (*status == 0 && pieces->size > 0 && pieces->have < pieces->total);
 }
 
-static ssize_t read_pieces(struct farnova *fs, struct proto_handle handle, const struct name *name, void *to,
-                           size_t size)
+int xattr_get(struct action *action, struct xattr_name *name, const char *text, size_t size,
+              struct xattr_pieces *pieces)
 {
-	struct pieces pieces = {.to = size > 0 ? buffers_take(&fs->buffers, PROTO_MAX_XATTR_VALUE) : NULL,
-	                        .size = size};
+	struct farnova *fs = action->fs;
+	int error = text ? name_string(text, name) : 0;
 
-	if (size > 0 && !pieces.to)
+	*pieces = (struct xattr_pieces){.fs = fs, .size = size};
+	if (error)
+		return error;
+	pieces->to = size > 0 ? buffers_take(&fs->buffers, PROTO_MAX_XATTR_VALUE) : NULL;
+	action->call = size == 0 || pieces->to ? call_new(fs, text ? PROTO_GETXATTR : PROTO_LISTXATTR) : NULL;
+	if (!action->call)
 		return -ENOMEM;
-	int error = read_all(fs, handle, name, &pieces);
-	if (error == 0 && size > 0)
-		error = user_give(to, pieces.to, pieces.total);
-	if (pieces.to)
-		buffers_return(&fs->buffers, pieces.to, PROTO_MAX_XATTR_VALUE);
-	return error ? error : (ssize_t)pieces.total;
+	action->handle = &action->call->request.getxattr.handle;
+	action->again = again;
+	action->argument = pieces;
+	action->call->receive = receive_piece;
+	action->call->result = pieces;
+	if (text)
+		action->call->request.getxattr.name = name->string;
+	next_piece(action->call, pieces);
+	return 0;
 }
 
-ssize_t xattr_get(struct farnova *fs, struct proto_handle handle, const char *name, void *value, size_t size)
+ssize_t xattr_give(const struct xattr_pieces *pieces, void *to)
 {
-	struct name copy;
-	int error = name_string(name, &copy);
+	int error = pieces->size > 0 ? user_give(to, pieces->to, pieces->total) : 0;
 
-	return error ? error : read_pieces(fs, handle, &copy, value, size);
+	return error ? error : (ssize_t)pieces->total;
 }
 
-ssize_t xattr_list(struct farnova *fs, struct proto_handle handle, char *list, size_t size)
+void xattr_pieces_free(struct xattr_pieces *pieces)
 {
-	return read_pieces(fs, handle, NULL, list, size);
+	if (pieces->to)
+		buffers_return(&pieces->fs->buffers, pieces->to, PROTO_MAX_XATTR_VALUE);
+	pieces->to = NULL;
 }
 
 /* ---- changing --------------------------------------------------------------------------------------------------- */
@@ -160,60 +143,93 @@ static int set_value(struct farnova *fs, struct call *call, const void *value, s
 	return error;
 }
 
-int xattr_set(struct farnova *fs, struct proto_handle handle, const char *name, const void *value, size_t size,
+int xattr_set(struct action *action, struct xattr_name *name, const char *text, const void *value, size_t size,
               int flags)
 {
-	struct name copy;
-
 	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
 	if (size > PROTO_MAX_XATTR_VALUE)
 		return -E2BIG;
-	int error = name_string(name, &copy);
+	int error = name_string(text, name);
 	if (error)
 		return error;
-	struct call *call = call_new(fs, PROTO_SETXATTR);
+	struct call *call = action->call = call_new(action->fs, PROTO_SETXATTR);
 	if (!call)
 		return -ENOMEM;
-	call->request.setxattr.handle = handle;
+	action->handle = &call->request.setxattr.handle;
 	call->request.setxattr.flags =
 	    (flags & XATTR_CREATE ? PROTO_XATTR_CREATE : 0) | (flags & XATTR_REPLACE ? PROTO_XATTR_REPLACE : 0);
-	call->request.setxattr.name = copy.string;
-	error = set_value(fs, call, value, size);
-	if (error) {
-		call_free(fs, call);
-		return error;
-	}
-	return call_run(fs, call);
+	call->request.setxattr.name = name->string;
+	return set_value(action->fs, call, value, size);
 }
 
-int xattr_remove(struct farnova *fs, struct proto_handle handle, const char *name)
+int xattr_remove(struct action *action, struct xattr_name *name, const char *text)
 {
-	struct name copy;
-	int error = name_string(name, &copy);
+	int error = name_string(text, name);
 
 	if (error)
 		return error;
-	struct call *call = call_new(fs, PROTO_REMOVEXATTR);
-	if (!call)
+	action->call = call_new(action->fs, PROTO_REMOVEXATTR);
+	if (!action->call)
 		return -ENOMEM;
-	call->request.removexattr.handle = handle;
-	call->request.removexattr.name = copy.string;
-	return call_run(fs, call);
+	action->handle = &action->call->request.removexattr.handle;
+	action->call->request.removexattr.name = name->string;
+	return 0;
+}
+
+/* ---- on a target ------------------------------------------------------------------------------------------------ */
+
+/* What a call works on. */
+struct target {
+	const char *path; /* NULL: the handle */
+	uint32_t flags;
+	struct proto_handle handle;
+};
+
+/* run -- run an action that was prepared with `error`. */
+static int run(struct action *action, int error, const struct target *target)
+{
+	if (error)
+		action_release(action);
+	else if (target->path)
+		error = action_by_path(action, target->path, target->flags);
+	else
+		error = action_by_handle(action, target->handle);
+	return error;
+}
+
+/* get -- `name` NULL: the list. */
+static ssize_t get(struct farnova *fs, const struct target *target, const char *name, void *to, size_t size)
+{
+	struct action action = {.fs = fs};
+	struct xattr_name copy;
+	struct xattr_pieces pieces;
+	ssize_t result = run(&action, xattr_get(&action, &copy, name, size, &pieces), target);
+
+	if (result == 0)
+		result = xattr_give(&pieces, to);
+	xattr_pieces_free(&pieces);
+	return result;
+}
+
+static int set(struct farnova *fs, const struct target *target, const char *name, const void *value, size_t size,
+               int flags)
+{
+	struct action action = {.fs = fs};
+	struct xattr_name copy;
+
+	return run(&action, xattr_set(&action, &copy, name, value, size, flags), target);
+}
+
+static int remove_from(struct farnova *fs, const struct target *target, const char *name)
+{
+	struct action action = {.fs = fs};
+	struct xattr_name copy;
+
+	return run(&action, xattr_remove(&action, &copy, name), target);
 }
 
 /* ---- by path ---------------------------------------------------------------------------------------------------- */
-
-static int find(struct farnova *fs, const char *path, uint32_t flags, struct names_way *way,
-                struct proto_handle *handle)
-{
-	struct proto_attr attr;
-	int error = names_find(fs, path, flags, way, &attr);
-
-	if (error == 0)
-		*handle = attr.handle;
-	return error;
-}
 
 /* told -- return a result, or set the error of `operation` on attribute `name` (NULL: all) of `path`. */
 static ssize_t told(struct farnova *fs, ssize_t result, const char *operation, const char *name, const char *path)
@@ -229,16 +245,9 @@ static ssize_t told(struct farnova *fs, ssize_t result, const char *operation, c
 static ssize_t get_path(struct farnova *fs, const char *path, uint32_t flags, const char *name, void *value,
                         size_t size)
 {
-	struct proto_handle handle;
-	struct names_way way = {0};
-	ssize_t result;
+	const struct target target = {.path = path, .flags = flags};
 
-	do {
-		result = find(fs, path, flags, &way, &handle);
-		if (result == 0)
-			result = xattr_get(fs, handle, name, value, size);
-	} while (names_again(fs, result, &way));
-	return told(fs, result, "get extended attribute", name, path);
+	return told(fs, name ? get(fs, &target, name, value, size) : -EFAULT, "get extended attribute", name, path);
 }
 
 ssize_t farnova_getxattr(struct farnova *fs, const char *path, const char *name, void *value, size_t size)
@@ -254,16 +263,9 @@ ssize_t farnova_lgetxattr(struct farnova *fs, const char *path, const char *name
 static int set_path(struct farnova *fs, const char *path, uint32_t lookup, const char *name, const void *value,
                     size_t size, int flags)
 {
-	struct proto_handle handle;
-	struct names_way way = {0};
-	int error;
+	const struct target target = {.path = path, .flags = lookup};
 
-	do {
-		error = find(fs, path, lookup, &way, &handle);
-		if (error == 0)
-			error = xattr_set(fs, handle, name, value, size, flags);
-	} while (names_again(fs, error, &way));
-	return (int)told(fs, error, "set extended attribute", name, path);
+	return (int)told(fs, set(fs, &target, name, value, size, flags), "set extended attribute", name, path);
 }
 
 int farnova_setxattr(struct farnova *fs, const char *path, const char *name, const void *value, size_t size, int flags)
@@ -278,16 +280,9 @@ int farnova_lsetxattr(struct farnova *fs, const char *path, const char *name, co
 
 static ssize_t list_path(struct farnova *fs, const char *path, uint32_t flags, char *list, size_t size)
 {
-	struct proto_handle handle;
-	struct names_way way = {0};
-	ssize_t result;
+	const struct target target = {.path = path, .flags = flags};
 
-	do {
-		result = find(fs, path, flags, &way, &handle);
-		if (result == 0)
-			result = xattr_list(fs, handle, list, size);
-	} while (names_again(fs, result, &way));
-	return told(fs, result, "list extended attributes", NULL, path);
+	return told(fs, get(fs, &target, NULL, list, size), "list extended attributes", NULL, path);
 }
 
 ssize_t farnova_listxattr(struct farnova *fs, const char *path, char *list, size_t size)
@@ -302,16 +297,9 @@ ssize_t farnova_llistxattr(struct farnova *fs, const char *path, char *list, siz
 
 static int remove_path(struct farnova *fs, const char *path, uint32_t flags, const char *name)
 {
-	struct proto_handle handle;
-	struct names_way way = {0};
-	int error;
+	const struct target target = {.path = path, .flags = flags};
 
-	do {
-		error = find(fs, path, flags, &way, &handle);
-		if (error == 0)
-			error = xattr_remove(fs, handle, name);
-	} while (names_again(fs, error, &way));
-	return (int)told(fs, error, "remove extended attribute", name, path);
+	return (int)told(fs, remove_from(fs, &target, name), "remove extended attribute", name, path);
 }
 
 int farnova_removexattr(struct farnova *fs, const char *path, const char *name)
@@ -329,6 +317,11 @@ int farnova_lremovexattr(struct farnova *fs, const char *path, const char *name)
 static struct proto_handle in(struct farnova_handle handle)
 {
 	return (struct proto_handle){.ino = handle.ino, .generation = handle.generation, .seal = handle.seal};
+}
+
+static struct target at(struct farnova_handle handle)
+{
+	return (struct target){.handle = in(handle)};
 }
 
 static struct farnova_handle of(const struct farnova_file *file)
@@ -351,24 +344,32 @@ static ssize_t told_of(struct farnova *fs, ssize_t result, const char *operation
 
 ssize_t farnova_getxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, void *value, size_t size)
 {
-	return told_of(fs, xattr_get(fs, in(file), name, value, size), "get extended attribute", name, file.ino);
+	const struct target target = at(file);
+
+	return told_of(fs, name ? get(fs, &target, name, value, size) : -EFAULT, "get extended attribute", name,
+	               file.ino);
 }
 
 int farnova_setxattr_at(struct farnova *fs, struct farnova_handle file, const char *name, const void *value,
                         size_t size, int flags)
 {
-	return (int)told_of(fs, xattr_set(fs, in(file), name, value, size, flags), "set extended attribute", name,
-	                    file.ino);
+	const struct target target = at(file);
+
+	return (int)told_of(fs, set(fs, &target, name, value, size, flags), "set extended attribute", name, file.ino);
 }
 
 ssize_t farnova_listxattr_at(struct farnova *fs, struct farnova_handle file, char *list, size_t size)
 {
-	return told_of(fs, xattr_list(fs, in(file), list, size), "list extended attributes", NULL, file.ino);
+	const struct target target = at(file);
+
+	return told_of(fs, get(fs, &target, NULL, list, size), "list extended attributes", NULL, file.ino);
 }
 
 int farnova_removexattr_at(struct farnova *fs, struct farnova_handle file, const char *name)
 {
-	return (int)told_of(fs, xattr_remove(fs, in(file), name), "remove extended attribute", name, file.ino);
+	const struct target target = at(file);
+
+	return (int)told_of(fs, remove_from(fs, &target, name), "remove extended attribute", name, file.ino);
 }
 
 ssize_t farnova_fgetxattr(struct farnova_file *file, const char *name, void *value, size_t size)
@@ -420,15 +421,12 @@ int farnova_getflags(struct farnova *fs, const char *path, unsigned *flags)
 
 int farnova_setflags(struct farnova *fs, const char *path, unsigned flags)
 {
-	struct proto_handle handle;
-	struct names_way way = {0};
-	int error;
+	const struct attr_change change = {.mask = PROTO_SET_FLAGS, .flags = flags};
+	struct action action = {.fs = fs};
+	int error = attr_set_action(&action, &change);
 
-	do {
-		error = find(fs, path, 0, &way, &handle);
-		if (error == 0)
-			error = set_flags(fs, handle, flags);
-	} while (names_again(fs, error, &way));
+	if (error == 0)
+		error = action_by_path(&action, path, 0);
 	return error ? error_path(fs, error, "set the flags of", path) : 0;
 }
 

@@ -270,10 +270,10 @@ void call_refuse_staged(struct farnova *fs, int error)
 	}
 }
 
-void call_start(struct farnova *fs, struct call *call, struct waiter *waiter)
+void call_start_as(struct farnova *fs, struct call *call, struct waiter *waiter, uint32_t cred)
 {
 	call->waiter = waiter;
-	call->request.cred = call->file ? call->file->cred : cred_number(&fs->creds);
+	call->request.cred = cred;
 	cred_use(&fs->creds, call->request.cred);
 	call->deadline_ns = call_deadline(fs);
 	if (call->file)
@@ -286,6 +286,19 @@ void call_start(struct farnova *fs, struct call *call, struct waiter *waiter)
 	TAILQ_INSERT_TAIL(&fs->unsent, call, entry);
 	poller_called(&fs->link.poller);
 	call_pump(fs);
+}
+
+void call_start(struct farnova *fs, struct call *call, struct waiter *waiter)
+{
+	call_start_as(fs, call, waiter, call->file ? call->file->cred : cred_number(&fs->creds));
+}
+
+void call_renew(struct call *call)
+{
+	call->state = CALL_NEW;
+	call->first_epoch = call->session = call->latest_session = call->identity = 0;
+	call->on_new_connection = call->maybe_executed = false;
+	call->refused = 0;
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------------------- */

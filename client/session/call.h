@@ -66,6 +66,12 @@ void call_refuse_staged(struct farnova *fs, int error);
 /* call_start -- begin the call; does not wait. `waiter` is the thread to be woken, NULL if the call has `on_done`. The
  * credential is that of the file, else of the calling thread. Lock held. */
 void call_start(struct farnova *fs, struct call *call, struct waiter *waiter);
+/* call_start_as -- the same with the credential of this number (cred.h), in any thread. */
+void call_start_as(struct farnova *fs, struct call *call, struct waiter *waiter, uint32_t cred);
+
+/* call_renew -- make a call that is DONE and has an owner one to be started, with the same request, but without files and
+ * counter. */
+void call_renew(struct call *call);
 
 /*
  * call_finish -- wait for the reply and free the call. Returns 0 or -errno: the server's; -ETIMEDOUT if the time limit

@@ -2,8 +2,8 @@
  * client_replaced_test.c -- a call by path that takes two messages works on what has the name, however often another
  * client replaces it, against a real server.
  *
- * The linker puts call_run of this program before the library's. After each request that walks a path it replaces what
- * is there, as another client may at that moment.
+ * The linker puts call_reply of this program before the library's. Before the library gets the reply to a request that
+ * walks a path, another client replaces what is there.
  */
 #include "client/include/farnova.h"
 #include "client/session/call.h"
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,10 +27,10 @@ static struct farnova *fs, *other;
 static bool replacing;
 static unsigned replaced;
 
-int __real_call_run(struct farnova *by, struct call *call);
-int __wrap_call_run(struct farnova *by, struct call *call);
+bool __real_call_reply(struct farnova *by, const struct proto_reply *reply);
+bool __wrap_call_reply(struct farnova *by, const struct proto_reply *reply);
 
-static void replace(void)
+static void *replace(void *argument)
 {
 	struct farnova_file *file = farnova_open(other, "/new", O_CREAT | O_RDWR, 0644);
 
@@ -38,16 +39,19 @@ static void replace(void)
 	CHECK(farnova_symlink(other, "target", "/new") == 0);
 	CHECK(farnova_rename(other, "/new", "/link", 0) == 0);
 	replaced++;
+	return argument;
 }
 
-int __wrap_call_run(struct farnova *by, struct call *call)
+/* In a thread of its own: this one is waiting on the library's connection, with its lock. */
+bool __wrap_call_reply(struct farnova *by, const struct proto_reply *reply)
 {
-	uint16_t op = call->request.op;
-	int error = __real_call_run(by, call);
+	pthread_t thread;
 
-	if (replacing && by == fs && (op == PROTO_LOOKUP || op == PROTO_OPEN))
-		replace();
-	return error;
+	if (replacing && by == fs && (reply->op == PROTO_LOOKUP || reply->op == PROTO_OPEN)) {
+		CHECK(pthread_create(&thread, NULL, replace, NULL) == 0);
+		CHECK(pthread_join(thread, NULL) == 0);
+	}
+	return __real_call_reply(by, reply);
 }
 
 /* WORKS -- the call has `result`, though what it works on is replaced each time that it has been found. */
@@ -68,7 +72,7 @@ static void calls_by_path_work_on_a_file_that_is_replaced_all_the_time(void **st
 	struct statvfs st;
 	char text[64];
 
-	replace();
+	replace(NULL);
 	WORKS(farnova_chmod(fs, "/file", 0600), 0);
 	WORKS(farnova_chown(fs, "/file", 1, 1), 0);
 	WORKS(farnova_lchown(fs, "/link", 1, 1), 0);
