@@ -2,6 +2,8 @@
  * cancel.c -- the public calls that cancel other calls.
  */
 #include "client/link/cancel.h"
+
+#include "client/api/queue.h"
 #include "client/include/farnova.h"
 #include "client/session/session.h"
 
@@ -13,9 +15,18 @@ void farnova_set_tag(uint64_t tag)
 void farnova_cancel(struct farnova *fs, uint64_t tag)
 {
 	cancel_tag(&fs->link, tag);
+	if (tag == 0)
+		return;
+	/* What is submitted from now on by a thread of this tag sees that it is cancelled. */
+	connection_lock(&fs->link);
+	queue_cancel_tag(fs, tag);
+	connection_unlock(&fs->link);
 }
 
 void farnova_cancel_all(struct farnova *fs)
 {
 	cancel_all(&fs->link);
+	connection_lock(&fs->link);
+	queue_cancel_all(fs);
+	connection_unlock(&fs->link);
 }

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -19,6 +20,28 @@ int names_path(const char *path, struct path *out)
 	if (length <= 0)
 		return length < 0 ? (int)length : -ENOENT;
 	out->string.length = (uint32_t)length;
+	return 0;
+}
+
+int names_copy_paths(const char *first, const char *second, char **memory, struct proto_string out[2])
+{
+	struct path paths[2];
+	int error = names_path(first, &paths[0]);
+
+	if (error == 0 && second)
+		error = names_path(second, &paths[1]);
+	if (error)
+		return error;
+	size_t lengths[2] = {paths[0].string.length, second ? paths[1].string.length : 0};
+	*memory = malloc(lengths[0] + lengths[1]);
+	if (!*memory)
+		return -ENOMEM;
+	memcpy(*memory, paths[0].text, lengths[0]);
+	out[0] = (struct proto_string){.data = *memory, .length = (uint32_t)lengths[0]};
+	if (second) {
+		memcpy(*memory + lengths[0], paths[1].text, lengths[1]);
+		out[1] = (struct proto_string){.data = *memory + lengths[0], .length = (uint32_t)lengths[1]};
+	}
 	return 0;
 }
 

@@ -17,6 +17,8 @@ struct path {
 
 /* names_path -- copy a path; -EFAULT, -ENOENT if empty, -ENAMETOOLONG. */
 int names_path(const char *path, struct path *out);
+/* names_copy_paths -- copy one or two (`second` may be NULL) to `*memory`, which the caller frees; -ENOMEM too. */
+int names_copy_paths(const char *first, const char *second, char **memory, struct proto_string out[2]);
 /* names_name -- copy one path component; -EINVAL if it contains a slash. */
 int names_name(const char *name, struct path *out);
 

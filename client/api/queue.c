@@ -4,6 +4,7 @@
 #include "client/api/queue.h"
 
 #include "client/api/result.h"
+#include "client/link/cancel.h"
 #include "client/link/user_memory.h"
 #include "common/clock.h"
 
@@ -80,6 +81,13 @@ static void give_up(struct queued *queued, int error)
 	finish(queued, error);
 }
 
+/* go_on -- the next operation of a walk over those that run, after one was given up. That may have ended `next`, too:
+ * then the walk begins again. */
+static struct queued *go_on(struct farnova_queue *queue, struct queued *next)
+{
+	return next && !next->running ? TAILQ_FIRST(&queue->running) : next;
+}
+
 /* expire -- give up operations whose deadline has passed. */
 static void expire(struct farnova_queue *queue)
 {
@@ -90,13 +98,43 @@ static void expire(struct farnova_queue *queue)
 		return;
 	for (queued = TAILQ_FIRST(&queue->running); queued; queued = next) {
 		next = TAILQ_NEXT(queued, entry);
-		if (queued->deadline_ns && queued->deadline_ns <= now)
+		if (queued->deadline_ns && queued->deadline_ns <= now) {
 			give_up(queued, -ETIMEDOUT);
-		else if (queued->deadline_ns && (earliest == 0 || queued->deadline_ns < earliest))
+			next = go_on(queue, next);
+		} else if (queued->deadline_ns && (earliest == 0 || queued->deadline_ns < earliest)) {
 			earliest = queued->deadline_ns;
+		}
 	}
 	queue->next_deadline_ns = earliest;
 	arm(queue);
+}
+
+/* cancel -- give up operations in flight: those of a tag, or all if it is 0. */
+static void cancel(struct farnova *fs, uint64_t tag, int error)
+{
+	struct farnova_queue *queue;
+	struct queued *queued, *next;
+
+	LIST_FOREACH(queue, &fs->queues, entry)
+	{
+		for (queued = TAILQ_FIRST(&queue->running); queued; queued = next) {
+			next = TAILQ_NEXT(queued, entry);
+			if (tag != 0 && queued->tag != tag)
+				continue;
+			give_up(queued, error);
+			next = go_on(queue, next);
+		}
+	}
+}
+
+void queue_cancel_tag(struct farnova *fs, uint64_t tag)
+{
+	cancel(fs, tag, -EINTR);
+}
+
+void queue_cancel_all(struct farnova *fs)
+{
+	cancel(fs, 0, -ETIMEDOUT);
 }
 
 /* ---- making ----------------------------------------------------------------------------------------------------- */
@@ -246,6 +284,9 @@ static void start_all(struct farnova_queue *queue, struct queued *all[], unsigne
 	link->more = true;
 	for (unsigned i = 0; i < count; i++) {
 		run(all[i]);
+		all[i]->tag = poller_self()->tag;
+		if (poller_cancelled(link, poller_self()))
+			submit_refuse(all[i], cancel_is_set() ? -EINTR : -ETIMEDOUT);
 		submit_start(all[i]);
 	}
 	link->more = false;
@@ -299,6 +340,7 @@ int farnova_queue_cancel(struct farnova_queue *queue, uint64_t user_data)
 		if (queued->completion.user_data != user_data)
 			continue;
 		give_up(queued, -ECANCELED);
+		next = go_on(queue, next);
 		count++;
 	}
 	connection_unlock(&queue->fs->link);

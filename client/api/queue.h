@@ -7,6 +7,7 @@
 #ifndef FARNOVA_CLIENT_QUEUE_H
 #define FARNOVA_CLIENT_QUEUE_H
 
+#include "client/api/action.h"
 #include "client/io/reading.h"
 #include "client/session/opening.h"
 
@@ -21,9 +22,12 @@ struct queued {
 	struct farnova_completion completion;
 	int64_t deadline_ns; /* 0: none */
 
+	uint64_t tag; /* that the thread had which submitted it; 0: none */
+
 	/* what it runs as: one of them */
 	struct call *call;
-	struct reading *reading; /* also when it is done: it has the data */
+	struct queued_action *action; /* submit_action.c; also when it is done: it has the result */
+	struct reading *reading;      /* also when it is done: it has the data */
 
 	/* where its result goes */
 	void *buffer;
@@ -31,8 +35,10 @@ struct queued {
 	unsigned iov_count;
 	struct stat *st;
 	struct proto_attr attr;
+	struct statvfs *statvfs;
+	size_t size;               /* of `buffer`, for what is not data of a file */
 	uint64_t end;              /* of a write */
-	size_t length;             /* of a write */
+	ssize_t success;           /* its result if it succeeds */
 	char *paths;               /* copies that the request refers to, to be freed */
 	struct opened opened;      /* of an OPEN in flight */
 	struct farnova_file *file; /* of an FSYNC or a CLOSE */
@@ -65,11 +71,28 @@ struct farnova_queue {
  * program gave. The lock is not held. submit_start -- start it; it may be finished on return. Lock held. */
 void submit_prepare(struct queued *queued, const struct farnova_operation *values);
 void submit_start(struct queued *queued);
+/* submit_refuse -- have an operation that was prepared fail with `error` when it is started, if it needs the server; lock
+ * held. */
+void submit_refuse(struct queued *queued, int error);
 /* submit_abandon -- give up an operation in flight; lock held. */
 void submit_abandon(struct queued *queued);
 /* submit_deliver -- store the results of a finished operation in the program's memory, which may change
  * completion.result. submit_release -- free what it has. The lock is not held. */
 void submit_deliver(struct queued *queued);
 void submit_release(struct queued *queued);
+
+/* The operations that find a file by path first, if they are not given one. submit_is_action -- whether it is one of
+ * these. The others are their parts of the functions above. */
+bool submit_is_action(unsigned operation);
+int submit_action_prepare(struct queued *queued, const struct farnova_operation *values);
+void submit_action_start(struct queued *queued);
+void submit_action_abandon(struct queued *queued);
+void submit_action_deliver(struct queued *queued);
+void submit_action_release(struct queued *queued);
+
+/* queue_cancel_tag -- end the operations of a tag, not 0, with -EINTR; lock held. queue_cancel_all -- end all, with
+ * -ETIMEDOUT. */
+void queue_cancel_tag(struct farnova *fs, uint64_t tag);
+void queue_cancel_all(struct farnova *fs);
 
 #endif

@@ -8,6 +8,7 @@
 #include "client/api/file.h"
 #include "client/api/names.h"
 #include "client/api/queue.h"
+#include "client/api/space.h"
 #include "client/io/read.h"
 #include "client/io/write.h"
 #include "client/link/user_memory.h"
@@ -29,7 +30,7 @@ static void on_call(struct farnova *fs, struct call *call)
 	call_free(fs, call);
 	if (queued->operation == FARNOVA_OP_OPEN)
 		queued->completion.file = file_opened(&queued->opened, error);
-	queued->queue->finish(queued, error ? error : (ssize_t)queued->length);
+	queued->queue->finish(queued, error ? error : queued->success);
 }
 
 static void on_reading(struct farnova *fs, struct reading *reading)
@@ -112,6 +113,7 @@ static int prepare_write(struct queued *queued, const struct farnova_operation *
                          size_t length)
 {
 	struct farnova_file *file = values->file;
+	bool append = values->operation == FARNOVA_OP_APPEND;
 	int error = values->offset < 0 ? -EINVAL : write_limit(file, (uint64_t)values->offset, &length);
 
 	if (error || length == 0)
@@ -119,10 +121,10 @@ static int prepare_write(struct queued *queued, const struct farnova_operation *
 	if (length > write_most(file->fs))
 		length = write_most(file->fs);
 	error = own_call(queued, write_new(file, (uint32_t)length, (uint64_t)values->offset,
-	                                   file->flags & PROTO_OPEN_APPEND, &queued->end));
+	                                   append || file->flags & PROTO_OPEN_APPEND, &queued->end));
 	if (error)
 		return error;
-	queued->length = length;
+	queued->success = (ssize_t)length;
 	return iov ? gather(queued->call->memory, iov, length)
 	           : user_copy_in(queued->call->memory, values->data, length);
 }
@@ -145,29 +147,6 @@ static int prepare_vector(struct queued *queued, const struct farnova_operation 
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
-
-/* copy_paths -- copy one or two paths to memory of the operation. */
-static int copy_paths(struct queued *queued, const char *first, const char *second, struct proto_string out[2])
-{
-	struct path paths[2];
-	int error = names_path(first, &paths[0]);
-
-	if (error == 0 && second)
-		error = names_path(second, &paths[1]);
-	if (error)
-		return error;
-	size_t lengths[2] = {paths[0].string.length, second ? paths[1].string.length : 0};
-	queued->paths = malloc(lengths[0] + lengths[1]);
-	if (!queued->paths)
-		return -ENOMEM;
-	memcpy(queued->paths, paths[0].text, lengths[0]);
-	out[0] = (struct proto_string){.data = queued->paths, .length = (uint32_t)lengths[0]};
-	if (second) {
-		memcpy(queued->paths + lengths[0], paths[1].text, lengths[1]);
-		out[1] = (struct proto_string){.data = queued->paths + lengths[0], .length = (uint32_t)lengths[1]};
-	}
-	return 0;
-}
 
 static int prepare_open(struct queued *queued, const struct farnova_operation *values, struct proto_string path)
 {
@@ -195,8 +174,8 @@ static int prepare_names(struct queued *queued, const struct farnova_operation *
 {
 	struct farnova *fs = queued->queue->fs;
 	struct proto_string paths[2];
-	bool two = values->operation == FARNOVA_OP_RENAME;
-	int error = copy_paths(queued, values->path, two ? values->to : NULL, paths);
+	bool two = values->operation == FARNOVA_OP_RENAME || values->operation == FARNOVA_OP_SYMLINK;
+	int error = names_copy_paths(values->path, two ? values->to : NULL, &queued->paths, paths);
 
 	if (error)
 		return error;
@@ -215,6 +194,8 @@ static int prepare_names(struct queued *queued, const struct farnova_operation *
 	case FARNOVA_OP_MKDIR:
 		return own_call(queued,
 		                names_create_call(fs, fs->root, paths[0], S_IFDIR | (values->mode & 07777), 0, NULL));
+	case FARNOVA_OP_SYMLINK:
+		return own_call(queued, names_symlink_call(fs, paths[1], fs->root, paths[0], NULL));
 	default:
 		return prepare_rename(queued, values, paths);
 	}
@@ -232,26 +213,75 @@ static int prepare_truncate(struct queued *queued, const struct farnova_operatio
 	return own_call(queued, attr_set_call(file->fs, file->inode->handle, file, &change, NULL));
 }
 
+static int prepare_allocate(struct queued *queued, const struct farnova_operation *values)
+{
+	struct call *call;
+	int error = values->length > INT64_MAX ? -EFBIG
+	                                       : space_allocate_call(values->file, (int)values->flags, values->offset,
+	                                                             (off_t)values->length, &call);
+
+	return error ? error : own_call(queued, call);
+}
+
+static int prepare_copy(struct queued *queued, const struct farnova_operation *values)
+{
+	struct call *call;
+
+	if (!values->source)
+		return -EBADF;
+	int error = values->offset < 0 || values->source_offset < 0
+	                ? -EINVAL
+	                : space_copy_call(values->source, (uint64_t)values->source_offset, values->file,
+	                                  (uint64_t)values->offset, values->length, &queued->success, &call);
+	return error || !call ? error : own_call(queued, call);
+}
+
+/* takes_flags -- whether `flags` may be set. */
+static bool takes_flags(unsigned operation)
+{
+	switch (operation) {
+	case FARNOVA_OP_OPEN:
+	case FARNOVA_OP_RENAME:
+	case FARNOVA_OP_FALLOCATE:
+		return true;
+	default:
+		return submit_is_action(operation);
+	}
+}
+
+static bool is_by_path(unsigned operation)
+{
+	switch (operation) {
+	case FARNOVA_OP_OPEN:
+	case FARNOVA_OP_STAT:
+	case FARNOVA_OP_LSTAT:
+	case FARNOVA_OP_SYMLINK:
+		return true;
+	default:
+		return operation >= FARNOVA_OP_UNLINK && operation <= FARNOVA_OP_RENAME;
+	}
+}
+
 static int prepare(struct queued *queued, const struct farnova_operation *values)
 {
-	bool by_path = values->operation == FARNOVA_OP_OPEN || values->operation == FARNOVA_OP_STAT ||
-	               values->operation == FARNOVA_OP_LSTAT ||
-	               (values->operation >= FARNOVA_OP_UNLINK && values->operation <= FARNOVA_OP_RENAME);
 
 	for (size_t i = 0; i < sizeof(values->reserved) / sizeof(values->reserved[0]); i++) {
 		if (values->reserved[i])
 			return -EINVAL;
 	}
-	if (values->flags && values->operation != FARNOVA_OP_OPEN && values->operation != FARNOVA_OP_RENAME)
+	if (values->flags && !takes_flags(values->operation))
 		return -EINVAL;
-	if (by_path)
+	if (is_by_path(values->operation))
 		return prepare_names(queued, values);
+	if (submit_is_action(values->operation))
+		return submit_action_prepare(queued, values);
 	if (!values->file || values->file->fs != queued->queue->fs)
 		return -EBADF;
 	switch (values->operation) {
 	case FARNOVA_OP_READ:
 		return prepare_read(queued, values, values->length);
 	case FARNOVA_OP_WRITE:
+	case FARNOVA_OP_APPEND:
 		return prepare_write(queued, values, NULL, values->length);
 	case FARNOVA_OP_READV:
 	case FARNOVA_OP_WRITEV:
@@ -260,6 +290,10 @@ static int prepare(struct queued *queued, const struct farnova_operation *values
 		return own_call(queued, attr_get_call(queued->queue->fs, values->file->inode->handle, &queued->attr));
 	case FARNOVA_OP_FTRUNCATE:
 		return prepare_truncate(queued, values);
+	case FARNOVA_OP_FALLOCATE:
+		return prepare_allocate(queued, values);
+	case FARNOVA_OP_COPY:
+		return prepare_copy(queued, values);
 	case FARNOVA_OP_FSYNC:
 	case FARNOVA_OP_CLOSE:
 		queued->file = values->file;
@@ -267,6 +301,16 @@ static int prepare(struct queued *queued, const struct farnova_operation *values
 	default:
 		return -EINVAL;
 	}
+}
+
+/* drop_call -- free what was prepared and will not be started. */
+static void drop_call(struct queued *queued)
+{
+	if (queued->opened.file)
+		file_opened(&queued->opened, -ECANCELED);
+	if (queued->call)
+		call_free(queued->queue->fs, queued->call);
+	queued->call = NULL;
 }
 
 void submit_prepare(struct queued *queued, const struct farnova_operation *values)
@@ -279,17 +323,24 @@ void submit_prepare(struct queued *queued, const struct farnova_operation *value
 	queued->iov = NULL;
 	queued->iov_count = 0;
 	queued->st = values->st;
-	queued->length = 0;
+	queued->action = NULL;
+	queued->statvfs = values->statvfs;
+	queued->size = values->length;
+	queued->success = 0;
 	queued->paths = NULL;
 	queued->file = NULL;
 	queued->opened = (struct opened){0};
 	queued->error = prepare(queued, values);
-	if (queued->error == 0)
+	if (queued->error)
+		drop_call(queued);
+}
+
+void submit_refuse(struct queued *queued, int error)
+{
+	if (queued->error || (!queued->call && !queued->reading && !queued->action))
 		return;
-	/* What was prepared before the error. */
-	if (queued->call)
-		call_free(queued->queue->fs, queued->call);
-	queued->call = NULL;
+	drop_call(queued);
+	queued->error = error;
 }
 
 void submit_start(struct queued *queued)
@@ -302,6 +353,8 @@ void submit_start(struct queued *queued)
 		call_start(fs, queued->call, NULL);
 	} else if (queued->reading) {
 		reading_start(queued->reading);
+	} else if (queued->action) {
+		submit_action_start(queued);
 	} else if (queued->operation == FARNOVA_OP_CLOSE) {
 		file_put(queued->file);
 		queued->queue->finish(queued, 0);
@@ -317,6 +370,8 @@ void submit_abandon(struct queued *queued)
 		call_abandon(queued->queue->fs, queued->call);
 	else if (queued->reading)
 		reading_abandon(queued->reading);
+	else if (queued->action)
+		submit_action_abandon(queued);
 	if (queued->operation == FARNOVA_OP_OPEN && queued->opened.file)
 		file_opened(&queued->opened, -ECANCELED);
 	queued->call = NULL;
@@ -354,15 +409,20 @@ void submit_deliver(struct queued *queued)
 	if (*result == 0 && (queued->operation == FARNOVA_OP_STAT || queued->operation == FARNOVA_OP_LSTAT ||
 	                     queued->operation == FARNOVA_OP_FSTAT))
 		*result = attr_give_stat(fs, &queued->attr, queued->st);
+	if (*result == 0 && queued->action)
+		submit_action_deliver(queued);
 }
 
 void submit_release(struct queued *queued)
 {
 	if (queued->reading)
 		reading_free(queued->reading);
+	if (queued->action)
+		submit_action_release(queued);
 	free(queued->iov);
 	free(queued->paths);
 	queued->reading = NULL;
+	queued->action = NULL;
 	queued->iov = NULL;
 	queued->paths = NULL;
 }

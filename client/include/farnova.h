@@ -279,6 +279,24 @@ struct farnova_queue;
 #define FARNOVA_OP_RMDIR     13 /* path */
 #define FARNOVA_OP_MKDIR     14 /* path, mode */
 #define FARNOVA_OP_RENAME    15 /* path, to, flags: as farnova_rename */
+#define FARNOVA_OP_APPEND    16 /* file, data, length: as farnova_append, up to 1 MiB */
+#define FARNOVA_OP_FALLOCATE 17 /* file, flags: the mode, offset, length */
+#define FARNOVA_OP_COPY      18 /* file, offset, source, source_offset, length: as farnova_copy_file_range */
+#define FARNOVA_OP_SYMLINK   19 /* path, to: what the link at `path` leads to */
+#define FARNOVA_OP_READLINK  20 /* path, buffer, length */
+#define FARNOVA_OP_TRUNCATE  21 /* path, offset: the new size */
+#define FARNOVA_OP_ACCESS    22 /* path, mode: R_OK, W_OK, X_OK, or 0 */
+
+/* Those below have a path, or if it is NULL a file. Where they have flags, AT_SYMLINK_NOFOLLOW may be one. */
+#define FARNOVA_OP_LINK        23 /* path or file, to: its new name; a symbolic link is not followed */
+#define FARNOVA_OP_CHMOD       24 /* path or file, mode */
+#define FARNOVA_OP_CHOWN       25 /* path or file, uid, gid, flags */
+#define FARNOVA_OP_UTIMENS     26 /* path or file, times, flags */
+#define FARNOVA_OP_STATVFS     27 /* path or file, statvfs; with neither: as farnova_statvfs */
+#define FARNOVA_OP_GETXATTR    28 /* path or file, name, buffer, length, flags */
+#define FARNOVA_OP_SETXATTR    29 /* path or file, name, data, length, flags: also as farnova_setxattr */
+#define FARNOVA_OP_LISTXATTR   30 /* path or file, buffer, length, flags */
+#define FARNOVA_OP_REMOVEXATTR 31 /* path or file, name, flags */
 
 struct farnova_operation {
 	unsigned operation; /* FARNOVA_OP_*, which need the fields named there; others are 0 */
@@ -294,12 +312,19 @@ struct farnova_operation {
 	size_t length;
 	const char *path, *to;
 	struct stat *st;
+	struct farnova_file *source;
+	off_t source_offset;
+	const char *name;
+	const struct timespec *times;
+	struct statvfs *statvfs;
+	uid_t uid;
+	gid_t gid;
 	uint64_t reserved[4]; /* 0 */
 };
 
 struct farnova_completion {
 	uint64_t user_data;
-	ssize_t result; /* bytes, or 0; a negative errno, as -ETIMEDOUT or -ECANCELED, if the operation failed */
+	ssize_t result; /* bytes or length, or 0; a negative errno, as -ETIMEDOUT or -ECANCELED, if it failed */
 	struct farnova_file *file; /* OPEN: the file, else NULL */
 	uint64_t reserved[2];
 };
@@ -323,7 +348,8 @@ int farnova_queue_submit(struct farnova_queue *queue, const struct farnova_opera
 int farnova_queue_reap(struct farnova_queue *queue, struct farnova_completion *completions, unsigned min, unsigned max,
                        int timeout_ms);
 /* farnova_queue_cancel -- give up all operations in flight with this `user_data`: they complete with -ECANCELED. The
- * server may have executed them, or may still execute them. Returns their number. */
+ * server may have executed them, or may still execute them. Returns their number. farnova_cancel reaches operations
+ * too, by the tag of the thread that submitted them. */
 int farnova_queue_cancel(struct farnova_queue *queue, uint64_t user_data);
 /* farnova_queue_fd -- a descriptor for poll(2) or epoll(7) that is readable when farnova_queue_reap would return
  * something without waiting. The queue owns it. */
@@ -357,10 +383,12 @@ int farnova_set_umask(struct farnova *fs, mode_t mask);
 
 /*
  * farnova_set_tag -- set the tag of later calls of this thread on all connections; 0, the default, is no tag.
- * farnova_cancel -- end the calls of `tag` on `fs` with EINTR, now and in future. The server may have executed a
- * request that was sent, or may still execute it. Use each tag once: then the canceller need not know whether the calls
- * have already ended. farnova_cancel_all -- end every call on `fs` with ETIMEDOUT, now and in future: for a program
- * that exits while the server is unreachable. Any thread may call both; signal handlers may not.
+ * An operation of a queue has the tag that the thread had which submitted it.
+ * farnova_cancel -- end the calls and operations of `tag` on `fs` with EINTR, now and in future. The server may have
+ * executed a request that was sent, or may still execute it. Use each tag once: then the canceller need not know
+ * whether they have already ended. farnova_cancel_all -- end every call and operation on `fs` with ETIMEDOUT, now and
+ * in future: for a program that exits while the server is unreachable. Any thread may call both; signal handlers may
+ * not.
  */
 void farnova_set_tag(uint64_t tag);
 void farnova_cancel(struct farnova *fs, uint64_t tag);

@@ -1,6 +1,6 @@
 /*
- * client_cancel_test.c -- farnova_cancel ends the calls of its tag and no others, whatever they wait for; the connection
- * goes on.
+ * client_cancel_test.c -- farnova_cancel ends the calls and operations of its tag and no others, whatever they wait for;
+ * the connection goes on.
  *
  * The server is stopped meanwhile, so that every call waits, and there is no time-out.
  */
@@ -205,15 +205,90 @@ static void a_tag_that_is_set_anew_is_not_cancelled(void **state)
 	farnova_set_tag(0);
 }
 
+/* submit -- one operation of each way to run: a call, a reading, an open, an action. */
+static void submit(struct farnova_queue *queue, uint64_t first)
+{
+	static uint8_t data[100];
+	static struct stat st;
+	const struct farnova_operation operations[] = {
+	    {.operation = FARNOVA_OP_STAT, .path = "/", .st = &st, .user_data = first},
+	    {.operation = FARNOVA_OP_READ, .file = file, .buffer = data, .length = 100, .user_data = first + 1},
+	    {.operation = FARNOVA_OP_OPEN, .path = "file", .user_data = first + 2},
+	    {.operation = FARNOVA_OP_CHMOD, .path = "file", .mode = 0600, .user_data = first + 3},
+	};
+
+	CHECK(farnova_queue_submit(queue, operations, 4) == 4);
+}
+
+/* check_reap -- `count` operations from the `first` one on have ended with `error`, and no others. */
+static void check_reap(struct farnova_queue *queue, uint64_t first, int count, int error)
+{
+	struct farnova_completion completions[32];
+
+	assert_int_equal(farnova_queue_reap(queue, completions, 0, 32, 0), count);
+	for (int i = 0; i < count; i++) {
+		assert_in_range(completions[i].user_data, first, first + (unsigned)count - 1);
+		assert_int_equal(completions[i].result, -error);
+		assert_null(completions[i].file);
+	}
+}
+
+static void operations_of_the_tag_end(void **state)
+{
+	struct farnova_queue *queue = farnova_queue_create(fs, 32), *other = farnova_queue_create(fs, 32);
+	struct farnova_completion completions[32];
+
+	assert_true(queue && other);
+	stop_server();
+	farnova_set_tag(70);
+	submit(queue, 0);
+	submit(other, 0);
+	farnova_set_tag(71);
+	submit(queue, 10);
+	farnova_set_tag(0);
+	submit(queue, 20);
+	farnova_cancel(fs, 0);
+	farnova_cancel(fs, 72);
+	check_reap(queue, 0, 0, 0);
+	farnova_cancel(fs, 70);
+	check_reap(queue, 0, 4, EINTR);
+	check_reap(other, 0, 4, EINTR);
+	/* Also in future, as long as the thread has the tag. Closing a file is not cancelled. */
+	farnova_set_tag(73);
+	farnova_cancel(fs, 73);
+	submit(queue, 30);
+	check_reap(queue, 30, 4, EINTR);
+	const struct farnova_operation sync = {.operation = FARNOVA_OP_FSYNC, .file = file, .user_data = 40};
+	CHECK(farnova_queue_submit(queue, &sync, 1) == 1);
+	check_reap(queue, 40, 1, 0);
+	farnova_set_tag(0);
+	continue_server();
+	assert_int_equal(farnova_queue_reap(queue, completions, 8, 32, 20000), 8);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_in_range(completions[i].user_data, 10, 23);
+		assert_true(completions[i].result >= 0);
+		if (completions[i].file)
+			farnova_close(completions[i].file);
+	}
+	farnova_queue_destroy(queue);
+	farnova_queue_destroy(other);
+	connection_works();
+}
+
 /* The last: nobody waits for this connection any more. */
 static void all_end(void **state)
 {
+	struct farnova_queue *queue = farnova_queue_create(fs, 32);
 	struct caller callers[20];
 
 	stop_server();
 	for (int i = 0; i < 20; i++)
 		begin(&callers[i], i % 2 ? 60 : 0, i);
+	submit(queue, 0);
 	farnova_cancel_all(fs);
+	check_reap(queue, 0, 4, ETIMEDOUT);
+	submit(queue, 10);
+	check_reap(queue, 10, 4, ETIMEDOUT);
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(end(&callers[i]), ETIMEDOUT);
 	assert_int_equal(call(0), -1);
@@ -228,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(calls_end_whatever_they_wait_for),
 	    cmocka_unit_test(calls_end_while_there_is_no_connection),
 	    cmocka_unit_test(a_tag_that_is_set_anew_is_not_cancelled),
+	    cmocka_unit_test(operations_of_the_tag_end),
 	    cmocka_unit_test(all_end),
 	};
 

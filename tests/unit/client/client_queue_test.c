@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 /* cmocka.h wants the above first */
@@ -104,6 +106,112 @@ static void each_operation_does_what_its_call_does(void **state)
 	assert_int_equal(RESULT(.operation = FARNOVA_OP_UNLINK, .path = "/dir/new"), 0);
 	assert_int_equal(RESULT(.operation = FARNOVA_OP_UNLINK, .path = "/dir/new"), -ENOENT);
 	assert_int_equal(RESULT(.operation = FARNOVA_OP_RMDIR, .path = "/dir"), 0);
+}
+
+/* Operations on a file by path, and on an open one; what they have done, the calls of the same name see. */
+static void operations_by_path_do_what_their_calls_do(void **state)
+{
+	const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 2000}};
+	struct farnova_file *file = opened("/path", O_CREAT | O_RDWR | O_EXCL), *open = file;
+	char text[64] = "";
+	struct statvfs vfs = {0}, same;
+	struct stat st;
+
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_APPEND, .file = file, .data = "hello", .length = 5), 5);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_APPEND, .file = file, .data = "world", .length = 5), 5);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_TRUNCATE, .path = "/path", .offset = 7), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_READ, .file = file, .buffer = text, .length = 64), 7);
+	assert_memory_equal(text, "hellowo", 7);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_FALLOCATE, .file = file, .length = 8192), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_COPY, .file = file, .offset = 8192, .source = file,
+	                        .source_offset = 5, .length = 2),
+	                 2);
+	assert_int_equal(farnova_pread(file, text, 64, 8192), 2);
+	assert_memory_equal(text, "wo", 2);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_SYMLINK, .path = "/slink", .to = "path"), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_READLINK, .path = "/slink", .buffer = text, .length = 3), 3);
+	assert_memory_equal(text, "pat", 3);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_ACCESS, .path = "/slink", .mode = R_OK), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_CHMOD, .path = "/slink", .mode = 0604), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_CHOWN, .path = "/slink", .uid = 3, .gid = (gid_t)-1), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_UTIMENS, .file = open, .times = times), 0);
+	assert_int_equal(farnova_stat(fs, "/path", &st), 0);
+	assert_true(st.st_mode == (S_IFREG | 0604) && st.st_uid == 3 && st.st_mtim.tv_sec == 2000);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_CHMOD, .file = open, .mode = 0640), 0);
+	assert_int_equal(
+	    RESULT(.operation = FARNOVA_OP_CHOWN, .path = "/slink", .uid = 4, .flags = AT_SYMLINK_NOFOLLOW), 0);
+	assert_int_equal(farnova_lstat(fs, "/slink", &st), 0);
+	assert_int_equal(st.st_uid, 4);
+	assert_int_equal(farnova_fstat(file, &st), 0);
+	assert_true(st.st_mode == (S_IFREG | 0640) && st.st_uid == 3);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_LINK, .path = "/slink", .to = "/slink2"), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_LINK, .file = file, .to = "/path2"), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_LINK, .path = "/path", .to = "/path2"), -EEXIST);
+	assert_true(farnova_lstat(fs, "/slink2", &st) == 0 && S_ISLNK(st.st_mode) && st.st_nlink == 2);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_STATVFS, .statvfs = &vfs), 0);
+	assert_true(farnova_statvfs(fs, &same) == 0 && vfs.f_blocks == same.f_blocks && vfs.f_fsid == same.f_fsid);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_STATVFS, .path = "/path", .statvfs = &vfs), 0);
+	assert_int_equal(farnova_close(file), 0);
+}
+
+static void operations_on_attributes_do_what_their_calls_do(void **state)
+{
+	static char value[60000], back[65536];
+	struct farnova_file *file = opened("/attributes", O_CREAT | O_RDWR | O_EXCL);
+
+	memset(value, 'v', sizeof(value));
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_SETXATTR, .path = "/attributes", .name = "user.a",
+	                        .data = "1234", .length = 4, .flags = XATTR_CREATE),
+	                 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_SETXATTR, .file = file, .name = "user.a", .data = "5",
+	                        .length = 1, .flags = XATTR_CREATE),
+	                 -EEXIST);
+	assert_int_equal(
+	    RESULT(.operation = FARNOVA_OP_GETXATTR, .file = file, .name = "user.a", .buffer = back, .length = 9), 4);
+	assert_memory_equal(back, "1234", 4);
+	assert_int_equal(
+	    RESULT(.operation = FARNOVA_OP_GETXATTR, .file = file, .name = "user.a", .buffer = back, .length = 3),
+	    -ERANGE);
+	/* It takes several replies. */
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_SETXATTR, .file = file, .name = "user.b", .data = value,
+	                        .length = sizeof(value)),
+	                 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_GETXATTR, .path = "/attributes", .name = "user.b",
+	                        .buffer = back, .length = sizeof(back)),
+	                 sizeof(value));
+	assert_memory_equal(back, value, sizeof(value));
+	assert_int_equal(
+	    RESULT(.operation = FARNOVA_OP_LISTXATTR, .path = "/attributes", .buffer = back, .length = 100), 14);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_LISTXATTR, .file = file), 14);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_REMOVEXATTR, .path = "/attributes", .name = "user.a"), 0);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_REMOVEXATTR, .file = file, .name = "user.a"), -ENODATA);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_GETXATTR, .file = file), -EFAULT);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_REMOVEXATTR, .path = "/none", .name = "user.a"), -ENOENT);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_CHMOD, .path = "/attributes", .flags = 1), -EINVAL);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_CHMOD, .mode = 0600), -EBADF);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_TRUNCATE, .file = file), -EFAULT);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_LINK, .file = file), -EFAULT);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_COPY, .file = file, .length = 1), -EBADF);
+	assert_int_equal(RESULT(.operation = FARNOVA_OP_FALLOCATE, .file = file), -EINVAL);
+	assert_int_equal(farnova_close(file), 0);
+}
+
+/* Whoever polls may send the second message of an operation: on behalf of the thread that submitted it all the same. */
+static void operations_have_the_credential_of_their_thread(void **state)
+{
+	const struct farnova_operation operation = {.operation = FARNOVA_OP_CHMOD, .path = "/mine", .mode = 0600};
+	struct stat st;
+
+	assert_int_equal(farnova_close(opened("/mine", O_CREAT | O_RDWR | O_EXCL)), 0);
+	assert_int_equal(farnova_set_cred(fs, &(struct farnova_cred){.uid = 1000, .gid = 1000}), 0);
+	assert_int_equal(farnova_queue_submit(queue, &operation, 1), 1);
+	assert_int_equal(farnova_set_cred(fs, NULL), 0);
+	assert_int_equal(reap_one().result, -EPERM);
+	assert_int_equal(farnova_queue_submit(queue, &operation, 1), 1);
+	assert_int_equal(farnova_set_cred(fs, &(struct farnova_cred){.uid = 1000, .gid = 1000}), 0);
+	assert_int_equal(reap_one().result, 0);
+	assert_int_equal(farnova_set_cred(fs, NULL), 0);
+	assert_true(farnova_stat(fs, "/mine", &st) == 0 && st.st_mode == (S_IFREG | 0600));
 }
 
 static void operations_that_are_not_valid_fail_by_themselves(void **state)
@@ -358,6 +466,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_operation_does_what_its_call_does),
+	    cmocka_unit_test(operations_by_path_do_what_their_calls_do),
+	    cmocka_unit_test(operations_on_attributes_do_what_their_calls_do),
+	    cmocka_unit_test(operations_have_the_credential_of_their_thread),
 	    cmocka_unit_test(operations_that_are_not_valid_fail_by_themselves),
 	    cmocka_unit_test(many_reads_and_writes_run_at_a_time),
 	    cmocka_unit_test(a_large_read_and_write_have_up_to_a_mebibyte),

@@ -89,6 +89,33 @@ static void calls_by_path_work_on_a_file_that_is_replaced_all_the_time(void **st
 	WORKS(farnova_readlink(fs, "/link", text, sizeof(text)), (long)strlen("target"));
 }
 
+/* queued -- the result of an operation of a queue. */
+static ssize_t queued(struct farnova_operation operation)
+{
+	struct farnova_queue *queue = farnova_queue_create(fs, 1);
+	struct farnova_completion completion;
+
+	CHECK(queue && farnova_queue_submit(queue, &operation, 1) == 1);
+	CHECK(farnova_queue_reap(queue, &completion, 1, 1, -1) == 1);
+	farnova_queue_destroy(queue);
+	return completion.result;
+}
+
+#define QUEUED(...) WORKS(queued((struct farnova_operation){__VA_ARGS__}), 0)
+
+static void operations_of_a_queue_do_so_too(void **state)
+{
+	struct statvfs st;
+
+	QUEUED(.operation = FARNOVA_OP_TRUNCATE, .path = "/file", .offset = 100);
+	QUEUED(.operation = FARNOVA_OP_ACCESS, .path = "/file");
+	QUEUED(.operation = FARNOVA_OP_CHMOD, .path = "/file", .mode = 0600);
+	QUEUED(.operation = FARNOVA_OP_CHOWN, .path = "/link", .uid = 1, .gid = 1, .flags = AT_SYMLINK_NOFOLLOW);
+	QUEUED(.operation = FARNOVA_OP_UTIMENS, .path = "/file");
+	QUEUED(.operation = FARNOVA_OP_SETXATTR, .path = "/file", .name = "user.a", .data = "b", .length = 1);
+	QUEUED(.operation = FARNOVA_OP_STATVFS, .path = "/file", .statvfs = &st);
+}
+
 static void the_right_error_of_such_a_file(void **state)
 {
 	char text[64];
@@ -121,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(calls_by_path_work_on_a_file_that_is_replaced_all_the_time),
+	    cmocka_unit_test(operations_of_a_queue_do_so_too),
 	    cmocka_unit_test(the_right_error_of_such_a_file),
 	};
 	return cmocka_run_group_tests(tests, begin, end);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 /* cmocka.h wants the above first */
 #include <cmocka.h>
@@ -48,6 +49,8 @@ struct thread {
 	unsigned count, submitted, completed;
 	uint8_t *memory[ENTRIES]; /* of the operation with user_data % ENTRIES */
 	struct stat st[ENTRIES];
+	struct statvfs statvfs[ENTRIES];
+	uint64_t tag; /* of its last operations */
 	bool watches; /* it waits for the descriptor */
 };
 
@@ -80,10 +83,22 @@ static struct farnova_operation make(struct thread *thread, unsigned i)
 	                      : kind < 80 ? FARNOVA_OP_FSTAT
 	                      : kind < 88 ? FARNOVA_OP_OPEN
 	                      : kind < 90 ? FARNOVA_OP_UNLINK
-	                      : kind < 92 ? FARNOVA_OP_MKDIR
-	                      : kind < 94 ? FARNOVA_OP_RMDIR
-	                      : kind < 96 ? FARNOVA_OP_RENAME
+	                      : kind < 91 ? FARNOVA_OP_MKDIR
+	                      : kind < 92 ? FARNOVA_OP_RMDIR
+	                      : kind < 94 ? FARNOVA_OP_RENAME
+	                      : kind < 95 ? FARNOVA_OP_CHMOD
+	                      : kind < 96 ? FARNOVA_OP_SETXATTR
+	                      : kind < 97 ? FARNOVA_OP_GETXATTR
+	                      : kind < 98 ? FARNOVA_OP_LINK
+	                      : kind < 99 ? FARNOVA_OP_STATVFS
 	                                  : FARNOVA_OP_FSYNC;
+	operation.mode = 0600;
+	operation.name = "user.storm";
+	operation.statvfs = &thread->statvfs[i % ENTRIES];
+	if (operation.operation == FARNOVA_OP_SETXATTR)
+		operation.data = operation.buffer;
+	if (operation.operation == FARNOVA_OP_GETXATTR)
+		operation.length = LARGEST;
 	if (operation.operation == FARNOVA_OP_OPEN)
 		operation.flags = O_CREAT | O_RDWR;
 	if (operation.operation == FARNOVA_OP_WRITE) {
@@ -101,7 +116,7 @@ static void complete(struct thread *thread, const struct farnova_completion *com
 	thread->completed++;
 	if (completion->file)
 		CHECK(farnova_close(completion->file) == 0);
-	if (completion->result == -ECANCELED)
+	if (completion->result == -ECANCELED || completion->result == -EINTR)
 		cancelled++;
 	else if (completion->result == -ETIMEDOUT)
 		late++;
@@ -111,7 +126,9 @@ static void complete(struct thread *thread, const struct farnova_completion *com
 		done++;
 	CHECK(completion->result >= 0 || completion->result == -ECANCELED || completion->result == -ETIMEDOUT ||
 	      completion->result == -ENOENT || completion->result == -EEXIST || completion->result == -EISDIR ||
-	      completion->result == -ENOTDIR || completion->result == -ENOTEMPTY);
+	      completion->result == -ENOTDIR || completion->result == -ENOTEMPTY || completion->result == -EINTR ||
+	      completion->result == -ENODATA || completion->result == -E2BIG || completion->result == -EPERM ||
+	      completion->result == -ESTALE);
 }
 
 static void reap(struct thread *thread, unsigned min)
@@ -148,7 +165,10 @@ static void submit(struct thread *thread)
 	}
 	if (count == 0)
 		return;
+	/* The thread does not keep the tag: its own waits are not to be cancelled. */
+	farnova_set_tag(++thread->tag);
 	CHECK(farnova_queue_submit(thread->queue, operations, count) == (int)count);
+	farnova_set_tag(0);
 	thread->submitted += count;
 }
 
@@ -156,7 +176,9 @@ static void cancel(struct thread *thread)
 {
 	unsigned back = (unsigned)(draw(thread) % 50);
 
-	if (thread->submitted > back)
+	if (draw(thread) % 4 == 0)
+		farnova_cancel(fs, thread->tag);
+	else if (thread->submitted > back)
 		farnova_queue_cancel(thread->queue, thread->submitted - 1 - back);
 }
 
@@ -194,7 +216,10 @@ static void start(struct thread *thread, unsigned number)
 {
 	char path[32];
 
-	*thread = (struct thread){.number = number, .random = 88172645463325252u + number, .count = total / THREADS};
+	*thread = (struct thread){.number = number,
+	                          .random = 88172645463325252u + number,
+	                          .count = total / THREADS,
+	                          .tag = (number + 1ull) << 32};
 	thread->watches = number == 2;
 	thread->queue = farnova_queue_create(fs, ENTRIES);
 	thread->state = calloc(thread->count, 1);
