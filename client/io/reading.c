@@ -345,7 +345,9 @@ static enum round one_sided(struct farnova *fs, struct reading *reading, uint64_
 	reads_end(fs, reading);
 	return_bounces(fs, reading);
 	reading->piece_count = 0;
-	if (error != -EAGAIN || fs->link.state != CONNECTION_UP)
+	/* Without READs in flight no poll frees anything: results that the program has not fetched yet hold all buffers,
+	 * and it may fetch them only after this read. */
+	if (error != -EAGAIN || fs->link.state != CONNECTION_UP || TAILQ_EMPTY(&fs->layouts.reads))
 		return BY_MESSAGE;
 	stall(fs, reading);
 	return BEGUN;
