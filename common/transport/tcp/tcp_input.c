@@ -12,6 +12,8 @@
 #include "common/transport/tcp/tcp.h"
 
 #define RECEIVE_MOST (128u * 1024) /* of a body in one system call */
+#define LONG_BODY    (16u * 1024)
+#define BETWEEN_LONG 1024u /* received with the end of a long body: the next header, or a short message */
 
 static struct tcp_slot *take_slot(struct tcp_conn *conn)
 {
@@ -109,7 +111,7 @@ static void begin_write(struct tcp_conn *conn, const struct tcp_frame *frame)
 	begin_body(conn, region->base.address + (frame->remote - region->base.base));
 }
 
-static struct tcp_operation *oldest_operation(struct tcp_conn *conn)
+static struct tcp_operation *oldest_operation(const struct tcp_conn *conn)
 {
 	if (conn->operation_head == conn->operation_tail)
 		return NULL;
@@ -255,6 +257,17 @@ void tcp_input_bytes(struct tcp_conn *conn, const uint8_t *bytes, size_t count)
 	answer(conn);
 }
 
+/* How much to receive into the queue's buffer. A long body is often followed by another one, which should be received
+ * at its destination too, and not be copied there. */
+static size_t behind_body(const struct tcp_conn *conn)
+{
+	const struct tcp_operation *operation = oldest_operation(conn);
+	bool within = conn->input.in_body && conn->input.frame.length >= LONG_BODY;
+	bool expected = operation != NULL && operation->local != NULL && operation->length >= LONG_BODY;
+
+	return within || expected ? BETWEEN_LONG : tcp_queue_of(conn)->buffer_size;
+}
+
 void tcp_input_receive(struct tcp_conn *conn)
 {
 	struct tcp_queue *queue = tcp_queue_of(conn);
@@ -265,12 +278,13 @@ void tcp_input_receive(struct tcp_conn *conn)
 	bool whole = body <= RECEIVE_MOST;
 	if (!whole)
 		body = RECEIVE_MOST;
-	struct iovec iov[2] = {{conn->input.destination, body}, {queue->buffer, queue->buffer_size}};
+	size_t behind = behind_body(conn);
+	struct iovec iov[2] = {{conn->input.destination, body}, {queue->buffer, behind}};
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = whole ? 2 : 1};
 
 	do
 		count = body > 0 ? recvmsg(conn->fd, &message, MSG_DONTWAIT)
-		                 : recv(conn->fd, queue->buffer, queue->buffer_size, MSG_DONTWAIT);
+		                 : recv(conn->fd, queue->buffer, behind, MSG_DONTWAIT);
 	while (count < 0 && errno == EINTR);
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return;
