@@ -22,6 +22,25 @@ struct fault {
 	uint64_t choice;
 };
 
+static unsigned happened[FAULT_KINDS];
+
+const unsigned *faults_happened(void)
+{
+	return happened;
+}
+
+const char *faults_name(enum fault_kind kind)
+{
+	static const char *const names[FAULT_KINDS] = {
+	    [FAULT_CUT] = "connections cut",        [FAULT_STALL] = "stalls",
+	    [FAULT_FREEZE] = "clients frozen",      [FAULT_FREEZE_SERVER] = "servers frozen",
+	    [FAULT_KILL_CLIENT] = "clients killed", [FAULT_KILL_SERVER] = "servers killed",
+	    [FAULT_POWER] = "power failures",       [FAULT_RESTART] = "restarts",
+	    [FAULT_CLOCK] = "leaps of clocks"};
+
+	return names[kind];
+}
+
 static int by_time(const void *a, const void *b)
 {
 	const struct fault *first = a, *second = b;
@@ -47,8 +66,6 @@ static int64_t choose_duration(int64_t longest)
 
 static void freeze(struct sim_process *process, int64_t duration)
 {
-	if (!process)
-		return;
 	sim_note("frozen", process->number, (uint64_t)duration);
 	process->frozen_until = sim_now() + duration;
 }
@@ -73,8 +90,6 @@ static void replace_server(const struct fault *fault, const struct faults_option
 
 static void leap(struct sim_process *process, const struct fault *fault)
 {
-	if (!process)
-		return;
 	sim_note("leap", process->number, fault->choice);
 	if (fault->choice & 1)
 		process->wall_offset += (fault->choice & 2 ? 1 : -1) * fault->duration * 100;
@@ -82,40 +97,42 @@ static void leap(struct sim_process *process, const struct fault *fault)
 		sim_clock_jump(process, fault->duration);
 }
 
-static void happen(const struct fault *fault, const struct faults_options *options)
+/* Whether there was anybody to whom it could happen. */
+static bool happen(const struct fault *fault, const struct faults_options *options)
 {
-	struct sim_process *client = workload_client(fault->client);
+	struct sim_process *client = workload_client(fault->client), *other;
 
 	switch (fault->kind) {
 	case FAULT_CUT:
-		if (client)
-			network_cut(client);
-		break;
+		return client && network_cut(client);
 	case FAULT_STALL:
 		if (client)
 			network_stall(client, sim_now() + fault->duration);
-		break;
+		return client;
 	case FAULT_FREEZE:
-		freeze(client, fault->duration);
-		break;
 	case FAULT_FREEZE_SERVER:
-		freeze(cluster_server(), fault->duration);
-		break;
+		other = fault->kind == FAULT_FREEZE ? client : cluster_server();
+		if (other)
+			freeze(other, fault->duration);
+		return other;
 	case FAULT_KILL_CLIENT:
 		if (client)
 			workload_kill(fault->client);
-		break;
+		return client;
 	case FAULT_KILL_SERVER:
 	case FAULT_POWER:
 	case FAULT_RESTART:
 		replace_server(fault, options);
-		break;
+		return true;
 	case FAULT_CLOCK:
-		leap(fault->choice & 4 ? client : cluster_server(), fault);
-		break;
+		other = fault->choice & 4 ? client : cluster_server();
+		if (other)
+			leap(other, fault);
+		return other;
 	case FAULT_KINDS:
 		break;
 	}
+	return false;
 }
 
 void faults_run(const struct faults_options *options)
@@ -139,6 +156,6 @@ void faults_run(const struct faults_options *options)
 	for (unsigned i = 0; i < options->count && faults[i].when != SIM_FOREVER; i++) {
 		if (faults[i].when > sim_now())
 			sim_sleep_until(faults[i].when);
-		happen(&faults[i], options);
+		happened[faults[i].kind] += happen(&faults[i], options);
 	}
 }

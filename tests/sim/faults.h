@@ -33,6 +33,10 @@ enum fault_kind {
 	FAULT_KINDS
 };
 
+/* faults_happened -- how often each kind has happened in this run; those left out, or that found nobody, do not count. */
+const unsigned *faults_happened(void);
+const char *faults_name(enum fault_kind kind);
+
 /* faults_run -- let them happen, one after another, then heal everything; the calling thread waits meanwhile. */
 void faults_run(const struct faults_options *options);
 

@@ -12,7 +12,13 @@
 #define IN_FLIGHT_MOST 1024u /* items of one end; more are refused */
 
 static struct network_weather weather = {.least_ns = 2000, .spread_ns = 20000};
+static bool refusals_forbidden;
 static LIST_HEAD(, link) links = LIST_HEAD_INITIALIZER(links);
+
+void network_forbid_refusals(void)
+{
+	refusals_forbidden = true;
+}
 
 void network_set_weather(const struct network_weather *given)
 {
@@ -157,6 +163,8 @@ void network_fail(struct sim_conn *conn, int status, const char *reason)
 {
 	if (conn->over)
 		return;
+	if (refusals_forbidden && status == -EACCES)
+		sim_failed("%s, though nothing goes wrong in this run", reason);
 	sim_note(reason, conn->link->number, conn->side);
 	tell_end(conn, status);
 	if (!conn->link->cut)
@@ -402,7 +410,7 @@ static bool concerns(const struct link *link, const struct sim_process *process)
 	return !link->cut && (link->process[0] == process || link->process[1] == process);
 }
 
-void network_cut(struct sim_process *process)
+bool network_cut(struct sim_process *process)
 {
 	struct link *link, *chosen = NULL;
 	unsigned count = 0;
@@ -414,6 +422,7 @@ void network_cut(struct sim_process *process)
 	}
 	if (chosen)
 		cut(chosen, -ECONNRESET);
+	return chosen != NULL;
 }
 
 void network_stall(struct sim_process *process, int64_t until)

@@ -33,6 +33,7 @@ struct thread {
 
 extern struct workload_options workload_options;
 extern struct history workload_calls;
+extern unsigned workload_no_space; /* calls that found no room */
 
 /* workload_below -- uniform in [0, limit), by SIM_WORKLOAD. */
 uint64_t workload_below(uint64_t limit);

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define TURNS_OF_CALL 2000u /* more is a loop that waits without sleeping */
 
@@ -30,7 +31,8 @@ static int64_t choose_drift(void)
 	return below(2) ? 0 : sim_between(SIM_FAULTS, -20000, 20000);
 }
 
-static void choose_weather(void)
+/* Whether some items come late. */
+static bool choose_weather(void)
 {
 	static const int64_t spreads[] = {1000, 20000, 200000, 5000000};
 	struct network_weather weather = {.least_ns = 1000 + (int64_t)below(20000),
@@ -42,6 +44,7 @@ static void choose_weather(void)
 		weather.late_ns = 300 * SIM_NS_PER_MS;
 	}
 	network_set_weather(&weather);
+	return weather.late_in_1024 > 0;
 }
 
 static void choose_server(struct cluster_options *server)
@@ -71,7 +74,7 @@ static void choose_workload(struct workload_options *work, const struct run_opti
 	                                  .of_trees = one_of(trees, 4),
 	                                  .of_names = one_of(names, 3),
 	                                  .of_reads = one_of(reads, 3),
-	                                  .room_kib = below(3) ? 0 : 128u << below(4),
+	                                  .room_kib = below(3) ? 0 : 16u << below(7),
 	                                  .pause_ns = below(2) ? 0 : (int64_t)below(50) * SIM_NS_PER_MS,
 	                                  .timeout_ms = 60000};
 	for (unsigned i = 0; i < work->clients; i++) {
@@ -113,6 +116,15 @@ static void print_line(enum log_level level, const char *component, const char *
 	        component, text);
 }
 
+static unsigned drifting(const struct workload_options *work, const struct cluster_options *server)
+{
+	unsigned count = server->drift != 0;
+
+	for (unsigned i = 0; i < work->clients; i++)
+		count += work->drift[i] != 0;
+	return count;
+}
+
 void run(const struct run_options *options, struct run_result *result)
 {
 	static const unsigned preemptions[] = {0, 4, 64};
@@ -124,13 +136,15 @@ void run(const struct run_options *options, struct run_result *result)
 	log_set_sink(options->verbose ? print_line : drop_line);
 	sim_set_verbose(options->verbose);
 	sim_begin(options->seed);
-	choose_weather();
+	bool late = choose_weather();
 	choose_server(&server);
 	choose_workload(&work, options);
 	choose_faults(&faults, options);
 	faults.clients = work.clients;
 	faults.server = server;
 	sim_set_preemption(one_of(preemptions, 3));
+	if (faults.count == 0 && !late)
+		network_forbid_refusals();
 
 	cluster_start(&server);
 	workload_prepare(&work);
@@ -145,7 +159,10 @@ void run(const struct run_options *options, struct run_result *result)
 	                              .switches = sim_switches(),
 	                              .calls = workload_count(),
 	                              .virtual_ns = sim_now(),
-	                              .faults = faults.count};
+	                              .faults = faults.count,
+	                              .no_space = workload_refused(),
+	                              .drifting = drifting(&work, &server)};
+	memcpy(result->happened, faults_happened(), sizeof(result->happened));
 	if (result->switches > (result->calls + 100) * TURNS_OF_CALL)
 		sim_failed("%llu turns for %llu calls: somebody waits in a loop", (unsigned long long)result->switches,
 		           (unsigned long long)result->calls);

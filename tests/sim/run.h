@@ -4,6 +4,8 @@
 #ifndef FARNOVA_TESTS_SIM_RUN_H
 #define FARNOVA_TESTS_SIM_RUN_H
 
+#include "tests/sim/faults.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +22,10 @@ struct run_result {
 	uint64_t switches;
 	uint64_t calls;
 	int64_t virtual_ns;
-	unsigned faults;
+	unsigned faults; /* that were planned */
+	unsigned happened[FAULT_KINDS];
+	unsigned no_space; /* calls that found no room in the pool */
+	unsigned drifting; /* clocks of clients and server that drift */
 	unsigned undecided;
 };
 

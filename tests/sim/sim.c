@@ -39,7 +39,8 @@ struct plan {
 };
 
 struct totals {
-	uint64_t runs, failed, calls, switches, faults, undecided;
+	uint64_t runs, failed, calls, switches, faults, undecided, no_space, drifting;
+	uint64_t happened[FAULT_KINDS];
 	uint64_t hash;
 };
 
@@ -179,6 +180,10 @@ static struct totals job_main(const struct plan *plan, unsigned job)
 		totals.switches += result.switches;
 		totals.faults += result.faults;
 		totals.undecided += result.undecided > 0;
+		totals.no_space += result.no_space;
+		totals.drifting += result.drifting;
+		for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
+			totals.happened[kind] += result.happened[kind];
 		totals.hash ^= result.hash;
 		if (plan->print && good)
 			printf("seed %" PRIu64 ": hash %016" PRIx64 ", %" PRIu64 " calls, %u faults, %" PRIu64
@@ -296,6 +301,14 @@ static int read_flags(int argc, char **argv, struct plan *plan)
 	return optind == argc ? 0 : -1;
 }
 
+static void print_played(const struct totals *sum)
+{
+	printf("played:");
+	for (enum fault_kind kind = 0; kind < FAULT_KINDS; kind++)
+		printf(" %" PRIu64 " %s,", sum->happened[kind], faults_name(kind));
+	printf(" %" PRIu64 " clocks that drift, %" PRIu64 " calls without room\n", sum->drifting, sum->no_space);
+}
+
 int main(int argc, char **argv)
 {
 	struct plan plan = {.first = 1, .count = 100, .jobs = 2};
@@ -322,11 +335,16 @@ int main(int argc, char **argv)
 		sum.switches += totals[i].switches;
 		sum.faults += totals[i].faults;
 		sum.undecided += totals[i].undecided;
+		sum.no_space += totals[i].no_space;
+		sum.drifting += totals[i].drifting;
+		for (unsigned kind = 0; kind < FAULT_KINDS; kind++)
+			sum.happened[kind] += totals[i].happened[kind];
 		sum.hash ^= totals[i].hash;
 	}
 	printf("%" PRIu64 " runs, %" PRIu64 " failed, %" PRIu64 " undecided; %" PRIu64 " calls, %" PRIu64
 	       " faults, %" PRIu64 " turns in %.1f s; hash of all %016" PRIx64 "\n",
 	       sum.runs, sum.failed, sum.undecided, sum.calls, sum.faults, sum.switches, seconds_now() - start,
 	       sum.hash);
+	print_played(&sum);
 	return sum.failed > 0 || sum.runs == 0;
 }

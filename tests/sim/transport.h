@@ -20,8 +20,13 @@ struct network_weather {
 
 void network_set_weather(const struct network_weather *weather);
 
-/* network_cut -- end a connection of `process`, chosen by SIM_FAULTS; both ends see it, sooner or later. */
-void network_cut(struct sim_process *process);
+/* network_forbid_refusals -- nothing goes wrong in this run: a one-sided operation outside what its key allows, which
+ * costs the connection, fails it. */
+void network_forbid_refusals(void);
+
+/* network_cut -- end a connection of `process`, chosen by SIM_FAULTS; both ends see it, sooner or later. False: it has
+ * none. */
+bool network_cut(struct sim_process *process);
 /* network_stall -- nothing passes between `process` and others until `until`; then all comes, in order. */
 void network_stall(struct sim_process *process, int64_t until);
 /* network_died -- `process` was killed: its listeners are gone and its connections end. */

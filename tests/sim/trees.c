@@ -116,8 +116,10 @@ void trees_step(struct farnova *fs, struct tree **at)
 	}
 	tree->in_doubt = false;
 	/* It has changed nothing, which the last look will show. */
-	if (told.rc == -ENOSPC && workload_options.room_kib > 0)
+	if (told.rc == -ENOSPC && workload_options.room_kib > 0) {
+		workload_no_space++;
 		return;
+	}
 	model = random_model_do(tree->model, &tree->slots, &tree->doing, sim_now(), &told, &ino);
 	if (tree->doing.kind == RANDOM_GETATTR)
 		model.told = told.told; /* the times are the server's; the rest is compared at the end */

@@ -19,12 +19,18 @@
 
 struct workload_options workload_options;
 struct history workload_calls;
+unsigned workload_no_space;
 static struct client clients[WORKLOAD_CLIENTS];
 static unsigned thread_count;
 
 const struct history *workload_history(void)
 {
 	return &workload_calls;
+}
+
+unsigned workload_refused(void)
+{
+	return workload_no_space;
 }
 
 unsigned workload_count(void)
@@ -56,6 +62,7 @@ void workload_note(struct call *call, int64_t result, int error)
 	case EEXIST:
 		if (error != ENOSPC && CALL_IS_OF_FILE(call->type))
 			sim_failed("a call on a file gets %s: %s", strerror(error), farnova_last_error());
+		workload_no_space += error == ENOSPC;
 		call->error = error;
 		history_end(&workload_calls, call);
 		break;

@@ -39,7 +39,8 @@ void workload_wait(void);
 void workload_look(void);
 
 const struct history *workload_history(void);
-/* workload_count -- how many calls and operations there were. */
+/* workload_refused -- how many calls found no room in the pool. workload_count -- how many calls and operations there were. */
+unsigned workload_refused(void);
 unsigned workload_count(void);
 
 #endif
