@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #define WRITTEN_UNITS  16u /* writes and truncations stay within; the rest is for appends */
 #define APPENDED_UNITS 30u
@@ -106,6 +107,31 @@ static void run_read(struct thread *thread, struct call *call)
 	workload_note(call, got, errno);
 }
 
+#define XATTR "user.tag"
+
+/* Its value is one unit. */
+static void run_xattr(struct thread *thread, struct call *call)
+{
+	struct farnova_file *file = thread->files[call->file];
+	ssize_t result;
+
+	switch (call->type) {
+	case CALL_SET_XATTR:
+		make_bytes(thread->buffer, 1, call->tag);
+		result = farnova_fsetxattr(file, XATTR, thread->buffer, workload_options.unit, (int)call->a);
+		break;
+	case CALL_REMOVE_XATTR:
+		result = farnova_fremovexattr(file, XATTR);
+		break;
+	default:
+		result = farnova_fgetxattr(file, XATTR, thread->buffer, (size_t)HISTORY_UNITS * workload_options.unit);
+		if (result >= 0 && result != (ssize_t)workload_options.unit)
+			sim_failed("a value of %zd bytes, which is no unit", result);
+		call->count = result >= 0 ? tag_of(thread->buffer, call, 0) : 0;
+	}
+	workload_note(call, result, errno);
+}
+
 unsigned workload_units_at_once(unsigned units)
 {
 	unsigned most = READ_BYTES / workload_options.unit;
@@ -136,6 +162,11 @@ void workload_run_on_file(struct thread *thread, struct call *call)
 	case CALL_PUNCH:
 		result = farnova_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, (off_t)length);
 		break;
+	case CALL_SET_XATTR:
+	case CALL_REMOVE_XATTR:
+	case CALL_GET_XATTR:
+		run_xattr(thread, call);
+		return;
 	case CALL_READ:
 		run_read(thread, call);
 		return;
@@ -153,8 +184,12 @@ void workload_run_on_file(struct thread *thread, struct call *call)
 
 void workload_choose_on_file(struct thread *thread)
 {
-	static const enum call_type changing[] = {CALL_WRITE,  CALL_WRITE,    CALL_WRITE, CALL_WRITE,
-	                                          CALL_APPEND, CALL_TRUNCATE, CALL_PUNCH};
+	static const enum call_type changing[] = {CALL_WRITE, CALL_WRITE,     CALL_WRITE,
+	                                          CALL_WRITE, CALL_APPEND,    CALL_TRUNCATE,
+	                                          CALL_PUNCH, CALL_SET_XATTR, CALL_REMOVE_XATTR};
+	static const enum call_type reading[] = {CALL_READ, CALL_READ, CALL_READ, CALL_READ,
+	                                         CALL_READ, CALL_SIZE, CALL_SIZE, CALL_GET_XATTR};
+	static const int flags[] = {0, 0, XATTR_CREATE, XATTR_REPLACE};
 	unsigned file = workload_below(1024) < workload_options.of_own
 	                    ? thread->client->number
 	                    : (unsigned)workload_below(workload_options.files);
@@ -166,7 +201,7 @@ void workload_choose_on_file(struct thread *thread)
 	if (count > 4 && workload_below(2) == 0)
 		count = 1 + (unsigned)workload_below(3);
 	if (workload_below(1024) < workload_options.of_reads)
-		type = workload_below(4) == 0 ? CALL_SIZE : CALL_READ;
+		type = reading[workload_below(sizeof(reading) / sizeof(reading[0]))];
 	if (type == CALL_APPEND && appended[file] + 2 > APPENDED_UNITS)
 		type = CALL_WRITE;
 	if (type == CALL_APPEND) {
@@ -177,7 +212,7 @@ void workload_choose_on_file(struct thread *thread)
 	if (!call)
 		return;
 	call->file = file;
-	call->a = type == CALL_APPEND ? 0 : first;
+	call->a = type == CALL_APPEND ? 0 : type == CALL_SET_XATTR ? (unsigned)flags[workload_below(4)] : first;
 	call->b =
 	    type == CALL_READ ? workload_units_at_once(workload_below(3) == 0 ? HISTORY_UNITS - first : count) : count;
 	thread->by_queue = workload_below(4) == 0;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #define STEPS_MAX 2000000u
 #define UNSEEN    UINT32_C(0x80000000) /* the inode of a CREATE whose number is not known, by its tag */
@@ -40,6 +41,7 @@ void history_end(struct history *history, struct call *call)
 
 struct file_state {
 	uint16_t size;
+	uint16_t xattr; /* 0: there is none */
 	uint16_t tags[HISTORY_UNITS];
 };
 
@@ -66,6 +68,25 @@ static bool write_at(struct file_state *file, unsigned first, unsigned count, ui
 	return true;
 }
 
+static int xattr_error(const struct file_state *file, const struct call *call)
+{
+	if (call->type == CALL_SET_XATTR && call->a == XATTR_CREATE)
+		return file->xattr ? EEXIST : 0;
+	return file->xattr || (call->type == CALL_SET_XATTR && call->a != XATTR_REPLACE) ? 0 : ENODATA;
+}
+
+static bool xattr_step(struct file_state *file, const struct call *call)
+{
+	int error = xattr_error(file, call);
+
+	if (!call->perhaps && call->error != error)
+		return false;
+	if (error || call->type == CALL_GET_XATTR)
+		return error || call->count == file->xattr;
+	file->xattr = call->type == CALL_SET_XATTR ? call->tag : 0;
+	return true;
+}
+
 static bool file_step(void *state, const void *argument)
 {
 	const struct call *call = argument;
@@ -85,6 +106,10 @@ static bool file_step(void *state, const void *argument)
 	case CALL_PUNCH:
 		fill(file, call->a, left < call->b ? left : call->b, 0);
 		return true;
+	case CALL_SET_XATTR:
+	case CALL_REMOVE_XATTR:
+	case CALL_GET_XATTR:
+		return xattr_step(file, call);
 	case CALL_READ:
 		return call->perhaps || (call->count == (left < call->b ? left : call->b) &&
 		                         memcmp(call->tags, file->tags + call->a, call->count * sizeof(uint16_t)) == 0);
@@ -111,7 +136,9 @@ static bool found(const struct call *call, struct names_state *names)
 			return false; /* that one is another's */
 		links += names->ino[i] == was;
 	}
-	if ((call->links && links != call->links) || (!(was & UNSEEN) && was != call->ino))
+	if ((was & HISTORY_DIRECTORY) != (call->ino & HISTORY_DIRECTORY) || (!(was & UNSEEN) && was != call->ino))
+		return false;
+	if (call->links && !(was & HISTORY_DIRECTORY) && links != call->links)
 		return false;
 	for (unsigned i = 0; i < HISTORY_NAMES; i++)
 		if (names->ino[i] == was)
@@ -144,14 +171,27 @@ static bool exists(const struct names_state *names, uint32_t ino)
 static bool right_error(const struct call *call, const struct names_state *names, int error)
 {
 	bool a = names->ino[call->a] != 0, b = names->ino[call->b] != 0;
-	bool enoent = false, eexist = false;
+	bool a_dir = names->ino[call->a] & HISTORY_DIRECTORY, b_dir = names->ino[call->b] & HISTORY_DIRECTORY;
+	bool enoent = false, eexist = false, enotdir = false, eisdir = false;
 
 	switch (call->type) {
 	case CALL_CREATE:
+	case CALL_MKDIR:
 		eexist = a;
 		break;
 	case CALL_UNLINK:
+		enoent = !a;
+		eisdir = a_dir;
+		break;
+	case CALL_RMDIR:
+		enoent = !a;
+		enotdir = a && !a_dir;
+		break;
 	case CALL_RENAME:
+		enoent = !a;
+		enotdir = a_dir && b && !b_dir;
+		eisdir = a && !a_dir && b_dir;
+		break;
 	case CALL_STAT:
 		enoent = !a;
 		break;
@@ -169,7 +209,27 @@ static bool right_error(const struct call *call, const struct names_state *names
 	default:
 		break;
 	}
-	return error == 0 ? !enoent && !eexist : error == ENOENT ? enoent : error == EEXIST && eexist;
+	switch (error) {
+	case 0:
+		return !enoent && !eexist && !enotdir && !eisdir;
+	case ENOENT:
+		return enoent;
+	case EEXIST:
+		return eexist;
+	case ENOTDIR:
+		return enotdir;
+	default:
+		return error == EISDIR && eisdir;
+	}
+}
+
+static unsigned listed(const struct names_state *names)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < HISTORY_NAMES; i++)
+		bits |= names->ino[i] ? 1u << i : 0;
+	return bits;
 }
 
 static bool names_step(void *state, const void *argument)
@@ -189,9 +249,15 @@ static bool names_step(void *state, const void *argument)
 	case CALL_CREATE:
 		names->ino[call->a] = call->ino ? call->ino : UNSEEN | call->tag;
 		return true;
+	case CALL_MKDIR:
+		names->ino[call->a] = HISTORY_DIRECTORY | (call->ino ? call->ino : UNSEEN | call->tag);
+		return true;
 	case CALL_UNLINK:
+	case CALL_RMDIR:
 		names->ino[call->a] = 0;
 		return true;
+	case CALL_LIST:
+		return call->perhaps || call->count == listed(names);
 	case CALL_STAT:
 		return call->perhaps || found(call, names);
 	case CALL_LINK:
@@ -215,7 +281,8 @@ static bool belongs(const struct call *call, unsigned part)
 
 static bool changes(const struct call *call)
 {
-	return call->type != CALL_READ && call->type != CALL_SIZE && call->type != CALL_STAT;
+	return call->type != CALL_READ && call->type != CALL_SIZE && call->type != CALL_GET_XATTR &&
+	       call->type != CALL_STAT && call->type != CALL_LIST;
 }
 
 static unsigned collect(const struct history *history, unsigned part, struct linearize_call *calls)
@@ -283,9 +350,10 @@ const char *history_check(const struct history *history, char *text, unsigned si
 
 void history_print(const struct call *call)
 {
-	static const char *const names[CALL_TYPES] = {"write",    "append", "truncate", "punch",  "read",
-	                                              "size",     "create", "unlink",   "rename", "rename noreplace",
-	                                              "exchange", "link",   "stat"};
+	static const char *const names[CALL_TYPES] = {
+	    "write", "append", "truncate", "punch", "setxattr", "removexattr", "getxattr",         "read",
+	    "size",  "create", "unlink",   "mkdir", "rmdir",    "rename",      "rename noreplace", "exchange",
+	    "link",  "stat",   "list"};
 
 	fprintf(stderr, "  %5" PRIu64 " to ", call->began);
 	if (call->ended == HISTORY_OPEN)
@@ -298,6 +366,8 @@ void history_print(const struct call *call)
 		fprintf(stderr, " of inode %u", call->ino);
 	if (call->error)
 		fprintf(stderr, ": %s", strerror(call->error));
+	else if (call->type == CALL_GET_XATTR || call->type == CALL_LIST)
+		fprintf(stderr, ": %#x", call->count);
 	else if (!CALL_IS_OF_FILE(call->type))
 		fprintf(stderr, ": inode %u, %u links", call->ino, call->links);
 	else if (call->type == CALL_READ || call->type == CALL_SIZE)

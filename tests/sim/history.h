@@ -22,32 +22,41 @@ enum call_type {
 	CALL_APPEND,
 	CALL_TRUNCATE,
 	CALL_PUNCH,
+	CALL_SET_XATTR,
+	CALL_REMOVE_XATTR,
+	CALL_GET_XATTR,
 	CALL_READ,
 	CALL_SIZE,
 	/* of names */
 	CALL_CREATE,
 	CALL_UNLINK,
+	CALL_MKDIR,
+	CALL_RMDIR,
 	CALL_RENAME,
 	CALL_RENAME_NOREPLACE,
 	CALL_EXCHANGE,
 	CALL_LINK,
 	CALL_STAT,
+	CALL_LIST,
 	CALL_TYPES
 };
-#define CALL_IS_OF_FILE(type) ((type) <= CALL_SIZE)
+#define CALL_IS_OF_FILE(type)  ((type) <= CALL_SIZE)
+#define CALL_IS_OF_XATTR(type) ((type) >= CALL_SET_XATTR && (type) <= CALL_GET_XATTR)
+
+#define HISTORY_DIRECTORY UINT32_C(0x40000000) /* in `ino`: it is one */
 
 struct call {
 	enum call_type type;
 	unsigned thread;
 	unsigned file;
-	unsigned a, b; /* first unit and count, or names */
+	unsigned a, b; /* first unit and count, or names; SET_XATTR: its flags */
 	uint16_t tag;
 	uint64_t began, ended; /* moments, counted over all */
 	bool perhaps;          /* it may have had no effect */
 	int error;             /* an errno, 0: success */
-	uint32_t ino;          /* CREATE, STAT; CREATE whose ino was not seen: 0 */
+	uint32_t ino;          /* CREATE, MKDIR, LINK, STAT; not seen: 0 */
 	unsigned links;        /* STAT, 0: not looked at */
-	unsigned count;        /* READ: units; SIZE: units */
+	unsigned count;        /* READ, SIZE: units; GET_XATTR: the tag of its value; LIST: names, by bit */
 	uint16_t tags[HISTORY_UNITS];
 };
 

@@ -11,7 +11,7 @@
 /* A handle as one number: that of the inode is given to another file in time, with another generation. */
 static uint32_t identity(struct farnova_handle handle)
 {
-	uint32_t mixed = ((uint32_t)handle.ino * 64 + handle.generation) & 0x7fffffff;
+	uint32_t mixed = ((uint32_t)handle.ino * 64 + handle.generation) & (HISTORY_DIRECTORY - 1);
 
 	return mixed ? mixed : 1;
 }
@@ -32,6 +32,39 @@ static int run_create(struct thread *thread, struct call *call, const char *name
 	return file ? 0 : -1;
 }
 
+static int run_mkdir(struct thread *thread, struct call *call, const char *name)
+{
+	struct farnova_handle handle = {0};
+	struct stat st;
+	int result = farnova_mknod_at(thread->fs, thread->dir, name, S_IFDIR | 0755, 0, &handle, &st);
+
+	if (result == 0)
+		call->ino = identity(handle) | HISTORY_DIRECTORY;
+	return result;
+}
+
+/* All names are in one reply, which is of one state. */
+static int run_list(struct thread *thread, struct call *call)
+{
+	struct farnova_dir *dir = farnova_opendir_at(thread->fs, thread->dir);
+	struct dirent *entry;
+	unsigned number;
+
+	if (!dir)
+		return -1;
+	errno = 0;
+	while ((entry = farnova_readdir(dir)) != NULL)
+		if (sscanf(entry->d_name, "n%u", &number) == 1) {
+			if (call->count & 1u << number)
+				sim_failed("a directory has the name %s twice", entry->d_name);
+			call->count |= 1u << number;
+		}
+	int error = errno;
+	farnova_closedir(dir);
+	errno = error;
+	return error ? -1 : 0;
+}
+
 static int run_stat(struct thread *thread, struct call *call, const char *name)
 {
 	struct farnova_handle handle = {0};
@@ -39,10 +72,13 @@ static int run_stat(struct thread *thread, struct call *call, const char *name)
 	int result = farnova_lookup_at(thread->fs, thread->dir, name, &handle, &st);
 
 	if (result == 0) {
-		call->ino = identity(handle);
+		bool directory = S_ISDIR(st.st_mode);
+
+		call->ino = identity(handle) | (directory ? HISTORY_DIRECTORY : 0);
 		/* As with stat(2) the name is found first, then the attributes, which may be those after an unlink. */
 		call->links = thread->client ? 0 : (unsigned)st.st_nlink;
-		thread->seen = handle;
+		if (!directory)
+			thread->seen = handle; /* what may get another name */
 	}
 	return result;
 }
@@ -74,6 +110,15 @@ void workload_run_on_names(struct thread *thread, struct call *call)
 	case CALL_UNLINK:
 		result = farnova_unlink_at(thread->fs, thread->dir, a);
 		break;
+	case CALL_MKDIR:
+		result = run_mkdir(thread, call, a);
+		break;
+	case CALL_RMDIR:
+		result = farnova_rmdir_at(thread->fs, thread->dir, a);
+		break;
+	case CALL_LIST:
+		result = run_list(thread, call);
+		break;
 	case CALL_RENAME:
 		result = farnova_rename_at(thread->fs, thread->dir, a, thread->dir, b, 0);
 		break;
@@ -95,8 +140,8 @@ void workload_run_on_names(struct thread *thread, struct call *call)
 void workload_choose_on_names(struct thread *thread)
 {
 	static const enum call_type types[] = {
-	    CALL_CREATE,   CALL_CREATE, CALL_UNLINK, CALL_RENAME, CALL_RENAME_NOREPLACE,
-	    CALL_EXCHANGE, CALL_LINK,   CALL_STAT,   CALL_STAT,   CALL_STAT};
+	    CALL_CREATE,   CALL_CREATE, CALL_UNLINK, CALL_MKDIR, CALL_RMDIR, CALL_RENAME, CALL_RENAME_NOREPLACE,
+	    CALL_EXCHANGE, CALL_LINK,   CALL_STAT,   CALL_STAT,  CALL_STAT,  CALL_LIST};
 	enum call_type type = types[workload_below(sizeof(types) / sizeof(types[0]))];
 	unsigned a = (unsigned)workload_below(workload_options.names);
 	unsigned b = (a + 1 + (unsigned)workload_below(workload_options.names - 1)) % workload_options.names;

@@ -60,7 +60,10 @@ void workload_note(struct call *call, int64_t result, int error)
 	case ENOSPC:
 	case ENOENT:
 	case EEXIST:
-		if (error != ENOSPC && CALL_IS_OF_FILE(call->type))
+	case ENODATA:
+	case ENOTDIR:
+	case EISDIR:
+		if (error != ENOSPC && CALL_IS_OF_FILE(call->type) && !CALL_IS_OF_XATTR(call->type))
 			sim_failed("a call on a file gets %s: %s", strerror(error), farnova_last_error());
 		workload_no_space += error == ENOSPC;
 		call->error = error;
@@ -255,7 +258,10 @@ static void *look_main(void *argument)
 			call->b = workload_units_at_once(HISTORY_UNITS - at);
 			workload_run_on_file(&thread, call);
 		}
-		if ((call = history_begin(&workload_calls, CALL_SIZE, thread.number)) != NULL) {
+		for (unsigned k = 0; k < 2; k++) {
+			call = history_begin(&workload_calls, k ? CALL_SIZE : CALL_GET_XATTR, thread.number);
+			if (!call)
+				break;
 			call->file = i;
 			workload_run_on_file(&thread, call);
 		}
