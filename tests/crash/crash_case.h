@@ -89,8 +89,4 @@ unsigned crash_case_kill(const struct crash_case *c, const struct crash_settings
                          struct crash_counts *counts);
 void crash_case_end(struct crash_case *c);
 
-/* crash_case_format -- crash mkfs: a pool that does not mount, or the new empty one. Returns the number of wrong
- * images. */
-unsigned crash_case_format(const struct crash_settings *settings, struct crash_counts *counts);
-
 #endif

@@ -10,6 +10,7 @@
  */
 #include "tests/crash/checklist.h"
 #include "tests/crash/crash_case.h"
+#include "tests/crash/format_case.h"
 #include "tests/crash/grow_case.h"
 #include "tests/crash/mutations.h"
 #include "tests/crash/new_uuid_case.h"
@@ -485,7 +486,7 @@ static unsigned try_singles(struct options *options, uint64_t *cases)
 	    parallel_each(&parallel, world_state_count * operation_count, try_single, options, &counts, &begun);
 
 	if (options->part <= 1 && wanted_alone(options, "mkfs"))
-		failed += crash_case_format(&settings, &counts) != 0;
+		failed += format_case(&settings, &counts) != 0;
 	if (options->part <= 1 && wanted_alone(options, "grow"))
 		failed += grow_case(&settings, &counts) != 0;
 	if (options->part <= 1 && wanted_alone(options, "new-uuid"))

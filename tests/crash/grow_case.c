@@ -5,13 +5,13 @@
  */
 #include "tests/crash/grow_case.h"
 
+#include "common/container_of.h"
 #include "server/nova/media/format.h"
 #include "server/pool/check/check.h"
-#include "tests/crash/images.h"
+#include "tests/crash/fence_sweep.h"
 #include "tests/crash/snapshot.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -36,14 +36,10 @@ static const struct growth growths[] = {
 static struct sparse memory;
 
 struct attempt {
+	struct fence_sweep sweep;
 	const struct growth *growth;
-	const struct crash_settings *settings;
-	struct crash_counts *counts;
-	struct images images;
 	struct listing tree;
 	uint64_t small_blocks, large_blocks;
-	bool returned;
-	unsigned failures;
 };
 
 static const char *use(struct nova *fs, const struct attempt *a, bool full_size)
@@ -73,9 +69,10 @@ static const char *use(struct nova *fs, const struct attempt *a, bool full_size)
 	return wrong;
 }
 
-static const char *judge(uint8_t *image, struct attempt *a)
+static const char *judge(struct fence_sweep *sweep, uint8_t *image)
 {
-	struct image_watch watch = images_watch(&a->images);
+	const struct attempt *a = container_of(sweep, struct attempt, sweep);
+	struct image_watch watch = images_watch(&sweep->images);
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	struct check_report report = {0};
 	static char why[256];
@@ -93,30 +90,14 @@ static const char *judge(uint8_t *image, struct attempt *a)
 		return why;
 	nova_statfs(fs, &statfs);
 	large = statfs.blocks == a->large_blocks;
-	if (!large && (a->returned || statfs.blocks != a->small_blocks))
-		wrong = a->returned ? "it had returned but the size is the old one" : "it has some other size";
+	if (!large && (sweep->returned || statfs.blocks != a->small_blocks))
+		wrong = sweep->returned ? "it had returned but the size is the old one" : "it has some other size";
 	else
 		wrong = use(fs, a, large);
 	nova_unmount(fs);
 	if (!wrong && nova_check(image, a->growth->large, &report))
 		wrong = "not consistent after use";
 	return wrong;
-}
-
-static bool try_image(void *context, uint8_t *image, const char *family)
-{
-	struct attempt *a = context;
-	const char *wrong = judge(image, a);
-
-	a->counts->unique++;
-	a->counts->tried++;
-	if (!wrong)
-		return true;
-	a->failures++;
-	if (!a->settings->quiet)
-		printf("FAIL grow of %s%s, image '%s': %s\n", a->growth->name, a->returned ? " after its return" : "",
-		       family, wrong);
-	return !a->settings->quiet && a->failures < a->settings->failures_max;
 }
 
 static bool make_file(struct nova *fs, struct nova_call *call, const char *name)
@@ -189,54 +170,37 @@ static bool begin(struct attempt *a, struct trace *trace)
 	return ok;
 }
 
-static void crash_everywhere(struct attempt *a, const struct trace *trace)
-{
-	bool go_on = true;
-
-	a->counts->cases++;
-	for (size_t i = 0; go_on && i < trace->count; i++) {
-		if (trace->events[i].type == PM_EV_FENCE) {
-			a->counts->fences++;
-			go_on = images_each(&a->images, &a->settings->limits, try_image, a, &a->counts->made);
-		}
-		images_step(&a->images, trace, &trace->events[i]);
-	}
-	if (!go_on)
-		return;
-	a->counts->fences++;
-	a->returned = true;
-	images_forget(&a->images);
-	images_each(&a->images, &a->settings->limits, try_image, a, &a->counts->made);
-}
-
 static unsigned grow_one(const struct crash_settings *settings, struct crash_counts *counts,
                          const struct growth *growth)
 {
-	struct attempt a = {.growth = growth, .settings = settings, .counts = counts};
+	char what[64];
+	struct attempt a = {.sweep = {.settings = settings, .counts = counts, .what = what, .judge = judge},
+	                    .growth = growth};
 	uint64_t old_bytes, new_bytes;
 	struct trace trace;
 	struct pm pm;
 
+	snprintf(what, sizeof(what), "grow of %s", growth->name);
 	trace_init(&trace, &memory);
 	if (!begin(&a, &trace)) {
-		printf("FAIL grow of %s: cannot prepare it\n", growth->name);
+		printf("FAIL %s: cannot prepare it\n", what);
 		trace_free(&trace);
 		return 1;
 	}
 	trace_clear(&trace);
-	images_init(&a.images, &memory);
+	images_init(&a.sweep.images, &memory);
 	pm_wrap(&pm, memory.base, growth->large);
 	pm.observer = &trace.observer;
 	if (nova_grow(&pm, &old_bytes, &new_bytes, NULL, 0)) {
-		printf("FAIL grow of %s fails\n", growth->name);
-		a.failures++;
+		printf("FAIL %s fails\n", what);
+		a.sweep.failures++;
 	} else {
-		crash_everywhere(&a, &trace);
+		fence_sweep_run(&a.sweep, &trace);
 	}
 	trace_free(&trace);
-	images_free(&a.images);
+	images_free(&a.sweep.images);
 	listing_free(&a.tree);
-	return a.failures;
+	return a.sweep.failures;
 }
 
 unsigned grow_case(const struct crash_settings *settings, struct crash_counts *counts)

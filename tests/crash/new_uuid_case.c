@@ -5,10 +5,11 @@
  */
 #include "tests/crash/new_uuid_case.h"
 
+#include "common/container_of.h"
 #include "server/nova/clients.h"
 #include "server/nova/media/format.h"
 #include "server/pool/check/check.h"
-#include "tests/crash/images.h"
+#include "tests/crash/fence_sweep.h"
 #include "tests/crash/snapshot.h"
 
 #include <errno.h>
@@ -29,14 +30,10 @@ struct identity {
 };
 
 struct attempt {
-	const struct crash_settings *settings;
-	struct crash_counts *counts;
+	struct fence_sweep sweep;
 	int damaged; /* the superblock that is damaged before, -1 = none */
-	struct images images;
 	struct listing tree;
 	struct identity old, new;
-	bool returned;
-	unsigned failures;
 };
 
 static struct identity identity_of(struct nova *fs)
@@ -90,10 +87,12 @@ static const char *use(struct nova *fs, const struct attempt *a, bool known)
 	return wrong;
 }
 
-/* `again`: the command is given once more before anything is mounted. */
-static const char *judge(uint8_t *image, struct attempt *a, bool again)
+/* For every second image the command is given once more before anything is mounted. */
+static const char *judge(struct fence_sweep *sweep, uint8_t *image)
 {
-	struct image_watch watch = images_watch(&a->images);
+	const struct attempt *a = container_of(sweep, struct attempt, sweep);
+	const bool again = sweep->counts->tried & 1;
+	struct image_watch watch = images_watch(&sweep->images);
 	const struct nova_mount_options options = {.recovery_threads = 1};
 	struct check_report report = {0};
 	struct identity found, third = {0};
@@ -121,7 +120,7 @@ static const char *judge(uint8_t *image, struct attempt *a, bool again)
 	else if (!is(&found, &a->old))
 		wrong = "UUID and key are neither the old nor the new ones";
 	else
-		wrong = a->returned ? "it had returned but the UUID is the old one" : NULL;
+		wrong = sweep->returned ? "it had returned but the UUID is the old one" : NULL;
 	if (!wrong)
 		wrong = use(fs, a, is(&found, &a->old));
 	nova_unmount(fs);
@@ -129,25 +128,6 @@ static const char *judge(uint8_t *image, struct attempt *a, bool again)
 	if (!wrong && nova_check(image, SIZE, &report))
 		wrong = "not consistent after use";
 	return wrong;
-}
-
-static bool try_image(void *context, uint8_t *image, const char *family)
-{
-	struct attempt *a = context;
-	const char *wrong = judge(image, a, a->counts->tried & 1);
-
-	a->counts->unique++;
-	a->counts->tried++;
-	if (!wrong)
-		return true;
-	a->failures++;
-	if (!a->settings->quiet)
-		printf("FAIL new-uuid of a pool with %s%s, image '%s': %s\n",
-		       a->damaged < 0 ? "both superblocks"
-		       : a->damaged   ? "the first superblock"
-		                      : "the second superblock",
-		       a->returned ? ", after its return" : "", family, wrong);
-	return !a->settings->quiet && a->failures < a->settings->failures_max;
 }
 
 /* A request of a client. */
@@ -207,29 +187,14 @@ static bool note_new(struct attempt *a, struct pm *pm)
 	return memcmp(a->new.uuid, a->old.uuid, 16) != 0 && memcmp(a->new.key, a->old.key, 16) != 0;
 }
 
-static void crash_everywhere(struct attempt *a, const struct trace *trace)
-{
-	bool go_on = true;
-
-	a->counts->cases++;
-	for (size_t i = 0; go_on && i < trace->count; i++) {
-		if (trace->events[i].type == PM_EV_FENCE) {
-			a->counts->fences++;
-			go_on = images_each(&a->images, &a->settings->limits, try_image, a, &a->counts->made);
-		}
-		images_step(&a->images, trace, &trace->events[i]);
-	}
-	if (!go_on)
-		return;
-	a->counts->fences++;
-	a->returned = true;
-	images_forget(&a->images);
-	images_each(&a->images, &a->settings->limits, try_image, a, &a->counts->made);
-}
-
 static unsigned try_one(const struct crash_settings *settings, struct crash_counts *counts, int damaged)
 {
-	struct attempt a = {.settings = settings, .counts = counts, .damaged = damaged};
+	static const char *const what[] = {"new-uuid of a pool with both superblocks",
+	                                   "new-uuid of a pool with the second superblock",
+	                                   "new-uuid of a pool with the first superblock"};
+	struct attempt a = {
+	    .sweep = {.settings = settings, .counts = counts, .what = what[damaged + 1], .judge = judge},
+	    .damaged = damaged};
 	uint8_t old_uuid[16], new_uuid[16];
 	struct trace trace;
 	struct pm pm;
@@ -237,22 +202,22 @@ static unsigned try_one(const struct crash_settings *settings, struct crash_coun
 	trace_init(&trace, &memory);
 	if (!begin(&a, &trace)) {
 		printf("FAIL new-uuid: cannot prepare it\n");
-		a.failures++;
+		a.sweep.failures++;
 	}
 	trace_clear(&trace);
-	images_init(&a.images, &memory);
+	images_init(&a.sweep.images, &memory);
 	pm_wrap(&pm, memory.base, SIZE);
 	pm.observer = &trace.observer;
-	if (!a.failures && (nova_new_uuid(&pm, old_uuid, new_uuid, NULL, 0) || !note_new(&a, &pm))) {
+	if (!a.sweep.failures && (nova_new_uuid(&pm, old_uuid, new_uuid, NULL, 0) || !note_new(&a, &pm))) {
 		printf("FAIL new-uuid fails\n");
-		a.failures++;
+		a.sweep.failures++;
 	}
-	if (!a.failures)
-		crash_everywhere(&a, &trace);
+	if (!a.sweep.failures)
+		fence_sweep_run(&a.sweep, &trace);
 	trace_free(&trace);
-	images_free(&a.images);
+	images_free(&a.sweep.images);
 	listing_free(&a.tree);
-	return a.failures;
+	return a.sweep.failures;
 }
 
 unsigned new_uuid_case(const struct crash_settings *settings, struct crash_counts *counts)
