@@ -5,7 +5,6 @@
 #include "client/cli/remote.h"
 #include "client/cli/report.h"
 #include "client/cli/text.h"
-#include "common/file_type.h"
 #include "common/json.h"
 
 #include <errno.h>
@@ -112,19 +111,9 @@ static void print_long(const struct listing *listing, const struct stat *st)
 
 static void print_json_entry(struct json *json, const char *path, const struct stat *st, const char *target)
 {
-	char mode[8];
-
-	snprintf(mode, sizeof(mode), "%04o", st->st_mode & 07777);
 	json_open(json, NULL, '{');
 	json_text(json, "path", path);
-	json_text(json, "type", file_type_name(st->st_mode));
-	json_text(json, "mode", mode);
-	json_number(json, "nlink", st->st_nlink);
-	json_number(json, "uid", st->st_uid);
-	json_number(json, "gid", st->st_gid);
-	json_number(json, "size", (uint64_t)st->st_size);
-	json_number(json, "blocks", (uint64_t)st->st_blocks);
-	json_number(json, "ino", st->st_ino);
+	json_stat(json, st);
 	json_time(json, "mtime", st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 	if (target)
 		json_text(json, "target", target);

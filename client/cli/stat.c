@@ -72,19 +72,10 @@ static void print_stat(const char *url, const struct farnova_statx *all, const c
 static void print_stat_json(struct json *json, const char *url, const struct farnova_statx *all, const char *target)
 {
 	const struct stat *st = &all->stat;
-	char mode[8];
 
-	snprintf(mode, sizeof(mode), "%04o", st->st_mode & 07777);
 	json_open(json, NULL, '{');
 	json_text(json, "url", url);
-	json_text(json, "type", file_type_name(st->st_mode));
-	json_text(json, "mode", mode);
-	json_number(json, "nlink", st->st_nlink);
-	json_number(json, "uid", st->st_uid);
-	json_number(json, "gid", st->st_gid);
-	json_number(json, "size", (uint64_t)st->st_size);
-	json_number(json, "blocks", (uint64_t)st->st_blocks);
-	json_number(json, "ino", st->st_ino);
+	json_stat(json, st);
 	json_open(json, "rdev", '[');
 	json_number(json, NULL, major(st->st_rdev));
 	json_number(json, NULL, minor(st->st_rdev));

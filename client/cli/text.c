@@ -3,6 +3,9 @@
  */
 #include "client/cli/text.h"
 
+#include "common/file_type.h"
+#include "common/json.h"
+
 #include <unistd.h>
 
 void print_name(FILE *out, const char *name)
@@ -47,4 +50,19 @@ const char *mode_text(mode_t mode, char buffer[11])
 		buffer[9] = (mode & S_IXOTH) ? 't' : 'T';
 	buffer[10] = 0;
 	return buffer;
+}
+
+void json_stat(struct json *json, const struct stat *st)
+{
+	char mode[8];
+
+	snprintf(mode, sizeof(mode), "%04o", st->st_mode & 07777);
+	json_text(json, "type", file_type_name(st->st_mode));
+	json_text(json, "mode", mode);
+	json_number(json, "nlink", st->st_nlink);
+	json_number(json, "uid", st->st_uid);
+	json_number(json, "gid", st->st_gid);
+	json_number(json, "size", (uint64_t)st->st_size);
+	json_number(json, "blocks", (uint64_t)st->st_blocks);
+	json_number(json, "ino", st->st_ino);
 }
