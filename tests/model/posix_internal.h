@@ -6,6 +6,8 @@
 
 #include "tests/model/posix_model.h"
 
+#define NAME_BYTES_MAX 255u
+
 /* A block of a file. Without bytes it is allocated but unwritten, and reads as zeros. */
 struct block {
 	uint64_t index;
@@ -51,6 +53,9 @@ struct posix_model {
 
 /* posix_node -- NULL if there is none (any more). */
 struct node *posix_node(const struct posix_model *model, posix_ino ino);
+/* posix_new_node -- one without a name. posix_end_if_unused -- a nameless inode that nobody has pinned ends. */
+struct node *posix_new_node(struct posix_model *model, uint32_t mode, int64_t now);
+void posix_end_if_unused(struct posix_model *model, struct node *node);
 
 /* posix_grown -- an array with room for one more than `count`. */
 void *posix_grown(void *array, size_t count, size_t *room, size_t size);
