@@ -387,8 +387,9 @@ static void operations_are_cancelled_and_time_out(void **state)
 	assert_int_equal(poll(&fd, 1, 20000), 1); /* the first deadline */
 	assert_in_range(now_ms() - begun, 190, 20000);
 	assert_int_equal(farnova_queue_reap(queue, completions, 2, 8, 10000), 2);
-	assert_int_equal(completions[0].user_data, 7);
-	assert_int_equal(completions[1].user_data, 6);
+	/* On a crowded host both deadlines have passed before the first is seen: then they come in any order. */
+	assert_int_equal(completions[0].user_data ^ completions[1].user_data, 6 ^ 7);
+	assert_in_range(completions[0].user_data, 6, 7);
 	assert_true(completions[0].result == -ETIMEDOUT && completions[1].result == -ETIMEDOUT);
 	for (uint64_t i = 1; i <= 5; i++) {
 		assert_int_equal(farnova_queue_cancel(queue, i), 1);
