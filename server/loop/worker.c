@@ -1,19 +1,19 @@
 /*
  * worker.c -- a thread that serves connections: their events, mail from other threads, timers.
  *
- * The thread polls its queues, and continues to poll for up to spin_us after the last event. After that it arms the
- * queues and blocks in libevent.
+ * serve.c has what it does for connections, ticks.c its timers. The thread polls its queues, and continues to poll for
+ * up to spin_us after the last event. After that it arms the queues and blocks in libevent.
  */
 #include "server/loop/worker.h"
 
 #include "common/clock.h"
 #include "common/container_of.h"
 #include "common/log.h"
-#include "server/loop/stall.h"
+#include "server/loop/serve.h"
+#include "server/loop/ticks.h"
 #include "server/net/admission.h"
 #include "server/net/conn.h"
 #include "server/nova/long.h"
-#include "server/ops/dispatch.h"
 #include "server/server.h"
 #include "server/state/channel.h"
 #include "server/state/deferred.h"
@@ -26,16 +26,8 @@
 #include <string.h>
 #include <time.h>
 
-#define BATCH         32
-#define BATCHES       16
-#define SERVE_NS      100000 /* the longest time between two polls of the queues, besides a request's own */
-#define TICK_MS       100
-#define SOON_MS       1
-#define SWEEP_MS      1000
-#define PLACE_NS      5000000 /* between checks of the CPUs on which clients poll */
-#define CROWDED_SHARE 10      /* while there are many connections, the time for HELLO is divided by this */
-#define STALLED_MS    10000   /* a connection whose client gives no credit for so long is closed */
-#define LATE_MS       200     /* a tick is so late only if this thread, or the whole host, stood still */
+#define SOON_MS  1
+#define PLACE_NS 5000000 /* between checks of the CPUs on which clients poll */
 
 struct arrival {
 	struct mail mail;
@@ -44,17 +36,6 @@ struct arrival {
 	enum transport_kind kind;
 	struct guest *guest;
 };
-
-static void read_clock(struct worker *worker)
-{
-	worker->net.now_ns = clock_now_ns();
-	worker->net.now_ms = worker->net.now_ns / 1000000;
-}
-
-static int64_t cpu_time_ms(void)
-{
-	return clock_thread_cpu_ns() / CLOCK_NS_PER_MS;
-}
 
 /* ---- connections ------------------------------------------------------------------------------------------------ */
 
@@ -106,212 +87,7 @@ int worker_give(struct worker *worker, struct transport_pending *pending, enum t
 	return 0;
 }
 
-static void close_broken(struct worker *worker)
-{
-	struct conn *conn = worker->net.conns;
-
-	while (conn && worker->net.broken > 0) {
-		if (!conn->broken) {
-			conn = conn->next;
-			continue;
-		}
-		session_close_conn(conn);
-		conn = worker->net.conns; /* channels of its session are closed too */
-	}
-}
-
-static void flush_stalled(struct worker *worker)
-{
-	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
-		if (conn->out_first)
-			conn_flush(conn);
-	}
-}
-
-/* Events are only noted here; they are handled when it is their connection's turn. */
-static void note_event(struct transport_event *event)
-{
-	struct conn *conn = transport_user(event->conn);
-
-	if (event->type == TRANSPORT_MESSAGE) {
-		dispatch_arrived(conn, event->data, event->length);
-		conn_received(conn, event->data, event->length);
-	} else if (event->type == TRANSPORT_CLOSED) {
-		conn_ended(conn, event->status);
-	}
-}
-
-/* Handle one message of the connection. Its end is handled after its last message. */
-static void serve_one(struct worker *worker, struct conn *conn)
-{
-	struct in_message message;
-
-	if (conn_take(conn, &message)) {
-		dispatch_message(&worker->state, conn, message.data, message.length);
-		transport_release(conn->transport, message.data);
-	} else if (conn->ended) {
-		conn_fail(conn, conn->session && conn->session->ended ? NULL : strerror(-conn->ended));
-	}
-}
-
-/* The time that a connection's request takes. Where others have the CPU at times that is no time that a request used.
- * Asking for the thread's own time costs a system call, so it is asked for only then. */
-struct use {
-	int64_t from_ns, cpu_ns;
-	bool crowded;
-};
-
-static struct use use_begin(const struct worker *worker)
-{
-	bool crowded = cpu_share_crowded(&worker->polling.cpu, worker->net.now_ns);
-
-	return (struct use){
-	    .from_ns = worker->net.now_ns, .cpu_ns = crowded ? clock_thread_cpu_ns() : 0, .crowded = crowded};
-}
-
-static void use_end(struct worker *worker, struct conn_turn *turn, const struct use *use)
-{
-	struct net *net = &worker->net;
-
-	read_clock(worker);
-	turns_used(&net->turns, turn, use->crowded ? clock_thread_cpu_ns() - use->cpu_ns : net->now_ns - use->from_ns,
-	           use->from_ns, net->now_ns);
-}
-
-/* A request that has waited uses its connection's time like any other. */
-static void resume(struct deferred *deferred)
-{
-	struct worker *worker = container_of(deferred->state, struct worker, state);
-	struct conn *conn = deferred->session->conn;
-
-	read_clock(worker);
-	struct use use = use_begin(worker);
-	dispatch_resume(deferred);
-	if (conn)
-		use_end(worker, &conn->turn, &use);
-}
-
-/* Serve connections in turn, for a short time, after which the queues are polled again. True if any was served. */
-static bool serve(struct worker *worker)
-{
-	struct net *net = &worker->net;
-	int64_t until_ns = net->now_ns + SERVE_NS;
-	struct conn_turn *turn;
-	bool any = false;
-
-	while (net->now_ns < until_ns && (turn = turns_next(&net->turns, net->now_ns)) != NULL) {
-		struct conn *conn = container_of(turn, struct conn, turn);
-		struct use use = use_begin(worker);
-
-		serve_one(worker, conn);
-		use_end(worker, turn, &use);
-		if (conn_waits(conn))
-			turns_ready(&net->turns, turn, net->now_ns);
-		any = true;
-		if (turns_poll_first(&net->turns))
-			break;
-	}
-	return any;
-}
-
-static int poll_queue(struct transport_queue *queue)
-{
-	struct transport_event events[BATCH];
-	int count, total = 0;
-
-	/* Drain the queue, so that the messages of one connection do not delay those of the others. */
-	do {
-		count = transport_poll(queue, events, BATCH);
-		if (count < 0)
-			return total > 0 ? total : count;
-		for (int i = 0; i < count; i++)
-			note_event(&events[i]);
-		total += count;
-	} while (count == BATCH && total < BATCH * BATCHES);
-	return total;
-}
-
-/* Poll all queues. True if anything arrived, also if it caused no event. */
-static bool poll_queues(struct worker *worker)
-{
-	bool any = false;
-
-	for (unsigned kind = 0; kind < TRANSPORT_KINDS; kind++) {
-		if (!worker->net.queues[kind])
-			continue;
-		uint64_t before = transport_activity(worker->net.queues[kind]);
-		int count = poll_queue(worker->net.queues[kind]);
-		if (count < 0) {
-			log_error("worker", "the %s queue has failed: %s; its connections are closed",
-			          transport_kind_name((enum transport_kind)kind), strerror(-count));
-			for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
-				if (transport_conn_kind(conn->transport) == (enum transport_kind)kind)
-					conn_fail(conn, "its completion queue has failed");
-			}
-			continue;
-		}
-		any = any || count > 0 || transport_activity(worker->net.queues[kind]) != before;
-	}
-	return any;
-}
-
-/* ---- timers ----------------------------------------------------------------------------------------------------- */
-
-/*
- * A lease limits how long a client may be silent. While this thread was late it received nothing, so all leases are
- * extended by that time, up to twice the lease time.
- *
- * The time to answer a recall is extended only by the time in which this thread could not run (the host was suspended
- * or too busy), because clients on the same host could not run either. It is not extended by the time that requests
- * took: else clients could delay the deadline of one of them with many requests.
- */
-static void extend_leases(struct worker *worker, int64_t late_ms, int64_t stalled_ms)
-{
-	int64_t lease_ms = (int64_t)worker->server->config.lease_ms;
-
-	if (stalled_ms > LATE_MS)
-		log_info("worker", "worker %u could not run for %lld ms: leases are extended by that time",
-		         worker->index, (long long)stalled_ms);
-	for (struct conn *conn = worker->net.conns; conn; conn = conn->next)
-		conn_extend_timers(conn, late_ms, lease_ms);
-	for (struct session *session = worker->state.sessions; session; session = session->next)
-		session_extend_lease(session, late_ms, stalled_ms);
-	worker->grace_ends_ms += late_ms;
-	if (worker->grace_ends_ms > worker->started_ms + 2 * lease_ms)
-		worker->grace_ends_ms = worker->started_ms + 2 * lease_ms;
-}
-
-static void tick(struct worker *worker)
-{
-	struct server *server = worker->server;
-
-	int64_t hello_ms = (int64_t)server->config.hello_ms;
-	if (admission_crowded(&server->admission))
-		hello_ms /= CROWDED_SHARE;
-	for (struct conn *conn = worker->net.conns; conn; conn = conn->next) {
-		if (!conn->session && !conn->bound && worker->net.now_ms - conn->opened_ms > hello_ms)
-			conn_fail(conn, "it has not said HELLO");
-		if (conn->out_first && worker->net.now_ms - conn->out_since_ms > STALLED_MS)
-			conn_fail(conn, "it does not receive its messages");
-	}
-	for (struct session *session = worker->state.sessions, *next; session; session = next) {
-		next = session->next;
-		session_tick(session);
-	}
-	if (worker->index == 0 && worker->net.now_ms >= worker->sweep_ms) {
-		worker->sweep_ms = worker->net.now_ms + SWEEP_MS;
-		layout_sweep(server->shared.layouts);
-	}
-}
-
-static void reclaim_orphans(struct worker *worker)
-{
-	if (worker->index != 0 || worker->orphans_reclaimed || worker->server->config.read_only ||
-	    worker->net.now_ms < worker->grace_ends_ms)
-		return;
-	worker->orphans_reclaimed = true;
-	upkeep_reclaim_orphans(&worker->server->upkeep, &worker->net.mailbox, worker->state.nova);
-}
+/* ---- other threads, other CPUs ---------------------------------------------------------------------------------- */
 
 static void shortage_delivered(struct mail *mail)
 {
@@ -353,27 +129,18 @@ static void keep_apart(struct worker *worker)
 /* Do all work that is due. True if there was any. */
 static bool work(struct worker *worker)
 {
-	bool any = poll_queues(worker);
+	bool any = serve_poll(worker);
 
-	any = serve(worker) || any;
+	any = serve_turns(worker) || any;
 	if (mailbox_deliver(&worker->net.mailbox) > 0)
 		any = true;
 	if (worker->net.stalled > 0)
-		flush_stalled(worker);
+		serve_flush(worker);
 	if (worker->state.space_first && worker->net.now_ms >= worker->state.space_ms)
 		deferred_retry_space(&worker->state);
-	if (worker->net.now_ms >= worker->tick_ms) {
-		int64_t late_ms = worker->net.now_ms - worker->tick_ms;
-		if (late_ms > LATE_MS)
-			extend_leases(worker, late_ms,
-			              stall_ms(late_ms, cpu_time_ms() - worker->ticked_cpu_ms, TICK_MS));
-		worker->tick_ms = worker->net.now_ms + TICK_MS;
-		worker->ticked_cpu_ms = cpu_time_ms();
-		tick(worker);
-		reclaim_orphans(worker);
-	}
+	ticks_run(worker);
 	if (worker->net.broken > 0)
-		close_broken(worker);
+		serve_close_broken(worker);
 	upkeep_free_dead(&worker->server->upkeep, &worker->net.mailbox);
 	return any;
 }
@@ -426,15 +193,12 @@ static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
 
-	read_clock(worker);
-	worker->tick_ms = worker->net.now_ms;
-	worker->ticked_cpu_ms = cpu_time_ms();
-	worker->started_ms = worker->net.now_ms;
-	worker->grace_ends_ms = worker->started_ms + (int64_t)worker->server->config.lease_ms;
+	worker_read_clock(worker);
+	ticks_begin(worker);
 	int64_t busy_ns = worker->net.now_ns;
 	worker->own_cpu = placement_pin_worker(&worker->server->placement);
 	while (!atomic_load_explicit(&worker->server->stopping, memory_order_relaxed)) {
-		read_clock(worker);
+		worker_read_clock(worker);
 		if (work(worker)) {
 			poll_policy_learn(&worker->polling, worker->net.now_ns - busy_ns);
 			busy_ns = worker->net.now_ns;
@@ -443,7 +207,7 @@ static void *worker_main(void *argument)
 			cpu_share_yield(&worker->polling.cpu);
 		} else if (worker->net.now_ns - busy_ns >= poll_policy_budget(&worker->polling, worker->net.now_ns)) {
 			block(worker);
-			read_clock(worker);
+			worker_read_clock(worker);
 		} else {
 			/* A client on this host may need this CPU to send the message that is polled for. */
 			cpu_share_yield(&worker->polling.cpu);
@@ -499,7 +263,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
 	worker->net.message_size = (uint32_t)server->config.message_size;
 	worker->state.shared = &server->shared;
 	worker->state.net = &worker->net;
-	worker->state.resume = resume;
+	worker->state.resume = serve_resume;
 	int rc = mailbox_init(&worker->net.mailbox);
 	if (rc < 0) {
 		worker->net.mailbox.fd = -1;

@@ -6,6 +6,7 @@
 #ifndef FARNOVA_SERVER_WORKER_H
 #define FARNOVA_SERVER_WORKER_H
 
+#include "common/clock.h"
 #include "common/poll_policy.h"
 #include "common/transport/transport.h"
 #include "proto/proto.h"
@@ -45,6 +46,13 @@ struct worker {
 	struct mail shortage_mail; /* space is short */
 	atomic_bool shortage_pending;
 };
+
+/* worker_read_clock -- the worker's time is now. */
+static inline void worker_read_clock(struct worker *worker)
+{
+	worker->net.now_ns = clock_now_ns();
+	worker->net.now_ms = worker->net.now_ns / CLOCK_NS_PER_MS;
+}
 
 /*
  * worker_init -- set up worker `index` for these transports: -errno with a sentence in `why`. worker_start -- start its
