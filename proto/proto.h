@@ -24,7 +24,8 @@
 #define PROTO_MAX_GROUPS     1024u
 #define PROTO_MAX_CREDS      1024u /* of a session, with its own */
 #define PROTO_MAX_EXTENTS    128u
-#define PROTO_MAX_SLOTS      64u
+#define PROTO_MAX_SLOTS      1024u
+#define PROTO_MIN_SLOTS      2u           /* the smallest window */
 #define PROTO_MAX_CHANNELS   16u          /* further connections of a session */
 #define PROTO_MAX_STAGING    (1ULL << 30) /* bytes of a staging ring */
 #define PROTO_MAX_LINK       4095u
@@ -163,6 +164,9 @@ struct proto_request {
 	uint16_t slot;     /* one request at a time in each slot */
 	uint32_t sequence; /* of the slot: the next for each request, never 0; a repeated one gets the same reply */
 	uint32_t cred;     /* number of a PROTO_CRED; 0 = the session's own, sent in HELLO */
+	/* The client has the reply to the newest request of each slot from this number on. */
+	uint16_t slots_used;
+	uint16_t window; /* number of the newest window that the client knows */
 	/*
 	 * Before every one-sided READ that is in flight now, the client had acted on all invalidations up to this
 	 * number. Blocks freed by invalidation n are not reused before `quiesced` >= n.
@@ -181,6 +185,7 @@ struct proto_request {
 			uint8_t identity_key[16];       /* its key, which the client chose at random; secret */
 			uint64_t session;               /* 0 = open a new session; else resume this one */
 			uint64_t session_key;           /* the key from the reply that opened it */
+			uint32_t slots;                 /* how many the client would use at most; 0 = does not care */
 			uint32_t uid, gid, group_count; /* the session's own credential */
 			uint32_t groups[PROTO_MAX_GROUPS];
 		} hello;
@@ -338,6 +343,8 @@ struct proto_reply {
 	uint16_t slot;
 	uint32_t sequence;
 	uint32_t status;       /* 0 or a Linux errno, positive */
+	uint16_t slots;        /* the session's window: new requests go into slots below this number */
+	uint16_t window;       /* number of that window; each other one has the next number */
 	uint64_t invalidation; /* the newest invalidation sent to this session, with this reply */
 	/* Only in a reply to HELLO with a status, the one error reply that has a body: the reason as text; may be
 	 * empty. Up to PROTO_MAX_REASON printable bytes. */
@@ -353,7 +360,6 @@ struct proto_reply {
 			bool resumed;
 			uint64_t instance; /* random for each start of the server */
 			uint8_t pool[16];  /* UUID */
-			uint32_t slots;
 			uint32_t lease_ms;
 			uint32_t max_read;     /* of PROTO_READ */
 			uint32_t max_write;    /* of PROTO_WRITE; larger writes use the staging ring */

@@ -96,7 +96,6 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_reply *p)
 		field_flag(w, &p->hello.resumed);
 		field_u64(w, &p->hello.instance);
 		field_bytes(w, p->hello.pool, sizeof(p->hello.pool));
-		field_u32(w, &p->hello.slots);
 		field_u32(w, &p->hello.lease_ms);
 		field_u32(w, &p->hello.max_read);
 		field_u32(w, &p->hello.max_write);
@@ -268,7 +267,7 @@ static const char *check(const struct proto_reply *p)
 			return "server chose a version that was not offered";
 		if (p->hello.known && p->hello.identity == 0)
 			return "server knows an identity that has no number";
-		if (p->hello.slots == 0 || p->hello.slots > PROTO_MAX_SLOTS)
+		if (p->slots == 0)
 			return "number of slots out of range";
 		if (p->hello.max_read == 0 || p->hello.max_read > PROTO_MAX_MESSAGE || p->hello.max_write == 0 ||
 		    p->hello.max_write > PROTO_MAX_MESSAGE)
@@ -363,6 +362,8 @@ int proto_encode_reply(const struct proto_reply *reply, void *buffer, size_t siz
 	    .slot = reply->slot,
 	    .sequence = reply->sequence,
 	    .cred_or_status = reply->status,
+	    .slots = reply->slots,
+	    .window = reply->window,
 	    .invalidation = reply->invalidation,
 	};
 
@@ -404,6 +405,8 @@ int proto_decode_reply(const void *message, size_t length, struct proto_reply *o
 	out->slot = h.slot;
 	out->sequence = h.sequence;
 	out->status = h.cred_or_status;
+	out->slots = h.slots;
+	out->window = h.window;
 	out->invalidation = h.invalidation;
 	out->reason = (struct proto_string){0};
 	if (out->status == 0) {
@@ -458,6 +461,8 @@ int proto_decode_recall(const void *message, size_t length, struct proto_recall 
 		*why = "shorter than a recall";
 	else
 		*why = wire_check_header(&h, WIRE_MAGIC_NOTICE, length);
+	if (!*why && (h.slots != 0 || h.window != 0))
+		*why = "reserved header field is not zero";
 	if (!*why && h.op != PROTO_RECALL)
 		*why = "unknown notice";
 	if (!*why && w.at != w.end)

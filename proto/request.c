@@ -26,6 +26,7 @@ WIRE_FIELDS void fields(struct wire *w, struct proto_request *q)
 		field_bytes(w, q->hello.identity_key, sizeof(q->hello.identity_key));
 		field_u64(w, &q->hello.session);
 		field_u64(w, &q->hello.session_key);
+		field_u32(w, &q->hello.slots);
 		field_u32(w, &q->hello.uid);
 		field_u32(w, &q->hello.gid);
 		groups(w, &q->hello.group_count, q->hello.groups);
@@ -236,6 +237,8 @@ int proto_decode_request(const void *message, size_t length, struct proto_reques
 	out->slot = h.slot;
 	out->sequence = h.sequence;
 	out->cred = h.cred_or_status;
+	out->slots_used = h.slots;
+	out->window = h.window;
 	out->quiesced = h.invalidation;
 	field_u64(&w, &out->close_first);
 	if (w.failed) {
@@ -337,6 +340,8 @@ int proto_encode_request(const struct proto_request *request, void *buffer, size
 	    .slot = request->slot,
 	    .sequence = request->sequence,
 	    .cred_or_status = request->cred,
+	    .slots = request->slots_used,
+	    .window = request->window,
 	    .invalidation = request->quiesced,
 	};
 

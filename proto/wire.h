@@ -169,7 +169,8 @@ struct wire_header {
 	uint16_t slot;
 	uint32_t sequence;
 	uint32_t cred_or_status;
-	uint32_t reserved;
+	uint16_t slots; /* in requests: how many are in use */
+	uint16_t window;
 	uint64_t invalidation; /* in requests: quiesced */
 };
 #define WIRE_HEADER_SIZE 32u
@@ -182,7 +183,8 @@ WIRE_FIELDS void wire_head(struct wire *w, struct wire_header *h)
 	field_u16(w, &h->slot);
 	field_u32(w, &h->sequence);
 	field_u32(w, &h->cred_or_status);
-	field_u32(w, &h->reserved);
+	field_u16(w, &h->slots);
+	field_u16(w, &h->window);
 	field_u64(w, &h->invalidation);
 }
 

@@ -29,6 +29,8 @@ struct config {
 	uint64_t max_clients;  /* sessions */
 	uint64_t max_per_host; /* sessions of one host while most of max_clients are taken */
 	uint64_t hello_ms;
+	uint64_t max_slots;   /* per session */
+	uint64_t total_slots; /* of all sessions */
 	uint64_t max_opens;   /* per session */
 	uint64_t max_regions; /* registrations for layouts per session */
 	uint64_t staging_size;

@@ -389,7 +389,7 @@ static void again(struct farnova *fs, struct call *call)
 
 bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 {
-	if (reply->slot >= fs->session.slots)
+	if (reply->slot >= PROTO_MAX_SLOTS)
 		return false;
 	struct slot *slot = &fs->slots[reply->slot];
 	struct call *call = slot->call;
@@ -422,7 +422,7 @@ bool call_reply(struct farnova *fs, const struct proto_reply *reply)
 
 void call_lost(struct farnova *fs)
 {
-	for (unsigned i = fs->session.slots; i-- > 0;) {
+	for (unsigned i = fs->slots_used; i-- > 0;) {
 		struct call *call = fs->slots[i].call;
 		if (!call)
 			continue;
@@ -432,14 +432,14 @@ void call_lost(struct farnova *fs)
 		call->state = CALL_WAITING;
 		TAILQ_INSERT_HEAD(&fs->unsent, call, entry);
 	}
-	for (unsigned i = 0; i < fs->session.slots; i++)
+	for (unsigned i = 0; i < fs->slots_used; i++)
 		fs->slots[i].unsettled = false;
 	fs->unsettled = 0;
 }
 
 void call_session_resumed(struct farnova *fs)
 {
-	for (uint16_t i = 0; i < fs->session.slots; i++) {
+	for (uint16_t i = 0; i < fs->slots_used; i++) {
 		struct slot *slot = &fs->slots[i];
 		if (!slot->busy || (slot->call && !slot->call->abandoned))
 			continue;
@@ -451,32 +451,28 @@ void call_session_resumed(struct farnova *fs)
 
 void call_session_new(struct farnova *fs)
 {
-	fs->free_slots = 0;
-	for (uint16_t i = 0; i < PROTO_MAX_SLOTS; i++) {
-		struct slot *slot = &fs->slots[i];
-		struct call *call = slot->call;
+	/* A call keeps its slot even if that is beyond the window of the new session. */
+	for (uint16_t i = PROTO_MAX_SLOTS; i-- > 0;) {
+		struct call *call = fs->slots[i].call;
 
-		if (call && (i >= fs->session.slots || call->abandoned)) {
-			/* This server grants fewer slots than the one before: nothing tells whether it was executed. Or
-			 * nobody waits: the server ends a session before the identity's next one begins. */
+		if (call && call->abandoned) {
+			/* Nobody waits: the server ends a session before the identity's next one begins. */
 			call->holds_slot = false;
 			call->identity = 0;
-			slot->call = NULL;
-			if (call->abandoned)
-				end(fs, call, -ECONNRESET);
+			fs->slots[i].call = NULL;
+			end(fs, call, -ECONNRESET);
 			call = NULL;
 		}
-		slot->busy = call != NULL;
-		slot->closes = 0;
-		if (!call && i > 0 && i < fs->session.slots)
-			fs->free_slots |= 1ull << i;
+		slot_set(fs, i, call);
 	}
+	if (fs->slots_used == 0)
+		fs->slots_used = 1;
 	fs->close_count = 0;
 }
 
 void call_end_all(struct farnova *fs)
 {
-	for (uint16_t i = 0; i < PROTO_MAX_SLOTS; i++) {
+	for (unsigned i = 0; i < PROTO_MAX_SLOTS; i++) {
 		struct call *call = fs->slots[i].call;
 		if (!call)
 			continue;

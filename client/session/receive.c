@@ -43,6 +43,7 @@ static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
 		connection_lose(&fs->link, -EPROTO, why);
 		return;
 	}
+	slots_window(fs, fs->reply.slots, fs->reply.window);
 	/* Only after the layout information of the reply has been applied. */
 	if (fs->reply.invalidation > fs->layouts.seen)
 		fs->layouts.seen = fs->reply.invalidation;

@@ -26,6 +26,7 @@
 #define PAUSE_SHARE       8 /* of the time since the loss: a client comes back late by at most that part of the outage */
 #define SHORTEST_PAUSE_NS 10000000
 #define LONGEST_PAUSE_NS  500000000
+#define RECEIVES          128u
 #define STAGING_MOST      (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
 
 /* A new connection that is not in use yet. */
@@ -113,6 +114,8 @@ static int ask(struct farnova *fs, struct candidate *candidate, struct proto_req
 	int length, error;
 
 	request->quiesced = request->close_first = 0;
+	request->slots_used = fs->slots_used;
+	request->window = fs->session.window;
 	length = proto_encode_request(request, fs->message, sizeof(fs->message));
 	if (length < 0)
 		return length;
@@ -192,6 +195,7 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	memcpy(request.hello.identity_key, fs->identity.key, sizeof(fs->identity.key));
 	request.hello.session = fs->session.id;
 	request.hello.session_key = fs->session.key;
+	request.hello.slots = PROTO_MAX_SLOTS;
 	own_cred(&request);
 	int error = ask(fs, candidate, &request, ANSWER_MS);
 	if (error)
@@ -203,7 +207,7 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	}
 	if (fs->reply.status)
 		return trouble(candidate, -(int)fs->reply.status, "the server refuses the session");
-	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.hello.slots < 2)
+	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.slots < PROTO_MIN_SLOTS)
 		return trouble(candidate, -EPROTO, "the server is configured with too few slots or too small messages");
 	if (fs->reply.hello.known && fs->reply.hello.identity != fs->identity.number)
 		return trouble(candidate, -EPROTO, "the server knows another identity than the one it was told");
@@ -215,7 +219,7 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 /* dial -- connect a candidate by `kind` and open or resume its session. */
 static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, struct candidate *candidate)
 {
-	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = 2 * PROTO_MAX_SLOTS};
+	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = RECEIVES};
 
 	candidate->queue = NULL;
 	candidate->conn = NULL;
@@ -276,7 +280,8 @@ static int adopt_session(struct farnova *fs, struct candidate *candidate)
 	/* It never changes later, and is read without the lock. */
 	if (first)
 		memcpy(fs->session.pool, reply->hello.pool, sizeof(fs->session.pool));
-	fs->session.slots = reply->hello.slots;
+	fs->session.slots = reply->slots;
+	fs->session.window = reply->window;
 	fs->session.lease_ms = reply->hello.lease_ms;
 	fs->session.max_read = reply->hello.max_read;
 	fs->session.max_write = reply->hello.max_write;

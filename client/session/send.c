@@ -8,6 +8,8 @@
 int send_request(struct farnova *fs, struct proto_request *request, unsigned flags)
 {
 	request->quiesced = layout_quiesced(&fs->layouts);
+	request->slots_used = fs->slots_used;
+	request->window = fs->session.window;
 	int length = proto_encode_request(request, fs->message, sizeof(fs->message));
 	if (length < 0) {
 		connection_lose(&fs->link, length, "a request could not be encoded");

@@ -40,6 +40,8 @@ struct farnova_file;
  * Requests of abandoned calls and CLOSEs are settled by a PING (call.c).
  * A lost session does not change them either: slots and their sequences belong to the identity, and go on in the next
  * session; what nobody waits for is over then.
+ *
+ * A free slot is taken only if its number is below the window (docs/client.md), and the one with the lowest number.
  */
 struct slot {
 	uint32_t sequence; /* sequence number of the newest request */
@@ -68,7 +70,8 @@ struct session {
 	uint64_t id, key;
 	uint64_t instance;
 	uint8_t pool[16];
-	uint32_t slots;
+	uint16_t slots;  /* the window: new requests go into slots below this number */
+	uint16_t window; /* its number */
 	uint32_t lease_ms;
 	uint32_t max_read, max_write;
 	struct staging_ring ring;
@@ -90,8 +93,9 @@ struct farnova {
 	struct identity identity;
 	struct session session;
 	struct slot slots[PROTO_MAX_SLOTS];
-	uint64_t free_slots; /* one bit for each slot */
-	uint64_t *closes;    /* opens to be closed with the next requests */
+	uint64_t free_slots[PROTO_MAX_SLOTS / 64]; /* one bit for each slot but slot 0 */
+	uint16_t slots_used;                       /* no slot from this number on is busy; slot 0 counts always */
+	uint64_t *closes;                          /* opens to be closed with the next requests */
 	unsigned close_count, close_capacity;
 	unsigned unsettled;            /* slots that are */
 	struct call_list unsent;       /* calls that are WAITING, in the order in which they were started */

@@ -7,15 +7,37 @@
 
 #include <stdlib.h>
 
-/* slot_take -- take a free slot, except slot 0, and advance its sequence number; false if no slot is free. */
+/* made_busy, made_free -- keep free_slots and slots_used up to date. Slot 0 is never in free_slots. */
+static void made_busy(struct farnova *fs, uint16_t number)
+{
+	fs->free_slots[number / 64] &= ~(1ull << number % 64);
+	if (number >= fs->slots_used)
+		fs->slots_used = (uint16_t)(number + 1);
+}
+
+static void made_free(struct farnova *fs, uint16_t number)
+{
+	if (number != 0)
+		fs->free_slots[number / 64] |= 1ull << number % 64;
+	while (fs->slots_used > 1 && !fs->slots[fs->slots_used - 1].busy)
+		fs->slots_used--;
+}
+
 bool slot_take(struct farnova *fs, uint16_t *number)
 {
-	if (fs->free_slots == 0)
+	unsigned word = 0;
+
+	while (word < PROTO_MAX_SLOTS / 64 && fs->free_slots[word] == 0)
+		word++;
+	if (word == PROTO_MAX_SLOTS / 64)
 		return false;
-	*number = (uint16_t)__builtin_ctzll(fs->free_slots);
-	fs->free_slots &= fs->free_slots - 1;
-	fs->slots[*number].busy = true;
-	fs->slots[*number].sequence = proto_next_sequence(fs->slots[*number].sequence);
+	unsigned lowest = word * 64 + (unsigned)__builtin_ctzll(fs->free_slots[word]);
+	if (lowest >= fs->session.slots)
+		return false;
+	*number = (uint16_t)lowest;
+	fs->slots[lowest].busy = true;
+	fs->slots[lowest].sequence = proto_next_sequence(fs->slots[lowest].sequence);
+	made_busy(fs, *number);
 	return true;
 }
 
@@ -25,8 +47,29 @@ void slot_free(struct farnova *fs, uint16_t number)
 	slot->busy = slot->unsettled = false;
 	slot->call = NULL;
 	slot->closes = 0;
-	if (number != 0)
-		fs->free_slots |= 1ull << number;
+	made_free(fs, number);
+}
+
+void slot_set(struct farnova *fs, uint16_t number, struct call *call)
+{
+	struct slot *slot = &fs->slots[number];
+
+	slot->busy = call != NULL;
+	slot->call = call;
+	slot->closes = 0;
+	if (call)
+		made_busy(fs, number);
+	else
+		made_free(fs, number);
+}
+
+void slots_window(struct farnova *fs, uint16_t slots, uint16_t window)
+{
+	/* A reply that the server has kept may have an older one. */
+	if ((int16_t)(uint16_t)(window - fs->session.window) <= 0 || slots < PROTO_MIN_SLOTS)
+		return;
+	fs->session.slots = slots;
+	fs->session.window = window;
 }
 
 /* closes_add -- note an open to be closed with the next requests. Without memory it is closed with its session. */
@@ -95,7 +138,7 @@ void slots_ping(struct farnova *fs)
  * with the same sequence number gets a reply in both cases. False: without credit or connection. */
 bool slots_settle(struct farnova *fs)
 {
-	for (uint16_t i = 0; i < fs->session.slots && fs->unsettled > 0; i++) {
+	for (uint16_t i = 0; i < fs->slots_used && fs->unsettled > 0; i++) {
 		struct slot *slot = &fs->slots[i];
 		struct proto_request request;
 

@@ -13,6 +13,12 @@
 bool slot_take(struct farnova *fs, uint16_t *number);
 void slot_free(struct farnova *fs, uint16_t number);
 
+/* slot_set -- make a slot busy with `call`, or free (NULL), as the next session of the identity begins with it. */
+void slot_set(struct farnova *fs, uint16_t number, struct call *call);
+
+/* slots_window -- a reply says that the session's window is `slots` wide, and has this number. */
+void slots_window(struct farnova *fs, uint16_t slots, uint16_t window);
+
 /* closes_add -- CLOSE an open with one of the next requests, or soon. */
 void closes_add(struct farnova *fs, uint64_t open);
 /* slots_flush_closes -- send pending closes while slots are free; `flags` are those of the send. */

@@ -12,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A client has at most one request in each slot, so no more replies than slots can wait; a few more for HELLO and BYE.
- */
-#define MAX_OWED_REPLIES (PROTO_MAX_SLOTS + 4u)
+#define OTHER_REPLIES 4u /* to requests without a slot, such as HELLO and BYE */
 
 struct out_message {
 	struct out_message *next;
@@ -58,6 +56,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	guest->conn = conn;
 	conn->token = ++net->next_token;
 	conn->opened_ms = conn->heard_ms = net->now_ms;
+	conn->most_replies = OTHER_REPLIES;
 	transport_set_user(conn->transport, conn);
 	conn->next = net->conns;
 	if (conn->next)
@@ -72,6 +71,12 @@ void conn_greeted(struct conn *conn, struct session *session)
 {
 	conn->session = session;
 	admission_greeted(conn->guest);
+}
+
+/* A client has at most one request in each slot, so no more replies than slots can wait. */
+void conn_set_slots(struct conn *conn, unsigned slots)
+{
+	conn->most_replies = slots + OTHER_REPLIES;
 }
 
 void conn_drop(struct conn *conn)
@@ -161,7 +166,7 @@ void conn_log_peer_error(struct conn *conn, const char *what, const char *why)
 
 static void keep_message(struct conn *conn, const void *message, size_t length, bool reply)
 {
-	if (reply && ++conn->out_replies > MAX_OWED_REPLIES) {
+	if (reply && ++conn->out_replies > conn->most_replies) {
 		conn_fail(conn, "it does not receive its replies");
 		return;
 	}

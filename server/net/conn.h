@@ -29,7 +29,7 @@ struct net;
 struct session;
 struct out_message;
 
-#define CONN_RECEIVES (PROTO_MAX_SLOTS + 16u) /* one request of each slot, and some notices */
+#define CONN_RECEIVES (64u + 16u) /* requests that were not taken yet, and some notices */
 
 /* A message that has arrived and waits for its connection's turn. */
 struct in_message {
@@ -60,7 +60,7 @@ struct conn {
 	int ended; /* -errno of the transport's end, 0 = it has not ended; the connection fails once `in` is empty */
 	/* Messages for which the client had no credit. */
 	struct out_message *out_first, *out_last;
-	unsigned out_replies;
+	unsigned out_replies, most_replies;
 	int64_t out_since_ms;
 };
 
@@ -71,6 +71,9 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 
 /* conn_greeted -- the connection has a session now. */
 void conn_greeted(struct conn *conn, struct session *session);
+
+/* conn_set_slots -- the client may have so many requests in flight. */
+void conn_set_slots(struct conn *conn, unsigned slots);
 
 /* conn_drop -- end a connection without a session, since another connection needs its place. */
 void conn_drop(struct conn *conn);

@@ -30,6 +30,8 @@ static void answer(struct state *state, struct conn *conn, const struct proto_re
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)error;
+	reply->slots = conn->session ? conn->session->slots.window : 0;
+	reply->window = conn->session ? conn->session->slots.number : 0;
 	reply->invalidation = conn->session ? conn->session->layouts.lease.invalidation_issued : 0;
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
 	if (length > 0)
@@ -54,16 +56,24 @@ static void answer_staging(struct state *state, struct conn *conn, const struct 
 
 /*
  * The rule of a slot: the next sequence is a new request; the same sequence asks for the reply again. The first request
- * that the session has in the slot may have any sequence. Returns whether the request must be run.
+ * that the session has in the slot may have any sequence. Returns whether the request must be run. *judged: it may have
+ * been executed before, and only the pool tells.
  */
-static bool take_slot(struct conn *conn, const struct proto_request *in)
+static bool take_slot(struct conn *conn, const struct proto_request *in, bool *judged)
 {
-	struct slot *slot = &conn->session->slots[in->slot];
-	bool first = slot->sequence == 0 && in->sequence != 0;
+	struct slot *slot;
 
+	int rc = slot_table_find(&conn->session->slots, in->slot, &slot);
+	if (rc < 0) {
+		conn_fail(conn,
+		          rc == -EPROTO ? "it uses a slot that it was not granted" : "out of memory for its slots");
+		return false;
+	}
+	bool first = slot->sequence == 0 && in->sequence != 0;
+	*judged = first;
 	if ((first || in->sequence == proto_next_sequence(slot->sequence)) && !slot->busy) {
 		slot->sequence = in->sequence;
-		slot->cached_length = 0;
+		slot_table_drop(slot);
 		return true;
 	}
 	if (in->sequence != slot->sequence || slot->busy || in->sequence == 0) {
@@ -71,15 +81,16 @@ static bool take_slot(struct conn *conn, const struct proto_request *in)
 		                           : "a request is out of its slot's sequence");
 		return false;
 	}
-	if (slot->cached_length == 0)
+	*judged = slot->forgotten;
+	if (slot->reply_length == 0)
 		return true;
-	conn_send(conn, slot->cached_reply, slot->cached_length, true);
+	conn_send(conn, slot->reply, slot->reply_length, true);
 	return false;
 }
 
 /*
- * judge -- the first request that a session has in a slot may have been executed before the session. 1: it was, with
- * this outcome. 0: it was not. -EPROTO: the client breaks the rules, and the connection has been ended. Else -errno.
+ * judge -- the first request that a session has in a slot may have been executed before the session, and the newest one
+ * before its reply was forgotten. 1: it was, with this outcome. 0: it was not. -EPROTO: the client breaks the rules, and the connection has been ended. Else -errno.
  */
 static int judge(struct conn *conn, const struct proto_request *in, struct nova_outcome *outcome)
 {
@@ -101,8 +112,10 @@ static int judge(struct conn *conn, const struct proto_request *in, struct nova_
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 
 /* The cached reply for a repeat on a new connection: the layouts have ended with the old connection. */
-static void cache_reply(struct slot *slot, struct proto_reply *reply)
+static void cache_reply(struct session *session, uint32_t slot, struct proto_reply *reply)
 {
+	uint8_t bytes[SLOT_REPLY_SIZE];
+
 	if (reply->status == 0 && (reply->op == PROTO_OPEN || reply->op == PROTO_REOPEN)) {
 		reply->open.layout = false;
 		reply->open.extent_count = 0;
@@ -111,8 +124,9 @@ static void cache_reply(struct slot *slot, struct proto_reply *reply)
 		reply->write.replaced_length = 0;
 		reply->write.extent_count = 0;
 	}
-	int length = proto_encode_reply(reply, slot->cached_reply, sizeof(slot->cached_reply));
-	slot->cached_length = length > 0 ? (uint16_t)length : 0;
+	int length = proto_encode_reply(reply, bytes, sizeof(bytes));
+	if (length > 0)
+		slot_table_keep(&session->slots, slot, bytes, (uint32_t)length);
 }
 
 static void reply_to(struct request *rq, const struct operation *operation, int rc)
@@ -125,6 +139,8 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	reply->slot = in->slot;
 	reply->sequence = in->sequence;
 	reply->status = (uint32_t)-rc;
+	reply->slots = rq->session->slots.window;
+	reply->window = rq->session->slots.number;
 	reply->invalidation = rq->session->layouts.lease.invalidation_issued;
 	seal_reply(state->sealer, reply);
 	int length = proto_encode_reply(reply, state->out, sizeof(state->out));
@@ -136,7 +152,7 @@ static void reply_to(struct request *rq, const struct operation *operation, int 
 	if (rq->conn)
 		conn_send(rq->conn, state->out, (size_t)length, true);
 	if (operation->keeps_reply)
-		cache_reply(&rq->session->slots[in->slot], reply);
+		cache_reply(rq->session, in->slot, reply);
 }
 
 /*
@@ -304,6 +320,15 @@ static bool note_quiesced(struct conn *conn, uint64_t quiesced)
 	return false;
 }
 
+static void note_slots(struct session *session, const struct proto_request *in)
+{
+	uint32_t used = in->slots_used;
+
+	if (in->slot != PROTO_SLOT_NONE && used <= in->slot)
+		used = in->slot + 1u;
+	session_note_slots(session, used, in->window);
+}
+
 void dispatch_arrived(struct conn *conn, const void *data, uint32_t length)
 {
 	uint64_t quiesced;
@@ -331,6 +356,7 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 	}
 	if (!note_quiesced(conn, in->quiesced))
 		return;
+	note_slots(session, in);
 	if (in->slot == PROTO_SLOT_NONE) {
 		if (rc == 0 && in->op == PROTO_LAYOUT_RETURN)
 			return;
@@ -350,11 +376,11 @@ void dispatch_message(struct state *state, struct conn *conn, const void *data, 
 		conn_fail(conn, "it sent a request after BYE");
 		return;
 	}
-	bool first = session->slots[in->slot].sequence == 0;
 	struct nova_outcome outcome;
-	if (!take_slot(conn, in))
+	bool must_judge;
+	if (!take_slot(conn, in, &must_judge))
 		return;
-	int judged = first ? judge(conn, in, &outcome) : 0;
+	int judged = must_judge ? judge(conn, in, &outcome) : 0;
 	if (judged == -EPROTO)
 		return;
 	/* If there is no such open, it was closed when the same request came before. */

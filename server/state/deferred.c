@@ -60,7 +60,7 @@ static void run_again(struct deferred *deferred)
 {
 	if (!deferred->message)
 		return;
-	deferred->session->slots[deferred->slot].busy = false;
+	slot_table_get(&deferred->session->slots, deferred->slot)->busy = false;
 	deferred->state->resume(deferred);
 }
 
@@ -341,7 +341,7 @@ static bool give_up_change(struct deferred *deferred)
 void deferred_cancel(struct deferred *deferred)
 {
 	struct session *session = deferred->session;
-	struct slot *slot = &session->slots[deferred->slot];
+	struct slot *slot = slot_table_get(&session->slots, deferred->slot);
 
 	detach(session, deferred);
 	/* The client sends it again with the same sequence. */
@@ -382,7 +382,7 @@ int deferred_keep(struct deferred *deferred, const struct proto_request *request
 {
 	struct session *session = deferred->session;
 
-	session->slots[request->slot].busy = true;
+	slot_table_get(&session->slots, request->slot)->busy = true;
 	if (deferred->attached)
 		return 0;
 	deferred->slot = request->slot;

@@ -130,6 +130,11 @@ bool registry_remove(struct registry *registry, struct registered *session)
 	return !evicted;
 }
 
+size_t registry_count(const struct registry *registry)
+{
+	return atomic_load_explicit(&registry->count, memory_order_relaxed);
+}
+
 void registry_idle(struct registry *registry, struct registered *session)
 {
 	pthread_mutex_lock(&registry->lock);

@@ -19,6 +19,7 @@
 #include "server/net/mailbox.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,7 +48,8 @@ struct registered {
 struct registry {
 	pthread_mutex_t lock;
 	struct registered *buckets[REGISTRY_BUCKETS], *identities[REGISTRY_BUCKETS];
-	size_t count, limit, host_limit;
+	atomic_size_t count; /* changed under the lock */
+	size_t limit, host_limit;
 	TAILQ_HEAD(, registered) idle; /* in the order in which they became idle */
 	struct host_counts hosts;
 };
@@ -63,6 +65,9 @@ void registry_destroy(struct registry *registry);
  */
 int registry_add(struct registry *registry, struct registered *session, const char **why);
 bool registry_remove(struct registry *registry, struct registered *session);
+
+/* registry_count -- how many sessions there are. */
+size_t registry_count(const struct registry *registry);
 
 /* registry_idle -- the session has no connection and no open files. */
 void registry_idle(struct registry *registry, struct registered *session);

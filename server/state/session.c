@@ -23,6 +23,7 @@
 #define MIN_MESSAGE       8192u
 #define WRITE_OVERHEAD    (PROTO_REQUEST_HEADER + 24u)
 #define RECALL_MAX_SIZE   128u
+#define SLOTS_LEAST       16u /* of a session, if the configuration allows them */
 #define PENALTY_SHARED_MS 400 /* a shorter penalty does not count for the host: the recall took less than 50 ms */
 
 /* A client has reconnected: the transfer of its session from the thread that has it. */
@@ -74,6 +75,17 @@ static void unlink_session(struct state *state, struct session *session)
 
 /* ---- creation and end ------------------------------------------------------------------------------------------- */
 
+/* The slots that each session may have at present; in steps, so that it changes rarely. */
+static uint32_t share_of_slots(const struct state_shared *shared)
+{
+	size_t sessions = registry_count(&shared->registry);
+	uint64_t share = shared->config->total_slots / (sessions ? sessions : 1) / SLOTS_LEAST * SLOTS_LEAST;
+
+	if (share < SLOTS_LEAST)
+		share = SLOTS_LEAST;
+	return (uint32_t)(share < shared->config->max_slots ? share : shared->config->max_slots);
+}
+
 static uint64_t random_number(void)
 {
 	uint64_t value = 0;
@@ -99,6 +111,7 @@ static void destroy(struct session *session, bool close_opens)
 	bulk_owner_end(state->shared->bulk, session->bulk);
 	open_table_free(&session->opens);
 	cred_table_free(&session->creds);
+	slot_table_free(&session->slots);
 	if (session->client)
 		nova_client_release(state->shared->nova, session->client);
 	munmap(session->staging, state->shared->config->staging_size);
@@ -294,6 +307,12 @@ void session_bye(struct session *session)
 	session->client = NULL;
 }
 
+void session_note_slots(struct session *session, uint32_t used, uint16_t window)
+{
+	if (slot_table_heard(&session->slots, used, window))
+		conn_set_slots(session->conn, session->slots.limit);
+}
+
 void session_tick(struct session *session)
 {
 	struct state *state = session->state;
@@ -301,6 +320,9 @@ void session_tick(struct session *session)
 	int64_t recall_ms = (int64_t)config->recall_ms, lease_ms = (int64_t)config->lease_ms;
 	int64_t now_ms = state->net->now_ms;
 
+	slot_table_tick(&session->slots, share_of_slots(state->shared), session->client != NULL);
+	if (session->conn)
+		conn_set_slots(session->conn, session->slots.limit);
 	if (!session->conn) {
 		if (session->lost > 0 || now_ms < session->expires_ms)
 			return;
@@ -373,6 +395,8 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	*reply = (struct proto_reply){
 	    .op = PROTO_HELLO,
 	    .slot = PROTO_SLOT_NONE,
+	    .slots = session->slots.window,
+	    .window = session->slots.number,
 	    .invalidation = session->layouts.lease.invalidation_issued,
 	    .hello = {.version = PROTO_VERSION,
 	              .identity = session->registered.identity,
@@ -381,7 +405,6 @@ static void welcome(struct state *state, struct conn *conn, bool resumed)
 	              .session_key = session->registered.key,
 	              .resumed = resumed,
 	              .instance = shared->instance,
-	              .slots = PROTO_MAX_SLOTS,
 	              .lease_ms = (uint32_t)shared->config->lease_ms,
 	              .max_read = conn_reply_room(conn) - PROTO_READ_FIXED,
 	              .max_write = (uint32_t)shared->config->message_size - WRITE_OVERHEAD,
@@ -411,6 +434,7 @@ static int attach(struct state *state, struct conn *conn, struct session *sessio
 		return rc;
 	}
 	conn_greeted(conn, session);
+	conn_set_slots(conn, session->slots.limit);
 	session->conn = conn;
 	session->layouts.lease.connected = true;
 	return 0;
@@ -431,12 +455,14 @@ static int make_session(struct state *state, struct conn *conn, const struct pro
 	if (rc < 0)
 		return rc;
 	rc = session_create(state, conn, client, out, why);
-	if (rc == 0)
+	if (rc == 0) {
 		(*out)->known = known;
-	else if (client && known)
+		slot_table_init(&(*out)->slots, hello->hello.slots, hello->slots_used, share_of_slots(state->shared));
+	} else if (client && known) {
 		nova_client_release(nova, client);
-	else if (client)
+	} else if (client) {
 		nova_client_end(nova, client);
+	}
 	return rc;
 }
 
@@ -492,6 +518,7 @@ static void transfer_delivered(struct mail *mail)
 			session = NULL;
 		}
 		if (session && attach(state, conn, session, &transfer->hello) == 0) {
+			slot_table_wants(&session->slots, transfer->hello.hello.slots);
 			log_info_limited("session", "client %s has resumed its session",
 			                 transport_peer(conn->transport));
 			welcome(state, conn, true);

@@ -31,7 +31,8 @@
  *     RUNNING --deferred_keep--> WAITING: `busy` is set --state->resume--> RUNNING
  *     WAITING --deferred_cancel_all--> IDLE with n - 1, as if the request had never arrived; but if a bulk thread is
  *         making its change, WAITING until that is made, and only then can the client resume the session
- *     IDLE --request n again--> the cached reply is sent; RUNNING if there is none
+ *     IDLE --request n again--> the cached reply is sent; if there is none RUNNING, or answered from the intent if there
+ *         was one that is forgotten (slot_table.h)
  *     IDLE --any other sequence--> the connection is ended, as by any request to a WAITING slot
  */
 #ifndef FARNOVA_SERVER_SESSION_H
@@ -42,6 +43,7 @@
 #include "server/state/layout/layout.h"
 #include "server/state/open_table.h"
 #include "server/state/registry.h"
+#include "server/state/slot_table.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,15 +54,6 @@ struct deferred;
 struct nova_client;
 struct state;
 struct transport_region;
-
-#define CACHED_REPLY_SIZE 256u /* the largest reply without extents or data */
-
-struct slot {
-	uint32_t sequence; /* of the newest request; 0 = unused in this session */
-	bool busy;         /* the request is deferred: see deferred.h */
-	uint16_t cached_length;
-	uint8_t cached_reply[CACHED_REPLY_SIZE]; /* its reply, if running it again could change the result */
-};
 
 struct session {
 	struct registered registered;    /* first */
@@ -85,7 +78,7 @@ struct session {
 	struct transport_region *staging_region;
 	struct deferred *deferred; /* deferred requests */
 	struct bulk_owner *bulk;   /* the owner of their jobs */
-	struct slot slots[PROTO_MAX_SLOTS];
+	struct slot_table slots;
 };
 
 /* session_hello -- the first message of a connection: open a session or request the transfer of the client's old one.
@@ -115,6 +108,10 @@ int session_close_open(struct session *session, uint64_t id);
 /* session_quiesced -- a request carried `quiesced`: end what waited for it. -EPROTO if the number is greater than that
  * of any invalidation issued. */
 int session_quiesced(struct session *session, uint64_t quiesced);
+
+/* session_note_slots -- a message of the client, which is connected, says that it uses so many slots and knows this
+ * window. */
+void session_note_slots(struct session *session, uint32_t used, uint16_t window);
 
 /* session_tick -- check deadlines; may fail the connection, or free a session whose client has not reconnected. */
 void session_tick(struct session *session);

@@ -39,6 +39,8 @@ void fill_request(struct proto_request *q, uint16_t op)
 	q->slot = is_slotless(op) ? PROTO_SLOT_NONE : 5;
 	q->sequence = 99;
 	q->cred = 3;
+	q->slots_used = 77;
+	q->window = 65535;
 	q->quiesced = 1ULL << 40;
 	q->close_first = q->slot == PROTO_SLOT_NONE ? 0 : 1ULL << 41;
 	switch (op) {
@@ -55,6 +57,7 @@ void fill_request(struct proto_request *q, uint16_t op)
 		memset(q->hello.identity_key, 0xab, sizeof(q->hello.identity_key));
 		q->hello.session = 17;
 		q->hello.session_key = ~0ULL;
+		q->hello.slots = 1024;
 		q->hello.uid = 1000;
 		q->hello.gid = 100;
 		q->hello.group_count = 2;
@@ -272,6 +275,8 @@ void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, size_t *us
 	p->op = op;
 	p->slot = is_slotless(op) ? PROTO_SLOT_NONE : 1;
 	p->sequence = 4;
+	p->slots = 64;
+	p->window = 65535;
 	p->invalidation = 123456789012;
 	switch (op) {
 	case PROTO_STAGING:
@@ -285,7 +290,6 @@ void fill_reply(struct proto_reply *p, uint16_t op, uint8_t *entries, size_t *us
 		p->hello.known = true;
 		p->hello.session = 5;
 		p->hello.resumed = true;
-		p->hello.slots = 64;
 		p->hello.max_read = 16384;
 		p->hello.max_write = 2048;
 		p->hello.staging_size = 8 << 20;

@@ -138,8 +138,12 @@ bool raw_send(struct raw_client *client, const void *data, size_t length)
 
 bool raw_post(struct raw_client *client, const struct proto_request *request)
 {
-	int length = proto_encode_request(request, client->out, sizeof(client->out));
+	struct proto_request sent = *request;
 
+	/* It may ask for any reply again, unless the test says which slots are in use. */
+	if (sent.slots_used == 0 && sent.op != PROTO_HELLO)
+		sent.slots_used = PROTO_MAX_SLOTS;
+	int length = proto_encode_request(&sent, client->out, sizeof(client->out));
 	if (length < 0)
 		die("encode", strerror(-length));
 	return raw_send(client, client->out, (size_t)length);
@@ -231,6 +235,7 @@ bool raw_post_hello(struct raw_client *client, uint32_t uid, const struct raw_cl
 
 	request.hello.uid = request.hello.gid = uid;
 	request.hello.min_version = request.hello.max_version = PROTO_VERSION;
+	request.hello.slots = PROTO_MAX_SLOTS;
 	if (of) {
 		request.hello.identity = of->hello.hello.identity;
 		request.hello.session = of->hello.hello.session;

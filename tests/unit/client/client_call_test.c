@@ -410,28 +410,53 @@ static void without_an_identity_no_change_is_repeated_in_another_session(void **
 	assert_int_equal(sent_count, 0);
 }
 
-static void a_slot_that_a_session_lacks_moves_its_call(void **state)
+static void calls_in_flight_keep_slots_beyond_a_narrower_window(void **state)
 {
-	struct call *kept = start(PROTO_GETATTR), *moved = start(PROTO_GETATTR);
+	struct call *kept = start(PROTO_GETATTR), *beyond = start(PROTO_UNLINK);
 
 	lose();
 	begin_session(9, 2);
-	assert_int_equal(sent_count, 1);
+	assert_int_equal(sent_count, 2);
 	assert_sent(0, kept, 1, 1);
-	answer(0, 0);
-	assert_sent(1, moved, 1, 2);
+	assert_sent(1, beyond, 2, 1);
+	assert_int_equal(fs.slots_used, 3);
+	/* A new one waits for a slot within it. */
+	struct call *waits = start(PROTO_GETATTR);
 	answer(1, 0);
-
-	begin_session(9, SLOTS);
-	sent_count = 0;
-	start(PROTO_GETATTR);
-	struct call *change = start(PROTO_UNLINK);
-	lose();
-	begin_session(9, 2);
-	/* Nothing tells whether it was executed: the slot that knows is gone. */
+	assert_int_equal(status_of(beyond), 0);
+	assert_int_equal(sent_count, 2);
 	answer(0, 0);
-	assert_int_equal(status_of(change), -ECONNRESET);
+	assert_int_equal(sent_count, 3);
+	assert_sent(2, waits, 1, 2);
+	assert_int_equal(fs.slots_used, 2);
+	answer(2, 0);
+}
+
+static void a_wider_window_lets_calls_go_that_wait(void **state)
+{
+	struct call *calls[5];
+
+	begin_session(9, 2);
+	for (int i = 0; i < 5; i++)
+		calls[i] = start(PROTO_GETATTR);
 	assert_int_equal(sent_count, 1);
+	/* One that is older than that of the session changes nothing. */
+	slots_window(&fs, 9, (uint16_t)(fs.session.window - 1));
+	call_pump(&fs);
+	assert_int_equal(sent_count, 1);
+	slots_window(&fs, 4, (uint16_t)(fs.session.window + 1));
+	call_pump(&fs);
+	assert_int_equal(sent_count, 3);
+	/* It becomes narrow: what is in flight goes on, and the lowest slots are used. */
+	slots_window(&fs, 2, (uint16_t)(fs.session.window + 1));
+	answer(1, 0);
+	answer(2, 0);
+	assert_int_equal(sent_count, 3);
+	answer(0, 0);
+	answer(3, 0);
+	assert_sent(3, calls[3], 1, 2);
+	assert_sent(4, calls[4], 1, 3);
+	answer(4, 0);
 }
 
 static void an_open_that_went_stale_when_repeated_begins_anew(void **state)
@@ -648,7 +673,8 @@ int main(void)
 	    TEST(a_new_session_of_the_identity_repeats_everything),
 	    TEST(under_another_identity_no_change_is_repeated),
 	    TEST(without_an_identity_no_change_is_repeated_in_another_session),
-	    TEST(a_slot_that_a_session_lacks_moves_its_call),
+	    TEST(calls_in_flight_keep_slots_beyond_a_narrower_window),
+	    TEST(a_wider_window_lets_calls_go_that_wait),
 	    TEST(an_open_that_went_stale_when_repeated_begins_anew),
 	    TEST(a_request_names_its_file_as_the_session_does),
 	    TEST(a_file_that_could_not_be_reopened_fails_its_calls_unsent),

@@ -199,7 +199,7 @@ static void answer_hello(struct transport_conn *conn, const struct proto_request
 	reply.hello.session = request->hello.session ? request->hello.session : 77;
 	reply.hello.session_key = 1;
 	reply.hello.instance = 1;
-	reply.hello.slots = 4;
+	reply.slots = 4;
 	reply.hello.lease_ms = 60000;
 	reply.hello.max_read = reply.hello.max_write = 8192;
 	reply.hello.staging_size = sizeof(staging);

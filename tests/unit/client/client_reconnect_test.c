@@ -269,14 +269,15 @@ static int set_up(void **state)
 	serve = answers;
 	now = CLOCK_NS_PER_S;
 	clock_set_source(test_now);
-	hello = (struct proto_reply){.hello = {
+	hello = (struct proto_reply){.slots = 4,
+	                             .window = 1,
+	                             .hello = {
 	                                 .version = PROTO_VERSION,
 	                                 .identity = IDENTITY,
 	                                 .session = SESSION,
 	                                 .session_key = SESSION_KEY,
 	                                 .instance = 1,
 	                                 .pool = "the pool",
-	                                 .slots = 4,
 	                                 .lease_ms = 30000,
 	                                 .max_read = 8192,
 	                                 .max_write = 4096,
@@ -367,7 +368,10 @@ static void the_first_session_has_what_the_server_grants(void **state)
 	assert_int_equal(fs.session.key, SESSION_KEY);
 	assert_int_equal(fs.identity.number, IDENTITY);
 	assert_int_equal(fs.root.ino, ROOT);
-	assert_int_equal(fs.free_slots, 0xe); /* without slot 0 */
+	assert_int_equal(asked[0].hello.slots, PROTO_MAX_SLOTS);
+	assert_int_equal(fs.session.slots, 4);
+	assert_int_equal(fs.session.window, 1);
+	assert_true(fs.free_slots[0] == ~1ull); /* without slot 0; of those in the window some can be taken */
 	assert_int_equal(fs.write_small, 4096);
 	assert_int_equal(fs.write_chunk, BUFFER_SIZE);
 	assert_int_equal(fs.staging.size, 4u << 20); /* of a larger ring */
@@ -382,7 +386,7 @@ static enum served refuses(const struct proto_request *request, struct proto_rep
 
 static enum served grants_one_slot(const struct proto_request *request, struct proto_reply *reply)
 {
-	reply->hello.slots = 1;
+	reply->slots = 1;
 	return REPLIES;
 }
 

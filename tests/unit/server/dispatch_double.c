@@ -218,7 +218,7 @@ int __wrap_nova_intent_begin(struct nova_worker *worker, struct nova_client *cli
                              uint8_t op, struct nova_intent *intent)
 {
 	assert_int_equal(slot, SLOT);
-	assert_int_equal(sequence, session.slots[SLOT].sequence);
+	assert_int_equal(sequence, slot_table_get(&session.slots, SLOT)->sequence);
 	*intent = (struct nova_intent){.client = client, .slot = slot, .sequence = sequence, .op = op};
 	observed.intents++;
 	return stub.intent_rc;
@@ -243,7 +243,9 @@ int dispatch_set_up(void **unused)
 {
 	memset(&config, 0, sizeof(config));
 	memset(&state, 0, sizeof(state));
+	slot_table_free(&session.slots);
 	memset(&session, 0, sizeof(session));
+	slot_table_init(&session.slots, 0, 0, 64);
 	memset(&conn, 0, sizeof(conn));
 	memset(&observed, 0, sizeof(observed));
 	stub = (struct stub){.handler = succeeds, .seal_right = true};

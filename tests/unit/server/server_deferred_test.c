@@ -67,12 +67,16 @@ static void notify(struct lease_owner *owner, uint64_t number, struct proto_hand
 
 static void begin(struct session *session)
 {
+	struct slot *slot;
+
 	*session = (struct session){.state = &thread};
 	layout_owner_init(&session->layouts, shared.layouts);
 	session->layouts.lease.mailbox = &net.mailbox;
 	session->layouts.lease.notify = notify;
 	session->layouts.lease.connected = true;
-	session->slots[request.slot].sequence = request.sequence;
+	slot_table_init(&session->slots, 0, 0, 64);
+	assert_int_equal(slot_table_find(&session->slots, request.slot, &slot), 0);
+	slot->sequence = request.sequence;
 }
 
 static int set_up(void **state)
@@ -107,6 +111,8 @@ static int tear_down(void **state)
 	mailbox_deliver(&net.mailbox);
 	deferred_retry_space(&thread);
 	deferred_free(thread.spare);
+	slot_table_free(&a.slots);
+	slot_table_free(&b.slots);
 	layout_table_destroy(shared.layouts);
 	mailbox_destroy(&net.mailbox);
 	return 0;
@@ -151,7 +157,7 @@ static void change_runs_again_once_the_layout_has_returned(void **state)
 	hold(&a);
 	assert_int_equal(deferred_change(&b, &deferred, file, false, &change), DEFERRED);
 	assert_int_equal(deferred_keep(deferred, &request, "message", 8), 0);
-	assert_true(b.slots[request.slot].busy);
+	assert_true(slot_table_get(&b.slots, request.slot)->busy);
 	mailbox_deliver(&net.mailbox); /* the recall */
 	assert_int_equal(resumed, 0);
 	quiesce(&a);
@@ -159,7 +165,7 @@ static void change_runs_again_once_the_layout_has_returned(void **state)
 	assert_int_equal(resumed, 1);
 	assert_ptr_equal(last, deferred);
 	assert_string_equal(deferred->message, "message");
-	assert_false(b.slots[request.slot].busy);
+	assert_false(slot_table_get(&b.slots, request.slot)->busy);
 	assert_int_equal(deferred_change(&b, &deferred, file, false, &change), 0);
 	layout_change_end(&change, 0, 0, &effect);
 	deferred_done(deferred);
@@ -177,8 +183,8 @@ static void request_whose_connection_ended_is_as_if_it_had_never_come(void **sta
 	assert_int_equal(deferred_keep(deferred, &request, "message", 8), 0);
 	deferred_cancel_all(&b);
 	assert_null(b.deferred);
-	assert_false(b.slots[request.slot].busy);
-	assert_int_equal(b.slots[request.slot].sequence, request.sequence - 1);
+	assert_false(slot_table_get(&b.slots, request.slot)->busy);
+	assert_int_equal(slot_table_get(&b.slots, request.slot)->sequence, request.sequence - 1);
 	/* What was waited for comes all the same, and runs nothing. */
 	mailbox_deliver(&net.mailbox);
 	quiesce(&a);

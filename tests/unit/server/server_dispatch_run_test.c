@@ -159,11 +159,13 @@ static void a_request_that_has_waited_is_run_again(void **unused)
 {
 	struct proto_request request = request_of(PROTO_UNLINK, 1);
 	struct deferred deferred = {.session = &session, .state = &state};
+	struct slot *slot;
 
 	deferred.length = (uint32_t)proto_encode_request(&request, message, sizeof(message));
 	deferred.message = message;
 	message_length = deferred.length;
-	session.slots[SLOT].sequence = 1;
+	assert_int_equal(slot_table_find(&session.slots, SLOT, &slot), 0);
+	slot->sequence = 1;
 	dispatch_resume(&deferred);
 	assert_int_equal(observed.runs, 1);
 	assert_ptr_equal(observed.seen.deferred, &deferred);
@@ -174,7 +176,7 @@ static void a_request_that_has_waited_is_run_again(void **unused)
 	dispatch_resume(&deferred);
 	assert_int_equal(observed.sent_count, 1);
 	assert_int_equal(observed.dones, 2);
-	assert_true(session.slots[SLOT].cached_length > 0);
+	assert_true(slot->reply_length > 0);
 	stub.handler = waits;
 	dispatch_resume(&deferred);
 	assert_int_equal(observed.cancels, 1);

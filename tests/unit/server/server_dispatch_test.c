@@ -110,7 +110,7 @@ static void each_request_of_a_slot_has_the_next_sequence(void **unused)
 	assert_failed("out of its slot's sequence");
 	arrives(PROTO_GETATTR, UINT32_MAX);
 	assert_failed("out of its slot's sequence");
-	session.slots[SLOT].busy = true;
+	slot_table_get(&session.slots, SLOT)->busy = true;
 	arrives(PROTO_GETATTR, 2);
 	assert_failed("busy slot");
 	arrives(PROTO_GETATTR, 1);
