@@ -253,6 +253,13 @@ void transport_flush(struct transport_conn *conn)
 		conn->ops->flush(conn);
 }
 
+void transport_set_receives(struct transport_conn *conn, uint32_t count)
+{
+	uint32_t most = conn->own.receive_depth;
+
+	conn->receive_limit = count == 0 ? 1 : count < most ? count : most;
+}
+
 void transport_release(struct transport_conn *conn, const void *data)
 {
 	conn->credits.owed++;

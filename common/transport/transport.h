@@ -11,7 +11,7 @@
  *    peer as the peer has receive buffers (credits). Beyond that transport_send returns -EAGAIN; it never blocks and
  *    never drops a message. Credits come back with later messages, or by themselves when half of them are owed. Over
  *    verbs a connection has few receive buffers at first. A side whose buffers are all in use adds more, up to its
- *    receive_depth, and the peer receives their credits.
+ *    receive_depth, and the peer receives their credits. transport_set_receives bounds them further.
  *  - transport_read and transport_write act on memory that the peer has registered, named by (address, key). The peer's
  *    program takes no part. Operations and messages of one connection are executed at the peer in the order in
  *    which they were posted: a message sent after a write is seen there only when the written bytes are.
@@ -166,6 +166,13 @@ void transport_flush(struct transport_conn *conn);
 
 /* transport_release -- free the buffer of the message at `data`; it returns to the peer as a credit. */
 void transport_release(struct transport_conn *conn, const void *data);
+
+/*
+ * transport_set_receives -- have up to `count` receive buffers from now on; at least 1, and no more than `receive_depth`
+ * of the options, which it is at first. The peer gets more credits when it has used all of them, and fewer as it sends
+ * messages: some are not returned.
+ */
+void transport_set_receives(struct transport_conn *conn, uint32_t count);
 
 #define TRANSPORT_REMOTE_READ  1u
 #define TRANSPORT_REMOTE_WRITE 2u

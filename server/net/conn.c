@@ -56,7 +56,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 	guest->conn = conn;
 	conn->token = ++net->next_token;
 	conn->opened_ms = conn->heard_ms = net->now_ms;
-	conn->most_replies = OTHER_REPLIES;
+	conn_set_slots(conn, 0);
 	transport_set_user(conn->transport, conn);
 	conn->next = net->conns;
 	if (conn->next)
@@ -77,6 +77,8 @@ void conn_greeted(struct conn *conn, struct session *session)
 void conn_set_slots(struct conn *conn, unsigned slots)
 {
 	conn->most_replies = slots + OTHER_REPLIES;
+	transport_set_receives(conn->transport,
+	                       slots + CONN_NOTICES < CONN_RECEIVES ? slots + CONN_NOTICES : CONN_RECEIVES);
 }
 
 void conn_drop(struct conn *conn)

@@ -29,7 +29,8 @@ struct net;
 struct session;
 struct out_message;
 
-#define CONN_RECEIVES (64u + 16u) /* requests that were not taken yet, and some notices */
+#define CONN_RECEIVES (256u + CONN_NOTICES) /* the most messages that a client sends and that are not taken yet */
+#define CONN_NOTICES  16u                   /* beside requests in slots */
 
 /* A message that has arrived and waits for its connection's turn. */
 struct in_message {
@@ -72,7 +73,7 @@ int conn_open(struct net *net, struct transport_pending *pending, enum transport
 /* conn_greeted -- the connection has a session now. */
 void conn_greeted(struct conn *conn, struct session *session);
 
-/* conn_set_slots -- the client may have so many requests in flight. */
+/* conn_set_slots -- the client may have so many requests in flight: as many messages are received, up to CONN_RECEIVES. */
 void conn_set_slots(struct conn *conn, unsigned slots);
 
 /* conn_drop -- end a connection without a session, since another connection needs its place. */

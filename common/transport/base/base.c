@@ -82,6 +82,7 @@ int transport_conn_init(struct transport_conn *conn, struct transport_queue *que
 	conn->domain = conn;
 	conn->own = *own;
 	conn->theirs = *theirs;
+	conn->receive_limit = own->receive_depth;
 	credits_init(&conn->credits, own->receive_first, theirs->receive_first, theirs->receive_depth);
 	snprintf(conn->peer, sizeof(conn->peer), "%s", peer);
 	return events_reserve(&queue->events, events_of(conn));

@@ -24,7 +24,7 @@
 struct transport_hello {
 	uint32_t message_size;
 	uint32_t receive_depth; /* receive buffers at most */
-	uint32_t receive_first; /* at the beginning; more come as credits. Over tcp receive_depth */
+	uint32_t receive_first; /* at the beginning; more come as credits */
 	uint32_t operations;
 	struct transport_ticket ticket; /* of the connecting side */
 };
@@ -103,6 +103,7 @@ struct transport_conn {
 	void *user;
 	struct transport_hello own, theirs;
 	struct credits credits;
+	uint32_t receive_limit;        /* receive buffers to have at most at present; there may still be more */
 	struct transport_conn *domain; /* whose registrations the peer may use through it; itself unless it joined */
 	LIST_HEAD(, transport_conn) joined;   /* connections that joined this one */
 	LIST_ENTRY(transport_conn) of_joined; /* if it joined */

@@ -156,6 +156,7 @@ static int tcp_work(struct transport_queue *base, int max)
 const struct transport_ops transport_tcp_ops = {
     .kind = TRANSPORT_TCP,
     .needs_region = false,
+    .receive_first = TCP_RECEIVE_FIRST,
     .available = tcp_available,
     .queue_create = tcp_queue_create,
     .queue_destroy = tcp_queue_destroy,

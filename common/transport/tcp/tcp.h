@@ -51,6 +51,7 @@ struct tcp_conn {
 	struct tcp_slot *free_slots;
 	LIST_HEAD(, tcp_slot) all_slots;
 	uint32_t slots, free_slot_count;
+	bool credits_awaited;        /* the peer has none, and new ones are owed to it */
 	struct tcp_region **regions; /* by the index in their keys */
 	uint32_t region_capacity;
 	uint32_t *next_free; /* by index: the next free index; region_capacity ends the list */

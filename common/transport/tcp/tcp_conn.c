@@ -183,7 +183,7 @@ void tcp_conn_flush(struct tcp_conn *conn)
 
 	if (conn->base.dead)
 		return;
-	if (credits_overdue(&conn->base.credits) && tcp_output_has_reserve(&conn->output))
+	if ((credits_overdue(&conn->base.credits) || conn->credits_awaited) && tcp_output_has_reserve(&conn->output))
 		tcp_conn_frame(conn, (struct tcp_frame){.type = TCP_CREDIT}, 0);
 	rc = tcp_output_flush(&conn->output, conn->fd);
 	if (rc == 0) {
@@ -205,6 +205,7 @@ void tcp_conn_flush(struct tcp_conn *conn)
 void tcp_conn_frame(struct tcp_conn *conn, struct tcp_frame frame, uint32_t answers)
 {
 	frame.credits = credits_collect(&conn->base.credits);
+	conn->credits_awaited = false;
 	tcp_output_frame(&conn->output, &frame, answers);
 }
 
@@ -261,6 +262,11 @@ void tcp_release(struct transport_conn *base, const void *data)
 		LIST_REMOVE(slot, of_all);
 		conn->slots--;
 		free(slot);
+	}
+	/* Of buffers above the limit the peer does not get the credits back. */
+	if (base->credits.depth > base->receive_limit) {
+		base->credits.depth--;
+		base->credits.owed--;
 	}
 	if (credits_overdue(&base->credits))
 		tcp_conn_flush(conn);

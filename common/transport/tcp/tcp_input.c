@@ -40,6 +40,26 @@ static void begin_body(struct tcp_conn *conn, uint8_t *destination)
 	conn->input.remaining = conn->input.frame.length;
 }
 
+/* Credits that the peer has, or that are on their way. */
+static uint32_t credits_left(const struct tcp_conn *conn)
+{
+	const struct credits *credits = &conn->base.credits;
+
+	return credits->depth - credits->owed - (conn->slots - conn->free_slot_count);
+}
+
+/* The peer has no credit left, and the user may hold all messages for long: give it as many as it may have. */
+static void grow(struct tcp_conn *conn)
+{
+	struct credits *credits = &conn->base.credits;
+
+	if (credits->depth >= conn->base.receive_limit)
+		return;
+	credits->owed += conn->base.receive_limit - credits->depth;
+	credits->depth = conn->base.receive_limit;
+	conn->credits_awaited = true;
+}
+
 static void begin_message(struct tcp_conn *conn, const struct tcp_frame *frame)
 {
 	struct tcp_slot *slot;
@@ -48,7 +68,7 @@ static void begin_message(struct tcp_conn *conn, const struct tcp_frame *frame)
 		tcp_conn_fail(conn, -EPROTO, "message larger than this side receives");
 		return;
 	}
-	if (conn->free_slots == NULL && conn->slots == conn->base.own.receive_depth) {
+	if (credits_left(conn) == 0) {
 		tcp_conn_fail(conn, -EPROTO, "message without a credit");
 		return;
 	}
@@ -58,6 +78,8 @@ static void begin_message(struct tcp_conn *conn, const struct tcp_frame *frame)
 		return;
 	}
 	conn->input.slot = slot;
+	if (credits_left(conn) == 0)
+		grow(conn);
 	begin_body(conn, slot->data);
 }
 
@@ -247,7 +269,7 @@ static void answer(struct tcp_conn *conn)
 	if (conn->base.dead)
 		return;
 	send_acks(conn);
-	if (!tcp_output_empty(&conn->output))
+	if (!tcp_output_empty(&conn->output) || conn->credits_awaited)
 		tcp_conn_flush(conn);
 }
 

@@ -130,7 +130,8 @@ int tcp_hello_decode(const uint8_t bytes[TCP_HELLO_SIZE], struct transport_hello
 	if (le32_get(wire.version) != TCP_VERSION)
 		return refuse(reason, "it speaks another version of farnova's transport");
 	hello->message_size = le32_get(wire.message_size);
-	hello->receive_depth = hello->receive_first = le32_get(wire.receive_depth);
+	hello->receive_depth = le32_get(wire.receive_depth);
+	hello->receive_first = hello->receive_depth < TCP_RECEIVE_FIRST ? hello->receive_depth : TCP_RECEIVE_FIRST;
 	hello->operations = le32_get(wire.operations);
 	hello->ticket = (struct transport_ticket){.number = frame.remote, .key = frame.key};
 	if (transport_hello_check(hello) != 0)

@@ -14,7 +14,8 @@
 #include "common/transport/base/internal.h"
 
 #define TCP_HEADER_SIZE     24
-#define TCP_HELLO_SIZE      48 /* header and body */
+#define TCP_RECEIVE_FIRST   64u /* receive buffers of a new connection, or all if that is fewer */
+#define TCP_HELLO_SIZE      48  /* header and body */
 #define TCP_OPERATION_LIMIT (1u << 30)
 
 enum tcp_frame_type {

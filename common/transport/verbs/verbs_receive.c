@@ -110,13 +110,13 @@ static int unretire(struct verbs_conn *conn)
 static int grow(struct verbs_conn *conn)
 {
 	struct verbs_receive *receive = &conn->receive;
-	uint32_t count = least(receive->circulating, conn->base.own.receive_depth - receive->circulating);
 	int rc;
 
+	if (receive->circulating >= conn->base.receive_limit)
+		return 0;
 	if (receive->retiring)
 		return unretire(conn);
-	if (count == 0)
-		return 0;
+	uint32_t count = least(receive->circulating, conn->base.receive_limit - receive->circulating);
 	rc = slab_add(conn, count);
 	if (rc == -ENOMEM) {
 		log_warn_limited("transport",
@@ -130,12 +130,12 @@ static int grow(struct verbs_conn *conn)
 	return rc;
 }
 
-/* After some messages: let the newest slab go if the peer has used few of its credits. */
-static void consider_retiring(struct verbs_receive *receive)
+/* After some messages: let the newest slab go if the peer has used few of its credits, or has more than it may. */
+static void consider_retiring(struct verbs_receive *receive, uint32_t limit)
 {
 	if (receive->seen < MESSAGES_PER_LOOK)
 		return;
-	if (receive->slab_count > 1 && receive->peak <= receive->circulating / 4)
+	if (receive->slab_count > 1 && (receive->peak <= receive->circulating / 4 || receive->circulating > limit))
 		receive->retiring = true;
 	receive->seen = receive->peak = 0;
 }
@@ -217,7 +217,7 @@ int verbs_receive_release(struct verbs_conn *conn, const void *data)
 	receive->held--;
 	if (conn->base.dead)
 		return 0;
-	consider_retiring(receive);
+	consider_retiring(receive, conn->base.receive_limit);
 	if (receive->retiring && slab == &receive->slabs[receive->slab_count - 1]) {
 		retire(conn, slab, buffer);
 		return 0;

@@ -143,7 +143,7 @@ static void a_receiver_has_all_its_buffers_when_they_are_needed(void **state)
 	const void *held[100];
 	struct transport_event event;
 
-	/* Not all at once over verbs: the credits of more buffers come when the first ones are in use. */
+	/* Not all at once: the credits of more buffers come when the first ones are in use. */
 	for (int i = 0; i < 100; i++) {
 		while (fixture_send(bench.client, &i, sizeof(i)) == -EAGAIN)
 			fixture_pump(bench.fixture);
@@ -174,6 +174,58 @@ static void a_receiver_has_all_its_buffers_when_they_are_needed(void **state)
 	}
 	for (int i = 0; i < 100; i++)
 		assert_memory_equal(held[i], &i, sizeof(i));
+	bench_destroy(&bench);
+}
+
+/* How many messages the client can send while the server holds all; they are released then. */
+static unsigned capacity(const struct bench *bench)
+{
+	const void *held[400];
+	unsigned count = 0;
+
+	for (;;) {
+		int rc = fixture_send(bench->client, "held", 4);
+		if (rc == -EAGAIN) {
+			fixture_expect_silence(bench->fixture, 20); /* credits may be on their way */
+			rc = fixture_send(bench->client, "held", 4);
+		}
+		if (rc == -EAGAIN)
+			break;
+		assert_int_equal(rc, 0);
+		assert_true(count < 400);
+		held[count++] = fixture_wait(bench->fixture, &bench->fixture->server).data;
+	}
+	for (unsigned i = 0; i < count; i++)
+		transport_release(bench->server, held[i]);
+	return count;
+}
+
+static void a_receiver_has_as_many_buffers_as_it_is_set_to(void **state)
+{
+	struct transport_options options = {.receive_depth = 300};
+	struct bench bench = bench_create(kind, host, 4 * KIB, NULL, &options);
+
+	transport_set_receives(bench.server, 100);
+	assert_int_equal(capacity(&bench), 100);
+	transport_set_receives(bench.server, 200);
+	assert_int_equal(capacity(&bench), 200);
+	transport_set_receives(bench.server, UINT32_MAX);
+	assert_int_equal(capacity(&bench), 300);
+	/* Fewer as messages come; over verbs in slabs, down to a sum of whole ones. */
+	transport_set_receives(bench.server, 20);
+	for (int i = 0; i < 2000; i++) {
+		while (fixture_send(bench.client, &i, sizeof(i)) == -EAGAIN)
+			fixture_pump(bench.fixture);
+		fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, &i, sizeof(i));
+	}
+	assert_in_range(capacity(&bench), 16, 20);
+	transport_set_receives(bench.server, 0);
+	for (int i = 0; i < 500; i++) {
+		while (fixture_send(bench.client, &i, sizeof(i)) == -EAGAIN)
+			fixture_pump(bench.fixture);
+		fixture_expect_message(bench.fixture, &bench.fixture->server, bench.server, &i, sizeof(i));
+	}
+	assert_in_range(capacity(&bench), 1, 4);
 	bench_destroy(&bench);
 }
 
@@ -707,6 +759,7 @@ static int run_over(enum transport_kind which, const char *address)
 	    cmocka_unit_test(sizes_beyond_the_limits_are_refused),
 	    cmocka_unit_test(a_sender_without_credit_waits_for_a_release),
 	    cmocka_unit_test(a_receiver_has_all_its_buffers_when_they_are_needed),
+	    cmocka_unit_test(a_receiver_has_as_many_buffers_as_it_is_set_to),
 	    cmocka_unit_test(one_receive_buffer_at_each_end_is_enough),
 	    cmocka_unit_test(reads_and_writes_move_exactly_the_bytes_named),
 	    cmocka_unit_test(a_message_after_a_write_finds_the_bytes_written),
