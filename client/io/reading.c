@@ -293,7 +293,7 @@ static void on_reads_done(struct connection *link, struct operations *operations
 		round_done(fs, reading, covered);
 }
 
-/* stall -- go on after the next poll. */
+/* stall -- go on after a poll, when those before it go on. */
 static void stall(struct farnova *fs, struct reading *reading)
 {
 	reading->stalled = true;
@@ -564,18 +564,35 @@ void reading_abandon(struct reading *reading)
 		finish(fs, reading, 0);
 }
 
-void reading_polled(struct connection *link)
+/* resume_stalled -- go on with the readings that lack a resource, in order. They all lack the same, so the first that
+ * stalls again is the last that is tried: with hundreds of them, to try all after each poll would take most of the time. */
+static void resume_stalled(struct farnova *fs)
 {
-	struct farnova *fs = farnova_of(link);
-	unsigned left = 0;
 	struct reading *reading;
 
-	receive_polled(link);
-	TAILQ_FOREACH(reading, &fs->stalled, entry)
-	left++;
-	while (left-- > 0 && link->state == CONNECTION_UP && (reading = TAILQ_FIRST(&fs->stalled)) != NULL) {
+	while (fs->link.state == CONNECTION_UP && (reading = TAILQ_FIRST(&fs->stalled)) != NULL) {
 		TAILQ_REMOVE(&fs->stalled, reading, entry);
 		reading->stalled = false;
 		step(fs, reading);
+		/* Where it did not stall it may not be there any more. */
+		if (TAILQ_LAST(&fs->stalled, stalled_readings) != reading)
+			continue;
+		TAILQ_REMOVE(&fs->stalled, reading, entry);
+		TAILQ_INSERT_HEAD(&fs->stalled, reading, entry);
+		return;
 	}
+}
+
+void reading_polled(struct connection *link)
+{
+	struct farnova *fs = farnova_of(link);
+
+	receive_polled(link);
+	if (TAILQ_EMPTY(&fs->stalled))
+		return;
+	link->more = true;
+	resume_stalled(fs);
+	link->more = false;
+	if (link->state == CONNECTION_UP)
+		transport_flush(link->transport);
 }

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-#define CACHE_KEPT 64u
+#define CACHE_KEPT 512u
 
 struct cache {
 	pthread_mutex_t lock; /* a leaf lock: no other lock is taken while it is held */

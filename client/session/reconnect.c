@@ -27,6 +27,7 @@
 #define SHORTEST_PAUSE_NS 10000000
 #define LONGEST_PAUSE_NS  500000000
 #define RECEIVES          128u
+#define READS             256u               /* in flight at a time */
 #define STAGING_MOST      (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
 
 /* A new connection that is not in use yet. */
@@ -219,7 +220,8 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 /* dial -- connect a candidate by `kind` and open or resume its session. */
 static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, struct candidate *candidate)
 {
-	struct transport_options options = {.message_size = PROTO_MESSAGE_SIZE, .receive_depth = RECEIVES};
+	struct transport_options options = {
+	    .message_size = PROTO_MESSAGE_SIZE, .receive_depth = RECEIVES, .operations = READS};
 
 	candidate->queue = NULL;
 	candidate->conn = NULL;

@@ -97,12 +97,12 @@ struct farnova {
 	uint16_t slots_used;                       /* no slot from this number on is busy; slot 0 counts always */
 	uint64_t *closes;                          /* opens to be closed with the next requests */
 	unsigned close_count, close_capacity;
-	unsigned unsettled;            /* slots that are */
-	struct call_list unsent;       /* calls that are WAITING, in the order in which they were started */
-	bool pumping;                  /* call_pump runs */
-	struct cache calls;            /* free calls */
-	struct cache readings;         /* free readings (client/io/reading.h) */
-	TAILQ_HEAD(, reading) stalled; /* readings that go on after the next poll */
+	unsigned unsettled;      /* slots that are */
+	struct call_list unsent; /* calls that are WAITING, in the order in which they were started */
+	bool pumping;            /* call_pump runs */
+	struct cache calls;      /* free calls */
+	struct cache readings;   /* free readings (client/io/reading.h) */
+	TAILQ_HEAD(stalled_readings, reading) stalled; /* readings that go on when a resource is free, in their order */
 
 	/* data */
 	struct staging staging;

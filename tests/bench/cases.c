@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define NAME_MAX_LEN  16
+#define NAME_MAX_LEN 16
+#define BUFFER_SIZE  (BENCH_MOST * BENCH_BLOCK)
+_Static_assert(BUFFER_SIZE >= BENCH_BIG, "the buffer is also for one large operation");
 // The clock is read once in so many operations, so that reading it costs nothing beside the fastest of them.
 #define BUDGET_STRIDE 32
 
@@ -20,7 +22,7 @@ struct bench_cases {
 	char (*names)[NAME_MAX_LEN];   // f0000000 ...
 	char (*renamed)[NAME_MAX_LEN]; // g0000000 ...
 	uint32_t *order;               // a permutation of the files, new each round
-	uint8_t *buffer;               // BENCH_BIG bytes, page aligned
+	uint8_t *buffer;               // BUFFER_SIZE bytes, page aligned
 	void *data;                    // the data file, open once filled
 	uint64_t random;
 };
@@ -278,32 +280,47 @@ static int run_read_4k(struct bench_cases *c, uint32_t round, struct bench_sampl
 	return run_data(c, BENCH_BLOCK, c->scale.ops, false, sample);
 }
 
-// BENCH_MANY reads in flight at a time; the time is that of one.
-static int run_read_4k_many(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+// So many reads in flight at a time; the time is that of one.
+static int run_read_many(struct bench_cases *c, unsigned many, struct bench_sample *sample)
 {
-	uint64_t offsets[BENCH_MANY], start, done = 0;
+	uint64_t offsets[BENCH_MOST], start, done = 0;
 	int rc = c->api->read_many ? open_data(c) : -EOPNOTSUPP;
 
 	if (rc)
 		return rc;
 	start = now_ns();
 	do {
-		for (unsigned i = 0; i < BENCH_MANY; i++)
+		for (unsigned i = 0; i < many; i++)
 			offsets[i] = random_below(c, c->scale.file_size / BENCH_BLOCK) * BENCH_BLOCK;
-		rc = c->api->read_many(c->subject, c->data, c->buffer, BENCH_BLOCK, offsets);
-		for (unsigned i = 0; i < BENCH_MANY && rc == 0 && c->api->keeps_data; i++) {
+		rc = c->api->read_many(c->subject, c->data, c->buffer, BENCH_BLOCK, many, offsets);
+		for (unsigned i = 0; i < many && rc == 0 && c->api->keeps_data; i++) {
 			uint64_t block;
 			memcpy(&block, c->buffer + i * BENCH_BLOCK, sizeof(block));
 			rc = block == offsets[i] / BENCH_BLOCK + 1 ? 0 : -EILSEQ;
 		}
 		if (rc)
 			return rc;
-		done += BENCH_MANY;
+		done += many;
 	} while (done < c->scale.ops && !out_of_time(c, start, done));
 	sample->ns = now_ns() - start;
 	sample->ops = done;
 	sample->bytes = done * BENCH_BLOCK;
 	return 0;
+}
+
+static int run_read_4k_many(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	return run_read_many(c, 32, sample);
+}
+
+static int run_read_4k_128(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	return run_read_many(c, 128, sample);
+}
+
+static int run_read_4k_512(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	return run_read_many(c, 512, sample);
 }
 
 static int run_write_1m(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
@@ -362,6 +379,8 @@ static const struct bench_case all_cases[] = {
     {"unlink", run_unlink},
     {"read_4k", run_read_4k},
     {"read_4k_many", run_read_4k_many},
+    {"read_4k_128", run_read_4k_128},
+    {"read_4k_512", run_read_4k_512},
     {"overwrite_4k", run_overwrite_4k},
     {"write_4k", run_overwrite_4k},
     {"append_4k", run_append_4k},
@@ -394,7 +413,7 @@ int bench_cases_new(const struct bench_api *api, void *subject, struct bench_pla
 	c->names = calloc(scale->files, sizeof(*c->names));
 	c->renamed = calloc(scale->files, sizeof(*c->renamed));
 	c->order = calloc(scale->files, sizeof(*c->order));
-	c->buffer = mmap(NULL, BENCH_BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	c->buffer = mmap(NULL, BUFFER_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (!c->names || !c->renamed || !c->order || c->buffer == MAP_FAILED) {
 		bench_cases_free(c);
 		return -ENOMEM;
@@ -403,7 +422,7 @@ int bench_cases_new(const struct bench_api *api, void *subject, struct bench_pla
 		snprintf(c->names[i], NAME_MAX_LEN, "f%07u", i);
 		snprintf(c->renamed[i], NAME_MAX_LEN, "g%07u", i);
 	}
-	for (size_t i = 0; i < BENCH_BIG; i++)
+	for (size_t i = 0; i < BUFFER_SIZE; i++)
 		c->buffer[i] = (uint8_t)next_random(c);
 	*out = c;
 	return 0;
@@ -416,7 +435,7 @@ void bench_cases_free(struct bench_cases *cases)
 	if (cases->data && cases->api->close)
 		cases->api->close(cases->subject, cases->data);
 	if (cases->buffer && cases->buffer != MAP_FAILED)
-		munmap(cases->buffer, BENCH_BIG);
+		munmap(cases->buffer, BUFFER_SIZE);
 	free(cases->names);
 	free(cases->renamed);
 	free(cases->order);

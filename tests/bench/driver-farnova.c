@@ -43,7 +43,7 @@ static int remote_connect(struct bench_place *place, const struct bench_scale *s
 		free(s);
 		return rc;
 	}
-	s->queue = farnova_queue_create(s->fs, BENCH_MANY);
+	s->queue = farnova_queue_create(s->fs, BENCH_MOST);
 	if (!s->queue) {
 		int rc = failed();
 		farnova_disconnect(s->fs);
@@ -138,25 +138,24 @@ static int remote_read(void *subject, void *file, void *to, size_t n, uint64_t o
 	return 0;
 }
 
-static int remote_read_many(void *subject, void *file, void *to, size_t n, const uint64_t offsets[BENCH_MANY])
+static int remote_read_many(void *subject, void *file, void *to, size_t n, unsigned count, const uint64_t *offsets)
 {
+	static struct farnova_operation operations[BENCH_MOST];
+	static struct farnova_completion completions[BENCH_MOST];
 	struct mount *s = subject;
-	struct farnova_operation operations[BENCH_MANY] = {{0}};
-	struct farnova_completion completions[BENCH_MANY];
 
-	for (unsigned i = 0; i < BENCH_MANY; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		operations[i].operation = FARNOVA_OP_READ;
 		operations[i].file = file;
 		operations[i].buffer = (char *)to + i * n;
 		operations[i].length = n;
 		operations[i].offset = (off_t)offsets[i];
 	}
-	if (farnova_queue_submit(s->queue, operations, BENCH_MANY) != BENCH_MANY)
+	if (farnova_queue_submit(s->queue, operations, count) != (int)count)
 		return failed();
-	int count = farnova_queue_reap(s->queue, completions, BENCH_MANY, BENCH_MANY, -1);
-	if (count != BENCH_MANY)
+	if (farnova_queue_reap(s->queue, completions, count, count, -1) != (int)count)
 		return -EIO;
-	for (int i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++)
 		if (completions[i].result != (ssize_t)n)
 			return completions[i].result < 0 ? (int)completions[i].result : -ENODATA;
 	return 0;

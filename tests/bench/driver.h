@@ -11,7 +11,7 @@
 
 #define BENCH_BLOCK 4096u
 #define BENCH_BIG   (1024u * 1024u)
-#define BENCH_MANY  32u // operations in flight of the cases that have many
+#define BENCH_MOST  512u // operations in flight at a time, at most
 
 // What one run of a case does. Every subject of a suite is given the same numbers.
 struct bench_scale {
@@ -49,8 +49,8 @@ struct bench_api {
 	int (*close)(void *subject, void *file);
 	int (*read)(void *subject, void *file, void *to, size_t n, uint64_t offset);
 	int (*write)(void *subject, void *file, const void *from, size_t n, uint64_t offset);
-	// Reads BENCH_MANY times `n` bytes at a time, one behind the other in `to`.
-	int (*read_many)(void *subject, void *file, void *to, size_t n, const uint64_t offsets[BENCH_MANY]);
+	// Reads `n` bytes at each of `count` offsets, up to BENCH_MOST, all in flight at a time, one behind the other in `to`.
+	int (*read_many)(void *subject, void *file, void *to, size_t n, unsigned count, const uint64_t *offsets);
 };
 
 // What one run of a case measured.
