@@ -48,7 +48,8 @@ static uint32_t credits_left(const struct tcp_conn *conn)
 	return credits->depth - credits->owed - (conn->slots - conn->free_slot_count);
 }
 
-/* The peer has no credit left, and the user may hold all messages for long: give it as many as it may have. */
+/* The peer has used half of its credits, and the user may hold all messages for long: give it as many as it may have.
+ * They cost nothing until they are used. */
 static void grow(struct tcp_conn *conn)
 {
 	struct credits *credits = &conn->base.credits;
@@ -78,7 +79,7 @@ static void begin_message(struct tcp_conn *conn, const struct tcp_frame *frame)
 		return;
 	}
 	conn->input.slot = slot;
-	if (credits_left(conn) == 0)
+	if (credits_left(conn) <= conn->base.credits.depth / 2)
 		grow(conn);
 	begin_body(conn, slot->data);
 }
