@@ -109,11 +109,20 @@ void worker_space_short(struct state_shared *shared)
 	}
 }
 
+/* Whether a bulk thread has a job and perhaps the CPU of this worker: where there are too few for all of them and a
+ * client. */
+static bool may_share_with_bulk(const struct worker *worker)
+{
+	const struct server *server = worker->server;
+
+	return bulk_busy(&server->bulk) && (unsigned)server->placement.count <= server->worker_count + BULK_THREADS;
+}
+
 /* A client that polls on this worker's CPU slows the worker down, and the other way round: the worker moves to another
- * CPU. */
+ * CPU. While bulk threads have jobs, one may have the other CPU, and the worker would wait for it there. */
 static void keep_apart(struct worker *worker)
 {
-	if (worker->own_cpu < 0 || worker->net.now_ns - worker->placed_ns < PLACE_NS)
+	if (worker->own_cpu < 0 || worker->net.now_ns - worker->placed_ns < PLACE_NS || may_share_with_bulk(worker))
 		return;
 	worker->placed_ns = worker->net.now_ns;
 	for (const struct conn *conn = worker->net.conns; conn; conn = conn->next) {
@@ -189,6 +198,16 @@ static bool is_held_shortly(const struct worker *worker)
 	       !cpu_share_crowded(&worker->polling.cpu, worker->net.now_ns);
 }
 
+/* Whether to poll rather than to block. To yield the CPU to a bulk thread would be to wait until the next tick at least,
+ * but a thread that wakes gets the CPU from it. */
+static bool may_poll(const struct worker *worker, int64_t busy_ns)
+{
+	if (may_share_with_bulk(worker))
+		return false;
+	return is_held_shortly(worker) ||
+	       worker->net.now_ns - busy_ns < poll_policy_budget(&worker->polling, worker->net.now_ns);
+}
+
 static void *worker_main(void *argument)
 {
 	struct worker *worker = argument;
@@ -203,14 +222,12 @@ static void *worker_main(void *argument)
 			poll_policy_learn(&worker->polling, worker->net.now_ns - busy_ns);
 			busy_ns = worker->net.now_ns;
 			keep_apart(worker);
-		} else if (is_held_shortly(worker)) {
-			cpu_share_yield(&worker->polling.cpu);
-		} else if (worker->net.now_ns - busy_ns >= poll_policy_budget(&worker->polling, worker->net.now_ns)) {
-			block(worker);
-			worker_read_clock(worker);
-		} else {
+		} else if (may_poll(worker, busy_ns)) {
 			/* A client on this host may need this CPU to send the message that is polled for. */
 			cpu_share_yield(&worker->polling.cpu);
+		} else {
+			block(worker);
+			worker_read_clock(worker);
 		}
 	}
 	let_go_of_all(worker);

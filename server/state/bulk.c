@@ -55,6 +55,7 @@ static void enqueue(struct bulk *bulk, struct bulk_job *job)
 {
 	struct bulk_owner *owner = job->owner;
 
+	atomic_fetch_add_explicit(&bulk->jobs, 1, memory_order_relaxed);
 	job->state = BULK_QUEUED;
 	job->used_ns = 0;
 	job->waiting = NULL;
@@ -66,6 +67,13 @@ static void enqueue(struct bulk *bulk, struct bulk_job *job)
 	STAILQ_INSERT_TAIL(&owner->jobs, job, link);
 }
 
+/* The job runs no more, or is not run at all. */
+static void let_go(struct bulk *bulk, struct bulk_job *job)
+{
+	atomic_fetch_sub_explicit(&bulk->jobs, 1, memory_order_relaxed);
+	job->state = BULK_IDLE;
+}
+
 static void dequeue(struct bulk *bulk, struct bulk_job *job)
 {
 	struct bulk_owner *owner = job->owner;
@@ -73,7 +81,6 @@ static void dequeue(struct bulk *bulk, struct bulk_job *job)
 	STAILQ_REMOVE(&owner->jobs, job, bulk_job, link);
 	if (STAILQ_EMPTY(&owner->jobs))
 		TAILQ_REMOVE(&bulk->owners, owner, link);
-	job->state = BULK_IDLE;
 }
 
 /* The next job; NULL if no owner has a queued job and none running. */
@@ -115,7 +122,7 @@ static void run_one(struct bulk_thread *self, struct bulk_job *job)
 	pthread_mutex_lock(&bulk->lock);
 	self->job = NULL;
 	job->used_ns = used_ns > 0 ? used_ns : 1;
-	job->state = BULK_IDLE;
+	let_go(bulk, job);
 	owner->running = false;
 	owner->used_ns += job->used_ns;
 	struct bulk_job *waiting = job->waiting;
@@ -205,6 +212,7 @@ void bulk_stop(struct bulk *bulk)
 		struct bulk_job *job = STAILQ_FIRST(&owner->jobs);
 
 		dequeue(bulk, job);
+		let_go(bulk, job);
 		post(job);
 		free_ended(owner);
 	}
@@ -233,8 +241,10 @@ bool bulk_cancel(struct bulk *bulk, struct bulk_job *job)
 		return false;
 	pthread_mutex_lock(&bulk->lock);
 	bool queued = job->state == BULK_QUEUED;
-	if (queued)
+	if (queued) {
 		dequeue(bulk, job);
+		let_go(bulk, job);
+	}
 	pthread_mutex_unlock(&bulk->lock);
 	return queued;
 }

@@ -22,6 +22,7 @@
 #include "server/nova/nova.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -55,6 +56,7 @@ struct bulk {
 	bool started;
 	bool stopping;
 	unsigned threads;
+	atomic_uint jobs; /* queued or running */
 	struct bulk_thread {
 		struct bulk *bulk;
 		struct nova_worker *worker;
@@ -71,6 +73,12 @@ void bulk_stop(struct bulk *bulk);
 /* bulk_owner_make -- NULL: no memory. bulk_owner_end -- the owner submits no more jobs; some may still run. */
 struct bulk_owner *bulk_owner_make(void);
 void bulk_owner_end(struct bulk *bulk, struct bulk_owner *owner);
+
+/* bulk_busy -- whether a job runs, or is about to. */
+static inline bool bulk_busy(const struct bulk *bulk)
+{
+	return atomic_load_explicit(&bulk->jobs, memory_order_relaxed) > 0;
+}
 
 /* bulk_submit -- queue the job. False if there are no threads: the caller does the work itself. */
 bool bulk_submit(struct bulk *bulk, struct bulk_job *job);
