@@ -270,9 +270,11 @@ outcome_of() { # NAME LOG STATUS SECONDS LIMIT REMARK
 	fi
 	[ "$failed" -gt 0 ] || failed=1
 	case $3 in
-	124 | 137) remark="reached its time limit of $5 s" ;;
+	124) remark="reached its time limit of $5 s" ;;
 	*)
-		if [ "$3" -gt 128 ]; then remark="ended by SIG$(kill -l $(($3 - 128)))"; fi
+		# timeout(1) kills what does not end on SIGTERM; so does a host that has no memory left.
+		if [ "$3" -eq 137 ] && [ "${4%.*}" -ge "$5" ]; then remark="reached its time limit of $5 s"; fi
+		if [ -z "$remark" ] && [ "$3" -gt 128 ]; then remark="ended by SIG$(kill -l $(($3 - 128)))"; fi
 		remark=${remark:-exit status $3}
 		;;
 	esac

@@ -33,7 +33,7 @@ static int start_large(void **state)
 {
 	static const char *const flags[] = {"--workers", "2", "--lease-ms", "60000", NULL};
 
-	server = server_run_sized(&port, flags, 8ull << 30);
+	server = server_run_sized(&port, flags, 3ull << 30);
 	return 0;
 }
 
@@ -506,7 +506,7 @@ static void request_that_waited_when_its_session_was_lost_is_executed_once(void 
 	raw_close(c);
 }
 
-/* A reservation of 6 GiB is made by 96 changes: the client is lost after some of them. */
+/* A reservation of 2 GiB is made by 32 changes: the client is lost after some of them. */
 static void reservation_that_was_cut_short_is_completed(void **state)
 {
 	struct proto_reply reply;
@@ -518,10 +518,10 @@ static void reservation_that_was_cut_short_is_completed(void **state)
 		struct proto_request request = {.op = PROTO_FALLOCATE};
 		snprintf(path, sizeof(path), "file %u", i);
 		request.fallocate.open = open_file(c, path, READ_WRITE);
-		request.fallocate.length = 6ull << 30;
+		request.fallocate.length = 2ull << 30;
 		request.sequence = ++c->sequence;
 		assert_true(raw_post(c, &request));
-		usleep(300 + i * 200);
+		usleep(100 + i * 70);
 		c = after_loss(c);
 		struct proto_request other_slot = {.op = PROTO_OPEN, .slot = 1, .sequence = 1};
 		other_slot.open.dir = c->hello.hello.root;
@@ -530,9 +530,9 @@ static void reservation_that_was_cut_short_is_completed(void **state)
 		assert_true(raw_post(c, &other_slot) && raw_reply(c, &reply, 10000));
 		request.fallocate.open = reply.open.open;
 		assert_int_equal(again(c, &request, &reply), 0);
-		assert_int_equal(reply.fallocate.attr.size, 6ull << 30);
+		assert_int_equal(reply.fallocate.attr.size, 2ull << 30);
 		assert_int_equal(look_up(c, path, &attr), 0);
-		assert_int_equal(attr.blocks, (6ull << 30) / 4096);
+		assert_int_equal(attr.blocks, (2ull << 30) / 4096);
 		struct proto_request close = {.op = PROTO_CLOSE};
 		close.close.open = request.fallocate.open;
 		assert_int_equal(raw_call(c, &close, &reply), 0);
