@@ -13,6 +13,7 @@
 
 #include "proto/proto.h"
 #include "tests/integration/check.h"
+#include "tests/support/guard.h"
 #include "tests/support/reply_killer.h"
 
 #include <fcntl.h>
@@ -101,6 +102,7 @@ static void start(int ready_fd)
 	atomic_store(&killer->replies, 0);
 	atomic_store(&killer->op, 0);
 	CHECK(posix_spawn(&server, options.farnovad, NULL, NULL, arguments, environment) == 0);
+	guard(server, killer_path);
 }
 
 static void start_ready(void)
@@ -141,6 +143,7 @@ static void *attend(void *argument)
 		int status;
 		pthread_mutex_unlock(&lock);
 		CHECK(waitpid(pid, &status, 0) == pid);
+		guard(0, killer_path);
 		pthread_mutex_lock(&lock);
 		server = 0;
 		if (wanted) {
@@ -157,14 +160,6 @@ static void *attend(void *argument)
 		pthread_cond_broadcast(&changed);
 	}
 	return argument;
-}
-
-/* Nothing is left where a check fails. */
-static void leave(void)
-{
-	if (server > 0)
-		kill(server, SIGKILL);
-	unlink(killer_path);
 }
 
 static void stop(void)
@@ -451,7 +446,8 @@ int main(int argc, char **argv)
 	CHECK(fd >= 0 && ftruncate(fd, sizeof(*killer)) == 0);
 	killer = mmap(NULL, sizeof(*killer), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	CHECK(killer != MAP_FAILED);
-	CHECK(atexit(leave) == 0 && (nowhere = open("/dev/null", O_WRONLY)) >= 0);
+	guard(0, killer_path);
+	CHECK((nowhere = open("/dev/null", O_WRONLY)) >= 0);
 	CHECK(pthread_create(&thread, NULL, attend, NULL) == 0);
 	make_pool();
 	start_ready();

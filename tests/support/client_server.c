@@ -3,6 +3,8 @@
  */
 #include "tests/support/client_server.h"
 
+#include "tests/support/guard.h"
+
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -57,6 +59,7 @@ void client_server_start(struct client_server *server)
 	for (unsigned i = 0; i < sizeof(server->flags) / sizeof(server->flags[0]) && server->flags[i]; i++)
 		arguments[13 + i] = server->flags[i];
 	server->pid = run((char *const *)(uintptr_t)arguments);
+	guard(server->pid, server->pool);
 	close(ready[1]);
 	FILE *in = fdopen(ready[0], "r");
 	assert_non_null(in);
@@ -74,11 +77,13 @@ void client_server_kill(struct client_server *server)
 	assert_int_equal(kill(server->pid, SIGKILL), 0);
 	status_of(server->pid);
 	server->pid = 0;
+	guard(0, server->pool);
 }
 
 void client_server_destroy(struct client_server *server)
 {
 	assert_int_equal(kill(server->pid, SIGTERM), 0);
 	assert_int_equal(status_of(server->pid), 0);
+	guard(0, server->pool);
 	unlink(server->pool);
 }

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "server/server.h"
+#include "tests/support/guard.h"
 
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -53,6 +54,7 @@ static void make_pool(struct running_server *running, uint64_t bytes)
 		fd = mkstemp(running->pool);
 	}
 	close(fd);
+	guard(0, running->pool);
 	if (pm_create(running->pool, bytes, true, &pm, why, sizeof(why)) < 0)
 		die("pool", why);
 	if (nova_format(&pm, &options) < 0)
