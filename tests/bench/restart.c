@@ -129,7 +129,9 @@ static void count(int64_t begun_ns)
 static void *load(void *argument)
 {
 	static atomic_uint next;
-	struct farnova *fs = farnova_connect(url, NULL);
+	/* However slow the host is, a call only waits. */
+	const struct farnova_options patient = {.size = sizeof(patient), .timeout_ms = -1};
+	struct farnova *fs = farnova_connect(url, &patient);
 	char log_name[32], name[32];
 	unsigned number = atomic_fetch_add(&next, 1);
 
