@@ -46,7 +46,8 @@ struct action {
 	struct waiter *waiter;
 	bool done;
 	uint32_t cred;
-	unsigned tries, *changing;
+	unsigned tries;
+	atomic_uint *changing;
 	struct call *current;
 	struct proto_attr attr;
 	struct opened opened;

@@ -15,6 +15,8 @@ void farnova_set_tag(uint64_t tag)
 void farnova_cancel(struct farnova *fs, uint64_t tag)
 {
 	cancel_tag(&fs->link, tag);
+	for (unsigned i = 0; i < fs->channels.count; i++)
+		cancel_tag(&fs->channels.list[i].link, tag);
 	if (tag == 0)
 		return;
 	/* What is submitted from now on by a thread of this tag sees that it is cancelled. */
@@ -26,6 +28,8 @@ void farnova_cancel(struct farnova *fs, uint64_t tag)
 void farnova_cancel_all(struct farnova *fs)
 {
 	cancel_all(&fs->link);
+	for (unsigned i = 0; i < fs->channels.count; i++)
+		cancel_all(&fs->channels.list[i].link);
 	connection_lock(&fs->link);
 	queue_cancel_all(fs);
 	connection_unlock(&fs->link);

@@ -39,14 +39,14 @@ static int take_options(const struct farnova_options *given, struct farnova_opti
 	*options = (struct farnova_options){.size = sizeof(*options)};
 	if (!given)
 		return 0;
-	if (given->size < offsetof(struct farnova_options, reserved) || given->size > 4096)
+	if (given->size < offsetof(struct farnova_options, channels) || given->size > 4096)
 		return -EINVAL;
 	memcpy(options, given, given->size < sizeof(*options) ? given->size : sizeof(*options));
 	for (size_t i = offsetof(struct farnova_options, reserved); i < given->size; i++) {
 		if (((const char *)given)[i])
 			return -EINVAL;
 	}
-	return options->timeout_ms < -1 ? -EINVAL : 0;
+	return options->timeout_ms < -1 || options->channels > PROTO_MAX_CHANNELS ? -EINVAL : 0;
 }
 
 static const struct connection_handler handler = {
@@ -110,11 +110,12 @@ static void disconnect(struct farnova *fs)
 	struct farnova_file *file;
 
 	stop_background(fs);
+	channels_stop(fs);
 	connection_lock(&fs->link);
 	session_leave(fs);
 	connection_end(&fs->link);
 	/* What was abandoned ends now, and with it its references to files. */
-	layout_drop_all(&fs->layouts, &fs->link);
+	layout_drop_all(&fs->layouts);
 	call_end_all(fs);
 	while ((file = LIST_FIRST(&fs->files)) != NULL)
 		file_put(file);
@@ -141,7 +142,7 @@ static const char *shortage(int error)
 }
 
 /* establish -- parse the URL, connect, and start the background thread. On failure the thread's last error is set. */
-static int establish(struct farnova *fs, const char *url, const char *transport, int64_t deadline_ns)
+static int establish(struct farnova *fs, const char *url, const struct farnova_options *options, int64_t deadline_ns)
 {
 	const char *why;
 	int error = url_parse(url, &fs->url, &why);
@@ -151,9 +152,12 @@ static int establish(struct farnova *fs, const char *url, const char *transport,
 	error = random_fill(fs->identity.key, sizeof(fs->identity.key));
 	if (error)
 		return error_set(-error, "connect to \"%.200s\": no random numbers", url);
-	error = connect_first(fs, transport, deadline_ns);
+	error = connect_first(fs, options->transport, deadline_ns);
 	if (error)
 		return error_explained(-error, "connect to \"%.200s\": %s%s", url, fs->link.trouble, shortage(error));
+	error = channels_make(fs, (unsigned)options->channels);
+	if (error)
+		return error_set(-error, "connect to \"%.200s\": cannot make channels%s", url, shortage(error));
 	error = pthread_create(&fs->background, NULL, poller_background, &fs->link);
 	if (error)
 		return error_set(error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
@@ -193,11 +197,17 @@ struct farnova *farnova_connect(const char *given_url, const struct farnova_opti
 		return NULL;
 	fs->timeout_ms = options.timeout_ms ? options.timeout_ms : DEFAULT_TIMEOUT_MS;
 	int64_t deadline_ns = call_deadline(fs);
-	if (establish(fs, url, options.transport, deadline_ns) != 0) {
+	if (establish(fs, url, &options, deadline_ns) != 0) {
 		destroy(fs);
 		return NULL;
 	}
-	int error = enter_path(fs, deadline_ns);
+	int error = channels_start(fs);
+	if (error) {
+		disconnect(fs);
+		error_set(-error, "connect to \"%.200s\": cannot start a thread (see ulimit -u)", url);
+		return NULL;
+	}
+	error = enter_path(fs, deadline_ns);
 	if (error) {
 		disconnect(fs);
 		error_set(-error, "connect to \"%.200s\": its path", url);

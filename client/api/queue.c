@@ -398,7 +398,7 @@ static bool wait_for(struct farnova_queue *queue, unsigned need, int64_t deadlin
 {
 	struct farnova *fs = queue->fs;
 	/* On verbs finished READs hold buffers that others may need. */
-	struct reaper reaper = {.waiter = poller_self(), .need = fs->bounce.memory ? 1 : need};
+	struct reaper reaper = {.waiter = poller_self(), .need = fs->lane.bounce.memory ? 1 : need};
 	int64_t until_ns = queue->next_deadline_ns;
 
 	if (deadline_ns && (until_ns == 0 || deadline_ns < until_ns))
@@ -422,7 +422,7 @@ static unsigned gather(struct farnova_queue *queue, struct queued *out[], unsign
 	while (queue->finished_count < need && queue->running_count > 0) {
 		bool in_time = wait_for(queue, need, deadline_ns);
 		expire(queue);
-		if (!in_time || (queue->fs->bounce.memory && queue->finished_count > 0))
+		if (!in_time || (queue->fs->lane.bounce.memory && queue->finished_count > 0))
 			break;
 	}
 	return take_finished(queue, out, most);

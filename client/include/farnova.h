@@ -52,7 +52,10 @@ struct farnova_options {
 	size_t size;           /* sizeof(struct farnova_options): lets the structure grow */
 	const char *transport; /* "auto" (NULL), "verbs" or "tcp" */
 	int timeout_ms;        /* limit for a request, also if the server is unreachable; 0 = 30000, -1 = no limit */
-	const char *reserved[4];
+	/* Further connections for the reads of threads: at most 16, 0 = none. Threads that read by different ones do not
+	 * wait for each other. */
+	size_t channels;
+	const char *reserved[3];
 };
 
 /*
@@ -97,6 +100,8 @@ struct farnova_stats {
 	uint64_t connections;         /* established, including the first: more than one after a reconnect */
 	uint64_t reads, read_bytes;   /* one-sided READs of file data; they need no message */
 	uint64_t writes, write_bytes; /* one-sided WRITEs of file data; a message commits each */
+	uint64_t channels;            /* that are connected now */
+	uint64_t channel_reads;       /* READs by channels; `reads` has them too */
 };
 
 int farnova_get_stats(struct farnova *fs, struct farnova_stats *out);

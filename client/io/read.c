@@ -3,6 +3,7 @@
  */
 #include "client/io/read.h"
 
+#include "client/io/channel_read.h"
 #include "client/io/reading.h"
 
 #include <errno.h>
@@ -37,10 +38,11 @@ bool read_ask_layout(struct farnova_file *file, uint64_t offset)
 static ssize_t read_chunk(struct farnova_file *file, uint8_t *to, size_t length, uint64_t offset, bool *end)
 {
 	struct farnova *fs = file->fs;
-	struct reading *reading = reading_new(file, length, offset);
+	ssize_t count = channel_read(file, to, length, offset, end);
+	struct reading *reading = count == -EAGAIN ? reading_new(file, length, offset) : NULL;
 
 	if (!reading)
-		return -ENOMEM;
+		return count == -EAGAIN ? -ENOMEM : count;
 	connection_lock(&fs->link);
 	reading->waiter = poller_self();
 	reading_start(reading);
@@ -48,7 +50,7 @@ static ssize_t read_chunk(struct farnova_file *file, uint8_t *to, size_t length,
 	connection_unlock(&fs->link);
 	if (error)
 		return error;
-	ssize_t count = reading->count;
+	count = reading->count;
 	*end = reading->end || count <= 0;
 	if (count > 0) {
 		size_t copied = reading_copy_out(reading, 0, to, (size_t)count);

@@ -14,9 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define READ_PIECE  BOUNCE_SIZE /* bytes of one READ */
-#define READ_PIECES 32u         /* READs in flight for one reading */
-#define ASK_AHEAD   (16u * 1024 * 1024)
+#define ASK_AHEAD (16u * 1024 * 1024)
 
 static void step(struct farnova *fs, struct reading *reading);
 static void by_message(struct farnova *fs, struct reading *reading);
@@ -31,12 +29,13 @@ struct reading *reading_new(struct farnova_file *file, size_t length, uint64_t o
 
 	if (!reading)
 		return NULL;
-	memset(reading, 0, offsetof(struct reading, pieces));
+	memset(reading, 0, offsetof(struct reading, round.pieces));
 	reading->fs = file->fs;
 	reading->file = file;
 	reading->length = length;
 	reading->offset = offset;
-	reading->reads.operations.on_done = on_reads_done;
+	reading->round.lane = &file->fs->lane;
+	reading->round.reads.operations.on_done = on_reads_done;
 	return reading;
 }
 
@@ -45,16 +44,6 @@ static int take_memory(struct farnova *fs, struct reading *reading)
 	if (!reading->memory)
 		reading->memory = buffers_take(&fs->buffers, reading->length);
 	return reading->memory ? 0 : -ENOMEM;
-}
-
-/* return_bounces -- return the bounce buffers of the round; lock held. */
-static void return_bounces(struct farnova *fs, struct reading *reading)
-{
-	for (unsigned i = 0; i < reading->piece_count; i++) {
-		if (reading->pieces[i].bounce >= 0)
-			bounce_return(&fs->bounce, reading->pieces[i].bounce);
-		reading->pieces[i].bounce = -1;
-	}
 }
 
 static void free_memory(struct farnova *fs, struct reading *reading)
@@ -68,9 +57,9 @@ void reading_free(struct reading *reading)
 {
 	struct farnova *fs = reading->fs;
 
-	if (reading->piece_count > 0 && fs->bounce.memory) {
+	if (reading->round.piece_count > 0 && !round_needs_memory(&fs->lane)) {
 		connection_lock(&fs->link);
-		return_bounces(fs, reading);
+		round_drop(&reading->round);
 		connection_unlock(&fs->link);
 	}
 	free_memory(fs, reading);
@@ -78,60 +67,30 @@ void reading_free(struct reading *reading)
 
 /* ---- what was read ---------------------------------------------------------------------------------------------- */
 
-/* piece_data -- where the bytes of a piece are; NULL: zeros. */
-static const uint8_t *piece_data(const struct farnova *fs, const struct reading *reading, const struct piece *piece)
-{
-	if (piece->key == 0)
-		return NULL;
-	return piece->bounce >= 0 ? bounce_at(&fs->bounce, piece->bounce)
-	                          : reading->memory + reading->filled + piece->at;
-}
-
 /* flatten -- bring `count` bytes of the round to `memory`, after those of earlier rounds; lock held. */
 static int flatten(struct farnova *fs, struct reading *reading, size_t count)
 {
 	int error = take_memory(fs, reading);
 
-	for (unsigned i = 0; i < reading->piece_count && error == 0; i++) {
-		const struct piece *piece = &reading->pieces[i];
-		const uint8_t *from = piece_data(fs, reading, piece);
-		uint8_t *to = reading->memory + reading->filled + piece->at;
-		if (piece->at >= count)
-			break;
-		if (!from)
-			memset(to, 0, piece->length);
-		else if (from != to)
-			memcpy(to, from, piece->length);
+	if (error) {
+		round_drop(&reading->round);
+		return error;
 	}
-	return_bounces(fs, reading);
-	reading->piece_count = 0;
-	reading->filled += error ? 0 : count;
-	return error;
+	round_flatten(&reading->round, reading->memory + reading->filled, count);
+	reading->filled += count;
+	return 0;
 }
 
 size_t reading_copy_out(const struct reading *reading, size_t from, uint8_t *to, size_t length)
 {
-	size_t have = (size_t)reading->count, done = 0;
+	size_t have = (size_t)reading->count;
 
 	if (length > have - from)
 		length = have - from;
-	if (reading->piece_count == 0)
+	if (reading->round.piece_count == 0)
 		return user_copy_out(to, reading->memory + from, length);
 	/* The data of the only round were left where they arrived. */
-	for (unsigned i = 0; i < reading->piece_count && done < length; i++) {
-		const struct piece *piece = &reading->pieces[i];
-		const uint8_t *data = piece_data(reading->fs, reading, piece);
-		if (piece->at + piece->length <= from + done)
-			continue;
-		size_t skip = from + done - piece->at, part = piece->length - skip, copied;
-		if (part > length - done)
-			part = length - done;
-		copied = data ? user_copy_out(to + done, data + skip, part) : user_zero(to + done, part);
-		done += copied;
-		if (copied < part)
-			break;
-	}
-	return done;
+	return round_copy_out(&reading->round, from, to, length);
 }
 
 /* tell -- the reading is done, with `count`. */
@@ -154,7 +113,7 @@ static void finish(struct farnova *fs, struct reading *reading, int error)
 		tell(fs, reading, error && reading->filled == 0 ? error : (ssize_t)reading->filled);
 		return;
 	}
-	return_bounces(fs, reading);
+	round_drop(&reading->round);
 	file_put(reading->file);
 	free_memory(fs, reading);
 }
@@ -167,7 +126,7 @@ static void round_done(struct farnova *fs, struct reading *reading, size_t count
 		return;
 	}
 	int error = flatten(fs, reading, count);
-	reading->end = reading->to_end;
+	reading->end = reading->round.to_end;
 	if (error || reading->end || reading->filled == reading->length)
 		finish(fs, reading, error);
 	else
@@ -176,115 +135,21 @@ static void round_done(struct farnova *fs, struct reading *reading, size_t count
 
 /* ---- reading under a layout ------------------------------------------------------------------------------------- */
 
-/* plan -- split the next `length` bytes into READs and holes. Returns how many bytes the layout covers; `*reads`
- * receives the number of READs. */
-static size_t plan(struct reading *reading, size_t length, unsigned *reads)
+static void quiesce(struct farnova *fs)
 {
-	uint64_t offset = reading->offset + reading->filled;
-	struct proto_extent extent;
-	size_t covered = 0;
-
-	*reads = 0;
-	reading->piece_count = 0;
-	while (covered < length && reading->piece_count < READING_PIECES &&
-	       extents_find(&reading->file->inode->extents, offset + covered, &extent)) {
-		size_t part = length - covered < extent.length ? length - covered : extent.length;
-		if (extent.key != 0 && (*reads)++ == READ_PIECES)
-			break;
-		if (extent.key != 0 && part > READ_PIECE)
-			part = READ_PIECE;
-		reading->pieces[reading->piece_count++] = (struct piece){
-		    .at = covered, .length = part, .address = extent.address, .key = extent.key, .bounce = -1};
-		covered += part;
-	}
-	return covered;
-}
-
-/* post -- start a planned READ. -EAGAIN: it needs a resource that is in use. */
-static int post(struct farnova *fs, struct reading *reading, struct piece *piece, unsigned flags)
-{
-	void *local;
-
-	if (fs->bounce.memory) {
-		if (piece->bounce < 0)
-			piece->bounce = bounce_take(&fs->bounce);
-		if (piece->bounce < 0)
-			return -EAGAIN;
-		local = bounce_at(&fs->bounce, piece->bounce);
-	} else {
-		int error = take_memory(fs, reading);
-		if (error)
-			return error;
-		local = reading->memory + reading->filled + piece->at;
-	}
-	int error = transport_read(fs->link.transport, local, fs->bounce.region, piece->address, piece->key,
-	                           (uint32_t)piece->length, &reading->reads.operations, flags);
-	if (error == 0) {
-		reading->reads.operations.outstanding++;
-		fs->link.counts.reads++;
-		fs->link.counts.read_bytes += piece->length;
-	} else if (error != -EAGAIN) {
-		connection_lose(&fs->link, error, "a READ was refused");
-	}
-	return error;
-}
-
-/* post_all -- start the planned READs in order, as far as there are resources. */
-static int post_all(struct farnova *fs, struct reading *reading)
-{
-	int error = 0;
-
-	reading->posting = true;
-	for (reading->posted = 0; reading->posted < reading->piece_count; reading->posted++) {
-		struct piece *piece = &reading->pieces[reading->posted];
-		bool more = reading->posted + 1 < reading->piece_count || fs->link.more;
-		if (piece->key != 0)
-			error = post(fs, reading, piece, more ? TRANSPORT_MORE : 0);
-		if (error || reading->reads.lost)
-			break;
-	}
-	reading->posting = false;
-	return error;
-}
-
-/* reads_end -- the READs of a round are done or lost: return the bytes that the round has. */
-static size_t reads_end(struct farnova *fs, struct reading *reading)
-{
-	size_t covered = 0;
-
-	if (layout_reads_end(&fs->layouts, &reading->reads))
+	if (fs->layouts.return_due > fs->layouts.quiesced_sent)
 		return_layouts(fs, false);
-	for (unsigned i = reading->posted; i < reading->piece_count; i++) {
-		if (reading->pieces[i].bounce >= 0)
-			bounce_return(&fs->bounce, reading->pieces[i].bounce);
-		reading->pieces[i].bounce = -1;
-	}
-	reading->piece_count = reading->posted;
-	if (reading->reads.lost) {
-		return_bounces(fs, reading);
-		reading->piece_count = 0;
-	}
-	if (reading->piece_count > 0) {
-		const struct piece *last = &reading->pieces[reading->piece_count - 1];
-		covered = last->at + last->length;
-	}
-	if (covered < reading->whole) { /* a resource was lacking in the middle */
-		return_bounces(fs, reading);
-		reading->piece_count = 0;
-		return 0;
-	}
-	reading->to_end = reading->to_end && covered == reading->round;
-	return covered;
 }
 
 static void on_reads_done(struct connection *link, struct operations *operations)
 {
 	struct farnova *fs = farnova_of(link);
-	struct reading *reading = container_of(operations, struct reading, reads.operations);
+	struct reading *reading = container_of(operations, struct reading, round.reads.operations);
 
-	if (reading->posting)
+	if (reading->round.posting)
 		return;
-	size_t covered = reads_end(fs, reading);
+	size_t covered = round_end(&reading->round);
+	quiesce(fs);
 	if (reading->abandoned)
 		finish(fs, reading, 0);
 	else if (covered == 0)
@@ -300,57 +165,22 @@ static void stall(struct farnova *fs, struct reading *reading)
 	TAILQ_INSERT_TAIL(&fs->stalled, reading, entry);
 }
 
-enum round {
-	BEGUN,      /* or done, or stalled */
-	UNCOVERED,  /* a part of it is not in the layout */
-	BY_MESSAGE, /* the server must be asked */
-};
-
-/*
- * one_sided -- try a round by READ alone. `*missing`: the part that is UNCOVERED.
- *
- * A READ that succeeds proves that the server had not ended this connection, and with it the layout, when the READ was
- * executed. Where the end of the file or a hole alone would be the answer, nothing proves that: this program may have
- * stood still, or its network, while others changed the file. Then the server must be asked.
- *
- * What is read later may be of another state of the file. So a read that a single message can answer is done whole or
- * not at all, and nothing follows what reaches the end of the file.
- */
-static enum round one_sided(struct farnova *fs, struct reading *reading, uint64_t *missing)
+/* one_sided -- try a round by READ alone. `*missing`: the part that is UNCOVERED. */
+static enum round_state one_sided(struct farnova *fs, struct reading *reading, uint64_t *missing)
 {
-	const struct inode *inode = reading->file->inode;
-	uint64_t offset = reading->offset + reading->filled;
-	size_t length = reading->length - reading->filled;
-	unsigned needed;
+	struct round *round = &reading->round;
 
-	if (offset >= inode->size)
-		return BY_MESSAGE;
-	reading->to_end = length > inode->size - offset;
-	if (reading->to_end)
-		length = inode->size - offset;
-	reading->round = length;
-	reading->whole = length <= fs->session.max_read ? length : 0;
-	size_t covered = plan(reading, length, &needed);
-	*missing = offset + covered;
-	if (covered == 0 || covered < reading->whole || needed == 0) {
-		reading->piece_count = 0;
-		return covered == length ? BY_MESSAGE : UNCOVERED;
-	}
-	reading->reads.lost = false;
-	layout_reads_begin(&fs->layouts, &reading->reads);
-	int error = post_all(fs, reading);
-	if (reading->reads.operations.outstanding > 0 && !reading->reads.lost)
-		return BEGUN;
-	/* No READ could be posted: holes before the first prove nothing. */
-	reads_end(fs, reading);
-	return_bounces(fs, reading);
-	reading->piece_count = 0;
-	/* Without READs in flight no poll frees anything: results that the program has not fetched yet hold all buffers,
-	 * and it may fetch them only after this read. */
-	if (error != -EAGAIN || fs->link.state != CONNECTION_UP || TAILQ_EMPTY(&fs->layouts.reads))
-		return BY_MESSAGE;
-	stall(fs, reading);
-	return BEGUN;
+	if (round_needs_memory(&fs->lane) && take_memory(fs, reading) != 0)
+		return ROUND_BY_MESSAGE;
+	round->memory = reading->memory ? reading->memory + reading->filled : NULL;
+	enum round_state state =
+	    round_begin(round, &fs->layouts, reading->file->inode, reading->offset + reading->filled,
+	                reading->length - reading->filled, fs->session.max_read, missing);
+	if (state == ROUND_BUSY)
+		stall(fs, reading);
+	if (state != ROUND_BEGUN)
+		quiesce(fs);
+	return state;
 }
 
 /* ---- layouts ---------------------------------------------------------------------------------------------------- */
@@ -490,7 +320,7 @@ static void by_message(struct farnova *fs, struct reading *reading)
 	size_t at = reading->filled;
 	int error = take_memory(fs, reading);
 
-	reading->piece_count = 0;
+	round_drop(&reading->round);
 	reading->call_count = 0;
 	/* All are made before the first is started, which may end at once. */
 	while (error == 0 && reading->call_count < READING_MESSAGES && at < reading->length) {
@@ -528,14 +358,13 @@ static void step(struct farnova *fs, struct reading *reading)
 {
 	struct farnova_file *file = reading->file;
 	uint64_t missing = reading->offset + reading->filled;
-	enum round round = UNCOVERED;
+	enum round_state state = ROUND_UNCOVERED;
 
-	reading->to_end = false;
 	if (fs->link.state != CONNECTION_UP || file->error)
-		round = BY_MESSAGE;
+		state = ROUND_BY_MESSAGE;
 	else if (layout_usable(&fs->layouts, file->inode))
-		round = one_sided(fs, reading, &missing);
-	if (round == BY_MESSAGE || (round == UNCOVERED && !ask_layout(fs, reading, missing)))
+		state = one_sided(fs, reading, &missing);
+	if (state == ROUND_BY_MESSAGE || (state == ROUND_UNCOVERED && !ask_layout(fs, reading, missing)))
 		by_message(fs, reading);
 }
 
@@ -560,7 +389,7 @@ void reading_abandon(struct reading *reading)
 			call_abandon(fs, reading->calls[i]);
 	}
 	reading->call_count = 0;
-	if (reading->reads.operations.outstanding == 0)
+	if (reading->round.reads.operations.outstanding == 0)
 		finish(fs, reading, 0);
 }
 

@@ -7,20 +7,12 @@
 #ifndef FARNOVA_CLIENT_READING_H
 #define FARNOVA_CLIENT_READING_H
 
+#include "client/io/round.h"
 #include "client/session/call.h"
 #include "client/session/open_files.h"
 
 #define READING_MAX      BUFFER_SIZE
-#define READING_PIECES   64u /* planned at a time; holes are pieces too */
-#define READING_MESSAGES 8u  /* READ messages in flight */
-
-/* A contiguous part of a round: a READ, or a hole. */
-struct piece {
-	size_t at; /* offset in the round */
-	size_t length;
-	uint64_t address, key; /* key 0: a hole */
-	int bounce;            /* -1: the READ targets `memory` */
-};
+#define READING_MESSAGES 8u /* READ messages in flight */
 
 /*
  * A reading works in rounds: each reads what the layout covers, or some messages. It belongs to who made it until it is
@@ -40,15 +32,10 @@ struct reading {
 	bool end;      /* the same: it met the end of the file */
 
 	/* private to reading.c */
-	bool abandoned, posting, stalled;
-	TAILQ_ENTRY(reading) entry; /* in fs->stalled */
-	size_t filled;              /* bytes of earlier rounds, in `memory` */
-	uint8_t *memory;            /* `length` bytes; NULL: not allocated yet */
-	struct reads reads;
-	unsigned piece_count, posted;
-	size_t round;                         /* bytes of the round by READ */
-	size_t whole;                         /* the same if it must be read whole, else 0 */
-	bool to_end;                          /* the round reaches the end of the file */
+	bool abandoned, stalled;
+	TAILQ_ENTRY(reading) entry;           /* in fs->stalled */
+	size_t filled;                        /* bytes of earlier rounds, in `memory` */
+	uint8_t *memory;                      /* `length` bytes; NULL: not allocated yet */
 	bool asked;                           /* it has requested a layout, */
 	uint64_t missing;                     /* which was to cover this offset */
 	struct call *calls[READING_MESSAGES]; /* NULL: it has ended */
@@ -56,7 +43,7 @@ struct reading {
 	int status[READING_MESSAGES];
 	bool less[READING_MESSAGES]; /* a reply had less than was asked for */
 	unsigned call_count, pending;
-	struct piece pieces[READING_PIECES];
+	struct round round;
 };
 
 /* reading_new -- a reading of `length` bytes (1..READING_MAX) at `offset`; NULL without memory. */

@@ -56,7 +56,7 @@ struct connection {
 	pthread_mutex_t lock;
 	const struct connection_handler *handler;
 
-	LIST_ENTRY(connection) forks; /* owned by fork.c */
+	TAILQ_ENTRY(connection) forks; /* owned by fork.c */
 	bool forked; /* this process is a child of the one that connected: nothing can be sent or received */
 
 	char name[320]; /* farnova://HOST:PORT (tcp), for messages */

@@ -12,15 +12,15 @@ static struct {
 	pthread_once_t once;
 	int error; /* of pthread_atfork */
 	pthread_mutex_t lock;
-	LIST_HEAD(, connection) all;
-} forks = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
+	TAILQ_HEAD(, connection) all; /* oldest first: their locks are taken in this order */
+} forks = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER, .all = TAILQ_HEAD_INITIALIZER(forks.all)};
 
 static void before(void)
 {
 	struct connection *link;
 
 	pthread_mutex_lock(&forks.lock);
-	LIST_FOREACH(link, &forks.all, forks)
+	TAILQ_FOREACH(link, &forks.all, forks)
 	connection_lock(link);
 }
 
@@ -28,7 +28,7 @@ static void in_parent(void)
 {
 	struct connection *link;
 
-	LIST_FOREACH(link, &forks.all, forks)
+	TAILQ_FOREACH(link, &forks.all, forks)
 	connection_unlock(link);
 	pthread_mutex_unlock(&forks.lock);
 }
@@ -37,13 +37,13 @@ static void in_child(void)
 {
 	struct connection *link;
 
-	LIST_FOREACH(link, &forks.all, forks)
+	TAILQ_FOREACH(link, &forks.all, forks)
 	{
 		link->forked = true;
 		link->state = CONNECTION_ENDED;
 		connection_unlock(link);
 	}
-	LIST_INIT(&forks.all);
+	TAILQ_INIT(&forks.all);
 	pthread_mutex_unlock(&forks.lock);
 }
 
@@ -58,7 +58,7 @@ int fork_watch(struct connection *link)
 	if (forks.error)
 		return forks.error;
 	pthread_mutex_lock(&forks.lock);
-	LIST_INSERT_HEAD(&forks.all, link, forks);
+	TAILQ_INSERT_TAIL(&forks.all, link, forks);
 	pthread_mutex_unlock(&forks.lock);
 	return 0;
 }
@@ -66,6 +66,6 @@ int fork_watch(struct connection *link)
 void fork_forget(struct connection *link)
 {
 	pthread_mutex_lock(&forks.lock);
-	LIST_REMOVE(link, forks);
+	TAILQ_REMOVE(&forks.all, link, forks);
 	pthread_mutex_unlock(&forks.lock);
 }

@@ -26,7 +26,7 @@ struct call {
 	struct farnova_file
 	    *file; /* the open file that the request names, or NULL; has a reference from call_start on */
 	struct farnova_file *source; /* the source of a COPY, or NULL; the same */
-	unsigned *changing;          /* counter that includes this call while it runs, or NULL; of an inode of `file` */
+	atomic_uint *changing;       /* counter that includes this call while it runs, or NULL; of an inode of `file` */
 	void *memory;                /* data of the request (buffers.h), or NULL: freed with the call */
 	size_t memory_size;
 	uint32_t staged_length; /* bytes of `memory` to WRITE into the staging ring first, 0: none */

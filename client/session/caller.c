@@ -113,14 +113,30 @@ static int grow_table(uint32_t index)
 	return 0;
 }
 
-int caller_set(const struct caller_key *key, uint32_t cred, uint32_t umask)
+static int set(const struct caller_key *key, struct caller settings)
 {
 	int error = table && key->index < table->size ? 0 : grow_table(key->index);
 
 	if (error == 0)
 		error = -pthread_setspecific(key_of_tables, table);
-	if (error)
-		return error;
-	table->callers[key->index] = (struct caller){.serial = key->serial, .cred = cred, .umask = umask};
-	return 0;
+	if (error == 0)
+		table->callers[key->index] = settings;
+	return error;
+}
+
+int caller_set(const struct caller_key *key, uint32_t cred, uint32_t umask)
+{
+	struct caller settings = caller_get(key);
+
+	settings.cred = cred;
+	settings.umask = umask;
+	return set(key, settings);
+}
+
+int caller_set_channel(const struct caller_key *key, uint32_t channel)
+{
+	struct caller settings = caller_get(key);
+
+	settings.channel = channel;
+	return set(key, settings);
 }

@@ -17,7 +17,7 @@
 int layout_init(struct layouts *layouts)
 {
 	*layouts = (struct layouts){.bucket_count = FIRST_BUCKETS};
-	TAILQ_INIT(&layouts->reads);
+	layout_reads_init(&layouts->reads, NULL);
 	TAILQ_INIT(&layouts->invalidations);
 	extent_pool_init(&layouts->pool, MAX_EXTENTS);
 	layouts->buckets = calloc(FIRST_BUCKETS, sizeof(*layouts->buckets));
@@ -38,6 +38,33 @@ void layout_destroy(struct layouts *layouts)
 	free(layouts->buckets);
 	layouts->buckets = NULL;
 	extent_pool_destroy(&layouts->pool);
+}
+
+/* ---- channels --------------------------------------------------------------------------------------------------- */
+
+void layout_reads_init(struct reads_list *reads, struct connection *link)
+{
+	reads->link = link;
+	TAILQ_INIT(&reads->list);
+	atomic_init(&reads->oldest, UINT64_MAX);
+}
+
+void layout_add_channel(struct layouts *layouts, struct reads_list *reads)
+{
+	layouts->channels[layouts->channel_count++] = reads;
+}
+
+/* exclude -- nobody READs by a channel, or is about to, while what it looks at changes. admit -- the change is done. */
+static void exclude(const struct layouts *layouts)
+{
+	for (unsigned i = 0; i < layouts->channel_count; i++)
+		connection_lock(layouts->channels[i]->link);
+}
+
+static void admit(const struct layouts *layouts)
+{
+	for (unsigned i = layouts->channel_count; i-- > 0;)
+		connection_unlock(layouts->channels[i]->link);
 }
 
 /* ---- inodes ----------------------------------------------------------------------------------------------------- */
@@ -109,9 +136,11 @@ void layout_close(struct layouts *layouts, struct inode *inode)
 		return;
 	LIST_REMOVE(inode, entry);
 	layouts->inode_count--;
+	exclude(layouts);
 	extents_clear(&layouts->pool, &inode->extents);
 	free(inode->invalidation);
 	free(inode);
+	admit(layouts);
 }
 
 /* ---- what the server says --------------------------------------------------------------------------------------- */
@@ -119,10 +148,12 @@ void layout_close(struct layouts *layouts, struct inode *inode)
 void layout_granted(struct layouts *layouts, struct inode *inode, uint64_t size, const struct proto_extent *extents,
                     uint32_t count)
 {
+	exclude(layouts);
 	inode->layout = true;
 	inode->size = size;
 	for (uint32_t i = 0; i < count; i++)
 		extents_add(&layouts->pool, &inode->extents, &extents[i]);
+	admit(layouts);
 }
 
 void layout_refused(struct inode *inode)
@@ -134,9 +165,11 @@ void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size
 {
 	if (!inode->layout)
 		return;
+	exclude(layouts);
 	inode->size = size;
 	if (length > 0)
 		extents_forget(&layouts->pool, &inode->extents, offset, length);
+	admit(layouts);
 }
 
 void layout_written(struct layouts *layouts, struct inode *inode, const struct proto_reply *reply)
@@ -148,8 +181,8 @@ void layout_written(struct layouts *layouts, struct inode *inode, const struct p
 		return;
 	}
 	layout_replaced(layouts, inode, reply->write.size, reply->write.replaced_offset, reply->write.replaced_length);
-	for (uint32_t i = 0; i < reply->write.extent_count; i++)
-		extents_add(&layouts->pool, &inode->extents, &reply->write.extents[i]);
+	if (reply->write.extent_count > 0)
+		layout_granted(layouts, inode, reply->write.size, reply->write.extents, reply->write.extent_count);
 }
 
 /* tell_program -- have the program drop what it keeps of the file. Until it has, `quiesced` does not pass the newest
@@ -175,8 +208,12 @@ void layout_drop(struct layouts *layouts, struct inode *inode)
 		inode->ended++;
 	if (inode->invalidation)
 		tell_program(layouts, inode);
+	if (!inode->layout && !inode->extents.root)
+		return;
+	exclude(layouts);
 	inode->layout = false;
 	extents_clear(&layouts->pool, &inode->extents);
+	admit(layouts);
 }
 
 void layout_drop_handle(struct layouts *layouts, struct proto_handle handle)
@@ -186,13 +223,26 @@ void layout_drop_handle(struct layouts *layouts, struct proto_handle handle)
 		layout_drop(layouts, inode);
 }
 
-void layout_drop_all(struct layouts *layouts, struct connection *link)
+void layout_lose_reads(struct reads_list *list)
+{
+	struct reads *reads, *next;
+
+	for (reads = TAILQ_FIRST(&list->list); reads; reads = next) {
+		next = TAILQ_NEXT(reads, entry);
+		reads->lost = true;
+		reads->operations.outstanding = 0;
+		reads->operations.on_done(list->link, &reads->operations);
+	}
+}
+
+void layout_drop_all(struct layouts *layouts)
 {
 	struct invalidation *invalidation;
 	struct inode *inode;
-	struct reads *reads, *next;
 
+	exclude(layouts);
 	layouts->return_due = 0;
+	admit(layouts);
 	layouts->quiesced_sent = 0;
 	for (size_t i = 0; i < layouts->bucket_count; i++) {
 		LIST_FOREACH(inode, &layouts->buckets[i], entry)
@@ -205,12 +255,7 @@ void layout_drop_all(struct layouts *layouts, struct connection *link)
 		TAILQ_REMOVE(&layouts->invalidations, invalidation, entry);
 		invalidation->listed = false;
 	}
-	for (reads = TAILQ_FIRST(&layouts->reads); reads; reads = next) {
-		next = TAILQ_NEXT(reads, entry);
-		reads->lost = true;
-		reads->operations.outstanding = 0;
-		reads->operations.on_done(link, &reads->operations);
-	}
+	layout_lose_reads(&layouts->reads);
 }
 
 /* ---- what the program keeps ------------------------------------------------------------------------------------- */
@@ -242,10 +287,20 @@ void layout_recall(struct layouts *layouts, const struct proto_recall *recall)
 		layout_drop(layouts, inode);
 		layout_refused(inode);
 	}
-	if (recall->invalidation > layouts->seen)
-		layouts->seen = recall->invalidation;
+	exclude(layouts);
 	if (recall->invalidation > layouts->return_due)
 		layouts->return_due = recall->invalidation;
+	admit(layouts);
+	layout_see(layouts, recall->invalidation);
+}
+
+void layout_see(struct layouts *layouts, uint64_t number)
+{
+	if (number <= layouts->seen)
+		return;
+	exclude(layouts);
+	layouts->seen = number;
+	admit(layouts);
 }
 
 bool layout_usable(const struct layouts *layouts, const struct inode *inode)
@@ -255,24 +310,53 @@ bool layout_usable(const struct layouts *layouts, const struct inode *inode)
 
 /* ---- reads under way -------------------------------------------------------------------------------------------- */
 
-void layout_reads_begin(struct layouts *layouts, struct reads *reads)
+void layout_reads_begin(const struct layouts *layouts, struct reads_list *list, struct reads *reads)
 {
 	reads->seen = layouts->seen;
-	TAILQ_INSERT_TAIL(&layouts->reads, reads, entry);
+	if (TAILQ_EMPTY(&list->list))
+		atomic_store_explicit(&list->oldest, reads->seen, memory_order_relaxed);
+	TAILQ_INSERT_TAIL(&list->list, reads, entry);
 }
 
-bool layout_reads_end(struct layouts *layouts, struct reads *reads)
+void layout_reads_end(struct reads_list *list, struct reads *reads)
 {
-	TAILQ_REMOVE(&layouts->reads, reads, entry);
-	return layouts->return_due > layouts->quiesced_sent;
+	TAILQ_REMOVE(&list->list, reads, entry);
+	const struct reads *oldest = TAILQ_FIRST(&list->list);
+	/* Who reads this number must see the READs ended. Who changes what they look at had the lock of the list before
+	 * it counts on READs that began later. */
+	atomic_store_explicit(&list->oldest, oldest ? oldest->seen : UINT64_MAX, memory_order_release);
+}
+
+bool layout_reads_recalled(const struct layouts *layouts, const struct reads *reads)
+{
+	return layouts->return_due > reads->seen;
+}
+
+/* channels_oldest -- `seen` of the oldest READ in flight by a channel, UINT64_MAX: none. */
+static uint64_t channels_oldest(const struct layouts *layouts)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < layouts->channel_count; i++) {
+		uint64_t oldest = atomic_load_explicit(&layouts->channels[i]->oldest, memory_order_acquire);
+		least = oldest < least ? oldest : least;
+	}
+	return least;
+}
+
+bool layout_channels_behind(const struct layouts *layouts)
+{
+	return channels_oldest(layouts) < layouts->seen;
 }
 
 uint64_t layout_quiesced(const struct layouts *layouts)
 {
 	/* The lists are sorted by `seen`, which only grows: the oldest entry of each has its minimum. */
-	const struct reads *reads = TAILQ_FIRST(&layouts->reads);
+	const struct reads *reads = TAILQ_FIRST(&layouts->reads.list);
 	const struct invalidation *invalidation = TAILQ_FIRST(&layouts->invalidations);
 	uint64_t quiesced = reads ? reads->seen : layouts->seen;
+	uint64_t oldest = channels_oldest(layouts);
 
+	quiesced = oldest < quiesced ? oldest : quiesced;
 	return invalidation && invalidation->seen < quiesced ? invalidation->seen : quiesced;
 }

@@ -4,7 +4,11 @@
  *
  * The protocol that prevents READs of reused blocks (docs/layouts.md): a READ first notes the newest invalidation that
  * the client has acted on, then looks up the extent, and stays in the list until it completes. `quiesced` is the lowest
- * noted number. The connection's lock guards all of this.
+ * noted number.
+ *
+ * The connection's lock guards all of this. A thread that READs by a channel (channel.h) has only the channel's lock.
+ * So whatever such a thread looks at (layouts, extents, `seen`, `return_due`, whether an inode is there) changes only
+ * while the locks of all channels are held too, and each connection has a list of its own of READs in flight.
  */
 #ifndef FARNOVA_CLIENT_LAYOUT_H
 #define FARNOVA_CLIENT_LAYOUT_H
@@ -14,6 +18,7 @@
 #include "client/session/extent_tree.h"
 #include "proto/proto.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -33,7 +38,7 @@ struct inode {
 	 * Number of this client's changes in progress. Other clients may see a change before this client handles its
 	 * reply. Until then a READ under the layout could return data older than what a caller already knows.
 	 */
-	unsigned changing;
+	atomic_uint changing;
 	uint64_t ended;                    /* how many layouts have ended */
 	struct invalidation *invalidation; /* the program keeps contents: to be given to it when the layout ends */
 };
@@ -65,24 +70,38 @@ struct invalidation {
 	bool listed;
 };
 
+/* The READs in flight by one connection, the oldest first. That connection's lock guards them. */
+struct reads_list {
+	struct connection *link;
+	TAILQ_HEAD(, reads) list;
+	atomic_uint_least64_t oldest; /* `seen` of the first, UINT64_MAX: none; any thread reads it */
+};
+
 LIST_HEAD(inode_bucket, inode);
 
 struct layouts {
 	struct inode_bucket *buckets;
 	size_t bucket_count, inode_count;
 	struct extent_pool pool;
-	TAILQ_HEAD(, reads) reads;                /* in flight, the oldest first */
+	struct reads_list reads; /* by the session's connection */
+	struct reads_list *channels[PROTO_MAX_CHANNELS];
+	unsigned channel_count;
 	TAILQ_HEAD(, invalidation) invalidations; /* that the program has to carry out, the oldest first */
 	void (*invalidate)(void *context, struct farnova_invalidation *invalidation);
 	void *invalidate_context;
-	uint64_t seen;          /* newest invalidation that was acted on */
-	uint64_t quiesced_sent; /* the last `quiesced` that was sent to the server */
-	uint64_t return_due;    /* newest recall that needs an answer */
-	unsigned blind_changes; /* changes in progress whose file only the reply identifies */
+	uint64_t seen;             /* newest invalidation that was acted on */
+	uint64_t quiesced_sent;    /* the last `quiesced` that was sent to the server */
+	uint64_t return_due;       /* newest recall that needs an answer */
+	atomic_uint blind_changes; /* changes in progress whose file only the reply identifies */
 };
 
 int layout_init(struct layouts *layouts);
 void layout_destroy(struct layouts *layouts);
+
+/* layout_reads_init -- a list without READs, of a connection. layout_add_channel -- READs are made with its lock alone
+ * too; before the connection is used by more than one thread. */
+void layout_reads_init(struct reads_list *reads, struct connection *link);
+void layout_add_channel(struct layouts *layouts, struct reads_list *reads);
 
 /*
  * layout_reserve -- allocate memory for layout_open; NULL without memory. Call it before a request that may change
@@ -108,8 +127,10 @@ void layout_replaced(struct layouts *layouts, struct inode *inode, uint64_t size
 /* layout_drop -- forget the layout of the file, if there is one, and tell the program if it keeps contents. */
 void layout_drop(struct layouts *layouts, struct inode *inode);
 void layout_drop_handle(struct layouts *layouts, struct proto_handle handle);
-/* layout_drop_all -- the connection has ended: forget all layouts and mark READs in flight as lost. */
-void layout_drop_all(struct layouts *layouts, struct connection *link);
+/* layout_drop_all -- the session's connection has ended: forget all layouts, and lose its READs. layout_lose_reads --
+ * this connection has ended: its READs in flight are lost; its lock is held. */
+void layout_drop_all(struct layouts *layouts);
+void layout_lose_reads(struct reads_list *reads);
 
 /*
  * layout_keep -- the program keeps contents of the file until its layout ends; the layout is held. If that was not
@@ -121,16 +142,25 @@ void layout_drop_all(struct layouts *layouts, struct connection *link);
 void layout_keep(struct inode *inode, struct invalidation **reserved);
 bool layout_invalidated(struct layouts *layouts, struct invalidation *invalidation);
 
+/* layout_see -- everything has been done that invalidations up to `number` ask for. */
+void layout_see(struct layouts *layouts, uint64_t number);
+
 /* layout_recall -- process a recall. */
 void layout_recall(struct layouts *layouts, const struct proto_recall *recall);
 
-/* layout_usable -- whether the client may READ the file now. */
+/* layout_usable -- whether the client may READ the file now. The lock of the connection or of a channel is held. */
 bool layout_usable(const struct layouts *layouts, const struct inode *inode);
 
-/* layout_reads_begin, layout_reads_end -- enclose the lookup of extents and the READs of them. True: the server may be
- * waiting for a newer `quiesced`. */
-void layout_reads_begin(struct layouts *layouts, struct reads *reads);
-bool layout_reads_end(struct layouts *layouts, struct reads *reads);
+/*
+ * layout_reads_begin, layout_reads_end -- enclose the lookup of extents and the READs of them by the connection of
+ * `list`, whose lock is held. layout_reads_recalled -- whether the server may have been waiting for their end.
+ */
+void layout_reads_begin(const struct layouts *layouts, struct reads_list *list, struct reads *reads);
+void layout_reads_end(struct reads_list *list, struct reads *reads);
+bool layout_reads_recalled(const struct layouts *layouts, const struct reads *reads);
+
+/* layout_channels_behind -- whether a channel has READs in flight that the server may be waiting for. */
+bool layout_channels_behind(const struct layouts *layouts);
 
 /* layout_quiesced -- the value of `quiesced` for the header of every request. */
 uint64_t layout_quiesced(const struct layouts *layouts);

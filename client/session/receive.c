@@ -11,6 +11,8 @@
 
 #include <errno.h>
 
+#define BEHIND_NS 5000000 /* until the next look at READs by channels that the server may be waiting for */
+
 static void receive_recall(struct farnova *fs, const void *data, uint32_t length)
 {
 	struct proto_recall recall;
@@ -22,6 +24,9 @@ static void receive_recall(struct farnova *fs, const void *data, uint32_t length
 	}
 	layout_recall(&fs->layouts, &recall);
 	return_layouts(fs, false);
+	/* Nobody may be polling a channel, if those that read by it have given up. */
+	if (layout_channels_behind(&fs->layouts))
+		poller_wake(&fs->link, &fs->link.poller.background);
 }
 
 /* take_reply -- false if nothing was asked to which this is the reply. */
@@ -45,8 +50,7 @@ static void receive_reply(struct farnova *fs, const void *data, uint32_t length)
 	}
 	slots_window(fs, fs->reply.slots, fs->reply.window);
 	/* Only after the layout information of the reply has been applied. */
-	if (fs->reply.invalidation > fs->layouts.seen)
-		fs->layouts.seen = fs->reply.invalidation;
+	layout_see(&fs->layouts, fs->reply.invalidation);
 }
 
 void receive_message(struct connection *link, const void *data, uint32_t length)
@@ -74,9 +78,10 @@ void receive_lost(struct connection *link)
 
 	fs->staging_region = NULL;
 	staging_ring_lost(fs);
-	fs->bounce.region = NULL;
+	fs->lane.bounce.region = NULL;
+	channels_lose(fs);
 	call_lost(fs);
-	layout_drop_all(&fs->layouts, link);
+	layout_drop_all(&fs->layouts);
 }
 
 int64_t receive_tick(struct connection *link, bool idle)
@@ -87,6 +92,9 @@ int64_t receive_tick(struct connection *link, bool idle)
 	if (link->state != CONNECTION_UP)
 		return lease_ns / 6;
 	int64_t quiet_ns = connection_check_silence(link, lease_ns);
+	bool behind = layout_channels_behind(&fs->layouts);
+	if (behind)
+		channels_look(fs);
 	if (link->state == CONNECTION_UP && idle)
 		slots_flush_closes(fs, 0);
 	return_layouts(fs, idle);
@@ -94,5 +102,5 @@ int64_t receive_tick(struct connection *link, bool idle)
 		staging_ring_tick(fs);
 	if (link->state == CONNECTION_UP && quiet_ns > lease_ns / 3)
 		slots_ping(fs);
-	return lease_ns / 6;
+	return behind ? BEHIND_NS : lease_ns / 6;
 }

@@ -7,6 +7,8 @@
 #include "client/session/reconnect.h"
 
 #include "client/session/call.h"
+#include "client/session/candidate.h"
+#include "client/session/channel.h"
 #include "client/session/open_files.h"
 #include "client/session/send.h"
 #include "client/session/slots.h"
@@ -30,36 +32,6 @@
 #define READS             256u               /* in flight at a time */
 #define STAGING_MOST      (4u * 1024 * 1024) /* part of the ring that is used: on verbs its image is locked memory */
 
-/* A new connection that is not in use yet. */
-struct candidate {
-	struct transport_queue *queue;
-	struct transport_conn *conn;
-	char why[512];                     /* why it could not be used */
-	char reason[PROTO_MAX_REASON + 1]; /* text of the server's last refusal */
-	struct poller *poller;             /* its `stop` ends the waits; NULL: nothing does */
-	int64_t deadline_ns;               /* deadline of every wait; 0: each wait has only its own limit */
-};
-
-/* left_ms -- the remaining time of a wait of at most `limit_ms`. */
-static int left_ms(const struct candidate *candidate, int limit_ms)
-{
-	int64_t left = limit_ms;
-
-	if (candidate->deadline_ns) {
-		left = (candidate->deadline_ns - clock_now_ns()) / CLOCK_NS_PER_MS;
-		left = left < 0 ? 0 : left < limit_ms ? left : limit_ms;
-	}
-	return (int)left;
-}
-
-/* trouble -- record why the candidate failed; tell_trouble copies it to link.trouble with the lock held. */
-static int trouble(struct candidate *candidate, int error, const char *what)
-{
-	char words[128];
-	snprintf(candidate->why, sizeof(candidate->why), "%s: %s", what, strerror_r(-error, words, sizeof(words)));
-	return error;
-}
-
 /* tell_trouble -- copy the reason why a candidate failed to link.trouble; lock held. */
 static int tell_trouble(struct farnova *fs, const struct candidate *candidate, int error)
 {
@@ -67,89 +39,12 @@ static int tell_trouble(struct farnova *fs, const struct candidate *candidate, i
 	return error;
 }
 
-static void discard(struct candidate *candidate)
-{
-	if (candidate->conn)
-		transport_close(candidate->conn);
-	if (candidate->queue)
-		transport_queue_destroy(candidate->queue);
-	candidate->conn = NULL;
-	candidate->queue = NULL;
-}
-
-/* ---- one request at a time, without slots or other threads ------------------------------------------------------- */
-
-/* next_message -- wait for a message; the caller releases the event's data. */
-static int next_message(struct candidate *candidate, int64_t deadline_ns, struct transport_event *event)
-{
-	for (;;) {
-		int count = transport_poll(candidate->queue, event, 1);
-		if (count < 0)
-			return count;
-		if (count > 0 && event->type == TRANSPORT_CLOSED)
-			return event->status;
-		if (count > 0 && event->type == TRANSPORT_MESSAGE)
-			return 0;
-		if (count > 0)
-			continue;
-		int64_t left = (deadline_ns - clock_now_ns()) / CLOCK_NS_PER_MS;
-		if (left <= 0)
-			return -ETIMEDOUT;
-		if (candidate->poller && atomic_load(&candidate->poller->stop))
-			return -ECANCELED;
-		struct pollfd fds[2] = {
-		    {.fd = transport_fd(candidate->queue), .events = POLLIN},
-		    {.fd = candidate->poller ? candidate->poller->background_wake_fd : -1, .events = POLLIN}};
-		if (transport_arm(candidate->queue) == 0 && poll(fds, 2, (int)left) > 0 && fds[1].revents)
-			poller_take_wake(candidate->poller);
-	}
-}
-
-/* ask -- send a request and wait for its reply in fs->reply (its pointers are invalid). Does not check the reply's
- * status. Returns -errno of the connection. */
+/* ask -- send a request and wait for its reply in fs->reply. */
 static int ask(struct farnova *fs, struct candidate *candidate, struct proto_request *request, int timeout_ms)
 {
-	int64_t deadline_ns = clock_now_ns() + left_ms(candidate, timeout_ms) * CLOCK_NS_PER_MS;
-	struct transport_event event;
-	const char *why;
-	int length, error;
-
-	request->quiesced = request->close_first = 0;
 	request->slots_used = fs->slots_used;
 	request->window = fs->session.window;
-	length = proto_encode_request(request, fs->message, sizeof(fs->message));
-	if (length < 0)
-		return length;
-	struct iovec iov = {.iov_base = fs->message, .iov_len = (size_t)length};
-	error = transport_send(candidate->conn, &iov, 1, 0);
-	if (error)
-		return error;
-	for (;;) {
-		error = next_message(candidate, deadline_ns, &event);
-		if (error)
-			return error;
-		bool recall = proto_is_recall(event.data, event.length);
-		if (!recall)
-			error = proto_decode_reply(event.data, event.length, &fs->reply, &why);
-		if (!recall && !error)
-			snprintf(candidate->reason, sizeof(candidate->reason), "%.*s", (int)fs->reply.reason.length,
-			         fs->reply.reason.length ? fs->reply.reason.data : "");
-		transport_release(candidate->conn, event.data);
-		if (error)
-			return -EPROTO;
-		/* A recall needs no action: no layout has been granted on this connection yet. */
-		if (recall)
-			continue;
-		if (fs->reply.op == request->op && fs->reply.slot == request->slot &&
-		    fs->reply.sequence == request->sequence)
-			return 0;
-		/* A PING in slot 0 may get the cached reply to the request that the slot had before the connection was
-		 * lost. */
-		if (request->op == PROTO_PING && fs->reply.slot == request->slot &&
-		    fs->reply.sequence == request->sequence)
-			return 0;
-		return -EPROTO;
-	}
+	return candidate_ask(candidate, request, timeout_ms, fs->message, sizeof(fs->message), &fs->reply);
 }
 
 /* ask_in_slot -- send a new request in slot 0 and wait for its reply. */
@@ -200,20 +95,23 @@ static int hello(struct farnova *fs, struct candidate *candidate)
 	own_cred(&request);
 	int error = ask(fs, candidate, &request, ANSWER_MS);
 	if (error)
-		return trouble(candidate, error, "it accepts connections but does not answer as a farnova server");
+		return candidate_trouble(candidate, error,
+		                         "it accepts connections but does not answer as a farnova server");
 	if (fs->reply.status && candidate->reason[0]) {
 		snprintf(candidate->why, sizeof(candidate->why), "the server refuses the session: %s",
 		         candidate->reason);
 		return -(int)fs->reply.status;
 	}
 	if (fs->reply.status)
-		return trouble(candidate, -(int)fs->reply.status, "the server refuses the session");
+		return candidate_trouble(candidate, -(int)fs->reply.status, "the server refuses the session");
 	if (transport_max_message(candidate->conn) < PROTO_MESSAGE_SIZE || fs->reply.slots < PROTO_MIN_SLOTS)
-		return trouble(candidate, -EPROTO, "the server is configured with too few slots or too small messages");
+		return candidate_trouble(candidate, -EPROTO,
+		                         "the server is configured with too few slots or too small messages");
 	if (fs->reply.hello.known && fs->reply.hello.identity != fs->identity.number)
-		return trouble(candidate, -EPROTO, "the server knows another identity than the one it was told");
+		return candidate_trouble(candidate, -EPROTO,
+		                         "the server knows another identity than the one it was told");
 	if (fs->session.id && memcmp(fs->session.pool, fs->reply.hello.pool, sizeof(fs->session.pool)) != 0)
-		return trouble(candidate, -ESTALE, "another pool is served there now");
+		return candidate_trouble(candidate, -ESTALE, "another pool is served there now");
 	return 0;
 }
 
@@ -223,19 +121,12 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 	struct transport_options options = {
 	    .message_size = PROTO_MESSAGE_SIZE, .receive_depth = RECEIVES, .operations = READS};
 
-	candidate->queue = NULL;
-	candidate->conn = NULL;
 	candidate->poller = &fs->link.poller;
-	int error = transport_queue_create(kind, &candidate->queue);
-	if (error)
-		return trouble(candidate, error, "cannot make a completion queue");
-	error =
-	    transport_connect(candidate->queue, fs->url.host, fs->url.port, &options, left_ms(candidate, timeout_ms),
-	                      &candidate->conn, candidate->why, sizeof(candidate->why));
+	int error = candidate_connect(candidate, kind, &fs->url, &options, timeout_ms);
 	if (error == 0)
 		error = hello(fs, candidate);
 	if (error)
-		discard(candidate);
+		candidate_discard(candidate);
 	return error;
 }
 
@@ -243,10 +134,10 @@ static int dial(struct farnova *fs, enum transport_kind kind, int timeout_ms, st
 static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint64_t ring)
 {
 	uint64_t size = ring < STAGING_MOST ? ring : STAGING_MOST;
-	int error = bounce_init(&fs->bounce, candidate->conn);
+	int error = bounce_init(&fs->lane.bounce, candidate->conn);
 
 	if (error)
-		return trouble(candidate, error, "cannot register memory for reads (see the memlock limit)");
+		return candidate_trouble(candidate, error, "cannot register memory for reads (see the memlock limit)");
 	staging_init(&fs->staging, size / STAGING_ALIGN * STAGING_ALIGN);
 	atomic_store_explicit(&fs->write_chunk,
 	                      fs->staging.size < BUFFER_SIZE ? (unsigned)fs->staging.size : BUFFER_SIZE,
@@ -257,12 +148,13 @@ static int prepare_memory(struct farnova *fs, struct candidate *candidate, uint6
 	if (!fs->staging_memory) {
 		void *memory = mmap(NULL, STAGING_MOST, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED)
-			return trouble(candidate, -ENOMEM, "cannot get memory for writes");
+			return candidate_trouble(candidate, -ENOMEM, "cannot get memory for writes");
 		madvise(memory, STAGING_MOST, MADV_DONTFORK);
 		fs->staging_memory = memory;
 	}
 	error = transport_register(candidate->conn, fs->staging_memory, fs->staging.size, 0, 0, &fs->staging_region);
-	return error ? trouble(candidate, error, "cannot register memory for writes (see the memlock limit)") : 0;
+	return error ? candidate_trouble(candidate, error, "cannot register memory for writes (see the memlock limit)")
+	             : 0;
 }
 
 /* adopt_session -- take over the session parameters of the reply to HELLO. */
@@ -376,6 +268,7 @@ static void take_up(struct farnova *fs, struct candidate *candidate)
 	connection_up(&fs->link, candidate->queue, candidate->conn);
 	call_session_resumed(fs);
 	poller_wake_all(&fs->link);
+	channels_wake(fs);
 }
 
 /* ---- the first time --------------------------------------------------------------------------------------------- */
@@ -395,7 +288,7 @@ static int connect_by(struct farnova *fs, enum transport_kind kind, int64_t dead
 	connection_lock(&fs->link);
 	error = adopt_session(fs, &candidate);
 	if (error) {
-		discard(&candidate);
+		candidate_discard(&candidate);
 		tell_trouble(fs, &candidate, error);
 		fs->session.id = 0; /* its lease expires; the next attempt opens another session */
 	} else {
@@ -435,7 +328,7 @@ int connect_first(struct farnova *fs, const char *transport, int64_t deadline_ns
 	int error = transport_kind_from_name(transport, &kind);
 	if (error) {
 		struct candidate none = {0};
-		return tell_trouble(fs, &none, trouble(&none, error, "the transport is auto, verbs or tcp"));
+		return tell_trouble(fs, &none, candidate_trouble(&none, error, "the transport is auto, verbs or tcp"));
 	}
 	error = transport_available(kind, fs->link.trouble, sizeof(fs->link.trouble));
 	return error ? error : connect_by(fs, kind, deadline_ns);
@@ -468,8 +361,8 @@ static int attempt(struct farnova *fs)
 		take_up(fs, &candidate);
 		return 0;
 	}
-	fs->bounce.region = fs->staging_region = NULL;
-	discard(&candidate);
+	fs->lane.bounce.region = fs->staging_region = NULL;
+	candidate_discard(&candidate);
 	return candidate.why[0] ? tell_trouble(fs, &candidate, error) : error;
 }
 
@@ -517,7 +410,7 @@ void session_leave(struct farnova *fs)
 	if (fs->link.state != CONNECTION_UP || send_request(fs, &request, 0) != 0)
 		return;
 	/* Replies that nobody waits for arrive first; the reply to BYE is the server's last message. */
-	while (next_message(&candidate, deadline_ns, &event) == 0) {
+	while (candidate_next_message(&candidate, deadline_ns, &event) == 0) {
 		const char *why;
 		bool last = !proto_is_recall(event.data, event.length) &&
 		            proto_decode_reply(event.data, event.length, &fs->reply, &why) == 0 &&
@@ -531,7 +424,7 @@ void session_leave(struct farnova *fs)
 void session_end(struct farnova *fs)
 {
 	connection_end(&fs->link);
-	bounce_destroy(&fs->bounce);
+	bounce_destroy(&fs->lane.bounce);
 	if (fs->staging_memory)
 		munmap(fs->staging_memory, STAGING_MOST);
 }

@@ -32,6 +32,10 @@ int session_init(struct farnova *fs, const struct connection_handler *handler)
 	int error = init_parts(fs, handler);
 	if (error)
 		return error;
+	layout_reads_init(&fs->layouts.reads, &fs->link);
+	fs->lane.link = &fs->link;
+	fs->lane.reads = &fs->layouts.reads;
+	channels_init(fs);
 	LIST_INIT(&fs->files);
 	LIST_INIT(&fs->queues);
 	TAILQ_INIT(&fs->unsent);
@@ -45,6 +49,8 @@ int session_init(struct farnova *fs, const struct connection_handler *handler)
 
 void session_destroy(struct farnova *fs)
 {
+	channels_end(fs);
+	channels_destroy(fs);
 	free(fs->closes);
 	buffers_destroy(&fs->buffers);
 	cache_destroy(&fs->calls);

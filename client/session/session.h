@@ -7,13 +7,14 @@
 #define FARNOVA_CLIENT_SESSION_H
 
 #include "client/include/farnova.h"
-#include "client/link/bounce.h"
 #include "client/link/buffers.h"
 #include "client/link/cache.h"
 #include "client/link/connection.h"
 #include "client/link/staging.h"
 #include "client/link/url.h"
+#include "client/session/channel.h"
 #include "client/session/cred.h"
+#include "client/session/lane.h"
 #include "client/session/layout.h"
 #include "common/container_of.h"
 #include "proto/proto.h"
@@ -108,7 +109,8 @@ struct farnova {
 	struct staging staging;
 	void *staging_memory; /* on verbs the local image of the ring, source of WRITEs; else NULL */
 	struct transport_region *staging_region;
-	struct bounce bounce;
+	struct lane lane; /* of `link` */
+	struct channels channels;
 	struct buffers buffers;
 	atomic_uint
 	    write_chunk; /* bytes of a write that is one atomic change, at most BUFFER_SIZE; read without the lock */

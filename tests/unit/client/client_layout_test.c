@@ -46,17 +46,17 @@ static void quiesced_is_what_the_oldest_read_has_seen(void **state)
 
 	layouts->seen = 3;
 	assert_int_equal(layout_quiesced(layouts), 3);
-	layout_reads_begin(layouts, &a);
+	layout_reads_begin(layouts, &layouts->reads, &a);
 	layout_recall(layouts, &(struct proto_recall){.invalidation = 5, .handle = file});
-	layout_reads_begin(layouts, &b);
+	layout_reads_begin(layouts, &layouts->reads, &b);
 	layout_recall(layouts, &(struct proto_recall){.invalidation = 9, .handle = file});
-	layout_reads_begin(layouts, &c);
+	layout_reads_begin(layouts, &layouts->reads, &c);
 	assert_int_equal(layout_quiesced(layouts), 3);
-	layout_reads_end(layouts, &b);
+	layout_reads_end(&layouts->reads, &b);
 	assert_int_equal(layout_quiesced(layouts), 3);
-	layout_reads_end(layouts, &a);
+	layout_reads_end(&layouts->reads, &a);
 	assert_int_equal(layout_quiesced(layouts), 9);
-	layout_reads_end(layouts, &c);
+	layout_reads_end(&layouts->reads, &c);
 	assert_int_equal(layout_quiesced(layouts), 9);
 	discard(fs);
 }
@@ -158,6 +158,45 @@ static void on_done(struct connection *link, struct operations *operations)
 	told++;
 }
 
+static void quiesced_waits_for_the_reads_of_all_channels(void **state)
+{
+	struct farnova *fs = make();
+	struct layouts *layouts = &fs->layouts;
+	struct connection links[2] = {{.lock = PTHREAD_MUTEX_INITIALIZER}, {.lock = PTHREAD_MUTEX_INITIALIZER}};
+	struct reads_list channels[2];
+	struct reads own = {0}, first = {0}, second = {0}, later = {0};
+	struct inode *inode = open_inode(layouts, file);
+
+	for (unsigned i = 0; i < 2; i++) {
+		layout_reads_init(&channels[i], &links[i]);
+		layout_add_channel(layouts, &channels[i]);
+	}
+	layout_granted(layouts, inode, 4096, &block, 1);
+	layout_see(layouts, 3);
+	layout_reads_begin(layouts, &channels[0], &first);
+	layout_reads_begin(layouts, &channels[1], &second);
+	layout_reads_begin(layouts, &layouts->reads, &own);
+	assert_false(layout_channels_behind(layouts));
+	layout_recall(layouts, &(struct proto_recall){.invalidation = 5, .handle = file});
+	assert_false(layout_usable(layouts, inode));
+	assert_true(layout_channels_behind(layouts));
+	layout_reads_begin(layouts, &channels[0], &later);
+	assert_int_equal(layout_quiesced(layouts), 3);
+	layout_reads_end(&layouts->reads, &own);
+	assert_int_equal(layout_quiesced(layouts), 3);
+	layout_reads_end(&channels[0], &first);
+	assert_true(layout_reads_recalled(layouts, &first));
+	assert_int_equal(layout_quiesced(layouts), 3);
+	layout_reads_end(&channels[1], &second);
+	assert_true(layout_reads_recalled(layouts, &second));
+	assert_int_equal(layout_quiesced(layouts), 5);
+	assert_false(layout_channels_behind(layouts));
+	layout_reads_end(&channels[0], &later);
+	assert_false(layout_reads_recalled(layouts, &later));
+	layout_close(layouts, inode);
+	discard(fs);
+}
+
 static void lost_connection_ends_layouts_and_reads(void **state)
 {
 	struct farnova *fs = make();
@@ -169,12 +208,12 @@ static void lost_connection_ends_layouts_and_reads(void **state)
 		struct inode *inode = open_inode(layouts, (struct proto_handle){.ino = ino, .generation = 1});
 		layout_granted(layouts, inode, 4096, &block, 1);
 	}
-	layout_reads_begin(layouts, &reads);
-	layout_drop_all(layouts, &fs->link);
+	layout_reads_begin(layouts, &layouts->reads, &reads);
+	layout_drop_all(layouts);
 	assert_true(reads.lost);
 	assert_int_equal(told, 1);
 	assert_int_equal(reads.operations.outstanding, 0);
-	layout_reads_end(layouts, &reads);
+	layout_reads_end(&layouts->reads, &reads);
 	assert_int_equal(layouts->pool.used, 0);
 	for (uint64_t ino = 1; ino <= 1000; ino++) {
 		struct inode *inode = open_inode(layouts, (struct proto_handle){.ino = ino, .generation = 1});
@@ -195,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(own_change_under_way_keeps_reads_off_the_layout),
 	    cmocka_unit_test(reply_to_a_write_replaces_what_it_names),
 	    cmocka_unit_test(reply_to_an_allocation_ends_only_its_range),
+	    cmocka_unit_test(quiesced_waits_for_the_reads_of_all_channels),
 	    cmocka_unit_test(lost_connection_ends_layouts_and_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
