@@ -86,6 +86,9 @@ static void choose_workload(struct workload_options *work, const struct run_opti
 		work->files = work->clients;
 		work->of_own = 950;
 	}
+	/* Half of the runs are without channels. */
+	for (unsigned i = 0, most = below(2) ? 3 : 1; i < work->clients; i++)
+		work->channels[i] = (unsigned)below(most);
 	if (options->calls && options->calls < work->calls)
 		work->calls = options->calls;
 	if (options->clients && options->clients < work->clients)

@@ -84,10 +84,12 @@ static bool may_try_again(int error)
 	       error == EUSERS;
 }
 
-static struct farnova *connect_client(bool verbs)
+static struct farnova *connect_client(bool verbs, unsigned channels)
 {
-	const struct farnova_options given = {
-	    .size = sizeof(given), .transport = verbs ? "verbs" : "tcp", .timeout_ms = workload_options.timeout_ms};
+	const struct farnova_options given = {.size = sizeof(given),
+	                                      .transport = verbs ? "verbs" : "tcp",
+	                                      .timeout_ms = workload_options.timeout_ms,
+	                                      .channels = channels};
 
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		struct farnova *fs = farnova_connect(CLUSTER_URL, &given);
@@ -175,7 +177,8 @@ static void *client_main(void *argument)
 {
 	struct client *client = argument;
 	struct sim_process *process = sim_process_current();
-	struct farnova *fs = connect_client(workload_options.verbs[client->number]);
+	struct farnova *fs =
+	    connect_client(workload_options.verbs[client->number], workload_options.channels[client->number]);
 
 	client->running = workload_options.threads;
 	for (unsigned i = 0; i < workload_options.threads; i++) {
@@ -228,7 +231,7 @@ static void fill_pool(struct farnova *fs)
 static void *prepare_main(void *argument)
 {
 	struct preparing *preparing = argument;
-	struct farnova *fs = connect_client(false);
+	struct farnova *fs = connect_client(false, 0);
 
 	for (unsigned i = 0; i < workload_options.files; i++)
 		farnova_close(open_file(fs, i, O_RDWR | O_CREAT));
@@ -245,7 +248,7 @@ static void *prepare_main(void *argument)
 static void *look_main(void *argument)
 {
 	struct preparing *looking = argument;
-	struct thread thread = {.fs = connect_client(false)};
+	struct thread thread = {.fs = connect_client(false, 0)};
 	struct call *call;
 
 	set_up(&thread);

@@ -23,6 +23,7 @@ struct workload_options {
 	int64_t pause_ns;  /* between calls, up to */
 	int timeout_ms;    /* of the library */
 	bool verbs[WORKLOAD_CLIENTS];
+	unsigned channels[WORKLOAD_CLIENTS];
 	int64_t drift[WORKLOAD_CLIENTS];
 };
 
