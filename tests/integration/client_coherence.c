@@ -2,7 +2,7 @@
  * client_coherence.c -- what a write returned for is what every later read sees, through any connection, and no read
  * ever sees another file's bytes, although readers READ memory that writers replace and others use again.
  *
- *   client_coherence URL SECONDS
+ *   client_coherence URL SECONDS [CHANNELS]
  *
  * Writers on one connection overwrite blocks; readers on the same and on another connection check that each block is
  * the file's own, whole, and not older than what was acknowledged before the read began. A third connection makes, cuts
@@ -26,6 +26,7 @@
 #define MOST    20u /* blocks of a write or read */
 
 static const char *url;
+static size_t channels; /* of each connection */
 static atomic_bool stop;
 static _Atomic uint64_t acknowledged[FILES][BLOCKS]; /* newest version a write of which has returned */
 static _Atomic uint64_t begun[FILES][BLOCKS];        /* newest version of which a write has begun */
@@ -33,7 +34,8 @@ static atomic_ulong reads, writes, churns;
 
 static struct farnova *connect_or_fail(void)
 {
-	struct farnova *fs = farnova_connect(url, NULL);
+	const struct farnova_options options = {.size = sizeof(options), .channels = channels};
+	struct farnova *fs = farnova_connect(url, &options);
 	CHECK(fs);
 	return fs;
 }
@@ -155,11 +157,12 @@ static void fill_files(struct farnova *fs)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fprintf(stderr, "usage: client_coherence URL SECONDS\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: client_coherence URL SECONDS [CHANNELS]\n");
 		return 2;
 	}
 	url = argv[1];
+	channels = argc == 4 ? (size_t)atoi(argv[3]) : 0;
 	struct farnova *writer = connect_or_fail(), *reader = connect_or_fail(), *other = connect_or_fail();
 	pthread_t threads[64];
 	struct task tasks[64];
@@ -185,6 +188,9 @@ int main(int argc, char **argv)
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < count; i++)
 		CHECK(pthread_join(threads[i], NULL) == 0);
+	struct farnova_stats stats = {.size = sizeof(stats)};
+	CHECK(farnova_get_stats(reader, &stats) == 0 && stats.channels == channels);
+	CHECK((stats.channel_reads > 0) == (channels > 0));
 	CHECK(atomic_load(&reads) > 0 && atomic_load(&writes) > 0 && atomic_load(&churns) > 0);
 	printf("%lu reads, %lu writes, %lu other files: no stale, torn or foreign block\n", atomic_load(&reads),
 	       atomic_load(&writes), atomic_load(&churns));
