@@ -24,6 +24,7 @@ static const char help[] =
     "                      (the default is nosuid,nodev,exec); allow_other; locallocks: grant locks (flock, fcntl)\n"
     "                      among the programs of this mount; other clients do not see them (without it: ENOLCK);\n"
     "                      localmaps: fail if the kernel does not support shared mappings (before Linux 6.6);\n"
+    "                      channels=N: read by N more connections (0 to 16), for programs that read much at once;\n"
     "                      remount: change ro, suid, dev and exec of an existing mount\n"
     "      --read-only     the same as -o ro\n"
     "      --allow-other   let all users access the mount (the server checks permissions); always so for root\n"
@@ -157,6 +158,7 @@ static int run(int argc, char **argv, struct fuse_mount_options *options, const 
 	options->allow_other |= words.allow_other;
 	options->local_locks = words.local_locks;
 	options->local_maps = words.local_maps;
+	options->connect.channels = words.channels;
 	return fuse_mount_run(options, report) ? EXIT_FAILED : EXIT_OK;
 }
 

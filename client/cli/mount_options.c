@@ -44,6 +44,8 @@ static const struct {
     {"kernel_cache", "say --cache=kernel"},
 };
 
+#define CHANNELS_MOST 16u /* of farnova_options */
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 bool mount_words_has(const char *list, const char *word)
@@ -83,9 +85,19 @@ static int refuse(const char *word)
 			return report_usage("mount", "-o %s is refused: %s", word, refused_words[i].reason);
 	return report_usage(
 	    "mount",
-	    "-o knows ro, rw, allow_other, locallocks, localmaps, [no]suid, [no]dev, [no]exec and remount, not "
-	    "'%s'",
+	    "-o knows ro, rw, allow_other, locallocks, localmaps, channels=N, [no]suid, [no]dev, [no]exec and "
+	    "remount, not '%s'",
 	    word);
+}
+
+static int take_channels(struct mount_words *words, const char *number)
+{
+	char *end;
+
+	words->channels = (unsigned)strtoul(number, &end, 10);
+	if (*number < '0' || *number > '9' || *end || words->channels > CHANNELS_MOST)
+		return report_usage("mount", "-o channels takes 0 to %u, not '%s'", CHANNELS_MOST, number);
+	return -1;
 }
 
 static int take_word(struct mount_words *words, const char *word, const char *present)
@@ -107,6 +119,8 @@ static int take_word(struct mount_words *words, const char *word, const char *pr
 		words->local_locks = true;
 	else if (!strcmp(word, "localmaps"))
 		words->local_maps = true;
+	else if (!strncmp(word, "channels=", 9))
+		return take_channels(words, word + 9);
 	else
 		return refuse(word);
 	return -1;

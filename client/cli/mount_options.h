@@ -11,6 +11,7 @@ struct mount_words {
 	bool remount;
 	bool allow_other;
 	bool local_locks, local_maps;
+	unsigned channels; /* further connections for reads */
 };
 
 /*
