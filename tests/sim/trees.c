@@ -17,7 +17,7 @@
 #define ARRIVED_NS (15 * SIM_NS_PER_S)
 
 /* One operation of so many is an open: what is open has layouts, and lives on without a name. */
-#define OPENS 10u
+#define OPENS 6u
 
 static struct tree *trees;
 static unsigned tree_count, steps;
