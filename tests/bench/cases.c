@@ -323,6 +323,16 @@ static int run_read_4k_512(struct bench_cases *c, uint32_t round, struct bench_s
 	return run_read_many(c, 512, sample);
 }
 
+// Two readers at once: threads of one mount, or whatever the driver compares them with.
+static int run_read_4k_2threads(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
+{
+	if (!c->api->read_by_two)
+		return -EOPNOTSUPP;
+	sample->ops = 2 * (uint64_t)c->scale.ops;
+	sample->bytes = sample->ops * BENCH_BLOCK;
+	return c->api->read_by_two(c->subject, c->scale.file_size, c->scale.ops, round, &sample->ns);
+}
+
 static int run_write_1m(struct bench_cases *c, uint32_t round, struct bench_sample *sample)
 {
 	return run_data(c, BENCH_BIG, c->scale.big_ops, true, sample);
@@ -381,6 +391,7 @@ static const struct bench_case all_cases[] = {
     {"read_4k_many", run_read_4k_many},
     {"read_4k_128", run_read_4k_128},
     {"read_4k_512", run_read_4k_512},
+    {"read_4k_2threads", run_read_4k_2threads},
     {"overwrite_4k", run_overwrite_4k},
     {"write_4k", run_overwrite_4k},
     {"append_4k", run_append_4k},

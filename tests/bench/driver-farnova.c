@@ -1,6 +1,7 @@
 // driver-farnova.c -- drives a farnova server through the client library.
 #include "client/include/farnova.h"
 #include "tests/bench/driver.h"
+#include "tests/bench/readers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 struct mount {
+	const char *url;
 	struct farnova *fs;
 	struct farnova_queue *queue;
 };
@@ -37,6 +39,7 @@ static int remote_connect(struct bench_place *place, const struct bench_scale *s
 
 	if (!s)
 		return -ENOMEM;
+	s->url = place->where;
 	s->fs = farnova_connect(place->where, &options);
 	if (!s->fs) {
 		int rc = failed();
@@ -174,8 +177,26 @@ static int remote_write(void *subject, void *file, const void *from, size_t n, u
 	return 0;
 }
 
+static int read_by_threads(void *subject, uint64_t file_size, uint32_t ops, uint32_t round, uint64_t *ns)
+{
+	return readers_run(((const struct mount *)subject)->url, false, file_size, ops, round, ns);
+}
+
+static int read_by_processes(void *subject, uint64_t file_size, uint32_t ops, uint32_t round, uint64_t *ns)
+{
+	return readers_run(((const struct mount *)subject)->url, true, file_size, ops, round, ns);
+}
+
 int main(int argc, char **argv)
 {
+	// What threads are compared with, and nothing else.
+	static const struct bench_api processes = {
+	    .usage = "the URL of a directory",
+	    .keeps_data = true,
+	    .connect = remote_connect,
+	    .disconnect = remote_disconnect,
+	    .read_by_two = read_by_processes,
+	};
 	static const struct bench_api api = {
 	    .usage = "the URL of an empty directory; FARNOVA_BENCH_TRANSPORT chooses verbs or tcp",
 	    .keeps_data = true,
@@ -190,7 +211,8 @@ int main(int argc, char **argv)
 	    .read = remote_read,
 	    .write = remote_write,
 	    .read_many = remote_read_many,
+	    .read_by_two = read_by_threads,
 	};
 
-	return bench_driver_main(&api, argc, argv);
+	return bench_driver_main(getenv("FARNOVA_BENCH_PROCESSES") ? &processes : &api, argc, argv);
 }

@@ -51,6 +51,8 @@ struct bench_api {
 	int (*write)(void *subject, void *file, const void *from, size_t n, uint64_t offset);
 	// Reads `n` bytes at each of `count` offsets, up to BENCH_MOST, all in flight at a time, one behind the other in `to`.
 	int (*read_many)(void *subject, void *file, void *to, size_t n, unsigned count, const uint64_t *offsets);
+	// Two readers at once, of `ops` blocks each; the driver has a file of its own for them. `*ns` for all.
+	int (*read_by_two)(void *subject, uint64_t file_size, uint32_t ops, uint32_t round, uint64_t *ns);
 };
 
 // What one run of a case measured.
