@@ -226,10 +226,10 @@ end_marked() {
 # takes an alarm for the end of its time.
 stacks_take=60
 tell_stacks() {
-	local pid sleeper
+	local pid sleeper=''
+	trap '[ -z "$sleeper" ] || kill "$sleeper" 2> /dev/null; exit' TERM
 	sleep "$2" > /dev/null 2>&1 &
 	sleeper=$!
-	trap 'kill $sleeper 2> /dev/null; exit' TERM
 	wait $sleeper
 	echo "--- it has reached its time limit; its threads ---"
 	ps -o pid,ppid,stat,wchan:20,args -p "$(marked "$1" | paste -sd ,)"

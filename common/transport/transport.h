@@ -13,8 +13,9 @@
  *    verbs a connection has few receive buffers at first. A side whose buffers are all in use adds more, up to its
  *    receive_depth, and the peer receives their credits. transport_set_receives bounds them further.
  *  - transport_read and transport_write act on memory that the peer has registered, named by (address, key). The peer's
- *    program takes no part. Operations and messages of one connection are executed at the peer in the order in
- *    which they were posted: a message sent after a write is seen there only when the written bytes are.
+ *    program takes no part. Writes and messages of one connection are executed at the peer in the order in which they
+ *    were posted: a message sent after a write is seen there only when the written bytes are. A read may be executed
+ *    after what was posted behind it (RC without a fence): who needs an order waits for the read's completion.
  *  - Registrations belong to a connection (its protection domain): a key of one is refused on any other. An address out
  *    of range, a missing right or an unknown key ends the connection at both ends and touches no memory.
  *  - An accepted connection may join another one on the same queue: then the peer can use the registrations of that one

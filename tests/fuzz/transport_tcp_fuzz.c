@@ -50,7 +50,7 @@ static bool drain(struct transport_queue *queue, struct transport_conn *conn, in
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct transport_hello own = {512, 4, 4, 4}, theirs = {512, 4, 4, 8};
+	static const struct transport_hello own = {512, 4, 4, 4, {0}}, theirs = {512, 4, 4, 8, {0}};
 	struct transport_queue *queue;
 	struct transport_conn *conn;
 	uint8_t *memory = aligned_alloc(4096, 4 * 4096), *local = malloc(256);

@@ -80,6 +80,15 @@ void client_server_kill(struct client_server *server)
 	guard(0, server->pool);
 }
 
+void client_server_freeze(struct client_server *server)
+{
+	int status;
+
+	assert_int_equal(kill(server->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(server->pid, &status, WUNTRACED), server->pid);
+	assert_true(WIFSTOPPED(status));
+}
+
 void client_server_destroy(struct client_server *server)
 {
 	assert_int_equal(kill(server->pid, SIGTERM), 0);

@@ -21,6 +21,8 @@ void client_server_create(struct client_server *server);
 /* client_server_kill -- as a crash would. client_server_start -- again, on the same pool and port. */
 void client_server_kill(struct client_server *server);
 void client_server_start(struct client_server *server);
+/* client_server_freeze -- stop it with SIGSTOP, and wait until none of its threads runs. SIGCONT lets it go on. */
+void client_server_freeze(struct client_server *server);
 /* client_server_destroy -- end the server with SIGTERM, which must succeed, and remove the pool. */
 void client_server_destroy(struct client_server *server);
 

@@ -84,12 +84,6 @@ static int end(struct caller *caller)
 	return caller->result;
 }
 
-static void stop_server(void)
-{
-	CHECK(kill(server.pid, SIGSTOP) == 0);
-	CHECK(waitpid(server.pid, NULL, WUNTRACED) == server.pid);
-}
-
 static void continue_server(void)
 {
 	CHECK(kill(server.pid, SIGCONT) == 0);
@@ -131,7 +125,7 @@ static void only_calls_of_the_tag_end(void **state)
 {
 	struct caller callers[10], others[10], unnamed;
 
-	stop_server();
+	client_server_freeze(&server);
 	for (int i = 0; i < 10; i++) {
 		begin(&callers[i], 7, i % 2 ? 4 + 5 * i : 0);
 		begin(&others[i], 8, 0);
@@ -159,7 +153,7 @@ static void calls_end_whatever_they_wait_for(void **state)
 {
 	static struct caller callers[THREADS];
 
-	stop_server();
+	client_server_freeze(&server);
 	for (unsigned i = 0; i < THREADS; i++)
 		begin(&callers[i], 100 + i, (int)i);
 	/* Those that would wait are cancelled, too, in the order in which they have not begun. */
@@ -239,7 +233,7 @@ static void operations_of_the_tag_end(void **state)
 	struct farnova_completion completions[32];
 
 	assert_true(queue && other);
-	stop_server();
+	client_server_freeze(&server);
 	farnova_set_tag(70);
 	submit(queue, 0);
 	submit(other, 0);
@@ -281,7 +275,7 @@ static void all_end(void **state)
 	struct farnova_queue *queue = farnova_queue_create(fs, 32);
 	struct caller callers[20];
 
-	stop_server();
+	client_server_freeze(&server);
 	for (int i = 0; i < 20; i++)
 		begin(&callers[i], i % 2 ? 60 : 0, i);
 	submit(queue, 0);

@@ -71,12 +71,6 @@ static struct farnova *connect_to(const char *url)
 
 /* ---- a server that is stopped ------------------------------------------------------------------------------------ */
 
-static void stop_server(void)
-{
-	assert_int_equal(kill(server.pid, SIGSTOP), 0);
-	assert_int_equal(waitpid(server.pid, NULL, WUNTRACED), server.pid);
-}
-
 static void continue_server(void)
 {
 	assert_int_equal(kill(server.pid, SIGCONT), 0);
@@ -94,7 +88,7 @@ static void calls_give_up_on_a_stopped_server(void **state)
 	memset(data, 'a', SIZE);
 	assert_int_equal(farnova_pwrite(file, data, SIZE, 0), SIZE);
 	assert_int_equal(farnova_pread(file, data, 4096, 0), 4096); /* under a layout from now on */
-	stop_server();
+	client_server_freeze(&server);
 	FAILS_IN_TIME(farnova_stat(fs, "/", &st));
 	FAILS_IN_TIME(farnova_pread(file, data, 4096, 0));
 	FAILS_IN_TIME(farnova_pread(file, data, SIZE, 0));
@@ -139,7 +133,7 @@ static void closing_and_disconnecting_end_though_the_server_is_stopped(void **st
 	assert_non_null(fs);
 	for (int i = 0; i < 100; i++)
 		assert_non_null(files[i] = farnova_open(fs, "closed", O_RDWR | O_CREAT, 0600));
-	stop_server();
+	client_server_freeze(&server);
 	for (int i = 0; i < 36; i++)
 		CHECK(IN_TIME(farnova_close(files[i])) == 0);
 	CHECK(IN_TIME(disconnect_from(fs)) == 0);
@@ -164,7 +158,7 @@ static void threads_that_share_a_position_give_up_on_it(void **state)
 	struct farnova_file *file = farnova_open(fs, "shared", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	assert_non_null(file);
 	assert_int_equal(farnova_pwrite(file, data, 100, 0), 100);
-	stop_server();
+	client_server_freeze(&server);
 	for (unsigned i = 0; i < READERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_shared, file), 0);
 	for (unsigned i = 0; i < READERS; i++)

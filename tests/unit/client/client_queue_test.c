@@ -349,12 +349,6 @@ static void the_descriptor_tells_of_completions(void **state)
 	}
 }
 
-static void stop_server(void)
-{
-	assert_int_equal(kill(server.pid, SIGSTOP), 0);
-	assert_int_equal(waitpid(server.pid, NULL, WUNTRACED), server.pid);
-}
-
 static void operations_are_cancelled_and_time_out(void **state)
 {
 	static char data[1 << 20];
@@ -366,7 +360,7 @@ static void operations_are_cancelled_and_time_out(void **state)
 	assert_int_equal(RESULT(.operation = FARNOVA_OP_WRITE, .file = file, .data = data, .length = sizeof(data)),
 	                 sizeof(data));
 	assert_int_equal(RESULT(.operation = FARNOVA_OP_READ, .file = file, .buffer = data, .length = 10), 10);
-	stop_server();
+	client_server_freeze(&server);
 	const struct farnova_operation operations[] = {
 	    {.operation = FARNOVA_OP_READ, .file = file, .buffer = data, .length = 100, .user_data = 1},
 	    {.operation = FARNOVA_OP_WRITE, .file = other, .data = data, .length = 100, .user_data = 2},
