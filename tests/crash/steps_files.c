@@ -62,9 +62,14 @@ static ssize_t copy_prepared(struct world *world, struct nova_handle from, uint6
                              uint64_t to_offset, size_t length)
 {
 	struct nova_copy *copy;
-	int rc = nova_copy_prepare(world->call.worker, from, from_offset, to, to_offset, length, &copy);
+	ssize_t n;
 
-	return rc ? rc : nova_copy_commit(&world->call, copy, NULL);
+	do { /* as a server does where the source has changed meanwhile */
+		n = nova_copy_prepare(world->call.worker, from, from_offset, to, to_offset, length, &copy);
+		if (n == 0)
+			n = nova_copy_commit(&world->call, copy, NULL);
+	} while (n == -EAGAIN);
+	return n;
 }
 
 static int copy(struct world *world, const char *from_path, uint64_t from_offset, const char *to_path,
