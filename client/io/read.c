@@ -5,6 +5,7 @@
 
 #include "client/io/channel_read.h"
 #include "client/io/reading.h"
+#include "client/link/user_memory.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -89,7 +90,7 @@ ssize_t read_file(struct farnova_file *file, void *buffer, size_t length, uint64
 		return error;
 	while (done < length && !end) {
 		size_t part = length - done < READING_MAX ? length - done : READING_MAX;
-		count = read_chunk(file, (uint8_t *)buffer + done, part, offset + done, &end);
+		count = read_chunk(file, user_at(buffer, done), part, offset + done, &end);
 		if (count < 0)
 			break;
 		done += (size_t)count;

@@ -69,7 +69,8 @@ size_t round_copy_out(const struct round *round, size_t from, uint8_t *to, size_
 		size_t skip = from + done - piece->at, part = piece->length - skip, copied;
 		if (part > length - done)
 			part = length - done;
-		copied = data ? user_copy_out(to + done, data + skip, part) : user_zero(to + done, part);
+		copied =
+		    data ? user_copy_out(user_at(to, done), data + skip, part) : user_zero(user_at(to, done), part);
 		done += copied;
 		if (copied < part)
 			break;

@@ -122,7 +122,7 @@ static int write_row(struct farnova_file *file, struct row *row, const uint8_t *
 	while (started < length && row->error == 0) {
 		unsigned i = (row->first + row->count) % WRITE_CHUNKS;
 		row->lengths[i] = length - started < chunk ? (uint32_t)(length - started) : chunk;
-		error = fetch(file, row, i, data + started, offset + started, append);
+		error = fetch(file, row, i, user_at(data, started), offset + started, append);
 		if (error)
 			break;
 		connection_lock(&fs->link);

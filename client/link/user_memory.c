@@ -51,7 +51,7 @@ int user_copy_in(void *to, const void *from, size_t length)
 	int before = errno, error = 0;
 
 	for (size_t done = 0, part; done < length && error == 0; done += part) {
-		const uint8_t *at = (const uint8_t *)from + done;
+		const uint8_t *at = user_at(from, done);
 		part = in_page(at, length - done);
 		if (can_read(at))
 			memcpy((uint8_t *)to + done, at, part);
@@ -98,7 +98,7 @@ static size_t store_all(void *to, const void *from, size_t length)
 	size_t done = 0;
 
 	while (done < length) {
-		uint8_t *at = (uint8_t *)to + done;
+		uint8_t *at = user_at(to, done);
 		size_t part = in_page(at, length - done);
 		if (!store(at, from ? (const uint8_t *)from + done : NULL, part))
 			break;
@@ -131,13 +131,14 @@ ssize_t user_copy_string(char *to, size_t size, const char *from)
 
 	to[0] = '\0';
 	while (done < size && result == -ENAMETOOLONG) {
-		size_t part = in_page(from + done, size - done);
-		if (!can_read(from + done)) {
+		const char *at = user_at(from, done);
+		size_t part = in_page(at, size - done);
+		if (!can_read(at)) {
 			result = -EFAULT;
 			break;
 		}
-		size_t length = strnlen(from + done, part);
-		memcpy(to + done, from + done, length);
+		size_t length = strnlen(at, part);
+		memcpy(to + done, at, length);
 		done += length;
 		if (length < part)
 			result = (ssize_t)done;

@@ -10,6 +10,7 @@
 #define FARNOVA_CLIENT_USER_MEMORY_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* user_copy_in -- copy from the program's memory; -EFAULT if a part of it is not readable. */
@@ -27,5 +28,11 @@ int user_give(void *to, const void *from, size_t length);
 /* user_copy_string -- copy a string to `to`, terminated. Returns its length, -EFAULT, or -ENAMETOOLONG if it needs more
  * than `size` bytes; then `to` holds the part that fits. */
 ssize_t user_copy_string(char *to, size_t size, const char *from);
+
+/* user_at -- an address in the program's memory. C does not define adding to a null pointer, which a program may give. */
+static inline void *user_at(const void *base, size_t offset)
+{
+	return (void *)((uintptr_t)base + offset);
+}
 
 #endif

@@ -296,6 +296,22 @@ static void finish(struct sim_conn *conn, struct item *item)
 	put_in(conn, item);
 }
 
+/* As both transports do: more receive buffers, up to the limit, when the peer has used half of its credits. */
+static void receive_message(struct sim_conn *conn, struct item *item)
+{
+	struct credits *credits = &conn->base.credits;
+
+	put_in(conn, item);
+	conn->unreleased++;
+	if (credits->depth - credits->owed - conn->unreleased > credits->depth / 2)
+		return;
+	if (credits->depth < conn->base.receive_limit) {
+		credits->owed += conn->base.receive_limit - credits->depth;
+		credits->depth = conn->base.receive_limit;
+		network_answer(conn, network_item(conn, CREDIT, ANSWERS, 0));
+	}
+}
+
 static void execute(struct link *link, unsigned to, struct item *item)
 {
 	struct sim_conn *sender = link->end[1 - to], *conn = link->end[to];
@@ -318,7 +334,7 @@ static void execute(struct link *link, unsigned to, struct item *item)
 		execute_write(conn, item);
 		break;
 	case MESSAGE:
-		put_in(conn, item);
+		receive_message(conn, item);
 		return;
 	case ANSWER:
 	case ACK:

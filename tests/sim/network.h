@@ -64,6 +64,7 @@ struct sim_conn {
 	struct items held;   /* posted with TRANSPORT_MORE */
 	struct items flying; /* writes that still read this end's memory */
 	struct items taken;  /* messages that the program has */
+	uint32_t unreleased; /* messages that have arrived and were not released */
 	unsigned in_flight;
 	struct operation *operations;
 	uint32_t operation_head, operation_answered, operation_tail; /* free running */

@@ -123,6 +123,11 @@ static void sim_release(struct transport_conn *base, const void *data)
 	TAILQ_REMOVE(&conn->taken, item, entry);
 	memset(item->data, POISON, item->length);
 	network_free(item);
+	conn->unreleased--;
+	if (base->credits.depth > base->receive_limit) { /* of what is above the limit the peer gets nothing back */
+		base->credits.depth--;
+		base->credits.owed--;
+	}
 	if (credits_overdue(&base->credits) && !conn->over)
 		network_answer(conn, network_item(conn, CREDIT, ANSWERS, 0));
 }
@@ -209,9 +214,11 @@ static int sim_write(struct transport_conn *base, const void *local, struct tran
 
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
+#define RECEIVE_FIRST 64u /* receive buffers of a new connection; more come as credits */
+
 #define SIMULATED(of, wants_region)                                                                                    \
 	{                                                                                                              \
-		.kind = of, .needs_region = wants_region, .available = sim_available,                                  \
+		.kind = of, .needs_region = wants_region, .receive_first = RECEIVE_FIRST, .available = sim_available,  \
 		.queue_create = sim_queue_create, .queue_destroy = sim_queue_destroy, .work = sim_work, .fd = sim_fd,  \
 		.arm = sim_arm, .listen = sim_listen, .listener_close = sim_listener_close,                            \
 		.listener_fd = sim_listener_fd, .listener_next = sim_listener_next, .accept = sim_accept,              \

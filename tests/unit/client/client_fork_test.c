@@ -20,6 +20,14 @@
 /* cmocka.h wants the above first */
 #include <cmocka.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN
+#endif
+#endif
+
 #define THREADS 3u
 #define FORKS   60u
 
@@ -72,10 +80,13 @@ static void child(void)
 	REFUSED(farnova_queue_reap(queue, &completion, 1, 1, -1) == -1);
 	CHECK(farnova_close(file) == 0);
 	farnova_disconnect(fs);
-	/* A connection of its own works. */
+	/* A connection of its own works. (It allocates memory in two threads; ASan's allocator may have been locked by
+	 * another thread at the fork.) */
+#ifndef UNDER_ASAN
 	struct farnova *own = farnova_connect(server.url, NULL);
 	CHECK(own && farnova_stat(own, "/file", &st) == 0);
 	farnova_disconnect(own);
+#endif
 	_exit(0);
 }
 

@@ -27,7 +27,7 @@ static size_t beside;
 
 static void count(const void *at, size_t length)
 {
-	if ((const uint8_t *)at < target || (const uint8_t *)at >= target + SIZE)
+	if ((uintptr_t)at - (uintptr_t)target >= SIZE)
 		beside += length;
 }
 
