@@ -164,7 +164,7 @@ void network_fail(struct sim_conn *conn, int status, const char *reason)
 	if (conn->over)
 		return;
 	if (refusals_forbidden && status == -EACCES)
-		sim_failed("%s, though nothing goes wrong in this run", reason);
+		sim_failed("%s, though nobody was late in this run", reason);
 	sim_note(reason, conn->link->number, conn->side);
 	tell_end(conn, status);
 	if (!conn->link->cut)

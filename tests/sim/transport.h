@@ -20,7 +20,7 @@ struct network_weather {
 
 void network_set_weather(const struct network_weather *weather);
 
-/* network_forbid_refusals -- nothing goes wrong in this run: a one-sided operation outside what its key allows, which
+/* network_forbid_refusals -- nobody is late in this run: a one-sided operation outside what its key allows, which
  * costs the connection, fails it. */
 void network_forbid_refusals(void);
 
