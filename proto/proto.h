@@ -1,5 +1,5 @@
 /*
- * proto.h -- the wire protocol, version 2: every message in native form, and the functions that convert it to and from
+ * proto.h -- the wire protocol, version 3: every message in native form, and the functions that convert it to and from
  * the wire.
  *
  * A connection carries requests (client to server), replies (server to client, one for each request) and notices
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROTO_VERSION        2u
+#define PROTO_VERSION        3u
 #define PROTO_DEFAULT_PORT   4910u
 #define PROTO_MAX_MESSAGE    (64u * 1024)
 #define PROTO_MESSAGE_SIZE   (16u * 1024 + 512) /* maximum size that both ends receive unless configured */
@@ -180,7 +180,7 @@ struct proto_request {
 	union {
 		struct {
 			uint32_t min_version, max_version;
-			uint64_t features;              /* none defined in version 2 */
+			uint64_t features;              /* none defined in version 3 */
 			uint64_t identity;              /* number of the client's identity; 0 = make one */
 			uint8_t identity_key[16];       /* its key, which the client chose at random; secret */
 			uint64_t session;               /* 0 = open a new session; else resume this one */

@@ -90,7 +90,8 @@ static bool take_slot(struct conn *conn, const struct proto_request *in, bool *j
 
 /*
  * judge -- the first request that a session has in a slot may have been executed before the session, and the newest one
- * before its reply was forgotten. 1: it was, with this outcome. 0: it was not. -EPROTO: the client breaks the rules, and the connection has been ended. Else -errno.
+ * before its reply was forgotten. 1: it was, with this outcome. 0: it was not. -EPROTO: the client breaks the rules, and
+ * the connection has been ended. Else -errno.
  */
 static int judge(struct conn *conn, const struct proto_request *in, struct nova_outcome *outcome)
 {

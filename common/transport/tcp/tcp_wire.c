@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define TCP_MAGIC   0x3141564f4e524146ull /* "FARNOVA1" */
-#define TCP_VERSION 1u
+#define TCP_VERSION 2u
 
 struct wire_header {
 	uint8_t type;

@@ -20,7 +20,7 @@
 #include "common/transport/verbs/verbs.h"
 
 #define VERBS_MAGIC   0x3152564f4e524146ull /* "FARNOVR1" */
-#define VERBS_VERSION 2u
+#define VERBS_VERSION 3u
 #define BACKLOG       512
 #define RETRIES       7
 #define RNR_RETRIES   6 /* finite (7 means unlimited): with credits an honest peer never causes it */
