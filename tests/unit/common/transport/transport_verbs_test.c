@@ -36,12 +36,13 @@ static char host[128];
 struct raw_hello { /* as verbs_cm.c has it */
 	le64 magic;
 	le32 version, message_size, receive_depth, operations, receive_first, reserved;
+	le64 ticket_number, ticket_key;
 };
 
 static struct raw_hello good_hello(void)
 {
 	return (struct raw_hello){.magic = le64_of(0x3152564f4e524146ull),
-	                          .version = le32_of(2),
+	                          .version = le32_of(3),
 	                          .message_size = le32_of(1024),
 	                          .receive_depth = le32_of(4),
 	                          .operations = le32_of(4),
